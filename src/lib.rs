@@ -1,1 +1,2 @@
 //! rigpost
+pub mod domain;

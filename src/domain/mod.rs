@@ -1,0 +1,9 @@
+//! The pure core: what the words mean and what follows from what. No clock, no socket, no file, no runtime.
+pub mod backoff;
+pub mod item;
+pub mod oauth;
+pub mod pairing;
+pub mod secret;
+pub mod time;
+pub mod token;
+pub mod whoami;

@@ -1,0 +1,368 @@
+//! Pairing, RFC 8628 §3: from the person's wish to a grant, one code after another.
+//!
+//! Pure: no socket, no clock, no disk. [`Pairing::on`] takes what happened and when, and says what to do.
+//!
+//! | State | Leaves by |
+//! | --- | --- |
+//! | `Idle` | `Start`, or `Resume` after a restart |
+//! | `Requesting` | an answer: `Saving`; trouble: `RequestLater`, or the end when a caller is waiting for the first code |
+//! | `RequestLater` | its time |
+//! | `Saving` | the code is on disk: `Waiting`, and only now shown; not written: the end |
+//! | `Waiting` | a grant, a refusal; a code that ran out: `Requesting` |
+//!
+//! # Decisions
+//! - The server judges the code's end: we poll once more after `expires_in` and believe the answer, because a person
+//!   who typed the code in its last second has a grant waiting.
+//! - A person waits for the first code, so it is tried for at most [`FIRST_CODE_PATIENCE`] and then refused by name.
+//!   Renewals have nobody waiting and are tried for ever.
+use crate::domain::{
+    backoff::{Jitter, doubled},
+    oauth::{Cause, DeviceAuthorization, DeviceCode, TokenError, TokenResponse},
+    time::{BootTime, Now},
+};
+use std::time::Duration;
+
+/// RFC 8628 §3.5: `slow_down` adds five seconds to this and all later waits.
+const SLOW_DOWN: Duration = Duration::from_secs(5);
+/// Polling at exactly the interval reads as too early on servers that count from their own clock.
+const POLL_SLACK: Duration = Duration::from_millis(250);
+const MAX_WAIT: Duration = Duration::from_secs(60);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// No new try of the first code begins later than this after `Start`.
+pub const FIRST_CODE_PATIENCE: Duration = Duration::from_secs(12);
+
+/// Pairs an answer with its question; any other number is late news.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seq(pub u64);
+
+/// A code on offer, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeOnOffer {
+    /// What the provider said.
+    pub auth: DeviceAuthorization,
+    /// When its answer arrived.
+    pub obtained: Now,
+}
+
+/// How a pairing ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The tokens are with the token machine.
+    Granted,
+    /// The person said no.
+    Denied,
+    /// The caller's time limit ran out.
+    Expired,
+    /// The caller changed their mind.
+    Cancelled,
+    /// The code could not be written down.
+    Storage,
+    /// The provider or the way to it.
+    Failed(TokenError),
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A person wants to pair. Ignored unless idle.
+    Start {
+        /// End the pairing as expired after this.
+        limit: Option<Duration>,
+    },
+    /// The store held a code when the daemon started: `None` if there was a pairing but no code that is still good.
+    Resume(Option<CodeOnOffer>),
+    /// The answer to [`Action::RequestCode`].
+    Code(Seq, Result<DeviceAuthorization, TokenError>),
+    /// The answer to [`Action::SaveCode`]; true when it is on disk.
+    Saved(Seq, bool),
+    /// The answer to [`Action::Poll`].
+    Polled(Seq, Result<TokenResponse, TokenError>),
+    /// [`Pairing::deadline`] has passed. Early or repeated timers are harmless.
+    Timer,
+    /// A person does not want to pair any more.
+    Cancel,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send a device authorization request, on a connection of its own.
+    RequestCode(Seq),
+    /// Write the code down, synced, then report [`Event::Saved`].
+    SaveCode(Seq, CodeOnOffer),
+    /// The code is safe and visible: whoever waits for it may be answered.
+    CodeReady,
+    /// Send a device access token request.
+    Poll(Seq, DeviceCode),
+    /// The person said yes. The token machine alone stores these; storing them erases the code.
+    Grant(TokenResponse),
+    /// The pairing is over. Except after a grant, erase the stored code.
+    Finish(Outcome),
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Requesting { seq: Seq, attempt: u32 },
+    RequestLater { at: BootTime, attempt: u32 },
+    Saving { seq: Seq, code: CodeOnOffer },
+    Waiting { code: CodeOnOffer, interval: Duration, troubles: u32, poll: Poll },
+}
+
+#[derive(Debug)]
+enum Poll {
+    At(BootTime),
+    InFlight(Seq),
+}
+
+/// All pairings of one rig, at most one at a time.
+#[derive(Debug)]
+pub struct Pairing {
+    state: State,
+    seq: u64,
+    jitter: Jitter,
+    /// A caller waits for the first code, since then.
+    first: Option<BootTime>,
+    limit_at: Option<BootTime>,
+    /// The last transient trouble, until something works again.
+    trouble: Option<Cause>,
+}
+
+impl Pairing {
+    /// Idle. The jitter's seed only spreads retries.
+    pub fn new(jitter: Jitter) -> Pairing {
+        Pairing { state: State::Idle, seq: 0, jitter, first: None, limit_at: None, trouble: None }
+    }
+
+    /// True from `Start` or `Resume` to `Finish`.
+    pub fn active(&self) -> bool {
+        !matches!(self.state, State::Idle)
+    }
+
+    /// The code to show, and when it runs out; only once it is on disk.
+    pub fn code(&self) -> Option<(&DeviceAuthorization, BootTime)> {
+        match &self.state {
+            State::Waiting { code, .. } => Some((&code.auth, code.obtained.boot + code.auth.expires_in)),
+            State::Idle | State::Requesting { .. } | State::RequestLater { .. } | State::Saving { .. } => None,
+        }
+    }
+
+    /// The transient trouble that stands in the way now.
+    pub fn trouble(&self) -> Option<Cause> {
+        self.trouble
+    }
+
+    /// When [`Event::Timer`] is next worth sending.
+    pub fn deadline(&self) -> Option<BootTime> {
+        let own = match &self.state {
+            State::RequestLater { at, .. } | State::Waiting { poll: Poll::At(at), .. } => Some(*at),
+            // The answer will come, or the request's own time-out will.
+            State::Idle
+            | State::Requesting { .. }
+            | State::Saving { .. }
+            | State::Waiting { poll: Poll::InFlight(_), .. } => None,
+        };
+        match (own, self.limit_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Takes one event. Late answers, and events that make no sense now, change nothing.
+    #[must_use]
+    pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
+        match event {
+            Event::Start { limit } => self.start(limit, now),
+            Event::Resume(code) => self.resume(code, now),
+            Event::Cancel if self.active() => self.finish(Outcome::Cancelled),
+            Event::Cancel => vec![],
+            Event::Timer => self.timer(now),
+            Event::Code(seq, answer) => match &self.state {
+                State::Requesting { seq: s, attempt } if *s == seq => self.code_answer(answer, *attempt, now),
+                State::Idle
+                | State::Requesting { .. }
+                | State::RequestLater { .. }
+                | State::Saving { .. }
+                | State::Waiting { .. } => vec![],
+            },
+            Event::Saved(seq, ok) => self.saved(seq, ok, now),
+            Event::Polled(seq, answer) => match &self.state {
+                State::Waiting { poll: Poll::InFlight(s), .. } if *s == seq => self.poll_answer(answer, now),
+                State::Idle
+                | State::Requesting { .. }
+                | State::RequestLater { .. }
+                | State::Saving { .. }
+                | State::Waiting { .. } => vec![],
+            },
+        }
+    }
+
+    fn start(&mut self, limit: Option<Duration>, now: Now) -> Vec<Action> {
+        if self.active() {
+            return vec![];
+        }
+        self.first = Some(now.boot);
+        self.limit_at = limit.map(|l| now.boot + l);
+        self.trouble = None;
+        self.request(0)
+    }
+
+    fn resume(&mut self, code: Option<CodeOnOffer>, now: Now) -> Vec<Action> {
+        if self.active() {
+            return vec![];
+        }
+        let good = code.filter(|c| {
+            c.obtained.boot_id == now.boot_id && now.boot < c.obtained.boot + c.auth.expires_in
+        });
+        let Some(code) = good else { return self.request(0) };
+        let interval = code.auth.interval;
+        // When the last poll was is not known: wait a whole interval.
+        let poll = Poll::At(now.boot + interval + POLL_SLACK);
+        self.state = State::Waiting { code, interval, troubles: 0, poll };
+        vec![Action::CodeReady]
+    }
+
+    fn code_answer(
+        &mut self,
+        answer: Result<DeviceAuthorization, TokenError>,
+        attempt: u32,
+        now: Now,
+    ) -> Vec<Action> {
+        match answer {
+            Ok(auth) => {
+                self.trouble = None;
+                let seq = self.next_seq();
+                let code = CodeOnOffer { auth, obtained: now };
+                self.state = State::Saving { seq, code: code.clone() };
+                vec![Action::SaveCode(seq, code)]
+            }
+            Err(TokenError::SlowDown) => {
+                let e = TokenError::SlowDown;
+                self.request_later(e, Cause::RateLimited, SLOW_DOWN, attempt, now)
+            }
+            Err(TokenError::Transient(t)) => {
+                let wait = doubled(FIRST_RETRY, attempt, MAX_WAIT).max(t.retry_after.unwrap_or_default());
+                let cause = t.cause;
+                self.request_later(TokenError::Transient(t), cause, wait, attempt, now)
+            }
+            Err(
+                e @ (TokenError::AuthorizationPending
+                | TokenError::AccessDenied
+                | TokenError::ExpiredToken
+                | TokenError::InvalidGrant(_)
+                | TokenError::ClientRejected
+                | TokenError::Unauthorized
+                | TokenError::Rejected(_)),
+            ) => self.finish(Outcome::Failed(e)),
+        }
+    }
+
+    fn request_later(&mut self, e: TokenError, cause: Cause, wait: Duration, attempt: u32, now: Now) -> Vec<Action> {
+        let at = now.boot + wait;
+        if self.first.is_some_and(|since| at > since + FIRST_CODE_PATIENCE) {
+            return self.finish(Outcome::Failed(e));
+        }
+        self.trouble = Some(cause);
+        let at = if self.first.is_some() { at } else { now.boot + self.jitter.spread(wait) };
+        self.state = State::RequestLater { at, attempt: attempt + 1 };
+        vec![]
+    }
+
+    fn saved(&mut self, seq: Seq, ok: bool, now: Now) -> Vec<Action> {
+        let State::Saving { seq: s, code } = &self.state else { return vec![] };
+        if *s != seq {
+            return vec![];
+        }
+        if !ok {
+            return self.finish(Outcome::Storage);
+        }
+        let (code, interval) = (code.clone(), code.auth.interval);
+        let poll = Poll::At(now.boot + interval + POLL_SLACK);
+        self.state = State::Waiting { code, interval, troubles: 0, poll };
+        self.first = None;
+        vec![Action::CodeReady]
+    }
+
+    fn poll_answer(&mut self, answer: Result<TokenResponse, TokenError>, now: Now) -> Vec<Action> {
+        let State::Waiting { code, interval, troubles, poll } = &mut self.state else { return vec![] };
+        let over = now.boot >= code.obtained.boot + code.auth.expires_in;
+        match answer {
+            Ok(tokens) => {
+                self.reset();
+                return vec![Action::Grant(tokens), Action::Finish(Outcome::Granted)];
+            }
+            Err(TokenError::AccessDenied) => return self.finish(Outcome::Denied),
+            // A code the server does not know is as dead as one that ran out.
+            Err(TokenError::ExpiredToken | TokenError::InvalidGrant(_)) => return self.request(0),
+            Err(TokenError::AuthorizationPending) => {
+                *troubles = 0;
+                self.trouble = None;
+                *poll = Poll::At(now.boot + *interval + POLL_SLACK);
+            }
+            Err(TokenError::SlowDown) => {
+                *interval += SLOW_DOWN;
+                self.trouble = None;
+                *poll = Poll::At(now.boot + *interval + POLL_SLACK);
+            }
+            Err(TokenError::Transient(t)) => {
+                *troubles += 1;
+                self.trouble = Some(t.cause);
+                let wait = doubled(*interval, *troubles, MAX_WAIT).max(t.retry_after.unwrap_or_default());
+                *poll = Poll::At(now.boot + wait + POLL_SLACK);
+            }
+            Err(e @ (TokenError::ClientRejected | TokenError::Unauthorized | TokenError::Rejected(_))) => {
+                return self.finish(Outcome::Failed(e));
+            }
+        }
+        if over { self.request(0) } else { vec![] }
+    }
+
+    fn timer(&mut self, now: Now) -> Vec<Action> {
+        if self.limit_at.is_some_and(|at| now.boot >= at) {
+            return self.finish(Outcome::Expired);
+        }
+        match &mut self.state {
+            State::RequestLater { at, attempt } if now.boot >= *at => {
+                let attempt = *attempt;
+                self.request(attempt)
+            }
+            State::Waiting { code, poll: poll @ Poll::At(_), .. } => {
+                if !matches!(poll, Poll::At(at) if now.boot >= *at) {
+                    return vec![];
+                }
+                self.seq += 1;
+                let seq = Seq(self.seq);
+                *poll = Poll::InFlight(seq);
+                vec![Action::Poll(seq, code.auth.device_code.clone())]
+            }
+            State::Idle
+            | State::Requesting { .. }
+            | State::RequestLater { .. }
+            | State::Saving { .. }
+            | State::Waiting { .. } => vec![],
+        }
+    }
+
+    fn request(&mut self, attempt: u32) -> Vec<Action> {
+        let seq = self.next_seq();
+        self.state = State::Requesting { seq, attempt };
+        vec![Action::RequestCode(seq)]
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Vec<Action> {
+        self.reset();
+        vec![Action::Finish(outcome)]
+    }
+
+    fn reset(&mut self) {
+        self.state = State::Idle;
+        self.first = None;
+        self.limit_at = None;
+        self.trouble = None;
+    }
+
+    fn next_seq(&mut self) -> Seq {
+        self.seq += 1;
+        Seq(self.seq)
+    }
+}

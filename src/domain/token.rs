@@ -1,0 +1,419 @@
+//! The life of one grant's tokens, from the person's yes to the day the server ends it.
+//!
+//! Clocks only schedule. The server alone decides that a grant is dead.
+//!
+//! | State | Leaves by |
+//! | --- | --- |
+//! | `None` | a grant, or tokens loaded from disk |
+//! | `Saving` | written: `Valid`; not written: `SaveLater` |
+//! | `SaveLater` | its time: `Saving` |
+//! | `Valid` | its time, or a 401 that counts: `Marking` |
+//! | `Marking` | the mark is on disk: `Refreshing`; not written: `RefreshLater` |
+//! | `Refreshing` | tokens: `Saving`; a final answer: `Ended`; anything else: `RefreshLater` |
+//! | `RefreshLater` | its time: `Marking`, or straight to `Refreshing` where the mark is on disk |
+//! | `Ended` | only a new grant |
+//!
+//! # Decisions
+//! - New tokens are not used before they are on disk (`Saving` offers no access token). Working from memory while the
+//!   disk is full would let a power cut take the grant along with the first byte sent under it.
+//! - A mark is on disk before a refresh leaves. After a crash it tells an interrupted refresh from a revocation.
+//!   Without the mark no refresh leaves: a disk that can't take the mark could not take the new tokens either.
+//! - No answer says nothing about what the server did. The old token is tried again until there is an answer, and that
+//!   answer is believed.
+//! - 401s: only for the token in use, and each refresh that a 401 caused doubles the wait before the next may, so that
+//!   a server that answers 401 to everything costs one refresh an hour and not a storm.
+use crate::domain::{
+    backoff::{Jitter, doubled},
+    oauth::{AccessToken, Cause, RefreshToken, TokenError, TokenResponse, TokenSet},
+    pairing::Seq,
+    time::{BootTime, Now},
+};
+use std::time::Duration;
+
+/// A token younger than this is not refreshed because of a 401; doubles with each refresh that a 401 caused.
+const MIN_AGE: Duration = Duration::from_secs(30);
+const MAX_MIN_AGE: Duration = Duration::from_secs(3600);
+/// Refresh when this share of the life is over, plus up to [`REFRESH_SPREAD`] of it as jitter: early enough for hours
+/// without a network, late enough that the small gamble each refresh is stays rare.
+const REFRESH_AT: f64 = 0.6;
+const REFRESH_SPREAD: f64 = 0.1;
+/// RFC 6749 §5.1 leaves `expires_in` optional.
+const DEFAULT_LIFE: Duration = Duration::from_secs(3600);
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const MAX_RETRY: Duration = Duration::from_secs(600);
+const SAVE_RETRY: Duration = Duration::from_secs(1);
+const MAX_SAVE_RETRY: Duration = Duration::from_secs(60);
+
+/// Why the server's final answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The grant was ended on the other side.
+    Revoked,
+    /// The same answer, but an earlier refresh got no answer: it may have spent the token.
+    InterruptedRefresh,
+    /// The provider no longer accepts the rig's own identity or secret. The tokens are kept for a new secret.
+    ClientRejected,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Found on disk at the start; true when a refresh had been marked and not finished.
+    Loaded(TokenSet, bool),
+    /// A person said yes.
+    Granted(TokenResponse),
+    /// [`TokenLife::deadline`] has passed. Early or repeated timers are harmless.
+    Timer,
+    /// The answer to [`Action::MarkRefresh`]; true when it is on disk.
+    Marked(Seq, bool),
+    /// The answer to [`Action::Refresh`].
+    Refreshed(Seq, Result<TokenResponse, TokenError>),
+    /// The answer to [`Action::SaveTokens`]; true when they are on disk.
+    Saved(Seq, bool),
+    /// An API call that carried this access token came back with the provider's own 401.
+    Unauthorized(AccessToken),
+    /// An API call that carried this access token was accepted.
+    Accepted(AccessToken),
+    /// The rig has a new client secret.
+    NewSecret,
+    /// The tokens are erased.
+    Erased,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Write down, synced, that a refresh is about to leave.
+    MarkRefresh(Seq),
+    /// Send a refresh request.
+    Refresh(Seq, RefreshToken),
+    /// Write down, synced, the new set; this also takes the mark away and erases the code that led here.
+    SaveTokens(Seq, TokenSet),
+    /// A new access token may be used from now on.
+    Ready,
+    /// The server ended the grant. Erase the tokens unless the client was rejected.
+    End(Ending),
+}
+
+#[derive(Debug)]
+enum State {
+    None,
+    Saving { seq: Seq, next: TokenSet, attempt: u32 },
+    SaveLater { next: TokenSet, attempt: u32, at: BootTime },
+    Valid { tokens: TokenSet, since: BootTime, refresh_at: Option<BootTime>, by_401: bool },
+    Marking { seq: Seq, tokens: TokenSet, attempt: u32 },
+    Refreshing { seq: Seq, tokens: TokenSet, attempt: u32 },
+    RefreshLater { tokens: TokenSet, attempt: u32, at: BootTime, marked: bool },
+    Ended { ending: Ending, kept: Option<TokenSet> },
+}
+
+/// The tokens of one provider. Everything that stores, uses or ends them asks here.
+#[derive(Debug)]
+pub struct TokenLife {
+    state: State,
+    seq: u64,
+    jitter: Jitter,
+    /// A refresh left and got no answer since the last success.
+    lost_answer: bool,
+    /// Refreshes that a 401 caused, since a call was last accepted.
+    storm: u32,
+    trouble: Option<Trouble>,
+}
+
+/// What stands in the way of a refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The way to the provider, or the provider.
+    Exchange(Cause),
+    /// The disk.
+    Storage,
+}
+
+impl TokenLife {
+    /// No tokens. The jitter decides when refreshes fall due.
+    pub fn new(jitter: Jitter) -> TokenLife {
+        TokenLife { state: State::None, seq: 0, jitter, lost_answer: false, storm: 0, trouble: None }
+    }
+
+    /// The set in force, for showing when it runs out; `None` where there is none or it is not on disk yet.
+    pub fn tokens(&self) -> Option<&TokenSet> {
+        match &self.state {
+            State::Valid { tokens, .. }
+            | State::Marking { tokens, .. }
+            | State::Refreshing { tokens, .. }
+            | State::RefreshLater { tokens, .. } => Some(tokens),
+            State::None | State::Saving { .. } | State::SaveLater { .. } | State::Ended { .. } => None,
+        }
+    }
+
+    /// What an API call may carry right now. An access token whose time is up is still offered: the server judges.
+    pub fn access_token(&self) -> Option<&AccessToken> {
+        self.tokens().map(|t| &t.access)
+    }
+
+    /// What a revocation should name, for any grant that is still alive.
+    pub fn revocable(&self) -> Option<&RefreshToken> {
+        match &self.state {
+            State::Saving { next: t, .. }
+            | State::SaveLater { next: t, .. }
+            | State::Valid { tokens: t, .. }
+            | State::Marking { tokens: t, .. }
+            | State::Refreshing { tokens: t, .. }
+            | State::RefreshLater { tokens: t, .. }
+            | State::Ended { kept: Some(t), .. } => t.refresh.as_ref(),
+            State::None | State::Ended { kept: None, .. } => None,
+        }
+    }
+
+    /// A grant exists and the server has not ended it.
+    pub fn granted(&self) -> bool {
+        !matches!(self.state, State::None | State::Ended { .. })
+    }
+
+    /// How the grant ended, if it did.
+    pub fn ending(&self) -> Option<Ending> {
+        match self.state {
+            State::Ended { ending, .. } => Some(ending),
+            State::None
+            | State::Saving { .. }
+            | State::SaveLater { .. }
+            | State::Valid { .. }
+            | State::Marking { .. }
+            | State::Refreshing { .. }
+            | State::RefreshLater { .. } => None,
+        }
+    }
+
+    /// A refresh is in flight or its tokens are not on disk: a stop should wait, a power cut could end the grant.
+    pub fn busy(&self) -> bool {
+        matches!(
+            self.state,
+            State::Saving { .. } | State::SaveLater { .. } | State::Marking { .. } | State::Refreshing { .. }
+        )
+    }
+
+    /// The disk refuses the new tokens.
+    pub fn stuck_on_disk(&self) -> bool {
+        matches!(self.state, State::SaveLater { .. })
+    }
+
+    /// What stands in the way of the refresh that is due.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble
+    }
+
+    /// When [`Event::Timer`] is next worth sending.
+    pub fn deadline(&self) -> Option<BootTime> {
+        match &self.state {
+            State::Valid { refresh_at, .. } => *refresh_at,
+            State::RefreshLater { at, .. } | State::SaveLater { at, .. } => Some(*at),
+            State::None
+            | State::Saving { .. }
+            | State::Marking { .. }
+            | State::Refreshing { .. }
+            | State::Ended { .. } => None,
+        }
+    }
+
+    /// Takes one event. Late or repeated news changes nothing.
+    #[must_use]
+    pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
+        use State as S;
+        if matches!(event, Event::Timer) && self.deadline().is_none_or(|at| now.boot < at) {
+            return vec![];
+        }
+        let state = std::mem::replace(&mut self.state, S::None);
+        let (next, actions) = match (state, event) {
+            (_, Event::Erased) => {
+                self.forget_troubles();
+                (S::None, vec![])
+            }
+            (_, Event::Loaded(tokens, interrupted)) => self.loaded(tokens, interrupted, now),
+            (_, Event::Granted(new)) => {
+                self.forget_troubles();
+                self.save(token_set(new, None, now), 0)
+            }
+
+            (S::Valid { tokens, .. }, Event::Timer) => self.mark(tokens, 0),
+            (S::Valid { tokens, since, refresh_at, by_401 }, Event::Unauthorized(used)) => {
+                self.unauthorized(tokens, since, refresh_at, by_401, &used, now)
+            }
+            (state, Event::Accepted(used)) => {
+                if self.is_current(&state, &used) {
+                    self.storm = 0;
+                }
+                (state, vec![])
+            }
+
+            (S::RefreshLater { tokens, attempt, marked: true, .. }, Event::Timer) => self.refresh(tokens, attempt),
+            (S::RefreshLater { tokens, attempt, .. }, Event::Timer) => self.mark(tokens, attempt),
+            (S::Marking { seq, tokens, attempt }, Event::Marked(s, true)) if s == seq => self.refresh(tokens, attempt),
+            (S::Marking { seq, tokens, attempt }, Event::Marked(s, false)) if s == seq => {
+                self.trouble = Some(Trouble::Storage);
+                let at = now.boot + doubled(SAVE_RETRY, attempt, MAX_SAVE_RETRY);
+                (S::RefreshLater { tokens, attempt: attempt + 1, at, marked: false }, vec![])
+            }
+            (S::Refreshing { seq, tokens, attempt }, Event::Refreshed(s, answer)) if s == seq => {
+                self.refreshed(tokens, attempt, answer, now)
+            }
+            (S::SaveLater { next, attempt, .. }, Event::Timer) => self.save(next, attempt),
+            (S::Saving { seq, next, .. }, Event::Saved(s, true)) if s == seq => {
+                self.forget_exchange_troubles();
+                let (state, _) = self.valid(next, now);
+                (state, vec![Action::Ready])
+            }
+            (S::Saving { seq, next, attempt }, Event::Saved(s, false)) if s == seq => {
+                self.trouble = Some(Trouble::Storage);
+                let at = now.boot + doubled(SAVE_RETRY, attempt, MAX_SAVE_RETRY);
+                (S::SaveLater { next, attempt: attempt + 1, at }, vec![])
+            }
+            (S::Ended { ending: Ending::ClientRejected, kept: Some(tokens) }, Event::NewSecret) => {
+                self.mark(tokens, 0)
+            }
+
+            (
+                state,
+                Event::Timer
+                | Event::Marked(..)
+                | Event::Refreshed(..)
+                | Event::Saved(..)
+                | Event::Unauthorized(_)
+                | Event::NewSecret,
+            ) => (state, vec![]),
+        };
+        self.state = next;
+        actions
+    }
+
+    fn is_current(&self, state: &State, used: &AccessToken) -> bool {
+        matches!(state, State::Valid { tokens, .. } if tokens.access == *used)
+    }
+
+    fn loaded(&mut self, tokens: TokenSet, interrupted: bool, now: Now) -> (State, Vec<Action>) {
+        self.lost_answer = interrupted;
+        if interrupted {
+            // The mark is on disk already; find out at once whether the old token is still good.
+            return self.refresh(tokens, 0);
+        }
+        self.valid(tokens, now)
+    }
+
+    fn valid(&mut self, tokens: TokenSet, now: Now) -> (State, Vec<Action>) {
+        let left = match now.age_of(tokens.obtained) {
+            // An age that can't be right means "refresh now" and nothing worse.
+            None => Duration::ZERO,
+            Some(age) => {
+                let share = REFRESH_AT + REFRESH_SPREAD * self.jitter.unit();
+                tokens.expires_in.mul_f64(share).saturating_sub(age)
+            }
+        };
+        let refresh_at = tokens.refresh.is_some().then_some(now.boot + left);
+        (State::Valid { tokens, since: now.boot, refresh_at, by_401: false }, vec![Action::Ready])
+    }
+
+    fn unauthorized(
+        &mut self,
+        tokens: TokenSet,
+        since: BootTime,
+        refresh_at: Option<BootTime>,
+        by_401: bool,
+        used: &AccessToken,
+        now: Now,
+    ) -> (State, Vec<Action>) {
+        if *used != tokens.access || by_401 {
+            return (State::Valid { tokens, since, refresh_at, by_401 }, vec![]);
+        }
+        if tokens.refresh.is_none() {
+            return self.end(Ending::Revoked, None);
+        }
+        let allowed = since + doubled(MIN_AGE, self.storm, MAX_MIN_AGE);
+        self.storm += 1;
+        if now.boot >= allowed {
+            return self.mark(tokens, 0);
+        }
+        let at = refresh_at.map_or(allowed, |at| at.min(allowed));
+        (State::Valid { tokens, since, refresh_at: Some(at), by_401: true }, vec![])
+    }
+
+    fn refreshed(
+        &mut self,
+        tokens: TokenSet,
+        attempt: u32,
+        answer: Result<TokenResponse, TokenError>,
+        now: Now,
+    ) -> (State, Vec<Action>) {
+        let e = match answer {
+            Ok(new) => return self.save(token_set(new, Some(&tokens), now), 0),
+            Err(e) => e,
+        };
+        let (cause, wait) = match e {
+            // Frame.io answers a spent token with `invalid_request`, and a dead grant with a 401.
+            TokenError::InvalidGrant(_)
+            | TokenError::Rejected(_)
+            | TokenError::Unauthorized
+            | TokenError::AccessDenied
+            | TokenError::ExpiredToken => {
+                let ending = if self.lost_answer { Ending::InterruptedRefresh } else { Ending::Revoked };
+                return self.end(ending, None);
+            }
+            TokenError::ClientRejected => return self.end(Ending::ClientRejected, Some(tokens)),
+            TokenError::Transient(t) => {
+                self.lost_answer |= t.maybe_applied;
+                let wait = self.jitter.spread(doubled(FIRST_RETRY, attempt, MAX_RETRY));
+                (t.cause, wait.max(t.retry_after.unwrap_or_default()))
+            }
+            TokenError::SlowDown | TokenError::AuthorizationPending => {
+                (Cause::RateLimited, doubled(FIRST_RETRY, attempt.max(2), MAX_RETRY))
+            }
+        };
+        self.trouble = Some(Trouble::Exchange(cause));
+        let at = now.boot + wait;
+        (State::RefreshLater { tokens, attempt: attempt + 1, at, marked: true }, vec![])
+    }
+
+    fn mark(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
+        let seq = self.next_seq();
+        (State::Marking { seq, tokens, attempt }, vec![Action::MarkRefresh(seq)])
+    }
+
+    fn refresh(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
+        let Some(token) = tokens.refresh.clone() else { return self.end(Ending::Revoked, None) };
+        let seq = self.next_seq();
+        (State::Refreshing { seq, tokens, attempt }, vec![Action::Refresh(seq, token)])
+    }
+
+    fn save(&mut self, next: TokenSet, attempt: u32) -> (State, Vec<Action>) {
+        let seq = self.next_seq();
+        (State::Saving { seq, next: next.clone(), attempt }, vec![Action::SaveTokens(seq, next)])
+    }
+
+    fn end(&mut self, ending: Ending, kept: Option<TokenSet>) -> (State, Vec<Action>) {
+        self.forget_troubles();
+        (State::Ended { ending, kept }, vec![Action::End(ending)])
+    }
+
+    fn forget_exchange_troubles(&mut self) {
+        self.lost_answer = false;
+        self.trouble = None;
+    }
+
+    fn forget_troubles(&mut self) {
+        self.forget_exchange_troubles();
+        self.storm = 0;
+    }
+
+    fn next_seq(&mut self) -> Seq {
+        self.seq += 1;
+        Seq(self.seq)
+    }
+}
+
+/// RFC 6749 §6: a server that sends no new refresh token leaves the old one in force.
+fn token_set(new: TokenResponse, old: Option<&TokenSet>, now: Now) -> TokenSet {
+    TokenSet {
+        access: new.access_token,
+        refresh: new.refresh_token.or_else(|| old.and_then(|o| o.refresh.clone())),
+        obtained: now,
+        expires_in: new.expires_in.or_else(|| old.map(|o| o.expires_in)).unwrap_or(DEFAULT_LIFE),
+    }
+}

@@ -1,0 +1,156 @@
+//! Asking the provider, after every grant and refresh, who we are to it and which project we serve.
+//!
+//! Uploads wait for the first answer: a clip is bound to the project's id, and never goes anywhere else.
+use crate::domain::{
+    backoff::{Jitter, doubled},
+    oauth::{AccessToken, Cause, DeviceInfo, TokenError},
+    pairing::Seq,
+    time::{BootTime, Now},
+};
+use std::time::Duration;
+
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const MAX_RETRY: Duration = Duration::from_secs(600);
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Due { at: BootTime, attempt: u32 },
+    InFlight { seq: Seq, token: AccessToken, attempt: u32 },
+    Saving { seq: Seq, info: DeviceInfo },
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send the request with this access token.
+    Ask(Seq, AccessToken),
+    /// Write the answer down, synced.
+    Save(Seq, DeviceInfo),
+    /// It is on disk: show it, bind clips to it.
+    Known(DeviceInfo),
+    /// The provider's own 401 for this token.
+    Unauthorized(AccessToken),
+    /// This token was accepted.
+    Accepted(AccessToken),
+}
+
+/// At most one question at a time.
+#[derive(Debug)]
+pub struct Whoami {
+    state: State,
+    seq: u64,
+    jitter: Jitter,
+    trouble: Option<Cause>,
+}
+
+impl Whoami {
+    /// Nothing to ask.
+    pub fn new(jitter: Jitter) -> Whoami {
+        Whoami { state: State::Idle, seq: 0, jitter, trouble: None }
+    }
+
+    /// There is a new access token: ask now.
+    #[must_use]
+    pub fn ask(&mut self, token: AccessToken) -> Vec<Action> {
+        self.seq += 1;
+        let seq = Seq(self.seq);
+        self.state = State::InFlight { seq, token: token.clone(), attempt: 0 };
+        vec![Action::Ask(seq, token)]
+    }
+
+    /// There is no grant any more.
+    pub fn stop(&mut self) {
+        self.state = State::Idle;
+        self.trouble = None;
+    }
+
+    /// What kept the last question from being answered.
+    pub fn trouble(&self) -> Option<Cause> {
+        self.trouble
+    }
+
+    /// When [`Whoami::timer`] is next worth calling.
+    pub fn deadline(&self) -> Option<BootTime> {
+        match self.state {
+            State::Due { at, .. } => Some(at),
+            State::Idle | State::InFlight { .. } | State::Saving { .. } => None,
+        }
+    }
+
+    /// The deadline may have passed. `token` is what may be used now; without one the question waits for the next.
+    #[must_use]
+    pub fn timer(&mut self, token: Option<&AccessToken>, now: Now) -> Vec<Action> {
+        let State::Due { at, attempt } = self.state else { return vec![] };
+        if now.boot < at {
+            return vec![];
+        }
+        let Some(token) = token else {
+            self.state = State::Idle;
+            return vec![];
+        };
+        self.seq += 1;
+        let seq = Seq(self.seq);
+        self.state = State::InFlight { seq, token: token.clone(), attempt };
+        vec![Action::Ask(seq, token.clone())]
+    }
+
+    /// The answer to [`Action::Ask`].
+    #[must_use]
+    pub fn answered(&mut self, seq: Seq, answer: Result<DeviceInfo, TokenError>, now: Now) -> Vec<Action> {
+        let State::InFlight { seq: s, token, attempt } = &self.state else { return vec![] };
+        if *s != seq {
+            return vec![];
+        }
+        let (token, attempt) = (token.clone(), *attempt);
+        match answer {
+            Ok(info) => {
+                self.trouble = None;
+                self.state = State::Saving { seq, info: info.clone() };
+                vec![Action::Accepted(token), Action::Save(seq, info)]
+            }
+            // A refresh follows, and after it the next question.
+            Err(TokenError::Unauthorized) => {
+                self.state = State::Idle;
+                vec![Action::Unauthorized(token)]
+            }
+            Err(TokenError::Transient(t)) => {
+                self.trouble = Some(t.cause);
+                self.later(attempt, t.retry_after.unwrap_or_default(), now)
+            }
+            Err(
+                TokenError::AuthorizationPending
+                | TokenError::SlowDown
+                | TokenError::AccessDenied
+                | TokenError::ExpiredToken
+                | TokenError::InvalidGrant(_)
+                | TokenError::ClientRejected
+                | TokenError::Rejected(_),
+            ) => {
+                self.trouble = Some(Cause::Provider);
+                self.later(attempt, Duration::ZERO, now)
+            }
+        }
+    }
+
+    /// The answer to [`Action::Save`]; true when it is on disk.
+    #[must_use]
+    pub fn saved(&mut self, seq: Seq, ok: bool, now: Now) -> Vec<Action> {
+        let State::Saving { seq: s, info } = &self.state else { return vec![] };
+        if *s != seq {
+            return vec![];
+        }
+        if !ok {
+            return self.later(0, Duration::ZERO, now);
+        }
+        let info = info.clone();
+        self.state = State::Idle;
+        vec![Action::Known(info)]
+    }
+
+    fn later(&mut self, attempt: u32, at_least: Duration, now: Now) -> Vec<Action> {
+        let wait = self.jitter.spread(doubled(FIRST_RETRY, attempt, MAX_RETRY)).max(at_least);
+        self.state = State::Due { at: now.boot + wait, attempt: attempt + 1 };
+        vec![]
+    }
+}
