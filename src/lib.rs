@@ -1,2 +1,8 @@
 //! rigpost
+pub mod bus;
+pub mod clock;
 pub mod domain;
+pub mod http;
+pub mod link;
+pub mod media;
+pub mod provider;

@@ -50,7 +50,11 @@ mod tests {
     fn jitter_stays_in_its_bounds_and_moves() {
         let mut j = Jitter::new(7);
         let d: Vec<_> = (0..1000).map(|_| j.spread(Duration::from_secs(100))).collect();
-        assert!(d.iter().all(|d| *d > Duration::from_secs(75) - Duration::from_millis(1) && *d <= Duration::from_secs(100)));
-        assert!(d.iter().any(|d| *d < Duration::from_secs(80)) && d.iter().any(|d| *d > Duration::from_secs(95)));
+        assert!(d.iter().all(
+            |d| *d > Duration::from_secs(75) - Duration::from_millis(1) && *d <= Duration::from_secs(100)
+        ));
+        assert!(
+            d.iter().any(|d| *d < Duration::from_secs(80)) && d.iter().any(|d| *d > Duration::from_secs(95))
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! One clip in the queue, as everybody in the house speaks of it.
 use crate::domain::{secret::Secret, time::Now};
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 /// Given by the store, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +146,11 @@ impl Asset {
     }
 }
 
+/// A path for people: replacement characters where it is not UTF-8, no control characters.
+pub fn shown(path: &Path) -> String {
+    path.to_string_lossy().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// Counts that the screen shows; kept by the store, never counted by scanning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -160,7 +169,12 @@ mod tests {
     use super::*;
 
     fn asset(parts: usize) -> Asset {
-        Asset { id: String::new(), urls: vec![Secret::new("u"); parts], created: Now::default(), finished: vec![] }
+        Asset {
+            id: String::new(),
+            urls: vec![Secret::new("u"); parts],
+            created: Now::default(),
+            finished: vec![],
+        }
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! The pure core: what the words mean and what follows from what. No clock, no socket, no file, no runtime.
 pub mod backoff;
+pub mod command;
 pub mod item;
 pub mod oauth;
 pub mod pairing;
+pub mod rig;
 pub mod secret;
 pub mod time;
 pub mod token;
+pub mod upload;
+pub mod view;
 pub mod whoami;

@@ -143,7 +143,9 @@ impl Pairing {
     pub fn code(&self) -> Option<(&DeviceAuthorization, BootTime)> {
         match &self.state {
             State::Waiting { code, .. } => Some((&code.auth, code.obtained.boot + code.auth.expires_in)),
-            State::Idle | State::Requesting { .. } | State::RequestLater { .. } | State::Saving { .. } => None,
+            State::Idle | State::Requesting { .. } | State::RequestLater { .. } | State::Saving { .. } => {
+                None
+            }
         }
     }
 
@@ -211,9 +213,8 @@ impl Pairing {
         if self.active() {
             return vec![];
         }
-        let good = code.filter(|c| {
-            c.obtained.boot_id == now.boot_id && now.boot < c.obtained.boot + c.auth.expires_in
-        });
+        let good = code
+            .filter(|c| c.obtained.boot_id == now.boot_id && now.boot < c.obtained.boot + c.auth.expires_in);
         let Some(code) = good else { return self.request(0) };
         let interval = code.auth.interval;
         // When the last poll was is not known: wait a whole interval.
@@ -257,7 +258,14 @@ impl Pairing {
         }
     }
 
-    fn request_later(&mut self, e: TokenError, cause: Cause, wait: Duration, attempt: u32, now: Now) -> Vec<Action> {
+    fn request_later(
+        &mut self,
+        e: TokenError,
+        cause: Cause,
+        wait: Duration,
+        attempt: u32,
+        now: Now,
+    ) -> Vec<Action> {
         let at = now.boot + wait;
         if self.first.is_some_and(|since| at > since + FIRST_CODE_PATIENCE) {
             return self.finish(Outcome::Failed(e));

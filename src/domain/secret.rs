@@ -22,6 +22,13 @@ impl Secret {
     }
 }
 
+impl From<Zeroizing<String>> for Secret {
+    /// Moves the text: no copy is left behind.
+    fn from(text: Zeroizing<String>) -> Secret {
+        Secret(text)
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")

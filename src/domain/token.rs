@@ -53,6 +53,8 @@ pub enum Ending {
     InterruptedRefresh,
     /// The provider no longer accepts the rig's own identity or secret. The tokens are kept for a new secret.
     ClientRejected,
+    /// The tokens are on disk and can't be unsealed any more.
+    Unreadable,
 }
 
 /// What happened.
@@ -60,6 +62,8 @@ pub enum Ending {
 pub enum Event {
     /// Found on disk at the start; true when a refresh had been marked and not finished.
     Loaded(TokenSet, bool),
+    /// Found on disk at the start: the grant had ended; the tokens that were kept, if any.
+    Ended(Ending, Option<TokenSet>),
     /// A person said yes.
     Granted(TokenResponse),
     /// [`TokenLife::deadline`] has passed. Early or repeated timers are harmless.
@@ -229,6 +233,7 @@ impl TokenLife {
                 (S::None, vec![])
             }
             (_, Event::Loaded(tokens, interrupted)) => self.loaded(tokens, interrupted, now),
+            (_, Event::Ended(ending, kept)) => (S::Ended { ending, kept }, vec![]),
             (_, Event::Granted(new)) => {
                 self.forget_troubles();
                 self.save(token_set(new, None, now), 0)
@@ -245,9 +250,13 @@ impl TokenLife {
                 (state, vec![])
             }
 
-            (S::RefreshLater { tokens, attempt, marked: true, .. }, Event::Timer) => self.refresh(tokens, attempt),
+            (S::RefreshLater { tokens, attempt, marked: true, .. }, Event::Timer) => {
+                self.refresh(tokens, attempt)
+            }
             (S::RefreshLater { tokens, attempt, .. }, Event::Timer) => self.mark(tokens, attempt),
-            (S::Marking { seq, tokens, attempt }, Event::Marked(s, true)) if s == seq => self.refresh(tokens, attempt),
+            (S::Marking { seq, tokens, attempt }, Event::Marked(s, true)) if s == seq => {
+                self.refresh(tokens, attempt)
+            }
             (S::Marking { seq, tokens, attempt }, Event::Marked(s, false)) if s == seq => {
                 self.trouble = Some(Trouble::Storage);
                 let at = now.boot + doubled(SAVE_RETRY, attempt, MAX_SAVE_RETRY);
@@ -347,12 +356,7 @@ impl TokenLife {
             Err(e) => e,
         };
         let (cause, wait) = match e {
-            // Frame.io answers a spent token with `invalid_request`, and a dead grant with a 401.
-            TokenError::InvalidGrant(_)
-            | TokenError::Rejected(_)
-            | TokenError::Unauthorized
-            | TokenError::AccessDenied
-            | TokenError::ExpiredToken => {
+            TokenError::InvalidGrant(_) | TokenError::Unauthorized => {
                 let ending = if self.lost_answer { Ending::InterruptedRefresh } else { Ending::Revoked };
                 return self.end(ending, None);
             }
@@ -362,9 +366,12 @@ impl TokenLife {
                 let wait = self.jitter.spread(doubled(FIRST_RETRY, attempt, MAX_RETRY));
                 (t.cause, wait.max(t.retry_after.unwrap_or_default()))
             }
-            TokenError::SlowDown | TokenError::AuthorizationPending => {
-                (Cause::RateLimited, doubled(FIRST_RETRY, attempt.max(2), MAX_RETRY))
-            }
+            // Not among the answers that end a grant: keep it, and keep asking.
+            TokenError::SlowDown
+            | TokenError::AuthorizationPending
+            | TokenError::Rejected(_)
+            | TokenError::AccessDenied
+            | TokenError::ExpiredToken => (Cause::Provider, doubled(FIRST_RETRY, attempt.max(2), MAX_RETRY)),
         };
         self.trouble = Some(Trouble::Exchange(cause));
         let at = now.boot + wait;

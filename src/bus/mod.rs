@@ -1,0 +1,85 @@
+//! The system bus: `org.rigpost.Rigpost1`. The only folder with zbus, apart from the command line's client.
+//!
+//! Thin on purpose: a method turns arguments into a command and the answer into a reply, a property reads the last
+//! snapshot. Nothing here waits for the network but [`Pairing.Start`](pairing), which the machine bounds.
+//!
+//! # Decisions
+//! - Handlers take `&self`: zbus would hold every other call on the interface back while a `&mut self` one waits.
+//! - Objects first, name last, so that nobody who sees the name misses an object.
+//! - A bus that goes away ends the daemon. Service managers restart it with the bus; an orphan would hang unseen.
+mod announce;
+mod device;
+mod error;
+mod options;
+mod pairing;
+mod qr;
+mod queue;
+
+use crate::{clock::Clock, link::Desk};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use zbus::{Connection, connection::Builder, fdo::RequestNameFlags};
+
+/// Well-known name.
+pub const NAME: &str = "org.rigpost.Rigpost1";
+/// The one object.
+pub const PATH: &str = "/org/rigpost/Rigpost1";
+/// A reply that does not come within this is an error for the caller (GetConnectionUnixUser and the like).
+const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that serves all interfaces and does not own the name yet.
+#[derive(Debug)]
+pub struct Bus {
+    connection: Connection,
+    desk: Desk,
+    clock: Clock,
+}
+
+impl Bus {
+    /// Connects to the system bus (`DBUS_SYSTEM_BUS_ADDRESS` is honoured) and serves the object.
+    pub async fn connect(
+        desk: Desk,
+        clock: Clock,
+        version: &'static str,
+        provider: &'static str,
+    ) -> zbus::Result<Bus> {
+        Bus::serve(Builder::system(), desk, clock, version, provider).await
+    }
+
+    async fn serve(
+        builder: Builder<'_>,
+        desk: Desk,
+        clock: Clock,
+        version: &'static str,
+        provider: &'static str,
+    ) -> zbus::Result<Bus> {
+        let connection = builder
+            .method_timeout(METHOD_TIMEOUT)
+            .serve_at(PATH, device::Device::new(desk.clone(), version, provider))
+            .serve_at(PATH, pairing::Pairing::new(desk.clone()))
+            .serve_at(PATH, queue::Queue::new(desk.clone()))
+            .build()
+            .await?;
+        Ok(Bus { connection, desk, clock })
+    }
+
+    /// Owns the name, or says who stands in the way: another daemon, or the bus policy.
+    pub async fn own_name(&self) -> zbus::Result<()> {
+        self.connection.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await.map(|_| ())
+    }
+
+    /// Announces changes until the bus goes away (an error) or `stop` is cancelled.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), String> {
+        tokio::select! {
+            () = stop.cancelled() => {
+                // Best effort: the bus drops the name with the connection anyway.
+                let _ = self.connection.release_name(NAME).await;
+                Ok(())
+            }
+            () = self.connection.closed() => Err("the system bus closed the connection".to_owned()),
+            answer = announce::run(&self.connection, self.desk.clone(), &self.clock) => {
+                answer.map_err(|e| format!("the system bus: {e}"))
+            }
+        }
+    }
+}

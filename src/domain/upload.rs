@@ -1,0 +1,367 @@
+//! Sending one clip: create its asset, put its parts, done. Everything durable is in the store, part by part.
+//!
+//! | State | Leaves by |
+//! | --- | --- |
+//! | `Creating` | an asset: `Recording`; a refusal: `Failed`; trouble: `Later` |
+//! | `Recording` | the asset is on disk: `Sending` |
+//! | `Sending` | all parts confirmed and on disk: `Finished(Done)`; dead URLs: `Creating`; trouble: `Later` |
+//! | `Finished` | never |
+//!
+//! # Decisions
+//! - Nothing is sent for an asset that is not on disk, and a part counts only once that is on disk: whatever is killed,
+//!   what remains is sent again and nothing else.
+//! - Trouble ends this turn and not the item: the queue decides when and whether this or another goes next.
+use crate::domain::{
+    item::{Asset, ItemId},
+    oauth::{Cause, Trouble},
+    pairing::Seq,
+    secret::Secret,
+    time::Now,
+    view::Reason,
+};
+use std::{collections::BTreeSet, time::Duration};
+
+/// What an asset is asked for with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssetRequest {
+    /// What the cloud shall call it.
+    pub name: String,
+    /// MIME type; the parts must be sent under the same.
+    pub filetype: String,
+    /// Bytes.
+    pub size: u64,
+    /// How long ago the clip was made, at the moment of asking.
+    pub offset: Duration,
+}
+
+/// What creating an asset can end in besides success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CreateError {
+    /// The provider's own 401.
+    Unauthorized,
+    /// The clip was made while the device was paused: it is never to be uploaded.
+    RecordedWhilePaused,
+    /// This clip will not be taken; others may. One sentence.
+    Refused(String),
+    /// Try again later.
+    Transient(Trouble),
+}
+
+/// What sending a part can end in besides success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartError {
+    /// The URL will not work again: a new asset is needed. One sentence.
+    UrlDead(String),
+    /// The file is not what was queued. A word and one sentence.
+    File(&'static str, String),
+    /// Try again later.
+    Transient(Trouble),
+}
+
+/// The URLs of an asset work for a day from its creation; not begun in the last minutes of it.
+pub const URL_LIFE: Duration = Duration::from_secs(24 * 3600 - 600);
+/// A part is tried this often in one turn.
+const PART_TRIES: u32 = 3;
+/// Assets whose URLs died at once, in one turn, before it is given up.
+const ASSET_TRIES: u32 = 2;
+
+/// How a turn ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every part is confirmed and that is on disk.
+    Done,
+    /// Trying again would not help: a word and one sentence.
+    Failed(&'static str, String),
+    /// Back to the queue, and why.
+    Later(Reason, String, Option<Duration>),
+    /// A new access token is needed first.
+    Unauthorized,
+    /// A person, or the daemon's stop, took the turn away.
+    Stopped,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The answer to [`Action::Create`].
+    Created(Seq, Result<(String, Vec<Secret>), CreateError>),
+    /// The answer to [`Action::Record`] and [`Action::Forget`]; true when it is on disk.
+    Recorded(Seq, bool),
+    /// The answer to [`Action::Send`]: the ETag.
+    Sent(u32, Result<String, PartError>),
+    /// The answer to [`Action::RecordPart`]; true when it is on disk.
+    PartRecorded(u32, bool),
+    /// End the turn after what is in flight.
+    Stop,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Ask the provider for an asset.
+    Create(Seq),
+    /// Write the asset down, synced.
+    Record(Seq, Asset),
+    /// Write down that there is no usable asset any more.
+    Forget(Seq),
+    /// Send this part.
+    Send(u32),
+    /// Write down, synced, that this part is confirmed.
+    RecordPart(u32, String),
+    /// The turn is over.
+    Finish(Ending),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Creating(Seq),
+    Recording(Seq, Asset),
+    Forgetting(Seq),
+    Sending,
+    Finished,
+}
+
+/// One turn of one item.
+#[derive(Debug)]
+pub struct Upload {
+    /// Which.
+    pub id: ItemId,
+    size: u64,
+    parallel: usize,
+    state: State,
+    seq: u64,
+    asset: Option<Asset>,
+    todo: BTreeSet<u32>,
+    in_flight: BTreeSet<u32>,
+    unrecorded: BTreeSet<u32>,
+    tries: std::collections::BTreeMap<u32, u32>,
+    assets_tried: u32,
+    ending: Option<Ending>,
+}
+
+impl Upload {
+    /// Begins a turn with what the store holds. `parallel`: parts in flight at once, at least 1.
+    #[must_use]
+    pub fn begin(
+        id: ItemId,
+        size: u64,
+        asset: Option<Asset>,
+        parallel: usize,
+        now: Now,
+    ) -> (Upload, Vec<Action>) {
+        let mut upload = Upload {
+            id,
+            size,
+            parallel: parallel.max(1),
+            state: State::Finished,
+            seq: 0,
+            asset: None,
+            todo: BTreeSet::new(),
+            in_flight: BTreeSet::new(),
+            unrecorded: BTreeSet::new(),
+            tries: std::collections::BTreeMap::new(),
+            assets_tried: 0,
+            ending: None,
+        };
+        let fresh = |a: &Asset| now.age_of(a.created).is_some_and(|age| age < URL_LIFE);
+        let actions = match asset {
+            Some(asset) if fresh(&asset) => upload.send(asset),
+            Some(_) => upload.forget(),
+            None => upload.create(),
+        };
+        (upload, actions)
+    }
+
+    /// Over: no more events matter.
+    pub fn finished(&self) -> bool {
+        self.state == State::Finished
+    }
+
+    /// The URL and the byte range of a part.
+    pub fn part(&self, n: u32) -> Option<(&Secret, u64, u64)> {
+        let asset = self.asset.as_ref()?;
+        let (from, len) = asset.range(n, self.size)?;
+        Some((asset.urls.get(n as usize)?, from, len))
+    }
+
+    /// Takes one event. Late news changes nothing.
+    #[must_use]
+    pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
+        match event {
+            Event::Created(seq, answer) if self.state == State::Creating(seq) => self.created(answer, now),
+            Event::Recorded(seq, ok) => self.recorded(seq, ok),
+            Event::Sent(n, answer) => self.sent(n, answer),
+            Event::PartRecorded(n, ok) => self.part_recorded(n, ok),
+            Event::Stop => self.wind_down(Ending::Stopped),
+            Event::Created(..) => vec![],
+        }
+    }
+
+    fn created(&mut self, answer: Result<(String, Vec<Secret>), CreateError>, now: Now) -> Vec<Action> {
+        match answer {
+            Ok((id, urls)) => {
+                let seq = self.next_seq();
+                let asset = Asset { id, urls, created: now, finished: vec![] };
+                self.state = State::Recording(seq, asset.clone());
+                vec![Action::Record(seq, asset)]
+            }
+            Err(e) => self.finish(match e {
+                CreateError::Unauthorized => Ending::Unauthorized,
+                CreateError::RecordedWhilePaused => Ending::Failed(
+                    "recorded-while-paused",
+                    "the clip was made while the device was paused in the project".to_owned(),
+                ),
+                CreateError::Refused(why) => Ending::Failed("refused", why),
+                CreateError::Transient(t) => later(t),
+            }),
+        }
+    }
+
+    fn recorded(&mut self, seq: Seq, ok: bool) -> Vec<Action> {
+        let known = matches!(&self.state, State::Recording(s, _) | State::Forgetting(s) if *s == seq);
+        if !known {
+            return vec![];
+        }
+        if !ok {
+            return self.finish(storage());
+        }
+        match std::mem::replace(&mut self.state, State::Finished) {
+            State::Recording(_, asset) if self.ending.is_none() => self.send(asset),
+            State::Forgetting(_) if self.ending.is_none() => self.create(),
+            State::Recording(..)
+            | State::Forgetting(_)
+            | State::Creating(_)
+            | State::Sending
+            | State::Finished => {
+                let ending = self.ending.take().unwrap_or(Ending::Stopped);
+                self.finish(ending)
+            }
+        }
+    }
+
+    fn send(&mut self, asset: Asset) -> Vec<Action> {
+        let parts = u32::try_from(asset.urls.len()).unwrap_or(0);
+        self.todo = (0..parts)
+            .filter(|n| !asset.finished.contains(n) && asset.range(*n, self.size).is_some())
+            .collect();
+        self.asset = Some(asset);
+        self.tries.clear();
+        self.state = State::Sending;
+        self.next_parts()
+    }
+
+    fn next_parts(&mut self) -> Vec<Action> {
+        let mut out = Vec::new();
+        while self.ending.is_none() && self.in_flight.len() < self.parallel {
+            let Some(n) = self.todo.pop_first() else { break };
+            self.in_flight.insert(n);
+            out.push(Action::Send(n));
+        }
+        if self.in_flight.is_empty() && self.unrecorded.is_empty() {
+            match self.ending.take() {
+                Some(Ending::Later(Reason::None, ..)) => out.extend(self.forget()),
+                Some(ending) => out.extend(self.finish(ending)),
+                None => out.extend(self.finish(Ending::Done)),
+            }
+        }
+        out
+    }
+
+    fn sent(&mut self, n: u32, answer: Result<String, PartError>) -> Vec<Action> {
+        if self.state != State::Sending || !self.in_flight.remove(&n) {
+            return vec![];
+        }
+        match answer {
+            Ok(etag) => {
+                self.unrecorded.insert(n);
+                let mut out = vec![Action::RecordPart(n, etag)];
+                out.extend(self.next_parts());
+                out
+            }
+            Err(PartError::Transient(t)) => {
+                let tries = self.tries.entry(n).or_default();
+                *tries += 1;
+                // A reset in the middle is worth another try at once; no way to the provider is not.
+                let again = *tries < PART_TRIES && t.cause != Cause::CaptivePortal && t.maybe_applied;
+                if again && self.ending.is_none() {
+                    self.todo.insert(n);
+                    return self.next_parts();
+                }
+                self.wind_down(later(t))
+            }
+            Err(PartError::UrlDead(why)) => {
+                self.assets_tried += 1;
+                if self.assets_tried >= ASSET_TRIES {
+                    return self.wind_down(Ending::Later(Reason::Provider, why, None));
+                }
+                // Marked by the reason `none`: wind down, then begin anew with another asset.
+                self.wind_down(Ending::Later(Reason::None, why, None))
+            }
+            Err(PartError::File(word, why)) => self.wind_down(Ending::Failed(word, why)),
+        }
+    }
+
+    fn part_recorded(&mut self, n: u32, ok: bool) -> Vec<Action> {
+        if self.state != State::Sending || !self.unrecorded.remove(&n) {
+            return vec![];
+        }
+        if !ok {
+            return self.wind_down(storage());
+        }
+        self.next_parts()
+    }
+
+    /// Lets what is in flight end, then finishes.
+    fn wind_down(&mut self, ending: Ending) -> Vec<Action> {
+        if self.state == State::Finished {
+            return vec![];
+        }
+        if self.ending.is_none() || matches!(ending, Ending::Failed(..) | Ending::Stopped) {
+            self.ending = Some(ending);
+        }
+        match self.state {
+            State::Sending => self.next_parts(),
+            // What comes back from these is written down first: an asset must not be made twice.
+            State::Creating(_) | State::Recording(..) | State::Forgetting(_) | State::Finished => vec![],
+        }
+    }
+
+    fn create(&mut self) -> Vec<Action> {
+        let seq = self.next_seq();
+        self.state = State::Creating(seq);
+        vec![Action::Create(seq)]
+    }
+
+    fn forget(&mut self) -> Vec<Action> {
+        self.ending = None;
+        self.asset = None;
+        self.todo.clear();
+        let seq = self.next_seq();
+        self.state = State::Forgetting(seq);
+        vec![Action::Forget(seq)]
+    }
+
+    fn finish(&mut self, ending: Ending) -> Vec<Action> {
+        self.state = State::Finished;
+        vec![Action::Finish(ending)]
+    }
+
+    fn next_seq(&mut self) -> Seq {
+        self.seq += 1;
+        Seq(self.seq)
+    }
+}
+
+fn storage() -> Ending {
+    Ending::Later(Reason::Storage, String::new(), None)
+}
+
+fn later(t: Trouble) -> Ending {
+    let reason = match t.cause {
+        Cause::Network => Reason::Network,
+        Cause::CaptivePortal => Reason::CaptivePortal,
+        Cause::Clock => Reason::Clock,
+        Cause::Provider | Cause::RateLimited => Reason::Provider,
+    };
+    Ending::Later(reason, t.why, t.retry_after)
+}

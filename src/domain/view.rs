@@ -1,0 +1,238 @@
+//! What the screen may know: the mirror of the D-Bus contract, without a bus.
+use crate::domain::{
+    item::{Counters, ItemId, ItemState},
+    oauth::{DeviceInfo, UserCode, VerificationUriComplete},
+    time::{BootTime, WallTime},
+};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// The word on the bus and in the journal.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $word,)* }
+            }
+        }
+    };
+}
+
+words! {
+    /// `Pairing.State`.
+    State {
+        /// The root key, or what is sealed with it, can't be read.
+        SecretUnavailable = "secret-unavailable",
+        /// There is no client secret yet.
+        Unprovisioned = "unprovisioned",
+        /// Ready to pair.
+        Unpaired = "unpaired",
+        /// A code is on its way.
+        RequestingCode = "requesting-code",
+        /// A code is on offer.
+        WaitingForUser = "waiting-for-user",
+        /// Authorized, whatever the network does.
+        Paired = "paired",
+        /// Was paired; the server ended it.
+        NeedsPairing = "needs-pairing",
+    }
+}
+
+words! {
+    /// `Pairing.Reason`.
+    Reason {
+        /// All is well, or the state says it all.
+        None = "none",
+        /// The person said no.
+        Denied = "denied",
+        /// The time limit of the pairing ran out.
+        Expired = "expired",
+        /// The grant was ended on the other side.
+        Revoked = "revoked",
+        /// The answer to a refresh was lost, and the old token is no longer accepted.
+        InterruptedRefresh = "interrupted-refresh",
+        /// No way to the provider.
+        Network = "network",
+        /// Something in between answers in the provider's place.
+        CaptivePortal = "captive-portal",
+        /// TLS fails because of the time.
+        Clock = "clock",
+        /// The provider does not accept this identity or secret.
+        ClientRejected = "client-rejected",
+        /// The provider answers with errors.
+        Provider = "provider",
+        /// The disk is full, or the store can't be read.
+        Storage = "storage",
+    }
+}
+
+words! {
+    /// `Device.Protection`: how the root key is kept.
+    Protection {
+        /// Sealed to this board's TPM.
+        Tpm2 = "tpm2",
+        /// Sealed with systemd's host key, which lies on the same disk.
+        HostKey = "host-key",
+        /// A file that only the daemon's user may read.
+        File = "file",
+        /// There is no usable key.
+        None = "none",
+    }
+}
+
+/// Everything about identity and authorization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RigView {
+    /// Where the pairing stands.
+    pub state: State,
+    /// What stands in the way.
+    pub reason: Reason,
+    /// One sentence more about the reason, for the journal and error texts; empty when there is none.
+    pub detail: String,
+    /// On offer now.
+    pub user_code: Option<UserCode>,
+    /// Where to type it.
+    pub verification_uri: Option<String>,
+    /// The same with the code filled in.
+    pub verification_uri_complete: Option<VerificationUriComplete>,
+    /// When it runs out.
+    pub code_expires_at: Option<BootTime>,
+    /// What the cloud calls this rig, as soon as it says so.
+    pub device_name: String,
+    /// The project we serve, once known.
+    pub device: Option<DeviceInfo>,
+    /// When the access token runs out.
+    pub access_expires_at: Option<BootTime>,
+    /// The last grant or refresh.
+    pub refreshed_at: Option<WallTime>,
+    /// The provider itself answered the last exchange.
+    pub online: bool,
+    /// The wall clock can be right.
+    pub clock_trusted: bool,
+    /// A refresh is in flight or new tokens are not on disk.
+    pub tokens_at_risk: bool,
+    /// `client_id`; empty while the store can't be read.
+    pub client_id: String,
+    /// How the root key is kept.
+    pub protection: Protection,
+}
+
+/// One item that is being sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// Which.
+    pub id: ItemId,
+    /// What the cloud calls it.
+    pub name: String,
+    /// Bytes in all.
+    pub size: u64,
+    /// Bytes sent so far, those of unfinished parts included.
+    pub sent: u64,
+}
+
+/// Everything about the queue that a screen shows at a glance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueView {
+    /// A person has paused sending.
+    pub paused: bool,
+    /// Kept by the store.
+    pub counters: Counters,
+    /// Bytes per second now.
+    pub rate: u64,
+    /// What is being sent.
+    pub current: Vec<Sending>,
+    /// Why the item at the head does not move: a code and a sentence.
+    pub trouble: Option<(Reason, String)>,
+}
+
+/// One item entered a new state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemNews {
+    /// Which.
+    pub id: ItemId,
+    /// Its state now.
+    pub state: ItemState,
+    /// A word.
+    pub reason: String,
+    /// What the cloud calls it.
+    pub name: String,
+    /// Bytes in all.
+    pub size: u64,
+    /// Bytes confirmed.
+    pub sent: u64,
+}
+
+/// `Device.SafeToPowerOff`.
+pub fn safe_to_power_off(rig: &RigView, queue: &QueueView) -> bool {
+    !rig.tokens_at_risk && queue.current.is_empty()
+}
+
+/// `Device.Blockers`: why nothing moves, most important first.
+pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    let state = match rig.state {
+        State::SecretUnavailable => {
+            Some("The rig's secrets can't be read. Run \"rigpost doctor\"; provisioning again mends it.")
+        }
+        State::Unprovisioned => Some("The rig has no client secret yet. Run \"rigpost provision\"."),
+        State::Unpaired | State::RequestingCode | State::WaitingForUser => {
+            Some("The rig is not paired with a project. Pair it from the menu or with \"rigpost pair\".")
+        }
+        State::NeedsPairing => {
+            Some("The project ended this rig's authorization. Pair it again; the queue is kept.")
+        }
+        State::Paired => None,
+    };
+    if let Some(sentence) = state {
+        let code = match rig.state {
+            State::RequestingCode | State::WaitingForUser => State::Unpaired.as_str(),
+            State::SecretUnavailable
+            | State::Unprovisioned
+            | State::Unpaired
+            | State::Paired
+            | State::NeedsPairing => rig.state.as_str(),
+        };
+        all.push((code, sentence.to_owned()));
+    }
+    for (reason, detail) in
+        [Some((rig.reason, rig.detail.clone())), queue.trouble.clone()].into_iter().flatten()
+    {
+        if reason != Reason::None && !all.iter().any(|(code, _)| *code == reason.as_str()) {
+            all.push((reason.as_str(), sentence(reason, &detail)));
+        }
+    }
+    if queue.paused && queue.counters.files_left > 0 {
+        all.push(("queue-paused", "Sending is paused. Resume it when you want it to go on.".to_owned()));
+    }
+    if queue.counters.held > 0 {
+        let n = queue.counters.held;
+        all.push(("held", format!("{n} clips belong to another project than the one that is paired.")));
+    }
+    all
+}
+
+/// What a reason means to a person; `detail` is appended in brackets.
+pub fn sentence(reason: Reason, detail: &str) -> String {
+    let plain = match reason {
+        Reason::None => "",
+        Reason::Denied => "The person at the web page refused this rig.",
+        Reason::Expired => "Nobody typed the code in time.",
+        Reason::Revoked => "The authorization was ended in the project.",
+        Reason::InterruptedRefresh => {
+            "The answer to a token refresh was lost, and the old token is no longer accepted. Pair again."
+        }
+        Reason::Network => "The provider can't be reached. The rig keeps trying.",
+        Reason::CaptivePortal => {
+            "This network shows a log-in page instead of the internet. Log in to it, or change network."
+        }
+        Reason::Clock => "The clock is wrong, so the provider's certificate is not accepted. Set the time.",
+        Reason::ClientRejected => {
+            "The provider does not accept this rig's client secret. Provision it again."
+        }
+        Reason::Provider => "The provider answers with errors. The rig keeps trying.",
+        Reason::Storage => "The rig's own disk is full or can't be read.",
+    };
+    if detail.is_empty() { plain.to_owned() } else { format!("{plain} [{detail}]") }
+}

@@ -1,0 +1,171 @@
+//! Media files: who may come in at the door, and their bytes on the way out. The only place that opens them.
+//!
+//! # Decisions
+//! - `openat2` with `RESOLVE_BENEATH`: the kernel refuses a path that leaves its media directory by `..` or by a link,
+//!   in one step, so nothing can be swapped between a check and the opening.
+//! - The body of a part reads with `pread` 64 KiB at a time where it is polled. `tokio::fs` would hop through another
+//!   thread for every read, which doubles the processor time of an upload.
+use crate::domain::{
+    command::Refusal,
+    item::FileFacts,
+    time::{BootId, BootTime, Now, WallTime},
+};
+use bytes::Bytes;
+use rustix::{
+    fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2},
+    io::Errno,
+};
+use std::{
+    fs::File,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+const READ: usize = 64 * 1024;
+const MAX_PATH: usize = 4096;
+
+/// Opens a file beneath one of the directories, for reading, and says which bytes it holds.
+///
+/// Blocks on the disk. A FIFO or a device is refused without being touched.
+pub fn open_beneath(dirs: &[PathBuf], path: &Path) -> Result<(File, FileFacts), Refusal> {
+    let shown = || crate::domain::item::shown(path);
+    if path.as_os_str().len() > MAX_PATH {
+        return Err(Refusal::InvalidArgs("the path is longer than 4096 bytes".to_owned()));
+    }
+    if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&0) {
+        return Err(Refusal::InvalidArgs(format!("the path must be absolute: {}", shown())));
+    }
+    let dirs_of = dirs.iter().filter_map(|dir| Some((dir, path.strip_prefix(dir).ok()?)));
+    // The longest match is the directory that the file is really meant to be in.
+    let (dir, rest) = dirs_of
+        .max_by_key(|(dir, _)| dir.as_os_str().len())
+        .filter(|(_, rest)| !rest.as_os_str().is_empty())
+        .ok_or_else(|| Refusal::OutsideMediaDirs(shown()))?;
+    let refuse = |e: Errno| match e {
+        Errno::NOENT | Errno::NOTDIR => Refusal::NotFound(shown()),
+        Errno::XDEV | Errno::LOOP => {
+            Refusal::OutsideMediaDirs(format!("{} (a link or \"..\" leads out)", shown()))
+        }
+        Errno::ACCESS | Errno::PERM => {
+            Refusal::NotAllowed(format!("may not be read by the daemon's user: {}", shown()))
+        }
+        e => Refusal::NotAllowed(format!("can't be opened ({e}): {}", shown())),
+    };
+    let dir = open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(refuse)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    // Looked at by name only before it is opened for reading: opening a device can have effects.
+    let found =
+        openat2(&dir, rest, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve).map_err(refuse)?;
+    let kind = FileType::from_raw_mode(fstat(&found).map_err(refuse)?.st_mode);
+    if kind != FileType::RegularFile {
+        return Err(Refusal::NotAllowed(format!("not a regular file: {}", shown())));
+    }
+    let file = File::from(openat2(&dir, rest, flags, Mode::empty(), resolve).map_err(refuse)?);
+    let facts =
+        facts_of(&file).map_err(|e| Refusal::NotAllowed(format!("can't be read ({e}): {}", shown())))?;
+    match facts {
+        Some(facts) if facts.size > 0 => Ok((file, facts)),
+        Some(_) => Err(Refusal::NotAllowed(format!("the file is empty: {}", shown()))),
+        None => Err(Refusal::NotAllowed(format!("not a regular file: {}", shown()))),
+    }
+}
+
+/// What identifies the bytes of an open file; `None` when it is not a regular file.
+pub fn facts_of(file: &File) -> std::io::Result<Option<FileFacts>> {
+    let stat = fstat(file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Ok(None);
+    }
+    // The widths of these fields differ between architectures.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "not useless on 32-bit boards")]
+    let (size, mtime_ns) = (
+        u64::try_from(stat.st_size).unwrap_or(0),
+        (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64),
+    );
+    Ok(Some(FileFacts { size, mtime_ns, dev: stat.st_dev, ino: stat.st_ino }))
+}
+
+/// When the clip was made, as far as its time of change tells; never in the future.
+pub fn made(facts: &FileFacts, now: Now) -> Now {
+    let mtime_s = facts.mtime_ns.div_euclid(1_000_000_000);
+    let Some(age) =
+        now.wall.0.checked_sub(mtime_s).and_then(|a| u64::try_from(a).ok()).map(Duration::from_secs)
+    else {
+        return now;
+    };
+    if age <= now.boot.0 {
+        return Now { boot: now.boot - age, wall: WallTime(mtime_s), ..now };
+    }
+    // Before this boot: only the wall clock knows.
+    Now { boot_id: BootId(0), boot: BootTime::default(), wall: WallTime(mtime_s) }
+}
+
+/// Why a part could not be read.
+#[derive(Debug, Default)]
+pub struct PartWatch {
+    /// Bytes handed to the connection so far.
+    pub sent: AtomicU64,
+    /// The file ended early or could not be read: it is not what was queued.
+    pub broken: AtomicBool,
+}
+
+/// The bytes of one part, read as they are sent. Memory: one read buffer.
+#[derive(Debug)]
+pub struct PartBody {
+    file: Arc<File>,
+    at: u64,
+    left: u64,
+    watch: Arc<PartWatch>,
+}
+
+impl PartBody {
+    /// `len` bytes of the file from `from` on.
+    pub fn new(file: Arc<File>, from: u64, len: u64, watch: Arc<PartWatch>) -> PartBody {
+        PartBody { file, at: from, left: len, watch }
+    }
+}
+
+impl http_body::Body for PartBody {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let want = usize::try_from(self.left).unwrap_or(READ).min(READ);
+        let mut buffer = vec![0; want];
+        let got = match self.file.read_at(&mut buffer, self.at) {
+            Ok(0) => {
+                self.watch.broken.store(true, Ordering::Relaxed);
+                let e = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the file became shorter");
+                return Poll::Ready(Some(Err(e)));
+            }
+            Err(e) => {
+                self.watch.broken.store(true, Ordering::Relaxed);
+                return Poll::Ready(Some(Err(e)));
+            }
+            Ok(got) => got,
+        };
+        buffer.truncate(got);
+        self.at += got as u64;
+        self.left -= got as u64;
+        self.watch.sent.fetch_add(got as u64, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from(buffer)))))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.left)
+    }
+}
