@@ -272,6 +272,11 @@ impl Journal {
         self.hold.send_replace(Hold::default());
     }
 
+    /// The number of the event at which a handler stands still, if one does.
+    pub(crate) fn held_now(&self) -> Option<u64> {
+        self.hold.borrow().reached.as_ref().map(|event| event.n)
+    }
+
     /// Resolves with the event at which a handler stands still.
     pub(crate) async fn held(&self) -> Option<Event> {
         let mut hold = self.hold.subscribe();

@@ -13,9 +13,11 @@
 //! files or processes to clean up.
 
 mod app;
+pub mod args;
 mod call;
 mod clock;
 mod connection;
+mod control;
 mod endpoints;
 mod event;
 mod fault;
@@ -23,8 +25,11 @@ mod faulty;
 mod form;
 mod model;
 mod options;
+mod origin;
+mod page;
 mod parts;
 mod reply;
+pub mod run;
 mod secret;
 mod server;
 mod storage;
@@ -71,7 +76,8 @@ impl Sim {
         let address = listener.local_addr()?;
         let host = match address.ip() {
             // The certificate names the host, and nobody can call "any address".
-            ip if ip.is_unspecified() || (options.tls && ip.is_loopback()) => "localhost".to_owned(),
+            ip if options.tls && (ip.is_unspecified() || ip.is_loopback()) => "localhost".to_owned(),
+            ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
             ip if ip.is_ipv6() => format!("[{ip}]"),
             ip => ip.to_string(),
         };

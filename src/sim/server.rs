@@ -10,8 +10,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::routing::get;
-use axum::{Extension, Router};
+use axum::extract::DefaultBodyLimit;
+use axum::{Extension, Router, middleware};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -22,13 +22,15 @@ use tokio_rustls::TlsAcceptor;
 
 use super::app::App;
 use super::connection::{Connection, Socket};
-use super::{clock, wire};
+use super::{clock, control, origin, page, wire};
 
 /// Connections served at once; more wait in the listener's queue.
 const MOST_CONNECTIONS: usize = 1024;
 
 fn router(app: Arc<App>) -> Router {
-    Router::new().route("/favicon.ico", get(|| async {})).fallback(wire::serve).with_state(app)
+    let people = page::routes().merge(control::routes());
+    let people = people.layer(middleware::from_fn(origin::guard)).layer(DefaultBodyLimit::max(1 << 20));
+    people.fallback(wire::serve).with_state(app)
 }
 
 /// Accepts until the task is aborted; that ends all connections with it.
