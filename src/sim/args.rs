@@ -1,0 +1,160 @@
+//! The command line of `rigpost-sim`. It imports only clap and std, because the build script reads it too, for
+//! the manual page and the shell completions.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+const AFTER_HELP: &str = "\
+FAULTS
+  A fault is written ENDPOINT:KIND[=VALUE][:TIMES[:SKIP]]. TIMES is a number or `forever` (default 1); SKIP calls
+  pass unharmed first.
+
+  Endpoints: device-code, token-poll, refresh, revoke, me, create, part, heartbeat, health, any
+
+  Instead of an answer (nothing has happened):
+    slow_down, invalid_client, bad_request, ...   400 with that error word
+    402, 403, 404, 409, 422     that status, with the cloud's detailed JSON
+    paused                      409 \"Channel Paused\"
+    429[=SECONDS]               rate limited, with Retry-After
+    500, 503, ...               that status, plain text
+    html-404, captive-portal    an HTML page with status 404 or 200
+    redirect                    302 to a log-in page
+    stall                       never answers
+    reset                       TCP reset
+    reset-after=BYTES           TCP reset after that many bytes of a part
+    delay=MILLISECONDS          late, but normal
+
+  After the effect (the cloud has done it, the device does not know):
+    lost-answer                 the connection ends without an answer
+    reset-mid-body              half of the answer, then a TCP reset
+    garbage, oversized          half of the JSON; 64 MiB of JSON
+    wrong-types, missing-fields, negative-numbers, huge-numbers
+
+EXAMPLES
+  rigpost-sim --listen 127.0.0.1:8080 --auto-approve 3
+  rigpost-sim --fault refresh:lost-answer --fault part:reset-after=65536:3
+  rigpost-sim --listen 0.0.0.0:8080 --verification-base http://192.168.1.20:8080
+
+  While it runs, GET /_sim/ describes the control interface.";
+
+/// Whether polls carry the client secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PollSecret {
+    /// With or without it
+    Accept,
+    /// Refuse polls without it
+    Require,
+    /// Refuse polls with it
+    Refuse,
+}
+
+/// Validity of the TLS certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Validity {
+    /// Valid now
+    Valid,
+    /// Ended last year
+    Expired,
+    /// Begins next year
+    NotYetValid,
+}
+
+/// A cloud on your desk: pairs camera rigs, takes in their clips, and fails when told to.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "rigpost-sim", version, about, after_help = AFTER_HELP)]
+pub struct Args {
+    /// Address and port to listen on; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Serve HTTPS, with a certificate of an authority made at start
+    #[arg(long)]
+    pub tls: bool,
+
+    /// Show a certificate that is expired or not valid yet
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "valid", requires = "tls")]
+    pub tls_validity: Validity,
+
+    /// Write the authority's certificate (PEM) here, for devices to trust
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub ca_out: Option<PathBuf>,
+
+    /// Seconds a pairing code lives
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0, value_parser = seconds)]
+    pub code_expires: f64,
+
+    /// Seconds between two polls
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
+    pub interval: f64,
+
+    /// Seconds an access token lives
+    #[arg(long, value_name = "SECONDS", default_value_t = 28_800)]
+    pub access_expires: u64,
+
+    /// Seconds a refresh token lives
+    #[arg(long, value_name = "SECONDS", default_value_t = 1_209_600)]
+    pub refresh_expires: u64,
+
+    /// Seconds an upload URL lives
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+    pub url_expires: u64,
+
+    /// Approve every code by itself after this long, for the first project
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub auto_approve: Option<f64>,
+
+    /// A project clips can go to; repeatable [default: Testbed, Second Unit]
+    #[arg(long, value_name = "NAME")]
+    pub project: Vec<String>,
+
+    /// The secret devices must show
+    #[arg(long, value_name = "SECRET", default_value = "sim-client-secret")]
+    pub client_secret: String,
+
+    /// A word inside every secret handed out, to search logs for
+    #[arg(long, value_name = "WORD", default_value = "SIMSECRET")]
+    pub marker: String,
+
+    /// Whether polls carry the client secret
+    #[arg(long, value_name = "RULE", value_enum, default_value = "accept")]
+    pub secret_on_poll: PollSecret,
+
+    /// Answer 429 to more than five asset creations a second and device
+    #[arg(long)]
+    pub enforce_rate_limit: bool,
+
+    /// Bytes per part when a device does not ask for a number of parts
+    #[arg(long, value_name = "BYTES", default_value_t = 10_485_760)]
+    pub chunk_size: u64,
+
+    /// Keep finished clips here [default: a temporary directory, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub storage_dir: Option<PathBuf>,
+
+    /// Where a phone reaches this simulator, for the QR code [default: the address the device called]
+    #[arg(long, value_name = "URL")]
+    pub verification_base: Option<String>,
+
+    /// Append every event here, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+
+    /// Write the simulator's URL here once it listens
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+
+    /// A fault in force from the start; repeatable, see below
+    #[arg(long, value_name = "SPEC")]
+    pub fault: Vec<String>,
+
+    /// Do not print events
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0e9).contains(&number) { Ok(number) } else { Err("must be between 0 and a billion".to_owned()) }
+}

@@ -1,0 +1,196 @@
+//! The device-facing endpoints: from a request to the model and back.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::call::Call;
+use super::clock::Moment;
+use super::event::{Endpoint, EventKind};
+use super::form::{Content, Fields};
+use super::model::{Device, World};
+use super::reply::{Payload, Reply};
+use super::secret;
+
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const REFRESH_GRANT: &str = "refresh_token";
+
+fn bearer(call: &Call) -> Option<&str> {
+    let (scheme, token) = call.header("authorization")?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Writes down who calls, as far as the request says, and what is missing from it.
+pub(crate) fn note_caller(call: &Call, content: &Content) {
+    let now = call.app.now();
+    let mut world = call.app.world(now);
+    let named = match content {
+        Content::Form(form) => form.get("client_id").map(|id| id.chars().take(255).collect::<String>()),
+        Content::Json(_) | Content::Unreadable => None,
+    };
+    let client_id = named.or_else(|| bearer(call).and_then(|token| world.owner(token)));
+    if call.header("x-client-version").is_none() && call.uri.path().starts_with("/v2/") {
+        let who = client_id.as_deref().unwrap_or("an unknown device");
+        let text = format!("no x-client-version header: {who} at {}", call.endpoint.word());
+        if !world.violations.contains(&text) {
+            world.violation(text);
+        }
+    }
+    call.known().client_id = client_id;
+}
+
+/// Runs the model for one call, and records the effect if there was one.
+pub(crate) async fn serve(call: &Arc<Call>, content: &Content) -> Reply {
+    let now = call.app.now();
+    let outcome = {
+        let mut world = call.app.world(now);
+        run(call, content, &mut world, now)
+    };
+    match outcome {
+        Ok((reply, changed)) => {
+            if changed {
+                call.reach(EventKind::Effect).await;
+            }
+            reply
+        }
+        Err(refusal) => refusal,
+    }
+}
+
+/// The answer, and whether anything changed.
+type Outcome = Result<(Reply, bool), Reply>;
+
+fn run(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcome {
+    let version = call.header("x-client-version");
+    match call.endpoint {
+        Endpoint::DeviceCode => device_code(call, form(content)?, world, now),
+        Endpoint::TokenPoll => {
+            let form = form(content)?;
+            match form.get("grant_type").map(String::as_str) {
+                Some(DEVICE_GRANT) => world.poll(form, now).map(|tokens| issued(call, tokens)),
+                Some(REFRESH_GRANT) | None => Err(Reply::oauth("bad_request")),
+                Some(_) => Err(Reply::oauth("unsupported_grant_type")),
+            }
+        }
+        Endpoint::Refresh => world.refresh(form(content)?, now).map(|tokens| issued(call, tokens)),
+        Endpoint::Revoke => world.revoke_by_token(form(content)?).map(|body| (Reply::json(body), true)),
+        Endpoint::Me => {
+            let client_id = world.bearer(bearer(call), version, now)?;
+            let device = world.device_mut(&client_id).map_err(|_| Reply::unauthorized())?;
+            Ok((Reply::json(me(device, now)), false))
+        }
+        Endpoint::Heartbeat => {
+            world.bearer(bearer(call), version, now)?;
+            Ok((Reply::new(StatusCode::NO_CONTENT, Payload::Empty), true))
+        }
+        Endpoint::Create => create(call, content, world, now),
+        Endpoint::Health => Ok((Reply::json(json!({ "status": "ok" })), false)),
+        Endpoint::Part | Endpoint::Other | Endpoint::Person => {
+            Err(Reply::detailed(StatusCode::NOT_FOUND, "Not Found", "There is no such resource"))
+        }
+    }
+}
+
+/// The authorization endpoints take form data only.
+fn form(content: &Content) -> Result<&Fields, Reply> {
+    match content {
+        Content::Form(form) => Ok(form),
+        Content::Json(_) | Content::Unreadable => Err(Reply::oauth("bad_request")),
+    }
+}
+
+fn issued(call: &Call, tokens: Value) -> (Reply, bool) {
+    let named = tokens.get("refresh_token").and_then(Value::as_str).map(secret::short).unwrap_or_default();
+    call.known().detail = Some(format!("issued refresh token {named}"));
+    (Reply::json(tokens), true)
+}
+
+fn device_code(call: &Call, form: &Fields, world: &mut World, now: Moment) -> Outcome {
+    // Observed of Frame.io: a second code request on one connection is told to slow down, whatever the delay.
+    if !call.connection.first_code_request() {
+        call.known().detail = Some("second code request on this connection".to_owned());
+        return Err(Reply::oauth("slow_down"));
+    }
+    let mut answer = world.request_code(form, call.header("x-client-version"), now)?;
+    let user_code = answer.get("user_code").and_then(Value::as_str).unwrap_or_default().to_owned();
+    call.known().detail = Some(format!("code {}", secret::short(&user_code)));
+    let wants_address = call.header("x-client-platypus-enabled").is_some_and(|value| value == "true");
+    if let (true, Some(fields)) = (wants_address, answer.as_object_mut()) {
+        let chosen = call.app.verification_base.as_ref().map(|base| base.as_str().trim_end_matches('/').to_owned());
+        let base = chosen.unwrap_or_else(|| call.base());
+        fields.insert("verification_uri".to_owned(), json!(format!("{base}/device")));
+        let complete = json!(format!("{base}/device?code={user_code}"));
+        fields.insert("verification_uri_complete".to_owned(), complete);
+    }
+    Ok((Reply::json(answer), true))
+}
+
+fn create(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcome {
+    let client_id = world.bearer(bearer(call), call.header("x-client-version"), now)?;
+    call.known().client_id = Some(client_id.clone());
+    let body = match content {
+        Content::Json(body) => body.clone(),
+        Content::Form(form) => {
+            let fields = form.iter().map(|(name, value)| (name.clone(), json!(value)));
+            Value::Object(fields.collect::<Map<_, _>>())
+        }
+        Content::Unreadable => return Err(Reply::invalid("the body is neither JSON nor form data")),
+    };
+    let Some(left) = world.count_creation(&client_id, now) else {
+        return Err(Reply::rate_limited());
+    };
+    let with_limits = |reply: Reply| {
+        reply
+            .header("x-ratelimit-limit", 5)
+            .header("x-ratelimit-window", 1000)
+            .header("x-ratelimit-remaining", left)
+    };
+    let answer = world.create_asset(&client_id, &body, &call.base(), now).map_err(with_limits)?;
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
+    call.known().detail = Some(format!("asset {} {}", text("id"), text("name")));
+    Ok((with_limits(Reply::json(answer)), true))
+}
+
+/// The device as `GET /v2/devices/me` shows it.
+fn me(device: &Device, now: Moment) -> Value {
+    let ends = device.ends_ms.map(|end| {
+        let left = i64::try_from(end.saturating_sub(now.ms) / 1000).unwrap_or(i64::MAX);
+        now.wall.saturating_add(jiff::SignedDuration::from_secs(left)).unwrap_or(now.wall).to_string()
+    });
+    let status = device.status(now);
+    let creator = secret::id_for("simulated person");
+    json!({
+        "_type": "project_device",
+        "id": device.id,
+        "asset_type": "video",
+        "authorization": {
+            "_type": "project_device_authorization",
+            "creator": { "_type": "user", "id": creator, "name": "Robin Example" },
+            "expires_at": ends,
+            "id": device.authorization_id,
+            "project_device_id": device.id,
+            "scopes": { "asset_create": true, "id": secret::id_for("scopes"), "offline": true },
+        },
+        "channels": [{
+            "_type": "project_device_channel",
+            "id": secret::id_for(&device.id),
+            "asset_type": "video",
+            "external_index": 0,
+            "name": "Channel 0",
+            "real_time_logging_capable": false,
+            "status": status,
+        }],
+        "creator_id": creator,
+        "deleted_at": null,
+        "device_id": secret::id_for(&device.client_id),
+        "inserted_at": device.inserted_at,
+        "last_seen_at": device.last_seen,
+        "name": device.name,
+        "project": { "_type": "project", "id": device.project.id, "name": device.project.name },
+        "project_id": device.project.id,
+        "status": status,
+        "timezone": "Etc/UTC",
+        "updated_at": device.last_seen,
+    })
+}

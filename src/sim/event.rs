@@ -1,0 +1,291 @@
+//! The numbered log of everything observable, and the hold points.
+//!
+//! # Decisions
+//! One global count over all connections: a test kills its client "right after event N" and walks N upwards, so
+//! every event has exactly one number and control traffic (`/_sim/`, the page) has none. `effect` exists only
+//! where state changed: a refused call has nothing to lose between its arrival and its answer.
+//! The log keeps the newest 100 000 events; a soak test of days must not eat the machine.
+
+use std::collections::VecDeque;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+const KEEP: usize = 100_000;
+
+/// What a device-facing call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Endpoint {
+    /// `POST /v2/auth/device/code`.
+    DeviceCode,
+    /// `POST /v2/auth/token` with the device-code grant (or an unknown one).
+    TokenPoll,
+    /// `POST /v2/auth/token` with the refresh grant.
+    Refresh,
+    /// `POST /v2/auth/revoke`.
+    Revoke,
+    /// `GET /v2/devices/me`.
+    Me,
+    /// `POST /v2/devices/assets`.
+    Create,
+    /// `PUT` of one part of an asset.
+    Part,
+    /// `POST /v2/devices/heartbeat`.
+    Heartbeat,
+    /// `GET /health`.
+    Health,
+    /// A path the simulator does not know.
+    Other,
+    /// Not a device call: something a person (or a test on their behalf) did.
+    Person,
+}
+
+impl Endpoint {
+    /// The word used in fault descriptions and logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::DeviceCode => "device-code",
+            Self::TokenPoll => "token-poll",
+            Self::Refresh => "refresh",
+            Self::Revoke => "revoke",
+            Self::Me => "me",
+            Self::Create => "create",
+            Self::Part => "part",
+            Self::Heartbeat => "heartbeat",
+            Self::Health => "health",
+            Self::Other => "other",
+            Self::Person => "person",
+        }
+    }
+
+    /// Reads the word back; `None` for words that are no endpoint.
+    pub fn parse(word: &str) -> Option<Self> {
+        const ALL: [Endpoint; 11] = [
+            Endpoint::DeviceCode,
+            Endpoint::TokenPoll,
+            Endpoint::Refresh,
+            Endpoint::Revoke,
+            Endpoint::Me,
+            Endpoint::Create,
+            Endpoint::Part,
+            Endpoint::Heartbeat,
+            Endpoint::Health,
+            Endpoint::Other,
+            Endpoint::Person,
+        ];
+        ALL.into_iter().find(|endpoint| endpoint.word() == word)
+    }
+}
+
+/// The stages of a call, and the things people do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// The request is here (for parts: its headers), nothing has happened yet.
+    Received,
+    /// State changed; the answer is not under way yet. Missing where nothing changed.
+    Effect,
+    /// The whole answer was handed to the connection.
+    Replied,
+    /// No (whole) answer: a fault cut the connection, or the client went away.
+    Cut,
+    /// A person approved, denied, forgot, paused, ... something.
+    Action,
+}
+
+impl EventKind {
+    /// The word used in logs and in the control API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Effect => "effect",
+            Self::Replied => "replied",
+            Self::Cut => "cut",
+            Self::Action => "action",
+        }
+    }
+}
+
+/// One observable event. It never contains a secret: codes and tokens appear as a short hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Number of the event, from 1, without gaps, over all connections.
+    pub n: u64,
+    /// Milliseconds since the simulator started, monotonic.
+    pub ms: u64,
+    /// Which stage this is.
+    pub kind: EventKind,
+    /// Number of the TCP connection, from 1; 0 for [`EventKind::Action`].
+    pub connection: u64,
+    /// Number of the request on that connection, from 1; 0 for actions.
+    pub request: u64,
+    /// HTTP method; empty for actions.
+    pub method: String,
+    /// Path without the query; empty for actions.
+    pub path: String,
+    /// What the call is for.
+    pub endpoint: Endpoint,
+    /// The device that called, as far as known at this stage.
+    pub client_id: Option<String>,
+    /// HTTP status of the answer, from `replied` on.
+    pub status: Option<u16>,
+    /// The error word or title of a refusing answer.
+    pub error: Option<String>,
+    /// The fault that was applied to this call.
+    pub fault: Option<String>,
+    /// Request body bytes read so far.
+    pub body_in: u64,
+    /// Answer body bytes.
+    pub body_out: u64,
+    /// Anything else worth reading.
+    pub detail: Option<String>,
+}
+
+impl Event {
+    /// An event outside of any call.
+    pub(crate) fn action(client_id: Option<String>, detail: String) -> Self {
+        Self {
+            n: 0,
+            ms: 0,
+            kind: EventKind::Action,
+            connection: 0,
+            request: 0,
+            method: String::new(),
+            path: String::new(),
+            endpoint: Endpoint::Person,
+            client_id,
+            status: None,
+            error: None,
+            fault: None,
+            body_in: 0,
+            body_out: 0,
+            detail: Some(detail),
+        }
+    }
+}
+
+/// Where a handler shall stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldPoint {
+    /// At the event with this number.
+    Number(u64),
+    /// At the next event of this stage at this endpoint.
+    Next(Endpoint, EventKind),
+}
+
+#[derive(Default)]
+struct Hold {
+    point: Option<HoldPoint>,
+    reached: Option<Event>,
+}
+
+#[derive(Default)]
+struct Inner {
+    next: u64,
+    events: VecDeque<Event>,
+    file: Option<std::fs::File>,
+}
+
+/// The log: append, read, wait, hold.
+pub(crate) struct Journal {
+    inner: Mutex<Inner>,
+    last: watch::Sender<u64>,
+    hold: watch::Sender<Hold>,
+}
+
+impl Journal {
+    pub(crate) fn open(file: Option<&Path>) -> std::io::Result<Self> {
+        let file =
+            file.map(|path| std::fs::OpenOptions::new().create(true).append(true).open(path)).transpose()?;
+        let inner = Inner { next: 1, events: VecDeque::new(), file };
+        Ok(Self {
+            inner: Mutex::new(inner),
+            last: watch::Sender::new(0),
+            hold: watch::Sender::new(Hold::default()),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Numbers and keeps `event`. Returns its number, and whether its handler has to wait in
+    /// [`Journal::released`].
+    pub(crate) fn record(&self, mut event: Event, now_ms: u64) -> (u64, bool) {
+        let mut inner = self.lock();
+        event.n = inner.next;
+        event.ms = now_ms;
+        inner.next += 1;
+        if let (Some(file), Ok(mut line)) = (&mut inner.file, serde_json::to_vec(&event)) {
+            line.push(b'\n');
+            // A full disk must not stop the simulator; the log in memory goes on.
+            let _lost = file.write_all(&line);
+        }
+        if inner.events.len() == KEEP {
+            inner.events.pop_front();
+        }
+        let n = event.n;
+        inner.events.push_back(event.clone());
+        drop(inner);
+        let held = self.hold.send_if_modified(|hold| {
+            let here = match hold.point {
+                Some(HoldPoint::Number(number)) => number == n,
+                Some(HoldPoint::Next(endpoint, kind)) => endpoint == event.endpoint && kind == event.kind,
+                None => false,
+            };
+            if here {
+                hold.point = None;
+                hold.reached = Some(event);
+            }
+            here
+        });
+        self.last.send_replace(n);
+        (n, held)
+    }
+
+    /// Events with a number above `since`, oldest first.
+    pub(crate) fn since(&self, since: u64) -> Vec<Event> {
+        self.lock().events.iter().filter(|event| event.n > since).cloned().collect()
+    }
+
+    /// The number of the newest event; the receiver wakes with each one.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
+    }
+
+    /// Arms one hold point; whatever was held before is released.
+    pub(crate) fn hold(&self, point: HoldPoint) {
+        let past = match point {
+            HoldPoint::Number(n) => self.lock().events.iter().find(|event| event.n == n).cloned(),
+            HoldPoint::Next(..) => None,
+        };
+        let point = if past.is_some() { None } else { Some(point) };
+        self.hold.send_replace(Hold { point, reached: past });
+    }
+
+    /// Lets go whatever is held, and disarms.
+    pub(crate) fn release(&self) {
+        self.hold.send_replace(Hold::default());
+    }
+
+    /// The number of the event at which a handler stands still, if one does.
+    pub(crate) fn held_now(&self) -> Option<u64> {
+        self.hold.borrow().reached.as_ref().map(|event| event.n)
+    }
+
+    /// Resolves with the event at which a handler stands still.
+    pub(crate) async fn held(&self) -> Option<Event> {
+        let mut hold = self.hold.subscribe();
+        hold.wait_for(|hold| hold.reached.is_some()).await.ok().and_then(|hold| hold.reached.clone())
+    }
+
+    /// Resolves once event `n` is no longer the held one.
+    pub(crate) async fn released(&self, n: u64) {
+        let mut hold = self.hold.subscribe();
+        let _closed = hold.wait_for(|hold| hold.reached.as_ref().is_none_or(|event| event.n != n)).await;
+    }
+}

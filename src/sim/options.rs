@@ -1,0 +1,145 @@
+//! What a simulator can be started with.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::fault::Fault;
+
+/// Whether polls may, must or must not carry the client secret. The published papers contradict each other here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecretOnPoll {
+    /// Both are fine; a wrong secret is refused.
+    #[default]
+    Accept,
+    /// A poll without it gets `invalid_client`.
+    Require,
+    /// A poll with it gets `bad_request`.
+    Refuse,
+}
+
+/// The validity of the TLS certificate shown to clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsValidity {
+    /// Valid now.
+    #[default]
+    Valid,
+    /// Ended last year, as a rig sees it whose clock runs ahead.
+    Expired,
+    /// Begins next year, as a rig sees it that woke up in 1970.
+    NotYetValid,
+}
+
+/// How long things live. Can be changed while the simulator runs; what was handed out before keeps its life.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lifetimes {
+    /// Seconds a pairing code can be approved and collected.
+    pub code_expires_in: f64,
+    /// Seconds between two polls.
+    pub interval: f64,
+    /// Seconds an access token works.
+    pub access_expires_in: u64,
+    /// Seconds a refresh token works.
+    pub refresh_expires_in: u64,
+    /// Seconds an upload URL works.
+    pub url_expires_in: u64,
+}
+
+impl Default for Lifetimes {
+    /// The lifetimes Frame.io publishes.
+    fn default() -> Self {
+        Self {
+            code_expires_in: 120.0,
+            interval: 5.0,
+            access_expires_in: 28_800,
+            refresh_expires_in: 14 * 86_400,
+            url_expires_in: 86_400,
+        }
+    }
+}
+
+/// Everything a simulator can be started with; the defaults are Frame.io's published values on a free port of
+/// the loopback interface.
+#[derive(Clone, Debug)]
+pub struct SimOptions {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Serve HTTPS with a certificate of a CA made at start.
+    pub tls: bool,
+    /// Validity of that certificate.
+    pub tls_validity: TlsValidity,
+    /// Seconds a pairing code lives.
+    pub code_expires_in: f64,
+    /// Seconds between polls.
+    pub interval: f64,
+    /// Seconds an access token lives.
+    pub access_expires_in: u64,
+    /// Seconds a refresh token lives.
+    pub refresh_expires_in: u64,
+    /// Seconds an upload URL lives.
+    pub url_expires_in: u64,
+    /// Bytes per part when the client does not ask for a number of parts.
+    pub chunk_size: u64,
+    /// Names of the projects a person can choose from.
+    pub projects: Vec<String>,
+    /// The secret devices must show.
+    pub client_secret: String,
+    /// A word inside every secret handed out, to search logs for.
+    pub marker: String,
+    /// Approve every code by itself (first project) after this long.
+    pub auto_approve_after: Option<Duration>,
+    /// Whether polls carry the secret.
+    pub secret_on_poll: SecretOnPoll,
+    /// Answer 429 to more than five asset creations a second and device.
+    pub enforce_rate_limit: bool,
+    /// Where finished clips are written; a temporary directory, removed on drop, if `None`.
+    pub storage_dir: Option<PathBuf>,
+    /// Where the pairing page is reachable for the person's browser; else the host the device called.
+    pub verification_base: Option<Url>,
+    /// Append events here as JSON lines.
+    pub log_file: Option<PathBuf>,
+    /// Faults in force from the start.
+    pub faults: Vec<Fault>,
+}
+
+impl Default for SimOptions {
+    fn default() -> Self {
+        let lives = Lifetimes::default();
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: false,
+            tls_validity: TlsValidity::Valid,
+            code_expires_in: lives.code_expires_in,
+            interval: lives.interval,
+            access_expires_in: lives.access_expires_in,
+            refresh_expires_in: lives.refresh_expires_in,
+            url_expires_in: lives.url_expires_in,
+            chunk_size: 10 * 1024 * 1024,
+            projects: vec!["Testbed".to_owned(), "Second Unit".to_owned()],
+            client_secret: "sim-client-secret".to_owned(),
+            marker: "SIMSECRET".to_owned(),
+            auto_approve_after: None,
+            secret_on_poll: SecretOnPoll::Accept,
+            enforce_rate_limit: false,
+            storage_dir: None,
+            verification_base: None,
+            log_file: None,
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl SimOptions {
+    pub(crate) fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            code_expires_in: self.code_expires_in,
+            interval: self.interval,
+            access_expires_in: self.access_expires_in,
+            refresh_expires_in: self.refresh_expires_in,
+            url_expires_in: self.url_expires_in,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The `rigpost-sim` program: a simulator on the terminal.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use url::Url;
+
+use super::args::{Args, PollSecret, Validity};
+use super::event::{Event, EventKind};
+use super::{Fault, SecretOnPoll, Sim, SimOptions, TlsValidity};
+
+/// Turns the command line into options.
+///
+/// # Errors
+/// A sentence about the first argument that makes no sense.
+pub fn options(args: &Args) -> Result<SimOptions, String> {
+    let faults: Result<Vec<Fault>, String> = args
+        .fault
+        .iter()
+        .map(|spec| spec.parse().map_err(|error| format!("--fault {spec}: {error}")))
+        .collect();
+    let verification_base = match &args.verification_base {
+        None => None,
+        Some(text) => {
+            let url = Url::parse(text).map_err(|error| format!("--verification-base {text}: {error}"))?;
+            Some(url)
+        }
+    };
+    let defaults = SimOptions::default();
+    Ok(SimOptions {
+        listen: args.listen,
+        tls: args.tls,
+        tls_validity: match args.tls_validity {
+            Validity::Valid => TlsValidity::Valid,
+            Validity::Expired => TlsValidity::Expired,
+            Validity::NotYetValid => TlsValidity::NotYetValid,
+        },
+        code_expires_in: args.code_expires,
+        interval: args.interval,
+        access_expires_in: args.access_expires,
+        refresh_expires_in: args.refresh_expires,
+        url_expires_in: args.url_expires,
+        chunk_size: args.chunk_size,
+        projects: if args.project.is_empty() { defaults.projects } else { args.project.clone() },
+        client_secret: args.client_secret.clone(),
+        marker: args.marker.clone(),
+        auto_approve_after: args.auto_approve.map(Duration::from_secs_f64),
+        secret_on_poll: match args.secret_on_poll {
+            PollSecret::Accept => SecretOnPoll::Accept,
+            PollSecret::Require => SecretOnPoll::Require,
+            PollSecret::Refuse => SecretOnPoll::Refuse,
+        },
+        enforce_rate_limit: args.enforce_rate_limit,
+        storage_dir: args.storage_dir.clone(),
+        verification_base,
+        log_file: args.log_file.clone(),
+        faults: faults?,
+    })
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// A sentence about what kept the simulator from starting.
+pub async fn run(args: Args) -> Result<(), String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    let options = options(&args)?;
+    let listen = args.listen;
+    let sim = Sim::start(options).await.map_err(|error| format!("cannot start at {listen}: {error}"))?;
+    if let (Some(path), Some(pem)) = (&args.ca_out, sim.ca_pem()) {
+        write_whole(path, pem)?;
+    }
+    greet(&args, &sim);
+    if let Some(path) = &args.ready_file {
+        write_whole(path, &format!("{}\n", sim.url().as_str().trim_end_matches('/')))?;
+    }
+    tokio::select! {
+        () = print_events(&sim, args.quiet) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    for violation in sim.violations() {
+        say(&format!("protocol violation: {violation}"));
+    }
+    Ok(())
+}
+
+/// Writes the file in one step: a reader sees all of it or nothing.
+fn write_whole(path: &Path, text: &str) -> Result<(), String> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn say(line: &str) {
+    // A closed terminal is no reason to stop serving.
+    let _closed = writeln!(io::stdout().lock(), "{line}");
+}
+
+fn greet(args: &Args, sim: &Sim) {
+    let url = sim.url().as_str().trim_end_matches('/');
+    say(&format!("rigpost-sim listens at {url}"));
+    say(&format!("  device: base URL {url}, client secret {}", args.client_secret));
+    say(&format!("  you:    open {url}/ to approve the code the device shows"));
+    say(&format!("  clips:  {}", sim.storage_dir().display()));
+    say(&format!("  faults and state: {url}/_sim/"));
+    if let Some(path) = &args.ca_out {
+        say(&format!("  trust:  {}", path.display()));
+    }
+    if !args.listen.ip().is_loopback() {
+        let text = "warning: this address can be reached from the network, and a simulator has no access control: \
+                    anyone there can approve devices and read clips";
+        let _closed = writeln!(io::stderr().lock(), "{text}");
+    }
+}
+
+/// One line per event; never ends.
+async fn print_events(sim: &Sim, quiet: bool) {
+    if quiet {
+        std::future::pending::<()>().await;
+    }
+    let mut news = sim.app.journal.watch();
+    let (mut printed, mut violations) = (0, 0);
+    loop {
+        news.borrow_and_update();
+        for event in sim.log_since(printed) {
+            printed = event.n;
+            say(&event.to_string());
+        }
+        let all = sim.violations();
+        for violation in all.iter().skip(violations) {
+            say(&format!("       !  {violation}"));
+        }
+        violations = all.len();
+        if news.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    /// One line for people: number, time, connection, call, stage, and what is worth knowing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, thousandths) = (self.ms / 1000, self.ms % 1000);
+        write!(f, "{:>5} {seconds:>5}.{thousandths:03}  ", self.n)?;
+        match self.kind {
+            EventKind::Action => write!(f, "person")?,
+            EventKind::Received | EventKind::Effect | EventKind::Replied | EventKind::Cut => {
+                write!(f, "{}/{} {} {}", self.connection, self.request, self.method, self.path)?;
+            }
+        }
+        match self.kind {
+            EventKind::Action => {}
+            EventKind::Received => write!(f, " <-")?,
+            EventKind::Effect => write!(f, " done")?,
+            EventKind::Replied => write!(f, " -> {}", self.status.unwrap_or_default())?,
+            EventKind::Cut => write!(f, " -> cut off")?,
+        }
+        for word in [&self.error, &self.client_id].into_iter().flatten() {
+            write!(f, " {word}")?;
+        }
+        if let Some(fault) = &self.fault {
+            write!(f, " (fault {fault})")?;
+        }
+        match &self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_has_the_library_s_defaults() {
+        let mut given = options(&Args::parse_from(["rigpost-sim"])).unwrap();
+        given.listen = SimOptions::default().listen;
+        assert_eq!(format!("{given:?}"), format!("{:?}", SimOptions::default()));
+    }
+
+    #[test]
+    fn a_wrong_fault_or_address_is_named() {
+        let said = |args: &[&str]| options(&Args::parse_from(args)).unwrap_err();
+        assert!(said(&["rigpost-sim", "--fault", "me:explode"]).contains("--fault me:explode"));
+        assert!(said(&["rigpost-sim", "--verification-base", "phone"]).contains("--verification-base phone"));
+        assert!(Args::try_parse_from(["rigpost-sim", "--interval=-1"]).is_err());
+    }
+}

@@ -1,0 +1,195 @@
+//! Where parts and finished clips lie on disk.
+//!
+//! # Decisions
+//! A part is written beside its final name and renamed when it is whole, so a broken re-send never harms what
+//! has arrived, as in real object storage. Bodies go to disk in blocks of at most a mebibyte, hashed on the
+//! way, on the blocking pool: the runtime that serves the test's client keeps running.
+//! A part's `ETag` is the first 32 hexadecimal digits of its SHA-256 (object storage uses MD5 there; clients
+//! must not rely on either).
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::secret;
+
+const BLOCK: usize = 1 << 20;
+
+/// The simulator's directory.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    root: PathBuf,
+    temporary: bool,
+}
+
+impl Storage {
+    pub(crate) fn open(dir: Option<&Path>) -> io::Result<Self> {
+        let temporary = dir.is_none();
+        let made_up = || std::env::temp_dir().join(format!("rigpost-sim-{}", secret::id()));
+        let root = dir.map_or_else(made_up, Path::to_path_buf);
+        fs::create_dir_all(&root)?;
+        Ok(Self { root, temporary })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn incoming(&self, asset: &str) -> PathBuf {
+        self.root.join(".incoming").join(asset)
+    }
+
+    /// Begins to take in one part; `unique` tells concurrent attempts apart.
+    pub(crate) fn part(&self, asset: &str, n: u64, unique: &str) -> PartWriter {
+        let dir = self.incoming(asset);
+        let writer = Writer {
+            temporary: dir.join(format!("{n}.{unique}")),
+            whole: dir.join(n.to_string()),
+            file: None,
+            hash: Sha256::new(),
+        };
+        PartWriter { writer: Some(writer), waiting: Vec::new(), waiting_bytes: 0 }
+    }
+
+    /// Puts the parts of a finished asset together. Returns the SHA-256 of the whole, in hexadecimal. Blocking.
+    pub(crate) fn assemble(&self, asset: &str, name: &str, parts: u64) -> io::Result<String> {
+        let dir = self.incoming(asset);
+        let target = dir.join("whole");
+        let mut hash = Sha256::new();
+        let mut out = File::create(&target)?;
+        let mut block = vec![0; BLOCK];
+        for n in 1..=parts {
+            let mut part = File::open(dir.join(n.to_string()))?;
+            loop {
+                let read = part.read(&mut block)?;
+                if read == 0 {
+                    break;
+                }
+                hash.update(&block[..read]);
+                out.write_all(&block[..read])?;
+            }
+        }
+        drop(out);
+        fs::rename(&target, self.root.join(file_name(asset, name)))?;
+        fs::remove_dir_all(&dir)?;
+        Ok(secret::hex(hash.finalize().as_slice()))
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        if self.temporary {
+            // Nothing depends on the directory being gone.
+            let _left_behind = fs::remove_dir_all(&self.root);
+        }
+    }
+}
+
+/// The file a finished clip is stored as: `<asset id>-<name>`, the name reduced to what every file system takes.
+pub(crate) fn file_name(asset: &str, name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
+    let safe: String = name.chars().map(plain).take(120).collect();
+    format!("{asset}-{safe}")
+}
+
+/// A part that arrived whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct PartFile {
+    pub(crate) sha256: String,
+}
+
+impl PartFile {
+    pub(crate) fn etag(&self) -> String {
+        format!("\"{}\"", self.sha256.get(..32).unwrap_or_default())
+    }
+}
+
+struct Writer {
+    temporary: PathBuf,
+    whole: PathBuf,
+    file: Option<File>,
+    hash: Sha256,
+}
+
+impl Writer {
+    fn file(&mut self) -> io::Result<&mut File> {
+        if self.file.is_none()
+            && let Some(dir) = self.temporary.parent()
+        {
+            fs::create_dir_all(dir)?;
+        }
+        match &mut self.file {
+            Some(file) => Ok(file),
+            empty @ None => Ok(empty.insert(File::create(&self.temporary)?)),
+        }
+    }
+
+    fn write(&mut self, blocks: &[Bytes]) -> io::Result<()> {
+        for block in blocks {
+            self.hash.update(block);
+        }
+        let file = self.file()?;
+        blocks.iter().try_for_each(|block| file.write_all(block))
+    }
+
+    fn finish(mut self) -> io::Result<PartFile> {
+        self.file()?;
+        self.file = None;
+        fs::rename(&self.temporary, &self.whole)?;
+        let hash = std::mem::take(&mut self.hash);
+        Ok(PartFile { sha256: secret::hex(hash.finalize().as_slice()) })
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            // An unfinished part; the asset's directory is removed with the asset at the latest.
+            let _gone = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Takes one part in. Dropped before [`PartWriter::finish`], it leaves nothing behind.
+pub(crate) struct PartWriter {
+    writer: Option<Writer>,
+    waiting: Vec<Bytes>,
+    waiting_bytes: usize,
+}
+
+impl PartWriter {
+    pub(crate) async fn push(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.waiting_bytes += bytes.len();
+        self.waiting.push(bytes);
+        if self.waiting_bytes >= BLOCK { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let blocks = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
+        let mut writer = self.writer.take().ok_or_else(|| io::Error::other("part writer failed before"))?;
+        let work = move || writer.write(&blocks).map(|()| writer);
+        self.writer = Some(tokio::task::spawn_blocking(work).await.map_err(io::Error::other)??);
+        Ok(())
+    }
+
+    pub(crate) async fn finish(mut self) -> io::Result<PartFile> {
+        self.flush().await?;
+        let writer = self.writer.take().ok_or_else(|| io::Error::other("part writer failed before"))?;
+        tokio::task::spawn_blocking(move || writer.finish()).await.map_err(io::Error::other)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_harmless() {
+        assert_eq!(file_name("a1", "../x y/é.mov"), "a1-.._x_y__.mov");
+        assert_eq!(file_name("a1", &"n".repeat(500)).len(), 123);
+    }
+}

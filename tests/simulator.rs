@@ -1,0 +1,12 @@
+//! The simulator's rules, seen from outside: every test is a client that keeps or breaks one of them.
+
+#[path = "simulator/client.rs"]
+mod client;
+#[path = "simulator/faults.rs"]
+mod faults;
+#[path = "simulator/pairing.rs"]
+mod pairing;
+#[path = "simulator/tokens.rs"]
+mod tokens;
+#[path = "simulator/uploads.rs"]
+mod uploads;
