@@ -1,1 +1,3 @@
 //! rigpost
+
+pub mod cli;
