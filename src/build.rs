@@ -1,2 +1,193 @@
-//! Nothing to generate yet.
-fn main() {}
+//! Writes the man pages and the shell completions, and fixes the time before which no clock can be right.
+//!
+//! They go to `man/` and `completions/` of `$RIGPOST_DOCS_DIR`, for packagers, else of cargo's `$OUT_DIR`.
+//!
+//! # Decisions
+//!
+//! - At build time from the definitions that the programs parse with, so that a page can't describe an option that does
+//!   not exist. The sections that clap does not know (EXIT STATUS, FILES, SEE ALSO) are added here.
+//! - The build time comes from `SOURCE_DATE_EPOCH`, else from the newest entry of `debian/changelog`, so that two builds
+//!   of one release are the same, bit for bit.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use clap::{Command, CommandFactory as _};
+use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, italic, roman};
+
+#[path = "cli/args.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the library")]
+mod cli_args;
+#[path = "daemon/args.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the library")]
+mod daemon_args;
+
+/// Files whose change calls for new pages.
+const SOURCES: &[&str] = &["src/build.rs", "src/cli/args.rs", "src/daemon/args.rs", "Cargo.toml"];
+const CHANGELOG: &str = "debian/changelog";
+
+/// A program to be documented.
+struct Program {
+    command: Command,
+    section: &'static str,
+    exit: &'static [(u8, &'static str)],
+    files: &'static [(&'static str, &'static str)],
+    see_also: &'static [&'static str],
+    completions: bool,
+}
+
+fn programs() -> Vec<Program> {
+    vec![
+        Program {
+            command: cli_args::RigpostArgs::command(),
+            section: "1",
+            exit: cli_args::EXIT_STATUS,
+            files: &[
+                (
+                    "/etc/rigpost/rigpost.toml",
+                    "Configuration of the daemon; its drop-ins are in /etc/rigpost/conf.d.",
+                ),
+                ("/var/lib/rigpost", "State of the daemon: identity, sealed secrets, queue."),
+            ],
+            see_also: &["rigpostd(8)", "journalctl(1)", "busctl(1)", "systemctl(1)"],
+            completions: true,
+        },
+        Program {
+            command: daemon_args::DaemonArgs::command(),
+            section: "8",
+            exit: &[
+                (0, "Asked to stop, or, with --check-config, the configuration is good."),
+                (1, "The bus is gone, or, with --check-config, the configuration has an error."),
+                (2, "Wrong usage."),
+            ],
+            files: &[
+                ("/etc/rigpost/rigpost.toml", "Main configuration."),
+                ("/etc/rigpost/conf.d/*.toml", "Drop-ins, read in the order of their names."),
+                ("/usr/lib/rigpost/conf.d/*.toml", "Defaults of the rig's maker."),
+                ("/var/lib/rigpost/rigpost.db", "State: identity, sealed secrets, queue."),
+            ],
+            see_also: &["rigpost(1)", "systemd.service(5)", "systemd-creds(1)", "journalctl(1)"],
+            completions: false,
+        },
+    ]
+}
+
+#[expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
+fn main() -> Result<(), Box<dyn Error>> {
+    for source in SOURCES {
+        println!("cargo:rerun-if-changed={source}");
+    }
+    // A path that does not exist would make cargo run this script at every build.
+    if Path::new(CHANGELOG).exists() {
+        println!("cargo:rerun-if-changed={CHANGELOG}");
+    }
+    for variable in ["SOURCE_DATE_EPOCH", "RIGPOST_DOCS_DIR"] {
+        println!("cargo:rerun-if-env-changed={variable}");
+    }
+    let epoch = build_time()?;
+    println!("cargo:rustc-env=RIGPOST_BUILD_EPOCH={}", epoch.as_second());
+
+    let root =
+        env::var_os("RIGPOST_DOCS_DIR").or_else(|| env::var_os("OUT_DIR")).ok_or("cargo sets OUT_DIR")?;
+    let (man, completions) = (PathBuf::from(&root).join("man"), PathBuf::from(&root).join("completions"));
+    fs::create_dir_all(&man)?;
+    fs::create_dir_all(&completions)?;
+    let date = epoch.strftime("%Y-%m-%d").to_string();
+    for program in programs() {
+        if program.completions {
+            for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+                let name = program.command.get_name().to_owned();
+                clap_complete::generate_to(shell, &mut program.command.clone(), name, &completions)?;
+            }
+        }
+        let mut command = program.command.clone().disable_help_subcommand(true);
+        command.build();
+        write_pages(&program, command, &[], &man, &date)?;
+    }
+    Ok(())
+}
+
+/// Unix time of this build, for people who want the same result twice.
+fn build_time() -> Result<jiff::Timestamp, Box<dyn Error>> {
+    if let Some(seconds) = env::var_os("SOURCE_DATE_EPOCH") {
+        let seconds = seconds.to_str().ok_or("SOURCE_DATE_EPOCH is not a number")?;
+        return Ok(jiff::Timestamp::from_second(seconds.trim().parse()?)?);
+    }
+    let changelog = fs::read_to_string(CHANGELOG).unwrap_or_default();
+    // The first line of the form " -- Name <mail>  Sun, 22 Nov 2026 07:00:00 +0000" is the newest.
+    let trailer = changelog.lines().find_map(|line| line.strip_prefix(" -- ")?.split_once(">  "));
+    match trailer {
+        Some((_, date)) => Ok(jiff::fmt::rfc2822::parse(date.trim())?.timestamp()),
+        None => Ok(jiff::Timestamp::now()),
+    }
+}
+
+/// Writes the page of a command, and those of the commands beneath it.
+fn write_pages(
+    program: &Program,
+    command: Command,
+    parents: &[String],
+    dir: &Path,
+    date: &str,
+) -> Result<(), Box<dyn Error>> {
+    let mut names = parents.to_vec();
+    names.push(command.get_name().to_owned());
+    let page = names.join("-");
+    let subcommands: Vec<Command> =
+        command.get_subcommands().filter(|sub| !sub.is_hide_set()).cloned().collect();
+    let siblings = match subcommands.is_empty() {
+        true => vec![format!("{}({})", parents.join("-"), program.section)],
+        false => {
+            subcommands.iter().map(|sub| format!("{page}-{}({})", sub.get_name(), program.section)).collect()
+        }
+    };
+
+    let man = Man::new(command.clone().display_name(page.clone()))
+        .title(page.to_uppercase())
+        .section(program.section)
+        .date(date)
+        .source(format!("rigpost {}", env!("CARGO_PKG_VERSION")))
+        .manual("rigpost");
+    let mut text = Vec::new();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    if command.get_arguments().any(|argument| !argument.is_hide_set()) {
+        man.render_options_section(&mut text)?;
+    }
+    if !subcommands.is_empty() {
+        man.render_subcommands_section(&mut text)?;
+    }
+    closing_sections(program, &siblings, parents.is_empty()).to_writer(&mut text)?;
+    fs::write(dir.join(format!("{page}.{}", program.section)), text)?;
+
+    for sub in subcommands {
+        write_pages(program, sub, &names, dir, date)?;
+    }
+    Ok(())
+}
+
+fn closing_sections(program: &Program, siblings: &[String], is_top: bool) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXIT STATUS"]);
+    for (code, meaning) in program.exit {
+        roff.control("TP", ["4"]);
+        roff.text([bold(code.to_string())]);
+        roff.text([roman(*meaning)]);
+    }
+    roff.control("SH", ["FILES"]);
+    for (file, meaning) in program.files {
+        roff.control("TP", []);
+        roff.text([italic(*file)]);
+        roff.text([roman(*meaning)]);
+    }
+    roff.control("SH", ["SEE ALSO"]);
+    let near = siblings.iter().map(String::as_str).filter(|name| !name.starts_with('('));
+    let far = program.see_also.iter().copied().filter(|name| is_top || *name != siblings.concat());
+    roff.text([roman(near.chain(far).collect::<Vec<_>>().join(", "))]);
+    roff
+}

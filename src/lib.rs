@@ -1,5 +1,6 @@
 //! rigpost
 pub mod bus;
+pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod http;

@@ -1,2 +1,7 @@
-//! Placeholder until the library grows.
-fn main() {}
+//! The command line `rigpost`: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rigpost::cli::main()
+}

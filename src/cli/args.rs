@@ -1,0 +1,261 @@
+//! What `rigpost` can be told on its command line.
+//!
+//! # Decisions
+//!
+//! - clap with derive, and nothing else: the build script includes this file to write the man pages and the shell
+//!   completions, so that the three can't disagree.
+//! - The exit codes are listed here, where `--help` and the man pages find them; `exit.rs` gives them their meaning and
+//!   tests that both lists are the same.
+//! - `queue cancel` and `queue retry` rather than `cancel-item` and `retry`: `rigpost cancel` ends a pairing, and nobody
+//!   should have to remember which of two cancels is which.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Exit codes and their meaning, as `--help` and the man pages list them.
+pub const EXIT_STATUS: &[(u8, &str)] = &[
+    (0, "Done."),
+    (1, "Failed; the message says why and what to do next."),
+    (2, "Wrong usage, or the daemon refused an argument."),
+    (3, "The daemon or the system bus can't be reached."),
+    (4, "Not allowed: root, or membership of the group rigpost-ui, is needed."),
+    (5, "The pairing was denied."),
+    (6, "The pairing ran out of time or was cancelled."),
+    (7, "The rig is not provisioned, or not paired."),
+    (
+        8,
+        "The provider can't be reached: no network, a log-in page in between, a wrong clock, or trouble at its end.",
+    ),
+];
+
+const EXIT_HELP: &str = "\
+Exit status:
+  0  done
+  1  failed; the message says why and what to do next
+  2  wrong usage, or the daemon refused an argument
+  3  the daemon or the system bus can't be reached
+  4  not allowed: root, or membership of the group rigpost-ui, is needed
+  5  the pairing was denied
+  6  the pairing ran out of time or was cancelled
+  7  the rig is not provisioned, or not paired
+  8  the provider can't be reached";
+
+/// Pair this rig with a cloud project and watch its clips go up
+///
+/// rigpost speaks to the daemon rigpostd over the system bus. Members of the group rigpost-ui may look, pair and steer
+/// the queue; only root may provision a rig or make it forget who it is.
+///
+/// On a new rig: `sudo rigpost provision` once, then `rigpost pair`, then `rigpost add CLIP`. Whenever something looks
+/// wrong: `rigpost status` says what stands in the way, and `rigpost doctor` looks for the cause.
+#[derive(Debug, Parser)]
+#[command(name = "rigpost", version, after_long_help = EXIT_HELP, propagate_version = true, max_term_width = 100)]
+#[command(disable_help_subcommand = true)]
+pub struct RigpostArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands of `rigpost`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show how this rig is doing, on one screen
+    ///
+    /// Says whether the rig is paired and with which project, what is left to send, what stands in the way, what to do
+    /// next, and whether the power can be cut without making anything slower.
+    Status(StatusArgs),
+    /// Pair this rig with a project
+    ///
+    /// Shows a code in large digits, where to type it, and (where the provider offers a link) a QR code. The code renews
+    /// itself until somebody accepts or denies it. Leave with Ctrl-C: that cancels the pairing.
+    ///
+    /// When the output is not a terminal, each step is one plain line: "code: …", "open: …", "paired: …".
+    Pair(PairArgs),
+    /// Cancel a pairing that is under way
+    ///
+    /// Does nothing when there is none. A rig that is already paired stays paired; use `rigpost unpair` to end that.
+    Cancel,
+    /// End this rig's authorization
+    ///
+    /// Erases the tokens on this rig and revokes them at the provider, if it can be reached. Clips that are still queued
+    /// stay queued, and the rig can be paired again.
+    Unpair(ConfirmArgs),
+    /// Erase this rig's identity and its secrets (root only)
+    ///
+    /// Revokes the authorization, then erases tokens, client secret and identity. The rig has to be provisioned again
+    /// before it can pair. Queued clips stay, held. For a rig that changes hands; `rigpost unpair` is the gentler way.
+    Forget(ConfirmArgs),
+    /// Give this rig its client secret (root only)
+    ///
+    /// Reads the secret from standard input, or asks for it (without showing it) when that is a terminal. It reaches the
+    /// daemon through a pipe, never as an argument: other users could see those, and shells remember them.
+    ///
+    /// For example: `sudo rigpost provision < /run/secrets/client-secret`
+    Provision(ProvisionArgs),
+    /// Queue clips for upload
+    ///
+    /// When this returns, the clips are on the queue for good: a power cut does not lose them. Files must lie beneath one
+    /// of the configured media directories. Either all of the files are accepted or none.
+    Add(AddArgs),
+    /// Show the clips that are on their way, or retry and cancel them
+    ///
+    /// Without --state or --all, shows what is being sent, what waits, and what is held or failed and why.
+    #[command(args_conflicts_with_subcommands = true)]
+    Queue(QueueArgs),
+    /// Stop sending, until `rigpost resume`
+    ///
+    /// The parts in flight are finished first. The pause survives a restart of the rig.
+    Pause,
+    /// Go on sending after `rigpost pause`
+    Resume,
+    /// Follow the rig live: pairing, clips being sent, events
+    ///
+    /// Shows progress bars on a terminal and plain lines elsewhere. Leave with Ctrl-C; nothing is stopped by that.
+    Watch,
+    /// Look for what keeps this rig from working
+    ///
+    /// Checks the configuration, the clock, the way to the provider, the bus, the protection of secrets, and the disk.
+    /// Each line says ok, warn, FAIL, or what was not checked and why, and what to do about it. Works without the daemon;
+    /// some checks need root. Nothing is changed, and nothing secret is printed: the output is safe to post.
+    ///
+    /// Ends with 0 when no check failed, else with 1.
+    Doctor(DoctorArgs),
+    /// Show the version of this program and of the daemon
+    Version,
+}
+
+/// Options of `rigpost status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print one JSON object instead
+    #[arg(long)]
+    pub json: bool,
+    /// With --json: include the pairing code and the link that contains it
+    ///
+    /// Left out by default, because such output tends to end up in files and tickets.
+    #[arg(long, requires = "json")]
+    pub show_code: bool,
+}
+
+/// Options of `rigpost pair`.
+#[derive(Debug, Args)]
+pub struct PairArgs {
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=604_800))]
+    pub limit: Option<u32>,
+    /// Don't show the QR code
+    #[arg(long)]
+    pub no_qr: bool,
+}
+
+/// Options of the commands that ask first.
+#[derive(Debug, Args)]
+pub struct ConfirmArgs {
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Options of `rigpost provision`.
+#[derive(Debug, Args)]
+pub struct ProvisionArgs {
+    /// Only here to be refused with an explanation.
+    #[arg(hide = true, value_name = "NOTHING", allow_hyphen_values = true)]
+    pub refused: Vec<std::ffi::OsString>,
+}
+
+/// Options of `rigpost add`.
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// Larger goes first; clips have 0 unless told otherwise
+    #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
+    pub priority: Option<i32>,
+    /// Queue what is in a directory, and in the directories beneath it
+    ///
+    /// Hidden files, empty files and links are skipped. Files are queued in the order of their names.
+    #[arg(long, short)]
+    pub recursive: bool,
+    /// The clips
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// States an item can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ItemState {
+    /// Waiting for its turn
+    Queued,
+    /// Being sent now
+    Uploading,
+    /// Bound to another project, waiting for a person
+    Held,
+    /// In the cloud
+    Done,
+    /// Given up, with a reason
+    Failed,
+    /// Taken off the queue
+    Cancelled,
+}
+
+impl ItemState {
+    /// The name of the state on the bus.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Uploading => "uploading",
+            Self::Held => "held",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Options of `rigpost queue`.
+#[derive(Debug, Args)]
+pub struct QueueArgs {
+    /// Retry or cancel items; without one, they are listed.
+    #[command(subcommand)]
+    pub command: Option<QueueCommand>,
+    /// Show only items in this state
+    #[arg(long, short, value_name = "STATE")]
+    pub state: Option<ItemState>,
+    /// Show finished and cancelled items too
+    #[arg(long, short, conflicts_with = "state")]
+    pub all: bool,
+    /// Show at most this many items
+    #[arg(long, short, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Print one JSON object instead
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be done to items of the queue.
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// Try failed or cancelled items again, and waiting ones at once
+    Retry(IdArgs),
+    /// Take items off the queue; the files themselves are never touched
+    Cancel(IdArgs),
+}
+
+/// Items by their number.
+#[derive(Debug, Args)]
+pub struct IdArgs {
+    /// Numbers of the items, as `rigpost queue` shows them
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<u64>,
+}
+
+/// Options of `rigpost doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print one JSON object instead
+    #[arg(long)]
+    pub json: bool,
+    /// The configuration to check
+    #[arg(long, value_name = "FILE", default_value = "/etc/rigpost/rigpost.toml")]
+    pub config: PathBuf,
+}

@@ -1,0 +1,59 @@
+//! The two clocks that the command line reads: boot time for countdowns, wall time for what is compared with a date.
+//!
+//! # Decisions
+//!
+//! - rustix instead of `std::time`: the daemon counts in `CLOCK_BOOTTIME`, which the standard library does not offer.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Unix time, in seconds, before which no correct clock can be: this program did not exist.
+pub(crate) const BUILD_EPOCH: i64 = parse(env!("RIGPOST_BUILD_EPOCH"));
+
+const fn parse(digits: &str) -> i64 {
+    let (bytes, mut value, mut i) = (digits.as_bytes(), 0_i64, 0);
+    while i < bytes.len() {
+        value = value * 10 + (bytes[i] - b'0') as i64;
+        i += 1;
+    }
+    value
+}
+
+/// Microseconds since the rig was started, suspend included.
+pub(crate) fn boot_micros() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or_default() / 1000)
+}
+
+/// Whole seconds until a boot time in microseconds, rounded up; 0 when it has passed.
+pub(crate) fn seconds_until(boot: u64) -> u64 {
+    boot.saturating_sub(boot_micros()).div_ceil(1_000_000)
+}
+
+/// Unix time, in seconds, by the rig's own clock, right or wrong.
+pub(crate) fn wall_seconds() -> i64 {
+    clock_gettime(ClockId::Realtime).tv_sec
+}
+
+/// How often a countdown on the screen moves.
+pub(crate) const TICK: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_in_the_past_is_zero_seconds_away() {
+        assert_eq!(seconds_until(0), 0);
+        let ahead = seconds_until(boot_micros() + 10_000_000);
+        assert!((9..=10).contains(&ahead), "{ahead}");
+    }
+
+    #[test]
+    fn the_build_knows_its_time() {
+        assert!(BUILD_EPOCH > 1_700_000_000, "{BUILD_EPOCH}");
+        assert_eq!(parse("1763795220"), 1_763_795_220);
+    }
+}

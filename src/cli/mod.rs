@@ -1,0 +1,75 @@
+//! The command line `rigpost`: what a person on set, in a workshop or behind a support desk types.
+//!
+//! It is a client of the daemon like any other; all it can do, a rig's screen can do over the same bus.
+//!
+//! # Decisions
+//!
+//! - It knows the daemon only through the D-Bus contract, never through the library's other modules: what the screen of a
+//!   rig can't do, this program can't either. `doctor` alone looks beyond, at files and the network.
+//! - One thread: a command waits for one answer at a time.
+//! - Every failure is a [`exit::Failure`]: what, what to do next, and an exit code. Nothing is printed with `{:?}`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub mod args;
+
+mod add;
+mod bus;
+mod clock;
+mod control;
+mod digits;
+mod exit;
+mod out;
+mod pair;
+mod provision;
+mod queue;
+mod status;
+mod text;
+mod version;
+mod words;
+
+use args::{Command, RigpostArgs};
+use exit::{Code, Failure};
+use out::Out;
+
+/// Parses the arguments of the process, does what they say, and reports how it went.
+pub fn main() -> ExitCode {
+    let args = RigpostArgs::parse();
+    let mut out = Out::stdout();
+    let outcome = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(Code::Failure, format!("can't start: {error}"), "check the memory that is left")
+        })
+        .and_then(|runtime| runtime.block_on(run(args.command, &mut out)));
+    match outcome {
+        Ok(code) => ExitCode::from(code as u8),
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            out::complain(&failure);
+            ExitCode::from(failure.code as u8)
+        }
+    }
+}
+
+async fn run(command: Command, out: &mut Out) -> Result<Code, Failure> {
+    match command {
+        Command::Status(args) => Box::pin(status::run(&args, out)).await?,
+        Command::Pair(args) => Box::pin(pair::run(&args, out)).await?,
+        Command::Cancel => control::cancel(out).await?,
+        Command::Unpair(args) => control::unpair(&args, out).await?,
+        Command::Forget(args) => control::forget(&args, out).await?,
+        Command::Provision(args) => provision::run(&args, out).await?,
+        Command::Add(args) => add::run(&args, out).await?,
+        Command::Queue(args) => Box::pin(queue::run(&args, out)).await?,
+        Command::Pause => control::pause(out).await?,
+        Command::Resume => control::resume(out).await?,
+        Command::Watch => return Err(Failure::new(Code::Failure, "not yet", "")),
+        Command::Doctor(_) => return Err(Failure::new(Code::Failure, "not yet", "")),
+        Command::Version => version::run(out).await?,
+    }
+    Ok(Code::Ok)
+}

@@ -1,0 +1,256 @@
+//! `rigpost pair`: from "no project" to "paired with Moonrise" on one screen.
+//!
+//! # Decisions
+//!
+//! - The QR code comes first and the code last: on a small screen what scrolls away is the part that is not needed.
+//! - Only the countdown line is rewritten. When the code is renewed or used up, the block is wiped, so that no dead code
+//!   stays on the screen to be typed by mistake. No alternate screen: the outcome must stay after the program ends.
+//! - The QR code gets white on black whatever the terminal's colours are: scanners need the contrast the right way round.
+//! - The truth is what the properties say; signals only say when to look. Once in a while it looks anyway.
+//! - However a person leaves (Ctrl-C, closing the terminal), the pairing is cancelled: a code that nobody sees any more
+//!   must not stay valid.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use tokio::signal::unix::{SignalKind, signal};
+use zbus::Variant;
+
+use super::args::PairArgs;
+use super::bus::{Daemon, Event, Options, Pairing};
+use super::clock;
+use super::exit::{Code, Doing, Failure, from_bus};
+use super::out::{Out, Tone};
+use super::text::{self, clean};
+use super::words;
+
+mod screen;
+
+use screen::Screen;
+
+fn group(error: zbus::Error) -> Failure {
+    from_bus(&error, Doing::Group)
+}
+
+/// How long the project's name may come after the authorization.
+const NAME_PATIENCE: u64 = 5_000_000;
+/// How often to look at the properties without a signal.
+const LOOK_ANYWAY: u64 = 10_000_000;
+
+/// Pairs, and tells how it went.
+pub(crate) async fn run(args: &PairArgs, out: &mut Out) -> Result<(), Failure> {
+    let daemon = Daemon::connect().await?;
+    let mut leaving = Leaving::new()?;
+    // Before the start, so that nothing that follows it is missed.
+    let events = daemon.events().await.map_err(group)?;
+    let provider = daemon.read_device().await.map_err(group)?.provider;
+    let mut screen = Screen::new(out, &provider);
+
+    screen.note("Asking for a code …")?;
+    let options: Options<'_> = args.limit.map(|n| ("limit", Variant::from(n))).into_iter().collect();
+    let pairing = daemon.pairing().await.map_err(group)?;
+    let started = tokio::select! {
+        started = pairing.start(options) => started,
+        () = leaving.next() => return cancel(&daemon, &mut screen).await,
+    };
+    if let Err(error) = started {
+        screen.wipe()?;
+        return Err(group(error));
+    }
+    let outcome = tokio::select! {
+        outcome = follow(&daemon, events, args, &mut screen) => outcome,
+        () = leaving.next() => return cancel(&daemon, &mut screen).await,
+    };
+    if outcome.as_ref().is_err_and(Failure::is_closed_pipe) {
+        // Whoever read the code is gone.
+        pairing.cancel(Options::new()).await.map_err(group)?;
+    }
+    outcome
+}
+
+async fn cancel(daemon: &Daemon, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    screen.wipe()?;
+    daemon.pairing().await.map_err(group)?.cancel(Options::new()).await.map_err(group)?;
+    Err(Failure::new(
+        Code::Ended,
+        "the pairing is cancelled; the code is no longer valid",
+        "start again: rigpost pair",
+    ))
+}
+
+/// The ways in which a person ends a program.
+struct Leaving([tokio::signal::unix::Signal; 3]);
+
+impl Leaving {
+    fn new() -> Result<Self, Failure> {
+        let [interrupt, terminate, hangup] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Self([interrupt?, terminate?, hangup?]))
+    }
+
+    async fn next(&mut self) {
+        let Self([interrupt, terminate, hangup]) = self;
+        tokio::select! {
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
+            _ = hangup.recv() => (),
+        }
+    }
+}
+
+/// Shows each code until the pairing ends.
+async fn follow(
+    daemon: &Daemon,
+    mut events: BoxStream<'static, Event>,
+    args: &PairArgs,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let give_up = args.limit.map(|limit| clock::boot_micros() + u64::from(limit) * 1_000_000);
+    let mut paired_since = None;
+    loop {
+        let now = daemon.read_pairing().await.map_err(group)?;
+        match now.state.as_str() {
+            "waiting-for-user" => show(daemon, &now, args, screen).await?,
+            "requesting-code" => {
+                let why = words::reason(&now.reason).map(|why| format!(": {why}")).unwrap_or_default();
+                screen.note(&format!("Asking for a new code{why} …"))?;
+            }
+            "paired" => {
+                let since = *paired_since.get_or_insert_with(clock::boot_micros);
+                if !now.project_name.is_empty() || clock::boot_micros() > since + NAME_PATIENCE {
+                    return finish(&now, screen);
+                }
+            }
+            _ => {
+                screen.wipe()?;
+                return Err(ended(&now));
+            }
+        }
+        wait(&mut events, &now, give_up, screen).await?;
+    }
+}
+
+async fn show(
+    daemon: &Daemon,
+    now: &Pairing,
+    args: &PairArgs,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    if screen.shows(&now.user_code) {
+        return Ok(());
+    }
+    // A QR code that holds only the code itself helps nobody with a phone.
+    let has_link = !now.verification_uri.is_empty() || !now.verification_uri_complete.is_empty();
+    let mut qr = String::new();
+    if has_link && !args.no_qr && screen.is_live() {
+        let proxy = daemon.pairing().await.map_err(group)?;
+        // Without it the code can still be typed, so this failure is not worth ending the pairing.
+        let image = proxy.qr_code("text", Options::new()).await.unwrap_or_default();
+        qr = String::from_utf8(image).unwrap_or_default();
+    }
+    screen.show(now, &qr)?;
+    Ok(())
+}
+
+/// Moves the countdown until something happened, or it is time to look.
+async fn wait(
+    events: &mut BoxStream<'static, Event>,
+    now: &Pairing,
+    give_up: Option<u64>,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let look = clock::boot_micros() + LOOK_ANYWAY;
+    while clock::boot_micros() < look {
+        screen.tick(now, give_up)?;
+        match tokio::time::timeout(clock::TICK, events.next()).await {
+            Ok(Some(Event::Changed)) => return Ok(()),
+            Ok(Some(Event::Item(..) | Event::Owner(true))) => {}
+            Ok(Some(Event::Owner(false))) => {
+                screen.wipe()?;
+                return Err(Failure::new(
+                    Code::Unreachable,
+                    "the daemon stopped during the pairing",
+                    "journalctl -u rigpost -e says why; then: rigpost pair",
+                ));
+            }
+            Ok(None) => {
+                screen.wipe()?;
+                return Err(Failure::new(Code::Unreachable, "the system bus went away", "rigpost doctor"));
+            }
+            // The time limit passes in the daemon, whose answer is what counts.
+            Err(_) if now.state == "paired" => return Ok(()),
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn finish(now: &Pairing, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let name = match now.project_name.is_empty() {
+        true => "(the cloud did not say its name)".to_owned(),
+        false => clean(&now.project_name),
+    };
+    screen.done(&name, &clean(&now.authorized_by), &clean(&now.device_name))?;
+    Ok(())
+}
+
+/// Why the pairing ended without a grant.
+fn ended(now: &Pairing) -> Failure {
+    let why = words::reason(&now.reason);
+    let again = "start again: rigpost pair";
+    match now.reason.as_str() {
+        "denied" => Failure::new(
+            Code::Denied,
+            "the pairing was denied in the cloud",
+            "ask who denied it, and whether the account may add devices to the project; then: rigpost pair",
+        ),
+        "expired" => Failure::new(Code::Ended, "nobody entered the code in time", again),
+        "none" | "" => {
+            Failure::new(Code::Ended, "the pairing was cancelled, here or on the rig's screen", again)
+        }
+        "network" | "captive-portal" | "clock" | "provider" => Failure::new(
+            Code::Network,
+            format!("the pairing failed: {}", why.unwrap_or_default()),
+            "`rigpost doctor` finds out more; then: rigpost pair",
+        ),
+        "client-rejected" => Failure::new(
+            Code::Failure,
+            format!("the pairing failed: {}", why.unwrap_or_default()),
+            "check identity and secret with whoever issued them, then: sudo rigpost provision",
+        ),
+        _ => Failure::new(
+            if now.state == "unprovisioned" { Code::NotPaired } else { Code::Failure },
+            format!("the pairing failed: {}", why.unwrap_or_default()),
+            "`rigpost status` and `rigpost doctor` say more",
+        ),
+    }
+}
+
+/// Time left for the code, and until the limit if there is one.
+fn time_left(now: &Pairing, give_up: Option<u64>) -> (u64, Option<u64>) {
+    (clock::seconds_until(now.code_expires_at), give_up.map(clock::seconds_until))
+}
+
+const _: () = assert!(Duration::from_secs(1).as_micros() > clock::TICK.as_micros());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_ending_has_its_code() {
+        let end = |state: &str, reason: &str| {
+            ended(&Pairing { state: state.into(), reason: reason.into(), ..Pairing::default() })
+        };
+        assert_eq!(end("unpaired", "denied").code, Code::Denied);
+        assert_eq!(end("unpaired", "expired").code, Code::Ended);
+        assert_eq!(end("needs-pairing", "none").code, Code::Ended);
+        assert_eq!(end("unpaired", "network").code, Code::Network);
+        assert_eq!(end("unpaired", "client-rejected").code, Code::Failure);
+        assert_eq!(end("unprovisioned", "storage").code, Code::NotPaired);
+        for reason in ["denied", "expired", "none", "clock", "client-rejected", "storage", "quota"] {
+            assert!(!end("unpaired", reason).next.is_empty(), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What `rigpost pair` draws: a block with the code, and a line below it that counts down.
+
+use std::io;
+
+use super::{Out, Pairing, Tone, clean, text, time_left, words};
+use crate::cli::digits;
+
+/// The part of the terminal that belongs to the pairing.
+pub(crate) struct Screen<'a> {
+    out: &'a mut Out,
+    provider: String,
+    /// The code that is shown; empty when none is.
+    code: String,
+    /// What the last line says.
+    last: String,
+    /// Lines above the last one that are ours.
+    lines: usize,
+}
+
+const WIPE_LINE: &str = "\r\x1b[2K";
+const WIPE_BELOW: &str = "\r\x1b[J";
+const WIPE_ALL: &str = "\x1b[2J\x1b[H";
+const WHITE_ON_BLACK: &str = "\x1b[97;40m";
+const RESET: &str = "\x1b[0m";
+
+impl<'a> Screen<'a> {
+    /// Nothing is drawn yet.
+    pub(crate) fn new(out: &'a mut Out, provider: &str) -> Self {
+        Self { out, provider: words::provider(provider), code: String::new(), last: String::new(), lines: 0 }
+    }
+
+    /// A person looks at it.
+    pub(crate) fn is_live(&self) -> bool {
+        self.out.live
+    }
+
+    /// True when this code is what is drawn.
+    pub(crate) fn shows(&self, code: &str) -> bool {
+        !code.is_empty() && self.code == code
+    }
+
+    /// Says what is going on while there is no code. Only for a person who waits.
+    pub(crate) fn note(&mut self, note: &str) -> io::Result<()> {
+        if !self.code.is_empty() {
+            self.wipe()?;
+        }
+        self.say(note)
+    }
+
+    /// Draws a code in place of what was there.
+    pub(crate) fn show(&mut self, now: &Pairing, qr: &str) -> io::Result<()> {
+        self.wipe()?;
+        self.code.clone_from(&now.user_code);
+        if !self.out.live {
+            return self.show_plain(now);
+        }
+        let block = self.block(now, qr);
+        for line in &block {
+            self.out.line(line)?;
+        }
+        self.lines = block.len();
+        Ok(())
+    }
+
+    fn show_plain(&mut self, now: &Pairing) -> io::Result<()> {
+        self.out.line(&format!("code: {}", clean(&now.user_code)))?;
+        if !now.verification_uri.is_empty() {
+            self.out.line(&format!("open: {}", clean(&now.verification_uri)))?;
+        }
+        if !now.verification_uri_complete.is_empty() {
+            self.out.line(&format!("link: {}", clean(&now.verification_uri_complete)))?;
+        }
+        self.out.line(&format!("valid for: {} seconds", time_left(now, None).0))
+    }
+
+    fn block(&self, now: &Pairing, qr: &str) -> Vec<String> {
+        let (columns, rows) = self.out.size();
+        let room = columns.saturating_sub(2);
+        let mut block = vec![String::new()];
+        let qr: Vec<&str> = qr.lines().filter(|line| !line.is_empty()).collect();
+        if !qr.is_empty() && qr.iter().all(|line| text::width(line) <= room) {
+            let coloured = |line: &&str| match self.out.colour {
+                true => format!("  {WHITE_ON_BLACK}{line}{RESET}"),
+                false => format!("  {line}"),
+            };
+            block.extend(qr.iter().map(coloured));
+            block.push(String::new());
+        }
+        for line in self.directions(now) {
+            block.extend(text::wrap(&line, room).iter().map(|line| format!("  {line}")));
+        }
+        block.push(String::new());
+        let code = clean(&now.user_code);
+        match digits::large(&code, room, rows.saturating_sub(8)) {
+            Some(large) => {
+                block.extend(large.iter().map(|line| format!("  {}", self.out.paint(Tone::Strong, line))));
+                block.push(String::new());
+                // Once more in the terminal's own letters, to be copied or read out.
+                block.push(format!("  Code: {}", self.out.paint(Tone::Strong, &code)));
+            }
+            None => block.push(format!("  Code: {}", self.out.paint(Tone::Strong, &code))),
+        }
+        block
+    }
+
+    /// Where to enter the code.
+    fn directions(&self, now: &Pairing) -> Vec<String> {
+        let (plain, complete) = (clean(&now.verification_uri), clean(&now.verification_uri_complete));
+        match (plain.as_str(), complete.as_str()) {
+            ("", "") if self.provider == "Frame.io" => vec![
+                "In Frame.io, open the project, then C2C Connections, then Add New Device,".to_owned()
+                    + " and enter this code:",
+            ],
+            ("", "") => vec![format!("Enter this code at {}:", self.provider)],
+            ("", link) => {
+                vec![format!("Scan, or open {link}"), "and check that it shows this code:".to_owned()]
+            }
+            (place, "") => vec![format!("Open {place} and enter this code:")],
+            (place, _) => vec![format!("Scan, or open {place} and enter this code:")],
+        }
+    }
+
+    /// Moves the countdown.
+    pub(crate) fn tick(&mut self, now: &Pairing, give_up: Option<u64>) -> io::Result<()> {
+        if !self.out.live || self.code.is_empty() {
+            return Ok(());
+        }
+        let (code, limit) = time_left(now, give_up);
+        let renewed = match code {
+            0 => "A new code is on its way".to_owned(),
+            left => format!("A new code in {}", text::countdown(left)),
+        };
+        let limit = limit.map(|left| format!(" · gives up in {}", text::countdown(left))).unwrap_or_default();
+        let trouble = words::reason(&now.reason).map(|why| format!(" · {why}")).unwrap_or_default();
+        let line = format!("{renewed}{limit}{trouble} · Ctrl-C cancels");
+        self.say(&line)
+    }
+
+    /// The last line, in place of what it said before.
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        if !self.out.live || self.last == line {
+            return Ok(());
+        }
+        line.clone_into(&mut self.last);
+        let room = self.out.size().0.saturating_sub(3);
+        let shown = self.out.paint(Tone::Dim, &text::fit(line, room));
+        self.out.raw(&format!("{WIPE_LINE}  {shown}"))
+    }
+
+    /// Removes what is drawn.
+    pub(crate) fn wipe(&mut self) -> io::Result<()> {
+        self.code.clear();
+        if !self.out.live || self.last.is_empty() && self.lines == 0 {
+            return Ok(());
+        }
+        let is_whole = self.lines < self.out.size().1;
+        let up = if self.lines > 0 { format!("\x1b[{}A", self.lines) } else { String::new() };
+        self.out.raw(&if is_whole { format!("{up}{WIPE_BELOW}") } else { WIPE_ALL.to_owned() })?;
+        self.last.clear();
+        self.lines = 0;
+        Ok(())
+    }
+
+    /// The good end.
+    pub(crate) fn done(&mut self, project: &str, person: &str, device: &str) -> io::Result<()> {
+        self.wipe()?;
+        if !self.out.live {
+            return self.out.line(&format!("paired: {project}"));
+        }
+        let headline = format!("Paired with {project}");
+        self.out.line(&format!(
+            "{} {}",
+            self.out.paint(Tone::Good, "✔"),
+            self.out.paint(Tone::Strong, &headline)
+        ))?;
+        for (label, value) in [("authorized by", person), ("known there as", device)] {
+            if !value.is_empty() {
+                self.out.line(&format!("  {label} {value}"))?;
+            }
+        }
+        self.out.line("  Is that the right project? If not: rigpost unpair")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::io::Write;
+    use std::rc::Rc;
+
+    #[derive(Clone, Default)]
+    struct Sink(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.borrow().clone()).unwrap()
+        }
+    }
+
+    fn waiting(code: &str) -> Pairing {
+        Pairing { state: "waiting-for-user".into(), user_code: code.into(), ..Pairing::default() }
+    }
+
+    #[test]
+    fn a_renewed_code_replaces_the_old_one() {
+        let sink = Sink::default();
+        let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
+        let mut screen = Screen::new(&mut out, "frameio");
+        screen.show(&waiting("042137"), "").unwrap();
+        screen.tick(&waiting("042137"), None).unwrap();
+        assert!(screen.shows("042137"));
+        let drawn = sink.text().matches('\n').count();
+        screen.show(&waiting("999999"), "").unwrap();
+        assert!(sink.text().contains(&format!("\x1b[{drawn}A\r\x1b[J")), "{:?}", sink.text());
+        assert!(!screen.shows("042137") && screen.shows("999999"));
+    }
+
+    #[test]
+    fn frame_io_without_a_link_names_the_menu() {
+        let sink = Sink::default();
+        let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
+        Screen::new(&mut out, "frameio").show(&waiting("042137"), "").unwrap();
+        assert!(sink.text().contains("C2C Connections"));
+        assert!(sink.text().contains("Code: 042137"));
+    }
+
+    #[test]
+    fn plain_lines_carry_no_escape_codes() {
+        let sink = Sink::default();
+        let mut out = Out::to(Box::new(sink.clone()), false, 80, 24);
+        let mut screen = Screen::new(&mut out, "frameio");
+        screen.note("Asking").unwrap();
+        screen.show(&waiting("042137"), "").unwrap();
+        screen.tick(&waiting("042137"), None).unwrap();
+        screen.done("Moonrise", "ana", "rig").unwrap();
+        assert_eq!(sink.text(), "code: 042137\nvalid for: 0 seconds\npaired: Moonrise\n");
+    }
+
+    #[test]
+    fn a_qr_code_that_does_not_fit_is_left_out() {
+        let mut out = Out::to(Box::new(Sink::default()), true, 30, 24);
+        let screen = Screen::new(&mut out, "other");
+        let wide = "█".repeat(40);
+        let mut now = waiting("042137");
+        now.verification_uri = "https://example.com/device".into();
+        assert!(!screen.block(&now, &wide).join("\n").contains(&wide));
+        let narrow = "█".repeat(20);
+        assert!(screen.block(&now, &narrow).join("\n").contains(&narrow));
+    }
+}

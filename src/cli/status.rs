@@ -1,0 +1,243 @@
+//! `rigpost status`: one screen that answers "is it working, what is left, can I cut the power".
+//!
+//! # Decisions
+//!
+//! - The most important sentence first and by itself; then pairs of label and value that stay in the same place, so that
+//!   the eye finds them on the second visit; last, what stands in the way and the one thing to do next.
+//! - The code is shown on the screen, for the person who needs it; `--json` leaves it out unless asked, because that
+//!   output ends up in files.
+
+use super::args::StatusArgs;
+use super::bus::{Daemon, Device, Pairing, Queue, Snapshot};
+use super::clock;
+use super::exit::{Doing, Failure, from_bus};
+use super::out::{Out, Tone};
+use super::text::{self, clean};
+use super::words;
+
+mod json;
+
+/// Shows the state of the rig.
+pub(crate) async fn run(args: &StatusArgs, out: &mut Out) -> Result<(), Failure> {
+    let daemon = Daemon::connect().await?;
+    let now = daemon.read().await.map_err(|error| from_bus(&error, Doing::Group))?;
+    if args.json {
+        out.json(&json::Status::new(&now, args.show_code))?;
+        return Ok(());
+    }
+    for line in screen(&now, out) {
+        out.line(&line)?;
+    }
+    Ok(())
+}
+
+/// The lines of the screen.
+fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
+    let (tone, headline) = words::headline(&now.pairing);
+    let why = words::reason(&now.pairing.reason).map(|why| format!(": {why}")).unwrap_or_default();
+    let tone = if why.is_empty() || tone == Tone::Bad { tone } else { Tone::Warn };
+    let mut lines =
+        vec![format!("{} {}", out.paint(tone, "●"), out.paint(Tone::Strong, &format!("{headline}{why}")))];
+    lines.push(String::new());
+    let rows =
+        pairing_rows(&now.pairing).into_iter().chain(device_rows(&now.device)).chain(queue_rows(&now.queue));
+    for (label, value) in rows.chain([power_row(&now.device, out)]) {
+        lines.push(format!("  {} {value}", out.paint(Tone::Dim, &text::right(label, LABEL))));
+    }
+    lines.extend(closing(now, out));
+    lines
+}
+
+/// Columns of the labels.
+const LABEL: usize = 14;
+
+type Row = (&'static str, String);
+
+fn pairing_rows(pairing: &Pairing) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    if !pairing.user_code.is_empty() {
+        let left = text::countdown(clock::seconds_until(pairing.code_expires_at));
+        rows.push(("code", format!("{} (renewed in {left})", clean(&pairing.user_code))));
+    }
+    let place = if pairing.verification_uri_complete.is_empty() {
+        &pairing.verification_uri
+    } else {
+        &pairing.verification_uri_complete
+    };
+    if !place.is_empty() {
+        rows.push(("open", clean(place)));
+    }
+    if !pairing.project_name.is_empty() {
+        rows.push(("project", clean(&pairing.project_name)));
+    }
+    if !pairing.device_name.is_empty() {
+        rows.push(("known there as", clean(&pairing.device_name)));
+    }
+    if !pairing.authorized_by.is_empty() {
+        rows.push(("authorized by", clean(&pairing.authorized_by)));
+    }
+    if pairing.state == "paired" {
+        rows.push(("authorized", authorization(pairing)));
+        rows.push(("access", access(pairing)));
+    }
+    rows
+}
+
+fn authorization(pairing: &Pairing) -> String {
+    if pairing.authorization_expires == 0 {
+        return "until somebody ends it".to_owned();
+    }
+    let date = text::date(pairing.authorization_expires);
+    match u64::try_from(pairing.authorization_expires - clock::wall_seconds()) {
+        Ok(left) if left > 0 => format!("until {date} (in {})", text::duration(left)),
+        Ok(_) | Err(_) => format!("until {date}, which has passed by this rig's clock"),
+    }
+}
+
+fn access(pairing: &Pairing) -> String {
+    let renewed = match pairing.refreshed_at {
+        0 => String::new(),
+        at => format!("; last renewed {}", text::date(at)),
+    };
+    match clock::seconds_until(pairing.access_expires_at) {
+        0 => format!("to be renewed with the next connection{renewed}"),
+        left => format!("renews itself; good for {}{renewed}", text::duration(left)),
+    }
+}
+
+fn device_rows(device: &Device) -> Vec<Row> {
+    let id = match device.device_id.is_empty() {
+        true => "unknown".to_owned(),
+        false => clean(&device.device_id),
+    };
+    let online = if device.online { "reached at the last attempt" } else { "not reached" };
+    let mut rows = vec![
+        ("provider", format!("{}, {online}", words::provider(&device.provider))),
+        ("device", id),
+        ("secrets", words::protection(&device.protection)),
+    ];
+    if !device.clock_trusted {
+        rows.push(("clock", format!("{}: can't be right", text::date(clock::wall_seconds()))));
+    }
+    rows
+}
+
+fn queue_rows(queue: &Queue) -> Vec<Row> {
+    let mut parts = vec![match queue.files_left {
+        0 => "nothing left to send".to_owned(),
+        n => format!("{} left, {}", text::count(n.into(), "clip"), text::size(queue.bytes_left)),
+    }];
+    if queue.paused {
+        parts.push("paused".to_owned());
+    } else if queue.rate > 0 {
+        parts.push(format!("{}/s", text::size(queue.rate)));
+        parts.push(format!("about {}", text::duration(queue.bytes_left / queue.rate)));
+    }
+    for (n, what) in [(queue.held, "held"), (queue.failed, "failed")] {
+        if n > 0 {
+            parts.push(format!("{n} {what}"));
+        }
+    }
+    let mut rows = vec![("queue", parts.join("; "))];
+    for item in &queue.current {
+        let share = percent(item.sent, item.size);
+        rows.push(("sending", format!("{} ({share} % of {})", clean(item.title()), text::size(item.size))));
+    }
+    rows
+}
+
+/// How much of the whole; 0 for nothing of nothing.
+pub(crate) fn percent(part: u64, whole: u64) -> u64 {
+    u64::try_from(u128::from(part) * 100 / u128::from(whole.max(1))).unwrap_or(100).min(100)
+}
+
+fn power_row(device: &Device, out: &Out) -> Row {
+    let value = match device.safe_to_power_off {
+        true => out.paint(Tone::Good, "can be cut now"),
+        false => format!(
+            "{}: something is in flight (no clip would be lost)",
+            out.paint(Tone::Warn, "better wait")
+        ),
+    };
+    ("power", value)
+}
+
+fn closing(now: &Snapshot, out: &Out) -> Vec<String> {
+    let (columns, _) = out.size();
+    let mut lines = Vec::new();
+    if !now.device.blockers.is_empty() {
+        lines.extend([String::new(), out.paint(Tone::Strong, "Why nothing moves")]);
+    }
+    for (_, sentence) in &now.device.blockers {
+        let wrapped = text::wrap(&clean(sentence), columns.saturating_sub(4));
+        lines.extend(
+            wrapped
+                .iter()
+                .enumerate()
+                .map(|(i, line)| format!("  {} {line}", if i == 0 { '-' } else { ' ' })),
+        );
+    }
+    if let Some(next) = words::next(now) {
+        lines.extend([String::new(), out.paint(Tone::Strong, "What to do next")]);
+        lines.extend(text::wrap(&next, columns.saturating_sub(2)).iter().map(|line| format!("  {line}")));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain() -> Out {
+        Out::to(Box::new(std::io::sink()), false, 60, 24)
+    }
+
+    fn paired() -> Snapshot {
+        let mut now = Snapshot::default();
+        now.pairing.state = "paired".into();
+        now.pairing.reason = "none".into();
+        now.pairing.project_name = "Moonrise\u{1b}[31m".into();
+        now.pairing.access_expires_at = clock::boot_micros() + 25_920_000_000;
+        now.device.safe_to_power_off = true;
+        now.device.clock_trusted = true;
+        now.device.provider = "frameio".into();
+        now
+    }
+
+    #[test]
+    fn a_paired_rig_on_one_screen() {
+        let mut now = paired();
+        (now.queue.files_left, now.queue.bytes_left, now.queue.rate) = (12, 34_120_000_000, 41_000_000);
+        let text = screen(&now, &plain()).join("\n");
+        assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m\n"), "{text}");
+        assert!(text.contains("queue 12 clips left, 34.1 GB; 41.0 MB/s; about 13 min 52 s"), "{text}");
+        assert!(text.contains("power can be cut now"), "{text}");
+        assert!(text.contains("authorized until somebody ends it"), "{text}");
+        assert!(text.contains("provider Frame.io, not reached"), "{text}");
+        assert!(!text.contains("What to do next") && !text.contains('\u{1b}'), "{text}");
+        assert!(screen(&now, &plain()).len() <= 24);
+    }
+
+    #[test]
+    fn trouble_says_why_and_what_to_do() {
+        let mut now = paired();
+        now.pairing.reason = "captive-portal".into();
+        now.device.blockers = vec![(
+            "captive-portal".into(),
+            "The network wants somebody to log in first, in a browser.".into(),
+        )];
+        let text = screen(&now, &plain()).join("\n");
+        assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m: this network answers"), "{text}");
+        assert!(text.contains("Why nothing moves\n  - The network wants somebody"), "{text}");
+        assert!(text.contains("What to do next\n  log in to this network"), "{text}");
+    }
+
+    #[test]
+    fn shares() {
+        assert_eq!(
+            [percent(0, 0), percent(1, 3), percent(3, 3), percent(u64::MAX, u64::MAX)],
+            [0, 33, 100, 100]
+        );
+        assert_eq!(percent(u64::MAX, 1), 100);
+    }
+}

@@ -1,0 +1,132 @@
+//! What `rigpost status --json` prints. Keys are stable: they may be added to, never renamed.
+
+use serde::Serialize;
+
+use crate::cli::bus::{Device, Item, Pairing, Queue, Snapshot};
+use crate::cli::clock;
+use crate::cli::words;
+
+/// The whole object. Every property of the daemon is in it; times that the daemon counts from its start are given as
+/// seconds from now, `null` when there is none.
+#[derive(Serialize)]
+pub(crate) struct Status {
+    /// One sentence for a person.
+    summary: String,
+    /// What to do next, if anything.
+    next: Option<String>,
+    device: DeviceJson,
+    pairing: PairingJson,
+    queue: QueueJson,
+}
+
+#[derive(Serialize)]
+struct DeviceJson {
+    version: String,
+    device_id: String,
+    provider: String,
+    protection: String,
+    clock_trusted: bool,
+    online: bool,
+    safe_to_power_off: bool,
+    blockers: Vec<Blocker>,
+}
+
+#[derive(Serialize)]
+struct Blocker {
+    code: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct PairingJson {
+    state: String,
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_code: Option<String>,
+    verification_uri: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification_uri_complete: Option<String>,
+    code_expires_in: Option<u64>,
+    device_name: String,
+    project_id: String,
+    project_name: String,
+    authorized_by: String,
+    /// Unix seconds.
+    authorization_expires: Option<i64>,
+    access_expires_in: Option<u64>,
+    /// Unix seconds.
+    refreshed_at: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct QueueJson {
+    paused: bool,
+    files_left: u32,
+    bytes_left: u64,
+    held: u32,
+    failed: u32,
+    rate: u64,
+    current: Vec<Item>,
+}
+
+impl Status {
+    /// Builds the object. `with_code`: put in the code, and the link that contains it.
+    pub(crate) fn new(now: &Snapshot, with_code: bool) -> Self {
+        let (_, headline) = words::headline(&now.pairing);
+        let why = words::reason(&now.pairing.reason).map(|why| format!(": {why}")).unwrap_or_default();
+        Self {
+            summary: format!("{headline}{why}"),
+            next: words::next(now),
+            device: device(&now.device),
+            pairing: pairing(&now.pairing, with_code),
+            queue: queue(&now.queue),
+        }
+    }
+}
+
+fn device(from: &Device) -> DeviceJson {
+    let from = from.clone();
+    DeviceJson {
+        version: from.version,
+        device_id: from.device_id,
+        provider: from.provider,
+        protection: from.protection,
+        clock_trusted: from.clock_trusted,
+        online: from.online,
+        safe_to_power_off: from.safe_to_power_off,
+        blockers: from.blockers.into_iter().map(|(code, text)| Blocker { code, text }).collect(),
+    }
+}
+
+fn pairing(from: &Pairing, with_code: bool) -> PairingJson {
+    let seconds = |boot: u64| (boot != 0).then(|| clock::seconds_until(boot));
+    let from = from.clone();
+    PairingJson {
+        state: from.state,
+        reason: from.reason,
+        user_code: with_code.then_some(from.user_code),
+        verification_uri: from.verification_uri,
+        verification_uri_complete: with_code.then_some(from.verification_uri_complete),
+        code_expires_in: seconds(from.code_expires_at),
+        device_name: from.device_name,
+        project_id: from.project_id,
+        project_name: from.project_name,
+        authorized_by: from.authorized_by,
+        authorization_expires: (from.authorization_expires != 0).then_some(from.authorization_expires),
+        access_expires_in: seconds(from.access_expires_at),
+        refreshed_at: (from.refreshed_at != 0).then_some(from.refreshed_at),
+    }
+}
+
+fn queue(from: &Queue) -> QueueJson {
+    let from = from.clone();
+    QueueJson {
+        paused: from.paused,
+        files_left: from.files_left,
+        bytes_left: from.bytes_left,
+        held: from.held,
+        failed: from.failed,
+        rate: from.rate,
+        current: from.current,
+    }
+}

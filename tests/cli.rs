@@ -1,0 +1,345 @@
+//! The program `rigpost` as a person or a script runs it, against a daemon that does what the test says.
+
+#[path = "cli/fake.rs"]
+mod fake;
+
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use fake::{Bus, Fake, Step};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// Longer than anything here takes, except when something is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn rigpost(bus: &Bus, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rigpost"));
+    command.args(args).env("DBUS_SYSTEM_BUS_ADDRESS", &bus.address).env("TZ", "UTC").env("USER", "ana");
+    command.env_remove("SUDO_USER").stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn run(bus: &Bus, args: &[&str]) -> (i32, String, String) {
+    let output = tokio::time::timeout(PATIENCE, rigpost(bus, args).output()).await.expect("it ends").unwrap();
+    shown(&output)
+}
+
+fn shown(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A `rigpost pair` whose lines are read one by one.
+struct Pairing {
+    child: Child,
+    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+}
+
+impl Pairing {
+    fn start(bus: &Bus, args: &[&str]) -> Self {
+        let mut command = rigpost(bus, args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    async fn line(&mut self) -> String {
+        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await.expect("a line in time");
+        line.unwrap().expect("one more line")
+    }
+
+    async fn until(&mut self, start: &str) -> String {
+        loop {
+            let line = self.line().await;
+            if line.starts_with(start) {
+                return line;
+            }
+        }
+    }
+
+    async fn end(mut self) -> (i32, String) {
+        let mut errors = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        tokio::time::timeout(PATIENCE, stderr.read_to_string(&mut errors)).await.expect("it ends").unwrap();
+        (self.child.wait().await.unwrap().code().unwrap(), errors)
+    }
+}
+
+fn unpaired(script: Vec<Step>) -> Fake {
+    let fake = Fake::default();
+    {
+        let mut world = fake.world();
+        (world.state, world.reason, world.script) = ("unpaired".into(), "none".into(), script);
+    }
+    fake
+}
+
+#[tokio::test]
+async fn pairing_ends_with_the_projects_name() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![Step::Code("042137"), Step::Grant("Moonrise S01")]));
+    fake.world().uri = "https://example.com/device".into();
+    let service = fake.serve(&bus).await;
+    let mut pairing = Pairing::start(&bus, &["pair", "--limit", "900"]);
+    assert_eq!(pairing.line().await, "code: 042137");
+    assert_eq!(pairing.line().await, "open: https://example.com/device");
+    assert!(pairing.line().await.starts_with("valid for: "));
+    fake.step(&service).await;
+    assert_eq!(pairing.line().await, "paired: Moonrise S01");
+    assert_eq!(pairing.end().await, (0, String::new()));
+    assert_eq!(fake.world().limit, Some(900));
+    assert_eq!(fake.world().calls, ["Start"]);
+}
+
+#[tokio::test]
+async fn a_renewed_code_is_shown() {
+    let (bus, fake) =
+        (Bus::new(), unpaired(vec![Step::Code("111111"), Step::Code("022222"), Step::Grant("M")]));
+    let service = fake.serve(&bus).await;
+    let mut pairing = Pairing::start(&bus, &["pair"]);
+    assert_eq!(pairing.until("code: ").await, "code: 111111");
+    fake.step(&service).await;
+    assert_eq!(pairing.until("code: ").await, "code: 022222");
+    fake.step(&service).await;
+    assert_eq!(pairing.until("paired: ").await, "paired: M");
+    assert_eq!(pairing.end().await.0, 0);
+}
+
+#[tokio::test]
+async fn a_pairing_that_fails_says_how() {
+    for (reason, code, words) in [
+        ("denied", 5, "the pairing was denied in the cloud"),
+        ("expired", 6, "nobody entered the code in time"),
+        ("captive-portal", 8, "log-in page"),
+    ] {
+        let script = vec![Step::Code("042137"), Step::End { state: "unpaired", reason }];
+        let (bus, fake) = (Bus::new(), unpaired(script));
+        let service = fake.serve(&bus).await;
+        let mut pairing = Pairing::start(&bus, &["pair"]);
+        pairing.until("valid for: ").await;
+        fake.step(&service).await;
+        let (status, errors) = pairing.end().await;
+        assert_eq!(status, code, "{reason}");
+        assert!(errors.contains(words) && errors.contains("\n  next: "), "{errors}");
+        assert!(!errors.contains("042137"), "{errors}");
+    }
+}
+
+#[tokio::test]
+async fn a_pairing_that_can_not_start_says_why() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![]));
+    let _service = fake.serve(&bus).await;
+    fake.world().refuse_start = Some(fake::Error::NotProvisioned);
+    let (status, _, errors) = run(&bus, &["pair"]).await;
+    assert_eq!(status, 7);
+    assert_eq!(
+        errors,
+        "rigpost: this rig has no client secret yet: said the test\n  next: sudo rigpost provision\n"
+    );
+    fake.world().refuse_start = Some(fake::Error::NetworkUnavailable);
+    assert_eq!(run(&bus, &["pair"]).await.0, 8);
+    fake.world().refuse_start = Some(fake::Error::AlreadyPaired);
+    assert_eq!(run(&bus, &["pair"]).await.0, 1);
+}
+
+#[tokio::test]
+async fn leaving_cancels_the_pairing() {
+    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM, rustix::process::Signal::HUP]
+    {
+        let (bus, fake) = (Bus::new(), unpaired(vec![Step::Code("042137")]));
+        let _service = fake.serve(&bus).await;
+        let mut pairing = Pairing::start(&bus, &["pair"]);
+        pairing.until("valid for: ").await;
+        let pid = rustix::process::Pid::from_raw(pairing.child.id().unwrap() as i32).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+        let (status, errors) = pairing.end().await;
+        assert_eq!(status, 6);
+        assert!(errors.contains("the pairing is cancelled"), "{errors}");
+        assert_eq!(fake.world().calls, ["Start", "Cancel"]);
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_stops_ends_the_pairing() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![Step::Code("042137")]));
+    let service = fake.serve(&bus).await;
+    let mut pairing = Pairing::start(&bus, &["pair"]);
+    pairing.until("valid for: ").await;
+    service.close().await.unwrap();
+    let (status, errors) = pairing.end().await;
+    assert_eq!((status, errors.contains("the daemon stopped")), (3, true), "{errors}");
+}
+
+#[tokio::test]
+async fn a_secret_goes_through_standard_input() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![]));
+    let _service = fake.serve(&bus).await;
+    let mut command = rigpost(&bus, &["provision"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"s3cret-words\n").await.unwrap();
+    let (status, output, errors) = shown(&child.wait_with_output().await.unwrap());
+    assert_eq!((status, errors.as_str()), (0, ""));
+    assert!(!output.contains("s3cret") && output.contains("rigpost pair"), "{output}");
+    assert_eq!(fake.world().secret, b"s3cret-words");
+}
+
+#[tokio::test]
+async fn a_secret_as_an_argument_is_refused() {
+    let bus = Bus::new();
+    for args in [&["provision", "s3cret"][..], &["provision", "--secret=s3cret"]] {
+        let (status, output, errors) = run(&bus, args).await;
+        assert_eq!((status, output.as_str()), (2, ""));
+        assert!(
+            errors.contains("never taken from the command line") && !errors.contains("s3cret"),
+            "{errors}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_bus_and_no_daemon_are_told_apart() {
+    let bus = Bus::new();
+    let (status, _, errors) = run(&bus, &["status"]).await;
+    assert_eq!(status, 3);
+    assert!(
+        errors.contains("the daemon is not running") && errors.contains("systemctl enable --now rigpost")
+    );
+    let nowhere = "unix:path=/nonexistent/bus";
+    let output = rigpost(&bus, &["status"]).env("DBUS_SYSTEM_BUS_ADDRESS", nowhere).output().await.unwrap();
+    let (status, _, errors) = shown(&output);
+    assert_eq!(status, 3);
+    assert!(errors.contains("the system bus can't be reached"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_way_in() {
+    let bus = Bus::with_policy(
+        r#"<allow own="*"/><allow send_destination="*"/><deny send_destination="org.rigpost.Rigpost1"/>"#,
+    );
+    let fake = unpaired(vec![]);
+    let _service = fake.serve(&bus).await;
+    let (status, _, errors) = run(&bus, &["status"]).await;
+    assert_eq!(status, 4);
+    let expected = match rustix::process::geteuid().is_root() {
+        true => "refused even root",
+        false => "sudo usermod -aG rigpost-ui ana, then log out and log in again",
+    };
+    assert!(errors.contains(expected), "{errors}");
+}
+
+#[tokio::test]
+async fn status_as_json_keeps_the_code_to_itself() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![]));
+    let _service = fake.serve(&bus).await;
+    {
+        let mut world = fake.world();
+        (world.state, world.code) = ("waiting-for-user".into(), "042137".into());
+        world.uri_complete = "https://example.com/device?user_code=042137".into();
+        world.code_expires_at = fake::boot_micros() + 300_000_000;
+        world.items = vec![fake::item(1, &bus.path("A001.mov"), "uploading", "")];
+        world.blockers = vec![("network".into(), "No network.".into())];
+    }
+    let (status, output, _) = run(&bus, &["status", "--json"]).await;
+    assert_eq!(status, 0);
+    assert!(!output.contains("042137"), "{output}");
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(json["pairing"]["state"], "waiting-for-user");
+    assert!((290..=300).contains(&json["pairing"]["code_expires_in"].as_u64().unwrap()));
+    assert_eq!(json["pairing"]["authorization_expires"], serde_json::Value::Null);
+    assert_eq!(json["device"]["version"], "9.8.7");
+    assert_eq!(json["device"]["blockers"][0]["code"], "network");
+    assert_eq!(json["queue"]["current"][0]["size"], 3_000_000_000_u64);
+    let (_, output, _) = run(&bus, &["status", "--json", "--show-code"]).await;
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(json["pairing"]["user_code"], "042137");
+    let (_, output, _) = run(&bus, &["status"]).await;
+    assert!(
+        output.contains("042137") && output.contains("- No network.") && !output.contains('\u{1b}'),
+        "{output}"
+    );
+}
+
+#[tokio::test]
+async fn clips_are_added_by_absolute_paths() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![]));
+    let _service = fake.serve(&bus).await;
+    for name in ["a.mov", "b.mov"] {
+        std::fs::write(bus.path(name), b"clip").unwrap();
+    }
+    std::os::unix::fs::symlink("a.mov", bus.path("link.mov")).unwrap();
+    let add = |args: &[&str]| {
+        let args = [&["add"], args].concat();
+        let mut command = rigpost(&bus, &args);
+        command.current_dir(bus.dir.path());
+        async move { shown(&command.output().await.unwrap()) }
+    };
+    let absolute = |name: &str| bus.path(name).to_str().unwrap().to_owned();
+    let (status, output, _) = add(&["link.mov", "--priority", "-3"]).await;
+    assert_eq!((status, output), (0, format!("1  {}\n", absolute("link.mov"))));
+    let (status, output, _) = add(&["./b.mov", "a.mov"]).await;
+    assert_eq!(status, 0);
+    assert!(output.ends_with("Queued 2 clips, 8 B.\n"), "{output}");
+    let expected =
+        vec![(vec![absolute("link.mov")], Some(-3)), (vec![absolute("b.mov"), absolute("a.mov")], None)];
+    assert_eq!(fake.world().added, expected);
+    let (status, _, errors) = add(&["."]).await;
+    assert_eq!((status, errors.contains("--recursive")), (1, true), "{errors}");
+    fake.world().refuse_add = Some(fake::Error::OutsideMediaDirs);
+    let (status, _, errors) = add(&["a.mov"]).await;
+    assert_eq!(status, 1);
+    assert!(errors.contains("not beneath a media directory: /") && errors.contains("media_dirs"), "{errors}");
+}
+
+#[tokio::test]
+async fn the_queue_is_listed_and_steered() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![]));
+    let _service = fake.serve(&bus).await;
+    fake.world().items = vec![
+        fake::item(1, &bus.path("done.mov"), "done", ""),
+        fake::item(2, &bus.path("sending.mov"), "uploading", ""),
+        fake::item(3, &bus.path("broken.mov"), "failed", "The file is gone."),
+    ];
+    let (status, output, _) = run(&bus, &["queue"]).await;
+    assert_eq!(status, 0);
+    assert!(
+        output.contains("sending.mov")
+            && output.contains("The file is gone.")
+            && !output.contains("done.mov")
+    );
+    let (_, output, _) = run(&bus, &["queue", "--all", "--json", "--limit", "2"]).await;
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!((json["total"].as_u64(), json["items"].as_array().unwrap().len()), (Some(3), 2));
+    let (_, output, _) = run(&bus, &["queue", "--state", "held"]).await;
+    assert_eq!(output, "No clip is held.\n");
+    assert_eq!(run(&bus, &["queue", "retry", "3"]).await.0, 0);
+    let (status, _, errors) = run(&bus, &["queue", "cancel", "404"]).await;
+    assert_eq!((status, errors.contains("item 404")), (1, true), "{errors}");
+    assert_eq!(run(&bus, &["pause"]).await.0, 0);
+    assert!(fake.world().paused);
+    assert_eq!(run(&bus, &["resume"]).await.0, 0);
+    assert!(!fake.world().paused);
+    assert_eq!(fake.world().calls, ["Retry [3]", "Cancel [404]"]);
+}
+
+#[tokio::test]
+async fn destructive_commands_ask_first() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![]));
+    let _service = fake.serve(&bus).await;
+    for command in ["unpair", "forget"] {
+        let (status, _, errors) = run(&bus, &[command]).await;
+        assert_eq!((status, errors.contains("--yes")), (2, true), "{errors}");
+        assert_eq!(run(&bus, &[command, "--yes"]).await.0, 0);
+    }
+    assert_eq!(fake.world().calls, ["Unpair", "Forget"]);
+}
+
+#[tokio::test]
+async fn version_asks_without_starting_the_daemon() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![]));
+    let (status, output, _) = run(&bus, &["version"]).await;
+    assert_eq!((status, output.lines().last()), (0, Some("rigpostd is not running")));
+    let _service = fake.serve(&bus).await;
+    let (_, output, _) = run(&bus, &["version"]).await;
+    assert_eq!(output, format!("rigpost {}\nrigpostd 9.8.7\n", env!("CARGO_PKG_VERSION")));
+}

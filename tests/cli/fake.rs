@@ -1,0 +1,407 @@
+//! A daemon that says what a test tells it to, on a bus of its own.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, DBusError, OwnedFd, OwnedVariant, Variant, interface};
+
+pub const NAME: &str = "org.rigpost.Rigpost1";
+pub const PATH: &str = "/org/rigpost/Rigpost1";
+
+pub type Dict = BTreeMap<String, OwnedVariant>;
+
+/// A bus for one test. Ends with it.
+pub struct Bus {
+    daemon: Child,
+    pub dir: tempfile::TempDir,
+    pub address: String,
+}
+
+impl Bus {
+    /// A bus on which everything is allowed.
+    pub fn new() -> Self {
+        Self::with_policy(r#"<allow send_destination="*" eavesdrop="true"/><allow own="*"/>"#)
+    }
+
+    /// A bus with this policy for everybody.
+    pub fn with_policy(policy: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("bus.conf");
+        let socket = dir.path().join("bus");
+        let text = format!(
+            r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+            "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+            <busconfig><type>system</type><listen>unix:path={}</listen><auth>EXTERNAL</auth>
+            <policy context="default"><allow user="*"/>
+            <allow send_destination="org.freedesktop.DBus"/><allow receive_sender="*"/>
+            <allow send_type="method_return"/><allow send_type="error"/>
+            <allow send_type="signal"/>{policy}</policy></busconfig>"#,
+            socket.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut daemon = Command::new("dbus-daemon")
+            .args(["--nofork", "--nopidfile", "--print-address=1", "--config-file"])
+            .arg(&config)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("dbus-daemon is installed");
+        let mut address = String::new();
+        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        Self { daemon, dir, address: address.trim().to_owned() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub async fn connect(&self) -> Connection {
+        zbus::connection::Builder::address(self.address.as_str()).build().await.unwrap()
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+#[derive(Debug, DBusError)]
+#[zbus(prefix = "org.rigpost.Rigpost1.Error")]
+pub enum Error {
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    NotProvisioned(String),
+    AlreadyPaired(String),
+    NetworkUnavailable(String),
+    OutsideMediaDirs(String),
+    NotFound(String),
+}
+
+/// What happens after `Start`, one step for each code.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Code(&'static str),
+    End { state: &'static str, reason: &'static str },
+    Grant(&'static str),
+}
+
+/// What the daemon shows and what it was told.
+#[derive(Debug, Default)]
+pub struct World {
+    pub state: String,
+    pub reason: String,
+    pub code: String,
+    pub uri: String,
+    pub uri_complete: String,
+    pub code_expires_at: u64,
+    pub project: String,
+    pub authorized_by: String,
+    pub blockers: Vec<(String, String)>,
+    pub paused: bool,
+    pub items: Vec<Dict>,
+    pub qr: String,
+    pub refuse_start: Option<fn(String) -> Error>,
+    pub refuse_add: Option<fn(String) -> Error>,
+    /// Left over after the first code.
+    pub script: Vec<Step>,
+    pub secret: Vec<u8>,
+    pub added: Vec<(Vec<String>, Option<i32>)>,
+    pub calls: Vec<String>,
+    pub limit: Option<u32>,
+}
+
+#[derive(Clone, Default)]
+pub struct Fake(Arc<Mutex<World>>);
+
+impl Fake {
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    fn called(&self, what: &str) {
+        self.world().calls.push(what.to_owned());
+    }
+
+    /// Serves on the bus until the connection is dropped.
+    pub async fn serve(&self, bus: &Bus) -> Connection {
+        zbus::connection::Builder::address(bus.address.as_str())
+            .serve_at(PATH, Device(self.clone()))
+            .serve_at(PATH, Pairing(self.clone()))
+            .serve_at(PATH, Queue(self.clone()))
+            .name(NAME)
+            .build()
+            .await
+            .unwrap()
+    }
+
+    /// Takes the next step of the script and says so on the bus.
+    pub async fn step(&self, bus: &Connection) {
+        let step = self.world().script.remove(0);
+        match step {
+            Step::Code(code) => self.offer(code),
+            Step::End { state, reason } => {
+                let mut world = self.world();
+                (world.state, world.reason) = (state.into(), reason.into());
+                world.code.clear();
+            }
+            Step::Grant(project) => {
+                let mut world = self.world();
+                (world.state, world.reason) = ("paired".into(), "none".into());
+                world.project = project.into();
+                world.authorized_by = "ana@example.com".into();
+                world.code.clear();
+            }
+        }
+        let emitter = SignalEmitter::new(bus, PATH).unwrap();
+        let pairing = Pairing(self.clone());
+        pairing.user_code_invalidate(&emitter).await.unwrap();
+        pairing.state_changed(&emitter).await.unwrap();
+    }
+
+    fn offer(&self, code: &str) {
+        let mut world = self.world();
+        (world.state, world.reason) = ("waiting-for-user".into(), "none".into());
+        world.code = code.into();
+        world.code_expires_at = boot_micros() + 300_000_000;
+    }
+}
+
+pub fn boot_micros() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
+}
+
+pub struct Device(Fake);
+pub struct Pairing(Fake);
+pub struct Queue(Fake);
+
+#[interface(name = "org.rigpost.Rigpost1.Device")]
+impl Device {
+    #[zbus(property)]
+    fn version(&self) -> &str {
+        "9.8.7"
+    }
+    #[zbus(property)]
+    fn device_id(&self) -> &str {
+        "3f0c9a5e-0000-4000-8000-00000000c0de"
+    }
+    #[zbus(property)]
+    fn provider(&self) -> &str {
+        "frameio"
+    }
+    #[zbus(property)]
+    fn protection(&self) -> &str {
+        "host-key"
+    }
+    #[zbus(property)]
+    fn clock_trusted(&self) -> bool {
+        true
+    }
+    #[zbus(property)]
+    fn online(&self) -> bool {
+        true
+    }
+    #[zbus(property)]
+    fn safe_to_power_off(&self) -> bool {
+        self.0.world().items.is_empty()
+    }
+    #[zbus(property)]
+    fn blockers(&self) -> Vec<(String, String)> {
+        self.0.world().blockers.clone()
+    }
+    fn provision(&self, secret: OwnedFd, _options: Dict) {
+        let mut bytes = Vec::new();
+        std::fs::File::from(std::os::fd::OwnedFd::from(secret)).read_to_end(&mut bytes).unwrap();
+        self.0.world().secret = bytes;
+    }
+    fn forget(&self, _options: Dict) {
+        self.0.called("Forget");
+    }
+}
+
+#[interface(name = "org.rigpost.Rigpost1.Pairing")]
+impl Pairing {
+    #[zbus(property)]
+    fn state(&self) -> String {
+        self.0.world().state.clone()
+    }
+    #[zbus(property)]
+    fn reason(&self) -> String {
+        self.0.world().reason.clone()
+    }
+    #[zbus(property(emits_changed_signal = "invalidates"))]
+    fn user_code(&self) -> String {
+        self.0.world().code.clone()
+    }
+    #[zbus(property)]
+    fn verification_uri(&self) -> String {
+        self.0.world().uri.clone()
+    }
+    #[zbus(property(emits_changed_signal = "invalidates"))]
+    fn verification_uri_complete(&self) -> String {
+        self.0.world().uri_complete.clone()
+    }
+    #[zbus(property)]
+    fn code_expires_at(&self) -> u64 {
+        self.0.world().code_expires_at
+    }
+    #[zbus(property)]
+    fn device_name(&self) -> &str {
+        "CAM A"
+    }
+    #[zbus(property)]
+    fn project_id(&self) -> &str {
+        "p-1"
+    }
+    #[zbus(property)]
+    fn project_name(&self) -> String {
+        self.0.world().project.clone()
+    }
+    #[zbus(property)]
+    fn authorized_by(&self) -> String {
+        self.0.world().authorized_by.clone()
+    }
+    #[zbus(property)]
+    fn authorization_expires(&self) -> i64 {
+        0
+    }
+    #[zbus(property)]
+    fn access_expires_at(&self) -> u64 {
+        boot_micros() + 25_920_000_000
+    }
+    #[zbus(property)]
+    fn refreshed_at(&self) -> i64 {
+        1_790_000_000
+    }
+    fn start(&self, options: Dict) -> Result<(), Error> {
+        self.0.called("Start");
+        let refuse = self.0.world().refuse_start;
+        if let Some(refuse) = refuse {
+            return Err(refuse("said the test".into()));
+        }
+        let limit = options.get("limit").map(|limit| u32::try_from(limit).unwrap());
+        self.0.world().limit = limit;
+        let Step::Code(first) = self.0.world().script.remove(0) else {
+            panic!("a script begins with a code")
+        };
+        self.0.offer(first);
+        Ok(())
+    }
+    async fn cancel(&self, _options: Dict, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
+        self.0.called("Cancel");
+        {
+            let mut world = self.0.world();
+            (world.state, world.reason) = ("unpaired".into(), "none".into());
+        }
+        self.state_changed(&emitter).await.unwrap();
+    }
+    fn unpair(&self, _options: Dict) {
+        self.0.called("Unpair");
+    }
+    fn qr_code(&self, format: &str, _options: Dict) -> Vec<u8> {
+        assert_eq!(format, "text");
+        self.0.world().qr.clone().into_bytes()
+    }
+}
+
+#[interface(name = "org.rigpost.Rigpost1.Queue")]
+impl Queue {
+    #[zbus(property)]
+    fn paused(&self) -> bool {
+        self.0.world().paused
+    }
+    #[zbus(property)]
+    fn files_left(&self) -> u32 {
+        self.0.world().items.len() as u32
+    }
+    #[zbus(property)]
+    fn bytes_left(&self) -> u64 {
+        3_000_000_000 * self.0.world().items.len() as u64
+    }
+    #[zbus(property)]
+    fn held(&self) -> u32 {
+        0
+    }
+    #[zbus(property)]
+    fn failed(&self) -> u32 {
+        0
+    }
+    #[zbus(property)]
+    fn rate(&self) -> u64 {
+        if self.0.world().items.is_empty() { 0 } else { 41_000_000 }
+    }
+    #[zbus(property)]
+    fn current(&self) -> Vec<Dict> {
+        let is_sent = |item: &&Dict| <&str>::try_from(&item["state"]).unwrap() == "uploading";
+        self.0.world().items.iter().filter(is_sent).map(clone_item).collect()
+    }
+    fn add(&self, path: String, options: Dict) -> Result<u64, Error> {
+        self.take(vec![path], &options).map(|ids| ids[0])
+    }
+    fn add_many(&self, paths: Vec<String>, options: Dict) -> Result<Vec<u64>, Error> {
+        self.take(paths, &options)
+    }
+    fn list(&self, filter: Dict, offset: u32, limit: u32) -> (Vec<Dict>, u32) {
+        assert!((1..=1000).contains(&limit), "limit {limit}");
+        let state = filter.get("state").map(|state| <&str>::try_from(state).unwrap());
+        let matches =
+            |item: &&Dict| state.is_none_or(|state| <&str>::try_from(&item["state"]).unwrap() == state);
+        let world = self.0.world();
+        let all: Vec<&Dict> = world.items.iter().filter(matches).collect();
+        let page =
+            all.iter().skip(offset as usize).take(limit as usize).map(|item| clone_item(item)).collect();
+        (page, all.len() as u32)
+    }
+    fn cancel(&self, ids: Vec<u64>, _options: Dict) -> Result<(), Error> {
+        self.0.called(&format!("Cancel {ids:?}"));
+        if ids.contains(&404) { Err(Error::NotFound("item 404".into())) } else { Ok(()) }
+    }
+    fn retry(&self, ids: Vec<u64>, _options: Dict) {
+        self.0.called(&format!("Retry {ids:?}"));
+    }
+    fn pause(&self, _options: Dict) {
+        self.0.world().paused = true;
+    }
+    fn resume(&self, _options: Dict) {
+        self.0.world().paused = false;
+    }
+    #[zbus(signal)]
+    pub async fn item_changed(emitter: &SignalEmitter<'_>, id: u64, item: Dict) -> zbus::Result<()>;
+}
+
+impl Queue {
+    fn take(&self, paths: Vec<String>, options: &Dict) -> Result<Vec<u64>, Error> {
+        let mut world = self.0.world();
+        if let Some(refuse) = world.refuse_add {
+            return Err(refuse(paths[0].clone()));
+        }
+        let ids = (1..=paths.len() as u64).collect();
+        let priority = options.get("priority").map(|n| i32::try_from(n).unwrap());
+        world.added.push((paths, priority));
+        Ok(ids)
+    }
+}
+
+fn clone_item(item: &Dict) -> Dict {
+    item.iter().map(|(key, value)| (key.clone(), value.try_clone().unwrap())).collect()
+}
+
+/// An item as the daemon lists it.
+pub fn item(id: u64, path: &Path, state: &str, detail: &str) -> Dict {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let keys: [(&str, Variant<'_>); 7] = [
+        ("id", id.into()),
+        ("path", path.to_str().unwrap().into()),
+        ("name", name.into()),
+        ("size", 3_000_000_000_u64.into()),
+        ("sent", (id * 300_000_000 % 3_000_000_000).into()),
+        ("state", state.into()),
+        ("detail", detail.into()),
+    ];
+    keys.into_iter().map(|(key, value)| (key.to_owned(), value.try_into_owned().unwrap())).collect()
+}
