@@ -1,2 +1,5 @@
 //! rigpost
+pub mod config;
 pub mod domain;
+pub mod store;
+pub mod vault;
