@@ -1,0 +1,148 @@
+//! Client secret, tokens, code, project.
+use crate::support::*;
+use rigpost::{
+    domain::{item::ItemState, time::WallTime, token::Ending},
+    store::{Loaded, Store, StoreError},
+};
+
+#[tokio::test]
+async fn a_new_rig_has_nothing() {
+    let dir = dir();
+    let store = Store::open(dir.path()).unwrap();
+    assert!(store.created());
+    assert_eq!(store.load().await.unwrap(), Loaded::default());
+    assert_eq!(store.mark_refresh().await, Err(StoreError::NotFound("identity".into())));
+    store.identity(None).await.unwrap();
+    assert_eq!(store.load().await.unwrap(), Loaded::default());
+    assert_eq!(store.mark_refresh().await, Err(StoreError::NotFound("tokens".into())));
+    assert!(matches!(store.end_grant(Ending::Revoked, false).await, Err(StoreError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn everything_comes_back_after_a_power_cut() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    store.save_client_secret(&client_secret()).await.unwrap();
+    store.save_tokens(&tokens(1)).await.unwrap();
+    store.save_device(&device("p")).await.unwrap();
+    store.save_pairing(Some(&code())).await.unwrap();
+    store.set_paused(true).await.unwrap();
+    store.mark_refresh().await.unwrap();
+    let copy = cut_power(dir.path());
+    let again = ready(copy.path()).await;
+    assert!(!again.created());
+    let expected = Loaded {
+        client_secret: Some(client_secret()),
+        tokens: Some((tokens(1), true)),
+        ended: None,
+        device: Some(device("p")),
+        pairing: Some(Some(code())),
+        paused: true,
+        refreshed_at: Some(WallTime(1_790_000_000)),
+        broken: vec![],
+    };
+    assert_eq!(again.load().await.unwrap(), expected);
+    assert_eq!(again.verify().await, Ok(()));
+}
+
+#[tokio::test]
+async fn new_tokens_end_the_mark_the_ending_and_the_pairing_at_once() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    store.save_tokens(&tokens(1)).await.unwrap();
+    store.mark_refresh().await.unwrap();
+    store.end_grant(Ending::ClientRejected, true).await.unwrap();
+    let loaded = store.load().await.unwrap();
+    assert_eq!((loaded.ended, loaded.tokens), (Some(Ending::ClientRejected), Some((tokens(1), false))));
+    store.save_pairing(Some(&code())).await.unwrap();
+    let mut next = tokens(2);
+    next.refresh = None;
+    store.save_tokens(&next).await.unwrap();
+    let loaded = store.load().await.unwrap();
+    assert_eq!((loaded.ended, loaded.tokens, loaded.pairing), (None, Some((next, false)), None));
+    assert_eq!(sealed_names(dir.path()), ["access_token", "key-check"]);
+}
+
+#[tokio::test]
+async fn an_ended_grant_leaves_no_token_and_says_how() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    for ending in [Ending::Revoked, Ending::InterruptedRefresh, Ending::ClientRejected] {
+        store.save_tokens(&tokens(1)).await.unwrap();
+        store.save_device(&device("p")).await.unwrap();
+        store.end_grant(ending, false).await.unwrap();
+        let loaded = store.load().await.unwrap();
+        assert_eq!((loaded.ended, loaded.tokens, loaded.device), (Some(ending), None, Some(device("p"))));
+        assert_eq!(sealed_names(dir.path()), ["key-check"]);
+    }
+}
+
+#[tokio::test]
+async fn unpairing_keeps_identity_secret_and_queue() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let name = store.identity(None).await.unwrap().client_id;
+    store.save_client_secret(&client_secret()).await.unwrap();
+    store.save_tokens(&tokens(1)).await.unwrap();
+    store.save_device(&device("p")).await.unwrap();
+    store.save_pairing(None).await.unwrap();
+    assert_eq!(store.load().await.unwrap().pairing, Some(None));
+    let id = add_one(&store, clip(1, Some("p"))).await;
+    store.erase_tokens().await.unwrap();
+    let expected = Loaded { client_secret: Some(client_secret()), ..Loaded::default() };
+    assert_eq!(store.load().await.unwrap(), expected);
+    assert_eq!(store.identity(None).await.unwrap().client_id, name);
+    assert_eq!(store.get(&[id]).await.unwrap()[0].state, ItemState::Queued);
+}
+
+#[tokio::test]
+async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let name = store.identity(None).await.unwrap().client_id;
+    store.save_client_secret(&client_secret()).await.unwrap();
+    store.save_tokens(&tokens(1)).await.unwrap();
+    store.save_device(&device("p")).await.unwrap();
+    let (a, b) = (add_one(&store, clip(1, Some("p"))).await, add_one(&store, clip(2, None)).await);
+    store.claim("p", &[]).await.unwrap();
+    store.save_asset(a, &asset("x", 2)).await.unwrap();
+    store.forget().await.unwrap();
+    assert_eq!(store.load().await.unwrap(), Loaded::default());
+    assert_eq!(sealed_names(dir.path()), ["key-check"]);
+    assert!(!store.has_sealed_records().await.unwrap());
+    for item in store.get(&[a, b]).await.unwrap() {
+        assert_eq!(
+            (item.state, item.reason.as_str(), item.asset_id.as_str()),
+            (ItemState::Held, "forgotten", "")
+        );
+    }
+    assert_eq!(store.orphans().await, Ok(1));
+    let next = store.identity(None).await.unwrap();
+    assert!(next.client_id != name && !next.changed);
+    assert_eq!(store.save_device(&device("p")).await.unwrap(), [a, b]);
+    assert!(store.claim("p", &[]).await.unwrap().is_some_and(|item| item.id == a));
+}
+
+#[tokio::test]
+async fn no_secret_is_readable_in_any_file() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    store.save_client_secret(&client_secret()).await.unwrap();
+    store.save_tokens(&tokens(1)).await.unwrap();
+    store.save_pairing(Some(&code())).await.unwrap();
+    let id = add_one(&store, clip(1, Some("p"))).await;
+    store.claim("p", &[]).await.unwrap();
+    store.save_asset(id, &asset("x", 2)).await.unwrap();
+    for (name, bytes) in contents(dir.path()) {
+        for secret in ["model-secret", "access-1", "refresh-1", "device-code-1", "123456", "Signature"] {
+            let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+            assert!(!found, "{secret} in {name}");
+        }
+    }
+}
+
+fn sealed_names(dir: &std::path::Path) -> Vec<String> {
+    let conn = raw(dir);
+    let mut statement = conn.prepare("SELECT name FROM sealed ORDER BY name").unwrap();
+    statement.query_map([], |r| r.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}

@@ -1,0 +1,10 @@
+//! The store on real files: what survives, what is refused, and what it never does.
+mod damage;
+mod disk;
+mod grant;
+mod identity;
+mod migration;
+mod model;
+mod queue;
+mod support;
+mod vault;

@@ -1,0 +1,141 @@
+//! Short ways to say what the tests are about.
+use rigpost::{
+    domain::{
+        item::{Asset, FileFacts, ItemId, NewItem},
+        oauth::*,
+        pairing::CodeOnOffer,
+        secret::Secret,
+        time::{BootId, BootTime, Now, WallTime},
+    },
+    store::{FILE, Store, StoreError, VaultState},
+    vault::{KeySource, Vault},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tempfile::TempDir;
+
+pub(crate) const MAX: u64 = 1_000_000;
+
+pub(crate) fn dir() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// A vault whose key is this byte, repeated.
+pub(crate) fn vault(byte: u8) -> Vault {
+    let dir = dir();
+    fs::write(dir.path().join("rigpost.key"), [byte; 32]).unwrap();
+    Vault::open(&KeySource::Credential { dir: dir.path().to_owned() }, false).unwrap()
+}
+
+/// Opened, with a key and an identity: as the daemon has it after its start.
+pub(crate) async fn ready(dir: &Path) -> Store {
+    let store = Store::open(dir).unwrap();
+    assert_eq!(store.attach(Some(vault(1))).await, Ok(VaultState::Ready));
+    store.identity(None).await.unwrap();
+    store
+}
+
+pub(crate) fn at(boot: u64) -> Now {
+    let boot_id = BootId(0x0f8f_ad5b_d9cb_469f_a165_7086_7728_950e);
+    Now { boot_id, boot: BootTime(Duration::from_micros(boot)), wall: WallTime(1_790_000_000) }
+}
+
+pub(crate) fn tokens(n: u32) -> TokenSet {
+    TokenSet {
+        access: AccessToken(Secret::new(format!("access-{n}"))),
+        refresh: Some(RefreshToken(Secret::new(format!("refresh-{n}")))),
+        obtained: at(u64::from(n)),
+        expires_in: Duration::from_secs(28_800),
+    }
+}
+
+pub(crate) fn client_secret() -> ClientSecret {
+    ClientSecret(Secret::new("model-secret"))
+}
+
+pub(crate) fn code() -> CodeOnOffer {
+    let auth = DeviceAuthorization {
+        device_code: DeviceCode(Secret::new("device-code-1")),
+        user_code: UserCode(Secret::new("123456")),
+        verification_uri: Some("https://next.frame.io/pair".parse().unwrap()),
+        verification_uri_complete: Some(VerificationUriComplete(Secret::new(
+            "https://next.frame.io/pair?code=123456",
+        ))),
+        expires_in: Duration::from_secs(120),
+        interval: Duration::from_secs(5),
+        device_name: Some("Rig 7".into()),
+    };
+    CodeOnOffer { auth, obtained: at(77) }
+}
+
+pub(crate) fn device(project: &str) -> DeviceInfo {
+    DeviceInfo {
+        device_name: "Rig 7".into(),
+        project_id: project.into(),
+        project_name: format!("Project {project}"),
+        authorized_by: "a person".into(),
+        authorization_expires: Some(1_800_000_000),
+    }
+}
+
+pub(crate) fn clip(n: u64, project: Option<&str>) -> NewItem {
+    NewItem {
+        path: format!("/media/card/A{n:04}.mov").into(),
+        name: format!("A{n:04}.mov"),
+        filetype: "video/quicktime".into(),
+        facts: FileFacts { size: 1000 + n, mtime_ns: -5, dev: u64::MAX, ino: n },
+        priority: 0,
+        project_id: project.map(str::to_owned),
+        created: at(n),
+        added: at(n + 1),
+    }
+}
+
+pub(crate) fn asset(name: &str, parts: usize) -> Asset {
+    let urls =
+        (0..parts).map(|n| Secret::new(format!("https://s3.example/{name}/{n}?X-Amz-Signature=\"{n}\"")));
+    Asset { id: name.into(), urls: urls.collect(), created: at(9), finished: vec![] }
+}
+
+pub(crate) async fn add_one(store: &Store, item: NewItem) -> ItemId {
+    store.add(vec![item], MAX).await.unwrap()[0]
+}
+
+pub(crate) fn db(dir: &Path) -> PathBuf {
+    dir.join(FILE)
+}
+
+/// A second look at the file, past the store.
+pub(crate) fn raw(dir: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(db(dir)).unwrap()
+}
+
+/// Name, mode-free content of every file in a directory.
+pub(crate) fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect();
+    all.sort();
+    all
+}
+
+/// The files as a power cut would leave them now: copied while the store is open.
+pub(crate) fn cut_power(dir: &Path) -> TempDir {
+    let copy = self::dir();
+    for (name, bytes) in contents(dir) {
+        // The shared memory does not survive a reboot.
+        if !name.ends_with("-shm") {
+            fs::write(copy.path().join(name), bytes).unwrap();
+        }
+    }
+    copy
+}
+
+pub(crate) fn is_corrupt<T: std::fmt::Debug>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Corrupt(_)))
+}
