@@ -1,2 +1,42 @@
-//! Placeholder until the library grows.
-fn main() {}
+//! The daemon: arguments, configuration, exit code.
+use clap::Parser;
+use rigpost::{
+    config,
+    daemon::{self, args::DaemonArgs},
+};
+use std::{io::Write, process::ExitCode};
+
+/// `EX_CONFIG` of `sysexits.h`: the unit does not restart the daemon after it.
+const BAD_CONFIGURATION: u8 = 78;
+
+fn main() -> ExitCode {
+    let args = DaemonArgs::parse();
+    let settings = match config::load(&args.config) {
+        Ok(settings) => settings,
+        Err(e) => {
+            let _ = writeln!(std::io::stderr(), "{e}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    if args.check_config {
+        return ExitCode::SUCCESS;
+    }
+    daemon::start_logging(settings.log.level);
+    // Two blocking threads: one transaction at a time, and one look at a file. They end when idle.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(daemon::run(settings));
+            runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+            outcome
+        }
+        Err(e) => Err(daemon::Fatal::System(e)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            tracing::error!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -137,6 +137,7 @@ pub struct Rig {
     whoami: Whoami,
     device: Option<DeviceInfo>,
     refreshed_at: Option<WallTime>,
+    access_expires_at: Option<BootTime>,
     /// How the last pairing ended, while that still matters.
     last: (Reason, String),
     online: bool,
@@ -167,6 +168,7 @@ impl Rig {
             whoami: Whoami::new(Jitter::new(seed ^ 2)),
             device: None,
             refreshed_at: None,
+            access_expires_at: None,
             last: (Reason::None, String::new()),
             online: false,
             skew: None,
@@ -258,6 +260,7 @@ impl Rig {
             self.live(token::Event::Ended(ending, loaded.tokens.map(|(t, _)| t)), now, out);
         } else if let Some((tokens, interrupted)) = loaded.tokens {
             self.live(token::Event::Loaded(tokens, interrupted), now, out);
+            self.note_expiry(now);
         } else if let Some(code) = loaded.pairing
             && self.provisioned
         {
@@ -316,6 +319,7 @@ impl Rig {
             self.whoami.stop();
             self.device = None;
             self.refreshed_at = None;
+            self.access_expires_at = None;
             self.last = (Reason::None, String::new());
             if let Some(client_id) = forgot {
                 self.client_id = client_id;
@@ -390,6 +394,7 @@ impl Rig {
                 token::Action::Refresh(seq, token) => out.push(Action::Refresh(seq, token)),
                 token::Action::SaveTokens(seq, tokens) => out.push(Action::SaveTokens(seq, tokens)),
                 token::Action::Ready => {
+                    self.note_expiry(now);
                     self.refreshed_at = self.life.tokens().map(|t| t.obtained.wall);
                     self.last = (Reason::None, String::new());
                     if let Some(token) = self.life.access_token().cloned() {
@@ -399,6 +404,7 @@ impl Rig {
                 }
                 token::Action::End(ending) => {
                     self.whoami.stop();
+                    self.access_expires_at = None;
                     out.push(Action::EndGrant(ending));
                 }
             }
@@ -415,6 +421,13 @@ impl Rig {
                 whoami::Action::Accepted(token) => self.live(token::Event::Accepted(token), now, out),
             }
         }
+    }
+
+    fn note_expiry(&mut self, now: Now) {
+        self.access_expires_at = self.life.tokens().map(|t| match now.age_of(t.obtained) {
+            Some(age) => now.boot + t.expires_in.saturating_sub(age),
+            None => now.boot,
+        });
     }
 
     /// Every answer tells whether the provider itself is there.
@@ -444,10 +457,7 @@ impl Rig {
             code_expires_at: code.map(|(_, at)| at),
             device_name: named.or_else(|| code.and_then(|(a, _)| a.device_name.clone())).unwrap_or_default(),
             device: self.device.clone(),
-            access_expires_at: self.life.tokens().map(|t| match now.age_of(t.obtained) {
-                Some(age) => now.boot + t.expires_in.saturating_sub(age),
-                None => now.boot,
-            }),
+            access_expires_at: self.access_expires_at,
             refreshed_at: self.refreshed_at,
             online: self.online,
             clock_trusted: now.wall >= self.clock_floor && self.skew.is_none_or(|s| s.abs() <= MAX_SKEW_S),

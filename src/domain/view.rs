@@ -213,6 +213,49 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
     all
 }
 
+/// The one line a technician wants: `systemctl status` shows it.
+pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
+    let state = match rig.state {
+        State::Paired => match rig.device.as_ref().map(|d| d.project_name.as_str()).filter(|n| !n.is_empty())
+        {
+            Some(project) => format!("paired with {project}"),
+            None => "paired".to_owned(),
+        },
+        State::WaitingForUser => "waiting for the code to be typed".to_owned(),
+        State::RequestingCode => "asking for a code".to_owned(),
+        State::Unpaired => "not paired".to_owned(),
+        State::Unprovisioned => "not provisioned".to_owned(),
+        State::NeedsPairing => "needs pairing".to_owned(),
+        State::SecretUnavailable => "the rig's secrets can't be read".to_owned(),
+    };
+    let reason = match rig.reason {
+        Reason::None => String::new(),
+        reason => format!(" ({})", reason.as_str()),
+    };
+    let c = &queue.counters;
+    let files = match (c.files_left, queue.paused) {
+        (0, _) => "nothing left to send".to_owned(),
+        (1, false) => format!("1 file left, {}", bytes(c.bytes_left)),
+        (n, false) => format!("{n} files left, {}", bytes(c.bytes_left)),
+        (n, true) => format!("{n} files left, {}, paused", bytes(c.bytes_left)),
+    };
+    let more = [(c.held, "held"), (c.failed, "failed")];
+    let more: String = more.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!(", {n} {word}")).collect();
+    format!("{state}{reason}, {files}{more}")
+}
+
+/// A size for people, as disks and clouds print it: powers of 1000.
+pub fn bytes(n: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut value = n as f64;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{n} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
 /// What a reason means to a person; `detail` is appended in brackets.
 pub fn sentence(reason: Reason, detail: &str) -> String {
     let plain = match reason {

@@ -46,8 +46,11 @@ fn ticket(call: &Call) -> Result<PartTicket, Reply> {
     let asset = segments.next().unwrap_or_default();
     let n = segments.next().and_then(|n| n.parse().ok()).unwrap_or(0);
     let query = url::form_urlencoded::parse(call.uri.query().unwrap_or_default().as_bytes());
-    let signature: Cow<'_, str> =
-        query.into_iter().find(|(name, _)| name == "X-Amz-Signature").map(|(_, value)| value).unwrap_or_default();
+    let signature: Cow<'_, str> = query
+        .into_iter()
+        .find(|(name, _)| name == "X-Amz-Signature")
+        .map(|(_, value)| value)
+        .unwrap_or_default();
     let put = PartRequest {
         asset,
         n,
@@ -71,7 +74,8 @@ async fn take_in(call: &Arc<Call>, ticket: &PartTicket, body: Body) -> Reply {
 /// Reads the body to disk. A connection that breaks takes this future down with it.
 async fn read(call: &Arc<Call>, ticket: &PartTicket, mut body: Body) -> Result<PartFile, Reply> {
     let broken = |error: std::io::Error| {
-        let reply = Reply::xml(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "The simulator cannot store this");
+        let reply =
+            Reply::xml(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "The simulator cannot store this");
         call.known().detail = Some(format!("cannot store: {error}"));
         reply
     };

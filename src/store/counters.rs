@@ -67,6 +67,15 @@ impl Store {
         self.tx(|tx| Ok(totals(tx)?.counters())).await
     }
 
+    /// The same, and whether a person has paused sending.
+    pub async fn glance(&self) -> Result<(Counters, bool), StoreError> {
+        self.tx(|tx| {
+            let paused = tx.query_row("SELECT paused FROM rig WHERE id = 1", [], |r| r.get(0))?;
+            Ok((totals(tx)?.counters(), paused))
+        })
+        .await
+    }
+
     /// Every state by itself; the same cost for one item and a million.
     pub async fn totals(&self) -> Result<Totals, StoreError> {
         self.tx(totals).await

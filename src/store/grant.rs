@@ -229,11 +229,12 @@ fn word(ending: Ending) -> &'static str {
         Ending::Revoked => "revoked",
         Ending::InterruptedRefresh => "interrupted-refresh",
         Ending::ClientRejected => "client-rejected",
+        Ending::Unreadable => "unreadable",
     }
 }
 
 fn ending_from(text: &str) -> Result<Ending, StoreError> {
-    [Ending::Revoked, Ending::InterruptedRefresh, Ending::ClientRejected]
+    [Ending::Revoked, Ending::InterruptedRefresh, Ending::ClientRejected, Ending::Unreadable]
         .into_iter()
         .find(|ending| word(*ending) == text)
         .ok_or_else(|| StoreError::Corrupt("an ending of a grant that nobody wrote".into()))

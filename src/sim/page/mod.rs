@@ -78,8 +78,12 @@ async fn home(State(app): State<Arc<App>>, Query(query): Query<Fields>) -> Reply
 fn sentence(error: &SimError) -> String {
     match error {
         SimError::NoSuchCode(code) if code.is_empty() => "Type the six digits the device shows.".to_owned(),
-        SimError::NoSuchCode(code) => format!("No device shows the code {code}. Check the digits on its screen."),
-        SimError::CodeExpired(code) => format!("The code {code} has expired. The device shows a new one; type that."),
+        SimError::NoSuchCode(code) => {
+            format!("No device shows the code {code}. Check the digits on its screen.")
+        }
+        SimError::CodeExpired(code) => {
+            format!("The code {code} has expired. The device shows a new one; type that.")
+        }
         SimError::CodeUsed(code) => format!("The code {code} was answered already."),
         SimError::NoSuchProject(_) => "Choose one of the projects.".to_owned(),
         SimError::NoSuchDevice(_) | SimError::BadFault(_) => error.to_string(),

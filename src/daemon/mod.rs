@@ -1,0 +1,244 @@
+//! The daemon: the only place that knows every part. Opens, wires, supervises, stops.
+//!
+//! # Decisions
+//! - All tasks in one set; whichever ends first ends the daemon, by name. Half a daemon is worse than a restart.
+//! - The watchdog is fed by the supervising loop, and only after every task has answered: a stuck task is a dead daemon.
+//! - Nothing of the orderly stop is needed for correctness. Whatever is killed at any point comes back right.
+pub mod args;
+mod logging;
+mod notify;
+
+use crate::{
+    bus::Bus,
+    clock::Clock,
+    config::Settings,
+    domain::{
+        rig::Rig,
+        time::WallTime,
+        view::{Protection, QueueView, Reason, RigView, State, status_line},
+    },
+    http::Http,
+    link::{DEPTH, Desk, ToKeeper, ToQueue},
+    provider::{FrameIo, Provider},
+    tasks::{Found, Keeper, Strongroom, Uploader, UploaderSettings},
+    vault::KeySource,
+};
+use notify::Notify;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{broadcast, mpsc, oneshot, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+pub use logging::start as start_logging;
+
+/// The daemon's version, semantic versioning.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// A refresh in flight is seen through for this long; shorter than systemd's patience.
+const STOP_PATIENCE: Duration = Duration::from_secs(25);
+/// Every task answers a ping within this, or the watchdog is not fed.
+const PING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What ends the process with an error; systemd starts it again.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The bus can't be reached, refuses the name, or went away.
+    #[error("{0}")]
+    Bus(String),
+    /// A task ended that never should.
+    #[error("the task \"{0}\" ended")]
+    TaskEnded(String),
+    /// The system refused something basic.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+struct Parts {
+    desk: Desk,
+    keeper: Keeper<Http>,
+    uploader: Uploader<Http>,
+    rig: watch::Receiver<RigView>,
+    queue: watch::Receiver<QueueView>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(settings: Settings) -> Result<(), Fatal> {
+    let clock = Clock::system();
+    let notify = Notify::from_environment();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    info!(version = VERSION, "starting");
+    let Parts { desk, keeper, uploader, mut rig, queue } = wire(&settings, &clock)?;
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let (keeper_stop, uploader_stop) = (stop.clone(), stop.clone());
+    tasks.spawn(async move {
+        keeper.run(keeper_stop).await;
+        "keeper"
+    });
+    tasks.spawn(async move {
+        uploader.run(uploader_stop).await;
+        "uploader"
+    });
+    let bus = Bus::connect(desk.clone(), clock.clone(), VERSION, "frameio")
+        .await
+        .map_err(|e| Fatal::Bus(format!("the system bus can't be reached: {e}")))?;
+    // Nobody reads a state before there is one.
+    let _ = tokio::time::timeout(PING_PATIENCE, rig.changed()).await;
+    bus.own_name().await.map_err(|e| {
+        Fatal::Bus(format!(
+            "the bus name {} can't be owned (another daemon, or the bus policy): {e}",
+            crate::bus::NAME
+        ))
+    })?;
+    notify.ready(&status_line(&rig.borrow(), &queue.borrow()));
+    let (bus_stop, bus_failed) = (stop.clone(), Arc::new(std::sync::OnceLock::new()));
+    let bus_failure = bus_failed.clone();
+    tasks.spawn(async move {
+        if let Err(why) = bus.run(bus_stop).await {
+            let _ = bus_failure.set(why);
+        }
+        "bus"
+    });
+    let ended = tokio::select! {
+        ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
+        () = supervise(&notify, &desk, &clock, rig, queue) => None,
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    };
+    notify.stopping();
+    info!("stopping");
+    stop.cancel();
+    tokio::select! {
+        () = async { while tasks.join_next().await.is_some() {} } => {}
+        () = clock.sleep_until(clock.now().boot + STOP_PATIENCE) => error!("a task did not stop in time"),
+        _ = terminate.recv() => warn!("a second signal: stopping at once"),
+        _ = interrupt.recv() => warn!("a second signal: stopping at once"),
+    }
+    match (bus_failed.get(), ended) {
+        (Some(why), _) => Err(Fatal::Bus(why.clone())),
+        (None, Some(task)) => Err(Fatal::TaskEnded(task.to_owned())),
+        (None, None) => Ok(()),
+    }
+}
+
+fn wire(settings: &Settings, clock: &Clock) -> Result<Parts, Fatal> {
+    let seed = getrandom::u64().map_err(std::io::Error::other)?;
+    let provider = Provider::FrameIo(FrameIo {
+        base_url: settings.provider.base_url.clone(),
+        client_version: settings.provider.client_version.clone(),
+        url_pairing: settings.provider.url_pairing,
+        secret_on_poll: settings.provider.secret_on_poll,
+    });
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let room = Arc::new(Strongroom::open(Found {
+        dir: settings.state.dir.clone(),
+        key: KeySource::choose(credentials, settings.vault.key_file.clone()),
+        client_id: settings.device.client_id()?,
+    }));
+    let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION));
+    let (to_keeper, keeper_inbox) = mpsc::channel::<ToKeeper>(DEPTH);
+    let (to_queue, queue_inbox) = mpsc::channel::<ToQueue>(DEPTH);
+    let (rig_out, rig) = watch::channel(nothing_known());
+    let (queue_out, queue) = watch::channel(QueueView::default());
+    let (access_out, access) = watch::channel(None);
+    let (news, _) = broadcast::channel(DEPTH * 4);
+    let floor = WallTime(option_env!("RIGPOST_BUILD_EPOCH").and_then(|t| t.parse().ok()).unwrap_or(0));
+    let keeper = Keeper::new(
+        Rig::new(seed, floor),
+        provider.clone(),
+        transport.clone(),
+        room.clone(),
+        clock.clone(),
+        keeper_inbox,
+        rig_out,
+        access_out,
+    );
+    let uploader = Uploader::new(
+        UploaderSettings {
+            media_dirs: settings.queue.media_dirs.clone(),
+            max_items: settings.queue.max_items,
+            parallel_parts: settings.queue.parallel_parts,
+        },
+        provider,
+        transport,
+        room,
+        clock.clone(),
+        queue_inbox,
+        to_keeper.clone(),
+        access,
+        queue_out,
+        news.clone(),
+        seed ^ 3,
+    );
+    let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
+    Ok(Parts { desk, keeper, uploader, rig, queue })
+}
+
+/// The snapshot before the store is read.
+fn nothing_known() -> RigView {
+    RigView {
+        state: State::SecretUnavailable,
+        reason: Reason::None,
+        detail: String::new(),
+        user_code: None,
+        verification_uri: None,
+        verification_uri_complete: None,
+        code_expires_at: None,
+        device_name: String::new(),
+        device: None,
+        access_expires_at: None,
+        refreshed_at: None,
+        online: false,
+        clock_trusted: true,
+        tokens_at_risk: false,
+        client_id: String::new(),
+        protection: Protection::None,
+    }
+}
+
+/// Keeps `systemctl status` truthful, and the watchdog fed while every task answers. Never returns.
+async fn supervise(
+    notify: &Notify,
+    desk: &Desk,
+    clock: &Clock,
+    mut rig: watch::Receiver<RigView>,
+    mut queue: watch::Receiver<QueueView>,
+) {
+    let mut told = String::new();
+    let mut feed_at = notify.watchdog().map(|every| clock.now().boot + every);
+    loop {
+        let line = status_line(&rig.borrow_and_update(), &queue.borrow_and_update());
+        if line != told {
+            notify.status(&line);
+            told = line;
+        }
+        tokio::select! {
+            changed = rig.changed() => if changed.is_err() { return std::future::pending().await },
+            changed = queue.changed() => if changed.is_err() { return std::future::pending().await },
+            () = clock.sleep_until_some(feed_at) => {
+                if all_answer(desk).await {
+                    notify.alive();
+                } else {
+                    error!("a task does not answer: the watchdog is not fed");
+                }
+                feed_at = notify.watchdog().map(|every| clock.now().boot + every);
+            }
+        }
+    }
+}
+
+async fn all_answer(desk: &Desk) -> bool {
+    let (keeper, keeper_answer) = oneshot::channel();
+    let (queue, queue_answer) = oneshot::channel();
+    let asked = async {
+        desk.keeper.send(ToKeeper::Ping(keeper)).await.ok()?;
+        desk.queue.send(ToQueue::Ping(queue)).await.ok()?;
+        keeper_answer.await.ok()?;
+        queue_answer.await.ok()
+    };
+    matches!(tokio::time::timeout(PING_PATIENCE, asked).await, Ok(Some(())))
+}

@@ -1,0 +1,266 @@
+//! Keeps the rig's identity and tokens: drives [`Rig`] against the provider, the store and the people.
+use crate::{
+    clock::Clock,
+    domain::{
+        command::Refusal,
+        oauth::{Cause, TokenError, Trouble},
+        rig::{Action, CommandId, Event, Rig},
+        view::RigView,
+    },
+    http::Transport,
+    link::{Access, ToKeeper},
+    provider::{
+        Client, Provider,
+        wire::{Request, Response, trouble},
+    },
+    tasks::{Strongroom, journal},
+};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+/// What a future came back with.
+struct Done {
+    event: Option<Event>,
+    date: Option<i64>,
+    from_disk: bool,
+    /// Who we are to the provider from now on, where that changed.
+    client: Option<Option<Client>>,
+}
+
+/// The task. Everything it needs is given to it; everything it says goes out through the two watches.
+pub struct Keeper<T> {
+    rig: Rig,
+    client: Option<Client>,
+    provider: Provider,
+    transport: Arc<T>,
+    room: Arc<Strongroom>,
+    clock: Clock,
+    inbox: mpsc::Receiver<ToKeeper>,
+    view: watch::Sender<RigView>,
+    access: watch::Sender<Option<Access>>,
+    replies: BTreeMap<CommandId, oneshot::Sender<Result<(), Refusal>>>,
+    commands: u64,
+    running: FuturesUnordered<BoxFuture<'static, Done>>,
+    disk_queue: VecDeque<Action>,
+    disk_busy: bool,
+}
+
+impl<T: Transport> Keeper<T> {
+    /// Nothing happens before [`Keeper::run`].
+    #[expect(clippy::too_many_arguments, reason = "the wiring of one task, done in one place")]
+    pub fn new(
+        rig: Rig,
+        provider: Provider,
+        transport: Arc<T>,
+        room: Arc<Strongroom>,
+        clock: Clock,
+        inbox: mpsc::Receiver<ToKeeper>,
+        view: watch::Sender<RigView>,
+        access: watch::Sender<Option<Access>>,
+    ) -> Keeper<T> {
+        Keeper {
+            rig,
+            client: None,
+            provider,
+            transport,
+            room,
+            clock,
+            inbox,
+            view,
+            access,
+            replies: BTreeMap::new(),
+            commands: 0,
+            running: FuturesUnordered::new(),
+            disk_queue: VecDeque::new(),
+            disk_busy: false,
+        }
+    }
+
+    /// Runs until `stop`. A refresh in flight, and tokens on their way to the disk, are seen through first; whoever
+    /// stops us bounds that wait.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let (loaded, protection, client) = self.room.load().await;
+        self.client = client;
+        self.event(Event::Loaded(Box::new(loaded), protection));
+        loop {
+            let idle = !self.rig.busy() && !self.disk_busy;
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if idle => return,
+                Some(done) = self.running.next() => self.done(done),
+                Some(message) = self.inbox.recv() => self.message(message),
+                () = self.clock.sleep_until_some(self.rig.deadline()), if !stop.is_cancelled() => self.event(Event::Timer),
+            }
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        self.disk_busy &= !done.from_disk;
+        if let Some(date) = done.date {
+            self.step(Event::ServerDate(date));
+        }
+        if let Some(client) = done.client {
+            self.client = client;
+        }
+        match done.event {
+            Some(event) => self.event(event),
+            None => self.next_write(),
+        }
+    }
+
+    fn message(&mut self, message: ToKeeper) {
+        match message {
+            ToKeeper::Ask(ask) => {
+                self.commands += 1;
+                let id = CommandId(self.commands);
+                self.replies.insert(id, ask.reply);
+                self.event(Event::Command(id, ask.command));
+            }
+            ToKeeper::Unauthorized(token) => self.event(Event::Unauthorized(token)),
+            ToKeeper::Accepted(token) => self.event(Event::Accepted(token)),
+            ToKeeper::ServerDate(date) => self.event(Event::ServerDate(date)),
+            ToKeeper::Ping(reply) => drop(reply.send(())),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.step(event);
+        self.next_write();
+        self.publish();
+    }
+
+    fn step(&mut self, event: Event) {
+        for action in self.rig.on(event, self.clock.now()) {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::RequestCode(seq) => {
+                let request = self.client.as_ref().map(|c| self.provider.device_authorization_request(c));
+                let provider = self.provider.clone();
+                self.ask(request, move |answer| {
+                    Event::Code(seq, answer.and_then(|r| provider.read_device_authorization(&r)))
+                });
+            }
+            Action::Poll(seq, code) => {
+                let request = self.client.as_ref().map(|c| self.provider.device_token_request(c, &code));
+                let provider = self.provider.clone();
+                self.ask(request, move |answer| {
+                    Event::Polled(seq, answer.and_then(|r| provider.read_device_token(&r)))
+                });
+            }
+            Action::Refresh(seq, token) => {
+                let request = self.client.as_ref().map(|c| self.provider.refresh_request(c, &token));
+                let provider = self.provider.clone();
+                self.ask(request, move |answer| {
+                    Event::Refreshed(seq, answer.and_then(|r| provider.read_refresh(&r)))
+                });
+            }
+            Action::Identify(seq, token) => {
+                let request = Some(self.provider.identify_request(&token));
+                let provider = self.provider.clone();
+                self.ask(request, move |answer| {
+                    Event::Identified(seq, answer.and_then(|r| provider.read_identity(&r)))
+                });
+            }
+            Action::Revoke(token) => {
+                if let Some(client) = &self.client {
+                    let request = self.provider.revoke_request(client, &token);
+                    let transport = self.transport.clone();
+                    self.running.push(Box::pin(async move {
+                        let outcome = transport.send(request).await.map(|r| r.status);
+                        debug!(outcome = ?outcome.map_err(|t| t.why), "revocation");
+                        Done { event: None, date: None, from_disk: false, client: None }
+                    }));
+                }
+            }
+            Action::Reply(id, answer) => {
+                if let Some(reply) = self.replies.remove(&id) {
+                    // Nobody waits any more: their bus connection went away.
+                    let _ = reply.send(answer);
+                }
+            }
+            write @ (Action::SaveCode(..)
+            | Action::ErasePairing
+            | Action::MarkRefresh(_)
+            | Action::SaveTokens(..)
+            | Action::SaveDevice(..)
+            | Action::EndGrant(_)
+            | Action::EraseTokens(_)
+            | Action::SaveSecret(..)
+            | Action::Forget(_)) => self.disk_queue.push_back(write),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        request: Option<Request>,
+        read: impl FnOnce(Result<Response, TokenError>) -> Event + Send + 'static,
+    ) {
+        let transport = self.transport.clone();
+        self.running.push(Box::pin(async move {
+            let answer = match request {
+                Some(request) => {
+                    let name = request.name;
+                    let answer = transport.send(request).await;
+                    match &answer {
+                        Ok(r) => debug!(request = name, status = r.status, "answered"),
+                        Err(t) => debug!(request = name, "{}", t.why),
+                    }
+                    answer.map_err(TokenError::Transient)
+                }
+                // Without a client secret there is nothing to ask with.
+                None => Err(TokenError::Transient(Trouble {
+                    maybe_applied: false,
+                    ..trouble(Cause::Provider, "there is no client secret", None)
+                })),
+            };
+            let date = answer.as_ref().ok().and_then(|r| r.date);
+            Done { event: Some(read(answer)), date, from_disk: false, client: None }
+        }));
+    }
+
+    fn next_write(&mut self) {
+        if self.disk_busy {
+            return;
+        }
+        let Some(action) = self.disk_queue.pop_front() else { return };
+        self.disk_busy = true;
+        let room = self.room.clone();
+        self.running.push(Box::pin(async move {
+            let (event, client) = room.write(action).await;
+            Done { event, date: None, from_disk: true, client }
+        }));
+    }
+
+    fn publish(&mut self) {
+        let view = self.rig.view(self.clock.now());
+        self.view.send_if_modified(|old| {
+            let changed = *old != view;
+            if changed {
+                journal::rig_changed(old, &view);
+                *old = view;
+            }
+            changed
+        });
+        let access = self
+            .rig
+            .access()
+            .map(|(token, device)| Access { token: token.clone(), project_id: device.project_id.clone() });
+        self.access.send_if_modified(|old| {
+            let changed = *old != access;
+            if changed {
+                *old = access;
+            }
+            changed
+        });
+    }
+}

@@ -1,0 +1,382 @@
+//! The store and the vault, as one room: opened together, and never a new identity or key in place of one that can't be
+//! read.
+//!
+//! # Decisions
+//! - A store that can't be opened does not end the daemon: it comes up, says why, and every command that needs the disk
+//!   is refused by name. The file is left as it was; a person decides.
+use crate::{
+    domain::{
+        command::Refusal,
+        item::{Asset, Counters, Item, ItemId, ItemState, NewItem, shown},
+        oauth::{ClientId, ClientSecret},
+        rig::{Action, CommandId, Disk, Event, Loaded},
+        time::Now,
+        token::Ending,
+        view,
+    },
+    media::{made, open_beneath},
+    provider::Client,
+    store::{Store, StoreError, VaultState},
+    vault::{KeySource, Protection, Vault},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+use tracing::{error, warn};
+
+/// Where the room is.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The state directory.
+    pub dir: PathBuf,
+    /// Where the root key comes from.
+    pub key: KeySource,
+    /// The identity that the configuration names, if it does.
+    pub client_id: Option<String>,
+}
+
+/// Everything durable goes through here.
+pub struct Strongroom {
+    found: Found,
+    /// The store, or why there is none.
+    store: Result<Store, StoreError>,
+    usable: Mutex<bool>,
+}
+
+type Known = (Loaded, view::Protection, Option<Client>);
+
+impl Strongroom {
+    /// Opens the store, or remembers why it can't be. Blocks on the disk for milliseconds.
+    pub fn open(found: Found) -> Strongroom {
+        let store = Store::open(&found.dir);
+        match &store {
+            Ok(store) if store.created() => tracing::info!(dir = %found.dir.display(), "new database"),
+            Ok(_) => {}
+            Err(e) => error!(dir = %found.dir.display(), "the store can't be opened: {e}"),
+        }
+        Strongroom { found, store, usable: Mutex::new(false) }
+    }
+
+    /// Sealing works, so that what the provider hands out can be kept.
+    pub fn usable(&self) -> bool {
+        self.usable.lock().is_ok_and(|u| *u)
+    }
+
+    fn store(&self) -> Result<&Store, StoreError> {
+        self.store.as_ref().map_err(Clone::clone)
+    }
+
+    /// Reads everything the keeper needs. Never fails: what can't be read is said in the answer.
+    pub async fn load(&self) -> Known {
+        let known = self.try_load().await.unwrap_or_else(|e| {
+            let unusable_because = e.to_string();
+            error!("{unusable_because}");
+            (Loaded { unusable_because, ..Loaded::default() }, view::Protection::None, None)
+        });
+        if let Ok(mut usable) = self.usable.lock() {
+            *usable = known.0.usable.is_some();
+        }
+        known
+    }
+
+    async fn try_load(&self) -> Result<Known, StoreError> {
+        let store = self.store()?;
+        let identity = store.identity(self.found.client_id.as_deref()).await?;
+        if identity.changed {
+            warn!(
+                client_id = identity.client_id,
+                "the configuration names another identity; pair again under it"
+            );
+        }
+        let unusable = |why: String| {
+            let loaded =
+                Loaded { unusable_because: why, client_id: identity.client_id.clone(), ..Loaded::default() };
+            Ok((loaded, view::Protection::None, None))
+        };
+        let may_create = !store.has_sealed_records().await?;
+        let vault = match self.open_vault(may_create).await {
+            Ok(vault) => vault,
+            Err(why) => {
+                store.attach(None).await?;
+                return unusable(why);
+            }
+        };
+        let protection = protection(&vault);
+        match store.attach(Some(vault)).await? {
+            VaultState::Ready => {}
+            VaultState::Absent | VaultState::Foreign => {
+                return unusable("the root key is not the one that sealed this rig's secrets".to_owned());
+            }
+        }
+        let found = store.load().await?;
+        for record in &found.broken {
+            error!(record, "a sealed record does not open; what it held is lost");
+        }
+        if found.broken.iter().any(|r| r == "client_secret") {
+            return unusable("the sealed client secret does not open".to_owned());
+        }
+        let lost_tokens = found.tokens.is_none() && found.broken.iter().any(|r| r.ends_with("_token"));
+        let client_id = identity.client_id;
+        let client = found.client_secret.map(|secret| Client { id: ClientId(client_id.clone()), secret });
+        let loaded = Loaded {
+            usable: Some(()),
+            unusable_because: String::new(),
+            client_id,
+            provisioned: client.is_some(),
+            tokens: found.tokens,
+            ended: found.ended.or(lost_tokens.then_some(Ending::Unreadable)),
+            device: found.device,
+            pairing: found.pairing,
+            refreshed_at: found.refreshed_at,
+        };
+        Ok((loaded, protection, client))
+    }
+
+    async fn open_vault(&self, may_create: bool) -> Result<Vault, String> {
+        let key = self.found.key.clone();
+        match tokio::task::spawn_blocking(move || Vault::open(&key, may_create)).await {
+            Ok(opened) => opened.map_err(|e| e.to_string()),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+
+    /// Performs one of the rig's writes; the answer to it, and who we are from now on where that changed.
+    pub async fn write(&self, action: Action) -> (Option<Event>, Option<Option<Client>>) {
+        let store = match self.store() {
+            Ok(store) => store,
+            Err(e) => return (failed(action, disk(Err(e))), None),
+        };
+        let event = match action {
+            Action::SaveCode(seq, code) => Event::CodeSaved(seq, disk(store.save_pairing(Some(&code)).await)),
+            Action::MarkRefresh(seq) => Event::Marked(seq, disk(store.mark_refresh().await)),
+            Action::SaveTokens(seq, tokens) => {
+                Event::TokensSaved(seq, disk(store.save_tokens(&tokens).await))
+            }
+            Action::SaveDevice(seq, info) => {
+                Event::DeviceSaved(seq, disk(store.save_device(&info).await.map(drop)))
+            }
+            Action::EraseTokens(id) => Event::TokensErased(id, disk(store.erase_tokens().await)),
+            Action::ErasePairing => {
+                // What stays is a code that has run out or will; the next pairing replaces it.
+                if let Err(e) = store.erase_pairing().await {
+                    warn!("the code can't be erased: {e}");
+                }
+                return (None, None);
+            }
+            Action::EndGrant(ending) => {
+                // What stays is asked again after a restart, and refused again.
+                if let Err(e) = store.end_grant(ending, ending == Ending::ClientRejected).await {
+                    warn!("the end of the grant can't be written: {e}");
+                }
+                return (None, None);
+            }
+            Action::SaveSecret(id, secret) => return self.save_secret(store, id, secret).await,
+            Action::Forget(id) => return self.forget(store, id).await,
+            Action::RequestCode(_)
+            | Action::Poll(..)
+            | Action::Refresh(..)
+            | Action::Identify(..)
+            | Action::Revoke(_)
+            | Action::Reply(..) => return (None, None),
+        };
+        (Some(event), None)
+    }
+
+    /// Seals the client secret; where the vault was lost, begins a new one first and drops what the old one sealed.
+    async fn save_secret(
+        &self,
+        store: &Store,
+        id: CommandId,
+        secret: ClientSecret,
+    ) -> (Option<Event>, Option<Option<Client>>) {
+        let mend = !self.usable();
+        if mend {
+            let adopted = match self.open_vault(true).await {
+                Ok(vault) => store.readopt(vault).await,
+                Err(why) => Err(StoreError::Io(why)),
+            };
+            if adopted.is_err() {
+                return (Some(Event::SecretSaved(id, disk(adopted), None)), None);
+            }
+            warn!(
+                "provisioned again: what the lost root key had sealed is gone; identity and queue are kept"
+            );
+        }
+        let saved = disk(store.save_client_secret(&secret).await);
+        if saved != Disk::Done {
+            return (Some(Event::SecretSaved(id, saved, None)), None);
+        }
+        let (loaded, protection, client) = self.load().await;
+        let reloaded = mend.then(|| (Box::new(loaded), protection));
+        (Some(Event::SecretSaved(id, saved, reloaded)), Some(client))
+    }
+
+    async fn forget(&self, store: &Store, id: CommandId) -> (Option<Event>, Option<Option<Client>>) {
+        let outcome = disk(store.forget().await);
+        if outcome != Disk::Done {
+            return (Some(Event::Forgotten(id, outcome, String::new())), None);
+        }
+        let client_id = match store.identity(self.found.client_id.as_deref()).await {
+            Ok(identity) => identity.client_id,
+            Err(e) => {
+                warn!("there is no new identity yet: {e}");
+                String::new()
+            }
+        };
+        (Some(Event::Forgotten(id, outcome, client_id)), Some(None))
+    }
+
+    /// At the start: whatever had its turn goes back to the queue, parts and all.
+    pub async fn resume_uploading(&self) -> Result<(), StoreError> {
+        self.store()?.resume_uploading().await.map(drop)
+    }
+
+    /// The counts, and whether a person has paused sending; `None` while the store can't be read.
+    pub async fn queue_glance(&self) -> Option<(Counters, bool)> {
+        self.store().ok()?.glance().await.ok()
+    }
+
+    /// The next item of this project.
+    pub async fn claim(&self, project_id: &str, waiting: &[ItemId]) -> Result<Option<Item>, StoreError> {
+        self.store()?.claim(project_id, waiting).await
+    }
+
+    /// What is known of an item's asset.
+    pub async fn asset_of(&self, id: ItemId) -> Result<Option<Asset>, StoreError> {
+        self.store()?.asset_of(id).await
+    }
+
+    /// Writes an asset down.
+    pub async fn save_asset(&self, id: ItemId, asset: Asset) -> Result<(), StoreError> {
+        self.store()?.save_asset(id, &asset).await
+    }
+
+    /// There is no usable asset any more.
+    pub async fn drop_asset(&self, id: ItemId) -> Result<(), StoreError> {
+        self.store()?.drop_asset(id).await.map(drop)
+    }
+
+    /// A part is confirmed.
+    pub async fn finish_part(
+        &self,
+        id: ItemId,
+        asset: &str,
+        n: u32,
+        etag: &str,
+        bytes: u64,
+    ) -> Result<(), StoreError> {
+        self.store()?.finish_part(id, asset, n, etag, bytes).await
+    }
+
+    /// A turn has ended; the item as it is now.
+    pub async fn finish(
+        &self,
+        id: ItemId,
+        to: ItemState,
+        reason: &str,
+        detail: &str,
+    ) -> Result<Item, StoreError> {
+        self.store()?.finish(id, to, reason, detail).await
+    }
+
+    /// Accepts files, all or none.
+    pub async fn add(&self, items: Vec<NewItem>, max_items: u64) -> Result<Vec<ItemId>, StoreError> {
+        self.store()?.add(items, max_items).await
+    }
+
+    /// A page of the queue, and how many there are.
+    pub async fn list(
+        &self,
+        state: Option<ItemState>,
+        offset: u32,
+        limit: u32,
+    ) -> Result<(Vec<Item>, u64), StoreError> {
+        self.store()?.list(state, offset.into(), limit.into()).await
+    }
+
+    /// Takes items off.
+    pub async fn cancel(&self, ids: &[ItemId]) -> Result<(), StoreError> {
+        self.store()?.cancel(ids).await.map(drop)
+    }
+
+    /// Puts items back.
+    pub async fn retry(&self, ids: &[ItemId]) -> Result<(), StoreError> {
+        self.store()?.retry(ids).await.map(drop)
+    }
+
+    /// Remembers the person's wish.
+    pub async fn set_paused(&self, paused: bool) -> Result<(), StoreError> {
+        self.store()?.set_paused(paused).await
+    }
+}
+
+/// What to tell the machine when there is no store at all.
+fn failed(action: Action, disk: Disk) -> Option<Event> {
+    match action {
+        Action::SaveCode(seq, _) => Some(Event::CodeSaved(seq, disk)),
+        Action::MarkRefresh(seq) => Some(Event::Marked(seq, disk)),
+        Action::SaveTokens(seq, _) => Some(Event::TokensSaved(seq, disk)),
+        Action::SaveDevice(seq, _) => Some(Event::DeviceSaved(seq, disk)),
+        Action::EraseTokens(id) => Some(Event::TokensErased(id, disk)),
+        Action::SaveSecret(id, _) => Some(Event::SecretSaved(id, disk, None)),
+        Action::Forget(id) => Some(Event::Forgotten(id, disk, String::new())),
+        Action::ErasePairing
+        | Action::EndGrant(_)
+        | Action::RequestCode(_)
+        | Action::Poll(..)
+        | Action::Refresh(..)
+        | Action::Identify(..)
+        | Action::Revoke(_)
+        | Action::Reply(..) => None,
+    }
+}
+
+fn disk(outcome: Result<(), StoreError>) -> Disk {
+    match outcome {
+        Ok(()) => Disk::Done,
+        Err(StoreError::Full) => Disk::Full,
+        Err(e) => {
+            error!("{e}");
+            Disk::Failed(e.to_string())
+        }
+    }
+}
+
+fn protection(vault: &Vault) -> view::Protection {
+    match vault.protection() {
+        Protection::Tpm2 => view::Protection::Tpm2,
+        Protection::HostKey => view::Protection::HostKey,
+        Protection::File => view::Protection::File,
+        Protection::None => view::Protection::None,
+    }
+}
+
+/// What a caller is told when the store refuses.
+pub fn refusal(e: StoreError) -> Refusal {
+    match e {
+        StoreError::Full => Refusal::StorageFull,
+        StoreError::NotFound(what) => Refusal::NotFound(what),
+        StoreError::LimitExceeded { .. } => Refusal::LimitsExceeded(e.to_string()),
+        StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
+            Refusal::SecretUnavailable(e.to_string())
+        }
+        StoreError::Io(why) => Refusal::StorageFailed(why),
+    }
+}
+
+/// The door: a path becomes an item, or is refused by name. Blocks on the disk.
+pub fn door(
+    dirs: &[PathBuf],
+    path: PathBuf,
+    priority: i32,
+    name: Option<String>,
+    project_id: Option<String>,
+    now: Now,
+) -> Result<NewItem, Refusal> {
+    let (_, facts) = open_beneath(dirs, &path)?;
+    let own_name = || path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default();
+    let name = name.unwrap_or_else(own_name);
+    let filetype = mime_guess::from_path(&path).first_raw().unwrap_or("application/octet-stream").to_owned();
+    Ok(NewItem { name, filetype, facts, priority, project_id, created: made(&facts, now), added: now, path })
+}
