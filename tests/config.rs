@@ -1,4 +1,6 @@
 //! Configuration files as people write them, and what they are told.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
+
 use rigpost::config::*;
 use std::{fs, path::Path};
 use tempfile::TempDir;
