@@ -1,7 +1,7 @@
 //! The daemon: arguments, configuration, exit code.
 use clap::Parser;
 use rigpost::{
-    config,
+    config::{self, ClientIdSource, Settings},
     daemon::{self, args::DaemonArgs},
 };
 use std::{io::Write, process::ExitCode};
@@ -11,8 +11,10 @@ const BAD_CONFIGURATION: u8 = 78;
 
 fn main() -> ExitCode {
     let args = DaemonArgs::parse();
-    let settings = match config::load(&args.config) {
-        Ok(settings) => settings,
+    let read = config::load_installed(args.config.as_deref());
+    let named = |s: Settings| Ok((s.device.client_id.as_ref().map(ClientIdSource::resolve).transpose()?, s));
+    let (client_id, settings) = match read.and_then(named) {
+        Ok(read) => read,
         Err(e) => {
             let _ = writeln!(std::io::stderr(), "{e}");
             return ExitCode::from(BAD_CONFIGURATION);
@@ -26,7 +28,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
     let outcome = match runtime {
         Ok(runtime) => {
-            let outcome = runtime.block_on(daemon::run(settings));
+            let outcome = runtime.block_on(daemon::run(settings, client_id));
             runtime.shutdown_timeout(std::time::Duration::from_secs(1));
             outcome
         }

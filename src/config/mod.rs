@@ -1,60 +1,247 @@
-//! The configuration, as the daemon uses it.
-use serde::Deserialize;
-use std::path::{Path, PathBuf};
+//! From the configuration's files to [`Settings`], in three steps: each file becomes a [`fragment`] of entries that know
+//! their file and line, the fragments are [merged](merge), later ones winning key by key, and what is left is
+//! [validated](validate).
+//!
+//! Order: `/usr/lib/rigpost/conf.d/*.toml` (the maker), the main file, then `conf.d/*.toml` beside the main file (the
+//! site), each directory in the order of names.
+//!
+//! # Decisions
+//! - TOML (`toml`): comments, and one way to write each thing. Its spanned tree and a table of our keys, not serde:
+//!   serde stops at the first mistake and forgets the line of a value before we can judge it, and a person without a
+//!   keyboard should have to come back once.
+//! - Every mistake is an error, also an unknown key: a misspelt key that is ignored is found on set.
+//! - No secret is configured here; the client secret comes by provisioning.
+mod fragment;
+mod merge;
+mod problem;
+mod validate;
+
+pub use problem::{ConfigError, Problem};
+
+use std::{
+    env,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 use url::Url;
-#[derive(Clone, Debug, Deserialize)]
-pub struct Settings {
-    pub device: Device,
-    pub provider: ProviderS,
-    pub state: StateS,
-    pub vault: VaultS,
-    pub queue: QueueS,
-    pub log: Log,
+
+/// Where things are when nothing says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roots {
+    /// The maker's drop-ins.
+    pub vendor: PathBuf,
+    /// The main file; may be missing.
+    pub main: PathBuf,
+    /// What systemd made for us, if it did.
+    pub state_dir: Option<PathBuf>,
 }
-#[derive(Clone, Debug, Deserialize)]
-pub struct Device {
-    pub client_id: Option<String>,
-}
-impl Device {
-    pub fn client_id(&self) -> std::io::Result<Option<String>> {
-        Ok(self.client_id.clone())
+
+impl Roots {
+    /// The installed layout, and `$STATE_DIRECTORY` (of several, the first).
+    pub fn system() -> Roots {
+        let state_dir = env::var_os("STATE_DIRECTORY").and_then(|dirs| env::split_paths(&dirs).next());
+        Roots {
+            vendor: "/usr/lib/rigpost/conf.d".into(),
+            main: "/etc/rigpost/rigpost.toml".into(),
+            state_dir: state_dir.filter(|dir| !dir.as_os_str().is_empty()),
+        }
     }
 }
-#[derive(Clone, Debug, Deserialize)]
-pub struct ProviderS {
+
+/// What the daemon runs with. Every value has passed its checks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `[device]`.
+    pub device: Device,
+    /// `[provider]`.
+    pub provider: Provider,
+    /// `[state]`.
+    pub state: State,
+    /// `[vault]`.
+    pub vault: Vault,
+    /// `[queue]`.
+    pub queue: Queue,
+    /// `[log]`.
+    pub log: Log,
+}
+
+/// Who the rig is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    /// `None`: a random one is made once.
+    pub client_id: Option<ClientIdSource>,
+}
+
+/// Where a `client_id` of the maker's choice comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClientIdSource {
+    /// `client_id`.
+    Literal(String),
+    /// `client_id_file`, absolute; for example the device tree's serial number.
+    File(PathBuf),
+}
+
+/// The cloud.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provider {
+    /// Which dialect it speaks.
+    pub kind: ProviderKind,
+    /// Without query, fragment and user; https unless the host is this machine.
     pub base_url: Url,
+    /// Semantic version that the provider is told.
     pub client_version: String,
+    /// Ask for a web address beside the code (`x-client-platypus-enabled`).
     pub url_pairing: bool,
+    /// Send the client secret when polling for tokens too.
     pub secret_on_poll: bool,
+    /// PEM file with certificates to trust besides the system's; absolute.
     pub ca_file: Option<PathBuf>,
 }
-#[derive(Clone, Debug, Deserialize)]
-pub struct StateS {
+
+/// The dialects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// Frame.io Camera to Cloud, hardware devices.
+    Frameio,
+}
+
+impl ProviderKind {
+    /// The word in the configuration and on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProviderKind::Frameio => "frameio",
+        }
+    }
+}
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Absolute.
     pub dir: PathBuf,
 }
-#[derive(Clone, Debug, Deserialize)]
-pub struct VaultS {
+
+/// The root key where no credential brings it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vault {
+    /// Absolute.
     pub key_file: PathBuf,
 }
-#[derive(Clone, Debug, Deserialize)]
-pub struct QueueS {
+
+/// What may be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queue {
+    /// Absolute, without `..`, at least one.
     pub media_dirs: Vec<PathBuf>,
+    /// At least 1.
     pub max_items: u64,
+    /// 1 to 16.
     pub parallel_parts: usize,
 }
-#[derive(Clone, Debug, Deserialize)]
+
+/// What is written to the journal.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Log {
-    pub level: LogLevel,
+    /// The least important level that is written.
+    pub level: Level,
 }
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
+
+/// As `tracing` names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Something a person must see to.
     Error,
+    /// Something that went wrong and goes on.
     Warn,
+    /// What happens.
     Info,
+    /// How it happens.
     Debug,
+    /// Everything.
     Trace,
 }
-pub fn load(p: &Path) -> Result<Settings, String> {
-    toml::from_str(&std::fs::read_to_string(p).map_err(|e| e.to_string())?).map_err(|e| e.to_string())
+
+impl Level {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warn => "warn",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        }
+    }
+}
+
+impl Default for Settings {
+    /// What an empty configuration means, where systemd has made no state directory.
+    fn default() -> Settings {
+        Settings {
+            device: Device { client_id: None },
+            provider: Provider {
+                kind: ProviderKind::Frameio,
+                base_url: Url::parse("https://api.frame.io").expect("a URL that a test has parsed"),
+                client_version: env!("CARGO_PKG_VERSION").into(),
+                url_pairing: true,
+                secret_on_poll: false,
+                ca_file: None,
+            },
+            state: State { dir: "/var/lib/rigpost".into() },
+            vault: Vault { key_file: "/var/lib/rigpost/root.key".into() },
+            queue: Queue {
+                media_dirs: vec!["/media".into(), "/mnt".into()],
+                max_items: 1_000_000,
+                parallel_parts: 4,
+            },
+            log: Log { level: Level::Info },
+        }
+    }
+}
+
+/// Reads every file and returns what they say together. A main file that is named must exist.
+///
+/// # Errors
+/// All mistakes of all files, each on a line of its own.
+pub fn load(main: Option<&Path>, roots: &Roots) -> Result<Settings, ConfigError> {
+    let (fragments, mut problems) = merge::read_all(main, roots);
+    let settings = validate::settings(&merge::merge(fragments), roots, &mut problems);
+    if problems.is_empty() { Ok(settings) } else { Err(ConfigError { problems }) }
+}
+
+/// [`load`] with the installed layout.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_installed(main: Option<&Path>) -> Result<Settings, ConfigError> {
+    load(main, &Roots::system())
+}
+
+impl ClientIdSource {
+    /// The `client_id` itself: of a file, its text without blanks and NULs at the end (device trees have one). Reads
+    /// the file each time.
+    ///
+    /// # Errors
+    /// The file can't be read or holds what is no `client_id`.
+    pub fn resolve(&self) -> Result<String, ConfigError> {
+        let path = match self {
+            ClientIdSource::Literal(id) => return Ok(id.clone()),
+            ClientIdSource::File(path) => path,
+        };
+        let wrong = |reason: String| ConfigError {
+            problems: vec![Problem {
+                file: path.clone(),
+                line: None,
+                key: Some("device.client_id_file".into()),
+                reason,
+            }],
+        };
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut bytes));
+        read.map_err(|e| wrong(format!("can't be read: {e}")))?;
+        let text = String::from_utf8(bytes).map_err(|_| wrong("is not text".into()))?;
+        let id = text.trim_end_matches(|c: char| c.is_whitespace() || c == '\0');
+        validate::client_id(id).map_err(wrong)
+    }
 }

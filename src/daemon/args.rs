@@ -18,12 +18,13 @@ use clap::Parser;
 pub struct DaemonArgs {
     /// The main configuration file
     ///
-    /// Drop-ins are read from the directory conf.d beside it.
-    #[arg(long, value_name = "FILE", default_value = "/etc/rigpost/rigpost.toml")]
-    pub config: PathBuf,
+    /// Drop-ins are read from the directory conf.d beside it. Without this option /etc/rigpost/rigpost.toml is read, and
+    /// may be missing; a file that is named here must exist.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Read the configuration, say what is wrong with it, and end
     ///
-    /// Ends with 0 when the configuration is good, else with 1.
+    /// Ends with 0 when the configuration is good, else with 78.
     #[arg(long)]
     pub check_config: bool,
 }

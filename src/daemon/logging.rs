@@ -1,5 +1,5 @@
 //! Where log lines go: to the journal with their fields when systemd started us, else as text to standard error.
-use crate::config::LogLevel;
+use crate::config::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -8,13 +8,13 @@ use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitE
 /// # Decisions
 /// - `JOURNAL_STREAM` decides, as `systemd.exec(5)` describes: it is set exactly when standard error is the journal.
 /// - A level, and no filter language: the matching of filters by regular expressions would cost the daemon half a MiB.
-pub fn start(level: LogLevel) {
+pub fn start(level: Level) {
     let level = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
     };
     let ours = tracing_subscriber::filter::filter_fn(|meta| meta.target().starts_with("rigpost"));
     let registry = tracing_subscriber::registry();

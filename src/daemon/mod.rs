@@ -11,7 +11,7 @@ mod notify;
 use crate::{
     bus::Bus,
     clock::Clock,
-    config::Settings,
+    config::{ProviderKind, Settings},
     domain::{
         rig::Rig,
         time::WallTime,
@@ -64,14 +64,14 @@ struct Parts {
     queue: watch::Receiver<QueueView>,
 }
 
-/// Runs until SIGTERM or SIGINT.
-pub async fn run(settings: Settings) -> Result<(), Fatal> {
+/// Runs until SIGTERM or SIGINT. `client_id`: the identity that the configuration names, resolved.
+pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fatal> {
     let clock = Clock::system();
     let notify = Notify::from_environment();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     info!(version = VERSION, "starting");
-    let Parts { desk, keeper, uploader, mut rig, queue } = wire(&settings, &clock)?;
+    let Parts { desk, keeper, uploader, mut rig, queue } = wire(&settings, client_id, &clock)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let (keeper_stop, uploader_stop) = (stop.clone(), stop.clone());
@@ -83,7 +83,7 @@ pub async fn run(settings: Settings) -> Result<(), Fatal> {
         uploader.run(uploader_stop).await;
         "uploader"
     });
-    let bus = Bus::connect(desk.clone(), clock.clone(), VERSION, "frameio")
+    let bus = Bus::connect(desk.clone(), clock.clone(), VERSION, settings.provider.kind.as_str())
         .await
         .map_err(|e| Fatal::Bus(format!("the system bus can't be reached: {e}")))?;
     // Nobody reads a state before there is one.
@@ -125,19 +125,21 @@ pub async fn run(settings: Settings) -> Result<(), Fatal> {
     }
 }
 
-fn wire(settings: &Settings, clock: &Clock) -> Result<Parts, Fatal> {
+fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result<Parts, Fatal> {
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
-    let provider = Provider::FrameIo(FrameIo {
-        base_url: settings.provider.base_url.clone(),
-        client_version: settings.provider.client_version.clone(),
-        url_pairing: settings.provider.url_pairing,
-        secret_on_poll: settings.provider.secret_on_poll,
-    });
+    let provider = match settings.provider.kind {
+        ProviderKind::Frameio => Provider::FrameIo(FrameIo {
+            base_url: settings.provider.base_url.clone(),
+            client_version: settings.provider.client_version.clone(),
+            url_pairing: settings.provider.url_pairing,
+            secret_on_poll: settings.provider.secret_on_poll,
+        }),
+    };
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let room = Arc::new(Strongroom::open(Found {
         dir: settings.state.dir.clone(),
         key: KeySource::choose(credentials, settings.vault.key_file.clone()),
-        client_id: settings.device.client_id()?,
+        client_id,
     }));
     let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION));
     let (to_keeper, keeper_inbox) = mpsc::channel::<ToKeeper>(DEPTH);

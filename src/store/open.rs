@@ -133,19 +133,31 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Refuses what is no database of ours before SQLite touches it: SQLite takes an empty file for a new database.
+/// Refuses what is no whole database of ours before SQLite touches it: SQLite takes an empty file for a new database,
+/// and what is missing of the last page for zeros.
 fn check_header(path: &Path) -> Result<(), StoreError> {
     let mut header = [0; 100];
-    let mut file = File::open(path).map_err(|e| StoreError::file(path, &e))?;
-    if let Err(e) = file.read_exact(&mut header) {
-        let cut = e.kind() == io::ErrorKind::UnexpectedEof;
-        let corrupt = || StoreError::Corrupt(format!("{FILE} is empty or cut"));
-        return Err(if cut { corrupt() } else { StoreError::file(path, &e) });
+    let file = |e: io::Error| StoreError::file(path, &e);
+    // For writing too: SQLite would fall back to reading and fail later, and less clearly.
+    let mut db = OpenOptions::new().read(true).write(true).open(path).map_err(file)?;
+    let len = db.metadata().map_err(file)?.len();
+    if len < header.len() as u64 {
+        return Err(StoreError::Corrupt(format!("{FILE} is empty or cut")));
     }
+    db.read_exact(&mut header).map_err(file)?;
     let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    let (version, application) = (word(60), word(68));
+    let (pages, version, application) = (word(28), word(60), word(68));
     if header[..16] != *MAGIC || application != APPLICATION_ID || version == 0 {
         return Err(StoreError::Corrupt(format!("{FILE} is no database of rigpost")));
+    }
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    // While there is a log, what is missing here may be there; SQLite finds out.
+    let log = fs::metadata(beside(path, "-wal")).is_ok_and(|meta| meta.len() > 0);
+    if !log && len < u64::from(pages) * page {
+        return Err(StoreError::Corrupt(format!("{FILE} is cut")));
     }
     migrate::refuse_newer(version, migrate::STEPS)
 }
@@ -154,9 +166,6 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     let mut conn = open_file(path)?;
     // Until everything is found good, closing must not fold the log into a file that we refuse.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    if conn.is_readonly("main")? {
-        return Err(StoreError::Io(format!("{} can't be written", path.display())));
-    }
     migrate::run(&mut conn, migrate::STEPS, Some(path))?;
     use_wal(&conn)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;

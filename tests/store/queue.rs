@@ -1,1 +1,295 @@
-//! later
+//! Items, their turn, their parts.
+use crate::support::*;
+use rigpost::{
+    domain::item::{Counters, Item, ItemId, ItemState},
+    store::{Store, StoreError},
+};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+async fn one(store: &Store, id: ItemId) -> Item {
+    store.get(&[id]).await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn an_item_comes_back_as_it_was_added() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let mut new = clip(3, None);
+    new.path = OsStr::from_bytes(b"/media/\xff\xfe\n/A.mov").into();
+    new.facts.dev = u64::MAX - 1;
+    new.facts.mtime_ns = i64::MIN;
+    new.priority = i32::MIN;
+    let id = add_one(&store, new.clone()).await;
+    let expected = Item {
+        id,
+        new,
+        state: ItemState::Queued,
+        reason: "none".into(),
+        detail: String::new(),
+        attempts: 0,
+        sent: 0,
+        asset_id: String::new(),
+    };
+    drop(store);
+    let store = ready(dir.path()).await;
+    assert_eq!(store.list(None, 0, 10).await.unwrap(), (vec![expected], 1));
+}
+
+#[tokio::test]
+async fn ten_thousand_are_accepted_at_once_or_not_at_all() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let items: Vec<_> = (0..10_000).map(|n| clip(n, Some("p"))).collect();
+    let full = store.add(items.clone(), 9_999).await;
+    assert_eq!(full, Err(StoreError::LimitExceeded { max: 9_999 }));
+    assert_eq!(store.counters().await.unwrap(), Counters::default());
+    let ids = store.add(items.clone(), 10_000).await.unwrap();
+    assert!(ids.windows(2).all(|w| w[0] < w[1]) && ids.len() == 10_000);
+    assert_eq!(store.add(items, 10_000).await.unwrap(), ids, "the same again");
+    let bytes = (0..10_000).map(|n| 1000 + n).sum();
+    let expected = Counters { files_left: 10_000, bytes_left: bytes, ..Counters::default() };
+    assert_eq!(store.counters().await.unwrap(), expected);
+    let (page, total) = store.list(Some(ItemState::Queued), 9_990, 100).await.unwrap();
+    assert_eq!((page.len(), total, page[0].id), (10, 10_000, ids[9_990]));
+    assert_eq!(store.list(Some(ItemState::Failed), 0, 100).await.unwrap(), (vec![], 0));
+}
+
+#[tokio::test]
+async fn the_same_file_is_one_item_and_a_changed_one_is_another() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let (mut later, mut larger, mut moved) = (clip(1, None), clip(1, None), clip(1, None));
+    later.facts.mtime_ns += 1;
+    larger.facts.size += 1;
+    moved.facts.ino += 1;
+    let ids = store.add(vec![clip(1, None), later, clip(1, None), larger, moved], MAX).await.unwrap();
+    assert_eq!(ids.iter().map(|id| id.0).collect::<Vec<_>>(), [1, 2, 1, 3, 1]);
+    assert_eq!(store.counters().await.unwrap().files_left, 3);
+}
+
+#[tokio::test]
+async fn adding_again_revives_only_what_failed_or_was_cancelled() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let id = add_one(&store, clip(1, Some("p"))).await;
+    for (to, revived) in [(ItemState::Failed, true), (ItemState::Cancelled, true), (ItemState::Done, false)] {
+        store.claim("p", &[]).await.unwrap().unwrap();
+        store.save_asset(id, &asset("x", 2)).await.unwrap();
+        store.finish(id, to, "source", "gone").await.unwrap();
+        let mut again = clip(1, Some("p"));
+        again.priority = 5;
+        again.facts.ino = 99;
+        assert_eq!(add_one(&store, again.clone()).await, id);
+        let item = one(&store, id).await;
+        if revived {
+            assert_eq!((item.state, item.attempts, item.reason.as_str()), (ItemState::Queued, 0, "none"));
+            assert_eq!(item.new, again);
+        } else {
+            assert_eq!((item.state, item.reason.as_str(), item.sent), (ItemState::Done, "source", 1001));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_asset_never_follows_its_item_to_another_project() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let id = add_one(&store, clip(1, Some("p"))).await;
+    store.claim("p", &[]).await.unwrap();
+    store.save_asset(id, &asset("x", 2)).await.unwrap();
+    store.finish(id, ItemState::Failed, "source", "").await.unwrap();
+    add_one(&store, clip(1, Some("q"))).await;
+    assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(1)));
+    assert_eq!(one(&store, id).await.new.project_id.as_deref(), Some("q"));
+}
+
+#[tokio::test]
+async fn turns_go_by_priority_then_age_and_never_to_another_project() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let mut items: Vec<_> = (0..6).map(|n| clip(n, Some("p"))).collect();
+    items[3].priority = 2;
+    items[4].priority = -1;
+    items[5].project_id = Some("q".into());
+    let ids = store.add(items, MAX).await.unwrap();
+    let mut turns = Vec::new();
+    while let Some(item) = store.claim("p", &[ids[1]]).await.unwrap() {
+        assert_eq!((item.state, item.attempts), (ItemState::Uploading, 1));
+        turns.push(item.id);
+    }
+    assert_eq!(turns, [ids[3], ids[0], ids[2], ids[4]]);
+    assert_eq!(store.claim("p", &[]).await.unwrap().map(|item| item.id), Some(ids[1]), "no longer waiting");
+    assert_eq!(store.claim("r", &[]).await.unwrap(), None);
+    assert_eq!(store.claim("q", &[]).await.unwrap().map(|item| item.id), Some(ids[5]));
+}
+
+#[tokio::test]
+async fn an_item_without_a_project_belongs_to_the_first_that_comes() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let (a, b) = (add_one(&store, clip(1, None)).await, add_one(&store, clip(2, None)).await);
+    assert_eq!(
+        store.claim("p", &[]).await.unwrap().and_then(|item| item.new.project_id).as_deref(),
+        Some("p")
+    );
+    assert_eq!(one(&store, b).await.new.project_id.as_deref(), Some("p"));
+    assert_eq!(store.save_device(&device("q")).await.unwrap(), [a, b]);
+}
+
+#[tokio::test]
+async fn another_pairing_holds_and_the_same_one_releases() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let ids = store.add((0..4).map(|n| clip(n, (n > 0).then_some("p"))).collect(), MAX).await.unwrap();
+    store.claim("p", &[]).await.unwrap();
+    store.finish(ids[0], ItemState::Done, "none", "").await.unwrap();
+    store.claim("p", &[]).await.unwrap();
+    assert_eq!(store.save_device(&device("p")).await.unwrap(), []);
+    // One is being sent, two wait; one that comes late from a caller who has not heard is held at once.
+    assert_eq!(store.save_device(&device("q")).await.unwrap(), ids[1..]);
+    let late = add_one(&store, clip(9, Some("p"))).await;
+    let mine = add_one(&store, clip(10, Some("q"))).await;
+    for id in [ids[1], ids[2], late] {
+        let item = one(&store, id).await;
+        assert_eq!((item.state, item.reason.as_str()), (ItemState::Held, "other-project"));
+    }
+    let expected = Counters { files_left: 1, bytes_left: 1010, held: 4, failed: 0 };
+    assert_eq!(store.counters().await.unwrap(), expected);
+    assert_eq!(store.claim("q", &[]).await.unwrap().map(|item| item.id), Some(mine));
+    assert_eq!(store.claim("q", &[]).await.unwrap(), None);
+    // Its last part was on the way when it was held: it has arrived.
+    assert_eq!(store.finish(ids[1], ItemState::Failed, "x", "").await.unwrap().state, ItemState::Held);
+    assert_eq!(store.finish(ids[1], ItemState::Done, "none", "").await.unwrap().state, ItemState::Done);
+    assert_eq!(store.save_device(&device("p")).await.unwrap(), [ids[2], ids[3], mine, late].sorted());
+    assert_eq!(one(&store, mine).await.state, ItemState::Held);
+}
+
+trait Sorted {
+    fn sorted(self) -> Vec<ItemId>;
+}
+impl<const N: usize> Sorted for [ItemId; N] {
+    fn sorted(mut self) -> Vec<ItemId> {
+        self.sort();
+        self.to_vec()
+    }
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_from_its_parts_after_a_power_cut() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let id = add_one(&store, clip(0, Some("p"))).await;
+    assert_eq!(store.save_asset(id, &asset("x", 3)).await, Err(StoreError::NotFound("item 1".into())));
+    store.claim("p", &[]).await.unwrap();
+    assert_eq!(store.asset_of(id).await, Ok(None));
+    store.save_asset(id, &asset("x", 3)).await.unwrap();
+    for n in [2, 0, 2] {
+        store.finish_part(id, "x", n, "etag", if n == 2 { 332 } else { 334 }).await.unwrap();
+    }
+    let copy = cut_power(dir.path());
+    let store = ready(copy.path()).await;
+    assert_eq!(store.resume_uploading().await, Ok(1));
+    let item = store.claim("p", &[]).await.unwrap().unwrap();
+    assert_eq!((item.attempts, item.sent, item.asset_id.as_str()), (2, 666, "x"));
+    let mut expected = asset("x", 3);
+    expected.finished = vec![0, 2];
+    assert_eq!(store.asset_of(id).await, Ok(Some(expected)));
+    assert_eq!(store.counters().await.unwrap().bytes_left, 334);
+    store.requeue(id, "network", "no route").await.unwrap();
+    assert!(store.asset_of(id).await.unwrap().is_some());
+    store.claim("p", &[]).await.unwrap();
+    store.finish_part(id, "x", 1, "etag", 334).await.unwrap();
+    let done = store.finish(id, ItemState::Done, "none", "").await.unwrap();
+    assert_eq!((done.sent, done.asset_id.as_str()), (1000, "x"));
+    assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(0)));
+    let rest: u32 = raw(copy.path())
+        .query_row("SELECT (SELECT count(*) FROM part) + (SELECT count(*) FROM sealed)", [], |r| r.get(0))
+        .unwrap();
+    assert_eq!(rest, 1, "only the key-check");
+}
+
+#[tokio::test]
+async fn late_news_of_a_former_asset_does_not_count() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let id = add_one(&store, clip(0, Some("p"))).await;
+    store.claim("p", &[]).await.unwrap();
+    store.save_asset(id, &asset("old", 2)).await.unwrap();
+    store.finish_part(id, "old", 0, "e", 500).await.unwrap();
+    assert_eq!(store.drop_asset(id).await, Ok(true));
+    assert_eq!(store.drop_asset(id).await, Ok(false));
+    assert_eq!(store.counters().await.unwrap().bytes_left, 1000);
+    store.save_asset(id, &asset("new", 2)).await.unwrap();
+    assert!(matches!(store.finish_part(id, "old", 1, "e", 500).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(store.finish_part(id, "new", 2, "e", 500).await, Err(StoreError::NotFound(_))));
+    store.save_asset(id, &asset("newer", 2)).await.unwrap();
+    assert_eq!((store.counters().await.unwrap().bytes_left, store.orphans().await), (1000, Ok(2)));
+    assert!(matches!(store.drop_asset(ItemId(77)).await, Err(StoreError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn cancel_and_retry_change_all_or_nothing() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let ids = store.add((0..4).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
+    for id in &ids[..2] {
+        store.claim("p", &[]).await.unwrap();
+        store.save_asset(*id, &asset("x", 2)).await.unwrap();
+    }
+    store.finish(ids[0], ItemState::Done, "none", "").await.unwrap();
+    assert_eq!(store.cancel(&[ids[1], ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
+    assert_eq!(one(&store, ids[1]).await.state, ItemState::Uploading);
+    assert_eq!(store.cancel(&ids[..3]).await.unwrap(), ids[1..3]);
+    assert_eq!(store.orphans().await, Ok(1));
+    // The sender hears of it late.
+    assert!(store.finish_part(ids[1], "x", 0, "e", 1).await.is_err());
+    assert_eq!(store.finish(ids[1], ItemState::Done, "none", "").await.unwrap().state, ItemState::Cancelled);
+    assert_eq!(store.requeue(ids[1], "x", "").await.unwrap().state, ItemState::Cancelled);
+    assert_eq!(store.retry(&[ids[1], ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
+    store.save_device(&device("q")).await.unwrap();
+    assert_eq!(store.retry(&ids).await.unwrap(), ids[1..3], "done and held stay");
+    assert_eq!(one(&store, ids[1]).await.state, ItemState::Held, "not its project");
+    assert_eq!(store.totals().await.unwrap().held.items, 3);
+}
+
+#[tokio::test]
+async fn history_makes_room_but_unsent_items_never_do() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let ids = store.add((0..3).map(|n| clip(n, Some("p"))).collect(), 3).await.unwrap();
+    for id in &ids[..2] {
+        store.claim("p", &[]).await.unwrap();
+        store.finish(*id, ItemState::Done, "none", "").await.unwrap();
+    }
+    let more = store.add(vec![clip(7, Some("p")), clip(8, Some("p"))], 3).await.unwrap();
+    let left: Vec<_> = store.list(None, 0, 10).await.unwrap().0.iter().map(|item| item.id).collect();
+    assert_eq!(left, [ids[2], more[0], more[1]]);
+    assert_eq!(store.add(vec![clip(9, None)], 3).await, Err(StoreError::LimitExceeded { max: 3 }));
+    assert!(more[0] > ids[2], "ids are never used twice");
+}
+
+/// What runs for each clip reads an index, however many rows there are.
+#[tokio::test]
+async fn hot_statements_scan_nothing() {
+    let dir = dir();
+    drop(ready(dir.path()).await);
+    let conn = raw(dir.path());
+    for sql in [
+        "SELECT id FROM item WHERE state = 'queued' AND project_id = ?1 AND id NOT IN (SELECT value FROM json_each(?2)) ORDER BY priority DESC, id LIMIT 1",
+        "UPDATE item SET project_id = ?1 WHERE state = 'queued' AND project_id IS NULL",
+        "UPDATE item SET state = 'held' WHERE state = 'queued' AND project_id < ?1 RETURNING id",
+        "UPDATE item SET state = 'queued' WHERE state = 'held' AND project_id = ?1 RETURNING id",
+        "SELECT id FROM item WHERE path = ?1 AND size_bytes = ?2 AND mtime_ns = ?3",
+        "SELECT id FROM item WHERE state = ?1 ORDER BY id LIMIT 1 OFFSET 3",
+    ] {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let parameters = statement.parameter_count();
+        let plan: Vec<String> = statement
+            .query_map(rusqlite::params_from_iter(vec!["1"; parameters]), |r| r.get(3))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let bad = |line: &&String| line.contains("SCAN item") || line.contains("TEMP B-TREE");
+        assert_eq!(plan.iter().find(bad), None, "{sql}: {plan:?}");
+    }
+}

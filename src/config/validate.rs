@@ -1,0 +1,220 @@
+//! Step three: values that make sense, or a sentence about why not.
+use super::{
+    ClientIdSource, Level, ProviderKind, Roots, Settings,
+    fragment::Value,
+    merge::{Merged, Setting},
+    problem::Problem,
+};
+use std::path::{Component, Path, PathBuf};
+use url::{Host, Url};
+
+/// Settings with a default in the place of everything that is wrong and noted.
+pub(super) fn settings(merged: &Merged, roots: &Roots, problems: &mut Vec<Problem>) -> Settings {
+    let mut s = Settings::default();
+    let mut c = Checker { merged, problems };
+    if let Some(dir) = &roots.state_dir {
+        s.state.dir.clone_from(dir);
+    }
+    s.device.client_id = c.client_id_source();
+    c.text("provider.kind", &mut s.provider.kind, provider_kind);
+    c.text("provider.base_url", &mut s.provider.base_url, base_url);
+    c.text("provider.client_version", &mut s.provider.client_version, semantic_version);
+    c.flag("provider.url_pairing", &mut s.provider.url_pairing);
+    c.flag("provider.secret_on_poll", &mut s.provider.secret_on_poll);
+    c.text("provider.ca_file", &mut s.provider.ca_file, |text| absolute(text).map(Some));
+    c.text("state.dir", &mut s.state.dir, absolute);
+    s.vault.key_file = s.state.dir.join("root.key");
+    c.text("vault.key_file", &mut s.vault.key_file, absolute);
+    c.media_dirs(&mut s.queue.media_dirs);
+    c.number("queue.max_items", &mut s.queue.max_items, 1, i64::MAX as u64);
+    let mut parts = s.queue.parallel_parts as u64;
+    c.number("queue.parallel_parts", &mut parts, 1, 16);
+    s.queue.parallel_parts = parts as usize;
+    c.text("log.level", &mut s.log.level, level);
+    s
+}
+
+struct Checker<'a> {
+    merged: &'a Merged,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn wrong(&mut self, key: &str, setting: &Setting, line: usize, reason: String) {
+        let key = Some(key.to_owned());
+        self.problems.push(Problem { file: setting.file.clone(), line: Some(line), key, reason });
+    }
+
+    fn text<T>(&mut self, key: &str, into: &mut T, check: impl Fn(&str) -> Result<T, String>) {
+        let Some(setting @ Setting { value: Value::Text(text), .. }) = self.merged.get(key) else { return };
+        match check(text) {
+            Ok(value) => *into = value,
+            Err(reason) => self.wrong(key, setting, setting.line, reason),
+        }
+    }
+
+    fn flag(&mut self, key: &str, into: &mut bool) {
+        if let Some(Setting { value: Value::Flag(flag), .. }) = self.merged.get(key) {
+            *into = *flag;
+        }
+    }
+
+    fn number(&mut self, key: &str, into: &mut u64, least: u64, most: u64) {
+        let Some(setting @ Setting { value: Value::Number(n), .. }) = self.merged.get(key) else { return };
+        match u64::try_from(*n).ok().filter(|n| (least..=most).contains(n)) {
+            Some(n) => *into = n,
+            None if most == i64::MAX as u64 => {
+                self.wrong(key, setting, setting.line, format!("must be at least {least}, not {n}"));
+            }
+            None => {
+                self.wrong(
+                    key,
+                    setting,
+                    setting.line,
+                    format!("must be between {least} and {most}, not {n}"),
+                );
+            }
+        }
+    }
+
+    /// Of a name and a file, the one that a later file sets wins: a site may override its maker either way.
+    fn client_id_source(&mut self) -> Option<ClientIdSource> {
+        let (mut id, mut file) = (None, None);
+        self.text("device.client_id", &mut id, |text| client_id(text).map(Some));
+        self.text("device.client_id_file", &mut file, |text| absolute(text).map(Some));
+        let rank = |key| self.merged.get(key).map(|setting: &Setting| setting.rank);
+        let (id_rank, file_rank) = (rank("device.client_id"), rank("device.client_id_file"));
+        if id_rank.is_some() && id_rank == file_rank {
+            let key = "device.client_id_file";
+            if let Some(setting) = self.merged.get(key) {
+                self.wrong(
+                    key,
+                    setting,
+                    setting.line,
+                    "can't stand beside `device.client_id`: remove one of them".into(),
+                );
+            }
+        }
+        if id_rank > file_rank { id.map(ClientIdSource::Literal) } else { file.map(ClientIdSource::File) }
+    }
+
+    fn media_dirs(&mut self, into: &mut Vec<PathBuf>) {
+        let key = "queue.media_dirs";
+        let Some(setting @ Setting { value: Value::Texts(texts), .. }) = self.merged.get(key) else { return };
+        if texts.is_empty() {
+            self.wrong(key, setting, setting.line, "must name at least one directory".into());
+        }
+        into.clear();
+        for (text, line) in texts {
+            match absolute(text) {
+                Ok(dir) => into.push(dir),
+                Err(reason) => self.wrong(key, setting, *line, reason),
+            }
+        }
+    }
+}
+
+/// A name that the cloud keeps for the life of the rig.
+pub(super) fn client_id(text: &str) -> Result<String, String> {
+    let wrong = |reason: &str| Err(format!("{text:?} {reason}"));
+    if text.is_empty() || text.len() > 128 {
+        return Err(format!("must have 1 to 128 characters, not {}", text.chars().count()));
+    }
+    if !text.chars().all(|c| c.is_ascii_graphic() || c == ' ') || text.trim() != text {
+        return wrong("must be printable ASCII without blanks around it");
+    }
+    if text.contains('@') {
+        return wrong("looks like a mail address: the name of a rig must not be a person's");
+    }
+    if is_mac_address(text) {
+        return wrong(
+            "is a MAC address: it changes with the network card and lets others track the rig; use a serial number, or leave it out for a random name",
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// Twelve hexadecimal digits in twos or fours, or without marks when there is a letter: twelve digits are a serial number.
+fn is_mac_address(text: &str) -> bool {
+    let hex: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    let marks = text.len() - hex.len();
+    let grouped = |mark: char, len: usize| {
+        text.split(mark).all(|group| group.len() == len && group.chars().all(|c| c.is_ascii_hexdigit()))
+    };
+    hex.len() == 12
+        && match marks {
+            0 => hex.chars().any(|c| c.is_ascii_alphabetic()),
+            5 => grouped(':', 2) || grouped('-', 2),
+            2 => grouped('.', 4),
+            _ => false,
+        }
+}
+
+fn provider_kind(text: &str) -> Result<ProviderKind, String> {
+    if text == ProviderKind::Frameio.as_str() {
+        return Ok(ProviderKind::Frameio);
+    }
+    Err(format!("there is no provider {text:?}; this version knows \"frameio\""))
+}
+
+fn base_url(text: &str) -> Result<Url, String> {
+    if text.contains('@') {
+        // Not repeated: it may be a real password.
+        return Err("must not contain a user or a password".into());
+    }
+    let url = Url::parse(text).map_err(|e| format!("{text:?} is not a URL: {e}"))?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must not contain a query or a fragment".into());
+    }
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => Ok(url),
+        ("http", Some(host)) if is_this_machine(&host) => Ok(url),
+        ("http", _) => Err(format!("must begin with https:// unless the host is this machine, not {text:?}")),
+        _ => Err(format!("must begin with https://, not {text:?}")),
+    }
+}
+
+fn is_this_machine(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(ip) => ip.is_loopback(),
+        Host::Ipv6(ip) => ip.is_loopback(),
+    }
+}
+
+/// Semantic Versioning 2.0.0.
+fn semantic_version(text: &str) -> Result<String, String> {
+    let (rest, build) = text.split_once('+').map_or((text, None), |(rest, build)| (rest, Some(build)));
+    let (core, pre) = rest.split_once('-').map_or((rest, None), |(core, pre)| (core, Some(pre)));
+    let number =
+        |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) && (n == "0" || !n.starts_with('0'));
+    let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let pre_word = |w: &str| word(w) && (!w.bytes().all(|b| b.is_ascii_digit()) || number(w));
+    let good = core.split('.').count() == 3
+        && core.split('.').all(number)
+        && pre.is_none_or(|pre| pre.split('.').all(pre_word))
+        && build.is_none_or(|build| build.split('.').all(word));
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("must be a semantic version such as \"1.2.3\", not {text:?}"))
+    }
+}
+
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    if !path.is_absolute() {
+        return Err(format!("must be an absolute path, not {text:?}"));
+    }
+    if text.contains('\0') || path.components().any(|c| c == Component::ParentDir) {
+        return Err(format!("must be a path without \"..\", not {text:?}"));
+    }
+    Ok(path.components().collect())
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace]
+        .into_iter()
+        .find(|level| level.as_str() == text)
+        .ok_or_else(|| format!("must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\", not {text:?}"))
+}

@@ -1,0 +1,313 @@
+//! Configuration files as people write them, and what they are told.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
+
+use rigpost::config::*;
+use std::{fs, path::Path};
+use tempfile::TempDir;
+
+fn at(dir: &TempDir) -> Roots {
+    Roots { vendor: dir.path().join("vendor"), main: dir.path().join("etc/rigpost.toml"), state_dir: None }
+}
+
+/// The installed layout, with these files in it.
+fn layout(files: &[(&str, &str)]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    dir
+}
+
+fn load_text(text: &str) -> Result<Settings, String> {
+    let dir = layout(&[("etc/rigpost.toml", text)]);
+    load(None, &at(&dir)).map_err(|e| e.to_string().replace(dir.path().join("etc").to_str().unwrap(), ""))
+}
+
+/// The text, and what is said about it.
+const MISTAKES: &[(&str, &str)] = &[
+    // Keys.
+    (
+        "[provider]\n\nbase_ulr = \"https://x\"",
+        "/rigpost.toml:3: key `provider.base_ulr`: there is no such key; did you mean `provider.base_url`?",
+    ),
+    ("[queue]\nmedia = 1", "/rigpost.toml:2: key `queue.media`: there is no such key"),
+    ("dir = \"/x\"", "/rigpost.toml:1: key `dir`: there is no such key; did you mean `state.dir`?"),
+    (
+        "[vault]\nlevel = \"info\"",
+        "/rigpost.toml:2: key `vault.level`: there is no such key; did you mean `log.level`?",
+    ),
+    ("[providers]", "/rigpost.toml:1: key `providers`: there is no such section; did you mean `provider`?"),
+    ("[telemetry]\nx = 1", "/rigpost.toml:1: key `telemetry`: there is no such section"),
+    ("log = \"info\"", "/rigpost.toml:1: key `log`: is a section: write [log] on a line of its own"),
+    // Kinds.
+    ("[provider]\nkind = 1", "/rigpost.toml:2: key `provider.kind`: must be a text in quotes, not a number"),
+    (
+        "# a\n# b\n[provider]\nurl_pairing = \"yes\"",
+        "/rigpost.toml:4: key `provider.url_pairing`: must be true or false, not a text",
+    ),
+    (
+        "queue = { parallel_parts = 1.5 }",
+        "/rigpost.toml:1: key `queue.parallel_parts`: must be a whole number, not a number with a fraction",
+    ),
+    (
+        "[queue]\nmax_items = 99999999999999999999",
+        "/rigpost.toml:2: key `queue.max_items`: must be a whole number, not a number",
+    ),
+    (
+        "queue.media_dirs = \"/media\"",
+        "/rigpost.toml:1: key `queue.media_dirs`: must be a list of texts, [\"...\", \"...\"], not a text",
+    ),
+    (
+        "queue.media_dirs = [\"/media\", 3]",
+        "/rigpost.toml:1: key `queue.media_dirs`: must be a list of texts, [\"...\", \"...\"], not this list",
+    ),
+    ("[log]\nlevel = 2026-01-01", "/rigpost.toml:2: key `log.level`: must be a text in quotes, not a date"),
+    // No TOML.
+    (
+        "[provider]\nkind = frameio",
+        "/rigpost.toml:2: key `provider.kind`: is not valid TOML: a text must stand in quotes",
+    ),
+    (
+        "[state]\ndir = \"/a\"\ndir = \"/b\"",
+        "/rigpost.toml:3: key `state.dir`: is not valid TOML: duplicate key",
+    ),
+    ("[state", "/rigpost.toml:1: is not valid TOML: unclosed table, expected `]`"),
+    // The rig's name.
+    (
+        "device.client_id = \"\"",
+        "/rigpost.toml:1: key `device.client_id`: must have 1 to 128 characters, not 0",
+    ),
+    (
+        "device.client_id = \"a@b.example\"",
+        "/rigpost.toml:1: key `device.client_id`: \"a@b.example\" looks like a mail address: the name of a rig must not be a person's",
+    ),
+    (
+        "device.client_id = \"rig\\t7\"",
+        "/rigpost.toml:1: key `device.client_id`: \"rig\\t7\" must be printable ASCII without blanks around it",
+    ),
+    (
+        "[device]\nclient_id = \"SN-1\"\nclient_id_file = \"/serial\"",
+        "/rigpost.toml:3: key `device.client_id_file`: can't stand beside `device.client_id`: remove one of them",
+    ),
+    (
+        "device.client_id_file = \"serial\"",
+        "/rigpost.toml:1: key `device.client_id_file`: must be an absolute path, not \"serial\"",
+    ),
+    // The cloud.
+    (
+        "provider.kind = \"auth0\"",
+        "/rigpost.toml:1: key `provider.kind`: there is no provider \"auth0\"; this version knows \"frameio\"",
+    ),
+    (
+        "provider.base_url = \"api.frame.io\"",
+        "/rigpost.toml:1: key `provider.base_url`: \"api.frame.io\" is not a URL: relative URL without a base",
+    ),
+    (
+        "provider.base_url = \"http://api.frame.io\"",
+        "/rigpost.toml:1: key `provider.base_url`: must begin with https:// unless the host is this machine, not \"http://api.frame.io\"",
+    ),
+    (
+        "provider.base_url = \"http://localhost.example\"",
+        "/rigpost.toml:1: key `provider.base_url`: must begin with https:// unless the host is this machine, not \"http://localhost.example\"",
+    ),
+    (
+        "provider.base_url = \"ftp://api.frame.io\"",
+        "/rigpost.toml:1: key `provider.base_url`: must begin with https://, not \"ftp://api.frame.io\"",
+    ),
+    (
+        "provider.base_url = \"https://u:hunter2@api.frame.io\"",
+        "/rigpost.toml:1: key `provider.base_url`: must not contain a user or a password",
+    ),
+    (
+        "provider.base_url = \"https://api.frame.io/?a=1\"",
+        "/rigpost.toml:1: key `provider.base_url`: must not contain a query or a fragment",
+    ),
+    (
+        "provider.client_version = \"1.2\"",
+        "/rigpost.toml:1: key `provider.client_version`: must be a semantic version such as \"1.2.3\", not \"1.2\"",
+    ),
+    (
+        "provider.ca_file = \"ca.pem\"",
+        "/rigpost.toml:1: key `provider.ca_file`: must be an absolute path, not \"ca.pem\"",
+    ),
+    // Paths and numbers.
+    ("state.dir = \"\"", "/rigpost.toml:1: key `state.dir`: must be an absolute path, not \"\""),
+    (
+        "vault.key_file = \"/a/../b\"",
+        "/rigpost.toml:1: key `vault.key_file`: must be a path without \"..\", not \"/a/../b\"",
+    ),
+    (
+        "[queue]\nmedia_dirs = [\n  \"/media\",\n  \"/mnt/..\",\n]",
+        "/rigpost.toml:4: key `queue.media_dirs`: must be a path without \"..\", not \"/mnt/..\"",
+    ),
+    ("queue.media_dirs = []", "/rigpost.toml:1: key `queue.media_dirs`: must name at least one directory"),
+    ("queue.max_items = 0", "/rigpost.toml:1: key `queue.max_items`: must be at least 1, not 0"),
+    (
+        "queue.parallel_parts = 17",
+        "/rigpost.toml:1: key `queue.parallel_parts`: must be between 1 and 16, not 17",
+    ),
+    (
+        "queue.parallel_parts = -1",
+        "/rigpost.toml:1: key `queue.parallel_parts`: must be between 1 and 16, not -1",
+    ),
+    (
+        "log.level = \"INFO\"",
+        "/rigpost.toml:1: key `log.level`: must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\", not \"INFO\"",
+    ),
+];
+
+#[test]
+fn every_mistake_is_named_with_file_line_and_key() {
+    for (text, said) in MISTAKES {
+        assert_eq!(load_text(text).unwrap_err(), *said, "\n{text}");
+    }
+}
+
+#[test]
+fn a_mac_address_is_no_name_but_a_serial_number_is() {
+    for mac in ["B8:27:EB:12:34:56", "b8-27-eb-12-34-56", "b827.eb12.3456", "b827eb123456"] {
+        let said = load_text(&format!("device.client_id = \"{mac}\"")).unwrap_err();
+        assert!(
+            said.starts_with("/rigpost.toml:1: key `device.client_id`: ") && said.contains("MAC address"),
+            "{said}"
+        );
+    }
+    for name in
+        ["SN-0001", "000000123456", "10000000abcdef12", "b827eb12345", "Rig 7 (left)", &"x".repeat(128)]
+    {
+        let settings = load_text(&format!("device.client_id = \"{name}\"")).unwrap();
+        assert_eq!(settings.device.client_id, Some(ClientIdSource::Literal(name.to_owned())));
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let dir = layout(&[
+        ("vendor/10.toml", "[log]\nlevle = \"info\""),
+        ("etc/rigpost.toml", "[queue]\nparallel_parts = 99\n[provider]\nkind = true"),
+        ("etc/conf.d/10.toml", "[log\nlevel = 3\n[queue]\nmax_items = \"many"),
+    ]);
+    let e = load(None, &at(&dir)).unwrap_err();
+    let places: Vec<_> = e
+        .problems
+        .iter()
+        .map(|p| (p.file.strip_prefix(dir.path()).unwrap().to_str().unwrap(), p.line))
+        .collect();
+    let expected = [
+        ("vendor/10.toml", Some(2)),
+        ("etc/rigpost.toml", Some(4)),
+        ("etc/conf.d/10.toml", Some(1)),
+        ("etc/conf.d/10.toml", Some(4)),
+        ("etc/rigpost.toml", Some(2)),
+    ];
+    assert_eq!(places, expected, "{e}");
+    assert_eq!(e.to_string().lines().count(), 5);
+}
+
+#[test]
+fn later_files_win_key_by_key() {
+    let dir = layout(&[
+        ("vendor/10-a.toml", "[log]\nlevel = \"error\"\n[queue]\nparallel_parts = 2\nmax_items = 7"),
+        ("vendor/20-b.toml", "[device]\nclient_id_file = \"/serial\"\n[log]\nlevel = \"warn\""),
+        ("vendor/30.toml.bak", "not TOML"),
+        ("etc/rigpost.toml", "[queue]\nparallel_parts = 3\nmedia_dirs = [\"/main\"]"),
+        ("etc/conf.d/.hidden.toml", "not TOML"),
+        ("etc/conf.d/10.toml", "[queue]\nmedia_dirs = [\"/site/\", \"/b\"]\n[device]\nclient_id = \"SN-1\""),
+    ]);
+    let s = load(None, &at(&dir)).unwrap();
+    assert_eq!(s.log.level, Level::Warn);
+    assert_eq!((s.queue.parallel_parts, s.queue.max_items), (3, 7));
+    assert_eq!(s.queue.media_dirs, [Path::new("/site"), Path::new("/b")]);
+    assert_eq!(s.device.client_id, Some(ClientIdSource::Literal("SN-1".into())));
+}
+
+#[test]
+fn a_mistake_that_a_later_file_overrides_is_none() {
+    let dir = layout(&[
+        ("vendor/10.toml", "queue.parallel_parts = 99"),
+        ("etc/rigpost.toml", "queue.parallel_parts = 9"),
+    ]);
+    assert_eq!(load(None, &at(&dir)).unwrap().queue.parallel_parts, 9);
+}
+
+#[test]
+fn a_main_file_may_be_missing_unless_it_is_named() {
+    let dir = layout(&[]);
+    assert_eq!(load(None, &at(&dir)).unwrap(), Settings::default());
+    let named = dir.path().join("mine.toml");
+    let e = load(Some(&named), &at(&dir)).unwrap_err().to_string();
+    assert_eq!(e, format!("{}: can't be read: No such file or directory (os error 2)", named.display()));
+    fs::write(&named, "log.level = \"debug\"").unwrap();
+    assert_eq!(load(Some(&named), &at(&dir)).unwrap().log.level, Level::Debug);
+    fs::write(&named, b"a = 1\n\xff = 2").unwrap();
+    let e = load(Some(&named), &at(&dir)).unwrap_err().to_string();
+    assert_eq!(e, format!("{}:2: can't be read: not UTF-8", named.display()));
+}
+
+#[test]
+fn the_state_directory_moves_with_systemd_and_the_key_with_it() {
+    let dir = layout(&[]);
+    let mut roots = at(&dir);
+    roots.state_dir = Some("/var/lib/private/rigpost".into());
+    let s = load(None, &roots).unwrap();
+    assert_eq!(s.state.dir, Path::new("/var/lib/private/rigpost"));
+    assert_eq!(s.vault.key_file, Path::new("/var/lib/private/rigpost/root.key"));
+    fs::create_dir(dir.path().join("etc")).unwrap();
+    fs::write(&roots.main, "state.dir = \"/data\"").unwrap();
+    assert_eq!(load(None, &roots).unwrap().vault.key_file, Path::new("/data/root.key"));
+}
+
+#[test]
+fn good_values_are_taken_over() {
+    let s = load_text(
+        "[provider]\nbase_url = \"http://[::1]:8080/c2c\"\nclient_version = \"1.2.3-rc.1+x86-64\"\nurl_pairing = false\n\
+         secret_on_poll = true\nca_file = \"/etc/ca.pem\"\n[vault]\nkey_file = \"/k\"\n[queue]\nmax_items = 1_000\n\
+         parallel_parts = 0x10",
+    )
+    .unwrap();
+    assert_eq!(s.provider.base_url.as_str(), "http://[::1]:8080/c2c");
+    assert_eq!(s.provider.client_version, "1.2.3-rc.1+x86-64");
+    assert!(!s.provider.url_pairing && s.provider.secret_on_poll);
+    assert_eq!(s.provider.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
+    assert_eq!(s.vault.key_file, Path::new("/k"));
+    assert_eq!((s.queue.max_items, s.queue.parallel_parts), (1000, 16));
+    for url in ["http://127.0.0.1:1", "http://localhost/", "https://10.0.0.1"] {
+        assert!(load_text(&format!("provider.base_url = \"{url}\"")).is_ok(), "{url}");
+    }
+    for version in ["01.2.3", "1.2.3-", "1.2.3-01", "1.2.3+", "v1.2.3", "1.2.3.4", ""] {
+        assert!(load_text(&format!("provider.client_version = \"{version}\"")).is_err(), "{version}");
+    }
+}
+
+#[test]
+fn a_name_from_a_file_is_checked_when_it_is_read() {
+    let dir = layout(&[("serial", "10000000abcdef12\0"), ("mac", "b8:27:eb:12:34:56\n"), ("empty", "\n")]);
+    let source = |name: &str| ClientIdSource::File(dir.path().join(name));
+    assert_eq!(source("serial").resolve().unwrap(), "10000000abcdef12");
+    for (name, reason) in [("mac", "MAC address"), ("empty", "1 to 128"), ("missing", "can't be read")] {
+        let e = source(name).resolve().unwrap_err().to_string();
+        let begin = format!("{}: key `device.client_id_file`: ", dir.path().join(name).display());
+        assert!(e.starts_with(&begin) && e.contains(reason), "{e}");
+    }
+    assert_eq!(ClientIdSource::Literal("SN-1".into()).resolve().unwrap(), "SN-1");
+}
+
+/// What the example shows as defaults are the defaults, all of them that have one.
+#[test]
+fn the_example_is_the_default() {
+    let example = include_str!("../config/rigpost.toml");
+    assert_eq!(load_text(example).unwrap(), Settings::default(), "as it is installed");
+    let key =
+        |line: &str| line.strip_prefix('#').is_some_and(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));
+    let shown: Vec<&str> = example.lines().map(|l| if key(l) { &l[1..] } else { l }).collect();
+    assert_eq!(load_text(&shown.join("\n")).unwrap(), Settings::default(), "with every default spelt out");
+    assert_eq!(example.lines().filter(|l| key(l)).count(), 10);
+    let all = example.lines().map(|l| l.strip_prefix("#   ").filter(|l| l.contains(" = \"")).unwrap_or(l));
+    // Every other key is mentioned as an example that is good as well.
+    let others: Vec<&str> = all.filter(|l| !l.starts_with("client_id =")).collect();
+    let s = load_text(&others.join("\n")).unwrap();
+    assert_eq!(s.device.client_id, Some(ClientIdSource::File("/proc/device-tree/serial-number".into())));
+    assert_eq!((s.provider.client_version.as_str(), s.provider.ca_file.is_some()), ("1.2.3", true));
+}
