@@ -22,7 +22,6 @@ use super::{faulty, wire};
 pub(crate) async fn serve(call: &Arc<Call>, body: Body) -> Response<Body> {
     let early = match ticket(call) {
         Ok(ticket) => {
-            call.known().client_id = Some(ticket.client_id.clone());
             // A reset after K bytes strikes while the body is read.
             let later = matches!(call.fault, Some(FaultKind::ResetAfter(_)));
             let fault = if later { None } else { faulty::instead(call, &Content::Unreadable).await };
@@ -41,10 +40,22 @@ pub(crate) async fn serve(call: &Arc<Call>, body: Body) -> Response<Body> {
     call.respond(reply, half)
 }
 
-fn ticket(call: &Call) -> Result<PartTicket, Reply> {
+/// Asset and part number, as the path names them.
+fn place(call: &Call) -> (&str, u64) {
     let mut segments = call.uri.path().trim_start_matches("/s3/parts/").split('/');
     let asset = segments.next().unwrap_or_default();
-    let n = segments.next().and_then(|n| n.parse().ok()).unwrap_or(0);
+    (asset, segments.next().and_then(|n| n.parse().ok()).unwrap_or(0))
+}
+
+/// Writes down whose asset this is about.
+pub(crate) fn note_caller(call: &Call) {
+    let (asset, _) = place(call);
+    let owner = call.app.world(call.app.now()).assets.get(asset).map(|asset| asset.device.clone());
+    call.known().client_id = owner;
+}
+
+fn ticket(call: &Call) -> Result<PartTicket, Reply> {
+    let (asset, n) = place(call);
     let query = url::form_urlencoded::parse(call.uri.query().unwrap_or_default().as_bytes());
     let signature: Cow<'_, str> =
         query.into_iter().find(|(name, _)| name == "X-Amz-Signature").map(|(_, value)| value).unwrap_or_default();

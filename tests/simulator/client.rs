@@ -21,6 +21,12 @@ pub(crate) fn http() -> reqwest::ClientBuilder {
     reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none())
 }
 
+/// Lets real time pass: the rules under test are about it.
+#[expect(clippy::disallowed_methods, reason = "the simulator's clock is the machine's")]
+pub(crate) async fn pass(ms: u64) {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+}
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {

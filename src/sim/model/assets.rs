@@ -105,7 +105,6 @@ pub(crate) struct PartTicket {
     pub(crate) asset: String,
     pub(crate) n: u64,
     pub(crate) size: u64,
-    pub(crate) client_id: String,
 }
 
 /// What a PUT shows of itself before its body.
@@ -263,8 +262,7 @@ impl World {
             let code = if length < size { "EntityTooSmall" } else { "EntityTooLarge" };
             return bad(code, "The part does not have the size its place in the file demands");
         }
-        let client_id = asset.device.clone();
-        Ok(PartTicket { asset: asset.id.clone(), n: put.n, size, client_id })
+        Ok(PartTicket { asset: asset.id.clone(), n: put.n, size })
     }
 
     /// A part arrived whole. Returns how often it has arrived by now, and whether it was the last one missing.
