@@ -156,5 +156,9 @@ pub struct Args {
 
 fn seconds(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.0..=1.0e9).contains(&number) { Ok(number) } else { Err("must be between 0 and a billion".to_owned()) }
+    if (0.0..=1.0e9).contains(&number) {
+        Ok(number)
+    } else {
+        Err("must be between 0 and a billion".to_owned())
+    }
 }

@@ -141,7 +141,9 @@ impl Call {
             Payload::Huge(bytes) => (Some("application/json"), Source::Huge { size: bytes, sent: 0 }),
         };
         let source = match source {
-            Source::Whole(bytes) if half => Source::Half { first: bytes.slice(..bytes.len() / 2), size: bytes.len() },
+            Source::Whole(bytes) if half => {
+                Source::Half { first: bytes.slice(..bytes.len() / 2), size: bytes.len() }
+            }
             other @ (Source::Whole(_) | Source::Huge { .. } | Source::Half { .. }) => other,
         };
         {
@@ -180,9 +182,15 @@ impl Drop for Call {
 enum Source {
     Whole(Bytes),
     /// `{"filler":"xxx..."}`, made in blocks.
-    Huge { size: u64, sent: u64 },
+    Huge {
+        size: u64,
+        sent: u64,
+    },
     /// The first half of a body of `size` bytes; the rest never comes.
-    Half { first: Bytes, size: usize },
+    Half {
+        first: Bytes,
+        size: usize,
+    },
 }
 
 impl Source {

@@ -128,7 +128,8 @@ async fn order(State(app): State<Arc<App>>, Path(order): Path<String>, body: Byt
         Ok(_) | Err(_) => Err(bad("the body is not a JSON object")),
     };
     match done {
-        Ok(()) => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(json!({ "ok": true }))).into_response(),
+        Ok(()) => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(json!({ "ok": true })))
+            .into_response(),
         Err(refusal) => refuse(refusal),
     }
 }
@@ -169,7 +170,9 @@ fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
         }
         "hold" => app.journal.hold(hold_point(body)?),
         "release" => app.journal.release(),
-        _ => return Err(Refusal(StatusCode::NOT_FOUND, "no_such_order", format!("there is no order {order}"))),
+        _ => {
+            return Err(Refusal(StatusCode::NOT_FOUND, "no_such_order", format!("there is no order {order}")));
+        }
     }
     Ok(())
 }
@@ -184,7 +187,9 @@ fn fault(body: &Value) -> Result<Fault, Refusal> {
         Some(Value::String(value)) => Some(value.clone()),
         Some(Value::Number(value)) => Some(value.to_string()),
         None | Some(Value::Null) => None,
-        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return Err(bad("value is no word or number")),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+            return Err(bad("value is no word or number"));
+        }
     };
     let mut kind = FaultKind::parse(word, value.as_deref())?;
     if word == "raw" {

@@ -97,7 +97,9 @@ impl FaultKind {
     /// [`SimError::BadFault`] with a sentence about the first mistake.
     pub fn parse(word: &str, value: Option<&str>) -> Result<Self, SimError> {
         let number = |default: Option<u64>| match value {
-            Some(text) => text.parse().map_err(|_| SimError::BadFault(format!("{word}={text}: not a number"))),
+            Some(text) => {
+                text.parse().map_err(|_| SimError::BadFault(format!("{word}={text}: not a number")))
+            }
             None => default.ok_or_else(|| SimError::BadFault(format!("{word} needs a number: {word}=N"))),
         };
         let status = |text: &str| {
@@ -186,7 +188,8 @@ impl std::str::FromStr for Fault {
     fn from_str(spec: &str) -> Result<Self, SimError> {
         let mut words = spec.split(':');
         let endpoint = Self::parse_endpoint(words.next().unwrap_or_default())?;
-        let kind = words.next().ok_or_else(|| SimError::BadFault(format!("{spec}: no kind of fault named")))?;
+        let kind =
+            words.next().ok_or_else(|| SimError::BadFault(format!("{spec}: no kind of fault named")))?;
         let (word, value) = kind.split_once('=').map_or((kind, None), |(word, value)| (word, Some(value)));
         let kind = FaultKind::parse(word, value)?;
         let times = words.next().map_or(Ok(Some(1)), Self::parse_times)?;

@@ -17,8 +17,7 @@ const OVERSIZED: u64 = 64 << 20;
 
 const NOT_FOUND_PAGE: &str =
     "<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1><hr>proxy</body></html>";
-const PORTAL_PAGE: &str =
-    "<!doctype html><html><head><title>Guest Wi-Fi</title></head><body><h1>Welcome</h1><p>Please accept the terms.</p></body></html>";
+const PORTAL_PAGE: &str = "<!doctype html><html><head><title>Guest Wi-Fi</title></head><body><h1>Welcome</h1><p>Please accept the terms.</p></body></html>";
 
 /// The answer of a fault that strikes before anything happens, if one does. A fault that ends the connection
 /// does not return.
@@ -48,9 +47,7 @@ pub(crate) async fn instead(call: &Arc<Call>, content: &Content) -> Option<Reply
         FaultKind::Reset | FaultKind::ResetAfter(_) => match call.cut(true).await {},
         FaultKind::ChannelPaused => Some(Reply::paused()),
         FaultKind::Detailed(status) => Some(detailed(*status)),
-        FaultKind::Raw(status, body) => {
-            Some(Reply::new(status_code(*status), Payload::Json(body.clone())))
-        }
+        FaultKind::Raw(status, body) => Some(Reply::new(status_code(*status), Payload::Json(body.clone()))),
         FaultKind::Delay(ms) => {
             clock::sleep(Duration::from_millis(*ms)).await;
             None

@@ -57,8 +57,11 @@ pub(crate) fn note_caller(call: &Call) {
 fn ticket(call: &Call) -> Result<PartTicket, Reply> {
     let (asset, n) = place(call);
     let query = url::form_urlencoded::parse(call.uri.query().unwrap_or_default().as_bytes());
-    let signature: Cow<'_, str> =
-        query.into_iter().find(|(name, _)| name == "X-Amz-Signature").map(|(_, value)| value).unwrap_or_default();
+    let signature: Cow<'_, str> = query
+        .into_iter()
+        .find(|(name, _)| name == "X-Amz-Signature")
+        .map(|(_, value)| value)
+        .unwrap_or_default();
     let put = PartRequest {
         asset,
         n,
@@ -82,7 +85,8 @@ async fn take_in(call: &Arc<Call>, ticket: &PartTicket, body: Body) -> Reply {
 /// Reads the body to disk. A connection that breaks takes this future down with it.
 async fn read(call: &Arc<Call>, ticket: &PartTicket, mut body: Body) -> Result<PartFile, Reply> {
     let broken = |error: std::io::Error| {
-        let reply = Reply::xml(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "The simulator cannot store this");
+        let reply =
+            Reply::xml(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "The simulator cannot store this");
         call.known().detail = Some(format!("cannot store: {error}"));
         reply
     };

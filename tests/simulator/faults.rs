@@ -45,7 +45,10 @@ async fn answers_instead_of_the_model_change_nothing() {
     for (spec, status) in [("create:html-404", 404), ("create:captive-portal", 200)] {
         inject(&sim, spec);
         let answer = rig.create(json!({})).await;
-        assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (status, &"text/html".parse().unwrap()));
+        assert_eq!(
+            (answer.status.as_u16(), &answer.headers["content-type"]),
+            (status, &"text/html".parse().unwrap())
+        );
     }
     sim.inject(Fault::once(Endpoint::Create, FaultKind::RateLimited(7)));
     assert_eq!(rig.create(json!({})).await.headers["retry-after"], "7");
@@ -90,7 +93,8 @@ async fn spoiled_answers_come_after_the_effect() {
     assert_eq!((code.json()["interval"].as_i64(), code.json()["expires_in"].as_i64()), (Some(-1), Some(-1)));
     inject(&sim, "create:reset-mid-body");
     let request = rig.http.post(rig.at("/v2/devices/assets")).bearer_auth(&rig.access);
-    let mut response = request.form(&[("name", "a"), ("filetype", "a/b"), ("filesize", "1")]).send().await.unwrap();
+    let mut response =
+        request.form(&[("name", "a"), ("filetype", "a/b"), ("filesize", "1")]).send().await.unwrap();
     assert_eq!(response.status(), 200);
     let mut got = Vec::new();
     let broken = loop {
@@ -130,7 +134,10 @@ async fn connections_break_the_way_asked_for() {
     let start = sim.log().len() as u64;
     assert!(timeout(Duration::from_millis(300), rig.me()).await.is_err());
     let gone = sim.wait_for_after(start, |event| event.kind == EventKind::Cut, PATIENCE).await.unwrap();
-    assert_eq!((gone.fault.as_deref(), gone.detail.as_deref()), (Some("stall"), Some("the client went away")));
+    assert_eq!(
+        (gone.fault.as_deref(), gone.detail.as_deref()),
+        (Some("stall"), Some("the client went away"))
+    );
 
     inject(&sim, "any:delay=200");
     let before = sim.log().last().unwrap().ms;
@@ -149,7 +156,8 @@ async fn connections_break_the_way_asked_for() {
 async fn the_skew_shows_in_dates_only() {
     let sim = Sim::start(quick()).await.unwrap();
     let rig = Rig::paired(&sim).await;
-    let year = |answer: &Answer| answer.headers["date"].to_str().unwrap().split(' ').nth(3).unwrap().to_owned();
+    let year =
+        |answer: &Answer| answer.headers["date"].to_str().unwrap().split(' ').nth(3).unwrap().to_owned();
     let now: i32 = year(&rig.me().await).parse().unwrap();
     sim.set_skew(-366 * 86_400);
     let answer = rig.me().await;
@@ -244,7 +252,8 @@ async fn the_control_interface_does_what_the_library_does() {
         assert_eq!(order(name, json!({"client_id": "rig-1"})).await.status, 200);
         assert_eq!(state().await["devices"][0]["status"], status);
     }
-    let raw = json!({"endpoint": "health", "kind": "raw", "status": 418, "body": {"tea": true}, "times": null});
+    let raw =
+        json!({"endpoint": "health", "kind": "raw", "status": 418, "body": {"tea": true}, "times": null});
     assert_eq!(order("fault", raw).await.status, 200);
     assert_eq!(state().await["faults"][0]["times"], Value::Null);
     let health = rig.send(rig.http.get(rig.at("/health"))).await.unwrap();
@@ -315,7 +324,9 @@ async fn input_nobody_should_send_is_refused_without_harm() {
     let odd = rig.http.put(rig.at("/s3/parts/x/-1?%ff=%ff&X-Amz-Signature=%ff")).body("x");
     assert_eq!(rig.send(odd).await.unwrap().status, 403);
     let address = format!("127.0.0.1:{}", sim.url().port().unwrap());
-    for noise in [&b"\x16\x03\x01\x02\x00"[..], b"GET\r\n\r\n", b"POST / HTTP/1.1\r\ncontent-length: -5\r\n\r\n"] {
+    for noise in
+        [&b"\x16\x03\x01\x02\x00"[..], b"GET\r\n\r\n", b"POST / HTTP/1.1\r\ncontent-length: -5\r\n\r\n"]
+    {
         let mut stream = TcpStream::connect(&address).await.unwrap();
         stream.write_all(noise).await.unwrap();
         stream.shutdown().await.unwrap();

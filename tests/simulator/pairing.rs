@@ -78,9 +78,11 @@ async fn both_form_encodings_are_taken_and_json_is_not() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert!(answer.json().get("verification_uri").is_none(), "only with the header: {}", answer.text);
     rig.http = http().build().unwrap();
-    let json = rig.http.post(rig.at("/v2/auth/device/code")).header("content-type", "application/json").body(
-        r#"{"client_id":"rig-1","client_secret":"sim-client-secret","scope":"offline"}"#,
-    );
+    let json = rig
+        .http
+        .post(rig.at("/v2/auth/device/code"))
+        .header("content-type", "application/json")
+        .body(r#"{"client_id":"rig-1","client_secret":"sim-client-secret","scope":"offline"}"#);
     assert_eq!(rig.send(json).await.unwrap().error(), (400, "bad_request".into()));
 }
 
@@ -129,7 +131,11 @@ async fn every_end_of_a_code_has_its_word() {
     let rig = Rig::new(&sim);
     let old = rig.request_code().await;
     let new = rig.request_code().await;
-    assert_eq!(rig.poll(&old.text_of("device_code")).await.error().1, "invalid_grant", "replaced by the newer");
+    assert_eq!(
+        rig.poll(&old.text_of("device_code")).await.error().1,
+        "invalid_grant",
+        "replaced by the newer"
+    );
     assert_eq!(rig.poll("made-up").await.error().1, "invalid_grant");
     let stranger = Rig { client_id: "rig-2".into(), ..Rig::new(&sim) };
     assert_eq!(stranger.poll(&new.text_of("device_code")).await.error().1, "invalid_client");
@@ -165,7 +171,12 @@ async fn the_secret_on_polls_follows_the_chosen_rule() {
         let code = rig.request_code().await.text_of("device_code");
         assert_eq!(rig.poll(&code).await.error().1, bare, "{rule:?}");
         let poll = |secret| {
-            [("client_id", "rig-1"), ("device_code", &code), ("grant_type", DEVICE_GRANT), ("client_secret", secret)]
+            [
+                ("client_id", "rig-1"),
+                ("device_code", &code),
+                ("grant_type", DEVICE_GRANT),
+                ("client_secret", secret),
+            ]
         };
         let answer = rig.form("/v2/auth/token", &poll("sim-client-secret")).await.unwrap();
         assert_eq!(answer.error().1, right, "{rule:?}");

@@ -51,7 +51,12 @@ async fn the_refresh_grant_names_what_is_wrong() {
     is_401(&rig.refresh(&rig.access).await);
     let with = |secret, id| {
         let token = rig.refresh.as_str();
-        [("grant_type", "refresh_token"), ("refresh_token", token), ("client_secret", secret), ("client_id", id)]
+        [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("client_secret", secret),
+            ("client_id", id),
+        ]
     };
     let wrong = rig.form("/v2/auth/token", &with("wrong", "rig-1")).await.unwrap();
     assert_eq!(wrong.error(), (400, "invalid_client".into()));

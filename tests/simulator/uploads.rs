@@ -54,7 +54,8 @@ fn xml_code(answer: &crate::client::Answer) -> (u16, String) {
 async fn creation_takes_numbers_as_text_and_refuses_nonsense() {
     let sim = Sim::start(SimOptions { chunk_size: 100, ..quick() }).await.unwrap();
     let rig = Rig::paired(&sim).await;
-    let body = json!({"name": "a.wav", "filetype": "audio/wav", "filesize": "1001", "offset": "10", "channel": "0"});
+    let body =
+        json!({"name": "a.wav", "filetype": "audio/wav", "filesize": "1001", "offset": "10", "channel": "0"});
     let answer = rig.create(body).await;
     assert_eq!(answer.json()["_type"], "file", "{}", answer.text);
     assert_eq!(answer.json()["upload_urls"].as_array().unwrap().len(), 11);
@@ -90,9 +91,7 @@ async fn creation_takes_numbers_as_text_and_refuses_nonsense() {
 async fn media_made_while_paused_is_refused_for_ever() {
     let sim = Sim::start(quick()).await.unwrap();
     let rig = Rig::paired(&sim).await;
-    let made = |seconds_ago: i64| {
-        json!({"name": "a.mov", "filetype": "video/quicktime", "filesize": 1, "offset": seconds_ago})
-    };
+    let made = |seconds_ago: i64| json!({"name": "a.mov", "filetype": "video/quicktime", "filesize": 1, "offset": seconds_ago});
     sim.pause_device("rig-1").unwrap();
     assert_eq!(rig.me().await.json()["status"], "paused");
     assert_eq!(rig.create(made(0)).await.title(), (409, "Channel Paused".into()));

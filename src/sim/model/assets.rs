@@ -257,7 +257,10 @@ impl World {
             return bad("MissingContentLength", "You must provide the Content-Length HTTP header");
         };
         if length != size {
-            let which = format!("part of the wrong size: asset {}, part {}, {length} bytes instead of {size}", asset.id, put.n);
+            let which = format!(
+                "part of the wrong size: asset {}, part {}, {length} bytes instead of {size}",
+                asset.id, put.n
+            );
             self.violation(which);
             let code = if length < size { "EntityTooSmall" } else { "EntityTooLarge" };
             return bad(code, "The part does not have the size its place in the file demands");

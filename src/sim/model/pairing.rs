@@ -65,7 +65,10 @@ pub(crate) fn digits(typed: &str) -> String {
 }
 
 fn field<'a>(form: &'a Fields, name: &str) -> Result<&'a str, Reply> {
-    form.get(name).map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(|| Reply::oauth("bad_request"))
+    form.get(name)
+        .map(String::as_str)
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| Reply::oauth("bad_request"))
 }
 
 impl World {
@@ -231,12 +234,7 @@ impl World {
     }
 
     /// The person says yes. Returns the device's client identifier.
-    pub(crate) fn approve(
-        &mut self,
-        typed: &str,
-        project: &str,
-        now: Moment,
-    ) -> Result<String, SimError> {
+    pub(crate) fn approve(&mut self, typed: &str, project: &str, now: Moment) -> Result<String, SimError> {
         let project = self.project(project)?;
         let code = self.open_code(typed, now)?;
         code.state = CodeState::Approved(project);
@@ -251,7 +249,8 @@ impl World {
     }
 
     pub(super) fn auto_approve(&mut self, now: Moment) -> Vec<(String, String)> {
-        let (Some(after), Some(project)) = (self.rules.auto_approve_ms, self.projects.first().cloned()) else {
+        let (Some(after), Some(project)) = (self.rules.auto_approve_ms, self.projects.first().cloned())
+        else {
             return Vec::new();
         };
         let mut news = Vec::new();

@@ -21,7 +21,11 @@ pub(crate) enum TokenKind {
 pub(crate) enum TokenState {
     Live,
     /// Consumed by a refresh; names the pair that took its place. `by_test` if nobody consumed it.
-    Burnt { generation: u64, by_test: bool, replays: u32 },
+    Burnt {
+        generation: u64,
+        by_test: bool,
+        replays: u32,
+    },
     /// Forgotten, revoked, or its device paired again.
     Dead,
 }
@@ -54,7 +58,8 @@ impl World {
             let value = secret::mint(word, &self.rules.marker);
             let expires_ms = now.ms.saturating_add(seconds.saturating_mul(1000));
             let client_id = client_id.to_owned();
-            let token = Token { kind, client_id, state: TokenState::Live, expires_ms, generation, used: false };
+            let token =
+                Token { kind, client_id, state: TokenState::Live, expires_ms, generation, used: false };
             self.tokens.insert(value.clone(), token);
             value
         };
@@ -121,7 +126,8 @@ impl World {
     fn replayed(&mut self, client_id: &str, successor: u64, replays: u32) {
         let pair = self.tokens.values().filter(|token| token.generation == successor);
         let used = pair.clone().count() == 0 || pair.into_iter().any(|token| token.used);
-        let story = if used { "its successor was used" } else { "its successor was never used (lost answer)" };
+        let story =
+            if used { "its successor was used" } else { "its successor was never used (lost answer)" };
         self.violation(format!("replayed burnt refresh token: {client_id}, {story}, replay {replays}"));
     }
 
@@ -179,7 +185,9 @@ impl World {
     /// Burns the device's refresh token as if somebody else had used it. `None` if it has none.
     pub(crate) fn burn_refresh(&mut self, client_id: &str) -> Option<()> {
         let live = |token: &&mut Token| {
-            token.client_id == client_id && token.kind == TokenKind::Refresh && token.state == TokenState::Live
+            token.client_id == client_id
+                && token.kind == TokenKind::Refresh
+                && token.state == TokenState::Live
         };
         let token = self.tokens.values_mut().find(live)?;
         token.state = TokenState::Burnt { generation: token.generation, by_test: true, replays: 0 };

@@ -37,7 +37,9 @@ pub(super) fn escape(text: &str) -> String {
 pub(super) fn page(step: &Step<'_>, lists: &str) -> String {
     let (title, form) = match step {
         Step::Ask { typed, said, wrong } => ("Connect a device", ask(typed, *said, *wrong)),
-        Step::Choose { code, device, projects, wrong } => ("Approve a device", choose(code, device, projects, *wrong)),
+        Step::Choose { code, device, projects, wrong } => {
+            ("Approve a device", choose(code, device, projects, *wrong))
+        }
     };
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -107,7 +109,9 @@ pub(super) fn lists(codes: &[CodeView], devices: &[DeviceView], assets: &[AssetV
     let mut html = String::new();
     let waiting: Vec<&CodeView> = codes.iter().filter(|code| code.state == "pending").collect();
     if !waiting.is_empty() {
-        html.push_str("<section class=\"card\" id=\"waiting\"><h2>Waiting for their code</h2>\n<ul class=\"plain\">\n");
+        html.push_str(
+            "<section class=\"card\" id=\"waiting\"><h2>Waiting for their code</h2>\n<ul class=\"plain\">\n",
+        );
         for code in waiting {
             let _ = write!(
                 html,
@@ -173,7 +177,8 @@ fn device_html(device: &DeviceView) -> String {
     };
     let status = escape(&device.status);
     let id = escape(&device.client_id);
-    let version = device.client_version.as_deref().map_or(String::new(), |v| format!(", version {}", escape(v)));
+    let version =
+        device.client_version.as_deref().map_or(String::new(), |v| format!(", version {}", escape(v)));
     format!(
         "<article><h3>{name} <span class=\"state {status}\">{status}</span></h3>\n\
          <p>{project}</p><p class=\"note\">last seen {seen}{version}</p>\n\
@@ -189,18 +194,18 @@ fn clip_html(asset: &AssetView) -> String {
     let (done, total) = (asset.parts_done, asset.parts_total);
     let arrived = match &asset.sha256 {
         Some(sha256) => format!(
-            "<p class=\"note\">{total} {}</p>\n<p class=\"hash\"><span class=\"note\">SHA-256</span> <code>{sha256}</code></p>",
+            ", {total} {}</p>\n<p class=\"hash\"><span class=\"note\">SHA-256</span> <code>{sha256}</code></p>",
             if total == 1 { "part" } else { "parts" }
         ),
         None => format!(
-            "<p><progress max=\"{total}\" value=\"{done}\" aria-label=\"Parts arrived\"></progress> \
+            "</p>\n<p><progress max=\"{total}\" value=\"{done}\" aria-label=\"Parts arrived\"></progress> \
              <span class=\"note\">{done} of {total} parts</span></p>"
         ),
     };
     let state = if asset.sha256.is_some() { ("arrived", "arrived") } else { ("", "arriving") };
     format!(
         "<article><h3>{name} <span class=\"state {}\">{}</span></h3>\n<p>{project}, {size}</p>\n\
-         <p class=\"note\">{created}</p>\n{arrived}\n</article>\n",
+         <p class=\"note\">{created}{arrived}\n</article>\n",
         state.0,
         state.1,
         name = escape(&asset.name),

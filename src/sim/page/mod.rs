@@ -46,7 +46,8 @@ fn show(app: &App, status: StatusCode, step: &Step<'_>) -> Reply {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Not "no-referrer": browsers would send our own forms with `Origin: null`.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (status, headers, Html(html::page(step, &lists_html(app)))).into_response()
@@ -78,8 +79,12 @@ async fn home(State(app): State<Arc<App>>, Query(query): Query<Fields>) -> Reply
 fn sentence(error: &SimError) -> String {
     match error {
         SimError::NoSuchCode(code) if code.is_empty() => "Type the six digits the device shows.".to_owned(),
-        SimError::NoSuchCode(code) => format!("No device shows the code {code}. Check the digits on its screen."),
-        SimError::CodeExpired(code) => format!("The code {code} has expired. The device shows a new one; type that."),
+        SimError::NoSuchCode(code) => {
+            format!("No device shows the code {code}. Check the digits on its screen.")
+        }
+        SimError::CodeExpired(code) => {
+            format!("The code {code} has expired. The device shows a new one; type that.")
+        }
         SimError::CodeUsed(code) => format!("The code {code} was answered already."),
         SimError::NoSuchProject(_) => "Choose one of the projects.".to_owned(),
         SimError::NoSuchDevice(_) | SimError::BadFault(_) => error.to_string(),
