@@ -1,5 +1,7 @@
 //! The simulator's rules, seen from outside: every test is a client that keeps or breaks one of them.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 #[path = "simulator/client.rs"]
 mod client;
 #[path = "simulator/faults.rs"]

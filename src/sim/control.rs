@@ -171,7 +171,11 @@ fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
         "hold" => app.journal.hold(hold_point(body)?),
         "release" => app.journal.release(),
         _ => {
-            return Err(Refusal(StatusCode::NOT_FOUND, "no_such_order", format!("there is no order {order}")));
+            return Err(Refusal(
+                StatusCode::NOT_FOUND,
+                "no_such_order",
+                format!("there is no order {order}"),
+            ));
         }
     }
     Ok(())
