@@ -8,6 +8,8 @@ mod client;
 mod faults;
 #[path = "simulator/pairing.rs"]
 mod pairing;
+#[path = "simulator/program.rs"]
+mod program;
 #[path = "simulator/tokens.rs"]
 mod tokens;
 #[path = "simulator/uploads.rs"]

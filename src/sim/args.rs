@@ -18,12 +18,13 @@ FAULTS
     402, 403, 404, 409, 422     that status, with the cloud's detailed JSON
     paused                      409 \"Channel Paused\"
     429[=SECONDS]               rate limited, with Retry-After
-    500, 503, ...               that status, plain text
+    500, 503, ...               that status, plain text (for part: the storage's XML, also for 400, 403, 404)
     html-404, captive-portal    an HTML page with status 404 or 200
     redirect                    302 to a log-in page
     stall                       never answers
     reset                       TCP reset
     reset-after=BYTES           TCP reset after that many bytes of a part
+    stall-after=BYTES           reads that many bytes of a part and no more
     delay=MILLISECONDS          late, but normal
 
   After the effect (the cloud has done it, the device does not know):

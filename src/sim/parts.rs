@@ -22,8 +22,8 @@ use super::{faulty, wire};
 pub(crate) async fn serve(call: &Arc<Call>, body: Body) -> Response<Body> {
     let early = match ticket(call) {
         Ok(ticket) => {
-            // A reset after K bytes strikes while the body is read.
-            let later = matches!(call.fault, Some(FaultKind::ResetAfter(_)));
+            // Such a fault strikes while the body is read.
+            let later = mid_body(call).is_some();
             let fault = if later { None } else { faulty::instead(call, &Content::Unreadable).await };
             fault.map_or(Ok(ticket), Err)
         }
@@ -82,6 +82,23 @@ async fn take_in(call: &Arc<Call>, ticket: &PartTicket, body: Body) -> Reply {
     }
 }
 
+/// The number of body bytes after which a fault strikes, if it is of that kind.
+fn mid_body(call: &Call) -> Option<u64> {
+    if let Some(FaultKind::ResetAfter(bytes) | FaultKind::StallAfter(bytes)) = &call.fault {
+        Some(*bytes)
+    } else {
+        None
+    }
+}
+
+/// Resets the connection, or reads no further for ever. Does not return.
+async fn stop(call: &Call) {
+    if matches!(call.fault, Some(FaultKind::ResetAfter(_))) {
+        match call.cut(true).await {}
+    }
+    std::future::pending::<()>().await;
+}
+
 /// Reads the body to disk. A connection that breaks takes this future down with it.
 async fn read(call: &Arc<Call>, ticket: &PartTicket, mut body: Body) -> Result<PartFile, Reply> {
     let broken = |error: std::io::Error| {
@@ -90,14 +107,11 @@ async fn read(call: &Arc<Call>, ticket: &PartTicket, mut body: Body) -> Result<P
         call.known().detail = Some(format!("cannot store: {error}"));
         reply
     };
-    let limit = match call.fault {
-        Some(FaultKind::ResetAfter(bytes)) => Some(bytes),
-        _ => None,
-    };
+    let limit = mid_body(call);
     let mut writer = call.app.storage.part(&ticket.asset, ticket.n, &call.unique());
     let mut read = 0;
-    if limit.is_some_and(|limit| limit == 0) {
-        match call.cut(true).await {}
+    if limit == Some(0) {
+        stop(call).await;
     }
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
@@ -108,14 +122,15 @@ async fn read(call: &Arc<Call>, ticket: &PartTicket, mut body: Body) -> Result<P
         read += data.len() as u64;
         call.body_in.store(read, Ordering::Relaxed);
         if limit.is_some_and(|limit| read >= limit) {
-            match call.cut(true).await {}
+            stop(call).await;
         }
         writer.push(data).await.map_err(broken)?;
     }
     if read != ticket.size {
         return Err(Reply::xml(StatusCode::BAD_REQUEST, "IncompleteBody", "The body ended too early"));
     }
-    writer.finish().await.map_err(broken)
+    let keep = call.app.world(call.app.now()).wants_part(&ticket.asset);
+    writer.finish(keep).await.map_err(broken)
 }
 
 async fn stored(call: &Arc<Call>, ticket: &PartTicket, part: &PartFile) -> Reply {

@@ -157,7 +157,7 @@ impl<'a> Rig<'a> {
             "name": "A001.mov", "filetype": "video/quicktime", "filesize": size, "offset": 0, "parts": parts,
         });
         let answer = self.create(body).await;
-        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.status, 201, "{}", answer.text);
         let urls = answer.json()["upload_urls"].as_array().unwrap().clone();
         (answer.text_of("id"), urls.iter().map(|url| url.as_str().unwrap().to_owned()).collect())
     }

@@ -95,7 +95,7 @@ async fn spoiled_answers_come_after_the_effect() {
     let request = rig.http.post(rig.at("/v2/devices/assets")).bearer_auth(&rig.access);
     let mut response =
         request.form(&[("name", "a"), ("filetype", "a/b"), ("filesize", "1")]).send().await.unwrap();
-    assert_eq!(response.status(), 200);
+    assert_eq!(response.status(), 201);
     let mut got = Vec::new();
     let broken = loop {
         match response.chunk().await {
@@ -144,10 +144,18 @@ async fn connections_break_the_way_asked_for() {
     assert_eq!(rig.me().await.status, 200);
     assert!(sim.log().last().unwrap().ms - before >= 200);
     let (_, urls) = rig.clip(4, 1).await;
+    inject(&sim, "part:stall-after=2");
+    let start = sim.log().len() as u64;
+    assert!(timeout(Duration::from_millis(300), rig.put(&urls[0], "abcd")).await.is_err());
+    let gone = sim.wait_for_after(start, |event| event.kind == EventKind::Cut, PATIENCE).await.unwrap();
+    assert!(gone.body_in >= 2, "{gone:?}");
     for spec in ["part:503", "part:reset", "part:lost-answer"] {
         inject(&sim, spec);
         let sent = rig.send(rig.part(&urls[0], "abcd")).await;
         assert_eq!(sent.is_ok(), spec == "part:503", "{spec}: {sent:?}");
+        if let Ok(answer) = sent {
+            assert!(answer.status == 503 && answer.text.contains("<Code>SlowDown</Code>"), "{answer:?}");
+        }
         assert_eq!(sim.assets()[0].complete, spec == "part:lost-answer", "{spec}");
     }
 }

@@ -63,6 +63,7 @@ async fn a_second_code_request_on_one_connection_is_told_to_slow_down() {
     let second = rig.form("/v2/auth/device/code", &GOOD).await.unwrap();
     assert_eq!(second.error(), (400, "slow_down".into()));
     assert_eq!(sim.log().last().unwrap().connection, 1);
+    assert_eq!(sim.violations(), ["asked for a second code on one connection"]);
     assert_eq!(rig.request_code().await.status, 200);
 }
 

@@ -95,13 +95,13 @@ async fn media_made_while_paused_is_refused_for_ever() {
     sim.pause_device("rig-1").unwrap();
     assert_eq!(rig.me().await.json()["status"], "paused");
     assert_eq!(rig.create(made(0)).await.title(), (409, "Channel Paused".into()));
-    assert_eq!(rig.create(made(3600)).await.status, 200, "made before the pause");
+    assert_eq!(rig.create(made(3600)).await.status, 201, "made before the pause");
     pass(1100).await;
     sim.resume_device("rig-1").unwrap();
     assert_eq!(rig.me().await.json()["status"], "online");
-    assert_eq!(rig.create(made(0)).await.status, 200, "made after it");
+    assert_eq!(rig.create(made(0)).await.status, 201, "made after it");
     assert_eq!(rig.create(made(1)).await.title().0, 409, "made inside it");
-    assert_eq!(rig.create(made(i64::MAX)).await.status, 200);
+    assert_eq!(rig.create(made(i64::MAX)).await.status, 201);
 }
 
 #[tokio::test]
@@ -148,6 +148,7 @@ async fn a_part_sent_again_replaces_itself_and_is_noted() {
     });
     assert_eq!(complete.count(), 1, "complete once");
     assert_eq!(std::fs::read(sim.asset_file(&asset)).unwrap(), b"abcdefgh");
+    assert!(!sim.storage_dir().join(".incoming").join(&asset.id).exists(), "the last copy was not kept");
 }
 
 #[tokio::test]
