@@ -64,7 +64,7 @@ pub enum Validity {
 
 /// A cloud on your desk: pairs camera rigs, takes in their clips, and fails when told to.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "rigpost-sim", version, about, after_help = AFTER_HELP)]
+#[command(name = "rigpost-sim", version, after_help = AFTER_HELP)]
 pub struct Args {
     /// Address and port to listen on; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
