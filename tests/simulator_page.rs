@@ -8,6 +8,7 @@ use std::time::Duration;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rigpost::sim::{Sim, SimOptions};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A browser of its own, closed with the test.
 struct Phone {
     client: Client,
-    _driver: Child,
+    driver: Child,
     _profile: tempfile::TempDir,
 }
 
@@ -28,6 +29,7 @@ impl Phone {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("chromedriver: {error}; {INSTALL}"));
@@ -66,7 +68,7 @@ impl Phone {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap_or_else(|error| panic!("{error}; {INSTALL}"));
-        Self { client, _driver: driver, _profile: profile }
+        Self { client, driver, _profile: profile }
     }
 
     async fn text(&self, css: &str) -> String {
@@ -119,7 +121,15 @@ impl Phone {
     }
 
     async fn close(self) {
-        self.client.close().await.unwrap();
+        self.client.clone().close().await.unwrap();
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        // The driver alone would leave the browser of a failed test behind.
+        let group = self.driver.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let _gone = group.map(|group| kill_process_group(group, Signal::KILL));
     }
 }
 
