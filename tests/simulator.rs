@@ -1,11 +1,15 @@
 //! The simulator's rules, seen from outside: every test is a client that keeps or breaks one of them.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 #[path = "simulator/client.rs"]
 mod client;
 #[path = "simulator/faults.rs"]
 mod faults;
 #[path = "simulator/pairing.rs"]
 mod pairing;
+#[path = "simulator/program.rs"]
+mod program;
 #[path = "simulator/tokens.rs"]
 mod tokens;
 #[path = "simulator/uploads.rs"]

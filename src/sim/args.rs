@@ -18,12 +18,13 @@ FAULTS
     402, 403, 404, 409, 422     that status, with the cloud's detailed JSON
     paused                      409 \"Channel Paused\"
     429[=SECONDS]               rate limited, with Retry-After
-    500, 503, ...               that status, plain text
+    500, 503, ...               that status, plain text (for part: the storage's XML, also for 400, 403, 404)
     html-404, captive-portal    an HTML page with status 404 or 200
     redirect                    302 to a log-in page
     stall                       never answers
     reset                       TCP reset
     reset-after=BYTES           TCP reset after that many bytes of a part
+    stall-after=BYTES           reads that many bytes of a part and no more
     delay=MILLISECONDS          late, but normal
 
   After the effect (the cloud has done it, the device does not know):
@@ -63,7 +64,7 @@ pub enum Validity {
 
 /// A cloud on your desk: pairs camera rigs, takes in their clips, and fails when told to.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "rigpost-sim", version, about, after_help = AFTER_HELP)]
+#[command(name = "rigpost-sim", version, after_help = AFTER_HELP)]
 pub struct Args {
     /// Address and port to listen on; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]

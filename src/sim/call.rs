@@ -34,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) uri: Uri,
     pub(crate) fault: Option<FaultKind>,
+    /// The connection was used for a pairing code before.
+    pub(crate) repeats_code_request: bool,
     method: Method,
     request: u64,
     pub(crate) body_in: AtomicU64,
@@ -53,11 +55,12 @@ impl Call {
         let request = connection.next_request();
         Self {
             app,
-            connection,
             endpoint,
             headers: parts.headers,
             uri: parts.uri,
             fault,
+            repeats_code_request: endpoint == Endpoint::DeviceCode && !connection.first_code_request(),
+            connection,
             method: parts.method,
             request,
             body_in: AtomicU64::new(0),

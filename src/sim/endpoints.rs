@@ -108,7 +108,8 @@ fn issued(call: &Call, tokens: Value) -> (Reply, bool) {
 
 fn device_code(call: &Call, form: &Fields, world: &mut World, now: Moment) -> Outcome {
     // Observed of Frame.io: a second code request on one connection is told to slow down, whatever the delay.
-    if !call.connection.first_code_request() {
+    if call.repeats_code_request {
+        world.violation("asked for a second code on one connection".to_owned());
         call.known().detail = Some("second code request on this connection".to_owned());
         return Err(Reply::oauth("slow_down"));
     }
@@ -150,7 +151,7 @@ fn create(call: &Call, content: &Content, world: &mut World, now: Moment) -> Out
     let answer = world.create_asset(&client_id, &body, &call.base(), now).map_err(with_limits)?;
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
     call.known().detail = Some(format!("asset {} {}", text("id"), text("name")));
-    Ok((with_limits(Reply::json(answer)), true))
+    Ok((with_limits(Reply::new(StatusCode::CREATED, Payload::Json(answer))), true))
 }
 
 /// The device as `GET /v2/devices/me` shows it.

@@ -230,7 +230,6 @@ impl Journal {
         }
         let n = event.n;
         inner.events.push_back(event.clone());
-        drop(inner);
         let held = self.hold.send_if_modified(|hold| {
             let here = match hold.point {
                 Some(HoldPoint::Number(number)) => number == n,
@@ -244,6 +243,7 @@ impl Journal {
             here
         });
         self.last.send_replace(n);
+        drop(inner);
         (n, held)
     }
 
@@ -259,8 +259,10 @@ impl Journal {
 
     /// Arms one hold point; whatever was held before is released.
     pub(crate) fn hold(&self, point: HoldPoint) {
+        // Locked to the end, so that the event cannot pass between the look and the arming.
+        let inner = self.lock();
         let past = match point {
-            HoldPoint::Number(n) => self.lock().events.iter().find(|event| event.n == n).cloned(),
+            HoldPoint::Number(n) => inner.events.iter().find(|event| event.n == n).cloned(),
             HoldPoint::Next(..) => None,
         };
         let point = if past.is_some() { None } else { Some(point) };

@@ -23,7 +23,7 @@ pub enum FaultKind {
     OAuth(String),
     /// 429 with rate-limit headers; the value is `Retry-After` in seconds.
     RateLimited(u64),
-    /// 500 or 503 or any other bare status with a plain text body.
+    /// 500 or 503 or any other bare status with a plain text body; for parts in the storage's XML shape.
     Status(u16),
     /// 404 with an HTML page, as made by a box on the way.
     Html404,
@@ -37,6 +37,8 @@ pub enum FaultKind {
     Reset,
     /// The connection is reset after this many body bytes were read (parts only; others reset at once).
     ResetAfter(u64),
+    /// After this many body bytes nothing more is read (parts only; others stall at once).
+    StallAfter(u64),
     /// The effect happens, half of the answer is sent, then the connection is reset.
     ResetMidBody,
     /// The effect happens, then the connection ends without an answer.
@@ -55,7 +57,7 @@ pub enum FaultKind {
     MissingFields,
     /// 409 "Channel Paused" in the detailed shape.
     ChannelPaused,
-    /// This status (402, 403, 404, 409, ...) in the detailed shape.
+    /// This status (402, 403, 404, 409, ...) in the detailed shape; for parts in the storage's XML shape.
     Detailed(u16),
     /// This status and JSON body.
     Raw(u16, Value),
@@ -76,6 +78,7 @@ impl FaultKind {
             Self::Stall => "stall".to_owned(),
             Self::Reset => "reset".to_owned(),
             Self::ResetAfter(bytes) => format!("reset-after={bytes}"),
+            Self::StallAfter(bytes) => format!("stall-after={bytes}"),
             Self::ResetMidBody => "reset-mid-body".to_owned(),
             Self::LostAnswer => "lost-answer".to_owned(),
             Self::Garbage => "garbage".to_owned(),
@@ -115,6 +118,7 @@ impl FaultKind {
             "stall" => Self::Stall,
             "reset" => Self::Reset,
             "reset-after" => Self::ResetAfter(number(None)?),
+            "stall-after" => Self::StallAfter(number(None)?),
             "reset-mid-body" => Self::ResetMidBody,
             "lost-answer" => Self::LostAnswer,
             "garbage" => Self::Garbage,

@@ -36,6 +36,9 @@ pub(crate) async fn instead(call: &Arc<Call>, content: &Content) -> Option<Reply
             reply.headers.retain(|(name, _)| *name != "retry-after");
             Some(reply.header("retry-after", seconds))
         }
+        FaultKind::Status(status) | FaultKind::Detailed(status) if call.endpoint == Endpoint::Part => {
+            Some(storage(*status))
+        }
         FaultKind::Status(status) => Some(bare(*status, "text/plain", "simulated failure\n")),
         FaultKind::Html404 => Some(bare(404, "text/html", NOT_FOUND_PAGE)),
         FaultKind::CaptivePortal => Some(bare(200, "text/html", PORTAL_PAGE)),
@@ -43,7 +46,7 @@ pub(crate) async fn instead(call: &Arc<Call>, content: &Content) -> Option<Reply
             let reply = Reply::new(StatusCode::FOUND, Payload::Empty);
             Some(reply.header("location", "http://captive.example/login"))
         }
-        FaultKind::Stall => std::future::pending().await,
+        FaultKind::Stall | FaultKind::StallAfter(_) => std::future::pending().await,
         FaultKind::Reset | FaultKind::ResetAfter(_) => match call.cut(true).await {},
         FaultKind::ChannelPaused => Some(Reply::paused()),
         FaultKind::Detailed(status) => Some(detailed(*status)),
@@ -100,6 +103,7 @@ pub(crate) async fn spoil(call: &Arc<Call>, mut reply: Reply) -> (Reply, bool) {
         | FaultKind::Stall
         | FaultKind::Reset
         | FaultKind::ResetAfter(_)
+        | FaultKind::StallAfter(_)
         | FaultKind::ChannelPaused
         | FaultKind::Detailed(_)
         | FaultKind::Raw(..)
@@ -126,6 +130,20 @@ fn status_code(status: u16) -> StatusCode {
 
 fn bare(status: u16, kind: &'static str, text: &str) -> Reply {
     Reply::new(status_code(status), Payload::Raw(kind, text.as_bytes().to_vec()))
+}
+
+/// The storage's way to say it.
+fn storage(status: u16) -> Reply {
+    let (code, message) = match status {
+        400 => {
+            ("RequestTimeout", "Your socket connection to the server was not read from or written to in time")
+        }
+        403 => ("AccessDenied", "Access Denied"),
+        404 => ("NoSuchUpload", "The specified upload does not exist"),
+        503 => ("SlowDown", "Please reduce your request rate"),
+        _ => ("InternalError", "We encountered an internal error. Please try again"),
+    };
+    Reply::xml(status_code(status), code, message)
 }
 
 fn detailed(status: u16) -> Reply {

@@ -22,9 +22,8 @@ use super::{faulty, wire};
 pub(crate) async fn serve(call: &Arc<Call>, body: Body) -> Response<Body> {
     let early = match ticket(call) {
         Ok(ticket) => {
-            call.known().client_id = Some(ticket.client_id.clone());
-            // A reset after K bytes strikes while the body is read.
-            let later = matches!(call.fault, Some(FaultKind::ResetAfter(_)));
+            // Such a fault strikes while the body is read.
+            let later = mid_body(call).is_some();
             let fault = if later { None } else { faulty::instead(call, &Content::Unreadable).await };
             fault.map_or(Ok(ticket), Err)
         }
@@ -41,10 +40,22 @@ pub(crate) async fn serve(call: &Arc<Call>, body: Body) -> Response<Body> {
     call.respond(reply, half)
 }
 
-fn ticket(call: &Call) -> Result<PartTicket, Reply> {
+/// Asset and part number, as the path names them.
+fn place(call: &Call) -> (&str, u64) {
     let mut segments = call.uri.path().trim_start_matches("/s3/parts/").split('/');
     let asset = segments.next().unwrap_or_default();
-    let n = segments.next().and_then(|n| n.parse().ok()).unwrap_or(0);
+    (asset, segments.next().and_then(|n| n.parse().ok()).unwrap_or(0))
+}
+
+/// Writes down whose asset this is about.
+pub(crate) fn note_caller(call: &Call) {
+    let (asset, _) = place(call);
+    let owner = call.app.world(call.app.now()).assets.get(asset).map(|asset| asset.device.clone());
+    call.known().client_id = owner;
+}
+
+fn ticket(call: &Call) -> Result<PartTicket, Reply> {
+    let (asset, n) = place(call);
     let query = url::form_urlencoded::parse(call.uri.query().unwrap_or_default().as_bytes());
     let signature: Cow<'_, str> = query
         .into_iter()
@@ -71,6 +82,23 @@ async fn take_in(call: &Arc<Call>, ticket: &PartTicket, body: Body) -> Reply {
     }
 }
 
+/// The number of body bytes after which a fault strikes, if it is of that kind.
+fn mid_body(call: &Call) -> Option<u64> {
+    if let Some(FaultKind::ResetAfter(bytes) | FaultKind::StallAfter(bytes)) = &call.fault {
+        Some(*bytes)
+    } else {
+        None
+    }
+}
+
+/// Resets the connection, or reads no further for ever. Does not return.
+async fn stop(call: &Call) {
+    if matches!(call.fault, Some(FaultKind::ResetAfter(_))) {
+        match call.cut(true).await {}
+    }
+    std::future::pending::<()>().await;
+}
+
 /// Reads the body to disk. A connection that breaks takes this future down with it.
 async fn read(call: &Arc<Call>, ticket: &PartTicket, mut body: Body) -> Result<PartFile, Reply> {
     let broken = |error: std::io::Error| {
@@ -79,14 +107,11 @@ async fn read(call: &Arc<Call>, ticket: &PartTicket, mut body: Body) -> Result<P
         call.known().detail = Some(format!("cannot store: {error}"));
         reply
     };
-    let limit = match call.fault {
-        Some(FaultKind::ResetAfter(bytes)) => Some(bytes),
-        _ => None,
-    };
+    let limit = mid_body(call);
     let mut writer = call.app.storage.part(&ticket.asset, ticket.n, &call.unique());
     let mut read = 0;
-    if limit.is_some_and(|limit| limit == 0) {
-        match call.cut(true).await {}
+    if limit == Some(0) {
+        stop(call).await;
     }
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
@@ -97,14 +122,15 @@ async fn read(call: &Arc<Call>, ticket: &PartTicket, mut body: Body) -> Result<P
         read += data.len() as u64;
         call.body_in.store(read, Ordering::Relaxed);
         if limit.is_some_and(|limit| read >= limit) {
-            match call.cut(true).await {}
+            stop(call).await;
         }
         writer.push(data).await.map_err(broken)?;
     }
     if read != ticket.size {
         return Err(Reply::xml(StatusCode::BAD_REQUEST, "IncompleteBody", "The body ended too early"));
     }
-    writer.finish().await.map_err(broken)
+    let keep = call.app.world(call.app.now()).wants_part(&ticket.asset);
+    writer.finish(keep).await.map_err(broken)
 }
 
 async fn stored(call: &Arc<Call>, ticket: &PartTicket, part: &PartFile) -> Reply {

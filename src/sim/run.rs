@@ -167,9 +167,11 @@ impl fmt::Display for Event {
         if let Some(fault) = &self.fault {
             write!(f, " (fault {fault})")?;
         }
+        // A good answer repeats what its effect said.
+        let repeats = self.kind == EventKind::Replied && self.error.is_none();
         match &self.detail {
-            Some(detail) => write!(f, ": {detail}"),
-            None => Ok(()),
+            Some(detail) if !repeats => write!(f, ": {detail}"),
+            Some(_) | None => Ok(()),
         }
     }
 }

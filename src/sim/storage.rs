@@ -116,15 +116,19 @@ struct Writer {
 
 impl Writer {
     fn file(&mut self) -> io::Result<&mut File> {
-        if self.file.is_none()
-            && let Some(dir) = self.temporary.parent()
-        {
+        let file = match self.file.take() {
+            Some(file) => file,
+            // An attempt that gives up may remove the directory between our two steps.
+            None => self.create().or_else(|_raced| self.create())?,
+        };
+        Ok(self.file.insert(file))
+    }
+
+    fn create(&self) -> io::Result<File> {
+        if let Some(dir) = self.temporary.parent() {
             fs::create_dir_all(dir)?;
         }
-        match &mut self.file {
-            Some(file) => Ok(file),
-            empty @ None => Ok(empty.insert(File::create(&self.temporary)?)),
-        }
+        File::create(&self.temporary)
     }
 
     fn write(&mut self, blocks: &[Bytes]) -> io::Result<()> {
@@ -135,10 +139,16 @@ impl Writer {
         blocks.iter().try_for_each(|block| file.write_all(block))
     }
 
-    fn finish(mut self) -> io::Result<PartFile> {
+    fn finish(mut self, keep: bool) -> io::Result<PartFile> {
         self.file()?;
-        self.file = None;
-        fs::rename(&self.temporary, &self.whole)?;
+        if keep {
+            self.file = None;
+            match fs::rename(&self.temporary, &self.whole) {
+                // The asset was put together in the meantime; this part was a copy.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                renamed => renamed?,
+            }
+        }
         let hash = std::mem::take(&mut self.hash);
         Ok(PartFile { sha256: secret::hex(hash.finalize().as_slice()) })
     }
@@ -147,8 +157,9 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if self.file.take().is_some() {
-            // An unfinished part; the asset's directory is removed with the asset at the latest.
+            // Unfinished or not wanted. The directory goes too, unless other parts lie in it.
             let _gone = fs::remove_file(&self.temporary);
+            let _in_use = self.temporary.parent().map(fs::remove_dir);
         }
     }
 }
@@ -176,10 +187,11 @@ impl PartWriter {
         Ok(())
     }
 
-    pub(crate) async fn finish(mut self) -> io::Result<PartFile> {
+    /// Ends the part. Without `keep` it is only hashed: a copy of a part whose asset is complete.
+    pub(crate) async fn finish(mut self, keep: bool) -> io::Result<PartFile> {
         self.flush().await?;
         let writer = self.writer.take().ok_or_else(|| io::Error::other("part writer failed before"))?;
-        tokio::task::spawn_blocking(move || writer.finish()).await.map_err(io::Error::other)?
+        tokio::task::spawn_blocking(move || writer.finish(keep)).await.map_err(io::Error::other)?
     }
 }
 

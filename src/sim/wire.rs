@@ -36,6 +36,7 @@ pub(crate) async fn serve(
     if head.method == Method::PUT && path.starts_with("/s3/parts/") {
         let fault = app.faults().strike(Endpoint::Part);
         let call = Arc::new(Call::new(app, connection, Endpoint::Part, head, fault));
+        parts::note_caller(&call);
         call.reach(EventKind::Received).await;
         return parts::serve(&call, body).await;
     }

@@ -21,6 +21,12 @@ pub(crate) fn http() -> reqwest::ClientBuilder {
     reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none())
 }
 
+/// Lets real time pass: the rules under test are about it.
+#[expect(clippy::disallowed_methods, reason = "the simulator's clock is the machine's")]
+pub(crate) async fn pass(ms: u64) {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+}
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -151,7 +157,7 @@ impl<'a> Rig<'a> {
             "name": "A001.mov", "filetype": "video/quicktime", "filesize": size, "offset": 0, "parts": parts,
         });
         let answer = self.create(body).await;
-        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.status, 201, "{}", answer.text);
         let urls = answer.json()["upload_urls"].as_array().unwrap().clone();
         (answer.text_of("id"), urls.iter().map(|url| url.as_str().unwrap().to_owned()).collect())
     }

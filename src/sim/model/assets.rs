@@ -105,7 +105,6 @@ pub(crate) struct PartTicket {
     pub(crate) asset: String,
     pub(crate) n: u64,
     pub(crate) size: u64,
-    pub(crate) client_id: String,
 }
 
 /// What a PUT shows of itself before its body.
@@ -255,7 +254,12 @@ impl World {
         }
         let size = asset.part_size(put.n);
         let Some(length) = put.content_length else {
-            return bad("MissingContentLength", "You must provide the Content-Length HTTP header");
+            let status = StatusCode::LENGTH_REQUIRED;
+            return Err(Reply::xml(
+                status,
+                "MissingContentLength",
+                "You must provide the Content-Length HTTP header",
+            ));
         };
         if length != size {
             let which = format!(
@@ -266,8 +270,12 @@ impl World {
             let code = if length < size { "EntityTooSmall" } else { "EntityTooLarge" };
             return bad(code, "The part does not have the size its place in the file demands");
         }
-        let client_id = asset.device.clone();
-        Ok(PartTicket { asset: asset.id.clone(), n: put.n, size, client_id })
+        Ok(PartTicket { asset: asset.id.clone(), n: put.n, size })
+    }
+
+    /// Whether the parts of this asset are still to be put together.
+    pub(crate) fn wants_part(&self, asset: &str) -> bool {
+        self.assets.get(asset).is_some_and(|asset| !asset.assembling && asset.sha256.is_none())
     }
 
     /// A part arrived whole. Returns how often it has arrived by now, and whether it was the last one missing.

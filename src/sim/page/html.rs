@@ -56,22 +56,24 @@ pub(super) fn page(step: &Step<'_>, lists: &str) -> String {
 fn notices(said: Option<&str>, wrong: Option<&str>) -> String {
     let mut notices = String::new();
     if let Some(said) = said {
-        let _ = write!(notices, "<p class=\"said\" role=\"status\">{}</p>\n", escape(said));
+        let _ = writeln!(notices, "<p class=\"said\" role=\"status\">{}</p>", escape(said));
     }
     if let Some(wrong) = wrong {
-        let _ = write!(notices, "<p class=\"wrong\" role=\"alert\" id=\"wrong\">{}</p>\n", escape(wrong));
+        let _ = writeln!(notices, "<p class=\"wrong\" role=\"alert\" id=\"wrong\">{}</p>", escape(wrong));
     }
     notices
 }
 
 fn ask(typed: &str, said: Option<&str>, wrong: Option<&str>) -> String {
+    // After a success there is nothing to type, and a phone's keyboard would hide the lists.
+    let focus = if said.is_some() { "" } else { " autofocus" };
     let described = if wrong.is_some() { " aria-invalid=\"true\" aria-describedby=\"wrong\"" } else { "" };
     format!(
         "<section class=\"card\"><h1>Connect a device</h1>\n{}\
          <form action=\"/device\" method=\"get\">\n\
          <label for=\"code\">Six-digit code on the device</label>\n\
          <input id=\"code\" name=\"code\" value=\"{}\" inputmode=\"numeric\" autocomplete=\"one-time-code\" \
-         pattern=\"[0-9 \\-]*\" maxlength=\"12\" placeholder=\"000000\" required autofocus{described}>\n\
+         pattern=\"[0-9 \\-]*\" maxlength=\"12\" placeholder=\"000000\" required{focus}{described}>\n\
          <button class=\"primary\" id=\"continue\">Continue</button>\n</form></section>\n",
         notices(said, wrong),
         escape(typed),
@@ -83,10 +85,10 @@ fn choose(code: &str, device: &str, projects: &[ProjectView], wrong: Option<&str
     for (number, project) in projects.iter().enumerate() {
         let checked = if number == 0 { " checked" } else { "" };
         let name = escape(&project.name);
-        let _ = write!(
+        let _ = writeln!(
             choices,
             "<label class=\"choice\"><input type=\"radio\" name=\"project\" value=\"{name}\" required{checked}>\
-             <span>{name}</span></label>\n"
+             <span>{name}</span></label>"
         );
     }
     format!(
@@ -113,9 +115,9 @@ pub(super) fn lists(codes: &[CodeView], devices: &[DeviceView], assets: &[AssetV
             "<section class=\"card\" id=\"waiting\"><h2>Waiting for their code</h2>\n<ul class=\"plain\">\n",
         );
         for code in waiting {
-            let _ = write!(
+            let _ = writeln!(
                 html,
-                "<li><span>{}</span> <span class=\"note\">{} s left</span></li>\n",
+                "<li><span>{}</span> <span class=\"note\">{} s left</span></li>",
                 escape(&code.name),
                 code.expires_in
             );
@@ -128,9 +130,9 @@ pub(super) fn lists(codes: &[CodeView], devices: &[DeviceView], assets: &[AssetV
         html.push_str("<p class=\"note\">No device is connected yet.</p>\n");
     }
     for code in connecting {
-        let _ = write!(
+        let _ = writeln!(
             html,
-            "<article><h3>{} <span class=\"state\">connecting</span></h3></article>\n",
+            "<article><h3>{} <span class=\"state\">connecting</span></h3></article>",
             escape(&code.name)
         );
     }
@@ -141,7 +143,7 @@ pub(super) fn lists(codes: &[CodeView], devices: &[DeviceView], assets: &[AssetV
     }
     assets.iter().rev().take(MOST_CLIPS).for_each(|asset| html.push_str(&clip_html(asset)));
     if assets.len() > MOST_CLIPS {
-        let _ = write!(html, "<p class=\"note\">and {} older ones</p>\n", assets.len() - MOST_CLIPS);
+        let _ = writeln!(html, "<p class=\"note\">and {} older ones</p>", assets.len() - MOST_CLIPS);
     }
     html.push_str("</section>\n");
     html
@@ -194,18 +196,18 @@ fn clip_html(asset: &AssetView) -> String {
     let (done, total) = (asset.parts_done, asset.parts_total);
     let arrived = match &asset.sha256 {
         Some(sha256) => format!(
-            "<p class=\"note\">{total} {}</p>\n<p class=\"hash\"><span class=\"note\">SHA-256</span> <code>{sha256}</code></p>",
+            ", {total} {}</p>\n<p class=\"hash\"><span class=\"note\">SHA-256</span> <code>{sha256}</code></p>",
             if total == 1 { "part" } else { "parts" }
         ),
         None => format!(
-            "<p><progress max=\"{total}\" value=\"{done}\" aria-label=\"Parts arrived\"></progress> \
+            "</p>\n<p><progress max=\"{total}\" value=\"{done}\" aria-label=\"Parts arrived\"></progress> \
              <span class=\"note\">{done} of {total} parts</span></p>"
         ),
     };
     let state = if asset.sha256.is_some() { ("arrived", "arrived") } else { ("", "arriving") };
     format!(
         "<article><h3>{name} <span class=\"state {}\">{}</span></h3>\n<p>{project}, {size}</p>\n\
-         <p class=\"note\">{created}</p>\n{arrived}\n</article>\n",
+         <p class=\"note\">{created}{arrived}\n</article>\n",
         state.0,
         state.1,
         name = escape(&asset.name),

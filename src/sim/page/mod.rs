@@ -46,7 +46,8 @@ fn show(app: &App, status: StatusCode, step: &Step<'_>) -> Reply {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Not "no-referrer": browsers would send our own forms with `Origin: null`.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (status, headers, Html(html::page(step, &lists_html(app)))).into_response()

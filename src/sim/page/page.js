@@ -1,3 +1,6 @@
+// After a mistake the next key replaces what was typed.
+if (document.getElementById("wrong")) document.getElementById("code")?.select();
+
 // Refreshes the lists, unless somebody is about to press a button in them.
 const lists = document.getElementById("lists");
 let shown = lists.innerHTML;
