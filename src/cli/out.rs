@@ -45,6 +45,7 @@ impl Out {
         Self { sink: Box::new(stdout), live, colour, fixed: None }
     }
 
+    #[cfg(test)]
     /// Somewhere else, as wide and high as given; without colours.
     pub(crate) fn to(sink: Box<dyn Write>, live: bool, columns: usize, rows: usize) -> Self {
         Self { sink, live, colour: false, fixed: Some((columns, rows)) }

@@ -10,17 +10,15 @@
 //! - However a person leaves (Ctrl-C, closing the terminal), the pairing is cancelled: a code that nobody sees any more
 //!   must not stay valid.
 
-use std::time::Duration;
-
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use tokio::signal::unix::{SignalKind, signal};
 use zbus::Variant;
 
 use super::args::PairArgs;
 use super::bus::{Daemon, Event, Options, Pairing};
 use super::clock;
 use super::exit::{Code, Doing, Failure, from_bus};
+use super::leave::Leaving;
 use super::out::{Out, Tone};
 use super::text::{self, clean};
 use super::words;
@@ -77,26 +75,6 @@ async fn cancel(daemon: &Daemon, screen: &mut Screen<'_>) -> Result<(), Failure>
         "the pairing is cancelled; the code is no longer valid",
         "start again: rigpost pair",
     ))
-}
-
-/// The ways in which a person ends a program.
-struct Leaving([tokio::signal::unix::Signal; 3]);
-
-impl Leaving {
-    fn new() -> Result<Self, Failure> {
-        let [interrupt, terminate, hangup] =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-        Ok(Self([interrupt?, terminate?, hangup?]))
-    }
-
-    async fn next(&mut self) {
-        let Self([interrupt, terminate, hangup]) = self;
-        tokio::select! {
-            _ = interrupt.recv() => (),
-            _ = terminate.recv() => (),
-            _ = hangup.recv() => (),
-        }
-    }
 }
 
 /// Shows each code until the pairing ends.
@@ -231,8 +209,6 @@ fn ended(now: &Pairing) -> Failure {
 fn time_left(now: &Pairing, give_up: Option<u64>) -> (u64, Option<u64>) {
     (clock::seconds_until(now.code_expires_at), give_up.map(clock::seconds_until))
 }
-
-const _: () = assert!(Duration::from_secs(1).as_micros() > clock::TICK.as_micros());
 
 #[cfg(test)]
 mod tests {

@@ -81,6 +81,14 @@ pub(crate) fn date(unix: i64) -> String {
     }
 }
 
+/// A time of the day in the rig's time zone, from Unix seconds: "09:12:33".
+pub(crate) fn time_of_day(unix: i64) -> String {
+    match jiff::Timestamp::from_second(unix) {
+        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string(),
+        Err(_) => "--:--:--".to_owned(),
+    }
+}
+
 /// Columns that the text takes on a terminal.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
