@@ -75,7 +75,6 @@ fn programs() -> Vec<Program> {
     ]
 }
 
-#[expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
 fn main() -> Result<(), Box<dyn Error>> {
     for source in SOURCES {
         println!("cargo:rerun-if-changed={source}");

@@ -62,6 +62,11 @@ impl Out {
         }
     }
 
+    /// Columns for text: those of the terminal, and no limit where no person looks.
+    pub(crate) fn columns(&self) -> usize {
+        if self.live { self.size().0 } else { usize::MAX }
+    }
+
     /// The text in its colour, where colours are wanted.
     pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
         let code = match tone {

@@ -2,7 +2,6 @@
 //!
 //! # Decisions
 //!
-//! - The QR code comes first and the code last: on a small screen what scrolls away is the part that is not needed.
 //! - Only the countdown line is rewritten. When the code is renewed or used up, the block is wiped, so that no dead code
 //!   stays on the screen to be typed by mistake. No alternate screen: the outcome must stay after the program ends.
 //! - The QR code gets white on black whatever the terminal's colours are: scanners need the contrast the right way round.
@@ -23,6 +22,7 @@ use super::out::{Out, Tone};
 use super::text::{self, clean};
 use super::words;
 
+mod layout;
 mod screen;
 
 use screen::Screen;
@@ -89,6 +89,8 @@ async fn follow(
     loop {
         let now = daemon.read_pairing().await.map_err(group)?;
         match now.state.as_str() {
+            // The code may be read a moment before or after the state.
+            "waiting-for-user" if now.user_code.is_empty() => screen.note("Asking for a code …")?,
             "waiting-for-user" => show(daemon, &now, args, screen).await?,
             "requesting-code" => {
                 let why = words::reason(&now.reason).map(|why| format!(": {why}")).unwrap_or_default();

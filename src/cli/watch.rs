@@ -215,8 +215,11 @@ impl<'a> Board<'a> {
         self.total.set_message("");
     }
 
+    /// Leaves what was last seen where it is. Wiping it would hit the wrong lines: the "^C" that the terminal itself
+    /// writes has moved the cursor.
     fn end(&mut self) -> io::Result<()> {
-        self.multi.clear()
+        self.multi.set_draw_target(ProgressDrawTarget::hidden());
+        if self.out.live { self.out.raw("\n") } else { Ok(()) }
     }
 }
 
@@ -245,6 +248,6 @@ fn left(queue: &Queue) -> String {
     match queue.rate {
         _ if queue.paused => format!("{left}; paused"),
         0 => left,
-        rate => format!("{left}; {}/s; about {}", text::size(rate), text::duration(queue.bytes_left / rate)),
+        rate => format!("{left}; {}/s; {}", text::size(rate), text::about(queue.bytes_left / rate)),
     }
 }

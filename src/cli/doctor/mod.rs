@@ -53,7 +53,12 @@ impl Check {
         finding: impl Into<String>,
         next: impl Into<String>,
     ) -> Self {
-        Self { check, verdict, finding: text::clean(&finding.into()), next: next.into() }
+        Self {
+            check,
+            verdict,
+            finding: text::clean(&text::without_errno(&finding.into())),
+            next: next.into(),
+        }
     }
 
     fn ok(check: &'static str, finding: impl Into<String>) -> Self {
@@ -140,8 +145,7 @@ fn lines(check: &Check, out: &Out) -> Vec<String> {
         Verdict::Fail => (Tone::Bad, "FAIL"),
         Verdict::Skipped => (Tone::Dim, "--"),
     };
-    let columns = if out.live { out.size().0 } else { usize::MAX };
-    let room = columns.saturating_sub(VERDICT + NAME + 2).max(20);
+    let room = out.columns().saturating_sub(VERDICT + NAME + 2).max(20);
     let word = out.paint(tone, &text::left(word, VERDICT));
     let mut lines = Vec::new();
     for (i, line) in text::wrap(&check.finding, room).iter().enumerate() {

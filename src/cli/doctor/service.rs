@@ -30,9 +30,10 @@ pub(super) async fn check(daemon: &Daemon, report: &mut Report<'_>) -> Result<Op
         }
         Err(error) => {
             let failure = from_bus(&error, Doing::Group);
-            report.add(match failure.code {
-                Code::NotAllowed => Check::ok("daemon", "runs"),
-                _ => Check::fail("daemon", "runs, but does not answer", "journalctl -u rigpost -e"),
+            report.add(if failure.code == Code::NotAllowed {
+                Check::ok("daemon", "runs")
+            } else {
+                Check::fail("daemon", "runs, but does not answer", "journalctl -u rigpost -e")
             })?;
             report.add(Check::fail("access", failure.what, failure.next))?;
             Ok(None)
@@ -97,7 +98,7 @@ pub(super) fn protection(device: Option<&Device>) -> Check {
         "none" => Check::fail(
             NAME,
             secrets,
-            "journalctl -u rigpost -u rigpost-key says why; if the key is lost for good: sudo rigpost provision",
+            "journalctl -u rigpost says why; if the key is lost for good: sudo rigpost provision",
         ),
         _ => Check::warn(NAME, secrets, "on a rig, let systemd hold the key: leave out `vault.key_file`"),
     }
