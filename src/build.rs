@@ -75,7 +75,6 @@ fn programs() -> Vec<Program> {
     ]
 }
 
-#[expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
 fn main() -> Result<(), Box<dyn Error>> {
     for source in SOURCES {
         println!("cargo:rerun-if-changed={source}");
@@ -92,6 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let root =
         env::var_os("RIGPOST_DOCS_DIR").or_else(|| env::var_os("OUT_DIR")).ok_or("cargo sets OUT_DIR")?;
+    println!("cargo:rustc-env=RIGPOST_DOCS={}", PathBuf::from(&root).display());
     let (man, completions) = (PathBuf::from(&root).join("man"), PathBuf::from(&root).join("completions"));
     fs::create_dir_all(&man)?;
     fs::create_dir_all(&completions)?;

@@ -1,4 +1,5 @@
 //! The program `rigpost` as a person or a script runs it, against a daemon that does what the test says.
+#![expect(clippy::unwrap_used, reason = "a test ends there")]
 
 #[path = "cli/fake.rs"]
 mod fake;
@@ -342,4 +343,186 @@ async fn version_asks_without_starting_the_daemon() {
     let _service = fake.serve(&bus).await;
     let (_, output, _) = run(&bus, &["version"]).await;
     assert_eq!(output, format!("rigpost {}\nrigpostd 9.8.7\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[tokio::test]
+async fn watching_prints_events_and_stops_nothing() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![Step::Grant("Moonrise")]));
+    let service = fake.serve(&bus).await;
+    let mut watch = Pairing::start(&bus, &["watch"]);
+    assert!(watch.line().await.ends_with(" Ready to pair"));
+    assert!(watch.line().await.ends_with(" Nothing left to send"));
+    fake.step(&service).await;
+    assert!(watch.line().await.ends_with(" Paired with Moonrise"));
+    let item = fake::item(7, &bus.path("A001.mov"), "failed", "The file is gone.");
+    let emitter = zbus::object_server::SignalEmitter::new(&service, fake::PATH).unwrap();
+    fake::Queue::item_changed(&emitter, 7, item).await.unwrap();
+    assert!(watch.line().await.ends_with(" failed A001.mov: The file is gone."));
+    service.close().await.unwrap();
+    assert!(watch.line().await.ends_with(" the daemon stopped"));
+    let _service = fake.serve(&bus).await;
+    assert!(watch.line().await.ends_with(" the daemon is running"));
+    let pid = rustix::process::Pid::from_raw(watch.child.id().unwrap() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(watch.end().await, (0, String::new()));
+    assert!(fake.world().calls.is_empty());
+}
+
+/// A provider, or what stands in its place, that gives everybody the same answer.
+async fn answering(answer: String) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let n = stream.read(&mut request).await.unwrap();
+            assert!(request[..n].starts_with(b"GET /health HTTP/1.1\r\n"));
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+fn http(status: &str, kind: &str, extra: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{extra}Connection: close\r\n\r\n{body}"
+    )
+}
+
+/// What doctor finds with this provider: (verdict, finding, next) of each check.
+async fn doctor(bus: &Bus, base_url: &str) -> impl Fn(&str) -> (String, String, String) + use<> {
+    let config = bus.path("rigpost.toml");
+    let state = bus.path("state");
+    std::fs::create_dir_all(&state).unwrap();
+    let text = format!("[provider]\nbase_url = \"{base_url}\"\n[state]\ndir = {state:?}\n");
+    std::fs::write(&config, text).unwrap();
+    let (_, output, errors) = run(bus, &["doctor", "--json", "--config", config.to_str().unwrap()]).await;
+    assert_eq!(errors, "");
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    move |name| {
+        let all = json["checks"].as_array().unwrap();
+        let check =
+            all.iter().find(|check| check["check"] == name).unwrap_or_else(|| panic!("no check {name}"));
+        ["verdict", "finding", "next"].map(|key| check[key].as_str().unwrap().to_owned()).into()
+    }
+}
+
+#[tokio::test]
+async fn doctor_knows_the_provider_from_a_log_in_page() {
+    let bus = Bus::new();
+    let fake = unpaired(vec![]);
+    let _service = fake.serve(&bus).await;
+    let now = jiff::Timestamp::now();
+    let date = |at: jiff::Timestamp| {
+        format!(
+            "Date: {}\r\n",
+            jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap()
+        )
+    };
+    let good = answering(http("200 OK", "application/json", &date(now), r#"{"status":"ok"}"#)).await;
+    let found = doctor(&bus, &good).await;
+    assert_eq!(found("configuration").0, "ok");
+    assert_eq!(found("name").0, "ok");
+    assert_eq!(found("encryption").0, "warn");
+    assert_eq!(found("provider").0, "ok");
+    assert_eq!(found("clock drift").0, "ok");
+    assert_eq!(found("bus").0, "ok");
+    assert_eq!(found("daemon").0, "warn", "another version runs");
+    assert_eq!(found("access").0, "ok");
+    assert_eq!(found("protection").0, "ok");
+    assert_eq!(found("free space").0, "ok");
+
+    let late = date(now - jiff::SignedDuration::from_hours(9));
+    let html = answering(http("200 OK", "text/html", &late, "<html>Welcome to the hotel</html>")).await;
+    let found = doctor(&bus, &html).await;
+    let (verdict, finding, next) = found("provider");
+    assert_eq!(verdict, "fail");
+    assert!(finding.contains("log-in page") && next.contains("browser"), "{finding} {next}");
+    assert_eq!(found("clock drift").0, "fail");
+
+    let away = http("302 Found", "text/plain", "Location: http://login.example/?token=abc\r\n", "");
+    let found = doctor(&bus, &answering(away).await).await;
+    assert_eq!(found("provider").0, "fail");
+    assert!(!found("provider").1.contains("token"));
+}
+
+#[tokio::test]
+async fn doctor_works_without_network_bus_and_daemon() {
+    let bus = Bus::new();
+    let found = doctor(&bus, "https://rigpost.invalid").await;
+    assert_eq!(found("name").0, "fail");
+    assert_eq!(found("provider").0, "skipped");
+    assert_eq!(found("daemon").0, "fail");
+    assert_eq!(found("access").0, "skipped");
+    assert_eq!(found("state").0, "fail", "the directory of the test is open to others");
+
+    // Nobody listens on this port any more.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let found = doctor(&bus, &format!("https://127.0.0.1:{port}/?secret=abc")).await;
+    let (verdict, finding, _) = found("provider");
+    assert_eq!(verdict, "fail");
+    assert!(finding.contains("can't be reached") && !finding.contains("secret"), "{finding}");
+
+    let mut command = rigpost(&bus, &["doctor", "--config", "/nonexistent/rigpost.toml"]);
+    let output = command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus").output().await.unwrap();
+    let (status, output, errors) = shown(&output);
+    assert_eq!((status, errors.as_str()), (1, ""));
+    for line in ["FAIL  configuration", "FAIL  bus ", "--    protection"] {
+        assert!(output.contains(line), "{line}: {output}");
+    }
+}
+
+/// The commands beneath this one, with the names of their pages.
+fn pages(command: &clap::Command, page: &str, found: &mut Vec<(String, clap::Command)>) {
+    found.push((page.to_owned(), command.clone()));
+    for sub in command.get_subcommands() {
+        pages(sub, &format!("{page}-{}", sub.get_name()), found);
+    }
+}
+
+#[test]
+fn man_pages_and_completions_know_everything() {
+    use clap::CommandFactory as _;
+    let docs = std::path::Path::new(env!("RIGPOST_DOCS"));
+    let read = |path: String| {
+        std::fs::read_to_string(docs.join(&path))
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
+            .replace("\\-", "-")
+    };
+    let mut all = Vec::new();
+    pages(&rigpost::cli::args::RigpostArgs::command(), "rigpost", &mut all);
+    assert!(all.len() > 15);
+    for (page, command) in all {
+        let text = read(format!("man/{page}.1"));
+        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "FILES", "SEE ALSO"] {
+            assert!(
+                text.contains(&format!(".SH {section}")) || text.contains(&format!(".SH \"{section}\"")),
+                "{page}: {section}"
+            );
+        }
+        for sub in command.get_subcommands() {
+            assert!(
+                text.contains(&format!("{page}-{}(1)", sub.get_name())),
+                "{page} does not name {}",
+                sub.get_name()
+            );
+        }
+        for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+            if let Some(long) = argument.get_long() {
+                assert!(text.contains(&format!("--{long}")), "{page} does not explain --{long}");
+            }
+        }
+        for word in command.get_arguments().filter(|argument| argument.is_hide_set()) {
+            assert!(
+                !text.contains(word.get_value_names().unwrap()[0].as_str()),
+                "{page} shows a hidden argument"
+            );
+        }
+    }
+    assert!(read("man/rigpostd.8".into()).contains("--check-config"));
+    for file in ["rigpost.bash", "_rigpost", "rigpost.fish"] {
+        let text = read(format!("completions/{file}"));
+        assert!(text.contains("provision") && text.contains("no-qr"), "{file}");
+    }
 }

@@ -64,6 +64,13 @@ pub enum Command {
     ///
     /// Says whether the rig is paired and with which project, what is left to send, what stands in the way, what to do
     /// next, and whether the power can be cut without making anything slower.
+    ///
+    /// With --json, prints one object: "summary" and "next" for a person, and "device", "pairing" and "queue" with the
+    /// properties of the D-Bus interfaces of these names, in snake_case. Times that count from the start of the rig are
+    /// given as seconds from now ("code_expires_in", "access_expires_in"), others as Unix seconds; null means that there is
+    /// none. Keys may be added but are never renamed.
+    ///
+    /// Ends with 0 whenever the daemon could be asked, whatever the state of the rig is.
     Status(StatusArgs),
     /// Pair this rig with a project
     ///

@@ -85,7 +85,7 @@ pub(crate) enum Event {
     /// Properties changed.
     Changed,
     /// An item of the queue entered a new state.
-    Item(u64, Item),
+    Item(Box<Item>),
     /// The daemon left the bus (false) or came (true).
     Owner(bool),
 }
@@ -187,7 +187,7 @@ fn event_of(message: &Message) -> Option<Event> {
         "PropertiesChanged" => Some(Event::Changed),
         "ItemChanged" => {
             let (id, mut item): (u64, Dict) = message.body().deserialize().ok()?;
-            Some(Event::Item(id, Item::read(&mut item)))
+            Some(Event::Item(Box::new(Item { id, ..Item::read(&mut item) })))
         }
         "NameOwnerChanged" => {
             let (_, _, new): (String, String, String) = message.body().deserialize().ok()?;

@@ -20,7 +20,9 @@ mod bus;
 mod clock;
 mod control;
 mod digits;
+mod doctor;
 mod exit;
+mod leave;
 mod out;
 mod pair;
 mod provision;
@@ -28,6 +30,7 @@ mod queue;
 mod status;
 mod text;
 mod version;
+mod watch;
 mod words;
 
 use args::{Command, RigpostArgs};
@@ -67,8 +70,8 @@ async fn run(command: Command, out: &mut Out) -> Result<Code, Failure> {
         Command::Queue(args) => Box::pin(queue::run(&args, out)).await?,
         Command::Pause => control::pause(out).await?,
         Command::Resume => control::resume(out).await?,
-        Command::Watch => return Err(Failure::new(Code::Failure, "not yet", "")),
-        Command::Doctor(_) => return Err(Failure::new(Code::Failure, "not yet", "")),
+        Command::Watch => Box::pin(watch::run(out)).await?,
+        Command::Doctor(args) => return Box::pin(doctor::run(&args, out)).await,
         Command::Version => version::run(out).await?,
     }
     Ok(Code::Ok)

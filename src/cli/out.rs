@@ -45,6 +45,7 @@ impl Out {
         Self { sink: Box::new(stdout), live, colour, fixed: None }
     }
 
+    #[cfg(test)]
     /// Somewhere else, as wide and high as given; without colours.
     pub(crate) fn to(sink: Box<dyn Write>, live: bool, columns: usize, rows: usize) -> Self {
         Self { sink, live, colour: false, fixed: Some((columns, rows)) }
@@ -59,6 +60,11 @@ impl Out {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
             Ok(_) | Err(_) => (80, 24),
         }
+    }
+
+    /// Columns for text: those of the terminal, and no limit where no person looks.
+    pub(crate) fn columns(&self) -> usize {
+        if self.live { self.size().0 } else { usize::MAX }
     }
 
     /// The text in its colour, where colours are wanted.

@@ -2,7 +2,6 @@
 //!
 //! # Decisions
 //!
-//! - The QR code comes first and the code last: on a small screen what scrolls away is the part that is not needed.
 //! - Only the countdown line is rewritten. When the code is renewed or used up, the block is wiped, so that no dead code
 //!   stays on the screen to be typed by mistake. No alternate screen: the outcome must stay after the program ends.
 //! - The QR code gets white on black whatever the terminal's colours are: scanners need the contrast the right way round.
@@ -10,21 +9,20 @@
 //! - However a person leaves (Ctrl-C, closing the terminal), the pairing is cancelled: a code that nobody sees any more
 //!   must not stay valid.
 
-use std::time::Duration;
-
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use tokio::signal::unix::{SignalKind, signal};
 use zbus::Variant;
 
 use super::args::PairArgs;
 use super::bus::{Daemon, Event, Options, Pairing};
 use super::clock;
 use super::exit::{Code, Doing, Failure, from_bus};
+use super::leave::Leaving;
 use super::out::{Out, Tone};
 use super::text::{self, clean};
 use super::words;
 
+mod layout;
 mod screen;
 
 use screen::Screen;
@@ -79,26 +77,6 @@ async fn cancel(daemon: &Daemon, screen: &mut Screen<'_>) -> Result<(), Failure>
     ))
 }
 
-/// The ways in which a person ends a program.
-struct Leaving([tokio::signal::unix::Signal; 3]);
-
-impl Leaving {
-    fn new() -> Result<Self, Failure> {
-        let [interrupt, terminate, hangup] =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-        Ok(Self([interrupt?, terminate?, hangup?]))
-    }
-
-    async fn next(&mut self) {
-        let Self([interrupt, terminate, hangup]) = self;
-        tokio::select! {
-            _ = interrupt.recv() => (),
-            _ = terminate.recv() => (),
-            _ = hangup.recv() => (),
-        }
-    }
-}
-
 /// Shows each code until the pairing ends.
 async fn follow(
     daemon: &Daemon,
@@ -111,6 +89,8 @@ async fn follow(
     loop {
         let now = daemon.read_pairing().await.map_err(group)?;
         match now.state.as_str() {
+            // The code may be read a moment before or after the state.
+            "waiting-for-user" if now.user_code.is_empty() => screen.note("Asking for a code …")?,
             "waiting-for-user" => show(daemon, &now, args, screen).await?,
             "requesting-code" => {
                 let why = words::reason(&now.reason).map(|why| format!(": {why}")).unwrap_or_default();
@@ -231,8 +211,6 @@ fn ended(now: &Pairing) -> Failure {
 fn time_left(now: &Pairing, give_up: Option<u64>) -> (u64, Option<u64>) {
     (clock::seconds_until(now.code_expires_at), give_up.map(clock::seconds_until))
 }
-
-const _: () = assert!(Duration::from_secs(1).as_micros() > clock::TICK.as_micros());
 
 #[cfg(test)]
 mod tests {

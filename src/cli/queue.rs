@@ -96,8 +96,7 @@ fn show(args: &QueueArgs, list: &List, out: &mut Out) -> Result<(), Failure> {
         out.line(&what)?;
         return Ok(());
     }
-    let columns = if out.live { out.size().0 } else { usize::MAX };
-    for line in table(&list.items, columns, out) {
+    for line in table(&list.items, out.columns(), out) {
         out.line(&line)?;
     }
     let hidden = list.total.saturating_sub(u32::try_from(list.items.len()).unwrap_or(u32::MAX));

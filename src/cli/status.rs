@@ -41,15 +41,23 @@ fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
     lines.push(String::new());
     let rows =
         pairing_rows(&now.pairing).into_iter().chain(device_rows(&now.device)).chain(queue_rows(&now.queue));
-    for (label, value) in rows.chain([power_row(&now.device, out)]) {
-        lines.push(format!("  {} {value}", out.paint(Tone::Dim, &text::right(label, LABEL))));
+    let room = out.columns().saturating_sub(LABEL + 3);
+    for (label, value) in rows {
+        for (i, part) in text::wrap(&value, room).iter().enumerate() {
+            let label = if i == 0 { label } else { "" };
+            lines.push(format!("  {} {part}", out.paint(Tone::Dim, &text::right(label, LABEL))));
+        }
     }
+    let (label, value) = power_row(&now.device, out);
+    lines.push(format!("  {} {value}", out.paint(Tone::Dim, &text::right(label, LABEL))));
     lines.extend(closing(now, out));
     lines
 }
 
 /// Columns of the labels.
 const LABEL: usize = 14;
+/// Columns for the name of a clip.
+const TITLE: usize = 36;
 
 type Row = (&'static str, String);
 
@@ -101,7 +109,7 @@ fn access(pairing: &Pairing) -> String {
     };
     match clock::seconds_until(pairing.access_expires_at) {
         0 => format!("to be renewed with the next connection{renewed}"),
-        left => format!("renews itself; good for {}{renewed}", text::duration(left)),
+        left => format!("renews itself; {} left{renewed}", text::duration(left)),
     }
 }
 
@@ -131,7 +139,7 @@ fn queue_rows(queue: &Queue) -> Vec<Row> {
         parts.push("paused".to_owned());
     } else if queue.rate > 0 {
         parts.push(format!("{}/s", text::size(queue.rate)));
-        parts.push(format!("about {}", text::duration(queue.bytes_left / queue.rate)));
+        parts.push(text::about(queue.bytes_left / queue.rate));
     }
     for (n, what) in [(queue.held, "held"), (queue.failed, "failed")] {
         if n > 0 {
@@ -141,7 +149,10 @@ fn queue_rows(queue: &Queue) -> Vec<Row> {
     let mut rows = vec![("queue", parts.join("; "))];
     for item in &queue.current {
         let share = percent(item.sent, item.size);
-        rows.push(("sending", format!("{} ({share} % of {})", clean(item.title()), text::size(item.size))));
+        rows.push((
+            "sending",
+            format!("{} ({share} % of {})", text::fit(&clean(item.title()), TITLE), text::size(item.size)),
+        ));
     }
     rows
 }
@@ -154,16 +165,16 @@ pub(crate) fn percent(part: u64, whole: u64) -> u64 {
 fn power_row(device: &Device, out: &Out) -> Row {
     let value = match device.safe_to_power_off {
         true => out.paint(Tone::Good, "can be cut now"),
-        false => format!(
-            "{}: something is in flight (no clip would be lost)",
-            out.paint(Tone::Warn, "better wait")
-        ),
+        false => {
+            let wait = out.paint(Tone::Warn, "better wait");
+            format!("{wait}: something is on its way (but no clip would be lost)")
+        }
     };
     ("power", value)
 }
 
 fn closing(now: &Snapshot, out: &Out) -> Vec<String> {
-    let (columns, _) = out.size();
+    let columns = out.columns();
     let mut lines = Vec::new();
     if !now.device.blockers.is_empty() {
         lines.extend([String::new(), out.paint(Tone::Strong, "Why nothing moves")]);
@@ -210,7 +221,7 @@ mod tests {
         (now.queue.files_left, now.queue.bytes_left, now.queue.rate) = (12, 34_120_000_000, 41_000_000);
         let text = screen(&now, &plain()).join("\n");
         assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m\n"), "{text}");
-        assert!(text.contains("queue 12 clips left, 34.1 GB; 41.0 MB/s; about 13 min 52 s"), "{text}");
+        assert!(text.contains("queue 12 clips left, 34.1 GB; 41.0 MB/s; about 14 min"), "{text}");
         assert!(text.contains("power can be cut now"), "{text}");
         assert!(text.contains("authorized until somebody ends it"), "{text}");
         assert!(text.contains("provider Frame.io, not reached"), "{text}");

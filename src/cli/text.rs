@@ -18,6 +18,14 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if hostile(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// The words of an I/O error without the number that only programmers look up.
+pub(crate) fn without_errno(text: &str) -> String {
+    match text.split_once(" (os error ") {
+        Some((before, after)) => format!("{before}{}", after.split_once(')').map_or("", |(_, rest)| rest)),
+        None => text.to_owned(),
+    }
+}
+
 /// Bytes with three digits: "734 B", "1.25 GB", "34.1 GB".
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
@@ -55,6 +63,15 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
+/// An estimate in seconds, no finer than it deserves: "less than a minute", "about 14 min", "about 2 h 10 min".
+pub(crate) fn about(seconds: u64) -> String {
+    match seconds {
+        0..60 => "less than a minute".to_owned(),
+        60..3600 => format!("about {} min", seconds.div_ceil(60)),
+        _ => format!("about {}", duration(seconds)),
+    }
+}
+
 /// A countdown that keeps its width: "4:05", "1:00:00".
 pub(crate) fn countdown(seconds: u64) -> String {
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -78,6 +95,14 @@ pub(crate) fn date(unix: i64) -> String {
     match jiff::Timestamp::from_second(unix) {
         Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%-d %b %Y, %H:%M").to_string(),
         Err(_) => "at an impossible time".to_owned(),
+    }
+}
+
+/// A time of the day in the rig's time zone, from Unix seconds: "09:12:33".
+pub(crate) fn time_of_day(unix: i64) -> String {
+    match jiff::Timestamp::from_second(unix) {
+        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string(),
+        Err(_) => "--:--:--".to_owned(),
     }
 }
 
@@ -179,6 +204,7 @@ mod tests {
         for (seconds, shown) in cases {
             assert_eq!(duration(seconds), shown);
         }
+        assert_eq!([about(59), about(61)], ["less than a minute", "about 2 min"]);
         assert_eq!(countdown(245), "4:05");
         assert_eq!(countdown(3600), "1:00:00");
     }
@@ -205,6 +231,12 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("", 7), Vec::<String>::new());
         assert_eq!(wrap("extraordinary", 5), ["extraordinary"]);
+    }
+
+    #[test]
+    fn errors_lose_their_numbers() {
+        assert_eq!(without_errno("/x: No such file (os error 2), sorry"), "/x: No such file, sorry");
+        assert_eq!(without_errno("plain (text)"), "plain (text)");
     }
 
     #[test]

@@ -9,33 +9,33 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, DBusError, OwnedFd, OwnedVariant, Variant, interface};
 
-pub const NAME: &str = "org.rigpost.Rigpost1";
-pub const PATH: &str = "/org/rigpost/Rigpost1";
+pub(crate) const NAME: &str = "org.rigpost.Rigpost1";
+pub(crate) const PATH: &str = "/org/rigpost/Rigpost1";
 
-pub type Dict = BTreeMap<String, OwnedVariant>;
+pub(crate) type Dict = BTreeMap<String, OwnedVariant>;
 
 /// A bus for one test. Ends with it.
-pub struct Bus {
+pub(crate) struct Bus {
     daemon: Child,
-    pub dir: tempfile::TempDir,
-    pub address: String,
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) address: String,
 }
 
 impl Bus {
     /// A bus on which everything is allowed.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_policy(r#"<allow send_destination="*" eavesdrop="true"/><allow own="*"/>"#)
     }
 
     /// A bus with this policy for everybody.
-    pub fn with_policy(policy: &str) -> Self {
+    pub(crate) fn with_policy(policy: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("bus.conf");
         let socket = dir.path().join("bus");
         let text = format!(
             r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
             "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-            <busconfig><type>system</type><listen>unix:path={}</listen><auth>EXTERNAL</auth>
+            <busconfig><listen>unix:path={}</listen><auth>EXTERNAL</auth>
             <policy context="default"><allow user="*"/>
             <allow send_destination="org.freedesktop.DBus"/><allow receive_sender="*"/>
             <allow send_type="method_return"/><allow send_type="error"/>
@@ -47,6 +47,7 @@ impl Bus {
             .args(["--nofork", "--nopidfile", "--print-address=1", "--config-file"])
             .arg(&config)
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .expect("dbus-daemon is installed");
         let mut address = String::new();
@@ -54,12 +55,8 @@ impl Bus {
         Self { daemon, dir, address: address.trim().to_owned() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
-    }
-
-    pub async fn connect(&self) -> Connection {
-        zbus::connection::Builder::address(self.address.as_str()).build().await.unwrap()
     }
 }
 
@@ -72,7 +69,7 @@ impl Drop for Bus {
 
 #[derive(Debug, DBusError)]
 #[zbus(prefix = "org.rigpost.Rigpost1.Error")]
-pub enum Error {
+pub(crate) enum Error {
     #[zbus(error)]
     ZBus(zbus::Error),
     NotProvisioned(String),
@@ -84,7 +81,7 @@ pub enum Error {
 
 /// What happens after `Start`, one step for each code.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub(crate) enum Step {
     Code(&'static str),
     End { state: &'static str, reason: &'static str },
     Grant(&'static str),
@@ -92,34 +89,34 @@ pub enum Step {
 
 /// What the daemon shows and what it was told.
 #[derive(Debug, Default)]
-pub struct World {
-    pub state: String,
-    pub reason: String,
-    pub code: String,
-    pub uri: String,
-    pub uri_complete: String,
-    pub code_expires_at: u64,
-    pub project: String,
-    pub authorized_by: String,
-    pub blockers: Vec<(String, String)>,
-    pub paused: bool,
-    pub items: Vec<Dict>,
-    pub qr: String,
-    pub refuse_start: Option<fn(String) -> Error>,
-    pub refuse_add: Option<fn(String) -> Error>,
+pub(crate) struct World {
+    pub(crate) state: String,
+    pub(crate) reason: String,
+    pub(crate) code: String,
+    pub(crate) uri: String,
+    pub(crate) uri_complete: String,
+    pub(crate) code_expires_at: u64,
+    pub(crate) project: String,
+    pub(crate) authorized_by: String,
+    pub(crate) blockers: Vec<(String, String)>,
+    pub(crate) paused: bool,
+    pub(crate) items: Vec<Dict>,
+    pub(crate) qr: String,
+    pub(crate) refuse_start: Option<fn(String) -> Error>,
+    pub(crate) refuse_add: Option<fn(String) -> Error>,
     /// Left over after the first code.
-    pub script: Vec<Step>,
-    pub secret: Vec<u8>,
-    pub added: Vec<(Vec<String>, Option<i32>)>,
-    pub calls: Vec<String>,
-    pub limit: Option<u32>,
+    pub(crate) script: Vec<Step>,
+    pub(crate) secret: Vec<u8>,
+    pub(crate) added: Vec<(Vec<String>, Option<i32>)>,
+    pub(crate) calls: Vec<String>,
+    pub(crate) limit: Option<u32>,
 }
 
 #[derive(Clone, Default)]
-pub struct Fake(Arc<Mutex<World>>);
+pub(crate) struct Fake(Arc<Mutex<World>>);
 
 impl Fake {
-    pub fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap()
     }
 
@@ -128,7 +125,7 @@ impl Fake {
     }
 
     /// Serves on the bus until the connection is dropped.
-    pub async fn serve(&self, bus: &Bus) -> Connection {
+    pub(crate) async fn serve(&self, bus: &Bus) -> Connection {
         zbus::connection::Builder::address(bus.address.as_str())
             .serve_at(PATH, Device(self.clone()))
             .serve_at(PATH, Pairing(self.clone()))
@@ -140,7 +137,7 @@ impl Fake {
     }
 
     /// Takes the next step of the script and says so on the bus.
-    pub async fn step(&self, bus: &Connection) {
+    pub(crate) async fn step(&self, bus: &Connection) {
         let step = self.world().script.remove(0);
         match step {
             Step::Code(code) => self.offer(code),
@@ -171,14 +168,14 @@ impl Fake {
     }
 }
 
-pub fn boot_micros() -> u64 {
+pub(crate) fn boot_micros() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
 }
 
-pub struct Device(Fake);
-pub struct Pairing(Fake);
-pub struct Queue(Fake);
+pub(crate) struct Device(Fake);
+pub(crate) struct Pairing(Fake);
+pub(crate) struct Queue(Fake);
 
 #[interface(name = "org.rigpost.Rigpost1.Device")]
 impl Device {
@@ -371,7 +368,7 @@ impl Queue {
         self.0.world().paused = false;
     }
     #[zbus(signal)]
-    pub async fn item_changed(emitter: &SignalEmitter<'_>, id: u64, item: Dict) -> zbus::Result<()>;
+    pub(crate) async fn item_changed(emitter: &SignalEmitter<'_>, id: u64, item: Dict) -> zbus::Result<()>;
 }
 
 impl Queue {
@@ -392,7 +389,7 @@ fn clone_item(item: &Dict) -> Dict {
 }
 
 /// An item as the daemon lists it.
-pub fn item(id: u64, path: &Path, state: &str, detail: &str) -> Dict {
+pub(crate) fn item(id: u64, path: &Path, state: &str, detail: &str) -> Dict {
     let name = path.file_name().unwrap().to_str().unwrap();
     let keys: [(&str, Variant<'_>); 7] = [
         ("id", id.into()),

@@ -2,8 +2,8 @@
 
 use std::io;
 
+use super::layout::{self, Part};
 use super::{Out, Pairing, Tone, clean, text, time_left, words};
-use crate::cli::digits;
 
 /// The part of the terminal that belongs to the pairing.
 pub(crate) struct Screen<'a> {
@@ -75,32 +75,14 @@ impl<'a> Screen<'a> {
 
     fn block(&self, now: &Pairing, qr: &str) -> Vec<String> {
         let (columns, rows) = self.out.size();
-        let room = columns.saturating_sub(2);
-        let mut block = vec![String::new()];
-        let qr: Vec<&str> = qr.lines().filter(|line| !line.is_empty()).collect();
-        if !qr.is_empty() && qr.iter().all(|line| text::width(line) <= room) {
-            let coloured = |line: &&str| match self.out.colour {
-                true => format!("  {WHITE_ON_BLACK}{line}{RESET}"),
-                false => format!("  {line}"),
-            };
-            block.extend(qr.iter().map(coloured));
-            block.push(String::new());
-        }
-        for line in self.directions(now) {
-            block.extend(text::wrap(&line, room).iter().map(|line| format!("  {line}")));
-        }
-        block.push(String::new());
-        let code = clean(&now.user_code);
-        match digits::large(&code, room, rows.saturating_sub(8)) {
-            Some(large) => {
-                block.extend(large.iter().map(|line| format!("  {}", self.out.paint(Tone::Strong, line))));
-                block.push(String::new());
-                // Once more in the terminal's own letters, to be copied or read out.
-                block.push(format!("  Code: {}", self.out.paint(Tone::Strong, &code)));
-            }
-            None => block.push(format!("  Code: {}", self.out.paint(Tone::Strong, &code))),
-        }
-        block
+        let lines = layout::block(qr, &self.directions(now), &clean(&now.user_code), columns, rows);
+        let paint = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Strong(text) => self.out.paint(Tone::Strong, text),
+            Part::Qr(text) if self.out.colour => format!("{WHITE_ON_BLACK}{text}{RESET}"),
+            Part::Qr(text) => text.clone(),
+        };
+        lines.iter().map(|line| line.iter().map(paint).collect()).collect()
     }
 
     /// Where to enter the code.

@@ -1,0 +1,256 @@
+//! The files of the daemon: its state, its key, and the clips that it is to read.
+
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::Check;
+use super::account::{Account, USER};
+use super::config::Facts;
+use crate::cli::text;
+
+/// Less than this, in bytes, and a long queue may not fit.
+const FEW: u64 = 100 << 20;
+
+/// Checks directory, room and mount of the state.
+pub(super) fn state(dir: &Path) -> Vec<Check> {
+    const NAME: &str = "state";
+    let meta = match fs::metadata(dir) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return vec![Check::skipped(NAME, "needs root")];
+        }
+        Err(error) => {
+            let next = "systemd makes it when the service starts: sudo systemctl start rigpost";
+            return vec![Check::fail(NAME, format!("{}: {error}", dir.display()), next)];
+        }
+    };
+    let own = match meta.is_dir() {
+        true => ownership(NAME, dir, &meta, 0o700),
+        false => Check::fail(NAME, format!("{} is not a directory", dir.display()), "move it away"),
+    };
+    vec![own, room(dir), mount(dir)]
+}
+
+/// Checks the key file, where one is configured.
+pub(super) fn key_file(facts: &Facts) -> Option<Check> {
+    const NAME: &str = "key file";
+    let path = facts.key_file.as_deref()?;
+    Some(match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() => ownership(NAME, path, &meta, 0o600),
+        Ok(_) => {
+            Check::fail(NAME, format!("{} is not a regular file", path.display()), "check `vault.key_file`")
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Check::skipped(NAME, "needs root"),
+        Err(error) => Check::fail(
+            NAME,
+            format!("{}: {error}", path.display()),
+            "check `vault.key_file`; without its key the rig has to be provisioned again",
+        ),
+    })
+}
+
+/// Owner and mode of something that only the daemon may read.
+fn ownership(name: &'static str, path: &Path, meta: &Metadata, wanted: u32) -> Check {
+    let (shown, mode) = (path.display(), meta.permissions().mode() & 0o7777);
+    if mode & 0o077 != 0 {
+        let next = format!("sudo chmod {wanted:o} {shown}");
+        return Check::fail(name, format!("{shown} is open to other users (mode {mode:04o})"), next);
+    }
+    match Account::daemon() {
+        None => Check::warn(
+            name,
+            format!("{shown} has mode {mode:04o}, but there is no user {USER} on this system"),
+            "installing the package rigpost makes it",
+        ),
+        Some(account) if account.uid == meta.uid() => {
+            Check::ok(name, format!("{shown} belongs to {USER}, mode {mode:04o}"))
+        }
+        Some(_) => Check::fail(
+            name,
+            format!("{shown} belongs to the user with number {}, not to {USER}", meta.uid()),
+            format!("sudo chown -R {USER}: {shown}"),
+        ),
+    }
+}
+
+fn room(dir: &Path) -> Check {
+    const NAME: &str = "free space";
+    match rustix::fs::statvfs(dir) {
+        Ok(stat) => judge_room(stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_favail, stat.f_files),
+        Err(error) => Check::fail(NAME, format!("{}: {error}", dir.display()), "check the disk: dmesg"),
+    }
+}
+
+/// `free` in bytes; `inodes` left of `all_inodes`, of which some file systems have none.
+fn judge_room(free: u64, inodes: u64, all_inodes: u64) -> Check {
+    const NAME: &str = "free space";
+    let next = "remove what is not needed from this disk; queued clips are safe";
+    match () {
+        () if free == 0 => Check::fail(NAME, "the disk of the state is full", next),
+        () if all_inodes > 0 && inodes == 0 => {
+            Check::fail(NAME, "the disk of the state takes no more files", next)
+        }
+        () if free < FEW => Check::warn(NAME, format!("only {} left for the state", text::size(free)), next),
+        () => Check::ok(NAME, format!("{} left for the state", text::size(free))),
+    }
+}
+
+fn mount(dir: &Path) -> Check {
+    const NAME: &str = "mount";
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    match fs::canonicalize(dir) {
+        Ok(dir) => {
+            judge_mount(&table, &dir).unwrap_or_else(|| Check::skipped(NAME, "the mount was not found"))
+        }
+        Err(_) => Check::skipped(NAME, "needs root"),
+    }
+}
+
+/// Finds the mount that holds the directory, in the words of `proc_pid_mountinfo(5)`, and judges it.
+fn judge_mount(table: &str, dir: &Path) -> Option<Check> {
+    const NAME: &str = "mount";
+    // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+    let entry = |line: &str| -> Option<(PathBuf, String, String)> {
+        let (left, right) = line.split_once(" - ")?;
+        let left: Vec<&str> = left.split(' ').collect();
+        let right: Vec<&str> = right.split(' ').collect();
+        let options = format!("{},{}", left.get(5)?, right.get(2)?);
+        Some((left.get(4)?.replace("\\040", " ").into(), (*right.first()?).to_owned(), options))
+    };
+    // Of two on one place, the later hides the earlier.
+    let (at, kind, options) = table
+        .lines()
+        .filter_map(entry)
+        .filter(|(at, ..)| dir.starts_with(at))
+        .max_by_key(|(at, ..)| at.components().count())?;
+    let has = |option: &str| options.split(',').any(|o| o == option);
+    let shown = format!("{} is {kind} ({})", at.display(), first_options(&options));
+    Some(match kind.as_str() {
+        _ if has("ro") => Check::fail(
+            NAME,
+            format!("{shown}: read-only, so nothing can be saved"),
+            "after a fault of the disk the system makes it read-only: dmesg; else correct /etc/fstab",
+        ),
+        "tmpfs" | "ramfs" => Check::warn(
+            NAME,
+            format!("{shown}: lost at power off, with the pairing and the queue"),
+            "put the state on a real disk",
+        ),
+        "vfat" | "exfat" | "msdos" | "ntfs" | "ntfs3" => Check::fail(
+            NAME,
+            format!("{shown}: knows no owners, so the secrets can't be protected"),
+            "put the state on ext4, btrfs, xfs or f2fs",
+        ),
+        _ if has("nobarrier") || has("barrier=0") || has("data=writeback") => Check::warn(
+            NAME,
+            format!("{shown}: may lose what was saved when the power is cut"),
+            "remove nobarrier and data=writeback from /etc/fstab",
+        ),
+        _ => Check::ok(NAME, shown),
+    })
+}
+
+fn first_options(options: &str) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    for option in options.split(',').filter(|option| !option.contains('/')) {
+        if !seen.contains(&option) {
+            seen.push(option);
+        }
+    }
+    seen.truncate(6);
+    seen.join(",")
+}
+
+/// Checks the directories that clips come from.
+pub(super) fn media(dirs: &[PathBuf]) -> Vec<Check> {
+    const NAME: &str = "media";
+    if dirs.is_empty() {
+        let next = "name at least one directory in `queue.media_dirs`, then: sudo systemctl restart rigpost";
+        return vec![Check::warn(NAME, "no media directory is configured, so no clip can be queued", next)];
+    }
+    let account = Account::daemon();
+    dirs.iter().map(|dir| media_dir(dir, account.as_ref())).collect()
+}
+
+fn media_dir(dir: &Path, account: Option<&Account>) -> Check {
+    const NAME: &str = "media";
+    let shown = dir.display();
+    match fs::metadata(dir) {
+        Ok(meta) if !meta.is_dir() => {
+            return Check::fail(NAME, format!("{shown} is not a directory"), "correct `queue.media_dirs`");
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return Check::skipped(NAME, "needs root");
+        }
+        Err(error) => {
+            let next = "mount the card or disk; if the name is wrong, correct `queue.media_dirs`";
+            return Check::warn(NAME, format!("{shown}: {error}"), next);
+        }
+    }
+    let Some(account) = account else {
+        return Check::skipped(NAME, &format!("{shown} is there, but there is no user {USER} to ask for"));
+    };
+    match account.stopped_at(dir) {
+        None => Check::ok(NAME, format!("{shown} can be read by {USER}")),
+        Some(at) => Check::fail(
+            NAME,
+            format!("{shown} can't be read by {USER}: {} is closed to it", at.display()),
+            format!("sudo setfacl -m u:{USER}:rx {}", at.display()),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::Verdict;
+
+    const TABLE: &str = "\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw,errors=remount-ro
+30 22 8:2 / /var rw,noatime shared:2 - ext4 /dev/mmcblk0p3 rw,data=writeback
+31 22 8:3 / /srv ro - squashfs /dev/loop0 ro
+32 22 0:9 / /run rw,nosuid - tmpfs tmpfs rw,size=10%
+33 22 8:9 / /media/My\\040Card rw - exfat /dev/sda1 rw,uid=0
+";
+
+    #[test]
+    fn the_nearest_mount_is_judged() {
+        let verdict = |dir: &str| judge_mount(TABLE, Path::new(dir)).unwrap();
+        assert_eq!(verdict("/home/rig").verdict, Verdict::Ok);
+        assert_eq!(verdict("/home/rig").finding, "/ is ext4 (rw,relatime,errors=remount-ro)");
+        assert_eq!(verdict("/var/lib/rigpost").verdict, Verdict::Warn);
+        assert_eq!(verdict("/variety").verdict, Verdict::Ok);
+        assert_eq!(verdict("/srv/rigpost").verdict, Verdict::Fail);
+        assert_eq!(verdict("/run/rigpost").verdict, Verdict::Warn);
+        assert_eq!(verdict("/media/My Card/x").verdict, Verdict::Fail);
+        assert_eq!(judge_mount("", Path::new("/")), None);
+    }
+
+    #[test]
+    fn room_is_judged() {
+        assert_eq!(judge_room(0, 5, 9).verdict, Verdict::Fail);
+        assert_eq!(judge_room(FEW, 0, 9).verdict, Verdict::Fail);
+        assert_eq!(judge_room(FEW, 0, 0).verdict, Verdict::Ok);
+        assert_eq!(judge_room(FEW - 1, 5, 9).verdict, Verdict::Warn);
+    }
+
+    #[test]
+    fn what_others_can_read_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o750)).unwrap();
+        let check = &state(dir.path())[0];
+        assert_eq!(check.verdict, Verdict::Fail);
+        assert!(check.next.starts_with("sudo chmod 700 /"), "{}", check.next);
+        assert_eq!(state(Path::new("/nonexistent/state"))[0].verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_media_directory_that_is_missing_may_be_a_card_that_is_out() {
+        assert_eq!(media(&["/nonexistent/card".into()])[0].verdict, Verdict::Warn);
+        assert_eq!(media(&["/dev/null".into()])[0].verdict, Verdict::Fail);
+        assert_eq!(media(&[])[0].verdict, Verdict::Warn);
+    }
+}

@@ -1,0 +1,130 @@
+//! The daemon on the bus: is it there, may this user talk to it, are its secrets protected.
+
+use std::path::{Path, PathBuf};
+
+use super::{Check, Report};
+use crate::cli::bus::{Daemon, Device, NAME};
+use crate::cli::exit::{Code, Doing, Failure, from_bus};
+use crate::cli::words;
+
+/// Checks the name and the access; gives the device's properties when they could be read.
+pub(super) async fn check(daemon: &Daemon, report: &mut Report<'_>) -> Result<Option<Device>, Failure> {
+    let is_running = match daemon.is_running().await {
+        Ok(is_running) => is_running,
+        Err(error) => {
+            let failure = from_bus(&error, Doing::Group);
+            report.add(Check::fail("daemon", failure.what, failure.next))?;
+            return Ok(None);
+        }
+    };
+    if !is_running {
+        report.add(not_running(daemon).await)?;
+        report.add(Check::skipped("access", "the daemon does not run"))?;
+        return Ok(None);
+    }
+    match daemon.read_device().await {
+        Ok(device) => {
+            report.add(running(&device))?;
+            report.add(Check::ok("access", "you may talk to the daemon"))?;
+            Ok(Some(device))
+        }
+        Err(error) => {
+            let failure = from_bus(&error, Doing::Group);
+            report.add(if failure.code == Code::NotAllowed {
+                Check::ok("daemon", "runs")
+            } else {
+                Check::fail("daemon", "runs, but does not answer", "journalctl -u rigpost -e")
+            })?;
+            report.add(Check::fail("access", failure.what, failure.next))?;
+            Ok(None)
+        }
+    }
+}
+
+fn running(device: &Device) -> Check {
+    let ours = env!("CARGO_PKG_VERSION");
+    match device.version == ours {
+        true => Check::ok("daemon", format!("version {ours} runs")),
+        false => Check::warn(
+            "daemon",
+            format!("version {} runs, but this program is version {ours}", device.version),
+            "after an upgrade: sudo systemctl restart rigpost",
+        ),
+    }
+}
+
+async fn not_running(daemon: &Daemon) -> Check {
+    let names = match zbus::fdo::DBusProxy::new(daemon.bus()).await {
+        Ok(bus) => bus.list_activatable_names().await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    let next = "systemctl status rigpost; journalctl -u rigpost -e";
+    match names.iter().any(|name| name.as_str() == NAME) {
+        true => Check::warn("daemon", "does not run; the bus will start it when it is needed", next),
+        false => Check::fail(
+            "daemon",
+            "does not run, and the bus does not know how to start it",
+            "install the package rigpost again, then: sudo systemctl enable --now rigpost",
+        ),
+    }
+}
+
+/// Checks that the bus was told who may talk to the daemon.
+pub(super) fn policy() -> Check {
+    const DIRS: [&str; 2] = ["/usr/share/dbus-1/system.d", "/etc/dbus-1/system.d"];
+    policy_in(&DIRS.map(PathBuf::from))
+}
+
+fn policy_in(dirs: &[PathBuf]) -> Check {
+    let file = format!("{NAME}.conf");
+    let readable = |path: &Path| std::fs::File::open(path).is_ok();
+    match dirs.iter().map(|dir| dir.join(&file)).find(|path| readable(path)) {
+        Some(path) => Check::ok("bus policy", format!("{} is installed", path.display())),
+        None => Check::fail(
+            "bus policy",
+            format!("{file} is not installed, so the bus lets nobody talk to the daemon"),
+            "install the package rigpost again, then: sudo systemctl reload dbus",
+        ),
+    }
+}
+
+/// Says how the secrets are protected.
+pub(super) fn protection(device: Option<&Device>) -> Check {
+    const NAME: &str = "protection";
+    let Some(device) = device else { return Check::skipped(NAME, "the daemon could not be asked") };
+    let secrets = format!("secrets are {}", words::protection(&device.protection));
+    match device.protection.as_str() {
+        "tpm2" | "host-key" => Check::ok(NAME, secrets),
+        "none" => Check::fail(
+            NAME,
+            secrets,
+            "journalctl -u rigpost says why; if the key is lost for good: sudo rigpost provision",
+        ),
+        _ => Check::warn(NAME, secrets, "on a rig, let systemd hold the key: leave out `vault.key_file`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::Verdict;
+
+    #[test]
+    fn the_policy_is_looked_for_in_both_places() {
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let paths: Vec<PathBuf> = dirs.iter().map(|dir| dir.path().into()).collect();
+        assert_eq!(policy_in(&paths).verdict, Verdict::Fail);
+        std::fs::write(paths[1].join("org.rigpost.Rigpost1.conf"), "").unwrap();
+        assert_eq!(policy_in(&paths).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn protection_is_judged() {
+        let verdict =
+            |name: &str| protection(Some(&Device { protection: name.into(), ..Device::default() })).verdict;
+        assert_eq!(["tpm2", "host-key"].map(verdict), [Verdict::Ok; 2]);
+        assert_eq!(verdict("file"), Verdict::Warn);
+        assert_eq!(verdict("none"), Verdict::Fail);
+        assert_eq!(protection(None).verdict, Verdict::Skipped);
+    }
+}
