@@ -392,10 +392,19 @@ fn http(status: &str, kind: &str, extra: &str, body: &str) -> String {
 
 /// What doctor finds with this provider: (verdict, finding, next) of each check.
 async fn doctor(bus: &Bus, base_url: &str) -> impl Fn(&str) -> (String, String, String) + use<> {
+    doctor_trusting(bus, base_url, None).await
+}
+
+async fn doctor_trusting(
+    bus: &Bus,
+    base_url: &str,
+    ca: Option<&std::path::Path>,
+) -> impl Fn(&str) -> (String, String, String) + use<> {
+    let ca = ca.map(|ca| format!("ca_file = {ca:?}\n")).unwrap_or_default();
     let config = bus.path("rigpost.toml");
     let state = bus.path("state");
     std::fs::create_dir_all(&state).unwrap();
-    let text = format!("[provider]\nbase_url = \"{base_url}\"\n[state]\ndir = {state:?}\n");
+    let text = format!("[provider]\nbase_url = \"{base_url}\"\n{ca}[state]\ndir = {state:?}\n");
     std::fs::write(&config, text).unwrap();
     let (_, output, errors) = run(bus, &["doctor", "--json", "--config", config.to_str().unwrap()]).await;
     assert_eq!(errors, "");
@@ -471,6 +480,54 @@ async fn doctor_works_without_network_bus_and_daemon() {
     for line in ["FAIL  configuration", "FAIL  bus ", "--    protection"] {
         assert!(output.contains(line), "{line}: {output}");
     }
+}
+
+/// A provider whose certificate is valid from this year on. Gives its URL, and writes the certificate to the file.
+async fn encrypted(from: i32, file: &std::path::Path) -> String {
+    use tokio_rustls::rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2200, 1, 1);
+    let cert = params.self_signed(&key).unwrap();
+    std::fs::write(file, cert.pem()).unwrap();
+    let config = ServerConfig::builder_with_provider(ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // The handshake fails where the test says so.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await.unwrap();
+            let answer = http("200 OK", "application/json", "", r#"{"status":"ok"}"#);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let _ = stream.shutdown().await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn doctor_names_what_is_wrong_with_a_certificate() {
+    let bus = Bus::new();
+    let ca = bus.path("ca.pem");
+    let url = encrypted(2020, &ca).await;
+    let found = doctor_trusting(&bus, &url, Some(&ca)).await;
+    assert_eq!((found("encryption").0, found("provider").0), ("ok".to_owned(), "ok".to_owned()));
+    let (verdict, finding, _) = doctor(&bus, &url).await("encryption");
+    assert_eq!(verdict, "fail");
+    assert!(finding.contains("an issuer that this rig does not trust"), "{finding}");
+    let url = encrypted(2199, &ca).await;
+    let (verdict, finding, next) = doctor_trusting(&bus, &url, Some(&ca)).await("encryption");
+    assert_eq!(verdict, "fail");
+    assert!(finding.contains("the clock of this rig is behind") && next.contains("timedatectl"), "{finding}");
 }
 
 /// The commands beneath this one, with the names of their pages.

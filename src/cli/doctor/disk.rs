@@ -33,8 +33,8 @@ pub(super) fn state(dir: &Path) -> Vec<Check> {
     vec![own, room(dir), mount(dir)]
 }
 
-/// Checks the key file, where one is configured.
-pub(super) fn key_file(facts: &Facts) -> Option<Check> {
+/// Checks the key file, where one is configured. Where systemd holds the key, there is none: `is_needed` is false.
+pub(super) fn key_file(facts: &Facts, is_needed: bool) -> Option<Check> {
     const NAME: &str = "key file";
     let path = facts.key_file.as_deref()?;
     Some(match fs::symlink_metadata(path) {
@@ -43,6 +43,7 @@ pub(super) fn key_file(facts: &Facts) -> Option<Check> {
             Check::fail(NAME, format!("{} is not a regular file", path.display()), "check `vault.key_file`")
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Check::skipped(NAME, "needs root"),
+        Err(error) if error.kind() == ErrorKind::NotFound && !is_needed => return None,
         Err(error) => Check::fail(
             NAME,
             format!("{}: {error}", path.display()),

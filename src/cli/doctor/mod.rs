@@ -56,7 +56,7 @@ impl Check {
         Self {
             check,
             verdict,
-            finding: text::clean(&text::without_errno(&finding.into())),
+            finding: text::clean(&text::without_errno(&finding.into().replace('\n', "; "))),
             next: next.into(),
         }
     }
@@ -184,7 +184,8 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out) -> Result<Code, Failur
     };
     report.add(service::policy())?;
     report.add(service::protection(device.as_ref()))?;
-    report.add_all(disk::key_file(&facts))?;
+    let is_needed = device.as_ref().is_some_and(|device| device.protection == "file");
+    report.add_all(disk::key_file(&facts, is_needed))?;
     report.add_all(disk::state(&facts.state_dir))?;
     report.add_all(disk::media(&facts.media_dirs))?;
     report.close()
