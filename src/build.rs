@@ -24,9 +24,12 @@ mod cli_args;
 #[path = "daemon/args.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the library")]
 mod daemon_args;
+#[path = "sim/args.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the library")]
+mod sim_args;
 
 /// Files whose change calls for new pages.
-const SOURCES: &[&str] = &["src/build.rs", "src/cli/args.rs", "src/daemon/args.rs", "Cargo.toml"];
+const SOURCES: &[&str] = &["src/build.rs", "src/cli/args.rs", "src/daemon/args.rs", "src/sim/args.rs", "Cargo.toml"];
 const CHANGELOG: &str = "debian/changelog";
 
 /// A program to be documented.
@@ -60,8 +63,9 @@ fn programs() -> Vec<Program> {
             section: "8",
             exit: &[
                 (0, "Asked to stop, or, with --check-config, the configuration is good."),
-                (1, "The bus is gone, or, with --check-config, the configuration has an error."),
+                (1, "The bus is gone, or a part of the daemon ended; systemd starts it again."),
                 (2, "Wrong usage."),
+                (78, "The configuration has an error; systemd does not start it again."),
             ],
             files: &[
                 ("/etc/rigpost/rigpost.toml", "Main configuration."),
@@ -71,6 +75,14 @@ fn programs() -> Vec<Program> {
             ],
             see_also: &["rigpost(1)", "systemd.service(5)", "systemd-creds(1)", "journalctl(1)"],
             completions: false,
+        },
+        Program {
+            command: sim_args::Args::command(),
+            section: "1",
+            exit: &[(0, "Asked to stop."), (1, "The address is taken, or a file can't be written."), (2, "Wrong usage.")],
+            files: &[],
+            see_also: &["rigpost(1)", "rigpostd(8)"],
+            completions: true,
         },
     ]
 }

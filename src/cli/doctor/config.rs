@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::Check;
+use crate::config::{Settings, load_installed};
+
+const INSTALLED: &str = "/etc/rigpost/rigpost.toml";
 
 /// The settings that are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,84 +19,29 @@ pub(crate) struct Facts {
 
 /// Reads the configuration. When it is not good, the other checks go on with the defaults.
 pub(crate) fn check(path: &Path) -> (Facts, Check) {
-    match load(path) {
-        Ok(facts) => (facts, Check::ok("configuration", format!("{} is good", path.display()))),
+    // The installed file may be missing, as for the daemon; one that is named must exist.
+    let named = (path != Path::new(INSTALLED)).then_some(path);
+    match load_installed(named) {
+        Ok(settings) => (settings.into(), Check::ok("configuration", format!("{} is good", path.display()))),
         Err(error) => (
-            File::default().into(),
+            Settings::default().into(),
             Check::fail(
                 "configuration",
-                error,
+                error.to_string().lines().collect::<Vec<_>>().join("; "),
                 "correct that line, then: sudo systemctl restart rigpost; the checks below use the defaults",
             ),
         ),
     }
 }
 
-/// The one place that knows how the configuration is read.
-fn load(path: &Path) -> Result<Facts, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let file: File = toml::from_str(&text).map_err(|error| {
-        let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
-        format!("{}:{}: {}", path.display(), before.matches('\n').count() + 1, error.message())
-    })?;
-    Ok(file.into())
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct File {
-    provider: Provider,
-    state: State,
-    vault: Vault,
-    queue: Queue,
-}
-
-#[derive(Deserialize)]
-#[serde(default)]
-struct Provider {
-    base_url: url::Url,
-    ca_file: Option<PathBuf>,
-}
-
-impl Default for Provider {
-    fn default() -> Self {
-        let base_url = url::Url::parse("https://api.frame.io").expect("a constant that is a URL");
-        Self { base_url, ca_file: None }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(default)]
-struct State {
-    dir: PathBuf,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self { dir: "/var/lib/rigpost".into() }
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Vault {
-    key_file: Option<PathBuf>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Queue {
-    media_dirs: Vec<PathBuf>,
-}
-
-impl From<File> for Facts {
-    fn from(file: File) -> Self {
+impl From<Settings> for Facts {
+    fn from(settings: Settings) -> Self {
         Self {
-            base_url: file.provider.base_url,
-            ca_file: file.provider.ca_file,
-            state_dir: file.state.dir,
-            key_file: file.vault.key_file,
-            media_dirs: file.queue.media_dirs,
+            base_url: settings.provider.base_url,
+            ca_file: settings.provider.ca_file,
+            state_dir: settings.state.dir,
+            key_file: Some(settings.vault.key_file),
+            media_dirs: settings.queue.media_dirs,
         }
     }
 }
