@@ -1,6 +1,5 @@
-//! From the configuration's files to [`Settings`], in three steps: each file becomes a [`fragment`] of entries that know
-//! their file and line, the fragments are [merged](merge), later ones winning key by key, and what is left is
-//! [validated](validate).
+//! From the configuration's files to [`Settings`], in three steps: each file becomes a fragment of entries that know
+//! their line, the fragments are merged, later ones winning key by key, and what is left is validated.
 //!
 //! Order: `/usr/lib/rigpost/conf.d/*.toml` (the maker), the main file, then `conf.d/*.toml` beside the main file (the
 //! site), each directory in the order of names.

@@ -61,3 +61,68 @@ fn copy_aside(conn: &Connection, copy: &Path) -> Result<(), StoreError> {
 fn version(conn: &Connection) -> Result<u32, StoreError> {
     Ok(conn.query_row("PRAGMA user_version", [], |r| r.get(0))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
+
+    const FILL: &str = "CREATE TABLE t (x INTEGER) STRICT; INSERT INTO t VALUES (1), (2);";
+    const TWO: &str = "ALTER TABLE t ADD COLUMN y INTEGER NOT NULL DEFAULT 7;";
+    const THREE: &str = "UPDATE t SET y = x + y;";
+
+    fn database(steps: &[&str]) -> (tempfile::TempDir, PathBuf, Connection) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rigpost.db");
+        let mut conn = Connection::open(&path).unwrap();
+        run(&mut conn, steps, None).unwrap();
+        (dir, path, conn)
+    }
+
+    fn names(dir: &tempfile::TempDir) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn missing_steps_run_once_and_the_copy_goes() {
+        let (dir, path, mut conn) = database(&[FILL]);
+        for _ in 0..2 {
+            run(&mut conn, &[FILL, TWO, THREE], Some(&path)).unwrap();
+            assert_eq!(version(&conn).unwrap(), 3);
+            let sum: i64 = conn.query_row("SELECT sum(y) FROM t", [], |r| r.get(0)).unwrap();
+            assert_eq!(sum, 17);
+            assert_eq!(names(&dir), ["rigpost.db"]);
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_changes_nothing_and_leaves_the_copy() {
+        let (dir, path, mut conn) = database(&[FILL]);
+        fs::write(dir.path().join("rigpost.db.v1"), "of a former try").unwrap();
+        let failed = run(&mut conn, &[FILL, TWO, "INSERT INTO nowhere VALUES (1);"], Some(&path));
+        assert!(failed.is_err());
+        assert_eq!(version(&conn).unwrap(), 1);
+        assert!(conn.prepare("SELECT y FROM t").is_err());
+        let copy = dir.path().join("rigpost.db.v1");
+        assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o7777, 0o600);
+        let copy = Connection::open(copy).unwrap();
+        let sum: i64 = copy.query_row("SELECT sum(x) FROM t", [], |r| r.get(0)).unwrap();
+        assert_eq!((sum, version(&copy).unwrap()), (3, 1));
+        run(&mut conn, &[FILL, TWO], Some(&path)).unwrap();
+        drop(copy);
+        assert_eq!(names(&dir), ["rigpost.db"]);
+    }
+
+    #[test]
+    fn a_newer_version_is_refused() {
+        let (dir, path, mut conn) = database(&[FILL, TWO]);
+        let refused = run(&mut conn, &[FILL], Some(&path)).unwrap_err();
+        assert_eq!(refused, StoreError::TooNew { found: 2, known: 1 });
+        assert_eq!(names(&dir), ["rigpost.db"]);
+    }
+}

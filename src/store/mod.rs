@@ -23,7 +23,7 @@ mod queue;
 mod rows;
 mod seal;
 
-pub use counters::Totals;
+pub use counters::{Tally, Totals};
 pub use error::StoreError;
 pub use grant::Loaded;
 pub use identity::Identity;

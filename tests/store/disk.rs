@@ -1,6 +1,12 @@
 //! Permissions, a full disk, a disk that can't be written, and two daemons.
 use crate::support::*;
-use rigpost::store::{Store, StoreError};
+use rigpost::{
+    domain::{
+        oauth::{AccessToken, TokenSet},
+        secret::Secret,
+    },
+    store::{Store, StoreError},
+};
 use std::{fs, os::unix::fs::MetadataExt, path::Path, process::Command};
 use tempfile::TempDir;
 
@@ -86,7 +92,7 @@ async fn a_full_disk_loses_nothing_and_is_left_behind() {
     };
     assert_eq!(refused, StoreError::Full);
     for _ in 0..3 {
-        assert_eq!(store.save_tokens(&TokensWith::padding(2)).await, Err(StoreError::Full));
+        assert_eq!(store.save_tokens(&large_tokens()).await, Err(StoreError::Full));
     }
     assert_eq!(store.load().await.unwrap().tokens, Some((tokens(1), false)));
     assert_eq!(store.counters().await.unwrap().files_left, accepted);
@@ -102,16 +108,9 @@ async fn a_full_disk_loses_nothing_and_is_left_behind() {
     assert_eq!(store.verify().await, Ok(()));
 }
 
-/// Token sets that do not fit into what is left of a page.
-struct TokensWith;
-
-impl TokensWith {
-    fn padding(n: u32) -> rigpost::domain::oauth::TokenSet {
-        let mut set = tokens(n);
-        let long = rigpost::domain::secret::Secret::new("x".repeat(1 << 20));
-        set.access = rigpost::domain::oauth::AccessToken(long);
-        set
-    }
+/// A token set that does not fit into what is left of a page.
+fn large_tokens() -> TokenSet {
+    TokenSet { access: AccessToken(Secret::new("x".repeat(1 << 20))), ..tokens(2) }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod damage;
 mod disk;
 mod grant;
 mod identity;
+mod migration;
 
 mod model;
 mod queue;

@@ -1,1 +1,75 @@
-//! later
+//! Every version that was ever released becomes the newest one, with everything in it.
+use crate::support::*;
+use rigpost::{
+    domain::item::{Counters, ItemId, ItemState},
+    store::{Loaded, Store},
+};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+use tempfile::TempDir;
+
+const RELEASED: [(&str, &str); 1] = [("v1", include_str!("../fixtures/store/v1.sql"))];
+
+fn restored(sql: &str) -> TempDir {
+    let dir = dir();
+    raw(dir.path()).execute_batch(sql).unwrap();
+    dir
+}
+
+fn schema(dir: &Path) -> Vec<(String, String, Option<String>)> {
+    let conn = raw(dir);
+    let sql = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
+    let mut statement = conn.prepare(sql).unwrap();
+    let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+#[tokio::test]
+async fn an_old_database_gets_the_schema_of_a_new_one() {
+    let fresh = dir();
+    drop(Store::open(fresh.path()).unwrap());
+    for (version, sql) in RELEASED {
+        let old = restored(sql);
+        let store = Store::open(old.path()).unwrap();
+        assert!(!store.created(), "{version}");
+        assert_eq!(store.verify().await, Ok(()), "{version}");
+        drop(store);
+        assert_eq!(schema(old.path()), schema(fresh.path()), "{version}");
+        let number =
+            |dir: &Path| raw(dir).query_row("PRAGMA user_version", [], |r| r.get::<_, u32>(0)).unwrap();
+        assert_eq!(number(old.path()), number(fresh.path()), "{version}");
+        assert_eq!(contents(old.path()).len(), 1, "{version}: no copy is left");
+    }
+}
+
+#[tokio::test]
+async fn what_version_1_knew_is_still_known() {
+    let dir = restored(RELEASED[0].1);
+    let store = ready(dir.path()).await;
+    assert_eq!(store.identity(None).await.unwrap().client_id, "SN-1");
+    let loaded = store.load().await.unwrap();
+    let expected = Loaded {
+        client_secret: Some(client_secret()),
+        tokens: Some((tokens(1), true)),
+        ended: None,
+        device: Some(device("p")),
+        pairing: Some(Some(code())),
+        paused: true,
+        refreshed_at: Some(at(0).wall),
+        broken: vec![],
+    };
+    assert_eq!(loaded, expected);
+    let (items, total) = store.list(None, 0, 100).await.unwrap();
+    let states: Vec<_> = items.iter().map(|item| item.state).collect();
+    use ItemState::*;
+    assert_eq!((states, total), (vec![Failed, Uploading, Cancelled, Queued, Queued, Done, Held], 7));
+    assert_eq!((items[0].reason.as_str(), items[0].detail.as_str()), ("source", "the file is gone"));
+    assert_eq!(items[1].new, clip(2, Some("p")));
+    assert_eq!((items[5].asset_id.as_str(), items[5].sent), ("sent", 1006));
+    assert_eq!(items[6].new.path.as_os_str(), OsStr::from_bytes(b"/media/\xff.mov"));
+    let mut half = asset("half", 2);
+    half.finished = vec![1];
+    assert_eq!(store.asset_of(ItemId(2)).await, Ok(Some(half)));
+    assert_eq!(store.orphans().await, Ok(1));
+    let expected = Counters { files_left: 3, bytes_left: 2510, held: 1, failed: 1 };
+    assert_eq!(store.counters().await.unwrap(), expected);
+}

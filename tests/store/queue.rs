@@ -267,29 +267,3 @@ async fn history_makes_room_but_unsent_items_never_do() {
     assert_eq!(store.add(vec![clip(9, None)], 3).await, Err(StoreError::LimitExceeded { max: 3 }));
     assert!(more[0] > ids[2], "ids are never used twice");
 }
-
-/// What runs for each clip reads an index, however many rows there are.
-#[tokio::test]
-async fn hot_statements_scan_nothing() {
-    let dir = dir();
-    drop(ready(dir.path()).await);
-    let conn = raw(dir.path());
-    for sql in [
-        "SELECT id FROM item WHERE state = 'queued' AND project_id = ?1 AND id NOT IN (SELECT value FROM json_each(?2)) ORDER BY priority DESC, id LIMIT 1",
-        "UPDATE item SET project_id = ?1 WHERE state = 'queued' AND project_id IS NULL",
-        "UPDATE item SET state = 'held' WHERE state = 'queued' AND project_id < ?1 RETURNING id",
-        "UPDATE item SET state = 'queued' WHERE state = 'held' AND project_id = ?1 RETURNING id",
-        "SELECT id FROM item WHERE path = ?1 AND size_bytes = ?2 AND mtime_ns = ?3",
-        "SELECT id FROM item WHERE state = ?1 ORDER BY id LIMIT 1 OFFSET 3",
-    ] {
-        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let parameters = statement.parameter_count();
-        let plan: Vec<String> = statement
-            .query_map(rusqlite::params_from_iter(vec!["1"; parameters]), |r| r.get(3))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
-        let bad = |line: &&String| line.contains("SCAN item") || line.contains("TEMP B-TREE");
-        assert_eq!(plan.iter().find(bad), None, "{sql}: {plan:?}");
-    }
-}
