@@ -63,6 +63,7 @@ pub enum Outcome {
 
 /// What happened.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and moved once")]
 pub enum Event {
     /// A person wants to pair. Ignored unless idle.
     Start {
