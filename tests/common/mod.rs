@@ -26,7 +26,7 @@ pub(crate) use setup::{MARKER, SECRET, Setup};
 use std::time::Duration;
 
 /// Longer than anything here takes, except when something is wrong.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 
 /// The bus name.
 pub(crate) const NAME: &str = "org.rigpost.Rigpost1";
