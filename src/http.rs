@@ -222,8 +222,11 @@ fn sorted(e: reqwest::Error) -> Trouble {
 fn is_about_time(e: &reqwest::Error) -> bool {
     let mut source = std::error::Error::source(e);
     while let Some(inner) = source {
-        // rustls comes wrapped in an io::Error, whose source() skips the error it holds.
-        let inner = inner.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).map_or(inner, |e| e);
+        // rustls comes wrapped in one io::Error or two, whose source() skips the error they hold.
+        let mut inner = inner;
+        while let Some(held) = inner.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()) {
+            inner = held;
+        }
         if let Some(rustls::Error::InvalidCertificate(why)) = inner.downcast_ref::<rustls::Error>() {
             let text = format!("{why:?}");
             return matches!(why, CertificateError::Expired | CertificateError::NotValidYet)

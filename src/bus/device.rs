@@ -110,8 +110,7 @@ impl Device {
 async fn only_root(header: &Header<'_>, connection: &Connection) -> Result<(), BusError> {
     let sender = header.sender().ok_or(Refusal::AccessDenied)?.to_owned();
     let uid = fdo::DBusProxy::new(connection)
-        .await
-        .map_err(BusError::ZBus)?
+        .await?
         .get_connection_unix_user(sender.into())
         .await
         .map_err(|_| Refusal::AccessDenied)?;

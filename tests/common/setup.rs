@@ -1,0 +1,111 @@
+//! What a rig is made of, before it is switched on.
+use super::{Bus, Lines, Rig, daemon::listen};
+use rigpost::sim::{Sim, SimOptions};
+use std::{
+    cell::{Cell, RefCell},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// In every secret of the cloud.
+pub(crate) const MARKER: &str = "SIMSECRET";
+/// What the cloud accepts.
+pub(crate) const SECRET: &str = "SIMSECRET-client-secret";
+
+/// Everything a test may choose. The defaults are a rig that works, beside a cloud that is quick.
+pub(crate) struct Setup {
+    pub(crate) sim: SimOptions,
+    /// In place of the simulator's own address.
+    pub(crate) base_url: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) url_pairing: bool,
+    pub(crate) secret_on_poll: bool,
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Beneath the rig's directory.
+    pub(crate) media_dirs: Vec<&'static str>,
+    pub(crate) max_items: u64,
+    pub(crate) parallel_parts: usize,
+    pub(crate) level: &'static str,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) watchdog: Option<Duration>,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Setup {
+        let sim = SimOptions {
+            interval: 1.0,
+            client_secret: SECRET.to_owned(),
+            marker: MARKER.to_owned(),
+            ..SimOptions::default()
+        };
+        Setup {
+            sim,
+            base_url: None,
+            client_id: None,
+            url_pairing: true,
+            secret_on_poll: false,
+            state_dir: None,
+            media_dirs: vec!["media"],
+            max_items: 1000,
+            parallel_parts: 2,
+            level: "debug",
+            env: Vec::new(),
+            watchdog: None,
+        }
+    }
+
+    /// With other options of the cloud.
+    pub(crate) fn cloud(change: impl FnOnce(&mut SimOptions)) -> Setup {
+        let mut setup = Setup::new();
+        change(&mut setup.sim);
+        setup
+    }
+
+    /// A bus, a cloud, and a daemon that is not started.
+    pub(crate) async fn build(self) -> Rig {
+        let dir = tempfile::tempdir().unwrap();
+        let bus = Bus::start();
+        let ui = bus.connect().await;
+        let sim = Sim::start(self.sim.clone()).await.unwrap();
+        let (notes, listener) = listen(&dir.path().join("notify"));
+        for media in &self.media_dirs {
+            std::fs::create_dir_all(dir.path().join(media)).unwrap();
+        }
+        let rig = Rig {
+            sim,
+            bus,
+            dir,
+            ui,
+            log: Lines::new(),
+            notes,
+            setup: self,
+            daemon: None,
+            announced: RefCell::default(),
+            misdeeds: Cell::new(false),
+            listener,
+        };
+        rig.write_config();
+        rig
+    }
+
+    /// As [`Setup::build`], started.
+    pub(crate) async fn start(self) -> Rig {
+        let mut rig = self.build().await;
+        rig.start().await;
+        rig
+    }
+
+    /// As [`Setup::start`], with the client secret.
+    pub(crate) async fn provisioned(self) -> Rig {
+        let rig = self.start().await;
+        rig.provision(SECRET).await.unwrap();
+        rig
+    }
+
+    /// As [`Setup::provisioned`], paired with [`super::PROJECT`].
+    pub(crate) async fn paired(self) -> Rig {
+        let rig = self.provisioned().await;
+        rig.pair().await;
+        rig
+    }
+}
