@@ -63,7 +63,6 @@ pub enum Outcome {
 
 /// What happened.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and moved once")]
 pub enum Event {
     /// A person wants to pair. Ignored unless idle.
     Start {
@@ -86,6 +85,7 @@ pub enum Event {
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and moved once")]
 pub enum Action {
     /// Send a device authorization request, on a connection of its own.
     RequestCode(Seq),
@@ -138,6 +138,11 @@ impl Pairing {
     /// True from `Start` or `Resume` to `Finish`.
     pub fn active(&self) -> bool {
         !matches!(self.state, State::Idle)
+    }
+
+    /// A poll is in flight: its answer may bring tokens that are given out only once.
+    pub fn polling(&self) -> bool {
+        matches!(self.state, State::Waiting { poll: Poll::InFlight(_), .. })
     }
 
     /// The code to show, and when it runs out; only once it is on disk.

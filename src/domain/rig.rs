@@ -97,6 +97,8 @@ pub enum Event {
     Unauthorized(AccessToken),
     /// An API call that carried this access token was accepted.
     Accepted(AccessToken),
+    /// The wall clock was set.
+    ClockStepped,
     /// The provider's clock says this many Unix seconds.
     ServerDate(i64),
     Timer,
@@ -184,9 +186,9 @@ impl Rig {
         [self.pairing.deadline(), self.life.deadline(), self.whoami.deadline()].into_iter().flatten().min()
     }
 
-    /// A stop should wait: a refresh is in flight, or its tokens are not on disk.
+    /// A stop should wait: an answer with tokens may be on its way, or they are not on disk.
     pub fn busy(&self) -> bool {
-        self.life.busy()
+        self.life.busy() || self.pairing.polling()
     }
 
     /// What an API call may carry, and for which project; only when both are known.
@@ -235,6 +237,7 @@ impl Rig {
                 self.online = true;
                 self.live(token::Event::Accepted(used), now, &mut out);
             }
+            Event::ClockStepped => self.skew = None,
             Event::ServerDate(date) => self.skew = Some(date.saturating_sub(now.wall.0)),
             Event::Timer => {
                 self.pair(pairing::Event::Timer, now, &mut out);
@@ -261,8 +264,10 @@ impl Rig {
         } else if let Some((tokens, interrupted)) = loaded.tokens {
             self.live(token::Event::Loaded(tokens, interrupted), now, out);
             self.note_expiry(now);
-        } else if let Some(code) = loaded.pairing
+        }
+        if let Some(code) = loaded.pairing
             && self.provisioned
+            && !self.life.granted()
         {
             self.pair(pairing::Event::Resume(code), now, out);
         }
