@@ -18,6 +18,7 @@
 use crate::domain::{
     backoff::{Jitter, doubled},
     oauth::{Cause, DeviceAuthorization, DeviceCode, TokenError, TokenResponse},
+    seq::Seq,
     time::{BootTime, Now},
 };
 use std::time::Duration;
@@ -30,10 +31,6 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// No new try of the first code begins later than this after `Start`.
 pub const FIRST_CODE_PATIENCE: Duration = Duration::from_secs(12);
-
-/// Pairs an answer with its question; any other number is late news.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seq(pub u64);
 
 /// A code on offer, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +116,7 @@ enum Poll {
 #[derive(Debug)]
 pub struct Pairing {
     state: State,
-    seq: u64,
+    seq: Seq,
     jitter: Jitter,
     /// A caller waits for the first code, since then.
     first: Option<BootTime>,
@@ -131,7 +128,14 @@ pub struct Pairing {
 impl Pairing {
     /// Idle. The jitter's seed only spreads retries.
     pub fn new(jitter: Jitter) -> Pairing {
-        Pairing { state: State::Idle, seq: 0, jitter, first: None, limit_at: None, trouble: None }
+        Pairing {
+            state: State::Idle,
+            seq: Seq::default(),
+            jitter,
+            first: None,
+            limit_at: None,
+            trouble: None,
+        }
     }
 
     /// True from `Start` or `Resume` to `Finish`.
@@ -232,7 +236,7 @@ impl Pairing {
         match answer {
             Ok(auth) => {
                 self.trouble = None;
-                let seq = self.next_seq();
+                let seq = self.seq.step();
                 let code = CodeOnOffer { auth, obtained: now };
                 self.state = State::Saving { seq, code: code.clone() };
                 vec![Action::SaveCode(seq, code)]
@@ -338,8 +342,7 @@ impl Pairing {
                 if !matches!(poll, Poll::At(at) if now.boot >= *at) {
                     return vec![];
                 }
-                self.seq += 1;
-                let seq = Seq(self.seq);
+                let seq = self.seq.step();
                 *poll = Poll::InFlight(seq);
                 vec![Action::Poll(seq, code.auth.device_code.clone())]
             }
@@ -352,7 +355,7 @@ impl Pairing {
     }
 
     fn request(&mut self, attempt: u32) -> Vec<Action> {
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         self.state = State::Requesting { seq, attempt };
         vec![Action::RequestCode(seq)]
     }
@@ -367,10 +370,5 @@ impl Pairing {
         self.first = None;
         self.limit_at = None;
         self.trouble = None;
-    }
-
-    fn next_seq(&mut self) -> Seq {
-        self.seq += 1;
-        Seq(self.seq)
     }
 }

@@ -25,7 +25,7 @@
 use crate::domain::{
     backoff::{Jitter, doubled},
     oauth::{AccessToken, Cause, RefreshToken, TokenError, TokenResponse, TokenSet},
-    pairing::Seq,
+    seq::Seq,
     time::{BootTime, Now},
 };
 use std::time::Duration;
@@ -115,7 +115,7 @@ enum State {
 #[derive(Debug)]
 pub struct TokenLife {
     state: State,
-    seq: u64,
+    seq: Seq,
     jitter: Jitter,
     /// A refresh left and got no answer since the last success.
     lost_answer: bool,
@@ -136,7 +136,14 @@ pub enum Trouble {
 impl TokenLife {
     /// No tokens. The jitter decides when refreshes fall due.
     pub fn new(jitter: Jitter) -> TokenLife {
-        TokenLife { state: State::None, seq: 0, jitter, lost_answer: false, storm: 0, trouble: None }
+        TokenLife {
+            state: State::None,
+            seq: Seq::default(),
+            jitter,
+            lost_answer: false,
+            storm: 0,
+            trouble: None,
+        }
     }
 
     /// The set in force, for showing when it runs out; `None` where there is none or it is not on disk yet.
@@ -379,18 +386,18 @@ impl TokenLife {
     }
 
     fn mark(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         (State::Marking { seq, tokens, attempt }, vec![Action::MarkRefresh(seq)])
     }
 
     fn refresh(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
         let Some(token) = tokens.refresh.clone() else { return self.end(Ending::Revoked, None) };
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         (State::Refreshing { seq, tokens, attempt }, vec![Action::Refresh(seq, token)])
     }
 
     fn save(&mut self, next: TokenSet, attempt: u32) -> (State, Vec<Action>) {
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         (State::Saving { seq, next: next.clone(), attempt }, vec![Action::SaveTokens(seq, next)])
     }
 
@@ -407,11 +414,6 @@ impl TokenLife {
     fn forget_troubles(&mut self) {
         self.forget_exchange_troubles();
         self.storm = 0;
-    }
-
-    fn next_seq(&mut self) -> Seq {
-        self.seq += 1;
-        Seq(self.seq)
     }
 }
 

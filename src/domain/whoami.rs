@@ -4,7 +4,7 @@
 use crate::domain::{
     backoff::{Jitter, doubled},
     oauth::{AccessToken, Cause, DeviceInfo, TokenError},
-    pairing::Seq,
+    seq::Seq,
     time::{BootTime, Now},
 };
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Whoami {
     state: State,
-    seq: u64,
+    seq: Seq,
     jitter: Jitter,
     trouble: Option<Cause>,
 }
@@ -47,14 +47,13 @@ pub struct Whoami {
 impl Whoami {
     /// Nothing to ask.
     pub fn new(jitter: Jitter) -> Whoami {
-        Whoami { state: State::Idle, seq: 0, jitter, trouble: None }
+        Whoami { state: State::Idle, seq: Seq::default(), jitter, trouble: None }
     }
 
     /// There is a new access token: ask now.
     #[must_use]
     pub fn ask(&mut self, token: AccessToken) -> Vec<Action> {
-        self.seq += 1;
-        let seq = Seq(self.seq);
+        let seq = self.seq.step();
         self.state = State::InFlight { seq, token: token.clone(), attempt: 0 };
         vec![Action::Ask(seq, token)]
     }
@@ -89,8 +88,7 @@ impl Whoami {
             self.state = State::Idle;
             return vec![];
         };
-        self.seq += 1;
-        let seq = Seq(self.seq);
+        let seq = self.seq.step();
         self.state = State::InFlight { seq, token: token.clone(), attempt };
         vec![Action::Ask(seq, token.clone())]
     }
