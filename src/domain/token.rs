@@ -119,7 +119,7 @@ pub struct TokenLife {
     jitter: Jitter,
     /// A refresh left and got no answer since the last success.
     lost_answer: bool,
-    /// Refreshes that a 401 caused, since a call was last accepted.
+    /// Refreshes that a 401 caused, since a token last proved good.
     storm: u32,
     trouble: Option<Trouble>,
 }
@@ -251,9 +251,7 @@ impl TokenLife {
                 self.unauthorized(tokens, since, refresh_at, by_401, &used, now)
             }
             (state, Event::Accepted(used)) => {
-                if self.is_current(&state, &used) {
-                    self.storm = 0;
-                }
+                self.accepted(&state, &used, now);
                 (state, vec![])
             }
 
@@ -267,7 +265,7 @@ impl TokenLife {
             (S::Marking { seq, tokens, attempt }, Event::Marked(s, false)) if s == seq => {
                 self.trouble = Some(Trouble::Storage);
                 let at = now.boot + doubled(SAVE_RETRY, attempt, MAX_SAVE_RETRY);
-                (S::RefreshLater { tokens, attempt: attempt + 1, at, marked: false }, vec![])
+                (S::RefreshLater { tokens, attempt: attempt.saturating_add(1), at, marked: false }, vec![])
             }
             (S::Refreshing { seq, tokens, attempt }, Event::Refreshed(s, answer)) if s == seq => {
                 self.refreshed(tokens, attempt, answer, now)
@@ -281,7 +279,7 @@ impl TokenLife {
             (S::Saving { seq, next, attempt }, Event::Saved(s, false)) if s == seq => {
                 self.trouble = Some(Trouble::Storage);
                 let at = now.boot + doubled(SAVE_RETRY, attempt, MAX_SAVE_RETRY);
-                (S::SaveLater { next, attempt: attempt + 1, at }, vec![])
+                (S::SaveLater { next, attempt: attempt.saturating_add(1), at }, vec![])
             }
             (S::Ended { ending: Ending::ClientRejected, kept: Some(tokens) }, Event::NewSecret) => {
                 self.mark(tokens, 0)
@@ -301,8 +299,15 @@ impl TokenLife {
         actions
     }
 
-    fn is_current(&self, state: &State, used: &AccessToken) -> bool {
-        matches!(state, State::Valid { tokens, .. } if tokens.access == *used)
+    /// A token that is still accepted when the wait for the next 401 is over has shown that refreshing helped. Before
+    /// that it shows nothing: a provider may accept one kind of call and refuse another for ever.
+    fn accepted(&mut self, state: &State, used: &AccessToken, now: Now) {
+        if let State::Valid { tokens, since, .. } = state
+            && tokens.access == *used
+            && now.boot >= *since + doubled(MIN_AGE, self.storm, MAX_MIN_AGE)
+        {
+            self.storm = 0;
+        }
     }
 
     fn loaded(&mut self, tokens: TokenSet, interrupted: bool, now: Now) -> (State, Vec<Action>) {
@@ -343,7 +348,7 @@ impl TokenLife {
             return self.end(Ending::Revoked, None);
         }
         let allowed = since + doubled(MIN_AGE, self.storm, MAX_MIN_AGE);
-        self.storm += 1;
+        self.storm = self.storm.saturating_add(1);
         if now.boot >= allowed {
             return self.mark(tokens, 0);
         }
@@ -382,7 +387,7 @@ impl TokenLife {
         };
         self.trouble = Some(Trouble::Exchange(cause));
         let at = now.boot + wait;
-        (State::RefreshLater { tokens, attempt: attempt + 1, at, marked: true }, vec![])
+        (State::RefreshLater { tokens, attempt: attempt.saturating_add(1), at, marked: true }, vec![])
     }
 
     fn mark(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
@@ -426,3 +431,6 @@ fn token_set(new: TokenResponse, old: Option<&TokenSet>, now: Now) -> TokenSet {
         expires_in: new.expires_in.or_else(|| old.map(|o| o.expires_in)).unwrap_or(DEFAULT_LIFE),
     }
 }
+
+#[cfg(test)]
+mod tests;

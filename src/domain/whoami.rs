@@ -6,6 +6,7 @@ use crate::domain::{
     oauth::{AccessToken, Cause, DeviceInfo, TokenError},
     seq::Seq,
     time::{BootTime, Now},
+    token::Trouble,
 };
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ enum State {
     Idle,
     Due { at: BootTime, attempt: u32 },
     InFlight { seq: Seq, token: AccessToken, attempt: u32 },
-    Saving { seq: Seq, info: DeviceInfo },
+    Saving { seq: Seq, info: DeviceInfo, attempt: u32 },
 }
 
 /// What to do.
@@ -41,7 +42,7 @@ pub struct Whoami {
     state: State,
     seq: Seq,
     jitter: Jitter,
-    trouble: Option<Cause>,
+    trouble: Option<Trouble>,
 }
 
 impl Whoami {
@@ -64,8 +65,8 @@ impl Whoami {
         self.trouble = None;
     }
 
-    /// What kept the last question from being answered.
-    pub fn trouble(&self) -> Option<Cause> {
+    /// What kept the last question from being answered, or its answer from being written down.
+    pub fn trouble(&self) -> Option<Trouble> {
         self.trouble
     }
 
@@ -103,8 +104,8 @@ impl Whoami {
         let (token, attempt) = (token.clone(), *attempt);
         match answer {
             Ok(info) => {
-                self.trouble = None;
-                self.state = State::Saving { seq, info: info.clone() };
+                self.trouble = self.trouble.filter(|t| *t == Trouble::Storage);
+                self.state = State::Saving { seq, info: info.clone(), attempt };
                 vec![Action::Accepted(token), Action::Save(seq, info)]
             }
             // A refresh follows, and after it the next question.
@@ -113,7 +114,7 @@ impl Whoami {
                 vec![Action::Unauthorized(token)]
             }
             Err(TokenError::Transient(t)) => {
-                self.trouble = Some(t.cause);
+                self.trouble = Some(Trouble::Exchange(t.cause));
                 self.later(attempt, t.retry_after.unwrap_or_default(), now)
             }
             Err(
@@ -125,7 +126,7 @@ impl Whoami {
                 | TokenError::ClientRejected
                 | TokenError::Rejected(_),
             ) => {
-                self.trouble = Some(Cause::Provider);
+                self.trouble = Some(Trouble::Exchange(Cause::Provider));
                 self.later(attempt, Duration::ZERO, now)
             }
         }
@@ -134,21 +135,27 @@ impl Whoami {
     /// The answer to [`Action::Save`]; true when it is on disk.
     #[must_use]
     pub fn saved(&mut self, seq: Seq, ok: bool, now: Now) -> Vec<Action> {
-        let State::Saving { seq: s, info } = &self.state else { return vec![] };
+        let State::Saving { seq: s, info, attempt } = &self.state else { return vec![] };
         if *s != seq {
             return vec![];
         }
         if !ok {
-            return self.later(0, Duration::ZERO, now);
+            let attempt = *attempt;
+            self.trouble = Some(Trouble::Storage);
+            return self.later(attempt, Duration::ZERO, now);
         }
         let info = info.clone();
+        self.trouble = None;
         self.state = State::Idle;
         vec![Action::Known(info)]
     }
 
     fn later(&mut self, attempt: u32, at_least: Duration, now: Now) -> Vec<Action> {
         let wait = self.jitter.spread(doubled(FIRST_RETRY, attempt, MAX_RETRY)).max(at_least);
-        self.state = State::Due { at: now.boot + wait, attempt: attempt + 1 };
+        self.state = State::Due { at: now.boot + wait, attempt: attempt.saturating_add(1) };
         vec![]
     }
 }
+
+#[cfg(test)]
+mod tests;
