@@ -14,8 +14,8 @@
 use crate::domain::{
     item::{Asset, ItemId},
     oauth::{Cause, Trouble},
-    pairing::Seq,
     secret::Secret,
+    seq::Seq,
     time::Now,
     view::Reason,
 };
@@ -129,7 +129,7 @@ pub struct Upload {
     size: u64,
     parallel: usize,
     state: State,
-    seq: u64,
+    seq: Seq,
     asset: Option<Asset>,
     todo: BTreeSet<u32>,
     in_flight: BTreeSet<u32>,
@@ -154,7 +154,7 @@ impl Upload {
             size,
             parallel: parallel.max(1),
             state: State::Finished,
-            seq: 0,
+            seq: Seq::default(),
             asset: None,
             todo: BTreeSet::new(),
             in_flight: BTreeSet::new(),
@@ -200,7 +200,7 @@ impl Upload {
     fn created(&mut self, answer: Result<(String, Vec<Secret>), CreateError>, now: Now) -> Vec<Action> {
         match answer {
             Ok((id, urls)) => {
-                let seq = self.next_seq();
+                let seq = self.seq.step();
                 let asset = Asset { id, urls, created: now, finished: vec![] };
                 self.state = State::Recording(seq, asset.clone());
                 vec![Action::Record(seq, asset)]
@@ -327,7 +327,7 @@ impl Upload {
     }
 
     fn create(&mut self) -> Vec<Action> {
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         self.state = State::Creating(seq);
         vec![Action::Create(seq)]
     }
@@ -336,7 +336,7 @@ impl Upload {
         self.ending = None;
         self.asset = None;
         self.todo.clear();
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         self.state = State::Forgetting(seq);
         vec![Action::Forget(seq)]
     }
@@ -344,11 +344,6 @@ impl Upload {
     fn finish(&mut self, ending: Ending) -> Vec<Action> {
         self.state = State::Finished;
         vec![Action::Finish(ending)]
-    }
-
-    fn next_seq(&mut self) -> Seq {
-        self.seq += 1;
-        Seq(self.seq)
     }
 }
 
