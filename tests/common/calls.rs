@@ -206,21 +206,25 @@ impl Rig {
         items.into_iter().find(wanted).unwrap_or_else(|| panic!("there is no item {id}"))
     }
 
-    /// Looks at the item at once and after each signal.
     pub(crate) async fn wait_item(&self, id: u64, state: &str) -> Dict {
+        self.wait_item_that(id, state, |i| text(i, "state") == state).await
+    }
+
+    /// Looks at the item at once and after each signal.
+    pub(crate) async fn wait_item_that(&self, id: u64, what: &str, wanted: impl Fn(&Dict) -> bool) -> Dict {
         let mut signals = self.bus.signals(&self.ui).await;
         let mut last = Dict::new();
         let look = async {
             loop {
                 last = self.item(id).await;
-                if text(&last, "state") == state {
+                if wanted(&last) {
                     return;
                 }
                 signals.next().await.expect("the bus is there").unwrap();
             }
         };
         if tokio::time::timeout(super::PATIENCE, look).await.is_err() {
-            panic!("waited for item {id} to be {state}; it was {last:#?}");
+            panic!("waited for item {id}: {what}; it was {last:#?}");
         }
         last
     }

@@ -1,0 +1,327 @@
+//! Clips on their way: what arrives, what is refused at the door, and what trouble does to the others.
+mod common;
+
+use common::*;
+use futures_util::future::join_all;
+use rigpost::sim::{Endpoint, EventKind, HoldPoint};
+use std::{os::unix::fs::symlink, path::PathBuf};
+
+const CHUNK: u64 = 64 * 1024;
+
+/// A cloud that asks for small parts.
+fn small_parts() -> Setup {
+    Setup::cloud(|c| c.chunk_size = CHUNK)
+}
+
+#[tokio::test]
+async fn a_clip_arrives_as_it_is() {
+    let rig = Setup::new().paired().await;
+    let clip = rig.clip("A001.mp4", 100_000);
+    let id = rig.add(&clip).await.unwrap();
+    let item = rig.wait_item(id, "done").await;
+    rig.assert_arrived(&clip, PROJECT);
+    assert_eq!(text(&item, "asset_id"), rig.sim.assets()[0].id);
+    assert_eq!(rig.sim.assets()[0].filetype, "video/mp4");
+    let left = |p: &Dict| p["FilesLeft"].downcast_ref::<u32>().unwrap() == 0;
+    rig.wait(QUEUE, "an empty queue", left).await;
+}
+
+#[tokio::test]
+async fn a_clip_of_many_parts_arrives_as_it_is() {
+    let rig = small_parts().paired().await;
+    let clip = rig.clip("long.mov", 10 * CHUNK as usize + 17);
+    let id = rig.add(&clip).await.unwrap();
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&clip, PROJECT);
+    let asset = &rig.sim.assets()[0];
+    assert_eq!((asset.parts_total, asset.resent), (11, 0));
+}
+
+#[tokio::test]
+async fn trouble_with_a_part_costs_that_part_and_no_other() {
+    let cases = ["reset", "500", "503", "lost-answer", "reset-after=20000", "reset-mid-body", "429"];
+    let tried = cases.map(async |kind| {
+        let setup = Setup { parallel_parts: 1, ..small_parts() };
+        let rig = setup.paired().await;
+        rig.sim.inject(format!("part:{kind}:1:2").parse().unwrap());
+        let clip = rig.clip("clip.mxf", 5 * CHUNK as usize);
+        let id = rig.add(&clip).await.unwrap();
+        rig.wait_item(id, "done").await;
+        rig.assert_arrived(&clip, PROJECT);
+        assert_eq!(rig.sim.assets().len(), 1, "{kind}: the same asset");
+        assert!(rig.sim.assets()[0].resent <= 1, "{kind}: {:#?}", rig.sim.assets());
+    });
+    join_all(tried).await;
+}
+
+#[tokio::test]
+async fn trouble_with_a_new_asset_is_tried_again() {
+    let cases = ["reset", "500", "429", "captive-portal", "html-404", "garbage", "lost-answer"];
+    let tried = cases.map(async |kind| {
+        let rig = Setup::new().paired().await;
+        rig.sim.inject(format!("create:{kind}").parse().unwrap());
+        let clip = rig.clip("clip.mxf", 5000);
+        let id = rig.add(&clip).await.unwrap();
+        rig.wait_item(id, "done").await;
+        rig.assert_arrived(&clip, PROJECT);
+        assert_eq!(rig.state().await, "paired");
+    });
+    join_all(tried).await;
+}
+
+#[tokio::test]
+async fn a_killed_daemon_goes_on_with_the_parts_that_are_missing() {
+    let mut rig = Setup { parallel_parts: 1, ..small_parts() }.paired().await;
+    rig.sim.inject("part:stall:1:3".parse().unwrap());
+    let clip = rig.clip("long.mov", 6 * CHUNK as usize);
+    let id = rig.add(&clip).await.unwrap();
+    let three = |i: &Dict| i["sent"].downcast_ref::<u64>().unwrap() == 3 * CHUNK;
+    rig.wait_item_that(id, "three confirmed parts", three).await;
+    let stalled = |e: &rigpost::sim::Event| e.endpoint == Endpoint::Part && e.fault.as_deref() == Some("stall");
+    rig.sim.wait_for(stalled, PATIENCE).await.expect("the fourth part is under way");
+    rig.kill_and_start().await;
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&clip, PROJECT);
+    assert_eq!(rig.sim.assets().len(), 1, "the same asset");
+    assert_eq!(rig.sim.assets()[0].resent, 0, "no finished part was sent again");
+}
+
+#[tokio::test]
+async fn what_is_no_clip_is_refused_by_name_and_changes_nothing() {
+    let rig = Setup::new().paired().await;
+    let media = rig.path("media");
+    let good = rig.clip("good.mp4", 100);
+    std::fs::write(rig.path("outside.mp4"), "x").unwrap();
+    symlink(rig.path("outside.mp4"), media.join("out-link.mp4")).unwrap();
+    symlink(rig.dir.path(), media.join("out-dir")).unwrap();
+    std::fs::create_dir(media.join("folder")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        media.join("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    std::fs::write(media.join("empty.mp4"), "").unwrap();
+    let secret = rig.clip("unreadable.mp4", 100);
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    let cases: Vec<(PathBuf, &str)> = vec![
+        (rig.path("outside.mp4"), "OutsideMediaDirs"),
+        ("/etc/hostname".into(), "OutsideMediaDirs"),
+        ("/dev/null".into(), "OutsideMediaDirs"),
+        (media.join("../outside.mp4"), "OutsideMediaDirs"),
+        (media.join("out-link.mp4"), "OutsideMediaDirs"),
+        (media.join("out-dir/outside.mp4"), "OutsideMediaDirs"),
+        (rig.path("media-of-another/x.mp4"), "OutsideMediaDirs"),
+        (media.join("folder"), "NotAllowed"),
+        (media.join("fifo"), "NotAllowed"),
+        (media.join("empty.mp4"), "NotAllowed"),
+        (secret.clone(), "NotAllowed"),
+        (media.join("missing.mp4"), "NotFound"),
+        (media.join("good.mp4/below"), "NotFound"),
+        ("good.mp4".into(), "InvalidArgs"),
+        ("".into(), "InvalidArgs"),
+        (media.clone(), "OutsideMediaDirs"),
+    ];
+    for (path, name) in &cases {
+        let refused = rig.add(path).await.expect_err(&path.display().to_string());
+        assert_eq!(refused.name, *name, "{}: {}", path.display(), refused.text);
+        // One bad path takes the good one beside it back.
+        let both = [good.to_str().unwrap(), path.to_str().unwrap()];
+        assert_eq!(rig.add_many(&both).await.unwrap_err().name, *name);
+    }
+    assert_eq!(rig.items().await.len(), 0);
+    rig.wait_item(rig.add(&good).await.unwrap(), "done").await;
+}
+
+#[tokio::test]
+async fn a_link_that_stays_inside_is_followed() {
+    let rig = Setup::new().paired().await;
+    std::fs::create_dir(rig.path("media/card")).unwrap();
+    let clip = rig.clip("card/real.mp4", 1000);
+    symlink("card/real.mp4", rig.path("media/linked.mp4")).unwrap();
+    let id = rig.add(rig.path("media/linked.mp4")).await.unwrap();
+    rig.wait_item(id, "done").await;
+    assert_eq!(rig.complete("linked.mp4")[0].sha256.as_deref(), Some(sha256(&clip).as_str()));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_device_among_the_clips_is_refused() {
+    let rig = Setup::new().paired().await;
+    let device = rig.path("media/device.mp4");
+    let mode = rustix::fs::Mode::from_raw_mode(0o666);
+    let kind = rustix::fs::FileType::CharacterDevice;
+    // The kernel's null device; only root can make one.
+    rustix::fs::mknodat(rustix::fs::CWD, &device, kind, mode, rustix::fs::makedev(1, 3)).unwrap();
+    assert_eq!(rig.add(&device).await.unwrap_err().name, "NotAllowed");
+    assert_eq!(rig.items().await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_clip_that_is_not_what_was_queued_fails_alone() {
+    let rig = Setup::new().paired().await;
+    rig.queue("Pause").await.unwrap();
+    let clips = ["changed.mp4", "shrunk.mp4", "vanished.mp4", "hidden.mp4", "good.mp4"].map(|n| rig.clip(n, 9000));
+    let mut ids = Vec::new();
+    for clip in &clips {
+        ids.push(rig.add(clip).await.unwrap());
+    }
+    fill(&clips[0], 9001, 1);
+    fill(&clips[1], 10, 1);
+    std::fs::remove_file(&clips[2]).unwrap();
+    std::fs::set_permissions(&clips[3], std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    rig.queue("Resume").await.unwrap();
+    for (id, reason) in ids.iter().zip(["changed", "changed", "vanished", "unreadable"]) {
+        let item = rig.wait_item(*id, "failed").await;
+        assert_eq!(text(&item, "reason"), reason);
+        assert_ne!(text(&item, "detail"), "");
+    }
+    rig.wait_item(ids[4], "done").await;
+    rig.assert_arrived(&clips[4], PROJECT);
+    assert_eq!(rig.sim.assets().len(), 1, "nothing of the others was sent");
+    assert_eq!(rig.get::<u32>(QUEUE, "Failed").await, 4);
+}
+
+#[tokio::test]
+async fn a_clip_that_shrinks_while_it_is_sent_fails_and_the_next_one_goes() {
+    let rig = Setup::cloud(|c| c.chunk_size = 64 << 20).paired().await;
+    let clip = rig.clip("shrinking.mp4", 24 << 20);
+    rig.sim.hold(HoldPoint::Next(Endpoint::Part, EventKind::Received));
+    let id = rig.add(&clip).await.unwrap();
+    rig.held().await;
+    let next = rig.clip("next.mp4", 1000);
+    let next_id = rig.add(&next).await.unwrap();
+    std::fs::File::options().write(true).open(&clip).unwrap().set_len(1000).unwrap();
+    rig.sim.release();
+    let item = rig.wait_item(id, "failed").await;
+    assert_eq!(text(&item, "reason"), "changed");
+    rig.wait_item(next_id, "done").await;
+    assert_eq!(rig.complete("shrinking.mp4").len(), 0);
+}
+
+#[tokio::test]
+async fn the_same_clip_twice_is_one_item() {
+    let rig = Setup::new().paired().await;
+    let clip = rig.clip("once.mp4", 5000);
+    let id = rig.add(&clip).await.unwrap();
+    assert_eq!(rig.add(&clip).await.unwrap(), id);
+    rig.wait_item(id, "done").await;
+    assert_eq!(rig.add(&clip).await.unwrap(), id);
+    // Other bytes under the same name are another clip.
+    fill(&clip, 5001, 7);
+    let other = rig.add(&clip).await.unwrap();
+    assert_ne!(other, id);
+    rig.wait_item(other, "done").await;
+    assert_eq!(rig.complete("once.mp4").len(), 2);
+}
+
+#[tokio::test]
+async fn clips_shot_before_the_pairing_are_sent_after_it() {
+    let mut rig = Setup::new().provisioned().await;
+    let clip = rig.clip("early.mp4", 5000);
+    let id = rig.add(&clip).await.unwrap();
+    assert_eq!(text(&rig.item(id).await, "state"), "queued");
+    rig.kill_and_start().await;
+    rig.pair().await;
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&clip, PROJECT);
+}
+
+#[tokio::test]
+async fn clips_of_one_project_never_go_to_another() {
+    let rig = Setup::new().paired().await;
+    rig.queue("Pause").await.unwrap();
+    let clip = rig.clip("ours.mp4", 5000);
+    let id = rig.add(&clip).await.unwrap();
+    rig.unpair().await.unwrap();
+    rig.queue("Resume").await.unwrap();
+    rig.pair_with("Second Unit").await;
+    rig.wait_item(id, "held").await;
+    rig.wait_blocker("held").await;
+    let theirs = rig.clip("theirs.mp4", 5000);
+    rig.wait_item(rig.add(&theirs).await.unwrap(), "done").await;
+    rig.assert_arrived(&theirs, "Second Unit");
+    assert_eq!(rig.sim.assets().len(), 1);
+    // Back where it belongs.
+    rig.unpair().await.unwrap();
+    rig.pair().await;
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&clip, PROJECT);
+}
+
+#[tokio::test]
+async fn a_device_moved_to_another_project_does_not_take_its_clips_along() {
+    let mut rig = Setup::cloud(|c| c.access_expires_in = 3).paired().await;
+    rig.queue("Pause").await.unwrap();
+    let clip = rig.clip("ours.mp4", 5000);
+    let id = rig.add(&clip).await.unwrap();
+    rig.sim.move_device(&rig.device_id().await, "Second Unit").unwrap();
+    rig.wait_project("Second Unit").await;
+    rig.queue("Resume").await.unwrap();
+    rig.wait_item(id, "held").await;
+    rig.kill_and_start().await;
+    assert_eq!(text(&rig.item(id).await, "state"), "held");
+    assert_eq!(rig.sim.assets().len(), 0);
+}
+
+#[tokio::test]
+async fn a_paused_queue_stays_paused_and_goes_on_when_asked() {
+    let mut rig = Setup::new().paired().await;
+    rig.queue("Pause").await.unwrap();
+    let clip = rig.clip("later.mp4", 5000);
+    let id = rig.add(&clip).await.unwrap();
+    rig.wait_blocker("queue-paused").await;
+    rig.kill_and_start().await;
+    assert!(rig.get::<bool>(QUEUE, "Paused").await);
+    assert_eq!(rig.called(Endpoint::Create), 0);
+    rig.queue("Resume").await.unwrap();
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&clip, PROJECT);
+}
+
+#[tokio::test]
+async fn an_upload_can_be_paused_and_cancelled_while_it_runs() {
+    let rig = Setup { parallel_parts: 1, ..small_parts() }.paired().await;
+    let clip = rig.clip("long.mov", 6 * CHUNK as usize);
+    rig.sim.inject("part:stall:1:2".parse().unwrap());
+    let id = rig.add(&clip).await.unwrap();
+    let stalled = |e: &rigpost::sim::Event| e.fault.as_deref() == Some("stall");
+    rig.sim.wait_for(stalled, PATIENCE).await.expect("a part is under way");
+    rig.queue_items("Cancel", &[id]).await.unwrap();
+    rig.wait_item(id, "cancelled").await;
+    let next = rig.clip("next.mov", 1000);
+    rig.wait_item(rig.add(&next).await.unwrap(), "done").await;
+    assert_eq!(rig.complete("long.mov").len(), 0);
+    // Second thoughts.
+    rig.queue_items("Retry", &[id]).await.unwrap();
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&clip, PROJECT);
+    assert_eq!(rig.queue_items("Cancel", &[4711]).await.unwrap_err().name, "NotFound");
+}
+
+#[tokio::test]
+async fn names_of_all_kinds_arrive() {
+    let rig = Setup::new().paired().await;
+    for name in ["Take 1 (final).mp4", "día 🎬 – キャメラ.mp4", "two\nlines.mp4", "100% \"quoted\" \\ .mp4", ".hidden"] {
+        let clip = rig.clip(name, 3000);
+        rig.wait_item(rig.add(&clip).await.unwrap(), "done").await;
+        let asset = rig.sim.assets().pop().unwrap();
+        assert!(asset.complete, "{name:?}");
+        assert_eq!(asset.sha256.as_deref(), Some(sha256(&clip).as_str()), "{name:?}: {asset:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_clip_the_cloud_refuses_does_not_stop_the_others() {
+    let rig = Setup::new().paired().await;
+    rig.sim.inject("create:422".parse().unwrap());
+    let bad = rig.add(rig.clip("bad.mp4", 3000)).await.unwrap();
+    let good = rig.clip("good.mp4", 3000);
+    let good_id = rig.add(&good).await.unwrap();
+    let item = rig.wait_item(bad, "failed").await;
+    assert_ne!((text(&item, "reason").as_str(), text(&item, "detail").as_str()), ("none", ""));
+    rig.wait_item(good_id, "done").await;
+    rig.assert_arrived(&good, PROJECT);
+}
