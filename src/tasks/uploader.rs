@@ -10,7 +10,7 @@ use crate::{
         backoff::{Jitter, doubled},
         command::{QueueAnswer, QueueCommand, Refusal},
         item::{Item, ItemId, ItemState, shown},
-        oauth::AccessToken,
+        oauth::{AccessToken, Cause},
         time::BootTime,
         upload::{self, Action, AssetRequest, Ending, PartError, Upload},
         view::{ItemNews, QueueView, Reason, Sending},
@@ -18,7 +18,7 @@ use crate::{
     http::Transport,
     link::{Access, Ask, ToKeeper, ToQueue},
     media::{PartBody, PartWatch, open_beneath},
-    provider::Provider,
+    provider::{Provider, wire::trouble},
     store::StoreError,
     tasks::{
         Strongroom,
@@ -77,6 +77,8 @@ struct Turn {
     actions: Vec<Action>,
     file: Arc<File>,
     parts: BTreeMap<u32, Arc<PartWatch>>,
+    /// Lets go of the parts in flight: nobody wants them any more.
+    dropped: CancellationToken,
 }
 
 /// The task.
@@ -336,8 +338,11 @@ impl<T: Transport> Uploader<T> {
         let body = PartBody::new(turn.file.clone(), from, len, watch.clone());
         let headers = self.provider.part_headers(&turn.item.new.filetype);
         let (transport, provider, url) = (self.transport.clone(), self.provider.clone(), url.clone());
+        let dropped = turn.dropped.clone();
         self.running.push(Box::pin(async move {
-            let answer = match transport.put(&url, headers, len, body).await {
+            let sent = dropped.run_until_cancelled(transport.put(&url, headers, len, body)).await;
+            let sent = sent.unwrap_or_else(|| Err(trouble(Cause::Network, "cancelled", None)));
+            let answer = match sent {
                 Ok(r) => provider.read_part(&r).map(|()| r.etag),
                 Err(_) if watch.broken.load(Relaxed) => {
                     Err(PartError::File("changed", "the file became shorter or can't be read".to_owned()))
@@ -425,8 +430,11 @@ impl<T: Transport> Uploader<T> {
     fn prepare(&mut self, command: &QueueCommand) {
         match command {
             QueueCommand::Cancel(ids) => {
-                if self.turn.as_ref().is_some_and(|t| ids.contains(&t.item.id)) {
+                if let Some(turn) = self.turn.as_ref().filter(|t| ids.contains(&t.item.id)) {
+                    // A part that hangs must not keep the others waiting for its time-out.
+                    let dropped = turn.dropped.clone();
                     self.feed(upload::Event::Stop);
+                    dropped.cancel();
                 }
             }
             QueueCommand::SetPaused(true) => {
@@ -500,7 +508,8 @@ async fn claim(
         {
             let asset = room.asset_of(item.id).await.map_err(refusal)?;
             let (upload, actions) = Upload::begin(item.id, facts.size, asset, parallel, clock.now());
-            let turn = Turn { item, upload, actions, file: Arc::new(file), parts: BTreeMap::new() };
+            let (parts, dropped) = (BTreeMap::new(), CancellationToken::new());
+            let turn = Turn { item, upload, actions, file: Arc::new(file), parts, dropped };
             return Ok(Claim::Turn(Box::new(turn)));
         }
         Ok(Ok(_)) => {

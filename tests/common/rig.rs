@@ -220,6 +220,18 @@ impl Rig {
         soon("the hold point", self.sim.held()).await.expect("a hold point is set")
     }
 
+    /// The database; the daemon should be off.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.state_dir().join("rigpost.db")).unwrap()
+    }
+
+    /// The first column of a query, as text.
+    pub(crate) fn column(&self, query: &str) -> Vec<String> {
+        let db = self.database();
+        let mut statement = db.prepare(query).unwrap();
+        statement.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
     fn unannounced(&self) -> Vec<String> {
         let announced = self.announced.borrow();
         let bad = |l: &String| {
