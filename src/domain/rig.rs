@@ -404,3 +404,5 @@ impl Rig {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;
