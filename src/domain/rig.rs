@@ -408,3 +408,5 @@ impl Rig {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;

@@ -372,7 +372,13 @@ impl TokenLife {
                 let ending = if self.lost_answer { Ending::InterruptedRefresh } else { Ending::Revoked };
                 return self.end(ending, None);
             }
-            TokenError::ClientRejected => return self.end(Ending::ClientRejected, Some(tokens)),
+            TokenError::ClientRejected => {
+                // The token is tried again with a new secret; what is known of it stays known.
+                let lost_answer = self.lost_answer;
+                let ended = self.end(Ending::ClientRejected, Some(tokens));
+                self.lost_answer = lost_answer;
+                return ended;
+            }
             TokenError::Transient(t) => {
                 self.lost_answer |= t.maybe_applied;
                 let wait = self.jitter.spread(doubled(FIRST_RETRY, attempt, MAX_RETRY));
