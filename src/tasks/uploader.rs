@@ -206,7 +206,12 @@ impl<T: Transport> Uploader<T> {
     async fn done(&mut self, done: Done) {
         match done {
             Done::Claimed(answer) => self.claimed(answer).await,
-            Done::Machine(event) => self.feed(event),
+            Done::Machine(event) => {
+                if let upload::Event::PartRecorded(n, true) = event {
+                    self.count_down(n);
+                }
+                self.feed(event);
+            }
             Done::PartSent(n, answer) => {
                 if let (Ok(_), Some(turn)) = (&answer, &mut self.turn) {
                     self.troubles = 0;
@@ -463,6 +468,12 @@ impl<T: Transport> Uploader<T> {
                 *v != old
             });
         }
+    }
+
+    /// Part `n` is confirmed and on disk.
+    fn count_down(&mut self, n: u32) {
+        let len = self.turn.as_ref().and_then(|t| t.upload.part(n)).map_or(0, |(_, _, len)| len);
+        self.view.send_modify(|v| v.counters.bytes_left = v.counters.bytes_left.saturating_sub(len));
     }
 
     fn show_progress(&mut self) {
