@@ -207,8 +207,11 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
         all.push(("queue-paused", "Sending is paused. Resume it when you want it to go on.".to_owned()));
     }
     if queue.counters.held > 0 {
-        let n = queue.counters.held;
-        all.push(("held", format!("{n} clips belong to another project than the one that is paired.")));
+        let clips = match queue.counters.held {
+            1 => "1 clip belongs".to_owned(),
+            n => format!("{n} clips belong"),
+        };
+        all.push(("held", format!("{clips} to another project than the one that is paired.")));
     }
     all
 }
@@ -233,11 +236,13 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
         reason => format!(" ({})", reason.as_str()),
     };
     let c = &queue.counters;
-    let files = match (c.files_left, queue.paused) {
-        (0, _) => "nothing left to send".to_owned(),
-        (1, false) => format!("1 file left, {}", bytes(c.bytes_left)),
-        (n, false) => format!("{n} files left, {}", bytes(c.bytes_left)),
-        (n, true) => format!("{n} files left, {}, paused", bytes(c.bytes_left)),
+    let files = match c.files_left {
+        0 => "nothing left to send".to_owned(),
+        n => {
+            let (word, paused) =
+                (if n == 1 { "file" } else { "files" }, if queue.paused { ", paused" } else { "" });
+            format!("{n} {word} left, {}{paused}", bytes(c.bytes_left))
+        }
     };
     let more = [(c.held, "held"), (c.failed, "failed")];
     let more: String = more.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!(", {n} {word}")).collect();
@@ -279,3 +284,6 @@ pub fn sentence(reason: Reason, detail: &str) -> String {
     };
     if detail.is_empty() { plain.to_owned() } else { format!("{plain} [{detail}]") }
 }
+
+#[cfg(test)]
+mod tests;
