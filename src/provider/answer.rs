@@ -36,6 +36,7 @@ pub struct Detailed {
 #[derive(Deserialize)]
 struct Shapes {
     error: Option<String>,
+    code: Option<serde::de::IgnoredAny>,
     message: Option<String>,
     #[serde(default)]
     errors: Vec<Shape>,
@@ -77,7 +78,8 @@ fn sort_error(response: &Response) -> Sorted {
             "HTTP 429",
             response.retry_after.or(Some(Duration::from_secs(1))),
         )),
-        Some(Shapes { message, mut errors, .. }) if message.is_some() || !errors.is_empty() => {
+        // A message alone is how gateways speak, not the provider behind them.
+        Some(Shapes { code, message, mut errors, .. }) if code.is_some() || !errors.is_empty() => {
             let first = if errors.is_empty() { None } else { Some(errors.swap_remove(0)) };
             let (title, detail) = first.map_or((None, None), |e| (e.title, e.detail));
             Sorted::Detailed(Detailed {
