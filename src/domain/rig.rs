@@ -404,5 +404,3 @@ impl Rig {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod walk;

@@ -231,9 +231,9 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
         State::NeedsPairing => "needs pairing".to_owned(),
         State::SecretUnavailable => "the rig's secrets can't be read".to_owned(),
     };
-    let reason = match rig.reason {
-        Reason::None => String::new(),
-        reason => format!(" ({})", reason.as_str()),
+    let reason = match rig.reason.as_str() {
+        "none" => String::new(),
+        word => format!(" ({word})"),
     };
     let c = &queue.counters;
     let files = match c.files_left {

@@ -323,7 +323,7 @@ impl FrameIo {
 fn expect_success(response: &Response) -> Result<(), TokenError> {
     match sort(response) {
         Sorted::Success => Ok(()),
-        other => Err(token_error(other)),
+        other @ (Sorted::Word(..) | Sorted::Detailed(_) | Sorted::Trouble(_)) => Err(token_error(other)),
     }
 }
 

@@ -1,4 +1,5 @@
 //! Requests field by field, and every shape of answer that was seen, documented or feared.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 use super::*;
 use crate::domain::{
     oauth::{Cause, Trouble, UserCode},
