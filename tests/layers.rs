@@ -121,6 +121,10 @@ fn code(source: &Source, with_tests: bool) -> String {
         .collect()
 }
 
+fn line(code: &str, at: usize) -> usize {
+    code[..at].matches('\n').count() + 1
+}
+
 /// First segments of what is named after `crate::` at the beginning of `rest`: one, or those of a group.
 fn heads(rest: &str) -> Vec<&str> {
     let ident = |s: &str| s.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(s.len());
@@ -204,7 +208,7 @@ fn what_only_a_few_may_do_is_done_only_there() {
             }
             for word in *words {
                 for (at, _) in code.match_indices(word) {
-                    let line = code[..at].matches('\n').count() + 1;
+                    let line = line(&code, at);
                     writeln!(wrong, "{}:{line}: \"{word}\" {what}; only {places:?} may", source.name)
                         .unwrap();
                 }
