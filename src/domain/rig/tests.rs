@@ -1,3 +1,6 @@
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
+mod walk;
+
 use super::*;
 use crate::domain::{
     oauth::{
