@@ -233,11 +233,11 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
         reason => format!(" ({})", reason.as_str()),
     };
     let c = &queue.counters;
-    let files = match (c.files_left, queue.paused) {
-        (0, _) => "nothing left to send".to_owned(),
-        (1, false) => format!("1 file left, {}", bytes(c.bytes_left)),
-        (n, false) => format!("{n} files left, {}", bytes(c.bytes_left)),
-        (n, true) => format!("{n} files left, {}, paused", bytes(c.bytes_left)),
+    let paused = if queue.paused { ", paused" } else { "" };
+    let files = match c.files_left {
+        0 => "nothing left to send".to_owned(),
+        1 => format!("1 file left, {}{paused}", bytes(c.bytes_left)),
+        n => format!("{n} files left, {}{paused}", bytes(c.bytes_left)),
     };
     let more = [(c.held, "held"), (c.failed, "failed")];
     let more: String = more.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!(", {n} {word}")).collect();
