@@ -29,7 +29,8 @@ mod daemon_args;
 mod sim_args;
 
 /// Files whose change calls for new pages.
-const SOURCES: &[&str] = &["src/build.rs", "src/cli/args.rs", "src/daemon/args.rs", "src/sim/args.rs", "Cargo.toml"];
+const SOURCES: &[&str] =
+    &["src/build.rs", "src/cli/args.rs", "src/daemon/args.rs", "src/sim/args.rs", "Cargo.toml"];
 const CHANGELOG: &str = "debian/changelog";
 
 /// A program to be documented.
@@ -79,7 +80,11 @@ fn programs() -> Vec<Program> {
         Program {
             command: sim_args::Args::command(),
             section: "1",
-            exit: &[(0, "Asked to stop."), (1, "The address is taken, or a file can't be written."), (2, "Wrong usage.")],
+            exit: &[
+                (0, "Asked to stop."),
+                (1, "The address is taken, or a file can't be written."),
+                (2, "Wrong usage."),
+            ],
             files: &[],
             see_also: &["rigpost(1)", "rigpostd(8)"],
             completions: true,
@@ -88,6 +93,7 @@ fn programs() -> Vec<Program> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    pack_relocations();
     for source in SOURCES {
         println!("cargo:rerun-if-changed={source}");
     }
@@ -202,4 +208,14 @@ fn closing_sections(program: &Program, siblings: &[String], is_top: bool) -> Rof
     let far = program.see_also.iter().copied().filter(|name| is_top || *name != siblings.concat());
     roff.text([roman(near.chain(far).collect::<Vec<_>>().join(", "))]);
     roff
+}
+
+/// Relative relocations in the packed form (`DT_RELR`): a twentieth of the daemon's size on a disk, and none of its
+/// speed. Understood by glibc 2.36 and binutils 2.38 or newer, which Debian 12 has.
+fn pack_relocations() {
+    let (env, arch) = (env::var("CARGO_CFG_TARGET_ENV"), env::var("CARGO_CFG_TARGET_ARCH"));
+    let packs = env.is_ok_and(|env| env == "gnu") && arch.is_ok_and(|arch| arch == "x86_64");
+    if packs {
+        println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
 }

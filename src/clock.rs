@@ -78,6 +78,27 @@ impl Clock {
         }
     }
 
+    /// Returns when somebody has set the wall clock (NTP after a start in 1970, a person). Costs nothing until then.
+    pub async fn stepped(&self) {
+        match self {
+            Clock::Virtual { .. } => std::future::pending().await,
+            Clock::System { .. } => match set_watch() {
+                Ok(watch) => {
+                    // `timerfd_create(2)`: a timer that is cancelled on set becomes readable, and its read fails so.
+                    while let Ok(mut ready) = watch.readable().await {
+                        let mut count = [0u8; 8];
+                        match rustix::io::read(watch.get_ref(), &mut count) {
+                            Err(rustix::io::Errno::CANCELED) => return,
+                            Ok(_) | Err(_) => ready.clear_ready(),
+                        }
+                    }
+                    std::future::pending().await
+                }
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
     /// For `select!`: never returns when there is nothing to wait for.
     pub async fn sleep_until_some(&self, deadline: Option<BootTime>) {
         match deadline {
@@ -85,6 +106,16 @@ impl Clock {
             None => std::future::pending().await,
         }
     }
+}
+
+fn set_watch() -> std::io::Result<AsyncFd<OwnedFd>> {
+    let watch = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+    let never = Itimerspec {
+        it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+        it_value: Timespec { tv_sec: i64::MAX / 2_000_000_000, tv_nsec: 0 },
+    };
+    timerfd_settime(&watch, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &never)?;
+    register(watch)
 }
 
 fn boot_timer(deadline: BootTime) -> std::io::Result<AsyncFd<OwnedFd>> {
@@ -95,6 +126,10 @@ fn boot_timer(deadline: BootTime) -> std::io::Result<AsyncFd<OwnedFd>> {
     };
     let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: at };
     timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME, &once)?;
+    register(timer)
+}
+
+fn register(timer: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
     #[expect(
         deprecated,
         reason = "deprecated for types whose descriptor may change under it; an OwnedFd's can't"

@@ -21,7 +21,7 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 use zeroize::Zeroizing;
 
@@ -177,9 +177,11 @@ async fn read(mut answer: reqwest::Response) -> Result<Response, Trouble> {
             .and_then(|v| v.to_str().ok())
             .map(|t| t.chars().take(128).collect())
             .unwrap_or_default(),
-        date: text("date")
-            .and_then(|t| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(&t).ok())
-            .map(|t| t.as_second()),
+        date: answer
+            .headers()
+            .get(header::DATE)
+            .and_then(|v| httpdate::parse_http_date(v.to_str().ok()?).ok()?.duration_since(UNIX_EPOCH).ok())
+            .and_then(|since| i64::try_from(since.as_secs()).ok()),
         body: Zeroizing::new(Vec::new()),
     };
     while let Some(chunk) = answer.chunk().await.map_err(sorted)? {

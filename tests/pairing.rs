@@ -105,7 +105,10 @@ async fn a_wrong_secret_is_named_and_a_right_one_mends_it() {
     let rig = Setup::new().start().await;
     rig.provision("not-the-secret").await.unwrap();
     assert_eq!(rig.ask_to_pair().await.unwrap_err().name, "ClientRejected");
-    assert_eq!((rig.state().await, rig.reason().await), ("unpaired".to_owned(), "client-rejected".to_owned()));
+    assert_eq!(
+        (rig.state().await, rig.reason().await),
+        ("unpaired".to_owned(), "client-rejected".to_owned())
+    );
     assert!(rig.blockers().await.contains(&"client-rejected".to_owned()));
     rig.provision(SECRET).await.unwrap();
     assert_eq!(rig.reason().await, "none");
@@ -183,7 +186,10 @@ async fn trouble_with_one_poll_never_ends_a_pairing() {
         let rig = Setup::cloud(|c| c.faults.push(fault(&spec))).provisioned().await;
         let code = rig.start_pairing().await;
         let shown = rig.wait_reason(reason).await;
-        assert_eq!((text(&shown, "State").as_str(), text(&shown, "UserCode")), ("waiting-for-user", code.clone()));
+        assert_eq!(
+            (text(&shown, "State").as_str(), text(&shown, "UserCode")),
+            ("waiting-for-user", code.clone())
+        );
         rig.sim.approve(&code, PROJECT).unwrap();
         rig.wait_project(PROJECT).await;
         assert_eq!(rig.reason().await, "none", "{kind}");
@@ -212,7 +218,11 @@ async fn final_words_to_a_poll_end_the_pairing_with_their_reason() {
         let rig = Setup::cloud(|c| c.faults.push(fault(&spec))).provisioned().await;
         rig.ask_to_pair().await.unwrap();
         let shown = rig.wait_reason(reason).await;
-        assert_eq!((text(&shown, "State").as_str(), text(&shown, "UserCode").as_str()), ("unpaired", ""), "{word}");
+        assert_eq!(
+            (text(&shown, "State").as_str(), text(&shown, "UserCode").as_str()),
+            ("unpaired", ""),
+            "{word}"
+        );
         rig.pair().await;
     });
     join_all(tried).await;

@@ -77,7 +77,8 @@ async fn a_killed_daemon_goes_on_with_the_parts_that_are_missing() {
     let id = rig.add(&clip).await.unwrap();
     let three = |i: &Dict| i["sent"].downcast_ref::<u64>().unwrap() == 3 * CHUNK;
     rig.wait_item_that(id, "three confirmed parts", three).await;
-    let stalled = |e: &rigpost::sim::Event| e.endpoint == Endpoint::Part && e.fault.as_deref() == Some("stall");
+    let stalled =
+        |e: &rigpost::sim::Event| e.endpoint == Endpoint::Part && e.fault.as_deref() == Some("stall");
     rig.sim.wait_for(stalled, PATIENCE).await.expect("the fourth part is under way");
     rig.kill_and_start().await;
     rig.wait_item(id, "done").await;
@@ -163,7 +164,8 @@ async fn a_device_among_the_clips_is_refused() {
 async fn a_clip_that_is_not_what_was_queued_fails_alone() {
     let rig = Setup::new().paired().await;
     rig.queue("Pause").await.unwrap();
-    let clips = ["changed.mp4", "shrunk.mp4", "vanished.mp4", "hidden.mp4", "good.mp4"].map(|n| rig.clip(n, 9000));
+    let clips =
+        ["changed.mp4", "shrunk.mp4", "vanished.mp4", "hidden.mp4", "good.mp4"].map(|n| rig.clip(n, 9000));
     let mut ids = Vec::new();
     for clip in &clips {
         ids.push(rig.add(clip).await.unwrap());
@@ -304,7 +306,13 @@ async fn an_upload_can_be_paused_and_cancelled_while_it_runs() {
 #[tokio::test]
 async fn names_of_all_kinds_arrive() {
     let rig = Setup::new().paired().await;
-    for name in ["Take 1 (final).mp4", "día 🎬 – キャメラ.mp4", "two\nlines.mp4", "100% \"quoted\" \\ .mp4", ".hidden"] {
+    for name in [
+        "Take 1 (final).mp4",
+        "día 🎬 – キャメラ.mp4",
+        "two\nlines.mp4",
+        "100% \"quoted\" \\ .mp4",
+        ".hidden",
+    ] {
         let clip = rig.clip(name, 3000);
         rig.wait_item(rig.add(&clip).await.unwrap(), "done").await;
         let asset = rig.sim.assets().pop().unwrap();

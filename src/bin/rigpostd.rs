@@ -1,17 +1,31 @@
 //! The daemon: arguments, configuration, exit code.
-use clap::Parser;
 use rigpost::{
     config::{self, ClientIdSource, Settings},
-    daemon::{self, args::DaemonArgs},
+    daemon::{
+        self,
+        command_line::{self, Wish},
+    },
 };
 use std::{io::Write, process::ExitCode};
 
 /// `EX_CONFIG` of `sysexits.h`: the unit does not restart the daemon after it.
 const BAD_CONFIGURATION: u8 = 78;
+const BAD_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let args = DaemonArgs::parse();
-    let read = config::load_installed(args.config.as_deref());
+    let (config_path, check_only) = match command_line::read(std::env::args_os()) {
+        Ok(Wish::Run { config_path }) => (config_path, false),
+        Ok(Wish::Check { config_path }) => (config_path, true),
+        Ok(Wish::Tell(text)) => {
+            let _ = writeln!(std::io::stdout(), "{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(e) => {
+            let _ = writeln!(std::io::stderr(), "rigpostd: {e}\n{}", command_line::USAGE);
+            return ExitCode::from(BAD_USAGE);
+        }
+    };
+    let read = config::load_installed(config_path.as_deref());
     let named = |s: Settings| Ok((s.device.client_id.as_ref().map(ClientIdSource::resolve).transpose()?, s));
     let (client_id, settings) = match read.and_then(named) {
         Ok(read) => read,
@@ -20,7 +34,7 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    if args.check_config {
+    if check_only {
         return ExitCode::SUCCESS;
     }
     daemon::start_logging(settings.log.level);

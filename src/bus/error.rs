@@ -45,9 +45,7 @@ impl From<Refusal> for BusError {
             Refusal::NotFound(_) => "org.rigpost.Rigpost1.Error.NotFound",
             Refusal::OutsideMediaDirs(_) => "org.rigpost.Rigpost1.Error.OutsideMediaDirs",
             Refusal::NotAllowed(_) => "org.rigpost.Rigpost1.Error.NotAllowed",
-            Refusal::Cancelled | Refusal::Expired | Refusal::Denied => {
-                "org.rigpost.Rigpost1.Error.Cancelled"
-            }
+            Refusal::Cancelled | Refusal::Expired | Refusal::Denied => "org.rigpost.Rigpost1.Error.Cancelled",
             Refusal::InvalidArgs(_) => "org.freedesktop.DBus.Error.InvalidArgs",
             Refusal::LimitsExceeded(_) => "org.freedesktop.DBus.Error.LimitsExceeded",
             Refusal::AccessDenied => "org.freedesktop.DBus.Error.AccessDenied",

@@ -138,7 +138,11 @@ fn table(items: &[Item], columns: usize, out: &Out) -> Vec<String> {
             _ => line,
         });
         let indent = widths[0] + 2;
-        let why = if item.detail.is_empty() { &item.reason } else { &item.detail };
+        let why = match (item.detail.as_str(), item.reason.as_str()) {
+            ("", "none") => "",
+            ("", reason) => reason,
+            (detail, _) => detail,
+        };
         let wrapped = text::wrap(&clean(why), columns.saturating_sub(indent));
         lines.extend(wrapped.iter().map(|line| format!("{}{line}", " ".repeat(indent))));
     }

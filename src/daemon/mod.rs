@@ -5,6 +5,7 @@
 //! - The watchdog is fed by the supervising loop, and only after every task has answered: a stuck task is a dead daemon.
 //! - Nothing of the orderly stop is needed for correctness. Whatever is killed at any point comes back right.
 pub mod args;
+pub mod command_line;
 mod logging;
 mod notify;
 

@@ -6,6 +6,7 @@ pub mod oauth;
 pub mod pairing;
 pub mod rig;
 pub mod secret;
+pub mod seq;
 pub mod time;
 pub mod token;
 pub mod upload;

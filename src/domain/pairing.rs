@@ -14,10 +14,14 @@
 //! - The server judges the code's end: we poll once more after `expires_in` and believe the answer, because a person
 //!   who typed the code in its last second has a grant waiting.
 //! - A person waits for the first code, so it is tried for at most [`FIRST_CODE_PATIENCE`] and then refused by name.
-//!   Renewals have nobody waiting and are tried for ever.
+//!   Renewals are tried for ever.
+//! - A time limit does not cut off a poll in flight: its answer may be the grant. A cancel does, and a grant that comes
+//!   all the same is handed out to be revoked.
 use crate::domain::{
     backoff::{Jitter, doubled},
+    command::Refusal,
     oauth::{Cause, DeviceAuthorization, DeviceCode, TokenError, TokenResponse},
+    seq::Seq,
     time::{BootTime, Now},
 };
 use std::time::Duration;
@@ -30,10 +34,6 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// No new try of the first code begins later than this after `Start`.
 pub const FIRST_CODE_PATIENCE: Duration = Duration::from_secs(12);
-
-/// Pairs an answer with its question; any other number is late news.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seq(pub u64);
 
 /// A code on offer, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub enum Outcome {
     /// The caller changed their mind.
     Cancelled,
     /// The code could not be written down.
-    Storage,
+    Storage(Refusal),
     /// The provider or the way to it.
     Failed(TokenError),
 }
@@ -73,8 +73,8 @@ pub enum Event {
     Resume(Option<CodeOnOffer>),
     /// The answer to [`Action::RequestCode`].
     Code(Seq, Result<DeviceAuthorization, TokenError>),
-    /// The answer to [`Action::SaveCode`]; true when it is on disk.
-    Saved(Seq, bool),
+    /// The answer to [`Action::SaveCode`]; `Ok` when it is on disk.
+    Saved(Seq, Result<(), Refusal>),
     /// The answer to [`Action::Poll`].
     Polled(Seq, Result<TokenResponse, TokenError>),
     /// [`Pairing::deadline`] has passed. Early or repeated timers are harmless.
@@ -85,6 +85,7 @@ pub enum Event {
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and moved once")]
 pub enum Action {
     /// Send a device authorization request, on a connection of its own.
     RequestCode(Seq),
@@ -96,6 +97,8 @@ pub enum Action {
     Poll(Seq, DeviceCode),
     /// The person said yes. The token machine alone stores these; storing them erases the code.
     Grant(TokenResponse),
+    /// The person said yes to a code that nobody waits for any more.
+    Discard(TokenResponse),
     /// The pairing is over. Except after a grant, erase the stored code.
     Finish(Outcome),
 }
@@ -119,7 +122,7 @@ enum Poll {
 #[derive(Debug)]
 pub struct Pairing {
     state: State,
-    seq: u64,
+    seq: Seq,
     jitter: Jitter,
     /// A caller waits for the first code, since then.
     first: Option<BootTime>,
@@ -131,12 +134,24 @@ pub struct Pairing {
 impl Pairing {
     /// Idle. The jitter's seed only spreads retries.
     pub fn new(jitter: Jitter) -> Pairing {
-        Pairing { state: State::Idle, seq: 0, jitter, first: None, limit_at: None, trouble: None }
+        Pairing {
+            state: State::Idle,
+            seq: Seq::default(),
+            jitter,
+            first: None,
+            limit_at: None,
+            trouble: None,
+        }
     }
 
     /// True from `Start` or `Resume` to `Finish`.
     pub fn active(&self) -> bool {
         !matches!(self.state, State::Idle)
+    }
+
+    /// A poll is in flight: its answer may bring tokens that are given out only once.
+    pub fn polling(&self) -> bool {
+        matches!(self.state, State::Waiting { poll: Poll::InFlight(_), .. })
     }
 
     /// The code to show, and when it runs out; only once it is on disk.
@@ -158,11 +173,9 @@ impl Pairing {
     pub fn deadline(&self) -> Option<BootTime> {
         let own = match &self.state {
             State::RequestLater { at, .. } | State::Waiting { poll: Poll::At(at), .. } => Some(*at),
-            // The answer will come, or the request's own time-out will.
-            State::Idle
-            | State::Requesting { .. }
-            | State::Saving { .. }
-            | State::Waiting { poll: Poll::InFlight(_), .. } => None,
+            // The answer will come, or the request's own time-out will. A limit waits for the answer to a poll.
+            State::Waiting { poll: Poll::InFlight(_), .. } => return None,
+            State::Idle | State::Requesting { .. } | State::Saving { .. } => None,
         };
         match (own, self.limit_at) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -187,14 +200,14 @@ impl Pairing {
                 | State::Saving { .. }
                 | State::Waiting { .. } => vec![],
             },
-            Event::Saved(seq, ok) => self.saved(seq, ok, now),
+            Event::Saved(seq, outcome) => self.saved(seq, outcome, now),
             Event::Polled(seq, answer) => match &self.state {
                 State::Waiting { poll: Poll::InFlight(s), .. } if *s == seq => self.poll_answer(answer, now),
                 State::Idle
                 | State::Requesting { .. }
                 | State::RequestLater { .. }
                 | State::Saving { .. }
-                | State::Waiting { .. } => vec![],
+                | State::Waiting { .. } => answer.ok().map(Action::Discard).into_iter().collect(),
             },
         }
     }
@@ -232,7 +245,7 @@ impl Pairing {
         match answer {
             Ok(auth) => {
                 self.trouble = None;
-                let seq = self.next_seq();
+                let seq = self.seq.step();
                 let code = CodeOnOffer { auth, obtained: now };
                 self.state = State::Saving { seq, code: code.clone() };
                 vec![Action::SaveCode(seq, code)]
@@ -272,17 +285,17 @@ impl Pairing {
         }
         self.trouble = Some(cause);
         let at = if self.first.is_some() { at } else { now.boot + self.jitter.spread(wait) };
-        self.state = State::RequestLater { at, attempt: attempt + 1 };
+        self.state = State::RequestLater { at, attempt: attempt.saturating_add(1) };
         vec![]
     }
 
-    fn saved(&mut self, seq: Seq, ok: bool, now: Now) -> Vec<Action> {
+    fn saved(&mut self, seq: Seq, outcome: Result<(), Refusal>, now: Now) -> Vec<Action> {
         let State::Saving { seq: s, code } = &self.state else { return vec![] };
         if *s != seq {
             return vec![];
         }
-        if !ok {
-            return self.finish(Outcome::Storage);
+        if let Err(why) = outcome {
+            return self.finish(Outcome::Storage(why));
         }
         let (code, interval) = (code.clone(), code.auth.interval);
         let poll = Poll::At(now.boot + interval + POLL_SLACK);
@@ -293,7 +306,8 @@ impl Pairing {
 
     fn poll_answer(&mut self, answer: Result<TokenResponse, TokenError>, now: Now) -> Vec<Action> {
         let State::Waiting { code, interval, troubles, poll } = &mut self.state else { return vec![] };
-        let over = now.boot >= code.obtained.boot + code.auth.expires_in;
+        let expires_at = code.obtained.boot + code.auth.expires_in;
+        let soonest = now.boot + *interval + POLL_SLACK;
         match answer {
             Ok(tokens) => {
                 self.reset();
@@ -305,28 +319,33 @@ impl Pairing {
             Err(TokenError::AuthorizationPending) => {
                 *troubles = 0;
                 self.trouble = None;
-                *poll = Poll::At(now.boot + *interval + POLL_SLACK);
+                *poll = Poll::At(soonest);
             }
             Err(TokenError::SlowDown) => {
-                *interval += SLOW_DOWN;
+                *interval = interval.saturating_add(SLOW_DOWN);
                 self.trouble = None;
                 *poll = Poll::At(now.boot + *interval + POLL_SLACK);
             }
             Err(TokenError::Transient(t)) => {
-                *troubles += 1;
+                *troubles = troubles.saturating_add(1);
                 self.trouble = Some(t.cause);
                 let wait = doubled(*interval, *troubles, MAX_WAIT).max(t.retry_after.unwrap_or_default());
-                *poll = Poll::At(now.boot + wait + POLL_SLACK);
+                // A code that has run out is not left on the screen for the rest of a long wait.
+                *poll = Poll::At((now.boot + wait + POLL_SLACK).min(expires_at).max(soonest));
             }
             Err(e @ (TokenError::ClientRejected | TokenError::Unauthorized | TokenError::Rejected(_))) => {
                 return self.finish(Outcome::Failed(e));
             }
         }
-        if over { self.request(0) } else { vec![] }
+        if self.limit_at.is_some_and(|at| now.boot >= at) {
+            return self.finish(Outcome::Expired);
+        }
+        if now.boot >= expires_at { self.request(0) } else { vec![] }
     }
 
     fn timer(&mut self, now: Now) -> Vec<Action> {
-        if self.limit_at.is_some_and(|at| now.boot >= at) {
+        let polling = matches!(self.state, State::Waiting { poll: Poll::InFlight(_), .. });
+        if !polling && self.limit_at.is_some_and(|at| now.boot >= at) {
             return self.finish(Outcome::Expired);
         }
         match &mut self.state {
@@ -338,8 +357,7 @@ impl Pairing {
                 if !matches!(poll, Poll::At(at) if now.boot >= *at) {
                     return vec![];
                 }
-                self.seq += 1;
-                let seq = Seq(self.seq);
+                let seq = self.seq.step();
                 *poll = Poll::InFlight(seq);
                 vec![Action::Poll(seq, code.auth.device_code.clone())]
             }
@@ -352,7 +370,7 @@ impl Pairing {
     }
 
     fn request(&mut self, attempt: u32) -> Vec<Action> {
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         self.state = State::Requesting { seq, attempt };
         vec![Action::RequestCode(seq)]
     }
@@ -368,9 +386,7 @@ impl Pairing {
         self.limit_at = None;
         self.trouble = None;
     }
-
-    fn next_seq(&mut self) -> Seq {
-        self.seq += 1;
-        Seq(self.seq)
-    }
 }
+
+#[cfg(test)]
+mod tests;

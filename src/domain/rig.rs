@@ -6,123 +6,23 @@
 //! # Decisions
 //! - One machine over the three, and not three tasks with channels: a grant, an unpairing and a lost secret concern all
 //!   of them at once, and here every order of events can be tested as a table.
+mod event;
+mod screen;
+
+pub use event::{Action, CommandId, Disk, Event, Loaded};
+
 use crate::domain::{
     backoff::Jitter,
     command::{Refusal, RigCommand},
-    oauth::{
-        AccessToken, Cause, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken,
-        TokenError, TokenResponse, TokenSet,
-    },
-    pairing::{self, CodeOnOffer, Outcome, Pairing, Seq},
+    oauth::{AccessToken, Cause, DeviceInfo, RefreshToken, TokenError},
+    pairing::{self, Outcome, Pairing},
     time::{BootTime, Now, WallTime},
-    token::{self, Ending, TokenLife},
-    view::{Protection, Reason, RigView, State},
+    token::{self, TokenLife},
+    view::{Protection, Reason},
     whoami::{self, Whoami},
 };
-
-/// Pairs a command with its reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CommandId(pub u64);
-
-/// How a write to disk went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disk {
-    /// Synced.
-    Done,
-    /// No space; nothing changed.
-    Full,
-    /// Anything else; nothing changed.
-    Failed(String),
-}
-
-impl Disk {
-    fn ok(&self) -> bool {
-        *self == Disk::Done
-    }
-
-    fn refusal(self) -> Result<(), Refusal> {
-        match self {
-            Disk::Done => Ok(()),
-            Disk::Full => Err(Refusal::StorageFull),
-            Disk::Failed(why) => Err(Refusal::StorageFailed(why)),
-        }
-    }
-}
-
-/// What the store held when it was read.
-#[derive(Debug, Default)]
-pub struct Loaded {
-    /// `None`: nothing can be kept safe, for the reason given; everything else is then empty.
-    pub usable: Option<()>,
-    /// Why not, one sentence.
-    pub unusable_because: String,
-    /// Identity; empty when the store can't be read.
-    pub client_id: String,
-    /// A client secret is there and opens.
-    pub provisioned: bool,
-    /// The tokens, and whether a refresh was marked and not finished.
-    pub tokens: Option<(TokenSet, bool)>,
-    /// The grant was there and ended, or its tokens don't open any more.
-    pub ended: Option<Ending>,
-    /// The last answer to "who am I".
-    pub device: Option<DeviceInfo>,
-    /// A pairing was running, with the code that was on offer.
-    pub pairing: Option<Option<CodeOnOffer>>,
-    /// The last grant or refresh.
-    pub refreshed_at: Option<WallTime>,
-}
-
-/// What happened.
-#[derive(Debug)]
-#[expect(missing_docs, reason = "each is the answer to the action of that name")]
-pub enum Event {
-    /// The store was read: at the start, and after provisioning mended it.
-    Loaded(Box<Loaded>, Protection),
-    /// A person asks.
-    Command(CommandId, RigCommand),
-    Code(Seq, Result<DeviceAuthorization, TokenError>),
-    CodeSaved(Seq, Disk),
-    Polled(Seq, Result<TokenResponse, TokenError>),
-    Marked(Seq, Disk),
-    Refreshed(Seq, Result<TokenResponse, TokenError>),
-    TokensSaved(Seq, Disk),
-    Identified(Seq, Result<DeviceInfo, TokenError>),
-    DeviceSaved(Seq, Disk),
-    /// The client secret is sealed; what the store holds now, if it had to be mended.
-    SecretSaved(CommandId, Disk, Option<(Box<Loaded>, Protection)>),
-    TokensErased(CommandId, Disk),
-    /// All is erased, and this is the new identity.
-    Forgotten(CommandId, Disk, String),
-    /// An API call that carried this access token came back with the provider's own 401.
-    Unauthorized(AccessToken),
-    /// An API call that carried this access token was accepted.
-    Accepted(AccessToken),
-    /// The provider's clock says this many Unix seconds.
-    ServerDate(i64),
-    Timer,
-}
-
-/// What to do.
-#[derive(Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the machines' own actions say it")]
-pub enum Action {
-    RequestCode(Seq),
-    Poll(Seq, DeviceCode),
-    Refresh(Seq, RefreshToken),
-    Identify(Seq, AccessToken),
-    /// Best effort; nobody waits for the answer.
-    Revoke(RefreshToken),
-    SaveCode(Seq, CodeOnOffer),
-    ErasePairing,
-    MarkRefresh(Seq),
-    SaveTokens(Seq, TokenSet),
-    SaveDevice(Seq, DeviceInfo),
-    EndGrant(Ending),
-    EraseTokens(CommandId),
-    SaveSecret(CommandId, ClientSecret),
-    Forget(CommandId),
-    Reply(CommandId, Result<(), Refusal>),
-}
+use screen::{reason_of, refusal_of, refusal_of_cause};
+use std::time::Duration;
 
 /// The machine.
 #[derive(Debug)]
@@ -141,18 +41,25 @@ pub struct Rig {
     /// How the last pairing ended, while that still matters.
     last: (Reason, String),
     online: bool,
-    /// The provider's clock minus ours, seconds.
-    skew: Option<i64>,
+    /// The provider's clock, Unix seconds, and when it was read.
+    server_date: Option<(i64, BootTime)>,
     /// A wall clock before this can't be right.
     clock_floor: WallTime,
-    waiting_for_code: Vec<CommandId>,
+    /// A grant whose tokens have never been on disk.
+    grant_unsaved: bool,
+    /// Start, since when.
+    waiting_for_code: Vec<(CommandId, BootTime)>,
     /// Unpair or Forget, held back while a refresh is in flight.
     waiting_for_calm: Vec<(CommandId, bool)>,
+    /// Erasures on their way to the disk. Until they are done nothing begins that would write behind them.
+    erasing: usize,
+    /// Commands that came meanwhile.
+    held_back: Vec<(CommandId, RigCommand)>,
     revoke_after: Option<RefreshToken>,
 }
 
-/// More than this between the provider's clock and ours, and ours is not trusted.
-const MAX_SKEW_S: i64 = 300;
+/// `Start` is answered within this, code or not; more than a first code can take.
+const START_PATIENCE: Duration = Duration::from_secs(22);
 
 impl Rig {
     /// Before the store is read: everything is unavailable. `seed` spreads retries between rigs.
@@ -171,25 +78,32 @@ impl Rig {
             access_expires_at: None,
             last: (Reason::None, String::new()),
             online: false,
-            skew: None,
+            server_date: None,
             clock_floor,
+            grant_unsaved: false,
             waiting_for_code: Vec::new(),
             waiting_for_calm: Vec::new(),
+            erasing: 0,
+            held_back: Vec::new(),
             revoke_after: None,
         }
     }
 
     /// When [`Event::Timer`] is next worth sending.
     pub fn deadline(&self) -> Option<BootTime> {
-        [self.pairing.deadline(), self.life.deadline(), self.whoami.deadline()].into_iter().flatten().min()
+        let calm = self.erasing == 0;
+        let life = self.life.deadline().filter(|_| calm);
+        let whoami = self.whoami.deadline().filter(|_| calm);
+        let caller = self.waiting_for_code.first().map(|(_, since)| *since + START_PATIENCE);
+        [self.pairing.deadline(), life, whoami, caller].into_iter().flatten().min()
     }
 
-    /// A stop should wait: a refresh is in flight, or its tokens are not on disk.
+    /// A stop should wait: an answer with tokens may be on its way, or they are not on disk.
     pub fn busy(&self) -> bool {
-        self.life.busy()
+        self.life.busy() || self.pairing.polling()
     }
 
-    /// What an API call may carry, and for which project; only when both are known.
+    /// What an API call may carry, and for which project; only when both are known, and of the same grant.
     pub fn access(&self) -> Option<(&AccessToken, &DeviceInfo)> {
         self.life.access_token().zip(self.device.as_ref())
     }
@@ -205,7 +119,9 @@ impl Rig {
                 self.note(&answer);
                 self.pair(pairing::Event::Code(seq, answer), now, &mut out);
             }
-            Event::CodeSaved(seq, disk) => self.pair(pairing::Event::Saved(seq, disk.ok()), now, &mut out),
+            Event::CodeSaved(seq, disk) => {
+                self.pair(pairing::Event::Saved(seq, disk.refusal()), now, &mut out);
+            }
             Event::Polled(seq, answer) => {
                 self.note(&answer);
                 self.pair(pairing::Event::Polled(seq, answer), now, &mut out);
@@ -230,21 +146,37 @@ impl Rig {
             Event::SecretSaved(id, disk, reloaded) => self.secret_saved(id, disk, reloaded, now, &mut out),
             Event::TokensErased(id, disk) => self.erased(id, disk, None, now, &mut out),
             Event::Forgotten(id, disk, client_id) => self.erased(id, disk, Some(client_id), now, &mut out),
-            Event::Unauthorized(used) => self.live(token::Event::Unauthorized(used), now, &mut out),
+            Event::Unauthorized(used) if self.erasing == 0 => {
+                self.live(token::Event::Unauthorized(used), now, &mut out);
+            }
+            Event::Unauthorized(_) => {}
             Event::Accepted(used) => {
                 self.online = true;
                 self.live(token::Event::Accepted(used), now, &mut out);
             }
-            Event::ServerDate(date) => self.skew = Some(date.saturating_sub(now.wall.0)),
-            Event::Timer => {
-                self.pair(pairing::Event::Timer, now, &mut out);
-                self.live(token::Event::Timer, now, &mut out);
-                let actions = self.whoami.timer(self.life.access_token(), now);
-                self.identify(actions, now, &mut out);
-            }
+            // Nothing is kept by the wall clock; the new view shows what it means.
+            Event::ClockStepped => {}
+            Event::ServerDate(date) => self.server_date = Some((date, now.boot)),
+            Event::Timer => self.timer(now, &mut out),
         }
         self.after_calm(&mut out);
         out
+    }
+
+    fn timer(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.pair(pairing::Event::Timer, now, out);
+        if self.erasing == 0 {
+            self.live(token::Event::Timer, now, out);
+            let actions = self.whoami.timer(self.life.access_token(), now);
+            self.identify(actions, now, out);
+        }
+        // Those who joined a pairing that goes on without them.
+        let cause = self.pairing.trouble().unwrap_or(Cause::Network);
+        let overdue = |(_, since): &mut (CommandId, BootTime)| now.boot >= *since + START_PATIENCE;
+        for (id, _) in self.waiting_for_code.extract_if(.., overdue) {
+            let refusal = refusal_of_cause(cause, "there is no code yet; the rig keeps trying");
+            out.push(Action::Reply(id, Err(refusal)));
+        }
     }
 
     fn loaded(&mut self, loaded: Loaded, protection: Protection, now: Now, out: &mut Vec<Action>) {
@@ -255,20 +187,27 @@ impl Rig {
         self.provisioned = loaded.provisioned;
         self.device = loaded.device;
         self.refreshed_at = loaded.refreshed_at;
-        self.life = TokenLife::new(Jitter::new(now.boot.as_micros()));
+        self.grant_unsaved = false;
+        self.live(token::Event::Erased, now, out);
         if let Some(ending) = loaded.ended {
             self.live(token::Event::Ended(ending, loaded.tokens.map(|(t, _)| t)), now, out);
         } else if let Some((tokens, interrupted)) = loaded.tokens {
             self.live(token::Event::Loaded(tokens, interrupted), now, out);
             self.note_expiry(now);
-        } else if let Some(code) = loaded.pairing
+        }
+        if let Some(code) = loaded.pairing
             && self.provisioned
+            && !self.life.granted()
         {
             self.pair(pairing::Event::Resume(code), now, out);
         }
     }
 
     fn command(&mut self, id: CommandId, command: RigCommand, now: Now, out: &mut Vec<Action>) {
+        if self.erasing > 0 {
+            self.held_back.push((id, command));
+            return;
+        }
         let refuse = |r| Action::Reply(id, Err(r));
         match command {
             RigCommand::Start { .. } if !self.usable => out.push(refuse(self.unavailable())),
@@ -276,7 +215,7 @@ impl Rig {
             RigCommand::Start { .. } if !self.provisioned => out.push(refuse(Refusal::NotProvisioned)),
             RigCommand::Start { .. } if self.pairing.code().is_some() => out.push(Action::Reply(id, Ok(()))),
             RigCommand::Start { limit } => {
-                self.waiting_for_code.push(id);
+                self.waiting_for_code.push((id, now.boot));
                 self.last = (Reason::None, String::new());
                 self.pair(pairing::Event::Start { limit }, now, out);
             }
@@ -308,12 +247,16 @@ impl Rig {
             return;
         }
         self.revoke_after = self.life.revocable().cloned();
+        // An answer that comes now must not be written behind the erasure.
+        self.whoami.stop();
         for (id, forget) in std::mem::take(&mut self.waiting_for_calm) {
+            self.erasing += 1;
             out.push(if forget { Action::Forget(id) } else { Action::EraseTokens(id) });
         }
     }
 
     fn erased(&mut self, id: CommandId, disk: Disk, forgot: Option<String>, now: Now, out: &mut Vec<Action>) {
+        self.erasing = self.erasing.saturating_sub(1);
         if disk.ok() {
             self.live(token::Event::Erased, now, out);
             self.whoami.stop();
@@ -325,9 +268,18 @@ impl Rig {
                 self.client_id = client_id;
                 self.provisioned = false;
             }
+            self.grant_unsaved = false;
             out.extend(self.revoke_after.take().map(Action::Revoke));
+        } else if let Some(token) = self.life.access_token().cloned() {
+            let actions = self.whoami.ask(token);
+            self.identify(actions, now, out);
         }
         out.push(Action::Reply(id, disk.refusal()));
+        if self.erasing == 0 {
+            for (id, command) in std::mem::take(&mut self.held_back) {
+                self.command(id, command, now, out);
+            }
+        }
     }
 
     fn secret_saved(
@@ -356,7 +308,17 @@ impl Rig {
                 pairing::Action::SaveCode(seq, code) => out.push(Action::SaveCode(seq, code)),
                 pairing::Action::Poll(seq, code) => out.push(Action::Poll(seq, code)),
                 pairing::Action::CodeReady => self.answer_waiting(&Ok(()), out),
-                pairing::Action::Grant(tokens) => self.live(token::Event::Granted(tokens), now, out),
+                pairing::Action::Grant(tokens) => {
+                    // What is known is of the grant before: its project must not get what this one may send.
+                    self.device = None;
+                    self.grant_unsaved = true;
+                    self.live(token::Event::Granted(tokens), now, out);
+                }
+                // Only while there is no other grant, which the revocation might take along.
+                pairing::Action::Discard(tokens) if !self.life.granted() && !self.pairing.active() => {
+                    out.extend(tokens.refresh_token.map(Action::Revoke));
+                }
+                pairing::Action::Discard(_) => {}
                 pairing::Action::Finish(outcome) => self.finished(outcome, out),
             }
         }
@@ -371,12 +333,13 @@ impl Rig {
             Outcome::Denied => (Err(Refusal::Denied), Reason::Denied),
             Outcome::Expired => (Err(Refusal::Expired), Reason::Expired),
             Outcome::Cancelled => (Err(Refusal::Cancelled), Reason::None),
-            Outcome::Storage => (Err(Refusal::StorageFull), Reason::Storage),
+            Outcome::Storage(ref why) => (Err(why.clone()), Reason::Storage),
             Outcome::Failed(ref e) => (Err(refusal_of(e)), reason_of(e)),
         };
         self.last = match outcome {
             Outcome::Failed(e) => (last, e.to_string()),
-            Outcome::Granted | Outcome::Denied | Outcome::Expired | Outcome::Cancelled | Outcome::Storage => {
+            Outcome::Storage(why) => (last, why.to_string()),
+            Outcome::Granted | Outcome::Denied | Outcome::Expired | Outcome::Cancelled => {
                 (last, String::new())
             }
         };
@@ -384,7 +347,7 @@ impl Rig {
     }
 
     fn answer_waiting(&mut self, answer: &Result<(), Refusal>, out: &mut Vec<Action>) {
-        out.extend(self.waiting_for_code.drain(..).map(|id| Action::Reply(id, answer.clone())));
+        out.extend(self.waiting_for_code.drain(..).map(|(id, _)| Action::Reply(id, answer.clone())));
     }
 
     fn live(&mut self, event: token::Event, now: Now, out: &mut Vec<Action>) {
@@ -394,6 +357,7 @@ impl Rig {
                 token::Action::Refresh(seq, token) => out.push(Action::Refresh(seq, token)),
                 token::Action::SaveTokens(seq, tokens) => out.push(Action::SaveTokens(seq, tokens)),
                 token::Action::Ready => {
+                    self.grant_unsaved = false;
                     self.note_expiry(now);
                     self.refreshed_at = self.life.tokens().map(|t| t.obtained.wall);
                     self.last = (Reason::None, String::new());
@@ -440,123 +404,9 @@ impl Rig {
             Ok(_) | Err(_) => true,
         };
     }
-
-    /// What the screen sees now.
-    pub fn view(&self, now: Now) -> RigView {
-        let code = self.pairing.code();
-        let state = self.state();
-        let (reason, detail) = self.reason(state);
-        let named = self.device.as_ref().map(|d| d.device_name.clone()).filter(|n| !n.is_empty());
-        RigView {
-            state,
-            reason,
-            detail,
-            user_code: code.map(|(a, _)| a.user_code.clone()),
-            verification_uri: code.and_then(|(a, _)| a.verification_uri.as_ref()).map(ToString::to_string),
-            verification_uri_complete: code.and_then(|(a, _)| a.verification_uri_complete.clone()),
-            code_expires_at: code.map(|(_, at)| at),
-            device_name: named.or_else(|| code.and_then(|(a, _)| a.device_name.clone())).unwrap_or_default(),
-            device: self.device.clone(),
-            access_expires_at: self.access_expires_at,
-            refreshed_at: self.refreshed_at,
-            online: self.online,
-            clock_trusted: now.wall >= self.clock_floor && self.skew.is_none_or(|s| s.abs() <= MAX_SKEW_S),
-            tokens_at_risk: self.life.busy(),
-            client_id: self.client_id.clone(),
-            protection: self.protection,
-        }
-    }
-
-    fn state(&self) -> State {
-        if !self.usable {
-            State::SecretUnavailable
-        } else if self.pairing.code().is_some() {
-            State::WaitingForUser
-        } else if self.pairing.active() {
-            State::RequestingCode
-        } else if self.life.granted() && (self.life.tokens().is_some() || self.device.is_some()) {
-            State::Paired
-        } else if self.life.granted() {
-            // The person said yes; the disk has not. Not published as paired before it has.
-            State::WaitingForUser
-        } else if self.life.ending().is_some() {
-            State::NeedsPairing
-        } else if !self.provisioned {
-            State::Unprovisioned
-        } else {
-            State::Unpaired
-        }
-    }
-
-    fn reason(&self, state: State) -> (Reason, String) {
-        let of_trouble = |t: Option<token::Trouble>| match t {
-            None => Reason::None,
-            Some(token::Trouble::Storage) => Reason::Storage,
-            Some(token::Trouble::Exchange(cause)) => reason_of_cause(cause),
-        };
-        match state {
-            State::SecretUnavailable => (Reason::Storage, self.unusable_because.clone()),
-            State::RequestingCode | State::WaitingForUser if self.pairing.active() => {
-                (self.pairing.trouble().map_or(Reason::None, reason_of_cause), String::new())
-            }
-            State::Paired | State::RequestingCode | State::WaitingForUser => {
-                let of_life = of_trouble(self.life.trouble());
-                let of_me = self.whoami.trouble().map_or(Reason::None, reason_of_cause);
-                (if of_life == Reason::None { of_me } else { of_life }, String::new())
-            }
-            State::NeedsPairing if self.last.0 == Reason::None => {
-                let reason = match self.life.ending() {
-                    Some(Ending::InterruptedRefresh) => Reason::InterruptedRefresh,
-                    Some(Ending::ClientRejected) => Reason::ClientRejected,
-                    Some(Ending::Revoked) | None => Reason::Revoked,
-                    Some(Ending::Unreadable) => Reason::Storage,
-                };
-                (reason, String::new())
-            }
-            State::NeedsPairing | State::Unprovisioned | State::Unpaired => self.last.clone(),
-        }
-    }
 }
 
-fn reason_of_cause(cause: Cause) -> Reason {
-    match cause {
-        Cause::Network => Reason::Network,
-        Cause::CaptivePortal => Reason::CaptivePortal,
-        Cause::Clock => Reason::Clock,
-        Cause::Provider | Cause::RateLimited => Reason::Provider,
-    }
-}
-
-fn reason_of(e: &TokenError) -> Reason {
-    match e {
-        TokenError::Transient(t) => reason_of_cause(t.cause),
-        TokenError::AccessDenied => Reason::Denied,
-        TokenError::ClientRejected => Reason::ClientRejected,
-        TokenError::AuthorizationPending
-        | TokenError::SlowDown
-        | TokenError::ExpiredToken
-        | TokenError::InvalidGrant(_)
-        | TokenError::Unauthorized
-        | TokenError::Rejected(_) => Reason::Provider,
-    }
-}
-
-fn refusal_of(e: &TokenError) -> Refusal {
-    match e {
-        TokenError::Transient(t) => match t.cause {
-            Cause::Network => Refusal::NetworkUnavailable(t.why.clone()),
-            Cause::CaptivePortal => Refusal::CaptivePortal(t.why.clone()),
-            Cause::Clock => Refusal::ClockUntrusted(t.why.clone()),
-            Cause::Provider => Refusal::ProviderError(t.why.clone()),
-            Cause::RateLimited => Refusal::RateLimited,
-        },
-        TokenError::SlowDown => Refusal::RateLimited,
-        TokenError::ClientRejected => Refusal::ClientRejected,
-        TokenError::AccessDenied => Refusal::Denied,
-        TokenError::AuthorizationPending
-        | TokenError::ExpiredToken
-        | TokenError::InvalidGrant(_)
-        | TokenError::Unauthorized
-        | TokenError::Rejected(_) => Refusal::ProviderError(e.to_string()),
-    }
-}
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod walk;

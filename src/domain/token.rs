@@ -25,7 +25,7 @@
 use crate::domain::{
     backoff::{Jitter, doubled},
     oauth::{AccessToken, Cause, RefreshToken, TokenError, TokenResponse, TokenSet},
-    pairing::Seq,
+    seq::Seq,
     time::{BootTime, Now},
 };
 use std::time::Duration;
@@ -115,11 +115,11 @@ enum State {
 #[derive(Debug)]
 pub struct TokenLife {
     state: State,
-    seq: u64,
+    seq: Seq,
     jitter: Jitter,
     /// A refresh left and got no answer since the last success.
     lost_answer: bool,
-    /// Refreshes that a 401 caused, since a call was last accepted.
+    /// Refreshes that a 401 caused, since a token last proved good.
     storm: u32,
     trouble: Option<Trouble>,
 }
@@ -136,7 +136,14 @@ pub enum Trouble {
 impl TokenLife {
     /// No tokens. The jitter decides when refreshes fall due.
     pub fn new(jitter: Jitter) -> TokenLife {
-        TokenLife { state: State::None, seq: 0, jitter, lost_answer: false, storm: 0, trouble: None }
+        TokenLife {
+            state: State::None,
+            seq: Seq::default(),
+            jitter,
+            lost_answer: false,
+            storm: 0,
+            trouble: None,
+        }
     }
 
     /// The set in force, for showing when it runs out; `None` where there is none or it is not on disk yet.
@@ -244,9 +251,7 @@ impl TokenLife {
                 self.unauthorized(tokens, since, refresh_at, by_401, &used, now)
             }
             (state, Event::Accepted(used)) => {
-                if self.is_current(&state, &used) {
-                    self.storm = 0;
-                }
+                self.accepted(&state, &used, now);
                 (state, vec![])
             }
 
@@ -260,7 +265,7 @@ impl TokenLife {
             (S::Marking { seq, tokens, attempt }, Event::Marked(s, false)) if s == seq => {
                 self.trouble = Some(Trouble::Storage);
                 let at = now.boot + doubled(SAVE_RETRY, attempt, MAX_SAVE_RETRY);
-                (S::RefreshLater { tokens, attempt: attempt + 1, at, marked: false }, vec![])
+                (S::RefreshLater { tokens, attempt: attempt.saturating_add(1), at, marked: false }, vec![])
             }
             (S::Refreshing { seq, tokens, attempt }, Event::Refreshed(s, answer)) if s == seq => {
                 self.refreshed(tokens, attempt, answer, now)
@@ -274,7 +279,7 @@ impl TokenLife {
             (S::Saving { seq, next, attempt }, Event::Saved(s, false)) if s == seq => {
                 self.trouble = Some(Trouble::Storage);
                 let at = now.boot + doubled(SAVE_RETRY, attempt, MAX_SAVE_RETRY);
-                (S::SaveLater { next, attempt: attempt + 1, at }, vec![])
+                (S::SaveLater { next, attempt: attempt.saturating_add(1), at }, vec![])
             }
             (S::Ended { ending: Ending::ClientRejected, kept: Some(tokens) }, Event::NewSecret) => {
                 self.mark(tokens, 0)
@@ -294,8 +299,15 @@ impl TokenLife {
         actions
     }
 
-    fn is_current(&self, state: &State, used: &AccessToken) -> bool {
-        matches!(state, State::Valid { tokens, .. } if tokens.access == *used)
+    /// A token that is still accepted when the wait for the next 401 is over has shown that refreshing helped. Before
+    /// that it shows nothing: a provider may accept one kind of call and refuse another for ever.
+    fn accepted(&mut self, state: &State, used: &AccessToken, now: Now) {
+        if let State::Valid { tokens, since, .. } = state
+            && tokens.access == *used
+            && now.boot >= *since + doubled(MIN_AGE, self.storm, MAX_MIN_AGE)
+        {
+            self.storm = 0;
+        }
     }
 
     fn loaded(&mut self, tokens: TokenSet, interrupted: bool, now: Now) -> (State, Vec<Action>) {
@@ -336,7 +348,7 @@ impl TokenLife {
             return self.end(Ending::Revoked, None);
         }
         let allowed = since + doubled(MIN_AGE, self.storm, MAX_MIN_AGE);
-        self.storm += 1;
+        self.storm = self.storm.saturating_add(1);
         if now.boot >= allowed {
             return self.mark(tokens, 0);
         }
@@ -360,7 +372,13 @@ impl TokenLife {
                 let ending = if self.lost_answer { Ending::InterruptedRefresh } else { Ending::Revoked };
                 return self.end(ending, None);
             }
-            TokenError::ClientRejected => return self.end(Ending::ClientRejected, Some(tokens)),
+            TokenError::ClientRejected => {
+                // The token is tried again with a new secret; what is known of it stays known.
+                let lost_answer = self.lost_answer;
+                let ended = self.end(Ending::ClientRejected, Some(tokens));
+                self.lost_answer = lost_answer;
+                return ended;
+            }
             TokenError::Transient(t) => {
                 self.lost_answer |= t.maybe_applied;
                 let wait = self.jitter.spread(doubled(FIRST_RETRY, attempt, MAX_RETRY));
@@ -375,22 +393,22 @@ impl TokenLife {
         };
         self.trouble = Some(Trouble::Exchange(cause));
         let at = now.boot + wait;
-        (State::RefreshLater { tokens, attempt: attempt + 1, at, marked: true }, vec![])
+        (State::RefreshLater { tokens, attempt: attempt.saturating_add(1), at, marked: true }, vec![])
     }
 
     fn mark(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         (State::Marking { seq, tokens, attempt }, vec![Action::MarkRefresh(seq)])
     }
 
     fn refresh(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
         let Some(token) = tokens.refresh.clone() else { return self.end(Ending::Revoked, None) };
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         (State::Refreshing { seq, tokens, attempt }, vec![Action::Refresh(seq, token)])
     }
 
     fn save(&mut self, next: TokenSet, attempt: u32) -> (State, Vec<Action>) {
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         (State::Saving { seq, next: next.clone(), attempt }, vec![Action::SaveTokens(seq, next)])
     }
 
@@ -408,11 +426,6 @@ impl TokenLife {
         self.forget_exchange_troubles();
         self.storm = 0;
     }
-
-    fn next_seq(&mut self) -> Seq {
-        self.seq += 1;
-        Seq(self.seq)
-    }
 }
 
 /// RFC 6749 §6: a server that sends no new refresh token leaves the old one in force.
@@ -424,3 +437,6 @@ fn token_set(new: TokenResponse, old: Option<&TokenSet>, now: Now) -> TokenSet {
         expires_in: new.expires_in.or_else(|| old.map(|o| o.expires_in)).unwrap_or(DEFAULT_LIFE),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,8 @@
 use crate::domain::{
     item::{Asset, ItemId},
     oauth::{Cause, Trouble},
-    pairing::Seq,
     secret::Secret,
+    seq::Seq,
     time::Now,
     view::Reason,
 };
@@ -112,6 +112,14 @@ pub enum Action {
     Finish(Ending),
 }
 
+/// What comes once nothing is in flight any more.
+#[derive(Debug, PartialEq, Eq)]
+enum Winding {
+    /// The URLs are dead: another asset.
+    Anew,
+    End(Ending),
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     Creating(Seq),
@@ -129,14 +137,14 @@ pub struct Upload {
     size: u64,
     parallel: usize,
     state: State,
-    seq: u64,
+    seq: Seq,
     asset: Option<Asset>,
     todo: BTreeSet<u32>,
     in_flight: BTreeSet<u32>,
     unrecorded: BTreeSet<u32>,
     tries: std::collections::BTreeMap<u32, u32>,
     assets_tried: u32,
-    ending: Option<Ending>,
+    winding: Option<Winding>,
 }
 
 impl Upload {
@@ -154,18 +162,18 @@ impl Upload {
             size,
             parallel: parallel.max(1),
             state: State::Finished,
-            seq: 0,
+            seq: Seq::default(),
             asset: None,
             todo: BTreeSet::new(),
             in_flight: BTreeSet::new(),
             unrecorded: BTreeSet::new(),
             tries: std::collections::BTreeMap::new(),
             assets_tried: 0,
-            ending: None,
+            winding: None,
         };
         let fresh = |a: &Asset| now.age_of(a.created).is_some_and(|age| age < URL_LIFE);
         let actions = match asset {
-            Some(asset) if fresh(&asset) => upload.send(asset),
+            Some(asset) if fresh(&asset) && !asset.urls.is_empty() => upload.send(asset),
             Some(_) => upload.forget(),
             None => upload.create(),
         };
@@ -192,20 +200,36 @@ impl Upload {
             Event::Recorded(seq, ok) => self.recorded(seq, ok),
             Event::Sent(n, answer) => self.sent(n, answer),
             Event::PartRecorded(n, ok) => self.part_recorded(n, ok),
-            Event::Stop => self.wind_down(Ending::Stopped),
+            Event::Stop => self.wind_down(Winding::End(Ending::Stopped)),
             Event::Created(..) => vec![],
         }
     }
 
     fn created(&mut self, answer: Result<(String, Vec<Secret>), CreateError>, now: Now) -> Vec<Action> {
         match answer {
+            Ok((_, urls)) if urls.is_empty() => self.finish(Ending::Later(
+                Reason::Provider,
+                "an asset without a URL to send it to".to_owned(),
+                None,
+            )),
             Ok((id, urls)) => {
-                let seq = self.next_seq();
+                let seq = self.seq.step();
                 let asset = Asset { id, urls, created: now, finished: vec![] };
                 self.state = State::Recording(seq, asset.clone());
                 vec![Action::Record(seq, asset)]
             }
-            Err(e) => self.finish(match e {
+            Err(e) => {
+                let ending = self.stopped_or(e);
+                self.finish(ending)
+            }
+        }
+    }
+
+    /// Where a stop came first, the answer is nobody's business any more: it may be for a token of another project.
+    fn stopped_or(&mut self, e: CreateError) -> Ending {
+        match (self.winding.take(), e) {
+            (Some(Winding::End(ending)), _) => ending,
+            (Some(Winding::Anew) | None, e) => match e {
                 CreateError::Unauthorized => Ending::Unauthorized,
                 CreateError::RecordedWhilePaused => Ending::Failed(
                     "recorded-while-paused",
@@ -213,7 +237,7 @@ impl Upload {
                 ),
                 CreateError::Refused(why) => Ending::Failed("refused", why),
                 CreateError::Transient(t) => later(t),
-            }),
+            },
         }
     }
 
@@ -226,16 +250,16 @@ impl Upload {
             return self.finish(storage());
         }
         match std::mem::replace(&mut self.state, State::Finished) {
-            State::Recording(_, asset) if self.ending.is_none() => self.send(asset),
-            State::Forgetting(_) if self.ending.is_none() => self.create(),
+            State::Recording(_, asset) if self.winding.is_none() => self.send(asset),
+            State::Forgetting(_) if self.winding.is_none() => self.create(),
             State::Recording(..)
             | State::Forgetting(_)
             | State::Creating(_)
             | State::Sending
-            | State::Finished => {
-                let ending = self.ending.take().unwrap_or(Ending::Stopped);
-                self.finish(ending)
-            }
+            | State::Finished => match self.winding.take() {
+                Some(Winding::End(ending)) => self.finish(ending),
+                Some(Winding::Anew) | None => self.finish(Ending::Stopped),
+            },
         }
     }
 
@@ -252,15 +276,15 @@ impl Upload {
 
     fn next_parts(&mut self) -> Vec<Action> {
         let mut out = Vec::new();
-        while self.ending.is_none() && self.in_flight.len() < self.parallel {
+        while self.winding.is_none() && self.in_flight.len() < self.parallel {
             let Some(n) = self.todo.pop_first() else { break };
             self.in_flight.insert(n);
             out.push(Action::Send(n));
         }
         if self.in_flight.is_empty() && self.unrecorded.is_empty() {
-            match self.ending.take() {
-                Some(Ending::Later(Reason::None, ..)) => out.extend(self.forget()),
-                Some(ending) => out.extend(self.finish(ending)),
+            match self.winding.take() {
+                Some(Winding::Anew) => out.extend(self.forget()),
+                Some(Winding::End(ending)) => out.extend(self.finish(ending)),
                 None => out.extend(self.finish(Ending::Done)),
             }
         }
@@ -281,23 +305,30 @@ impl Upload {
             Err(PartError::Transient(t)) => {
                 let tries = self.tries.entry(n).or_default();
                 *tries += 1;
-                // A reset in the middle is worth another try at once; no way to the provider is not.
-                let again = *tries < PART_TRIES && t.cause != Cause::CaptivePortal && t.maybe_applied;
-                if again && self.ending.is_none() {
+                // A reset in the middle is worth another try at once; no way to the provider, or its wish for a pause,
+                // is not.
+                let again = *tries < PART_TRIES
+                    && t.cause != Cause::CaptivePortal
+                    && t.maybe_applied
+                    && t.retry_after.is_none();
+                if again && self.winding.is_none() {
                     self.todo.insert(n);
                     return self.next_parts();
                 }
-                self.wind_down(later(t))
+                self.wind_down(Winding::End(later(t)))
             }
             Err(PartError::UrlDead(why)) => {
+                // Several parts of one asset may find it dead.
+                if self.winding == Some(Winding::Anew) {
+                    return self.next_parts();
+                }
                 self.assets_tried += 1;
                 if self.assets_tried >= ASSET_TRIES {
-                    return self.wind_down(Ending::Later(Reason::Provider, why, None));
+                    return self.wind_down(Winding::End(Ending::Later(Reason::Provider, why, None)));
                 }
-                // Marked by the reason `none`: wind down, then begin anew with another asset.
-                self.wind_down(Ending::Later(Reason::None, why, None))
+                self.wind_down(Winding::Anew)
             }
-            Err(PartError::File(word, why)) => self.wind_down(Ending::Failed(word, why)),
+            Err(PartError::File(word, why)) => self.wind_down(Winding::End(Ending::Failed(word, why))),
         }
     }
 
@@ -306,18 +337,19 @@ impl Upload {
             return vec![];
         }
         if !ok {
-            return self.wind_down(storage());
+            return self.wind_down(Winding::End(storage()));
         }
         self.next_parts()
     }
 
-    /// Lets what is in flight end, then finishes.
-    fn wind_down(&mut self, ending: Ending) -> Vec<Action> {
+    /// Lets what is in flight end first. What a person wants, and what is wrong with the file, go before the rest.
+    fn wind_down(&mut self, to: Winding) -> Vec<Action> {
         if self.state == State::Finished {
             return vec![];
         }
-        if self.ending.is_none() || matches!(ending, Ending::Failed(..) | Ending::Stopped) {
-            self.ending = Some(ending);
+        let weighty = matches!(to, Winding::End(Ending::Failed(..) | Ending::Stopped));
+        if self.winding.is_none() || weighty {
+            self.winding = Some(to);
         }
         match self.state {
             State::Sending => self.next_parts(),
@@ -327,16 +359,16 @@ impl Upload {
     }
 
     fn create(&mut self) -> Vec<Action> {
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         self.state = State::Creating(seq);
         vec![Action::Create(seq)]
     }
 
     fn forget(&mut self) -> Vec<Action> {
-        self.ending = None;
+        self.winding = None;
         self.asset = None;
         self.todo.clear();
-        let seq = self.next_seq();
+        let seq = self.seq.step();
         self.state = State::Forgetting(seq);
         vec![Action::Forget(seq)]
     }
@@ -344,11 +376,6 @@ impl Upload {
     fn finish(&mut self, ending: Ending) -> Vec<Action> {
         self.state = State::Finished;
         vec![Action::Finish(ending)]
-    }
-
-    fn next_seq(&mut self) -> Seq {
-        self.seq += 1;
-        Seq(self.seq)
     }
 }
 
@@ -365,3 +392,6 @@ fn later(t: Trouble) -> Ending {
     };
     Ending::Later(reason, t.why, t.retry_after)
 }
+
+#[cfg(test)]
+mod tests;

@@ -228,17 +228,15 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
         State::NeedsPairing => "needs pairing".to_owned(),
         State::SecretUnavailable => "the rig's secrets can't be read".to_owned(),
     };
-    let reason = match rig.reason {
-        Reason::None => String::new(),
-        reason => format!(" ({})", reason.as_str()),
-    };
+    let reason =
+        if rig.reason == Reason::None { String::new() } else { format!(" ({})", rig.reason.as_str()) };
     let c = &queue.counters;
-    let paused = if queue.paused { ", paused" } else { "" };
     let files = match c.files_left {
         0 => "nothing left to send".to_owned(),
-        1 => format!("1 file left, {}{paused}", bytes(c.bytes_left)),
-        n => format!("{n} files left, {}{paused}", bytes(c.bytes_left)),
+        1 => format!("1 file left, {}", bytes(c.bytes_left)),
+        n => format!("{n} files left, {}", bytes(c.bytes_left)),
     };
+    let files = if queue.paused && c.files_left > 0 { format!("{files}, paused") } else { files };
     let more = [(c.held, "held"), (c.failed, "failed")];
     let more: String = more.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!(", {n} {word}")).collect();
     format!("{state}{reason}, {files}{more}")

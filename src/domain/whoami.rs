@@ -4,8 +4,9 @@
 use crate::domain::{
     backoff::{Jitter, doubled},
     oauth::{AccessToken, Cause, DeviceInfo, TokenError},
-    pairing::Seq,
+    seq::Seq,
     time::{BootTime, Now},
+    token::Trouble,
 };
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ enum State {
     Idle,
     Due { at: BootTime, attempt: u32 },
     InFlight { seq: Seq, token: AccessToken, attempt: u32 },
-    Saving { seq: Seq, info: DeviceInfo },
+    Saving { seq: Seq, info: DeviceInfo, attempt: u32 },
 }
 
 /// What to do.
@@ -39,22 +40,21 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Whoami {
     state: State,
-    seq: u64,
+    seq: Seq,
     jitter: Jitter,
-    trouble: Option<Cause>,
+    trouble: Option<Trouble>,
 }
 
 impl Whoami {
     /// Nothing to ask.
     pub fn new(jitter: Jitter) -> Whoami {
-        Whoami { state: State::Idle, seq: 0, jitter, trouble: None }
+        Whoami { state: State::Idle, seq: Seq::default(), jitter, trouble: None }
     }
 
     /// There is a new access token: ask now.
     #[must_use]
     pub fn ask(&mut self, token: AccessToken) -> Vec<Action> {
-        self.seq += 1;
-        let seq = Seq(self.seq);
+        let seq = self.seq.step();
         self.state = State::InFlight { seq, token: token.clone(), attempt: 0 };
         vec![Action::Ask(seq, token)]
     }
@@ -65,8 +65,8 @@ impl Whoami {
         self.trouble = None;
     }
 
-    /// What kept the last question from being answered.
-    pub fn trouble(&self) -> Option<Cause> {
+    /// What kept the last question from being answered, or its answer from being written down.
+    pub fn trouble(&self) -> Option<Trouble> {
         self.trouble
     }
 
@@ -89,8 +89,7 @@ impl Whoami {
             self.state = State::Idle;
             return vec![];
         };
-        self.seq += 1;
-        let seq = Seq(self.seq);
+        let seq = self.seq.step();
         self.state = State::InFlight { seq, token: token.clone(), attempt };
         vec![Action::Ask(seq, token.clone())]
     }
@@ -105,8 +104,8 @@ impl Whoami {
         let (token, attempt) = (token.clone(), *attempt);
         match answer {
             Ok(info) => {
-                self.trouble = None;
-                self.state = State::Saving { seq, info: info.clone() };
+                self.trouble = self.trouble.filter(|t| *t == Trouble::Storage);
+                self.state = State::Saving { seq, info: info.clone(), attempt };
                 vec![Action::Accepted(token), Action::Save(seq, info)]
             }
             // A refresh follows, and after it the next question.
@@ -115,7 +114,7 @@ impl Whoami {
                 vec![Action::Unauthorized(token)]
             }
             Err(TokenError::Transient(t)) => {
-                self.trouble = Some(t.cause);
+                self.trouble = Some(Trouble::Exchange(t.cause));
                 self.later(attempt, t.retry_after.unwrap_or_default(), now)
             }
             Err(
@@ -127,7 +126,7 @@ impl Whoami {
                 | TokenError::ClientRejected
                 | TokenError::Rejected(_),
             ) => {
-                self.trouble = Some(Cause::Provider);
+                self.trouble = Some(Trouble::Exchange(Cause::Provider));
                 self.later(attempt, Duration::ZERO, now)
             }
         }
@@ -136,21 +135,27 @@ impl Whoami {
     /// The answer to [`Action::Save`]; true when it is on disk.
     #[must_use]
     pub fn saved(&mut self, seq: Seq, ok: bool, now: Now) -> Vec<Action> {
-        let State::Saving { seq: s, info } = &self.state else { return vec![] };
+        let State::Saving { seq: s, info, attempt } = &self.state else { return vec![] };
         if *s != seq {
             return vec![];
         }
         if !ok {
-            return self.later(0, Duration::ZERO, now);
+            let attempt = *attempt;
+            self.trouble = Some(Trouble::Storage);
+            return self.later(attempt, Duration::ZERO, now);
         }
         let info = info.clone();
+        self.trouble = None;
         self.state = State::Idle;
         vec![Action::Known(info)]
     }
 
     fn later(&mut self, attempt: u32, at_least: Duration, now: Now) -> Vec<Action> {
         let wait = self.jitter.spread(doubled(FIRST_RETRY, attempt, MAX_RETRY)).max(at_least);
-        self.state = State::Due { at: now.boot + wait, attempt: attempt + 1 };
+        self.state = State::Due { at: now.boot + wait, attempt: attempt.saturating_add(1) };
         vec![]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! - `multipart/form-data` on the auth endpoints: it is what the guide's own commands send, and JSON is refused there.
 //! - Every auth request gets a connection of its own. Only code requests need it (a second one on a reused connection
 //!   is answered `slow_down`), but the others are so rare that an idle connection would only wake the board.
+//! - `humantime` for the one date in an answer: a time zone database is nothing that the daemon needs.
 //! - The secret is left out of polls, as in every example of the guide; the API reference marks it as required, so the
 //!   configuration can turn it on.
 use crate::domain::{
@@ -20,7 +21,7 @@ use crate::provider::{
     wire::{Body, Connection, Request, Response, trouble},
 };
 use serde::Deserialize;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -319,7 +320,7 @@ impl FrameIo {
 fn expect_success(response: &Response) -> Result<(), TokenError> {
     match sort(response) {
         Sorted::Success => Ok(()),
-        other => Err(token_error(other)),
+        other @ (Sorted::Word(_) | Sorted::Detailed(_) | Sorted::Trouble(_)) => Err(token_error(other)),
     }
 }
 
@@ -344,5 +345,6 @@ fn seconds(value: f64, least: f64, most: f64) -> Option<Duration> {
 
 /// A moment in either of the ways APIs write one: RFC 3339, or Unix seconds.
 fn moment(value: &serde_json::Value) -> Option<i64> {
-    value.as_i64().or_else(|| Some(value.as_str()?.parse::<jiff::Timestamp>().ok()?.as_second()))
+    let written = || humantime::parse_rfc3339(value.as_str()?).ok()?.duration_since(UNIX_EPOCH).ok();
+    value.as_i64().or_else(|| i64::try_from(written()?.as_secs()).ok())
 }

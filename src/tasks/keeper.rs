@@ -82,12 +82,14 @@ impl<T: Transport> Keeper<T> {
         }
     }
 
-    /// Runs until `stop`. A refresh in flight, and tokens on their way to the disk, are seen through first; whoever
+    /// Runs until `stop`. What may bring tokens, and tokens on their way to the disk, are seen through first; whoever
     /// stops us bounds that wait.
     pub async fn run(mut self, stop: CancellationToken) {
         let (loaded, protection, client) = self.room.load().await;
         self.client = client;
         self.event(Event::Loaded(Box::new(loaded), protection));
+        let clock = self.clock.clone();
+        let mut stepped = Box::pin(clock.stepped());
         loop {
             let idle = !self.rig.busy() && !self.disk_busy;
             tokio::select! {
@@ -95,7 +97,13 @@ impl<T: Transport> Keeper<T> {
                 () = stop.cancelled(), if idle => return,
                 Some(done) = self.running.next() => self.done(done),
                 Some(message) = self.inbox.recv() => self.message(message),
-                () = self.clock.sleep_until_some(self.rig.deadline()), if !stop.is_cancelled() => self.event(Event::Timer),
+                () = self.clock.sleep_until_some(self.rig.deadline()), if !idle || !stop.is_cancelled() => {
+                    self.event(Event::Timer);
+                }
+                () = &mut stepped => {
+                    stepped = Box::pin(clock.stepped());
+                    self.event(Event::ClockStepped);
+                }
             }
         }
     }

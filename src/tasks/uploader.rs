@@ -453,6 +453,9 @@ impl<T: Transport> Uploader<T> {
             self.view.send_if_modified(|v| {
                 let old = v.clone();
                 (v.counters, v.paused) = (counters, paused);
+                if counters.files_left == 0 {
+                    v.trouble = None;
+                }
                 if idle {
                     v.current.clear();
                     v.rate = 0;

@@ -109,7 +109,8 @@ impl Bus {
     /// A program run as another user of the bus, in the groups named.
     pub(crate) fn as_user(&self, user: &str, groups: &str, program: &str) -> tokio::process::Command {
         let mut command = tokio::process::Command::new("setpriv");
-        let groups = if groups.is_empty() { "--clear-groups".to_owned() } else { format!("--groups={groups}") };
+        let groups =
+            if groups.is_empty() { "--clear-groups".to_owned() } else { format!("--groups={groups}") };
         command.args([&format!("--reuid={user}"), "--regid=nogroup", &groups, "--", program]);
         command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.address).current_dir("/").kill_on_drop(true);
         command

@@ -25,7 +25,8 @@ impl From<zbus::Error> for Refused {
             e => panic!("neither an answer nor an error reply: {e}"),
         };
         let ours = name.strip_prefix("org.rigpost.Rigpost1.Error.");
-        let name = ours.or_else(|| name.strip_prefix("org.freedesktop.DBus.Error.")).unwrap_or(&name).to_owned();
+        let name =
+            ours.or_else(|| name.strip_prefix("org.freedesktop.DBus.Error.")).unwrap_or(&name).to_owned();
         Refused { name, text }
     }
 }

@@ -27,7 +27,8 @@ impl Lines {
     pub(crate) async fn wait(&self, skip: usize, wanted: &str) -> String {
         let mut news = self.0.subscribe();
         let found = |lines: &[String]| lines.iter().skip(skip).find(|l| l.contains(wanted)).cloned();
-        let seen = super::soon(&format!("the line \"{wanted}\""), news.wait_for(|l| found(l).is_some())).await;
+        let seen =
+            super::soon(&format!("the line \"{wanted}\""), news.wait_for(|l| found(l).is_some())).await;
         found(&seen.expect("the list outlives its readers")).expect("it was there a moment ago")
     }
 }

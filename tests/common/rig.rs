@@ -62,8 +62,13 @@ impl Rig {
             writeln!(text, "ca_file = {ca:?}").unwrap();
         }
         let media: Vec<PathBuf> = s.media_dirs.iter().map(|m| self.path(m)).collect();
-        write!(text, "[state]\ndir = {:?}\n[vault]\nkey_file = {:?}\n", self.state_dir(), self.path("root.key"))
-            .unwrap();
+        write!(
+            text,
+            "[state]\ndir = {:?}\n[vault]\nkey_file = {:?}\n",
+            self.state_dir(),
+            self.path("root.key")
+        )
+        .unwrap();
         write!(text, "[queue]\nmedia_dirs = {media:?}\nmax_items = {}\n", s.max_items).unwrap();
         write!(text, "parallel_parts = {}\n[log]\nlevel = {:?}\n", s.parallel_parts, s.level).unwrap();
         std::fs::write(self.config(), text).unwrap();
@@ -171,7 +176,9 @@ impl Rig {
     pub(crate) async fn event(&self, after: u64, endpoint: Endpoint, kind: EventKind) -> Event {
         let wanted = |e: &Event| e.endpoint == endpoint && e.kind == kind;
         let found = self.sim.wait_for_after(after, wanted, super::PATIENCE).await;
-        found.unwrap_or_else(|| panic!("no {} {} came; there were {:#?}", endpoint.word(), kind.word(), self.calls()))
+        found.unwrap_or_else(|| {
+            panic!("no {} {} came; there were {:#?}", endpoint.word(), kind.word(), self.calls())
+        })
     }
 
     /// How often an endpoint was called.

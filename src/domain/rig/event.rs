@@ -1,0 +1,119 @@
+//! What comes in to the rig's machine, and what goes out.
+use crate::domain::{
+    command::{Refusal, RigCommand},
+    oauth::{
+        AccessToken, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken, TokenError,
+        TokenResponse, TokenSet,
+    },
+    pairing::CodeOnOffer,
+    seq::Seq,
+    time::WallTime,
+    token::Ending,
+    view::Protection,
+};
+
+/// Pairs a command with its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommandId(pub u64);
+
+/// How a write to disk went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// Synced.
+    Done,
+    /// No space; nothing changed.
+    Full,
+    /// Anything else; nothing changed.
+    Failed(String),
+}
+
+impl Disk {
+    pub(super) fn ok(&self) -> bool {
+        *self == Disk::Done
+    }
+
+    pub(super) fn refusal(self) -> Result<(), Refusal> {
+        match self {
+            Disk::Done => Ok(()),
+            Disk::Full => Err(Refusal::StorageFull),
+            Disk::Failed(why) => Err(Refusal::StorageFailed(why)),
+        }
+    }
+}
+
+/// What the store held when it was read.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// `None`: nothing can be kept safe, for the reason given; everything else is then empty.
+    pub usable: Option<()>,
+    /// Why not, one sentence.
+    pub unusable_because: String,
+    /// Identity; empty when the store can't be read.
+    pub client_id: String,
+    /// A client secret is there and opens.
+    pub provisioned: bool,
+    /// The tokens, and whether a refresh was marked and not finished.
+    pub tokens: Option<(TokenSet, bool)>,
+    /// The grant was there and ended, or its tokens don't open any more.
+    pub ended: Option<Ending>,
+    /// The last answer to "who am I".
+    pub device: Option<DeviceInfo>,
+    /// A pairing was running, with the code that was on offer.
+    pub pairing: Option<Option<CodeOnOffer>>,
+    /// The last grant or refresh.
+    pub refreshed_at: Option<WallTime>,
+}
+
+/// What happened.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each is the answer to the action of that name")]
+pub enum Event {
+    /// The store was read: at the start, and after provisioning mended it.
+    Loaded(Box<Loaded>, Protection),
+    /// A person asks.
+    Command(CommandId, RigCommand),
+    Code(Seq, Result<DeviceAuthorization, TokenError>),
+    CodeSaved(Seq, Disk),
+    Polled(Seq, Result<TokenResponse, TokenError>),
+    Marked(Seq, Disk),
+    Refreshed(Seq, Result<TokenResponse, TokenError>),
+    TokensSaved(Seq, Disk),
+    Identified(Seq, Result<DeviceInfo, TokenError>),
+    DeviceSaved(Seq, Disk),
+    /// The client secret is sealed; what the store holds now, if it had to be mended.
+    SecretSaved(CommandId, Disk, Option<(Box<Loaded>, Protection)>),
+    TokensErased(CommandId, Disk),
+    /// All is erased, and this is the new identity.
+    Forgotten(CommandId, Disk, String),
+    /// An API call that carried this access token came back with the provider's own 401.
+    Unauthorized(AccessToken),
+    /// An API call that carried this access token was accepted.
+    Accepted(AccessToken),
+    /// The wall clock was set.
+    ClockStepped,
+    /// The provider's clock says this many Unix seconds.
+    ServerDate(i64),
+    Timer,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the machines' own actions say it")]
+pub enum Action {
+    RequestCode(Seq),
+    Poll(Seq, DeviceCode),
+    Refresh(Seq, RefreshToken),
+    Identify(Seq, AccessToken),
+    /// Best effort; nobody waits for the answer.
+    Revoke(RefreshToken),
+    SaveCode(Seq, CodeOnOffer),
+    ErasePairing,
+    MarkRefresh(Seq),
+    SaveTokens(Seq, TokenSet),
+    SaveDevice(Seq, DeviceInfo),
+    EndGrant(Ending),
+    EraseTokens(CommandId),
+    SaveSecret(CommandId, ClientSecret),
+    Forget(CommandId),
+    Reply(CommandId, Result<(), Refusal>),
+}
