@@ -32,7 +32,8 @@ fn members(xml: &str) -> BTreeSet<String> {
             for child in member.children().filter(roxmltree::Node::is_element) {
                 if child.has_tag_name("arg") {
                     // The arguments of a signal only go out.
-                    let direction = child.attribute("direction").filter(|_| kind == "method").unwrap_or("out");
+                    let direction =
+                        child.attribute("direction").filter(|_| kind == "method").unwrap_or("out");
                     line += &format!(" ({direction} {} {})", word(&child, "type"), word(&child, "name"));
                 } else {
                     annotations.insert(format!("{}={}", word(&child, "name"), word(&child, "value")));
@@ -78,7 +79,8 @@ fn every_documented_error_exists_and_every_error_is_documented() {
                     depth == 0
                 })
                 .collect();
-            let words = plain.split(|c: char| !c.is_alphabetic()).filter(|w| w.starts_with(char::is_uppercase));
+            let words =
+                plain.split(|c: char| !c.is_alphabetic()).filter(|w| w.starts_with(char::is_uppercase));
             documented.extend(words.filter(|w| !["Add", "Errors"].contains(w)).map(str::to_owned));
         }
     }
@@ -87,9 +89,13 @@ fn every_documented_error_exists_and_every_error_is_documented() {
         let exists = source.contains(&format!("Error.{name}\""));
         assert!(exists, "{name} is documented and src/bus/error.rs has no such error");
     }
-    let ours = source.split("\"org.rigpost.Rigpost1.Error.").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let ours =
+        source.split("\"org.rigpost.Rigpost1.Error.").skip(1).map(|rest| rest.split('"').next().unwrap());
     for name in ours {
-        assert!(documented.contains(name) || name == RESERVED, "{name} is an error that no interface documents");
+        assert!(
+            documented.contains(name) || name == RESERVED,
+            "{name} is an error that no interface documents"
+        );
     }
 }
 
@@ -224,7 +230,12 @@ async fn the_qr_code_says_what_the_property_says() {
     let side = rows[0].len();
     assert_eq!(read_code(side * 4, |x, y| !light(x / 4, y / 4)), wanted, "\n{drawn}");
     let svg = String::from_utf8(draw("svg", None).await.unwrap()).unwrap();
-    assert!(roxmltree::Document::parse(&svg).unwrap().root_element().has_tag_name(("http://www.w3.org/2000/svg", "svg")));
+    assert!(
+        roxmltree::Document::parse(&svg)
+            .unwrap()
+            .root_element()
+            .has_tag_name(("http://www.w3.org/2000/svg", "svg"))
+    );
     for (format, scale) in [("gif", None), ("", None), ("png", Some(0)), ("png", Some(33))] {
         assert_eq!(draw(format, scale).await.unwrap_err().name, "InvalidArgs", "{format} {scale:?}");
     }

@@ -25,9 +25,11 @@ impl Person<'_> {
     async fn send(&self, destination: &str, path: &str, method: &str, args: &[&str]) -> String {
         let bus = format!("--bus={}", self.rig.bus.address);
         let to = format!("--dest={destination}");
-        let output = self.run("dbus-send", &[&[&*bus, "--print-reply", &to, path, method], args].concat()).await;
+        let output =
+            self.run("dbus-send", &[&[&*bus, "--print-reply", &to, path, method], args].concat()).await;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let name = said.strip_prefix("Error ").and_then(|s| s.split(':').next()).unwrap_or_default().to_owned();
+        let name =
+            said.strip_prefix("Error ").and_then(|s| s.split(':').next()).unwrap_or_default().to_owned();
         assert_eq!(name.is_empty(), output.status.success(), "{said}");
         name
     }
@@ -55,7 +57,9 @@ async fn an_outsider_may_look_at_the_interface_and_no_more() {
     let outsider = Person { rig: &rig, groups: "" };
     assert_eq!(outsider.send(NAME, PATH, "org.freedesktop.DBus.Introspectable.Introspect", &[]).await, "");
     assert_eq!(outsider.send(NAME, PATH, "org.freedesktop.DBus.Peer.Ping", &[]).await, "");
-    for (interface, property) in [(PAIRING, "State"), (PAIRING, "UserCode"), (DEVICE, "DeviceId"), (QUEUE, "Current")] {
+    for (interface, property) in
+        [(PAIRING, "State"), (PAIRING, "UserCode"), (DEVICE, "DeviceId"), (QUEUE, "Current")]
+    {
         assert_eq!(outsider.get(interface, property).await, DENIED, "{property}");
     }
     let all = format!("string:{PAIRING}");
@@ -66,7 +70,11 @@ async fn an_outsider_may_look_at_the_interface_and_no_more() {
         (DEVICE, &["Provision", "Forget"][..]),
     ] {
         for method in methods {
-            assert_eq!(outsider.send(NAME, PATH, &format!("{interface}.{method}"), &[]).await, DENIED, "{method}");
+            assert_eq!(
+                outsider.send(NAME, PATH, &format!("{interface}.{method}"), &[]).await,
+                DENIED,
+                "{method}"
+            );
         }
     }
     // Not by leaving the interface out either.
@@ -107,7 +115,8 @@ async fn nobody_else_owns_the_name() {
     let args = [&*args[0], &args[1]];
     for groups in ["", UI] {
         let person = Person { rig: &rig, groups };
-        let answer = person.send(BUS, "/org/freedesktop/DBus", "org.freedesktop.DBus.RequestName", &args).await;
+        let answer =
+            person.send(BUS, "/org/freedesktop/DBus", "org.freedesktop.DBus.RequestName", &args).await;
         assert_eq!(answer, DENIED);
     }
     rig.stop().await;
@@ -123,7 +132,8 @@ async fn signals_reach_members_and_not_outsiders() {
     for groups in ["", UI] {
         let mut command = rig.bus.as_user("nobody", groups, "dbus-monitor");
         command.args(["--address", &rig.bus.address, "type='signal'"]);
-        let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
         let lines = Lines::new();
         let (heard, mut out) = (lines.clone(), BufReader::new(child.stdout.take().unwrap()).lines());
         let reader = tokio::spawn(async move {

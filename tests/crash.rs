@@ -81,7 +81,10 @@ async fn check(mut rig: Rig, clips: &[PathBuf], n: u64, may_lose_grant: bool, re
         rig.assert_arrived(clip, PROJECT);
     }
     assert_eq!(rig.state().await, "paired");
-    assert!(repaired.is_empty() || (may_lose_grant && repaired == ["interrupted-refresh"]), "{n}: {repaired:?}");
+    assert!(
+        repaired.is_empty() || (may_lose_grant && repaired == ["interrupted-refresh"]),
+        "{n}: {repaired:?}"
+    );
     if !repaired.is_empty() {
         rig.allow_violations();
         let replays = rig.sim.violations();
@@ -98,7 +101,8 @@ async fn check(mut rig: Rig, clips: &[PathBuf], n: u64, may_lose_grant: bool, re
 /// incomplete assets it left in the cloud.
 async fn killed_at(n: u64) -> Option<usize> {
     let mut rig = setup().build().await;
-    let clips = [rig.clip("one.mp4", 5000), rig.clip("parts.mov", 3 * CHUNK as usize + 5), rig.clip("two.wav", 700)];
+    let clips =
+        [rig.clip("one.mp4", 5000), rig.clip("parts.mov", 3 * CHUNK as usize + 5), rig.clip("two.wav", 700)];
     rig.sim.hold_at(n);
     rig.start().await;
     let id = rig.device_id().await;
@@ -127,7 +131,8 @@ async fn a_kill_after_any_event_loses_no_clip_and_sends_none_twice() {
     let stride: usize = std::env::var("RIGPOST_CRASH_STRIDE").ok().map_or(1, |s| s.parse().unwrap());
     let runs = stream::iter((1..).step_by(stride)).map(killed_at).buffered(AT_ONCE);
     // The first run that gets through without a kill was the last event's.
-    let orphans: Vec<usize> = runs.take_while(|o| std::future::ready(o.is_some())).filter_map(std::future::ready).collect().await;
+    let orphans: Vec<usize> =
+        runs.take_while(|o| std::future::ready(o.is_some())).filter_map(std::future::ready).collect().await;
     println!("{} kills, {} incomplete assets left behind", orphans.len(), orphans.iter().sum::<usize>());
     assert!(orphans.len() >= 30 / stride, "the scenario has more events than {}", orphans.len());
     assert!(orphans.iter().all(|o| *o <= 1), "one kill leaves one incomplete asset at most");

@@ -43,20 +43,21 @@ async fn tokens_are_renewed_again_and_again_and_who_we_are_is_asked_each_time() 
 
 #[tokio::test]
 async fn a_renewal_whose_answer_is_lost_is_tried_once_more_and_then_named() {
-    let kinds = ["lost-answer", "garbage", "reset-mid-body", "oversized", "missing-fields"].map(async |kind| {
-        let rig = short_lived(3).provisioned().await;
-        rig.allow_violations();
-        rig.sim.inject(format!("refresh:{kind}").parse().unwrap());
-        rig.pair().await;
-        rig.wait_state("needs-pairing").await;
-        assert_eq!(rig.reason().await, "interrupted-refresh", "{kind}");
-        assert_eq!(rig.called(Endpoint::Refresh), 2, "{kind}: once more, and no storm");
-        assert_eq!(rig.sim.violations().len(), 1, "{kind}: {:?}", rig.sim.violations());
-        // The way back is a pairing.
-        rig.sim.set_lifetimes(Default::default());
-        rig.pair().await;
-        assert_eq!(rig.reason().await, "none");
-    });
+    let kinds =
+        ["lost-answer", "garbage", "reset-mid-body", "oversized", "missing-fields"].map(async |kind| {
+            let rig = short_lived(3).provisioned().await;
+            rig.allow_violations();
+            rig.sim.inject(format!("refresh:{kind}").parse().unwrap());
+            rig.pair().await;
+            rig.wait_state("needs-pairing").await;
+            assert_eq!(rig.reason().await, "interrupted-refresh", "{kind}");
+            assert_eq!(rig.called(Endpoint::Refresh), 2, "{kind}: once more, and no storm");
+            assert_eq!(rig.sim.violations().len(), 1, "{kind}: {:?}", rig.sim.violations());
+            // The way back is a pairing.
+            rig.sim.set_lifetimes(Default::default());
+            rig.pair().await;
+            assert_eq!(rig.reason().await, "none");
+        });
     join_all(kinds).await;
 }
 
@@ -221,7 +222,10 @@ struct SmallDisk(tempfile::TempDir);
 impl SmallDisk {
     fn mount() -> SmallDisk {
         let dir = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m,mode=700", "none"]).arg(dir.path()).status();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=2m,mode=700", "none"])
+            .arg(dir.path())
+            .status();
         assert!(mounted.unwrap().success(), "only root can mount");
         SmallDisk(dir)
     }

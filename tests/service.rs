@@ -110,7 +110,10 @@ async fn a_bad_configuration_ends_it_with_the_code_that_is_not_restarted() {
     std::fs::remove_file(rig.config()).unwrap();
     rig.spawn();
     let status = rig.ended().await;
-    assert!(!status.success() || rig.notes.len() > 0, "without a file there are defaults or there is an error");
+    assert!(
+        !status.success() || rig.notes.len() > 0,
+        "without a file there are defaults or there is an error"
+    );
 }
 
 #[tokio::test]
@@ -128,7 +131,9 @@ async fn without_a_bus_it_ends_with_an_error_that_is_restarted() {
 async fn a_second_daemon_says_why_it_ends_and_leaves_the_first_alone() {
     let rig = Setup::new().paired().await;
     // On the same bus and in the same directory.
-    let output = soon("the second daemon's end", rig.command().stderr(std::process::Stdio::piped()).output()).await.unwrap();
+    let output = soon("the second daemon's end", rig.command().stderr(std::process::Stdio::piped()).output())
+        .await
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("in use by another rigpostd") || said.contains("another daemon"), "{said}");
@@ -136,7 +141,9 @@ async fn a_second_daemon_says_why_it_ends_and_leaves_the_first_alone() {
     let config = std::fs::read_to_string(rig.config()).unwrap();
     let other = config.replace(rig.state_dir().to_str().unwrap(), rig.path("state2").to_str().unwrap());
     std::fs::write(rig.config(), other).unwrap();
-    let output = soon("the second daemon's end", rig.command().stderr(std::process::Stdio::piped()).output()).await.unwrap();
+    let output = soon("the second daemon's end", rig.command().stderr(std::process::Stdio::piped()).output())
+        .await
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("another daemon"), "{said}");
@@ -149,7 +156,8 @@ async fn a_second_daemon_says_why_it_ends_and_leaves_the_first_alone() {
 #[tokio::test]
 async fn a_second_daemon_on_another_bus_cannot_touch_the_same_state() {
     let rig = Setup::new().paired().await;
-    let setup = Setup { state_dir: Some(rig.state_dir()), base_url: Some(rig.sim.url().to_string()), ..Setup::new() };
+    let setup =
+        Setup { state_dir: Some(rig.state_dir()), base_url: Some(rig.sim.url().to_string()), ..Setup::new() };
     let other = setup.build().await;
     other.announce_error("in use by another rigpostd");
     let mut other = other;
