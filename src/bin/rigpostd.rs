@@ -25,6 +25,8 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_USAGE);
         }
     };
+    // Before anything secret is read.
+    let secluded = daemon::seclude();
     let read = config::load_installed(config_path.as_deref());
     let named = |s: Settings| Ok((s.device.client_id.as_ref().map(ClientIdSource::resolve).transpose()?, s));
     let (client_id, settings) = match read.and_then(named) {
@@ -38,6 +40,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     daemon::start_logging(settings.log.level);
+    if let Err(e) = secluded {
+        tracing::warn!("secrets could end up in a core dump: {e}");
+    }
     // Two blocking threads: one transaction at a time, and one look at a file. They end when idle.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
     let outcome = match runtime {

@@ -7,6 +7,7 @@
 pub mod args;
 pub mod command_line;
 mod logging;
+mod memory;
 mod notify;
 
 use crate::{
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub use logging::start as start_logging;
+pub use memory::seclude;
 
 /// The daemon's version, semantic versioning.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

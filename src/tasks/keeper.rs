@@ -113,12 +113,17 @@ impl<T: Transport> Keeper<T> {
         if let Some(date) = done.date {
             self.step(Event::ServerDate(date));
         }
-        if let Some(client) = done.client {
-            self.client = client;
+        // A new secret is known before what it makes possible; a forgotten one only after its last use, the revocation.
+        let forgotten = matches!(done.client, Some(None));
+        if let Some(Some(client)) = done.client {
+            self.client = Some(client);
         }
         match done.event {
             Some(event) => self.event(event),
             None => self.next_write(),
+        }
+        if forgotten {
+            self.client = None;
         }
     }
 

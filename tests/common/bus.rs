@@ -40,8 +40,8 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// With the policy file of this repository, its user replaced by the one that runs the test.
-    pub(crate) fn start() -> Bus {
+    /// With the policy file of this repository, its user replaced by this one, or by the one that runs the test.
+    pub(crate) fn start(user: Option<&str>) -> Bus {
         let dir = tempfile::tempdir().unwrap();
         // Other users connect too.
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -50,7 +50,8 @@ impl Bus {
         let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.rigpost.Rigpost1.conf");
         let policy = std::fs::read_to_string(shipped).unwrap();
         assert!(policy.contains(r#"user="rigpost""#), "the policy names the daemon's user");
-        let policy = policy.replace(r#"user="rigpost""#, &format!("user=\"{}\"", user()));
+        let policy = policy
+            .replace(r#"user="rigpost""#, &format!("user=\"{}\"", user.map_or_else(myself, str::to_owned)));
         let (ours, config) = (dir.path().join("ours.conf"), dir.path().join("bus.conf"));
         std::fs::write(&ours, policy).unwrap();
         let text = format!(
@@ -136,7 +137,7 @@ impl Drop for Bus {
 }
 
 /// Who runs this test.
-fn user() -> String {
+fn myself() -> String {
     let id = Command::new("id").arg("-un").output().unwrap();
     String::from_utf8(id.stdout).unwrap().trim().to_owned()
 }

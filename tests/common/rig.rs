@@ -77,14 +77,18 @@ impl Rig {
     /// The daemon's command line and environment. Run by root it has root's name but no power over others' files, as the
     /// service's user has none.
     pub(crate) fn command(&self) -> Command {
-        let program = env!("CARGO_BIN_EXE_rigpostd");
-        let mut command = if rustix::process::geteuid().is_root() {
-            let mut command = Command::new("setpriv");
-            command.args(["--bounding-set=-all", "--inh-caps=-all", "--", program]);
-            command
+        let mut words: Vec<String> = self.setup.wrapper.iter().map(|w| (*w).to_owned()).collect();
+        if let Some(user) = self.setup.user {
+            words.extend(["setpriv".to_owned(), format!("--reuid={user}"), "--clear-groups".to_owned()]);
+            words.extend(["--".to_owned(), self.bus.dir().join("rigpostd").to_str().unwrap().to_owned()]);
         } else {
-            Command::new(program)
-        };
+            if rustix::process::geteuid().is_root() {
+                words.extend(["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"].map(str::to_owned));
+            }
+            words.push(env!("CARGO_BIN_EXE_rigpostd").to_owned());
+        }
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         command.arg("--config").arg(self.config());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.bus.address);

@@ -28,6 +28,10 @@ pub(crate) struct Setup {
     pub(crate) level: &'static str,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) watchdog: Option<Duration>,
+    /// The daemon's user, in place of the test's own. Only root can choose.
+    pub(crate) user: Option<&'static str>,
+    /// A program and its arguments that start the daemon.
+    pub(crate) wrapper: Vec<&'static str>,
 }
 
 impl Setup {
@@ -51,6 +55,8 @@ impl Setup {
             level: "debug",
             env: Vec::new(),
             watchdog: None,
+            user: None,
+            wrapper: Vec::new(),
         }
     }
 
@@ -64,7 +70,7 @@ impl Setup {
     /// A bus, a cloud, and a daemon that is not started.
     pub(crate) async fn build(self) -> Rig {
         let dir = tempfile::tempdir().unwrap();
-        let bus = Bus::start();
+        let bus = Bus::start(self.user);
         let ui = bus.connect().await;
         let sim = Sim::start(self.sim.clone()).await.unwrap();
         let (notes, listener) = listen(&dir.path().join("notify"));
@@ -85,6 +91,11 @@ impl Setup {
             listener,
         };
         rig.write_config();
+        if let Some(user) = rig.setup.user {
+            let given = std::process::Command::new("chown").arg("-R").arg(user).arg(rig.dir.path()).status();
+            assert!(given.unwrap().success());
+            std::fs::copy(env!("CARGO_BIN_EXE_rigpostd"), rig.bus.dir().join("rigpostd")).unwrap();
+        }
         rig
     }
 

@@ -1,0 +1,312 @@
+//! The running object is the one that `dbus/*.xml` describes, and it bears whatever callers send it.
+mod common;
+
+use common::*;
+use futures_util::StreamExt as _;
+use std::{collections::BTreeSet, collections::HashMap, time::Duration};
+use zbus::{Variant, message::Type};
+
+const XML: [&str; 3] = [
+    include_str!("../dbus/org.rigpost.Rigpost1.Device.xml"),
+    include_str!("../dbus/org.rigpost.Rigpost1.Pairing.xml"),
+    include_str!("../dbus/org.rigpost.Rigpost1.Queue.xml"),
+];
+/// Kept for methods to come.
+const RESERVED: &str = "NotPaired";
+const EMITS: &str = "org.freedesktop.DBus.Property.EmitsChangedSignal";
+
+/// Everything our interfaces have, one line for each member, comparable.
+fn members(xml: &str) -> BTreeSet<String> {
+    let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+    let document = roxmltree::Document::parse_with_options(xml, options).unwrap();
+    let mut out = BTreeSet::new();
+    let ours = |n: &roxmltree::Node<'_, '_>| {
+        n.has_tag_name("interface") && n.attribute("name").is_some_and(|name| name.starts_with(NAME))
+    };
+    for interface in document.descendants().filter(ours) {
+        for member in interface.children().filter(roxmltree::Node::is_element) {
+            let word = |n: &roxmltree::Node<'_, '_>, key| n.attribute(key).unwrap_or("-").to_owned();
+            let kind = member.tag_name().name();
+            let mut line = format!("{} {kind} {}", word(&interface, "name"), word(&member, "name"));
+            let mut annotations = BTreeSet::new();
+            for child in member.children().filter(roxmltree::Node::is_element) {
+                if child.has_tag_name("arg") {
+                    // The arguments of a signal only go out.
+                    let direction =
+                        child.attribute("direction").filter(|_| kind == "method").unwrap_or("out");
+                    line += &format!(" ({direction} {} {})", word(&child, "type"), word(&child, "name"));
+                } else {
+                    annotations.insert(format!("{}={}", word(&child, "name"), word(&child, "value")));
+                }
+            }
+            if kind == "property" {
+                line += &format!(" {} {}", word(&member, "type"), word(&member, "access"));
+                // The default of the specification.
+                annotations.remove(&format!("{EMITS}=true"));
+            }
+            out.insert(format!("{line} {annotations:?}"));
+        }
+    }
+    out
+}
+
+#[tokio::test]
+async fn the_running_object_is_what_the_files_say() {
+    let rig = Setup::new().start().await;
+    let answer = rig.call("org.freedesktop.DBus.Introspectable", "Introspect", &()).await.unwrap();
+    let running = members(&answer.body().deserialize::<String>().unwrap());
+    let written: BTreeSet<String> = XML.iter().flat_map(|xml| members(xml)).collect();
+    assert!(written.len() > 35, "{written:#?}");
+    let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>();
+    assert_eq!(only(&written, &running), Vec::<String>::new(), "only in the files");
+    assert_eq!(only(&running, &written), Vec::<String>::new(), "only in the program");
+}
+
+#[test]
+fn every_documented_error_exists_and_every_error_is_documented() {
+    let source = include_str!("../src/bus/error.rs");
+    let mut documented = BTreeSet::new();
+    for xml in XML {
+        for (at, _) in xml.match_indices("Errors") {
+            let text = &xml[at + "Errors".len()..];
+            let text = &text[..text.find("-->").unwrap()];
+            // What stands in brackets explains.
+            let mut depth = 0;
+            let plain: String = text
+                .chars()
+                .filter(|c| {
+                    depth += i32::from(*c == '(') - i32::from(*c == ')');
+                    depth == 0
+                })
+                .collect();
+            let words =
+                plain.split(|c: char| !c.is_alphabetic()).filter(|w| w.starts_with(char::is_uppercase));
+            documented.extend(words.filter(|w| !["Add", "Errors"].contains(w)).map(str::to_owned));
+        }
+    }
+    assert!(documented.len() > 15, "{documented:?}");
+    for name in &documented {
+        let exists = source.contains(&format!("Error.{name}\""));
+        assert!(exists, "{name} is documented and src/bus/error.rs has no such error");
+    }
+    let ours =
+        source.split("\"org.rigpost.Rigpost1.Error.").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for name in ours {
+        assert!(
+            documented.contains(name) || name == RESERVED,
+            "{name} is an error that no interface documents"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_option_is_refused_everywhere() {
+    let rig = Setup::new().provisioned().await;
+    let odd = || HashMap::from([("colour", Variant::from("red"))]);
+    for method in ["Start", "Cancel", "Unpair"] {
+        let refused = rig.call(PAIRING, method, &(odd(),)).await.expect_err(method);
+        assert_eq!(refused.name, "InvalidArgs", "{method}");
+        assert!(refused.text.contains("colour"), "{}", refused.text);
+    }
+    assert_eq!(rig.call(PAIRING, "QrCode", &("png", odd())).await.unwrap_err().name, "InvalidArgs");
+    for method in ["Pause", "Resume"] {
+        assert_eq!(rig.call(QUEUE, method, &(odd(),)).await.unwrap_err().name, "InvalidArgs", "{method}");
+    }
+    let nobody = [0u64; 0];
+    for method in ["Cancel", "Retry"] {
+        let refused = rig.call(QUEUE, method, &(&nobody[..], odd())).await.unwrap_err();
+        assert_eq!(refused.name, "InvalidArgs", "{method}");
+    }
+    assert_eq!(rig.call(QUEUE, "Add", &("/x", odd())).await.unwrap_err().name, "InvalidArgs");
+    assert_eq!(rig.call(QUEUE, "AddMany", &(["/x"], odd())).await.unwrap_err().name, "InvalidArgs");
+    assert_eq!(rig.call(QUEUE, "List", &(odd(), 0u32, 1u32)).await.unwrap_err().name, "InvalidArgs");
+    assert_eq!(rig.call(DEVICE, "Forget", &(odd(),)).await.unwrap_err().name, "InvalidArgs");
+    assert_eq!(rig.state().await, "unpaired");
+}
+
+#[tokio::test]
+async fn an_option_of_the_wrong_type_is_named() {
+    let rig = Setup::new().provisioned().await;
+    let wrong = HashMap::from([("limit", Variant::from("soon"))]);
+    let refused = rig.call(PAIRING, "Start", &(wrong,)).await.unwrap_err();
+    assert_eq!(refused.name, "InvalidArgs");
+    assert!(refused.text.contains("limit"), "{}", refused.text);
+    let wrong = HashMap::from([("priority", Variant::from("high"))]);
+    assert_eq!(rig.call(QUEUE, "Add", &("/x", wrong)).await.unwrap_err().name, "InvalidArgs");
+    let wrong = HashMap::from([("state", Variant::from("lost"))]);
+    assert_eq!(rig.call(QUEUE, "List", &(wrong, 0u32, 1u32)).await.unwrap_err().name, "InvalidArgs");
+}
+
+#[tokio::test]
+async fn calls_that_make_no_sense_get_an_error_and_do_no_harm() {
+    let rig = Setup::new().start().await;
+    let name = async |interface: &str, method: &str| rig.call(interface, method, &()).await.unwrap_err().name;
+    assert_eq!(name(PAIRING, "Start").await, "InvalidArgs");
+    assert_eq!(name(QUEUE, "Add").await, "InvalidArgs");
+    assert_eq!(name(PAIRING, "Dance").await, "UnknownMethod");
+    assert_eq!(name("org.rigpost.Rigpost1.Dance", "Start").await, "UnknownInterface");
+    assert_eq!(rig.call(QUEUE, "Add", &(5u32, none())).await.unwrap_err().name, "InvalidArgs");
+    assert_eq!(rig.call(DEVICE, "Provision", &("secret", none())).await.unwrap_err().name, "InvalidArgs");
+    let change = (PAIRING, "State", Variant::from("paired"));
+    let set = rig.call("org.freedesktop.DBus.Properties", "Set", &change);
+    // The library has one name for what is not there and what can't be set.
+    assert!(["PropertyReadOnly", "UnknownProperty"].contains(&set.await.unwrap_err().name.as_str()));
+    let get = rig.call("org.freedesktop.DBus.Properties", "Get", &(PAIRING, "Mood")).await;
+    assert_eq!(get.unwrap_err().name, "UnknownProperty");
+    assert_eq!(rig.state().await, "unprovisioned");
+}
+
+#[tokio::test]
+async fn absurd_lengths_are_refused() {
+    let rig = Setup::new().paired().await;
+    let long = format!("{}/{}", rig.path("media").display(), "x".repeat(1 << 20));
+    assert_eq!(rig.add(&long).await.unwrap_err().name, "InvalidArgs");
+    let clip = rig.clip("clip.mp4", 100);
+    let many = vec![clip.to_str().unwrap(); 20_000];
+    assert_eq!(rig.add_many(&many).await.unwrap_err().name, "LimitsExceeded");
+    let ids = vec![1u64; 20_000];
+    assert_eq!(rig.queue_items("Cancel", &ids).await.unwrap_err().name, "LimitsExceeded");
+    let name = HashMap::from([("name", Variant::from("n".repeat(10_000)))]);
+    let refused = rig.call(QUEUE, "Add", &(clip.to_str().unwrap(), name)).await.unwrap_err();
+    assert_eq!(refused.name, "InvalidArgs");
+    assert!(refused.text.len() < 1000);
+    assert_eq!(rig.provision(&"s".repeat(5000)).await.unwrap_err().name, "InvalidArgs");
+    assert_eq!(rig.provision("").await.unwrap_err().name, "InvalidArgs");
+    assert_eq!(rig.items().await.len(), 0);
+    rig.wait_item(rig.add(&clip).await.unwrap(), "done").await;
+}
+
+#[tokio::test]
+async fn a_full_queue_takes_no_more() {
+    let rig = Setup { max_items: 3, ..Setup::new() }.start().await;
+    let clips: Vec<_> = (0..4).map(|n| rig.clip(&format!("{n}.mp4"), 100)).collect();
+    for clip in &clips[..3] {
+        rig.add(clip).await.unwrap();
+    }
+    assert_eq!(rig.add(&clips[3]).await.unwrap_err().name, "LimitsExceeded");
+    assert_eq!(rig.items().await.len(), 3);
+}
+
+/// Reads the code from pixels: true is dark.
+fn read_code(side: usize, dark: impl Fn(usize, usize) -> bool) -> String {
+    let pixel = |x: usize, y: usize| if dark(x, y) { 0u8 } else { 255 };
+    let mut image = rqrr::PreparedImage::prepare_from_greyscale(side, side, pixel);
+    let grids = image.detect_grids();
+    assert_eq!(grids.len(), 1, "one code is in the picture");
+    grids[0].decode().unwrap().1
+}
+
+#[tokio::test]
+async fn the_qr_code_says_what_the_property_says() {
+    let rig = Setup::new().provisioned().await;
+    let draw = async |format: &str, scale: Option<u32>| {
+        let options: HashMap<_, _> = scale.map(|s| ("scale", Variant::from(s))).into_iter().collect();
+        let answer = rig.call(PAIRING, "QrCode", &(format, options)).await?;
+        Ok::<Vec<u8>, Refused>(answer.body().deserialize().unwrap())
+    };
+    assert_eq!(draw("png", None).await.unwrap_err().name, "NotFound");
+    rig.start_pairing().await;
+    let wanted = rig.text(PAIRING, "VerificationUriComplete").await;
+    for scale in [None, Some(1), Some(3), Some(32)] {
+        let file = draw("png", scale).await.unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut bits = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut bits).unwrap();
+        assert_eq!((info.width, info.bit_depth), (info.height, png::BitDepth::One));
+        let (side, line) = (info.width as usize, info.line_size);
+        // One pixel for each module is too fine for the reader's eye.
+        let zoom = if scale == Some(1) { 4 } else { 1 };
+        let dark = |x: usize, y: usize| bits[y / zoom * line + x / zoom / 8] & (0x80 >> (x / zoom % 8)) == 0;
+        assert_eq!(read_code(side * zoom, dark), wanted, "scale {scale:?}");
+    }
+    let drawn = String::from_utf8(draw("text", None).await.unwrap()).unwrap();
+    let rows: Vec<Vec<char>> = drawn.lines().map(|l| l.chars().collect()).collect();
+    let light = |x: usize, y: usize| match rows.get(y / 2).and_then(|r| r.get(x)) {
+        Some('█') => true,
+        Some('▀') => y % 2 == 0,
+        Some('▄') => y % 2 == 1,
+        _ => false,
+    };
+    let side = rows[0].len();
+    assert_eq!(read_code(side * 4, |x, y| !light(x / 4, y / 4)), wanted, "\n{drawn}");
+    let svg = String::from_utf8(draw("svg", None).await.unwrap()).unwrap();
+    assert!(
+        roxmltree::Document::parse(&svg)
+            .unwrap()
+            .root_element()
+            .has_tag_name(("http://www.w3.org/2000/svg", "svg"))
+    );
+    for (format, scale) in [("gif", None), ("", None), ("png", Some(0)), ("png", Some(33))] {
+        assert_eq!(draw(format, scale).await.unwrap_err().name, "InvalidArgs", "{format} {scale:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_types_travels_in_no_signal() {
+    let rig = Setup::cloud(|c| c.code_expires_in = 2.0).provisioned().await;
+    let monitor = rig.bus.monitor().await;
+    let first = rig.start_pairing().await;
+    let uri = rig.text(PAIRING, "VerificationUriComplete").await;
+    let other = |p: &Dict| !text(p, "UserCode").is_empty() && text(p, "UserCode") != first;
+    let second = text(&rig.wait(PAIRING, "another code", other).await, "UserCode");
+    rig.sim.approve(&second, PROJECT).unwrap();
+    rig.wait_project(PROJECT).await;
+    for secret in [&first, &second, &uri] {
+        let seen = monitor.find(Some(Type::Signal), secret.as_bytes());
+        assert_eq!(seen, Vec::<String>::new());
+    }
+    // The monitor does see both kinds of message.
+    assert!(!monitor.find(Some(Type::MethodReturn), first.as_bytes()).is_empty());
+    assert!(!monitor.find(Some(Type::Signal), b"UserCode").is_empty(), "it is named as changed");
+    assert!(!monitor.find(Some(Type::Signal), PROJECT.as_bytes()).is_empty());
+}
+
+#[tokio::test]
+async fn nothing_waits_while_the_network_hangs() {
+    let rig = Setup::cloud(|c| c.faults.push("any:stall:forever".parse().unwrap())).provisioned().await;
+    let second = Duration::from_secs(1);
+    let clip = rig.clip("clip.mp4", 100);
+    let (asked, ()) = tokio::join!(rig.ask_to_pair(), async {
+        rig.wait_state("requesting-code").await;
+        for interface in [DEVICE, PAIRING, QUEUE, DEVICE, PAIRING, QUEUE] {
+            tokio::time::timeout(second, rig.properties(interface)).await.expect("properties at once");
+        }
+        tokio::time::timeout(second, rig.add(&clip)).await.expect("the queue works").unwrap();
+        tokio::time::timeout(second, rig.items()).await.expect("the list is there");
+        tokio::time::timeout(second, rig.cancel_pairing()).await.expect("cancelled at once").unwrap();
+    });
+    assert_eq!(asked.unwrap_err().name, "Cancelled");
+}
+
+#[tokio::test]
+async fn the_queues_properties_change_at_most_twice_a_second_and_items_at_once() {
+    let rig = Setup::new().paired().await;
+    let mut signals = rig.bus.signals(&rig.ui).await;
+    let begun = tokio::time::Instant::now();
+    let mut ids = BTreeSet::new();
+    for n in 0..25 {
+        ids.insert(rig.add(rig.clip(&format!("{n}.mp4"), 2000)).await.unwrap());
+    }
+    let mut changes = 0;
+    while !ids.is_empty() {
+        let signal = soon("news of the items", signals.next()).await.unwrap().unwrap();
+        match signal.header().member().unwrap().as_str() {
+            "PropertiesChanged" => {
+                let (interface, _, _): (String, Dict, Vec<String>) = signal.body().deserialize().unwrap();
+                changes += u64::from(interface == QUEUE);
+            }
+            "ItemChanged" => {
+                let (id, item): (u64, Dict) = signal.body().deserialize().unwrap();
+                for key in ["state", "reason", "name", "size", "sent"] {
+                    assert!(item.contains_key(key), "{item:?}");
+                }
+                if text(&item, "state") == "done" {
+                    ids.remove(&id);
+                }
+            }
+            _ => {}
+        }
+    }
+    let halves = begun.elapsed().as_millis() as u64 / 500;
+    assert!(changes <= halves + 2, "{changes} changes in {halves} half seconds");
+}

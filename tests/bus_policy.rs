@@ -1,0 +1,173 @@
+//! Who may do what, under the shipped policy, tried by processes of other users. Needs root, to become them.
+mod common;
+
+use common::*;
+use std::process::Output;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+const UI: &str = "rigpost-ui";
+const BUS: &str = "org.freedesktop.DBus";
+
+/// Another user's process.
+struct Person<'a> {
+    rig: &'a Rig,
+    groups: &'a str,
+}
+
+impl Person<'_> {
+    async fn run(&self, program: &str, args: &[&str]) -> Output {
+        let mut command = self.rig.bus.as_user("nobody", self.groups, program);
+        command.args(args);
+        soon(program, command.output()).await.unwrap()
+    }
+
+    /// The error name of a call, or an empty text.
+    async fn send(&self, destination: &str, path: &str, method: &str, args: &[&str]) -> String {
+        let bus = format!("--bus={}", self.rig.bus.address);
+        let to = format!("--dest={destination}");
+        let output =
+            self.run("dbus-send", &[&[&*bus, "--print-reply", &to, path, method], args].concat()).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let name =
+            said.strip_prefix("Error ").and_then(|s| s.split(':').next()).unwrap_or_default().to_owned();
+        assert_eq!(name.is_empty(), output.status.success(), "{said}");
+        name
+    }
+
+    async fn get(&self, interface: &str, property: &str) -> String {
+        let args = [format!("string:{interface}"), format!("string:{property}")];
+        self.send(NAME, PATH, "org.freedesktop.DBus.Properties.Get", &[&args[0], &args[1]]).await
+    }
+
+    /// Any call, arguments in the notation of busctl; what it says when it fails.
+    async fn call(&self, interface: &str, method: &str, args: &[&str]) -> Result<(), String> {
+        let address = format!("--address={}", self.rig.bus.address);
+        let fixed = [&*address, "call", NAME, PATH, interface, method];
+        let output = self.run("busctl", &[&fixed, args].concat()).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(()) } else { Err(said) }
+    }
+}
+
+const DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
+
+#[tokio::test]
+async fn an_outsider_may_look_at_the_interface_and_no_more() {
+    let rig = Setup::new().paired().await;
+    let outsider = Person { rig: &rig, groups: "" };
+    assert_eq!(outsider.send(NAME, PATH, "org.freedesktop.DBus.Introspectable.Introspect", &[]).await, "");
+    assert_eq!(outsider.send(NAME, PATH, "org.freedesktop.DBus.Peer.Ping", &[]).await, "");
+    for (interface, property) in
+        [(PAIRING, "State"), (PAIRING, "UserCode"), (DEVICE, "DeviceId"), (QUEUE, "Current")]
+    {
+        assert_eq!(outsider.get(interface, property).await, DENIED, "{property}");
+    }
+    let all = format!("string:{PAIRING}");
+    assert_eq!(outsider.send(NAME, PATH, "org.freedesktop.DBus.Properties.GetAll", &[&all]).await, DENIED);
+    for (interface, methods) in [
+        (PAIRING, &["Start", "Cancel", "Unpair", "QrCode"][..]),
+        (QUEUE, &["Add", "AddMany", "List", "Cancel", "Retry", "Pause", "Resume"][..]),
+        (DEVICE, &["Provision", "Forget"][..]),
+    ] {
+        for method in methods {
+            assert_eq!(
+                outsider.send(NAME, PATH, &format!("{interface}.{method}"), &[]).await,
+                DENIED,
+                "{method}"
+            );
+        }
+    }
+    // Not by leaving the interface out either.
+    let said = outsider.call(QUEUE, "Pause", &["a{sv}", "0"]).await.unwrap_err();
+    assert!(said.to_lowercase().contains("denied"), "{said}");
+    assert!(!rig.get::<bool>(QUEUE, "Paused").await);
+}
+
+#[tokio::test]
+async fn a_member_of_the_group_may_pair_and_steer_and_not_touch_the_identity() {
+    let rig = Setup::new().provisioned().await;
+    let member = Person { rig: &rig, groups: UI };
+    assert_eq!(member.get(PAIRING, "State").await, "");
+    member.call(PAIRING, "Start", &["a{sv}", "0"]).await.unwrap();
+    assert_eq!(member.get(PAIRING, "UserCode").await, "");
+    rig.sim.approve(&rig.code().await, PROJECT).unwrap();
+    rig.wait_project(PROJECT).await;
+    member.call(QUEUE, "Pause", &["a{sv}", "0"]).await.unwrap();
+    assert!(rig.get::<bool>(QUEUE, "Paused").await);
+    let id = rig.device_id().await;
+    let refused = member.call(DEVICE, "Forget", &["a{sv}", "0"]).await.unwrap_err();
+    assert!(refused.to_lowercase().contains("denied"), "{refused}");
+    // The command line, where this user can reach it.
+    let program = rig.bus.dir().join("rigpost");
+    std::fs::copy(env!("CARGO_BIN_EXE_rigpost"), &program).unwrap();
+    let secret = std::fs::File::open("/etc/hostname").unwrap();
+    let mut provision = rig.bus.as_user("nobody", UI, program.to_str().unwrap());
+    let output = soon("the command", provision.arg("provision").stdin(secret).output()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("root"), "{said}");
+    assert_eq!((rig.state().await, rig.device_id().await), ("paired".to_owned(), id));
+}
+
+#[tokio::test]
+async fn nobody_else_owns_the_name() {
+    let mut rig = Setup::new().start().await;
+    let args = [format!("string:{NAME}"), "uint32:7".to_owned()];
+    let args = [&*args[0], &args[1]];
+    for groups in ["", UI] {
+        let person = Person { rig: &rig, groups };
+        let answer =
+            person.send(BUS, "/org/freedesktop/DBus", "org.freedesktop.DBus.RequestName", &args).await;
+        assert_eq!(answer, DENIED);
+    }
+    rig.stop().await;
+    let person = Person { rig: &rig, groups: UI };
+    let answer = person.send(BUS, "/org/freedesktop/DBus", "org.freedesktop.DBus.RequestName", &args).await;
+    assert_eq!(answer, DENIED, "not even while it is free");
+}
+
+#[tokio::test]
+async fn signals_reach_members_and_not_outsiders() {
+    let rig = Setup::new().paired().await;
+    let mut listeners = Vec::new();
+    for groups in ["", UI] {
+        let mut command = rig.bus.as_user("nobody", groups, "dbus-monitor");
+        command.args(["--address", &rig.bus.address, "type='signal'"]);
+        let mut child =
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let lines = Lines::new();
+        let (heard, mut out) = (lines.clone(), BufReader::new(child.stdout.take().unwrap()).lines());
+        let reader = tokio::spawn(async move {
+            while let Ok(Some(line)) = out.next_line().await {
+                heard.push(line);
+            }
+        });
+        listeners.push((lines, child, reader));
+    }
+    for (lines, ..) in &listeners {
+        // Its own name is the first thing a listener hears; then it listens.
+        lines.wait(0, "NameAcquired").await;
+    }
+    // It listens to all signals only once it has said so: everybody hears of newcomers.
+    let mut probes = Vec::new();
+    for (lines, ..) in &listeners {
+        while !lines.all().iter().any(|l| l.contains("NameOwnerChanged")) {
+            probes.push(rig.bus.connect().await);
+            let name = probes.last().unwrap().unique_name().unwrap().to_string();
+            let heard = lines.wait(0, &name);
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(300), heard).await;
+        }
+    }
+    rig.queue("Pause").await.unwrap();
+    let clip = rig.clip("clip.mp4", 100);
+    rig.add(&clip).await.unwrap();
+    rig.queue("Resume").await.unwrap();
+    listeners[1].0.wait(0, "ItemChanged").await;
+    listeners[1].0.wait(0, "PropertiesChanged").await;
+    // What comes after on the same bus has arrived, so what came before has too.
+    let last = rig.bus.connect().await;
+    let name = last.unique_name().unwrap().to_string();
+    listeners[0].0.wait(0, &name).await;
+    let heard = listeners[0].0.all();
+    let ours = |l: &&String| l.contains(PATH) || l.contains("ItemChanged") || l.contains("PropertiesChanged");
+    assert_eq!(heard.iter().filter(ours).collect::<Vec<_>>(), Vec::<&String>::new());
+}

@@ -1,0 +1,261 @@
+//! Whatever happens to key and database: the daemon comes up, says why it can't work, and never becomes another rig.
+mod common;
+
+use common::*;
+use rigpost::sim::Endpoint;
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+/// A paired rig that is off, with one clip in its queue; its identity.
+async fn shut_down() -> (Rig, String, u64) {
+    let mut rig = Setup::new().paired().await;
+    rig.queue("Pause").await.unwrap();
+    let item = rig.add(rig.clip("kept.mp4", 3000)).await.unwrap();
+    let id = rig.device_id().await;
+    assert!(rig.stop().await.success());
+    // Whatever is broken next is an error in the journal, too.
+    rig.announce_error("");
+    (rig, id, item)
+}
+
+/// The rig is up, says so, changes nothing, and sends nothing.
+async fn assert_unavailable(rig: &Rig, id: &str) {
+    assert_eq!(rig.state().await, "secret-unavailable");
+    assert!(rig.blockers().await.contains(&"secret-unavailable".to_owned()));
+    assert_eq!(rig.device_id().await, id);
+    assert_eq!(rig.text(DEVICE, "Protection").await, "none");
+    let refused = rig.ask_to_pair().await.unwrap_err();
+    assert_eq!(refused.name, "SecretUnavailable");
+    assert_ne!(refused.text, "");
+    assert_eq!(rig.unpair().await.unwrap_err().name, "SecretUnavailable");
+    assert_eq!(rig.forget().await.unwrap_err().name, "SecretUnavailable");
+}
+
+/// Provisioned again, the same rig pairs and sends what it had.
+async fn assert_mended(rig: &mut Rig, id: &str, item: u64) {
+    rig.provision(SECRET).await.unwrap();
+    assert_eq!(rig.device_id().await, id);
+    assert_ne!(rig.state().await, "secret-unavailable");
+    rig.pair().await;
+    rig.queue("Resume").await.unwrap();
+    rig.wait_item(item, "done").await;
+    rig.assert_arrived(&rig.path("media/kept.mp4"), PROJECT);
+    rig.kill_and_start().await;
+    assert_eq!((rig.state().await.as_str(), rig.device_id().await.as_str()), ("paired", id));
+}
+
+#[tokio::test]
+async fn with_another_key_the_rig_waits_for_its_secret() {
+    let (mut rig, id, item) = shut_down().await;
+    fs::write(rig.path("root.key"), [7; 32]).unwrap();
+    rig.start().await;
+    assert_unavailable(&rig, &id).await;
+    assert_eq!(text(&rig.item(item).await, "state"), "queued");
+    assert_mended(&mut rig, &id, item).await;
+}
+
+#[tokio::test]
+async fn without_its_key_the_rig_waits_for_its_secret() {
+    let (mut rig, id, item) = shut_down().await;
+    fs::remove_file(rig.path("root.key")).unwrap();
+    rig.start().await;
+    assert_unavailable(&rig, &id).await;
+    assert!(!rig.path("root.key").exists(), "no key is made in place of the lost one");
+    // A start changes nothing for the worse.
+    rig.kill_and_start().await;
+    assert_unavailable(&rig, &id).await;
+    assert_mended(&mut rig, &id, item).await;
+}
+
+#[tokio::test]
+async fn a_key_that_comes_back_brings_everything_back() {
+    let (mut rig, id, item) = shut_down().await;
+    let (key, away) = (rig.path("root.key"), rig.path("away.key"));
+    for damage in 0..4 {
+        match damage {
+            0 => fs::rename(&key, &away).unwrap(),
+            1 => fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap(),
+            2 => fs::write(&key, [7; 31]).unwrap(),
+            _ => fs::write(&key, [7; 32]).unwrap(),
+        }
+        rig.start().await;
+        assert_unavailable(&rig, &id).await;
+        assert_eq!(text(&rig.item(item).await, "state"), "queued");
+        if damage == 1 {
+            // Others could have read it: it is not used, whatever is asked.
+            rig.provision(SECRET).await.unwrap_err();
+            assert_unavailable(&rig, &id).await;
+        }
+        rig.kill().await;
+        fs::copy(&away, &key).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        rig.start().await;
+        assert_eq!((rig.state().await, rig.device_id().await), ("paired".to_owned(), id.clone()));
+        rig.stop().await;
+    }
+    assert_eq!(rig.called(Endpoint::DeviceCode), 1);
+}
+
+#[tokio::test]
+async fn a_cut_database_is_left_as_it_is_and_makes_no_new_rig() {
+    let (mut rig, id, _) = shut_down().await;
+    let file = rig.state_dir().join("rigpost.db");
+    let whole = fs::read(&file).unwrap();
+    for keep in [0, 1, 99, 100, 4095, 4096, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
+        fs::write(&file, &whole[..keep]).unwrap();
+        rig.start().await;
+        // The last pages may hold nothing that is asked for.
+        let now = rig.device_id().await;
+        if rig.state().await == "paired" {
+            assert_eq!(now, id, "{keep} bytes");
+        } else {
+            assert_eq!(rig.state().await, "secret-unavailable", "{keep} bytes");
+            assert!(now.is_empty() || now == id, "{keep} bytes: {now}");
+            assert_eq!(rig.ask_to_pair().await.unwrap_err().name, "SecretUnavailable");
+            rig.provision(SECRET).await.unwrap_err();
+            rig.add(rig.path("media/kept.mp4")).await.unwrap_err();
+            rig.kill().await;
+            assert_eq!(fs::read(&file).unwrap(), &whole[..keep], "a damaged file is left for a person");
+            rig.start().await;
+        }
+        rig.kill().await;
+        for side in ["rigpost.db-wal", "rigpost.db-shm"] {
+            let _ = fs::remove_file(rig.state_dir().join(side));
+        }
+    }
+    fs::write(&file, &whole).unwrap();
+    rig.start().await;
+    assert_eq!((rig.state().await, rig.device_id().await), ("paired".to_owned(), id));
+}
+
+#[tokio::test]
+async fn a_lost_database_beside_its_log_makes_no_new_rig() {
+    let (mut rig, id, _) = shut_down().await;
+    rig.start().await;
+    rig.kill().await;
+    let file = rig.state_dir().join("rigpost.db");
+    fs::rename(&file, rig.path("moved.db")).unwrap();
+    fs::write(rig.state_dir().join("rigpost.db-wal"), "the log of what is gone").unwrap();
+    rig.start().await;
+    assert_eq!((rig.state().await.as_str(), rig.device_id().await.as_str()), ("secret-unavailable", ""));
+    rig.kill().await;
+    assert!(!file.exists());
+    fs::remove_file(rig.state_dir().join("rigpost.db-wal")).unwrap();
+    fs::rename(rig.path("moved.db"), &file).unwrap();
+    rig.start().await;
+    assert_eq!(rig.device_id().await, id);
+}
+
+/// Exchanges what two records hold, as somebody with the file in their hands might.
+fn swap(rig: &Rig, a: &str, b: &str) {
+    let db = rig.database();
+    let get = |name: &str| -> Vec<u8> {
+        db.query_row("SELECT value FROM sealed WHERE name = ?1", [name], |r| r.get(0))
+            .expect("the record is there")
+    };
+    let put = |name: &str, value: Vec<u8>| {
+        db.execute("UPDATE sealed SET value = ?2 WHERE name = ?1", (name, value)).unwrap();
+    };
+    let (of_a, of_b) = (get(a), get(b));
+    put(a, of_b);
+    put(b, of_a);
+}
+
+#[tokio::test]
+async fn swapped_tokens_are_noticed_and_cost_no_more_than_a_pairing() {
+    let (mut rig, id, item) = shut_down().await;
+    swap(&rig, "access_token", "refresh_token");
+    rig.start().await;
+    assert_eq!((rig.state().await.as_str(), rig.reason().await.as_str()), ("needs-pairing", "storage"));
+    assert_eq!(rig.device_id().await, id);
+    assert_mended(&mut rig, &id, item).await;
+}
+
+#[tokio::test]
+async fn a_swapped_secret_is_noticed_and_mended_by_provisioning() {
+    let (mut rig, id, item) = shut_down().await;
+    swap(&rig, "client_secret", "refresh_token");
+    rig.start().await;
+    assert_unavailable(&rig, &id).await;
+    assert_mended(&mut rig, &id, item).await;
+}
+
+#[tokio::test]
+async fn a_damaged_secret_alone_does_not_cost_the_pairing() {
+    let (mut rig, id, item) = shut_down().await;
+    rig.database()
+        .execute("UPDATE sealed SET value = zeroblob(80) WHERE name = 'client_secret'", [])
+        .unwrap();
+    rig.start().await;
+    assert_unavailable(&rig, &id).await;
+    rig.provision(SECRET).await.unwrap();
+    rig.wait_project(PROJECT).await;
+    rig.queue("Resume").await.unwrap();
+    rig.wait_item(item, "done").await;
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    let (mut rig, id, _) = shut_down().await;
+    let version: i64 = rig.database().query_row("PRAGMA user_version", [], |r| r.get(0)).unwrap();
+    rig.database().pragma_update(None, "user_version", 99).unwrap();
+    let file = rig.state_dir().join("rigpost.db");
+    let before = fs::read(&file).unwrap();
+    rig.start().await;
+    assert_unavailable(&rig, "").await;
+    rig.kill().await;
+    assert_eq!(fs::read(&file).unwrap(), before);
+    rig.database().pragma_update(None, "user_version", version).unwrap();
+    rig.start().await;
+    assert_eq!((rig.state().await, rig.device_id().await), ("paired".to_owned(), id));
+}
+
+#[tokio::test]
+async fn a_name_in_the_configuration_wins_and_is_paired_anew() {
+    let (mut rig, id, _) = shut_down().await;
+    rig.setup.client_id = Some("SN-000123".to_owned());
+    rig.write_config();
+    rig.start().await;
+    assert_eq!(rig.device_id().await, "SN-000123");
+    assert_ne!(rig.state().await, "paired");
+    // A secret belongs to the rig's model, not to its name, so it may be there already.
+    rig.provision(SECRET).await.unwrap();
+    rig.pair().await;
+    let devices: Vec<String> = rig.sim.devices().into_iter().map(|d| d.client_id).collect();
+    assert!(devices.contains(&"SN-000123".to_owned()) && devices.contains(&id), "{devices:?}");
+    rig.kill_and_start().await;
+    assert_eq!((rig.state().await.as_str(), rig.device_id().await.as_str()), ("paired", "SN-000123"));
+}
+
+#[tokio::test]
+async fn an_identity_is_made_once_for_life_and_two_rigs_differ() {
+    let mut rig = Setup::new().start().await;
+    let id = rig.device_id().await;
+    assert!(id.len() >= 32, "{id}");
+    rig.kill_and_start().await;
+    assert_eq!(rig.device_id().await, id);
+    rig.restart().await;
+    assert_eq!(rig.device_id().await, id);
+    let other = Setup::new().start().await;
+    assert_ne!(other.device_id().await, id);
+}
+
+#[tokio::test]
+async fn a_forgotten_rig_is_another_one_and_keeps_its_clips() {
+    let mut rig = Setup::new().paired().await;
+    rig.queue("Pause").await.unwrap();
+    let item = rig.add(rig.clip("kept.mp4", 3000)).await.unwrap();
+    let id = rig.device_id().await;
+    rig.forget().await.unwrap();
+    let new = rig.device_id().await;
+    assert!(new != id && !new.is_empty(), "{new}");
+    assert_eq!(rig.state().await, "unprovisioned");
+    rig.event(0, Endpoint::Revoke, rigpost::sim::EventKind::Replied).await;
+    rig.kill().await;
+    assert_eq!(
+        rig.column("SELECT name FROM sealed WHERE name LIKE '%secret%' OR name LIKE '%token%'"),
+        Vec::<String>::new()
+    );
+    rig.start().await;
+    assert_eq!((rig.state().await, rig.device_id().await), ("unprovisioned".to_owned(), new));
+    assert_eq!(text(&rig.item(item).await, "name"), "kept.mp4");
+}
