@@ -323,7 +323,6 @@ async fn unpairing_during_a_refresh_revokes_the_new_token_and_empties_the_disk()
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the keeper lets go of the client before the revocation leaves"]
 async fn forgetting_revokes_too() {
     let b = Bench::paired(false).await;
     let before = b.view.borrow().client_id.clone();
