@@ -9,7 +9,10 @@ use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
 };
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{
+    os::fd::OwnedFd,
+    time::{Duration, SystemTime},
+};
 use tokio::io::{Interest, unix::AsyncFd};
 
 /// The clocks a program lives by.
@@ -42,12 +45,11 @@ impl Clock {
         match self {
             Clock::System { boot_id } => {
                 let boot = clock_gettime(ClockId::Boottime);
-                let wall = clock_gettime(ClockId::Realtime);
                 let since = Duration::new(
                     u64::try_from(boot.tv_sec).unwrap_or(0),
                     u32::try_from(boot.tv_nsec).unwrap_or(0),
                 );
-                Now { boot_id: *boot_id, boot: BootTime(since), wall: WallTime(wall.tv_sec) }
+                Now { boot_id: *boot_id, boot: BootTime(since), wall: wall() }
             }
             Clock::Virtual { epoch, wall } => {
                 let d = epoch.elapsed();
@@ -116,6 +118,16 @@ fn set_watch() -> std::io::Result<AsyncFd<OwnedFd>> {
     };
     timerfd_settime(&watch, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &never)?;
     register(watch)
+}
+
+/// Through the C library, as TLS reads it, and not by a system call of our own: what gives one program another time, as
+/// libfaketime does, changes it there, and the two must never differ.
+fn wall() -> WallTime {
+    let secs = |d: Duration| i64::try_from(d.as_secs()).unwrap_or(i64::MAX);
+    WallTime(match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => secs(since),
+        Err(before) => -secs(before.duration()),
+    })
 }
 
 fn boot_timer(deadline: BootTime) -> std::io::Result<AsyncFd<OwnedFd>> {

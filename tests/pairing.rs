@@ -1,4 +1,5 @@
 //! Pairing, from the wish to the grant, on a whole rig: what the person sees, and what the cloud and the network do.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
 use common::*;

@@ -1,4 +1,5 @@
 //! The daemon under a service manager: readiness, status, watchdog, stop, and what ends it with an error.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
 use common::*;

@@ -1,4 +1,5 @@
 //! Clips on their way: what arrives, what is refused at the door, and what trouble does to the others.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
 use common::*;
@@ -106,7 +107,7 @@ async fn what_is_no_clip_is_refused_by_name_and_changes_nothing() {
     .unwrap();
     std::fs::write(media.join("empty.mp4"), "").unwrap();
     let secret = rig.clip("unreadable.mp4", 100);
-    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
     let cases: Vec<(PathBuf, &str)> = vec![
         (rig.path("outside.mp4"), "OutsideMediaDirs"),
         ("/etc/hostname".into(), "OutsideMediaDirs"),
@@ -173,7 +174,7 @@ async fn a_clip_that_is_not_what_was_queued_fails_alone() {
     fill(&clips[0], 9001, 1);
     fill(&clips[1], 10, 1);
     std::fs::remove_file(&clips[2]).unwrap();
-    std::fs::set_permissions(&clips[3], std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&clips[3], std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
     rig.queue("Resume").await.unwrap();
     for (id, reason) in ids.iter().zip(["changed", "changed", "vanished", "unreadable"]) {
         let item = rig.wait_item(*id, "failed").await;

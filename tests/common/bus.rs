@@ -142,9 +142,12 @@ fn myself() -> String {
     String::from_utf8(id.stdout).unwrap().trim().to_owned()
 }
 
+/// A message's kind and its bytes.
+type Seen = (Type, Vec<u8>);
+
 /// What went over the bus.
 pub(crate) struct Monitor {
-    seen: Arc<Mutex<Vec<(Type, Vec<u8>)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
     task: tokio::task::JoinHandle<()>,
 }
 

@@ -19,10 +19,12 @@ pub(crate) struct Refused {
 
 impl From<zbus::Error> for Refused {
     fn from(e: zbus::Error) -> Refused {
-        let (name, text) = match &e {
-            zbus::Error::MethodError(name, text, _) => (name.to_string(), text.clone().unwrap_or_default()),
-            zbus::Error::FDO(e) => (e.name().to_string(), e.description().unwrap_or_default().to_owned()),
-            e => panic!("neither an answer nor an error reply: {e}"),
+        let (name, text) = if let zbus::Error::MethodError(name, text, _) = &e {
+            (name.to_string(), text.clone().unwrap_or_default())
+        } else if let zbus::Error::FDO(e) = &e {
+            (e.name().to_string(), e.description().unwrap_or_default().to_owned())
+        } else {
+            panic!("neither an answer nor an error reply: {e}")
         };
         let ours = name.strip_prefix("org.rigpost.Rigpost1.Error.");
         let name =

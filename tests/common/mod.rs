@@ -6,6 +6,7 @@
 //! - Whoever waits, waits for an event: a signal, a line, a datagram or an event of the cloud. Nothing sleeps.
 //! - Two checks are made for every test when its rig is dropped: no unannounced line at level error, and nothing done
 //!   against the provider's protocol.
+#![allow(clippy::print_stderr, reason = "how a failed test tells what its daemon said")]
 #![allow(dead_code, unused_imports, reason = "each test program uses its part of it")]
 
 mod bus;
