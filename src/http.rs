@@ -5,13 +5,19 @@
 //!   rest of a start, and a rig that is not paired does not need them.
 //! - No redirects, no cookies, no proxies from the environment, bounded bodies, a time-out on everything. A redirect
 //!   from these APIs can only be a captive portal.
+//! - Names are resolved by the system's resolver on blocking threads, at most [`LOOKUPS`] at a time: a network that
+//!   swallows questions would otherwise hold every blocking thread, and the store needs one.
 //! - Errors lose their URL at once: presigned URLs are bearer secrets.
 //! - The system's certificate store, plus a file from the configuration: sites with their own TLS inspection exist.
 use crate::domain::oauth::{Cause, Trouble};
 use crate::domain::secret::Secret;
 use crate::media::PartBody;
 use crate::provider::wire::{Body, Connection, MAX_BODY, Request, Response, trouble};
-use reqwest::{Client, ClientBuilder, header, multipart, redirect};
+use reqwest::{
+    Client, ClientBuilder,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header, multipart, redirect,
+};
 use rustls::{
     CertificateError, ClientConfig, RootCertStore,
     crypto::ring,
@@ -19,10 +25,12 @@ use rustls::{
 };
 use std::{
     future::Future,
+    net::ToSocketAddrs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, UNIX_EPOCH},
 };
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -54,6 +62,27 @@ pub struct Http {
     ca_path: Option<PathBuf>,
     user_agent: String,
     clients: Mutex<Clients>,
+    names: Arc<Names>,
+}
+
+/// Look-ups at a time.
+const LOOKUPS: usize = 2;
+
+struct Names(Arc<Semaphore>);
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let slots = self.0.clone();
+        Box::pin(async move {
+            let slot = slots.acquire_owned().await?;
+            let found = tokio::task::spawn_blocking(move || {
+                // Held until the look-up really ends, also when nobody waits for it any more.
+                let _slot = slot;
+                (name.as_str(), 0).to_socket_addrs()
+            });
+            Ok(Box::new(found.await??) as Addrs)
+        })
+    }
 }
 
 #[derive(Default)]
@@ -66,7 +95,12 @@ struct Clients {
 impl Http {
     /// Costs nothing until the first request. `ca_path`: a PEM file of certificates to trust besides the system's.
     pub fn new(ca_path: Option<PathBuf>, version: &str) -> Http {
-        Http { ca_path, user_agent: format!("rigpost/{version}"), clients: Mutex::default() }
+        Http {
+            ca_path,
+            user_agent: format!("rigpost/{version}"),
+            clients: Mutex::default(),
+            names: Arc::new(Names(Arc::new(Semaphore::new(LOOKUPS)))),
+        }
     }
 
     fn client(&self, connection: Connection) -> Result<Client, Trouble> {
@@ -106,6 +140,7 @@ impl Http {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .http1_only()
+            .dns_resolver(self.names.clone())
             .user_agent(&self.user_agent)
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(DEAD_LINK)

@@ -93,9 +93,16 @@ pub fn facts_of(file: &File) -> std::io::Result<Option<FileFacts>> {
     Ok(Some(FileFacts { size, mtime_ns, dev: stat.st_dev, ino: stat.st_ino }))
 }
 
-/// When the clip was made, as far as its time of change tells; never in the future.
+/// 2001-01-01. A clock that was never set writes 1970, and a card that knows no time 1980.
+const FIRST_DATE: i64 = 978_307_200;
+
+/// When the clip was made, as far as its time of change tells; never in the future. A date that was written by a clock
+/// that was never set tells nothing: the clip is taken to be new.
 pub fn made(facts: &FileFacts, now: Now) -> Now {
     let mtime_s = facts.mtime_ns.div_euclid(1_000_000_000);
+    if mtime_s < FIRST_DATE && now.wall.0 >= FIRST_DATE {
+        return now;
+    }
     let Some(age) =
         now.wall.0.checked_sub(mtime_s).and_then(|a| u64::try_from(a).ok()).map(Duration::from_secs)
     else {
@@ -167,5 +174,37 @@ impl http_body::Body for PartBody {
 
     fn size_hint(&self) -> http_body::SizeHint {
         http_body::SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(boot: u64, wall: i64) -> Now {
+        Now { boot_id: BootId(1), boot: BootTime(Duration::from_secs(boot)), wall: WallTime(wall) }
+    }
+
+    fn written(mtime_s: i64) -> FileFacts {
+        FileFacts { mtime_ns: mtime_s * 1_000_000_000, ..FileFacts::default() }
+    }
+
+    #[test]
+    fn the_age_of_a_clip_is_what_its_date_says_where_that_can_be_right() {
+        let now = at(1000, 1_790_000_000);
+        let age = |mtime_s| now.age_of(made(&written(mtime_s), now)).unwrap().as_secs();
+        assert_eq!(age(1_790_000_000 - 60), 60);
+        assert_eq!(age(1_790_000_000 - 86_400), 86_400, "before this boot the wall clock's word counts");
+        assert_eq!(age(1_790_000_000 + 500), 0, "never from the future");
+        assert_eq!(age(120), 0, "1970 is no date");
+        assert_eq!(age(315_532_800), 0, "1980 is no date");
+    }
+
+    #[test]
+    fn a_step_of_the_clock_after_the_door_does_not_age_a_clip() {
+        // Shot 30 s ago by a clock that still says 1970.
+        let door = at(100, 100);
+        let made = made(&written(70), door);
+        assert_eq!(at(160, 1_790_000_000).age_of(made), Some(Duration::from_secs(90)));
     }
 }

@@ -43,8 +43,8 @@ fn main() -> ExitCode {
     if let Err(e) = secluded {
         tracing::warn!("secrets could end up in a core dump: {e}");
     }
-    // Two blocking threads: one transaction at a time, and one look at a file. They end when idle.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
+    // One transaction at a time, two look-ups of names, a few looks at files. The threads end when idle.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build();
     let outcome = match runtime {
         Ok(runtime) => {
             let outcome = runtime.block_on(daemon::run(settings, client_id));

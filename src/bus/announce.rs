@@ -17,7 +17,10 @@ use crate::{
     link::Desk,
 };
 use std::{borrow::Cow, collections::HashMap, time::Duration};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 use zbus::{Connection, Variant, fdo, names::InterfaceName, object_server::SignalEmitter};
 
 const QUEUE_EVERY: Duration = Duration::from_millis(500);
@@ -25,12 +28,29 @@ const INVALIDATED: [&str; 2] = ["UserCode", "VerificationUriComplete"];
 
 type Properties = Vec<(&'static str, Variant<'static>)>;
 
+/// What has been told so far: nothing, at the time of the first look.
+#[derive(Debug)]
+pub struct Announcer {
+    rig: watch::Receiver<RigView>,
+    queue: watch::Receiver<QueueView>,
+    news: broadcast::Receiver<ItemNews>,
+    told_rig: RigView,
+    told_queue: QueueView,
+}
+
+impl Announcer {
+    /// Comes before the name is owned: what changes after somebody could look is announced.
+    pub fn new(desk: &Desk) -> Announcer {
+        let (mut rig, mut queue) = (desk.rig.clone(), desk.queue_view.clone());
+        let (told_rig, told_queue) = (rig.borrow_and_update().clone(), queue.borrow_and_update().clone());
+        Announcer { rig, queue, news: desk.news.subscribe(), told_rig, told_queue }
+    }
+}
+
 /// Announces until the bus refuses.
-pub async fn run(connection: &Connection, desk: Desk, clock: &Clock) -> zbus::Result<()> {
+pub async fn run(connection: &Connection, from: Announcer, clock: &Clock) -> zbus::Result<()> {
     let emitter = SignalEmitter::new(connection, PATH)?;
-    let (mut rig, mut queue, mut news) = (desk.rig.clone(), desk.queue_view.clone(), desk.news.subscribe());
-    let mut told_rig = rig.borrow_and_update().clone();
-    let mut told_queue = queue.borrow_and_update().clone();
+    let Announcer { mut rig, mut queue, mut news, mut told_rig, mut told_queue } = from;
     let mut queue_due: Option<BootTime> = None;
     let mut queue_told_at = BootTime::default();
     loop {

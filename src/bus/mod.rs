@@ -31,7 +31,7 @@ const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Bus {
     connection: Connection,
-    desk: Desk,
+    announcer: announce::Announcer,
     clock: Clock,
 }
 
@@ -53,6 +53,7 @@ impl Bus {
         version: &'static str,
         provider: &'static str,
     ) -> zbus::Result<Bus> {
+        let announcer = announce::Announcer::new(&desk);
         let connection = builder
             .method_timeout(METHOD_TIMEOUT)
             .serve_at(PATH, device::Device::new(desk.clone(), version, provider))
@@ -60,7 +61,7 @@ impl Bus {
             .serve_at(PATH, queue::Queue::new(desk.clone()))
             .build()
             .await?;
-        Ok(Bus { connection, desk, clock })
+        Ok(Bus { connection, announcer, clock })
     }
 
     /// Owns the name, or says who stands in the way: another daemon, or the bus policy.
@@ -77,7 +78,7 @@ impl Bus {
                 Ok(())
             }
             () = self.connection.closed() => Err("the system bus closed the connection".to_owned()),
-            answer = announce::run(&self.connection, self.desk.clone(), &self.clock) => {
+            answer = announce::run(&self.connection, self.announcer, &self.clock) => {
                 answer.map_err(|e| format!("the system bus: {e}"))
             }
         }

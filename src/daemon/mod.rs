@@ -26,7 +26,11 @@ use crate::{
     vault::KeySource,
 };
 use notify::Notify;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{broadcast, mpsc, oneshot, watch},
@@ -86,27 +90,25 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
         uploader.run(uploader_stop).await;
         "uploader"
     });
-    let bus = Bus::connect(desk.clone(), clock.clone(), VERSION, settings.provider.kind.as_str())
-        .await
-        .map_err(|e| Fatal::Bus(format!("the system bus can't be reached: {e}")))?;
-    // Nobody reads a state before there is one.
-    let _ = tokio::time::timeout(PING_PATIENCE, rig.changed()).await;
-    bus.own_name().await.map_err(|e| {
-        Fatal::Bus(format!(
-            "the bus name {} can't be owned (another daemon, or the bus policy): {e}",
-            crate::bus::NAME
-        ))
-    })?;
-    notify.ready(&status_line(&rig.borrow(), &queue.borrow()));
-    let (bus_stop, bus_failed) = (stop.clone(), Arc::new(std::sync::OnceLock::new()));
-    let bus_failure = bus_failed.clone();
-    tasks.spawn(async move {
-        if let Err(why) = bus.run(bus_stop).await {
-            let _ = bus_failure.set(why);
-        }
-        "bus"
-    });
+    let bus = tokio::select! {
+        bus = come_up(&settings, &desk, &clock, &mut rig) => Some(bus?),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    };
+    let bus_failed = Arc::new(OnceLock::new());
+    let up = bus.is_some();
+    if let Some(bus) = bus {
+        notify.ready(&status_line(&rig.borrow(), &queue.borrow()));
+        let (bus_stop, bus_failure) = (stop.clone(), bus_failed.clone());
+        tasks.spawn(async move {
+            if let Err(why) = bus.run(bus_stop).await {
+                let _ = bus_failure.set(why);
+            }
+            "bus"
+        });
+    }
     let ended = tokio::select! {
+        () = std::future::ready(()), if !up => None,
         ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
         () = supervise(&notify, &desk, &clock, rig, queue) => None,
         _ = terminate.recv() => None,
@@ -126,6 +128,25 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
         (None, Some(task)) => Err(Fatal::TaskEnded(task.to_owned())),
         (None, None) => Ok(()),
     }
+}
+
+/// Connects, waits for the first snapshot, and owns the name.
+async fn come_up(
+    settings: &Settings,
+    desk: &Desk,
+    clock: &Clock,
+    rig: &mut watch::Receiver<RigView>,
+) -> Result<Bus, Fatal> {
+    let bus = Bus::connect(desk.clone(), clock.clone(), VERSION, settings.provider.kind.as_str())
+        .await
+        .map_err(|e| Fatal::Bus(format!("the system bus can't be reached: {e}")))?;
+    // Nobody reads a state before there is one.
+    let _ = tokio::time::timeout(PING_PATIENCE, rig.changed()).await;
+    bus.own_name().await.map_err(|e| {
+        let name = crate::bus::NAME;
+        Fatal::Bus(format!("the bus name {name} can't be owned (another daemon, or the bus policy): {e}"))
+    })?;
+    Ok(bus)
 }
 
 fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result<Parts, Fatal> {

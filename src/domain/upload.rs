@@ -10,7 +10,8 @@
 //! # Decisions
 //! - Nothing is sent for an asset that is not on disk, and a part counts only once that is on disk: whatever is killed,
 //!   what remains is sent again and nothing else.
-//! - Trouble ends this turn and not the item: the queue decides when and whether this or another goes next.
+//! - Trouble ends this turn and not the item: the queue decides when and whether this or another goes next. Trouble of
+//!   the way (`Later`) is told from trouble of the clip (`Aside`), so that one bad clip never blocks the others.
 use crate::domain::{
     item::{Asset, ItemId},
     oauth::{Cause, Trouble},
@@ -43,6 +44,8 @@ pub enum CreateError {
     RecordedWhilePaused,
     /// This clip will not be taken; others may. One sentence.
     Refused(String),
+    /// Not now and not by itself: a person has to act in the project. Other clips may go. One sentence.
+    Forbidden(String),
     /// Try again later.
     Transient(Trouble),
 }
@@ -52,6 +55,8 @@ pub enum CreateError {
 pub enum PartError {
     /// The URL will not work again: a new asset is needed. One sentence.
     UrlDead(String),
+    /// The storage refuses this part for a reason of its own. One sentence.
+    Refused(String),
     /// The file is not what was queued. A word and one sentence.
     File(&'static str, String),
     /// Try again later.
@@ -72,8 +77,10 @@ pub enum Ending {
     Done,
     /// Trying again would not help: a word and one sentence.
     Failed(&'static str, String),
-    /// Back to the queue, and why.
+    /// Back to the queue, and why: the way to the provider is in trouble, and the next clip would meet the same.
     Later(Reason, String, Option<Duration>),
+    /// Back to the queue: this clip is in trouble, and others are not. One sentence.
+    Aside(String),
     /// A new access token is needed first.
     Unauthorized,
     /// A person, or the daemon's stop, took the turn away.
@@ -236,6 +243,7 @@ impl Upload {
                     "the clip was made while the device was paused in the project".to_owned(),
                 ),
                 CreateError::Refused(why) => Ending::Failed("refused", why),
+                CreateError::Forbidden(why) => Ending::Aside(why),
                 CreateError::Transient(t) => later(t),
             },
         }
@@ -247,7 +255,12 @@ impl Upload {
             return vec![];
         }
         if !ok {
-            return self.finish(storage());
+            // Taken away by a person meanwhile, or else the disk.
+            let ending = match self.winding.take() {
+                Some(Winding::End(ending)) => ending,
+                Some(Winding::Anew) | None => storage(),
+            };
+            return self.finish(ending);
         }
         match std::mem::replace(&mut self.state, State::Finished) {
             State::Recording(_, asset) if self.winding.is_none() => self.send(asset),
@@ -324,10 +337,11 @@ impl Upload {
                 }
                 self.assets_tried += 1;
                 if self.assets_tried >= ASSET_TRIES {
-                    return self.wind_down(Winding::End(Ending::Later(Reason::Provider, why, None)));
+                    return self.wind_down(Winding::End(Ending::Aside(why)));
                 }
                 self.wind_down(Winding::Anew)
             }
+            Err(PartError::Refused(why)) => self.wind_down(Winding::End(Ending::Aside(why))),
             Err(PartError::File(word, why)) => self.wind_down(Winding::End(Ending::Failed(word, why))),
         }
     }

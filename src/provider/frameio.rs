@@ -270,6 +270,12 @@ impl FrameIo {
             // Expired, signed for something else, or with keys that have run out: this URL will not work again.
             403 | 404 if is_s3 => Err(PartError::UrlDead(named())),
             400 if code == Some("ExpiredToken") => Err(PartError::UrlDead(named())),
+            // The storage's own no; these three only ask for patience.
+            400..=499
+                if is_s3 && !matches!(code, Some("RequestTimeout" | "SlowDown" | "TooManyRequests")) =>
+            {
+                Err(PartError::Refused(named()))
+            }
             400..=499 if !is_s3 && response.is_html() => {
                 Err(PartError::Transient(trouble(Cause::CaptivePortal, named(), None)))
             }
@@ -347,10 +353,14 @@ fn read_tokens(response: &Response) -> Result<TokenResponse, TokenError> {
 fn refused_asset(d: &Detailed) -> CreateError {
     match d.status {
         _ if d.is_unauthorized() || d.title == "invalid_token" => CreateError::Unauthorized,
-        409 if d.title == "Channel Paused" || d.detail.contains("aused") => CreateError::RecordedWhilePaused,
+        409 if d.title == "Channel Paused" || d.detail.to_ascii_lowercase().contains("paused") => {
+            CreateError::RecordedWhilePaused
+        }
         400 | 422 => CreateError::Refused(d.to_string()),
-        // Plan limit, permission, project gone: a person has to act, and then it goes on.
-        _ => CreateError::Transient(trouble(Cause::Provider, d.to_string(), None)),
+        // The plan's limit: no clip will be taken before a person has acted.
+        402 => CreateError::Transient(trouble(Cause::Provider, d.to_string(), None)),
+        // Permission, something gone, another conflict: maybe this clip's own, and a person has to act.
+        _ => CreateError::Forbidden(d.to_string()),
     }
 }
 

@@ -511,13 +511,17 @@ fn each_refusal_of_an_asset_follows_the_retry_table() {
     ] {
         assert!(matches!(read(&response), CreateError::Refused(_)));
     }
+    for response in [
+        detailed(403, "Forbidden", ""),
+        detailed(404, "Not Found", ""),
+        detailed(409, "Conflict", "caused by another asset"),
+        word(403, "forbidden"),
+    ] {
+        assert!(matches!(read(&response), CreateError::Forbidden(_)), "{}", response.status);
+    }
     for (response, expected) in [
         (detailed(402, "Payment Required", ""), Cause::Provider),
-        (detailed(403, "Forbidden", ""), Cause::Provider),
-        (detailed(404, "Not Found", ""), Cause::Provider),
-        (detailed(409, "Conflict", ""), Cause::Provider),
         (word(402, "plan_limit"), Cause::Provider),
-        (word(403, "forbidden"), Cause::Provider),
         (word(429, "rate_limited"), Cause::RateLimited),
         (detailed(429, "Too Many Requests", ""), Cause::RateLimited),
         (detailed(500, "Internal", ""), Cause::Provider),

@@ -280,6 +280,14 @@ impl Strongroom {
         self.store()?.add(items, max_items).await
     }
 
+    /// These items as they are now; those that are gone are left out, and all when the disk does not answer.
+    pub async fn items(&self, ids: &[ItemId]) -> Vec<Item> {
+        match self.store() {
+            Ok(store) => store.get(ids).await.unwrap_or_default(),
+            Err(_) => vec![],
+        }
+    }
+
     /// A page of the queue, and how many there are.
     pub async fn list(
         &self,

@@ -2,7 +2,9 @@
 //!
 //! # Decisions
 //! - Trouble on the way pauses the whole queue with a growing delay: the next clip would meet the same trouble. A clip
-//!   that is itself the trouble is failed with its reason, and the next one has its turn.
+//!   that is itself the trouble is failed, or put aside with a growing delay of its own, and the next one has its turn.
+//! - An end that can't be written is kept and written later, and nothing else begins before: a row that says
+//!   "uploading" while nobody uploads it would stay there until the next start.
 //! - A token that the provider refused is not used again; the turn waits for the keeper's next one.
 mod answer;
 mod turn;
@@ -12,6 +14,7 @@ use crate::{
     domain::{
         backoff::{Jitter, doubled},
         command::{QueueCommand, Refusal},
+        item::{Item, ItemId, shown},
         oauth::AccessToken,
         time::BootTime,
         upload,
@@ -25,6 +28,7 @@ use crate::{
 use answer::answer;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -32,7 +36,7 @@ use std::{
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use turn::{Claim, Turn, claim, news};
+use turn::{Claim, End, Turn, claim};
 
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_secs(120);
@@ -55,8 +59,10 @@ enum Done {
     Claimed(Result<Claim, Refusal>),
     Machine(upload::Event),
     PartSent(u32, Result<String, upload::PartError>),
-    Ended(Option<ItemNews>),
-    Answered(bool),
+    Ended(Result<Item, End>),
+    /// The answer is out; items that changed, if it was about changing any.
+    Answered(Option<Vec<Item>>),
+    Told,
 }
 
 /// The task.
@@ -73,7 +79,14 @@ pub struct Uploader<T> {
     news: broadcast::Sender<ItemNews>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     turn: Option<Turn>,
-    claiming: bool,
+    /// A claim, or the end of a turn, is on its way to the disk.
+    between: bool,
+    /// An end that could not be written yet.
+    unwritten: Option<End>,
+    /// A wish came while there was no turn to stop yet.
+    stop_next: bool,
+    /// Items that are in trouble of their own, until when.
+    aside: BTreeMap<ItemId, BootTime>,
     /// Nothing was left to claim at the last look.
     nothing_to_do: bool,
     refused: Option<AccessToken>,
@@ -112,7 +125,10 @@ impl<T: Transport> Uploader<T> {
             news,
             running: FuturesUnordered::new(),
             turn: None,
-            claiming: false,
+            between: false,
+            unwritten: None,
+            stop_next: false,
+            aside: BTreeMap::new(),
             nothing_to_do: false,
             refused: None,
             retry_at: None,
@@ -130,7 +146,10 @@ impl<T: Transport> Uploader<T> {
         self.refresh_view().await;
         loop {
             self.take_turn();
-            let deadline = if self.turn.is_some() { Some(self.shown.0 + SHOW_EVERY) } else { self.retry_at };
+            let deadline = match &self.turn {
+                Some(_) => Some(self.shown.0 + SHOW_EVERY),
+                None => self.retry_at.or_else(|| self.aside.values().min().copied()),
+            };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -154,31 +173,44 @@ impl<T: Transport> Uploader<T> {
         if stale && project.is_some() {
             self.feed(upload::Event::Stop);
         }
+        self.stop_next |= self.between;
     }
 
     fn tick(&mut self) {
         if self.turn.is_some() {
-            self.show_progress();
-        } else {
+            return self.show_progress();
+        }
+        let now = self.clock.now().boot;
+        if self.retry_at.is_some_and(|at| now >= at) {
             self.retry_at = None;
         }
+        let before = self.aside.len();
+        self.aside.retain(|_, at| now < *at);
+        self.nothing_to_do &= self.aside.len() == before;
     }
 
     /// Begins the next turn, if there is one and nothing stands in its way.
     fn take_turn(&mut self) {
-        let paused = self.view.borrow().paused;
-        if self.turn.is_some() || self.claiming || self.nothing_to_do || paused || self.retry_at.is_some() {
+        if self.retry_at.is_some() {
+            return;
+        }
+        if let Some(end) = self.unwritten.take() {
+            return self.write_end(end);
+        }
+        if self.turn.is_some() || self.between || self.nothing_to_do || self.view.borrow().paused {
             return;
         }
         let Some(access) = self.access.borrow().clone() else { return };
         if self.refused.as_ref() == Some(&access.token) || !self.room.usable() {
             return;
         }
-        self.claiming = true;
+        (self.between, self.stop_next) = (true, false);
         let (room, dirs, clock) = (self.room.clone(), self.settings.media_dirs.clone(), self.clock.clone());
         let parallel = self.settings.parallel_parts;
-        self.running
-            .push(Box::pin(async move { Done::Claimed(claim(&room, access, dirs, parallel, &clock).await) }));
+        let aside: Vec<ItemId> = self.aside.keys().copied().collect();
+        self.running.push(Box::pin(async move {
+            Done::Claimed(claim(&room, access, &aside, dirs, parallel, &clock).await)
+        }));
     }
 
     async fn done(&mut self, done: Done) {
@@ -200,26 +232,23 @@ impl<T: Transport> Uploader<T> {
                 }
                 self.feed(upload::Event::Sent(n, answer));
             }
-            Done::Ended(news) => {
-                self.claiming = false;
+            Done::Ended(ended) => self.ended(ended).await,
+            Done::Answered(Some(changed)) => {
+                self.nothing_to_do = false;
                 self.refresh_view().await;
-                self.tell(news);
+                changed.iter().for_each(|item| self.tell(item));
             }
-            Done::Answered(changed) => {
-                if changed {
-                    self.nothing_to_do = false;
-                    self.refresh_view().await;
-                }
-            }
+            Done::Answered(None) | Done::Told => {}
         }
     }
 
     async fn claimed(&mut self, answer: Result<Claim, Refusal>) {
-        self.claiming = false;
+        self.between = false;
         match answer {
+            Ok(Claim::Turn(turn)) if self.stop_next => self.write_end(End::requeue(turn.item.id)),
             Ok(Claim::Turn(mut turn)) => {
-                info!(item = turn.item.id.0, file = %crate::domain::item::shown(&turn.item.new.path), "sending");
-                self.tell(Some(news(&turn.item)));
+                info!(item = turn.item.id.0, file = %shown(&turn.item.new.path), "sending");
+                self.tell(&turn.item);
                 self.shown = (self.clock.now().boot, turn.item.sent);
                 let actions = std::mem::take(&mut turn.actions);
                 self.turn = Some(*turn);
@@ -228,11 +257,8 @@ impl<T: Transport> Uploader<T> {
                 }
                 self.show_progress();
             }
-            // Look again at once: one bad file never blocks the others.
-            Ok(Claim::Failed(news)) => {
-                self.refresh_view().await;
-                self.tell(Some(news));
-            }
+            // Written like any end; then the next: one bad file never blocks the others.
+            Ok(Claim::Over(end)) => self.write_end(end),
             Ok(Claim::Nothing) => {
                 self.nothing_to_do = true;
                 self.transport.rest();
@@ -240,6 +266,20 @@ impl<T: Transport> Uploader<T> {
             Err(e) => {
                 warn!("the queue can't be read: {e}");
                 self.later(Reason::Storage, e.to_string(), None);
+            }
+        }
+    }
+
+    async fn ended(&mut self, ended: Result<Item, End>) {
+        match ended {
+            Ok(item) => {
+                self.between = false;
+                self.refresh_view().await;
+                self.tell(&item);
+            }
+            Err(end) => {
+                self.unwritten = Some(end);
+                self.later(Reason::Storage, String::new(), None);
             }
         }
     }
@@ -270,15 +310,13 @@ impl<T: Transport> Uploader<T> {
             ToQueue::Ask(Ask { command, reply }) => {
                 let (room, settings) = (self.room.clone(), self.settings.clone());
                 self.prepare(&command);
-                let project = self.access.borrow().as_ref().map(|a| a.project_id.clone());
                 let clock = self.clock.clone();
                 self.running.push(Box::pin(async move {
                     let changes = !matches!(command, QueueCommand::List { .. });
-                    let answer = answer(&room, settings, project, &clock, command).await;
-                    let changed = changes && answer.is_ok();
+                    let (answer, changed) = answer(&room, settings, &clock, command).await;
                     // Nobody waits any more: their bus connection went away.
                     let _ = reply.send(answer);
-                    Done::Answered(changed)
+                    Done::Answered(changes.then_some(changed))
                 }));
             }
         }
@@ -288,6 +326,7 @@ impl<T: Transport> Uploader<T> {
     fn prepare(&mut self, command: &QueueCommand) {
         match command {
             QueueCommand::Cancel(ids) => {
+                self.stop_next |= self.between;
                 if let Some(turn) = self.turn.as_ref().filter(|t| ids.contains(&t.item.id)) {
                     // A part that hangs must not keep the others waiting for its time-out.
                     let dropped = turn.dropped.clone();
@@ -298,16 +337,20 @@ impl<T: Transport> Uploader<T> {
             QueueCommand::SetPaused(true) => {
                 // No new turn before the wish is on disk and seen.
                 self.nothing_to_do = true;
+                self.stop_next |= self.between;
                 self.feed(upload::Event::Stop);
             }
-            QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => self.retry_at = None,
+            QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => {
+                self.retry_at = None;
+                self.aside.clear();
+            }
             QueueCommand::Add { .. } | QueueCommand::List { .. } => {}
         }
     }
 
     async fn refresh_view(&mut self) {
         if let Some((counters, paused)) = self.room.queue_glance().await {
-            let idle = self.turn.is_none();
+            let idle = self.turn.is_none() && !self.between;
             self.view.send_if_modified(|v| {
                 let old = v.clone();
                 (v.counters, v.paused) = (counters, paused);
@@ -347,8 +390,15 @@ impl<T: Transport> Uploader<T> {
         });
     }
 
-    fn tell(&self, news: Option<ItemNews>) {
+    fn tell(&self, item: &Item) {
         // Without listeners there is nobody to tell.
-        let _ = news.map(|n| self.news.send(n));
+        let _ = self.news.send(ItemNews {
+            id: item.id,
+            state: item.state,
+            reason: item.reason.clone(),
+            name: item.new.name.clone(),
+            size: item.new.facts.size,
+            sent: item.sent,
+        });
     }
 }

@@ -151,8 +151,31 @@ fn dead_urls_are_worth_one_new_asset_and_then_a_pause() {
         for n in 0..sent.len() as u32 {
             actions = up.on(Event::Sent(n, Err(dead())), at(4));
         }
-        ends(&up, actions, Ending::Later(Reason::Provider, "HTTP 403 AccessDenied".to_owned(), None));
+        ends(&up, actions, Ending::Aside("HTTP 403 AccessDenied".to_owned()));
     }
+}
+
+#[test]
+fn what_only_one_clip_is_refused_for_puts_that_clip_aside() {
+    let (mut up, _) = sending(1, 1);
+    let refused = PartError::Refused("HTTP 400 InvalidPart".to_owned());
+    let actions = up.on(Event::Sent(0, Err(refused)), at(2));
+    ends(&up, actions, Ending::Aside("HTTP 400 InvalidPart".to_owned()));
+    let (mut up, actions) = Upload::begin(ItemId(1), 3, None, 1, at(1));
+    assert_eq!(actions, [Action::Create(Seq(1))]);
+    let forbidden = CreateError::Forbidden("HTTP 403 Forbidden".to_owned());
+    let actions = up.on(Event::Created(Seq(1), Err(forbidden)), at(2));
+    ends(&up, actions, Ending::Aside("HTTP 403 Forbidden".to_owned()));
+}
+
+#[test]
+fn an_asset_for_a_clip_that_was_taken_away_is_not_a_fault_of_the_disk() {
+    let (mut up, _) = Upload::begin(ItemId(1), 3, None, 1, at(1));
+    assert_eq!(up.on(Event::Stop, at(2)), []);
+    let actions = up.on(Event::Created(Seq(1), Ok(("a".to_owned(), urls(1)))), at(3));
+    assert!(matches!(actions[..], [Action::Record(Seq(2), _)]));
+    let actions = up.on(Event::Recorded(Seq(2), false), at(4));
+    ends(&up, actions, Ending::Stopped);
 }
 
 #[test]

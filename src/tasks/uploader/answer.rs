@@ -4,56 +4,77 @@ use crate::{
     clock::Clock,
     domain::{
         command::{QueueAnswer, QueueCommand, Refusal},
-        item::{NewItem, shown},
+        item::{Item, ItemId, NewItem, shown},
         time::Now,
     },
     media::{made, open_beneath},
+    store::StoreError,
     tasks::{Strongroom, strongroom::refusal},
 };
 use std::path::{Path, PathBuf};
 
+/// More than this changed by one command is not told one by one: the list says it.
+const MAX_TOLD: usize = 100;
+
+/// The answer, and the items that changed, as they are now.
 pub(super) async fn answer(
     room: &Strongroom,
     settings: UploaderSettings,
-    project: Option<String>,
     clock: &Clock,
     command: QueueCommand,
-) -> Result<QueueAnswer, Refusal> {
-    match command {
+) -> (Result<QueueAnswer, Refusal>, Vec<Item>) {
+    let (answer, ids) = match command {
         QueueCommand::Add { paths, priority, name } => {
-            let now = clock.now();
-            let items = tokio::task::spawn_blocking(move || {
-                let door = |p| door(&settings.media_dirs, p, priority, name.clone(), project.clone(), now);
-                paths.into_iter().map(door).collect::<Result<Vec<_>, _>>()
-            });
-            let items = items.await.map_err(|_| Refusal::Stopping)??;
-            let ids = room.add(items, settings.max_items).await.map_err(refusal)?;
-            Ok(QueueAnswer::Ids(ids))
+            let added = add(room, settings, clock.now(), paths, priority, name).await;
+            let ids = added.as_ref().map(Clone::clone).unwrap_or_default();
+            (added.map(QueueAnswer::Ids), ids)
         }
         QueueCommand::List { state, offset, limit } => {
-            let (items, total) = room.list(state, offset, limit).await.map_err(refusal)?;
-            Ok(QueueAnswer::Page(items, total))
+            let page = room.list(state, offset, limit).await.map_err(refusal);
+            (page.map(|(items, total)| QueueAnswer::Page(items, total)), vec![])
         }
-        QueueCommand::Cancel(ids) => room.cancel(&ids).await.map(|()| QueueAnswer::Done).map_err(refusal),
-        QueueCommand::Retry(ids) => room.retry(&ids).await.map(|()| QueueAnswer::Done).map_err(refusal),
-        QueueCommand::SetPaused(paused) => {
-            room.set_paused(paused).await.map(|()| QueueAnswer::Done).map_err(refusal)
-        }
-    }
+        QueueCommand::Cancel(ids) => (done(room.cancel(&ids).await), ids),
+        QueueCommand::Retry(ids) => (done(room.retry(&ids).await), ids),
+        QueueCommand::SetPaused(paused) => (done(room.set_paused(paused).await), vec![]),
+    };
+    let told = answer.is_ok() && (1..=MAX_TOLD).contains(&ids.len());
+    let changed = if told { room.items(&ids).await } else { vec![] };
+    (answer, changed)
 }
 
-/// The door: a path becomes an item, or is refused by name. Blocks on the disk.
+async fn add(
+    room: &Strongroom,
+    settings: UploaderSettings,
+    now: Now,
+    paths: Vec<PathBuf>,
+    priority: i32,
+    name: Option<String>,
+) -> Result<Vec<ItemId>, Refusal> {
+    let (dirs, max_items) = (settings.media_dirs, settings.max_items);
+    let items = tokio::task::spawn_blocking(move || {
+        let door = |p| door(&dirs, p, priority, name.clone(), now);
+        paths.into_iter().map(door).collect::<Result<Vec<_>, _>>()
+    });
+    let items = items.await.map_err(|_| Refusal::Stopping)??;
+    room.add(items, max_items).await.map_err(refusal)
+}
+
+fn done(outcome: Result<(), StoreError>) -> Result<QueueAnswer, Refusal> {
+    outcome.map(|()| QueueAnswer::Done).map_err(refusal)
+}
+
+/// The door: a path becomes an item, or is refused by name. The store binds it to the project. Blocks on the disk.
 fn door(
     dirs: &[PathBuf],
     path: PathBuf,
     priority: i32,
     name: Option<String>,
-    project_id: Option<String>,
     now: Now,
 ) -> Result<NewItem, Refusal> {
     let (_, facts) = open_beneath(dirs, &path)?;
     let own_name = || path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default();
     let name = name.unwrap_or_else(own_name);
     let filetype = mime_guess::from_path(&path).first_raw().unwrap_or("application/octet-stream").to_owned();
-    Ok(NewItem { name, filetype, facts, priority, project_id, created: made(&facts, now), added: now, path })
+    let created = made(&facts, now);
+    Ok(NewItem { name, filetype, facts, priority, project_id: None, created, added: now, path })
 }

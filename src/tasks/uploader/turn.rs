@@ -3,11 +3,12 @@ use super::{Done, Uploader};
 use crate::{
     clock::Clock,
     domain::{
+        backoff::doubled,
         command::Refusal,
-        item::{Item, ItemId, ItemState, shown},
+        item::{FileFacts, Item, ItemId, ItemState, shown},
         oauth::{AccessToken, Cause},
         upload::{self, Action, AssetRequest, Ending, PartError, Upload},
-        view::ItemNews,
+        view::Reason,
     },
     http::Transport,
     link::{Access, ToKeeper},
@@ -16,6 +17,7 @@ use crate::{
     store::StoreError,
     tasks::{Strongroom, strongroom::refusal},
 };
+use std::time::Duration;
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -25,11 +27,15 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+/// How long a clip in trouble of its own is put aside at first, and at most.
+const FIRST_ASIDE: Duration = Duration::from_secs(15);
+const MAX_ASIDE: Duration = Duration::from_secs(3600);
+
 /// The next item.
 pub(super) enum Claim {
     Turn(Box<Turn>),
-    /// Its file was not what was queued, so it was failed.
-    Failed(ItemNews),
+    /// It is over before it began: its file was not what was queued, or the disk would not say more.
+    Over(End),
     Nothing,
 }
 
@@ -44,6 +50,22 @@ pub(super) struct Turn {
     pub(super) used: Option<AccessToken>,
     /// Lets go of the parts in flight: nobody wants them any more.
     pub(super) dropped: CancellationToken,
+}
+
+/// How a turn ends, as it is to be written.
+#[derive(Debug)]
+pub(super) struct End {
+    id: ItemId,
+    to: ItemState,
+    reason: &'static str,
+    detail: String,
+}
+
+impl End {
+    /// Back to the queue, and nothing to say about it.
+    pub(super) fn requeue(id: ItemId) -> End {
+        End { id, to: ItemState::Queued, reason: "none", detail: String::new() }
+    }
 }
 
 impl<T: Transport> Uploader<T> {
@@ -136,116 +158,128 @@ impl<T: Transport> Uploader<T> {
 
     fn finish(&mut self, ending: Ending) {
         let Some(turn) = self.turn.take() else { return };
-        let (room, item, dirs) = (self.room.clone(), turn.item, self.settings.media_dirs.clone());
+        let (file, item) = (shown(&turn.item.new.path), turn.item);
         let id = item.id;
-        let file = shown(&item.new.path);
-        // No next turn before this one's end is on disk.
-        self.claiming = true;
-        match ending {
+        let queued = |reason, detail| End { id, to: ItemState::Queued, reason, detail };
+        let end = match ending {
             Ending::Done => {
                 self.clear_trouble();
-                self.running.push(Box::pin(async move { Done::Ended(finish_done(&room, item, dirs).await) }));
-            }
-            Ending::Failed(word, why) => {
-                warn!(item = id.0, reason = word, file, "not sent: {why}");
-                self.running.push(Box::pin(async move {
-                    Done::Ended(ended(room.finish(id, ItemState::Failed, word, &why).await))
+                self.between = true;
+                let (room, dirs) = (self.room.clone(), self.settings.media_dirs.clone());
+                return self.running.push(Box::pin(async move {
+                    let end = last_look(item, dirs).await;
+                    Done::Ended(write(&room, end).await)
                 }));
             }
+            Ending::Failed(reason, why) => End { id, to: ItemState::Failed, reason, detail: why },
             Ending::Later(reason, why, wait) => {
                 warn!(item = id.0, reason = reason.as_str(), file, "will be tried again: {why}");
                 self.later(reason, why.clone(), wait);
-                self.requeue(id, reason.as_str(), why);
+                queued(reason.as_str(), why)
+            }
+            Ending::Aside(why) => {
+                warn!(item = id.0, reason = "provider", file, "put aside, others go on: {why}");
+                let wait = doubled(FIRST_ASIDE, item.attempts.saturating_sub(1), MAX_ASIDE);
+                self.aside.insert(id, self.clock.now().boot + wait);
+                self.view.send_modify(|v| v.trouble = Some((Reason::Provider, why.clone())));
+                queued("provider", why)
             }
             Ending::Unauthorized => {
                 if let Some(token) = turn.used {
                     self.refused = Some(token.clone());
-                    let _ = self.keeper.try_send(ToKeeper::Unauthorized(token));
+                    let keeper = self.keeper.clone();
+                    self.running.push(Box::pin(async move {
+                        // The keeper ends only with the daemon.
+                        let _ = keeper.send(ToKeeper::Unauthorized(token)).await;
+                        Done::Told
+                    }));
                 }
-                self.requeue(id, "none", String::new());
+                End::requeue(id)
             }
-            Ending::Stopped => self.requeue(id, "none", String::new()),
-        }
+            Ending::Stopped => End::requeue(id),
+        };
+        self.write_end(end);
     }
 
-    fn requeue(&mut self, id: ItemId, reason: &'static str, why: String) {
+    /// No next turn before this one's end is on disk.
+    pub(super) fn write_end(&mut self, end: End) {
+        self.between = true;
         let room = self.room.clone();
-        self.running.push(Box::pin(async move {
-            Done::Ended(ended(room.finish(id, ItemState::Queued, reason, &why).await))
-        }));
+        self.running.push(Box::pin(async move { Done::Ended(write(&room, end).await) }));
     }
 }
 
-/// Takes the next item of the project and opens its file; items whose file is not what was queued are failed here.
+/// Takes the next item of the project, but for those put aside, and opens its file.
 pub(super) async fn claim(
     room: &Strongroom,
     access: Access,
+    aside: &[ItemId],
     dirs: Vec<PathBuf>,
     parallel: usize,
     clock: &Clock,
 ) -> Result<Claim, Refusal> {
-    let Some(item) = room.claim(&access.project_id, &[]).await.map_err(refusal)? else {
+    let Some(item) = room.claim(&access.project_id, aside).await.map_err(refusal)? else {
         return Ok(Claim::Nothing);
     };
     let path = item.new.path.clone();
     let opened = tokio::task::spawn_blocking(move || open_beneath(&dirs, &path)).await;
-    let problem = match opened {
-        Ok(Ok((file, facts)))
-            if facts.size == item.new.facts.size && facts.mtime_ns == item.new.facts.mtime_ns =>
-        {
-            let asset = room.asset_of(item.id).await.map_err(refusal)?;
-            let (upload, actions) = Upload::begin(item.id, facts.size, asset, parallel, clock.now());
-            let (parts, dropped) = (BTreeMap::new(), CancellationToken::new());
-            let turn = Turn { item, upload, actions, file: Arc::new(file), parts, used: None, dropped };
-            return Ok(Claim::Turn(Box::new(turn)));
+    let failed = |reason, detail| Claim::Over(End { id: item.id, to: ItemState::Failed, reason, detail });
+    let (file, facts) = match opened {
+        Ok(Ok((_, facts))) if !same_bytes(&facts, &item) => {
+            let why = "the file is not the one that was queued: its size or time changed";
+            return Ok(failed("changed", why.to_owned()));
         }
-        Ok(Ok(_)) => {
-            ("changed", "the file is not the one that was queued: its size or time changed".to_owned())
+        Ok(Ok(opened)) => opened,
+        Ok(Err(Refusal::NotFound(_))) => {
+            return Ok(failed("vanished", "the file is not there any more".to_owned()));
         }
-        Ok(Err(Refusal::NotFound(_))) => ("vanished", "the file is not there any more".to_owned()),
-        Ok(Err(why)) => ("unreadable", why.to_string()),
-        Err(e) => ("unreadable", e.to_string()),
+        Ok(Err(why)) => return Ok(failed("unreadable", why.to_string())),
+        Err(e) => return Ok(failed("unreadable", e.to_string())),
     };
-    warn!(item = item.id.0, reason = problem.0, file = %shown(&item.new.path), "not sent: {}", problem.1);
-    let item = room.finish(item.id, ItemState::Failed, problem.0, &problem.1).await.map_err(refusal)?;
-    Ok(Claim::Failed(news(&item)))
+    let asset = match room.asset_of(item.id).await {
+        // Its URLs don't open any more: another asset.
+        Err(StoreError::Sealed { .. }) => room.drop_asset(item.id).await.map(|()| None),
+        asset => asset,
+    };
+    let Ok(asset) = asset else { return Ok(Claim::Over(End::requeue(item.id))) };
+    let (upload, actions) = Upload::begin(item.id, facts.size, asset, parallel, clock.now());
+    let (parts, dropped) = (BTreeMap::new(), CancellationToken::new());
+    let turn = Turn { item, upload, actions, file: Arc::new(file), parts, used: None, dropped };
+    Ok(Claim::Turn(Box::new(turn)))
 }
 
 /// The last look before an item counts as sent: the bytes that left are those that were queued.
-async fn finish_done(room: &Strongroom, item: Item, dirs: Vec<PathBuf>) -> Option<ItemNews> {
+async fn last_look(item: Item, dirs: Vec<PathBuf>) -> End {
     let path = item.new.path.clone();
     let seen = tokio::task::spawn_blocking(move || open_beneath(&dirs, &path)).await;
-    let changed = matches!(&seen, Ok(Ok((_, f))) if f.size != item.new.facts.size || f.mtime_ns != item.new.facts.mtime_ns);
-    let (state, reason, why) = if changed {
-        (ItemState::Failed, "changed", "the file changed while it was being sent")
-    } else {
-        (ItemState::Done, "none", "")
-    };
-    let item = room.finish(item.id, state, reason, why).await;
-    if let Ok(item) = &item {
-        info!(item = item.id.0, asset_id = item.asset_id, file = %shown(&item.new.path), "{}", item.state.as_str());
+    if matches!(&seen, Ok(Ok((_, facts))) if !same_bytes(facts, &item)) {
+        let detail = "the file changed while it was being sent".to_owned();
+        return End { id: item.id, to: ItemState::Failed, reason: "changed", detail };
     }
-    ended(item)
+    End { id: item.id, to: ItemState::Done, reason: "none", detail: String::new() }
 }
 
-fn ended(item: Result<Item, StoreError>) -> Option<ItemNews> {
-    match item {
-        Ok(item) => Some(news(&item)),
-        Err(e) => {
-            warn!("the queue can't be written: {e}");
-            None
+fn same_bytes(facts: &FileFacts, item: &Item) -> bool {
+    facts.size == item.new.facts.size && facts.mtime_ns == item.new.facts.mtime_ns
+}
+
+async fn write(room: &Strongroom, end: End) -> Result<Item, End> {
+    match room.finish(end.id, end.to, end.reason, &end.detail).await {
+        Ok(item) => {
+            let (id, file) = (item.id.0, shown(&item.new.path));
+            match item.state {
+                ItemState::Done => info!(item = id, asset_id = item.asset_id, file, "sent"),
+                ItemState::Failed => {
+                    warn!(item = id, reason = item.reason, file, "not sent: {}", item.detail)
+                }
+                ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Cancelled => {}
+            }
+            Ok(item)
         }
-    }
-}
-
-pub(super) fn news(item: &Item) -> ItemNews {
-    ItemNews {
-        id: item.id,
-        state: item.state,
-        reason: item.reason.clone(),
-        name: item.new.name.clone(),
-        size: item.new.facts.size,
-        sent: item.sent,
+        Err(e) => {
+            warn!(item = end.id.0, "the end of a turn can't be written yet: {e}");
+            Err(end)
+        }
     }
 }
 
