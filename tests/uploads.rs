@@ -71,6 +71,23 @@ async fn trouble_with_a_new_asset_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_clip_that_the_project_forbids_does_not_hold_up_the_others() {
+    let rig = Setup::new().paired().await;
+    rig.sim.inject("create:403:1".parse().unwrap());
+    let (first, second) = (rig.clip("first.mov", 5000), rig.clip("second.mov", 6000));
+    let forbidden = rig.add(&first).await.unwrap();
+    let refused = |i: &Dict| text(i, "state") == "queued" && text(i, "reason") == "provider";
+    rig.wait_item_that(forbidden, "put aside with a reason", refused).await;
+    let id = rig.add(&second).await.unwrap();
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&second, PROJECT);
+    // Its turn comes again by itself; a person who has acted need not wait for it.
+    rig.queue_items("Retry", &[forbidden]).await.unwrap();
+    rig.wait_item(forbidden, "done").await;
+    rig.assert_arrived(&first, PROJECT);
+}
+
+#[tokio::test]
 async fn a_killed_daemon_goes_on_with_the_parts_that_are_missing() {
     let mut rig = Setup { parallel_parts: 1, ..small_parts() }.paired().await;
     rig.sim.inject("part:stall:1:3".parse().unwrap());
