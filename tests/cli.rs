@@ -468,10 +468,14 @@ async fn doctor_works_without_network_bus_and_daemon() {
 
     // Nobody listens on this port any more.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let found = doctor(&bus, &format!("https://127.0.0.1:{port}/?secret=abc")).await;
+    let found = doctor(&bus, &format!("https://127.0.0.1:{port}")).await;
     let (verdict, finding, _) = found("provider");
     assert_eq!(verdict, "fail");
-    assert!(finding.contains("can't be reached") && !finding.contains("secret"), "{finding}");
+    assert!(finding.contains("can't be reached"), "{finding}");
+    let found = doctor(&bus, "https://127.0.0.1/?secret=abc").await;
+    let (verdict, finding, _) = found("configuration");
+    assert_eq!(verdict, "fail", "a provider's address has no query");
+    assert!(!finding.contains("abc"), "{finding}");
 
     let mut command = rigpost(&bus, &["doctor", "--config", "/nonexistent/rigpost.toml"]);
     let output = command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus").output().await.unwrap();

@@ -138,15 +138,20 @@ fn table(items: &[Item], columns: usize, out: &Out) -> Vec<String> {
             _ => line,
         });
         let indent = widths[0] + 2;
-        let why = match (item.detail.as_str(), item.reason.as_str()) {
-            ("", "none") => "",
-            ("", reason) => reason,
-            (detail, _) => detail,
-        };
+        let why = why(item);
         let wrapped = text::wrap(&clean(why), columns.saturating_sub(indent));
         lines.extend(wrapped.iter().map(|line| format!("{}{line}", " ".repeat(indent))));
     }
     lines
+}
+
+/// What there is to say of an item's state, if anything.
+pub(super) fn why(item: &Item) -> &str {
+    match (item.detail.as_str(), item.reason.as_str()) {
+        ("", "none") => "",
+        ("", reason) => reason,
+        (detail, _) => detail,
+    }
 }
 
 fn cells(item: &Item) -> [String; 4] {

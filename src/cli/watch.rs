@@ -151,8 +151,10 @@ impl<'a> Board<'a> {
 
     fn item(&mut self, item: &Item) -> io::Result<()> {
         let name = clean(item.title());
-        let why = if item.detail.is_empty() { clean(&item.reason) } else { clean(&item.detail) };
-        let why = if why.is_empty() { why } else { format!(": {why}") };
+        let why = match super::queue::why(item) {
+            "" => String::new(),
+            why => format!(": {}", clean(why)),
+        };
         let size = text::size(item.size);
         let line = match item.state.as_str() {
             "queued" => format!("queued {name}, {size}{why}"),
@@ -179,14 +181,6 @@ impl<'a> Board<'a> {
         if !self.out.live {
             return;
         }
-        let (tone, _) = words::headline(&now.pairing);
-        let room = self.out.size().0.saturating_sub(4);
-        self.headline.set_message(format!(
-            "{} {}",
-            self.out.paint(tone, "●"),
-            self.out.paint(Tone::Strong, &text::fit(&sentence(now), room))
-        ));
-        self.total.set_message(format!("  {}", text::fit(&left(&now.queue), room)));
         let sending = &now.queue.current;
         let multi = &self.multi;
         self.clips.retain(|id, bar| {
@@ -204,6 +198,15 @@ impl<'a> Board<'a> {
             let sizes = format!("{share:3} %  {:>8} of {}", text::size(item.sent), text::size(item.size));
             bar.set_message(sizes);
         }
+        // Last, because taking a bar away draws nothing by itself.
+        let (tone, _) = words::headline(&now.pairing);
+        let room = self.out.size().0.saturating_sub(4);
+        self.headline.set_message(format!(
+            "{} {}",
+            self.out.paint(tone, "●"),
+            self.out.paint(Tone::Strong, &text::fit(&sentence(now), room))
+        ));
+        self.total.set_message(format!("  {}", text::fit(&left(&now.queue), room)));
     }
 
     /// Nothing is known while the daemon does not run.

@@ -85,7 +85,7 @@ pub enum Event {
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and moved once")]
+#[expect(clippy::large_enum_variant, reason = "one or two at a time, performed at once")]
 pub enum Action {
     /// Send a device authorization request, on a connection of its own.
     RequestCode(Seq),

@@ -408,5 +408,3 @@ impl Rig {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod walk;

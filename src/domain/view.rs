@@ -207,8 +207,11 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
         all.push(("queue-paused", "Sending is paused. Resume it when you want it to go on.".to_owned()));
     }
     if queue.counters.held > 0 {
-        let n = queue.counters.held;
-        all.push(("held", format!("{n} clips belong to another project than the one that is paired.")));
+        let clips = match queue.counters.held {
+            1 => "1 clip belongs".to_owned(),
+            n => format!("{n} clips belong"),
+        };
+        all.push(("held", format!("{clips} to another project than the one that is paired.")));
     }
     all
 }
@@ -228,15 +231,19 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
         State::NeedsPairing => "needs pairing".to_owned(),
         State::SecretUnavailable => "the rig's secrets can't be read".to_owned(),
     };
-    let reason =
-        if rig.reason == Reason::None { String::new() } else { format!(" ({})", rig.reason.as_str()) };
+    let reason = match rig.reason.as_str() {
+        "none" => String::new(),
+        word => format!(" ({word})"),
+    };
     let c = &queue.counters;
     let files = match c.files_left {
         0 => "nothing left to send".to_owned(),
-        1 => format!("1 file left, {}", bytes(c.bytes_left)),
-        n => format!("{n} files left, {}", bytes(c.bytes_left)),
+        n => {
+            let (word, paused) =
+                (if n == 1 { "file" } else { "files" }, if queue.paused { ", paused" } else { "" });
+            format!("{n} {word} left, {}{paused}", bytes(c.bytes_left))
+        }
     };
-    let files = if queue.paused && c.files_left > 0 { format!("{files}, paused") } else { files };
     let more = [(c.held, "held"), (c.failed, "failed")];
     let more: String = more.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!(", {n} {word}")).collect();
     format!("{state}{reason}, {files}{more}")
@@ -277,3 +284,6 @@ pub fn sentence(reason: Reason, detail: &str) -> String {
     };
     if detail.is_empty() { plain.to_owned() } else { format!("{plain} [{detail}]") }
 }
+
+#[cfg(test)]
+mod tests;

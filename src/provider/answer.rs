@@ -14,8 +14,8 @@ use std::time::Duration;
 pub enum Sorted {
     /// 2xx with what may be the expected body.
     Success,
-    /// `{"error": "..."}`, RFC 6749 §5.2: the word.
-    Word(String),
+    /// `{"error": "..."}`, RFC 6749 §5.2: HTTP status and the word.
+    Word(u16, String),
     /// Frame.io's detailed shape: status, title, detail.
     Detailed(Detailed),
     /// Not the provider's protocol, or the provider in trouble.
@@ -36,6 +36,7 @@ pub struct Detailed {
 #[derive(Deserialize)]
 struct Shapes {
     error: Option<String>,
+    code: Option<serde::de::IgnoredAny>,
     message: Option<String>,
     #[serde(default)]
     errors: Vec<Shape>,
@@ -68,13 +69,17 @@ pub fn sort(response: &Response) -> Sorted {
 fn sort_error(response: &Response) -> Sorted {
     let status = response.status;
     match response.json::<Shapes>() {
-        Some(Shapes { error: Some(word), .. }) => Sorted::Word(short(&word)),
+        // The word for a poll that came too soon (RFC 8628 §3.5), whatever the number it comes with.
+        Some(Shapes { error: Some(word), .. }) if status != 429 || word == "slow_down" => {
+            Sorted::Word(status, short(&word))
+        }
         _ if status == 429 => Sorted::Trouble(trouble(
             Cause::RateLimited,
             "HTTP 429",
             response.retry_after.or(Some(Duration::from_secs(1))),
         )),
-        Some(Shapes { message, mut errors, .. }) if message.is_some() || !errors.is_empty() => {
+        // A message alone is how gateways speak, not the provider behind them.
+        Some(Shapes { code, message, mut errors, .. }) if code.is_some() || !errors.is_empty() => {
             let first = if errors.is_empty() { None } else { Some(errors.swap_remove(0)) };
             let (title, detail) = first.map_or((None, None), |e| (e.title, e.detail));
             Sorted::Detailed(Detailed {
@@ -95,7 +100,7 @@ fn sort_error(response: &Response) -> Sorted {
 /// The standard words (RFC 6749 §5.2, RFC 8628 §3.5) and Frame.io's `bad_request`.
 pub fn token_error(sorted: Sorted) -> TokenError {
     match sorted {
-        Sorted::Word(word) => match word.as_str() {
+        Sorted::Word(status, word) => match word.as_str() {
             "authorization_pending" => TokenError::AuthorizationPending,
             "slow_down" => TokenError::SlowDown,
             "access_denied" => TokenError::AccessDenied,
@@ -107,6 +112,9 @@ pub fn token_error(sorted: Sorted) -> TokenError {
             | "invalid_scope"
             | "unauthorized_client"
             | "unsupported_grant_type" => TokenError::Rejected(word),
+            // RFC 6750 §3.1, Frame.io's own words, and whatever else a provider calls it.
+            "invalid_token" | "Not Authorized" => TokenError::Unauthorized,
+            _ if status == 401 => TokenError::Unauthorized,
             _ => TokenError::Transient(trouble(Cause::Provider, format!("error \"{word}\""), None)),
         },
         Sorted::Detailed(d) if d.is_unauthorized() => TokenError::Unauthorized,

@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::provider::{
     Client,
-    answer::{Sorted, short, sort, token_error, unexpected},
+    answer::{Detailed, Sorted, short, sort, token_error, unexpected},
     wire::{Body, Connection, Request, Response, trouble},
 };
 use serde::Deserialize;
@@ -55,15 +55,20 @@ struct CodeAnswer {
     interval: Option<f64>,
     name: Option<String>,
     verification_uri: Option<String>,
-    #[serde(alias = "verification_url_complete")]
     verification_uri_complete: Option<Zeroizing<String>>,
+    /// The checklist's spelling.
+    verification_url_complete: Option<Zeroizing<String>>,
 }
 
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: Zeroizing<String>,
     refresh_token: Option<Zeroizing<String>>,
-    /// Whatever the server wrote: odd numbers must not cost us tokens that may be the only ones.
+}
+
+/// Read apart from the tokens: an odd number, even one that is no number, must not cost us the only ones there are.
+#[derive(Deserialize)]
+struct TokenLife {
     expires_in: Option<serde_json::Value>,
 }
 
@@ -137,6 +142,7 @@ impl FrameIo {
             verification_uri: a.verification_uri.filter(shown).and_then(|u| Url::parse(&u).ok()),
             verification_uri_complete: a
                 .verification_uri_complete
+                .or(a.verification_url_complete)
                 .filter(|u| shown(u))
                 .map(|u| VerificationUriComplete(Secret::from(u))),
             expires_in,
@@ -200,12 +206,15 @@ impl FrameIo {
         expect_success(response)?;
         let a: MeAnswer = response.json().ok_or_else(unexpected)?;
         let project = a.project.unwrap_or(Project { id: None, name: None });
-        let project_id =
-            a.project_id.or(project.id).filter(|id| (1..=256).contains(&id.len())).ok_or_else(unexpected)?;
+        let project_id = a
+            .project_id
+            .or(project.id)
+            .filter(|id| !id.is_empty() && *id == short(id))
+            .ok_or_else(unexpected)?;
         let (creator, expires) = a.authorization.map_or((None, None), |a| (a.creator, a.expires_at));
         Ok(DeviceInfo {
             device_name: short(&a.name.unwrap_or_default()),
-            project_id: short(&project_id),
+            project_id,
             project_name: short(&project.name.unwrap_or_default()),
             authorized_by: short(&creator.and_then(|c| c.name).unwrap_or_default()),
             authorization_expires: expires.as_ref().and_then(moment),
@@ -228,29 +237,21 @@ impl FrameIo {
         match sort(response) {
             Sorted::Success => {}
             Sorted::Trouble(t) => return Err(CreateError::Transient(t)),
-            Sorted::Word(word) => return Err(CreateError::Refused(word)),
-            Sorted::Detailed(d) if d.is_unauthorized() => return Err(CreateError::Unauthorized),
-            Sorted::Detailed(d) => {
-                return Err(match d.status {
-                    409 if d.title == "Channel Paused" || d.detail.contains("aused") => {
-                        CreateError::RecordedWhilePaused
-                    }
-                    400 | 422 => CreateError::Refused(d.to_string()),
-                    // Plan limit, permission, project gone: a person has to act, and then it goes on.
-                    _ => CreateError::Transient(trouble(Cause::Provider, d.to_string(), None)),
-                });
+            Sorted::Word(status, word) => {
+                return Err(refused_asset(&Detailed { status, title: word, detail: String::new() }));
             }
+            Sorted::Detailed(d) => return Err(refused_asset(&d)),
         }
         let a: AssetAnswer = response.json().ok_or_else(bad)?;
         let usable = |u: &String| {
             u.len() <= MAX_TEXT
                 && Url::parse(u).is_ok_and(|u| u.scheme() == "https" || u.scheme() == self.base_url.scheme())
         };
-        let fits = (1..=MAX_PARTS).contains(&a.upload_urls.len()) && (1..=256).contains(&a.id.len());
+        let fits = (1..=MAX_PARTS).contains(&a.upload_urls.len()) && !a.id.is_empty() && a.id == short(&a.id);
         if !fits || !a.upload_urls.iter().all(usable) {
             return Err(bad());
         }
-        Ok((short(&a.id), a.upload_urls.into_iter().map(Secret::new).collect()))
+        Ok((a.id, a.upload_urls.into_iter().map(Secret::new).collect()))
     }
 
     pub(super) fn part_headers(&self, filetype: &str) -> Vec<(&'static str, String)> {
@@ -266,9 +267,12 @@ impl FrameIo {
         let is_s3 = code.is_some();
         match response.status {
             200..=299 if !response.is_html() => Ok(()),
-            // Expired, or signed for something else: this URL will not work again.
-            403 if is_s3 => Err(PartError::UrlDead(named())),
-            404 if is_s3 => Err(PartError::UrlDead(named())),
+            // Expired, signed for something else, or with keys that have run out: this URL will not work again.
+            403 | 404 if is_s3 => Err(PartError::UrlDead(named())),
+            400 if code == Some("ExpiredToken") => Err(PartError::UrlDead(named())),
+            400..=499 if !is_s3 && response.is_html() => {
+                Err(PartError::Transient(trouble(Cause::CaptivePortal, named(), None)))
+            }
             200..=399 | 511 => Err(PartError::Transient(trouble(
                 Cause::CaptivePortal,
                 "a web page came instead of an answer",
@@ -320,7 +324,7 @@ impl FrameIo {
 fn expect_success(response: &Response) -> Result<(), TokenError> {
     match sort(response) {
         Sorted::Success => Ok(()),
-        other @ (Sorted::Word(_) | Sorted::Detailed(_) | Sorted::Trouble(_)) => Err(token_error(other)),
+        other @ (Sorted::Word(..) | Sorted::Detailed(_) | Sorted::Trouble(_)) => Err(token_error(other)),
     }
 }
 
@@ -330,12 +334,24 @@ fn read_tokens(response: &Response) -> Result<TokenResponse, TokenError> {
     if !fits(&a.access_token) || !a.refresh_token.as_ref().is_none_or(|t| fits(t)) {
         return Err(unexpected());
     }
-    let life = a.expires_in.and_then(|v| v.as_f64().or_else(|| v.as_str()?.parse().ok()));
+    let life = response.json::<TokenLife>().and_then(|a| a.expires_in);
+    let life = life.and_then(|v| v.as_f64().or_else(|| v.as_str()?.parse().ok()));
     Ok(TokenResponse {
         access_token: AccessToken(Secret::from(a.access_token)),
         refresh_token: a.refresh_token.map(|t| RefreshToken(Secret::from(t))),
         expires_in: life.and_then(|s| seconds(s, 1.0, 366.0 * 86_400.0)),
     })
+}
+
+/// What the provider's no to an asset means.
+fn refused_asset(d: &Detailed) -> CreateError {
+    match d.status {
+        _ if d.is_unauthorized() || d.title == "invalid_token" => CreateError::Unauthorized,
+        409 if d.title == "Channel Paused" || d.detail.contains("aused") => CreateError::RecordedWhilePaused,
+        400 | 422 => CreateError::Refused(d.to_string()),
+        // Plan limit, permission, project gone: a person has to act, and then it goes on.
+        _ => CreateError::Transient(trouble(Cause::Provider, d.to_string(), None)),
+    }
 }
 
 /// A server's number of seconds, kept within bounds; `None` for a number that can't be one.

@@ -137,3 +137,6 @@ impl Provider {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,11 +63,16 @@ impl Store {
         .await
     }
 
-    /// Seals the client secret. Nothing else changes: a grant that the provider refused for a wrong secret is tried
-    /// again with this one.
+    /// Seals the client secret. A grant that the provider refused for a wrong secret is alive again: it is tried with
+    /// this one.
     pub async fn save_client_secret(&self, secret: &ClientSecret) -> Result<(), StoreError> {
         let secret = secret.clone();
-        self.tx(move |tx| tx.seal(CLIENT_SECRET, secret.expose().as_bytes())).await
+        self.tx(move |tx| {
+            let revive = "UPDATE grant_state SET ending = NULL WHERE ending = ?1";
+            tx.execute(revive, [word(Ending::ClientRejected)])?;
+            tx.seal(CLIENT_SECRET, secret.expose().as_bytes())
+        })
+        .await
     }
 
     /// Upholds: the mark "a refresh is in flight" is on disk before the request leaves.
@@ -85,8 +90,9 @@ impl Store {
         .await
     }
 
-    /// Replaces the token set, takes the mark and a former ending away, and erases the pairing that led here. Upholds:
-    /// the newest refresh token is on disk before anyone uses what came with it.
+    /// Replaces the token set, takes the mark and a former ending away, and erases the pairing that led here, and with
+    /// it the former project. Upholds: the newest refresh token is on disk before anyone uses what came with it, and
+    /// footage never lands in the wrong project.
     pub async fn save_tokens(&self, tokens: &TokenSet) -> Result<(), StoreError> {
         let tokens = tokens.clone();
         self.tx(move |tx| {
@@ -102,7 +108,11 @@ impl Store {
                      expires_in_ms, refresh_marked, ending) VALUES (1, ?1, ?2, ?3, ?4, ?5, 0, NULL)",
                 (client_id, boot_id, boot, wall, rows::sql_millis(tokens.expires_in)),
             )?;
-            pairing::erase(tx)
+            // A new grant, not a refresh: whose project the old one was for is not whose this one is.
+            if pairing::erase(tx)? {
+                tx.execute("DELETE FROM device", [])?;
+            }
+            Ok(())
         })
         .await
     }
@@ -151,7 +161,7 @@ impl Store {
         self.tx(|tx| {
             erase_sealed_tokens(tx)?;
             tx.execute_batch("DELETE FROM grant_state; DELETE FROM device;")?;
-            pairing::erase(tx)
+            pairing::erase(tx).map(drop)
         })
         .await
     }

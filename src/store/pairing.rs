@@ -34,13 +34,15 @@ impl Store {
 
     /// No pairing runs any more.
     pub async fn erase_pairing(&self) -> Result<(), StoreError> {
-        self.tx(erase).await
+        self.tx(|tx| erase(tx).map(drop)).await
     }
 }
 
-pub(super) fn erase(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM pairing", [])?;
-    erase_codes(tx)
+/// True when there was one.
+pub(super) fn erase(tx: &Tx<'_>) -> Result<bool, StoreError> {
+    let erased = tx.execute("DELETE FROM pairing", [])? > 0;
+    erase_codes(tx)?;
+    Ok(erased)
 }
 
 /// A part of the code is lost, and with it the code; the pairing goes on with another.

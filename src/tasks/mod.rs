@@ -13,3 +13,6 @@ mod uploader;
 pub use keeper::Keeper;
 pub use strongroom::{Found, Strongroom};
 pub use uploader::{Uploader, UploaderSettings};
+
+#[cfg(test)]
+mod tests;

@@ -7,22 +7,17 @@
 use crate::{
     domain::{
         command::Refusal,
-        item::{Asset, Counters, Item, ItemId, ItemState, NewItem, shown},
+        item::{Asset, Counters, Item, ItemId, ItemState, NewItem},
         oauth::{ClientId, ClientSecret},
         rig::{Action, CommandId, Disk, Event, Loaded},
-        time::Now,
         token::Ending,
         view,
     },
-    media::{made, open_beneath},
     provider::Client,
     store::{Store, StoreError, VaultState},
     vault::{KeySource, Protection, Vault},
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::Mutex,
-};
+use std::{path::PathBuf, sync::Mutex};
 use tracing::{error, warn};
 
 /// Where the room is.
@@ -363,20 +358,4 @@ pub fn refusal(e: StoreError) -> Refusal {
         }
         StoreError::Io(why) => Refusal::StorageFailed(why),
     }
-}
-
-/// The door: a path becomes an item, or is refused by name. Blocks on the disk.
-pub fn door(
-    dirs: &[PathBuf],
-    path: PathBuf,
-    priority: i32,
-    name: Option<String>,
-    project_id: Option<String>,
-    now: Now,
-) -> Result<NewItem, Refusal> {
-    let (_, facts) = open_beneath(dirs, &path)?;
-    let own_name = || path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default();
-    let name = name.unwrap_or_else(own_name);
-    let filetype = mime_guess::from_path(&path).first_raw().unwrap_or("application/octet-stream").to_owned();
-    Ok(NewItem { name, filetype, facts, priority, project_id, created: made(&facts, now), added: now, path })
 }

@@ -1,3 +1,6 @@
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
+mod walk;
+
 use super::*;
 use crate::domain::{
     oauth::{
@@ -744,11 +747,12 @@ fn a_pairing_that_ran_when_the_daemon_stopped_goes_on() {
 }
 
 #[test]
-fn a_stop_waits_for_tokens_and_not_for_a_pairing() {
+fn a_stop_waits_for_tokens_and_for_what_may_bring_them() {
     let mut b = Bench::unpaired();
     b.show_code();
-    b.poll();
     assert!(!b.rig.busy());
+    b.poll();
+    assert!(b.rig.busy(), "the answer to a poll is given only once");
     let mut b = Bench::paired();
     assert!(!b.rig.busy());
     let seq = b.refresh_leaves();

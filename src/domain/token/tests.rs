@@ -1,3 +1,4 @@
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 use super::*;
 use crate::domain::{
     secret::Secret,
