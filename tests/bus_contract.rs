@@ -224,8 +224,8 @@ async fn the_qr_code_says_what_the_property_says() {
     let rows: Vec<Vec<char>> = drawn.lines().map(|l| l.chars().collect()).collect();
     let light = |x: usize, y: usize| match rows.get(y / 2).and_then(|r| r.get(x)) {
         Some('█') => true,
-        Some('▀') => y % 2 == 0,
-        Some('▄') => y % 2 == 1,
+        Some('▀') => y.is_multiple_of(2),
+        Some('▄') => !y.is_multiple_of(2),
         _ => false,
     };
     let side = rows[0].len();
