@@ -55,6 +55,7 @@ pub struct UploaderSettings {
 }
 
 /// What a future came back with.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and moved once")]
 enum Done {
     Claimed(Result<Claim, Refusal>),
     Machine(upload::Event),

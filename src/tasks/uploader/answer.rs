@@ -26,7 +26,7 @@ pub(super) async fn answer(
     let (answer, ids) = match command {
         QueueCommand::Add { paths, priority, name } => {
             let added = add(room, settings, clock.now(), paths, priority, name).await;
-            let ids = added.as_ref().map(Clone::clone).unwrap_or_default();
+            let ids = added.as_ref().cloned().unwrap_or_default();
             (added.map(QueueAnswer::Ids), ids)
         }
         QueueCommand::List { state, offset, limit } => {
