@@ -180,7 +180,7 @@ impl Rig {
     }
 
     fn loaded(&mut self, loaded: Loaded, protection: Protection, now: Now, out: &mut Vec<Action>) {
-        self.usable = loaded.usable.is_some();
+        self.usable = loaded.usable;
         self.unusable_because = loaded.unusable_because;
         self.client_id = loaded.client_id;
         self.protection = protection;

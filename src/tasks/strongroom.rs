@@ -70,7 +70,7 @@ impl Strongroom {
             (Loaded { unusable_because, ..Loaded::default() }, view::Protection::None, None)
         });
         if let Ok(mut usable) = self.usable.lock() {
-            *usable = known.0.usable.is_some();
+            *usable = known.0.usable;
         }
         known
     }
@@ -115,7 +115,7 @@ impl Strongroom {
         let client_id = identity.client_id;
         let client = found.client_secret.map(|secret| Client { id: ClientId(client_id.clone()), secret });
         let loaded = Loaded {
-            usable: Some(()),
+            usable: true,
             unusable_because: String::new(),
             client_id,
             provisioned: client.is_some(),

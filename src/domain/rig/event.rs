@@ -44,8 +44,8 @@ impl Disk {
 /// What the store held when it was read.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// `None`: nothing can be kept safe, for the reason given; everything else is then empty.
-    pub usable: Option<()>,
+    /// False: nothing can be kept safe, for the reason given; everything but the identity is then empty.
+    pub usable: bool,
     /// Why not, one sentence.
     pub unusable_because: String,
     /// Identity; empty when the store can't be read.

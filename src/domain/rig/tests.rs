@@ -80,7 +80,7 @@ fn refused() -> TokenError {
 }
 
 fn usable() -> Loaded {
-    Loaded { usable: Some(()), client_id: "rig-7".to_owned(), provisioned: true, ..Loaded::default() }
+    Loaded { usable: true, client_id: "rig-7".to_owned(), provisioned: true, ..Loaded::default() }
 }
 
 const START: RigCommand = RigCommand::Start { limit: None };

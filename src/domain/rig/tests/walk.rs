@@ -57,7 +57,7 @@ struct Disc {
 impl Disc {
     fn loaded(&self) -> Loaded {
         Loaded {
-            usable: Some(()),
+            usable: true,
             client_id: "rig-7".to_owned(),
             provisioned: self.provisioned,
             tokens: self.tokens.clone(),
