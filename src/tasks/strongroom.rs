@@ -11,11 +11,11 @@ use crate::{
         oauth::{ClientId, ClientSecret},
         rig::{Action, CommandId, Disk, Event, Loaded},
         token::Ending,
-        view,
+        view::Protection,
     },
     provider::Client,
     store::{Store, StoreError, VaultState},
-    vault::{KeySource, Protection, Vault},
+    vault::{KeySource, Vault},
 };
 use std::{path::PathBuf, sync::Mutex};
 use tracing::{error, warn};
@@ -39,7 +39,7 @@ pub struct Strongroom {
     usable: Mutex<bool>,
 }
 
-type Known = (Loaded, view::Protection, Option<Client>);
+type Known = (Loaded, Protection, Option<Client>);
 
 impl Strongroom {
     /// Opens the store, or remembers why it can't be. Blocks on the disk for milliseconds.
@@ -67,7 +67,7 @@ impl Strongroom {
         let known = self.try_load().await.unwrap_or_else(|e| {
             let unusable_because = e.to_string();
             error!("{unusable_because}");
-            (Loaded { unusable_because, ..Loaded::default() }, view::Protection::None, None)
+            (Loaded { unusable_because, ..Loaded::default() }, Protection::None, None)
         });
         if let Ok(mut usable) = self.usable.lock() {
             *usable = known.0.usable;
@@ -87,7 +87,7 @@ impl Strongroom {
         let unusable = |why: String| {
             let loaded =
                 Loaded { unusable_because: why, client_id: identity.client_id.clone(), ..Loaded::default() };
-            Ok((loaded, view::Protection::None, None))
+            Ok((loaded, Protection::None, None))
         };
         let may_create = !store.has_sealed_records().await?;
         let vault = match self.open_vault(may_create).await {
@@ -97,7 +97,7 @@ impl Strongroom {
                 return unusable(why);
             }
         };
-        let protection = protection(&vault);
+        let protection = vault.protection();
         match store.attach(Some(vault)).await? {
             VaultState::Ready => {}
             VaultState::Absent | VaultState::Foreign => {
@@ -335,15 +335,6 @@ fn disk(outcome: Result<(), StoreError>) -> Disk {
             error!("{e}");
             Disk::Failed(e.to_string())
         }
-    }
-}
-
-fn protection(vault: &Vault) -> view::Protection {
-    match vault.protection() {
-        Protection::Tpm2 => view::Protection::Tpm2,
-        Protection::HostKey => view::Protection::HostKey,
-        Protection::File => view::Protection::File,
-        Protection::None => view::Protection::None,
     }
 }
 

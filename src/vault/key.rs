@@ -1,5 +1,6 @@
 //! Where the root key comes from, and how a key file is made.
 use super::{KEY_LEN, Key};
+use crate::domain::view::Protection;
 use rustix::{
     fs::{Mode, OFlags, open},
     process::geteuid,
@@ -30,31 +31,6 @@ pub enum KeySource {
         /// Usually `root.key` in the state directory.
         path: PathBuf,
     },
-}
-
-/// How the root key is kept: the weakest claim that is certainly true.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protection {
-    /// Sealed by the board's TPM.
-    Tpm2,
-    /// Sealed with systemd's host key: no help against a thief of the whole card.
-    HostKey,
-    /// A file that file permissions alone protect.
-    File,
-    /// There is no usable key.
-    None,
-}
-
-impl Protection {
-    /// The word on the bus.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Protection::Tpm2 => "tpm2",
-            Protection::HostKey => "host-key",
-            Protection::File => "file",
-            Protection::None => "none",
-        }
-    }
 }
 
 /// Why there is no root key; one variant for each thing a person does next.
@@ -125,6 +101,7 @@ impl KeySource {
     }
 }
 
+/// The weakest claim that is certainly true.
 fn claimed_protection(path: &Path) -> Protection {
     match fs::read_to_string(path).unwrap_or_default().trim() {
         "tpm2" => Protection::Tpm2,
