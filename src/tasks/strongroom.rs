@@ -188,11 +188,14 @@ impl Strongroom {
         let mend = !self.usable();
         if mend {
             let adopted = match self.open_vault(true).await {
-                Ok(vault) => store.readopt(vault).await,
-                Err(why) => Err(StoreError::Io(why)),
+                Ok(vault) => disk(store.readopt(vault).await),
+                Err(why) => {
+                    error!("{why}");
+                    Disk::NoKey(why)
+                }
             };
-            if adopted.is_err() {
-                return (Some(Event::SecretSaved(id, disk(adopted), None)), None);
+            if adopted != Disk::Done {
+                return (Some(Event::SecretSaved(id, adopted, None)), None);
             }
             warn!(
                 "provisioned again: what the lost root key had sealed is gone; identity and queue are kept"
@@ -333,7 +336,15 @@ fn disk(outcome: Result<(), StoreError>) -> Disk {
         Err(StoreError::Full) => Disk::Full,
         Err(e) => {
             error!("{e}");
-            Disk::Failed(e.to_string())
+            match e {
+                StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
+                    Disk::NoKey(e.to_string())
+                }
+                StoreError::Full
+                | StoreError::Io(_)
+                | StoreError::NotFound(_)
+                | StoreError::LimitExceeded { .. } => Disk::Failed(e.to_string()),
+            }
         }
     }
 }
@@ -348,5 +359,27 @@ pub fn refusal(e: StoreError) -> Refusal {
             Refusal::SecretUnavailable(e.to_string())
         }
         StoreError::Io(why) => Refusal::StorageFailed(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::secret::Secret;
+
+    fn secret() -> Action {
+        Action::SaveSecret(CommandId(1), ClientSecret(Secret::new("model-secret")))
+    }
+
+    #[tokio::test]
+    async fn without_a_key_a_secret_is_refused_for_that_and_not_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = KeySource::Credential { dir: dir.path().join("credentials") };
+        let room = Strongroom::open(Found { dir: dir.path().join("state"), key, client_id: None });
+        assert!(!room.load().await.0.usable);
+        let (Some(Event::SecretSaved(_, Disk::NoKey(why), _)), None) = room.write(secret()).await else {
+            panic!("kept without a key");
+        };
+        assert!(why.contains("rigpost.key") && !why.contains("provision"), "{why}");
     }
 }

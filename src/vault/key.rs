@@ -42,6 +42,12 @@ pub enum VaultError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The service runs with credentials, and this one is not among them: only its unit can bring it.
+    #[error("{}: systemd brought no root key; give the unit the credential {CREDENTIAL} and restart it", path.display())]
+    NotBrought {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// It is no key: put the right file there, or remove this one and provision the rig.
     #[error("{}: a root key has {KEY_LEN} bytes and this file has {found}; restore it, or remove it and provision the rig", path.display())]
     WrongSize {
@@ -84,7 +90,14 @@ impl KeySource {
         match self {
             // No look at the mode: systemd grants by ACL, which shows as group bits, in a directory of its own.
             KeySource::Credential { dir } => {
-                Ok((read_key(&dir.join(CREDENTIAL), |_| true)?, claimed_protection(&dir.join(PROTECTION))))
+                let key = read_key(&dir.join(CREDENTIAL), |_| true).map_err(|e| match e {
+                    VaultError::Missing { path } => VaultError::NotBrought { path },
+                    e @ (VaultError::NotBrought { .. }
+                    | VaultError::WrongSize { .. }
+                    | VaultError::Permissions { .. }
+                    | VaultError::Unreadable { .. }) => e,
+                })?;
+                Ok((key, claimed_protection(&dir.join(PROTECTION))))
             }
             KeySource::File { path } => {
                 let key = match read_key(path, is_private) {
@@ -262,7 +275,7 @@ mod tests {
         let source = KeySource::choose(Some(credentials.clone()), path.clone());
         let e = Vault::open(&source, true).unwrap_err();
         assert!(
-            matches!(&e, VaultError::Missing { path } if *path == credentials.join("rigpost.key")),
+            matches!(&e, VaultError::NotBrought { path } if *path == credentials.join("rigpost.key")),
             "{e}"
         );
         // As systemd leaves it: an ACL for the service's user shows as a group bit.

@@ -23,6 +23,9 @@ pub enum Disk {
     Done,
     /// No space; nothing changed.
     Full,
+    /// There is no key to seal with, or no database that this program may write; nothing changed, and trying again does
+    /// not help.
+    NoKey(String),
     /// Anything else; nothing changed.
     Failed(String),
 }
@@ -36,6 +39,7 @@ impl Disk {
         match self {
             Disk::Done => Ok(()),
             Disk::Full => Err(Refusal::StorageFull),
+            Disk::NoKey(why) => Err(Refusal::SecretUnavailable(why)),
             Disk::Failed(why) => Err(Refusal::StorageFailed(why)),
         }
     }

@@ -250,6 +250,9 @@ fn a_secret_that_cant_be_kept_is_refused_by_name() {
     let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
     let full = [Action::Reply(id, Err(Refusal::StorageFull))];
     assert_eq!(b.on(Event::SecretSaved(id, Disk::Full, None)), full);
+    let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
+    let no_key = [Action::Reply(id, Err(Refusal::SecretUnavailable("no key".to_owned())))];
+    assert_eq!(b.on(Event::SecretSaved(id, Disk::NoKey("no key".to_owned()), None)), no_key);
     assert_eq!(b.shows(), (State::Unprovisioned, Reason::None));
 }
 
