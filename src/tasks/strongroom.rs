@@ -178,7 +178,7 @@ impl Strongroom {
         (Some(event), None)
     }
 
-    /// Seals the client secret; where the vault was lost, begins a new one first and drops what the old one sealed.
+    /// A rig that works learns its secret and nothing else: reading everything anew could only take something away.
     async fn save_secret(
         &self,
         store: &Store,
@@ -186,28 +186,36 @@ impl Strongroom {
         secret: ClientSecret,
     ) -> (Option<Event>, Option<Option<Client>>) {
         let mend = !self.usable();
+        let refused = |disk| Some(Event::SecretSaved(id, disk, String::new(), None));
+        let client_id = match self.keep_secret(store, mend, &secret).await {
+            Ok(client_id) => client_id,
+            Err(disk) => return (refused(disk), None),
+        };
+        if !mend {
+            let client = Client { id: ClientId(client_id.clone()), secret };
+            return (Some(Event::SecretSaved(id, Disk::Done, client_id, None)), Some(Some(client)));
+        }
+        let (loaded, protection, client) = self.load().await;
+        if !loaded.usable {
+            return (refused(Disk::NoKey(loaded.unusable_because)), None);
+        }
+        let reloaded = Some((Box::new(loaded), protection));
+        (Some(Event::SecretSaved(id, Disk::Done, client_id, reloaded)), Some(client))
+    }
+
+    /// Makes sure of an identity and seals the client secret for it; where the vault was lost, begins a new one before
+    /// that and drops what the old one sealed. Answers with the identity.
+    async fn keep_secret(&self, store: &Store, mend: bool, secret: &ClientSecret) -> Result<String, Disk> {
+        let identity = store.identity(self.found.client_id.as_deref()).await.map_err(failure)?;
         if mend {
-            let adopted = match self.open_vault(true).await {
-                Ok(vault) => disk(store.readopt(vault).await),
-                Err(why) => {
-                    error!("{why}");
-                    Disk::NoKey(why)
-                }
-            };
-            if adopted != Disk::Done {
-                return (Some(Event::SecretSaved(id, adopted, None)), None);
-            }
+            let vault = self.open_vault(true).await.map_err(Disk::NoKey)?;
+            store.readopt(vault).await.map_err(failure)?;
             warn!(
                 "provisioned again: what the lost root key had sealed is gone; identity and queue are kept"
             );
         }
-        let saved = disk(store.save_client_secret(&secret).await);
-        if saved != Disk::Done {
-            return (Some(Event::SecretSaved(id, saved, None)), None);
-        }
-        let (loaded, protection, client) = self.load().await;
-        let reloaded = mend.then(|| (Box::new(loaded), protection));
-        (Some(Event::SecretSaved(id, saved, reloaded)), Some(client))
+        store.save_client_secret(secret).await.map_err(failure)?;
+        Ok(identity.client_id)
     }
 
     async fn forget(&self, store: &Store, id: CommandId) -> (Option<Event>, Option<Option<Client>>) {
@@ -317,7 +325,7 @@ fn failed(action: Action, disk: Disk) -> Option<Event> {
         Action::SaveTokens(seq, _) => Some(Event::TokensSaved(seq, disk)),
         Action::SaveDevice(seq, _) => Some(Event::DeviceSaved(seq, disk)),
         Action::EraseTokens(id) => Some(Event::TokensErased(id, disk)),
-        Action::SaveSecret(id, _) => Some(Event::SecretSaved(id, disk, None)),
+        Action::SaveSecret(id, _) => Some(Event::SecretSaved(id, disk, String::new(), None)),
         Action::Forget(id) => Some(Event::Forgotten(id, disk, String::new())),
         Action::ErasePairing
         | Action::EndGrant(_)
@@ -331,20 +339,20 @@ fn failed(action: Action, disk: Disk) -> Option<Event> {
 }
 
 fn disk(outcome: Result<(), StoreError>) -> Disk {
-    match outcome {
-        Ok(()) => Disk::Done,
-        Err(StoreError::Full) => Disk::Full,
-        Err(e) => {
-            error!("{e}");
-            match e {
-                StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
-                    Disk::NoKey(e.to_string())
-                }
-                StoreError::Full
-                | StoreError::Io(_)
-                | StoreError::NotFound(_)
-                | StoreError::LimitExceeded { .. } => Disk::Failed(e.to_string()),
-            }
+    outcome.map_or_else(failure, |()| Disk::Done)
+}
+
+fn failure(e: StoreError) -> Disk {
+    if e != StoreError::Full {
+        error!("{e}");
+    }
+    match e {
+        StoreError::Full => Disk::Full,
+        StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
+            Disk::NoKey(e.to_string())
+        }
+        StoreError::Io(_) | StoreError::NotFound(_) | StoreError::LimitExceeded { .. } => {
+            Disk::Failed(e.to_string())
         }
     }
 }
@@ -377,9 +385,40 @@ mod tests {
         let key = KeySource::Credential { dir: dir.path().join("credentials") };
         let room = Strongroom::open(Found { dir: dir.path().join("state"), key, client_id: None });
         assert!(!room.load().await.0.usable);
-        let (Some(Event::SecretSaved(_, Disk::NoKey(why), _)), None) = room.write(secret()).await else {
+        let (Some(Event::SecretSaved(_, Disk::NoKey(why), ..)), None) = room.write(secret()).await else {
             panic!("kept without a key");
         };
         assert!(why.contains("rigpost.key") && !why.contains("provision"), "{why}");
+    }
+
+    fn room(dir: &tempfile::TempDir) -> Strongroom {
+        let key = KeySource::File { path: dir.path().join("key") };
+        Strongroom::open(Found { dir: dir.path().join("state"), key, client_id: None })
+    }
+
+    #[tokio::test]
+    async fn provisioning_a_rig_that_works_does_not_look_at_its_key_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let room = room(&dir);
+        let client_id = room.load().await.0.client_id;
+        // In passing, as when too many files are open.
+        std::fs::rename(dir.path().join("key"), dir.path().join("away")).unwrap();
+        std::fs::create_dir(dir.path().join("key")).unwrap();
+        let (Some(event), Some(Some(client))) = room.write(secret()).await else { panic!("no client") };
+        assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client_id));
+        assert_eq!((client.id.0, client.secret.expose()), (client_id, "model-secret"));
+        assert!(room.usable());
+    }
+
+    #[tokio::test]
+    async fn a_rig_that_was_left_without_an_identity_gets_one_with_its_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let room = room(&dir);
+        let before = room.load().await.0.client_id;
+        room.store().unwrap().forget().await.unwrap();
+        let (Some(event), Some(Some(client))) = room.write(secret()).await else { panic!("no client") };
+        assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client.id.0));
+        assert!(client.id.0 != before && !client.id.0.is_empty());
+        assert_eq!(room.load().await.0.client_id, client.id.0);
     }
 }

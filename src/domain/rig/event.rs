@@ -84,8 +84,8 @@ pub enum Event {
     TokensSaved(Seq, Disk),
     Identified(Seq, Result<DeviceInfo, TokenError>),
     DeviceSaved(Seq, Disk),
-    /// The client secret is sealed; what the store holds now, if it had to be mended.
-    SecretSaved(CommandId, Disk, Option<(Box<Loaded>, Protection)>),
+    /// The client secret is sealed for this identity; what the store holds now, if it had to be mended.
+    SecretSaved(CommandId, Disk, String, Option<(Box<Loaded>, Protection)>),
     TokensErased(CommandId, Disk),
     /// All is erased, and this is the new identity.
     Forgotten(CommandId, Disk, String),

@@ -120,7 +120,7 @@ impl Disc {
             }
             Action::SaveSecret(id, _) => {
                 self.provisioned = true;
-                Some(Event::SecretSaved(id, disk, None))
+                Some(Event::SecretSaved(id, disk, "rig-7".to_owned(), None))
             }
             Action::Forget(id) => {
                 *self = Disc::default();
