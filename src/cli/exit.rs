@@ -154,6 +154,11 @@ pub(crate) fn from_name(name: &str, detail: &str, doing: Doing) -> Failure {
             say("that is more than the daemon takes", detail),
             "try again with less at a time",
         ),
+        "IOError" => failure(
+            Code::Failure,
+            if detail.is_empty() { "the rig's own disk failed".to_owned() } else { detail.to_owned() },
+            "`rigpost doctor` and `journalctl -k -e` show what is wrong with the disk of /var/lib/rigpost",
+        ),
         "NotSupported" => failure(Code::Failure, say("the daemon can't do that", detail), UPGRADE),
         "UnknownMethod" | "UnknownInterface" | "UnknownObject" | "UnknownProperty" => {
             failure(Code::Failure, "the daemon that runs does not know this request".into(), UPGRADE)
@@ -363,6 +368,15 @@ mod tests {
             (failure.code, failure.what.as_str()),
             (Code::Failure, "the daemon failed: com.example.Odd")
         );
+    }
+
+    #[test]
+    fn a_failing_disk_is_said_once() {
+        let failure = |detail| from_name(&format!("{STANDARD}IOError"), detail, Doing::Group);
+        assert_eq!(failure("").what, "the rig's own disk failed");
+        let told = failure("the rig's own disk failed: disk I/O error");
+        assert_eq!(told.what, "the rig's own disk failed: disk I/O error");
+        assert!(told.next.contains("journalctl -k"));
     }
 
     #[test]

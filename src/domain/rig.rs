@@ -143,7 +143,13 @@ impl Rig {
                 let actions = self.whoami.saved(seq, disk.ok(), now);
                 self.identify(actions, now, &mut out);
             }
-            Event::SecretSaved(id, disk, reloaded) => self.secret_saved(id, disk, reloaded, now, &mut out),
+            Event::SecretSaved(id, disk, client_id, reloaded) => {
+                if disk.ok() {
+                    self.client_id = client_id;
+                    self.secret_saved(reloaded, now, &mut out);
+                }
+                out.push(Action::Reply(id, disk.refusal()));
+            }
             Event::TokensErased(id, disk) => self.erased(id, disk, None, now, &mut out),
             Event::Forgotten(id, disk, client_id) => self.erased(id, disk, Some(client_id), now, &mut out),
             Event::Unauthorized(used) if self.erasing == 0 => {
@@ -180,7 +186,7 @@ impl Rig {
     }
 
     fn loaded(&mut self, loaded: Loaded, protection: Protection, now: Now, out: &mut Vec<Action>) {
-        self.usable = loaded.usable.is_some();
+        self.usable = loaded.usable;
         self.unusable_because = loaded.unusable_because;
         self.client_id = loaded.client_id;
         self.protection = protection;
@@ -282,23 +288,13 @@ impl Rig {
         }
     }
 
-    fn secret_saved(
-        &mut self,
-        id: CommandId,
-        disk: Disk,
-        reloaded: Option<(Box<Loaded>, Protection)>,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
-        if disk.ok() {
-            if let Some((loaded, protection)) = reloaded {
-                self.loaded(*loaded, protection, now, out);
-            }
-            self.provisioned = true;
-            self.last = (Reason::None, String::new());
-            self.live(token::Event::NewSecret, now, out);
+    fn secret_saved(&mut self, reloaded: Option<(Box<Loaded>, Protection)>, now: Now, out: &mut Vec<Action>) {
+        if let Some((loaded, protection)) = reloaded {
+            self.loaded(*loaded, protection, now, out);
         }
-        out.push(Action::Reply(id, disk.refusal()));
+        self.provisioned = true;
+        self.last = (Reason::None, String::new());
+        self.live(token::Event::NewSecret, now, out);
     }
 
     fn pair(&mut self, event: pairing::Event, now: Now, out: &mut Vec<Action>) {

@@ -16,16 +16,20 @@ const FORGOTTEN: &str = "forgotten";
 impl Store {
     /// Accepts all of `items`, or none. Answers with an id for each, in order. A file that is there already (path,
     /// size, time of change) keeps its row as it is; one that had failed or was cancelled is queued again with what is
-    /// said now. Upholds: what was accepted is on disk before the answer, and footage is held at once when it belongs
-    /// to another project than the one that is paired.
+    /// said now. What comes without a project belongs to the one that is paired, or to the next where there is none.
+    /// Upholds: what was accepted is on disk before the answer, and footage is held at once when it belongs to another
+    /// project than the one that is paired.
     ///
     /// # Errors
     /// [`StoreError::LimitExceeded`] when more than `max_items` would not be sent yet.
     pub async fn add(&self, items: Vec<NewItem>, max_items: u64) -> Result<Vec<ItemId>, StoreError> {
         self.tx(move |tx| {
             let current = grant::current_project(tx)?;
-            let ids = items.iter().map(|item| add_one(tx, item, current.as_deref()));
-            let ids = ids.collect::<Result<Vec<_>, _>>()?;
+            let bound = items
+                .into_iter()
+                .map(|item| NewItem { project_id: item.project_id.or_else(|| current.clone()), ..item });
+            let ids =
+                bound.map(|item| add_one(tx, &item, current.as_deref())).collect::<Result<Vec<_>, _>>()?;
             let totals = counters::totals(tx)?;
             if totals.unfinished() > max_items {
                 return Err(StoreError::LimitExceeded { max: max_items });

@@ -11,11 +11,11 @@ use crate::{
         oauth::{ClientId, ClientSecret},
         rig::{Action, CommandId, Disk, Event, Loaded},
         token::Ending,
-        view,
+        view::Protection,
     },
     provider::Client,
     store::{Store, StoreError, VaultState},
-    vault::{KeySource, Protection, Vault},
+    vault::{KeySource, Vault},
 };
 use std::{path::PathBuf, sync::Mutex};
 use tracing::{error, warn};
@@ -39,7 +39,7 @@ pub struct Strongroom {
     usable: Mutex<bool>,
 }
 
-type Known = (Loaded, view::Protection, Option<Client>);
+type Known = (Loaded, Protection, Option<Client>);
 
 impl Strongroom {
     /// Opens the store, or remembers why it can't be. Blocks on the disk for milliseconds.
@@ -67,10 +67,10 @@ impl Strongroom {
         let known = self.try_load().await.unwrap_or_else(|e| {
             let unusable_because = e.to_string();
             error!("{unusable_because}");
-            (Loaded { unusable_because, ..Loaded::default() }, view::Protection::None, None)
+            (Loaded { unusable_because, ..Loaded::default() }, Protection::None, None)
         });
         if let Ok(mut usable) = self.usable.lock() {
-            *usable = known.0.usable.is_some();
+            *usable = known.0.usable;
         }
         known
     }
@@ -87,7 +87,7 @@ impl Strongroom {
         let unusable = |why: String| {
             let loaded =
                 Loaded { unusable_because: why, client_id: identity.client_id.clone(), ..Loaded::default() };
-            Ok((loaded, view::Protection::None, None))
+            Ok((loaded, Protection::None, None))
         };
         let may_create = !store.has_sealed_records().await?;
         let vault = match self.open_vault(may_create).await {
@@ -97,7 +97,7 @@ impl Strongroom {
                 return unusable(why);
             }
         };
-        let protection = protection(&vault);
+        let protection = vault.protection();
         match store.attach(Some(vault)).await? {
             VaultState::Ready => {}
             VaultState::Absent | VaultState::Foreign => {
@@ -115,7 +115,7 @@ impl Strongroom {
         let client_id = identity.client_id;
         let client = found.client_secret.map(|secret| Client { id: ClientId(client_id.clone()), secret });
         let loaded = Loaded {
-            usable: Some(()),
+            usable: true,
             unusable_because: String::new(),
             client_id,
             provisioned: client.is_some(),
@@ -178,7 +178,7 @@ impl Strongroom {
         (Some(event), None)
     }
 
-    /// Seals the client secret; where the vault was lost, begins a new one first and drops what the old one sealed.
+    /// A rig that works learns its secret and nothing else: reading everything anew could only take something away.
     async fn save_secret(
         &self,
         store: &Store,
@@ -186,25 +186,36 @@ impl Strongroom {
         secret: ClientSecret,
     ) -> (Option<Event>, Option<Option<Client>>) {
         let mend = !self.usable();
+        let refused = |disk| Some(Event::SecretSaved(id, disk, String::new(), None));
+        let client_id = match self.keep_secret(store, mend, &secret).await {
+            Ok(client_id) => client_id,
+            Err(disk) => return (refused(disk), None),
+        };
+        if !mend {
+            let client = Client { id: ClientId(client_id.clone()), secret };
+            return (Some(Event::SecretSaved(id, Disk::Done, client_id, None)), Some(Some(client)));
+        }
+        let (loaded, protection, client) = self.load().await;
+        if !loaded.usable {
+            return (refused(Disk::NoKey(loaded.unusable_because)), None);
+        }
+        let reloaded = Some((Box::new(loaded), protection));
+        (Some(Event::SecretSaved(id, Disk::Done, client_id, reloaded)), Some(client))
+    }
+
+    /// Makes sure of an identity and seals the client secret for it; where the vault was lost, begins a new one before
+    /// that and drops what the old one sealed. Answers with the identity.
+    async fn keep_secret(&self, store: &Store, mend: bool, secret: &ClientSecret) -> Result<String, Disk> {
+        let identity = store.identity(self.found.client_id.as_deref()).await.map_err(failure)?;
         if mend {
-            let adopted = match self.open_vault(true).await {
-                Ok(vault) => store.readopt(vault).await,
-                Err(why) => Err(StoreError::Io(why)),
-            };
-            if adopted.is_err() {
-                return (Some(Event::SecretSaved(id, disk(adopted), None)), None);
-            }
+            let vault = self.open_vault(true).await.map_err(Disk::NoKey)?;
+            store.readopt(vault).await.map_err(failure)?;
             warn!(
                 "provisioned again: what the lost root key had sealed is gone; identity and queue are kept"
             );
         }
-        let saved = disk(store.save_client_secret(&secret).await);
-        if saved != Disk::Done {
-            return (Some(Event::SecretSaved(id, saved, None)), None);
-        }
-        let (loaded, protection, client) = self.load().await;
-        let reloaded = mend.then(|| (Box::new(loaded), protection));
-        (Some(Event::SecretSaved(id, saved, reloaded)), Some(client))
+        store.save_client_secret(secret).await.map_err(failure)?;
+        Ok(identity.client_id)
     }
 
     async fn forget(&self, store: &Store, id: CommandId) -> (Option<Event>, Option<Option<Client>>) {
@@ -322,7 +333,7 @@ fn failed(action: Action, disk: Disk) -> Option<Event> {
         Action::SaveTokens(seq, _) => Some(Event::TokensSaved(seq, disk)),
         Action::SaveDevice(seq, _) => Some(Event::DeviceSaved(seq, disk)),
         Action::EraseTokens(id) => Some(Event::TokensErased(id, disk)),
-        Action::SaveSecret(id, _) => Some(Event::SecretSaved(id, disk, None)),
+        Action::SaveSecret(id, _) => Some(Event::SecretSaved(id, disk, String::new(), None)),
         Action::Forget(id) => Some(Event::Forgotten(id, disk, String::new())),
         Action::ErasePairing
         | Action::EndGrant(_)
@@ -336,22 +347,21 @@ fn failed(action: Action, disk: Disk) -> Option<Event> {
 }
 
 fn disk(outcome: Result<(), StoreError>) -> Disk {
-    match outcome {
-        Ok(()) => Disk::Done,
-        Err(StoreError::Full) => Disk::Full,
-        Err(e) => {
-            error!("{e}");
-            Disk::Failed(e.to_string())
-        }
-    }
+    outcome.map_or_else(failure, |()| Disk::Done)
 }
 
-fn protection(vault: &Vault) -> view::Protection {
-    match vault.protection() {
-        Protection::Tpm2 => view::Protection::Tpm2,
-        Protection::HostKey => view::Protection::HostKey,
-        Protection::File => view::Protection::File,
-        Protection::None => view::Protection::None,
+fn failure(e: StoreError) -> Disk {
+    if e != StoreError::Full {
+        error!("{e}");
+    }
+    match e {
+        StoreError::Full => Disk::Full,
+        StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
+            Disk::NoKey(e.to_string())
+        }
+        StoreError::Io(_) | StoreError::NotFound(_) | StoreError::LimitExceeded { .. } => {
+            Disk::Failed(e.to_string())
+        }
     }
 }
 
@@ -365,5 +375,58 @@ pub fn refusal(e: StoreError) -> Refusal {
             Refusal::SecretUnavailable(e.to_string())
         }
         StoreError::Io(why) => Refusal::StorageFailed(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::secret::Secret;
+
+    fn secret() -> Action {
+        Action::SaveSecret(CommandId(1), ClientSecret(Secret::new("model-secret")))
+    }
+
+    #[tokio::test]
+    async fn without_a_key_a_secret_is_refused_for_that_and_not_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = KeySource::Credential { dir: dir.path().join("credentials") };
+        let room = Strongroom::open(Found { dir: dir.path().join("state"), key, client_id: None });
+        assert!(!room.load().await.0.usable);
+        let (Some(Event::SecretSaved(_, Disk::NoKey(why), ..)), None) = room.write(secret()).await else {
+            panic!("kept without a key");
+        };
+        assert!(why.contains("rigpost.key") && !why.contains("provision"), "{why}");
+    }
+
+    fn room(dir: &tempfile::TempDir) -> Strongroom {
+        let key = KeySource::File { path: dir.path().join("key") };
+        Strongroom::open(Found { dir: dir.path().join("state"), key, client_id: None })
+    }
+
+    #[tokio::test]
+    async fn provisioning_a_rig_that_works_does_not_look_at_its_key_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let room = room(&dir);
+        let client_id = room.load().await.0.client_id;
+        // In passing, as when too many files are open.
+        std::fs::rename(dir.path().join("key"), dir.path().join("away")).unwrap();
+        std::fs::create_dir(dir.path().join("key")).unwrap();
+        let (Some(event), Some(Some(client))) = room.write(secret()).await else { panic!("no client") };
+        assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client_id));
+        assert_eq!((client.id.0, client.secret.expose()), (client_id, "model-secret"));
+        assert!(room.usable());
+    }
+
+    #[tokio::test]
+    async fn a_rig_that_was_left_without_an_identity_gets_one_with_its_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let room = room(&dir);
+        let before = room.load().await.0.client_id;
+        room.store().unwrap().forget().await.unwrap();
+        let (Some(event), Some(Some(client))) = room.write(secret()).await else { panic!("no client") };
+        assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client.id.0));
+        assert!(client.id.0 != before && !client.id.0.is_empty());
+        assert_eq!(room.load().await.0.client_id, client.id.0);
     }
 }

@@ -1,5 +1,6 @@
 //! Where the root key comes from, and how a key file is made.
 use super::{KEY_LEN, Key};
+use crate::domain::view::Protection;
 use rustix::{
     fs::{Mode, OFlags, open},
     process::geteuid,
@@ -32,37 +33,18 @@ pub enum KeySource {
     },
 }
 
-/// How the root key is kept: the weakest claim that is certainly true.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protection {
-    /// Sealed by the board's TPM.
-    Tpm2,
-    /// Sealed with systemd's host key: no help against a thief of the whole card.
-    HostKey,
-    /// A file that file permissions alone protect.
-    File,
-    /// There is no usable key.
-    None,
-}
-
-impl Protection {
-    /// The word on the bus.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Protection::Tpm2 => "tpm2",
-            Protection::HostKey => "host-key",
-            Protection::File => "file",
-            Protection::None => "none",
-        }
-    }
-}
-
 /// Why there is no root key; one variant for each thing a person does next.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     /// There is none: provision the rig (again).
     #[error("{}: there is no root key; provision the rig", path.display())]
     Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The service runs with credentials, and this one is not among them: only its unit can bring it.
+    #[error("{}: systemd brought no root key; give the unit the credential {CREDENTIAL} and restart it", path.display())]
+    NotBrought {
         /// Where it was looked for.
         path: PathBuf,
     },
@@ -108,7 +90,14 @@ impl KeySource {
         match self {
             // No look at the mode: systemd grants by ACL, which shows as group bits, in a directory of its own.
             KeySource::Credential { dir } => {
-                Ok((read_key(&dir.join(CREDENTIAL), |_| true)?, claimed_protection(&dir.join(PROTECTION))))
+                let key = read_key(&dir.join(CREDENTIAL), |_| true).map_err(|e| match e {
+                    VaultError::Missing { path } => VaultError::NotBrought { path },
+                    e @ (VaultError::NotBrought { .. }
+                    | VaultError::WrongSize { .. }
+                    | VaultError::Permissions { .. }
+                    | VaultError::Unreadable { .. }) => e,
+                })?;
+                Ok((key, claimed_protection(&dir.join(PROTECTION))))
             }
             KeySource::File { path } => {
                 let key = match read_key(path, is_private) {
@@ -125,6 +114,7 @@ impl KeySource {
     }
 }
 
+/// The weakest claim that is certainly true.
 fn claimed_protection(path: &Path) -> Protection {
     match fs::read_to_string(path).unwrap_or_default().trim() {
         "tpm2" => Protection::Tpm2,
@@ -285,7 +275,7 @@ mod tests {
         let source = KeySource::choose(Some(credentials.clone()), path.clone());
         let e = Vault::open(&source, true).unwrap_err();
         assert!(
-            matches!(&e, VaultError::Missing { path } if *path == credentials.join("rigpost.key")),
+            matches!(&e, VaultError::NotBrought { path } if *path == credentials.join("rigpost.key")),
             "{e}"
         );
         // As systemd leaves it: an ACL for the service's user shows as a group bit.

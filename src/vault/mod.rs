@@ -12,8 +12,9 @@
 //!   desk; only there do we make a key ourselves, because a credential is made and sealed to the board by root.
 mod key;
 
-pub use key::{CREDENTIAL, KeySource, Protection, VaultError};
+pub use key::{CREDENTIAL, KeySource, VaultError};
 
+use crate::domain::view::Protection;
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},

@@ -67,7 +67,7 @@ async fn new_tokens_end_the_mark_the_ending_and_the_pairing_at_once() {
 async fn an_ended_grant_leaves_no_token_and_says_how() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    for ending in [Ending::Revoked, Ending::InterruptedRefresh, Ending::ClientRejected] {
+    for ending in [Ending::Revoked, Ending::InterruptedRefresh, Ending::ClientRejected, Ending::Unreadable] {
         store.save_tokens(&tokens(1)).await.unwrap();
         store.save_device(&device("p")).await.unwrap();
         store.end_grant(ending, false).await.unwrap();

@@ -137,6 +137,28 @@ async fn an_item_without_a_project_belongs_to_the_first_that_comes() {
 }
 
 #[tokio::test]
+async fn an_item_that_names_no_project_belongs_to_the_one_that_is_paired() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    store.save_device(&device("p")).await.unwrap();
+    let id = add_one(&store, clip(1, None)).await;
+    assert_eq!(one(&store, id).await.new.project_id.as_deref(), Some("p"));
+    // Revived: still of that project, so its asset is kept.
+    store.claim("p", &[]).await.unwrap().unwrap();
+    store.save_asset(id, &asset("x", 2)).await.unwrap();
+    store.finish(id, ItemState::Failed, "source", "gone").await.unwrap();
+    assert_eq!(add_one(&store, clip(1, None)).await, id);
+    assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(Some(asset("x", 2))), Ok(0)));
+    // Nothing of it goes to the next project.
+    store.save_pairing(None).await.unwrap();
+    store.save_tokens(&tokens(2)).await.unwrap();
+    let unknown = add_one(&store, clip(2, None)).await;
+    assert_eq!(one(&store, unknown).await.new.project_id, None, "whose tokens these are is not known yet");
+    assert_eq!(store.save_device(&device("q")).await.unwrap(), [id]);
+    assert_eq!(store.claim("q", &[]).await.unwrap().map(|item| item.id), Some(unknown));
+}
+
+#[tokio::test]
 async fn another_pairing_holds_and_the_same_one_releases() {
     let dir = dir();
     let store = ready(dir.path()).await;

@@ -23,6 +23,9 @@ pub enum Disk {
     Done,
     /// No space; nothing changed.
     Full,
+    /// There is no key to seal with, or no database that this program may write; nothing changed, and trying again does
+    /// not help.
+    NoKey(String),
     /// Anything else; nothing changed.
     Failed(String),
 }
@@ -36,6 +39,7 @@ impl Disk {
         match self {
             Disk::Done => Ok(()),
             Disk::Full => Err(Refusal::StorageFull),
+            Disk::NoKey(why) => Err(Refusal::SecretUnavailable(why)),
             Disk::Failed(why) => Err(Refusal::StorageFailed(why)),
         }
     }
@@ -44,8 +48,8 @@ impl Disk {
 /// What the store held when it was read.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// `None`: nothing can be kept safe, for the reason given; everything else is then empty.
-    pub usable: Option<()>,
+    /// False: nothing can be kept safe, for the reason given; everything but the identity is then empty.
+    pub usable: bool,
     /// Why not, one sentence.
     pub unusable_because: String,
     /// Identity; empty when the store can't be read.
@@ -80,8 +84,8 @@ pub enum Event {
     TokensSaved(Seq, Disk),
     Identified(Seq, Result<DeviceInfo, TokenError>),
     DeviceSaved(Seq, Disk),
-    /// The client secret is sealed; what the store holds now, if it had to be mended.
-    SecretSaved(CommandId, Disk, Option<(Box<Loaded>, Protection)>),
+    /// The client secret is sealed for this identity; what the store holds now, if it had to be mended.
+    SecretSaved(CommandId, Disk, String, Option<(Box<Loaded>, Protection)>),
     TokensErased(CommandId, Disk),
     /// All is erased, and this is the new identity.
     Forgotten(CommandId, Disk, String),

@@ -80,7 +80,7 @@ fn refused() -> TokenError {
 }
 
 fn usable() -> Loaded {
-    Loaded { usable: Some(()), client_id: "rig-7".to_owned(), provisioned: true, ..Loaded::default() }
+    Loaded { usable: true, client_id: "rig-7".to_owned(), provisioned: true, ..Loaded::default() }
 }
 
 const START: RigCommand = RigCommand::Start { limit: None };
@@ -238,7 +238,10 @@ fn an_unreadable_vault_refuses_everything_but_provisioning() {
     let (id, actions) = b.command(RigCommand::Provision(secret.clone()));
     assert_eq!(actions, [Action::SaveSecret(id, secret)]);
     let reloaded = Some((Box::new(usable()), Protection::File));
-    assert_eq!(b.on(Event::SecretSaved(id, Disk::Done, reloaded)), [Action::Reply(id, Ok(()))]);
+    assert_eq!(
+        b.on(Event::SecretSaved(id, Disk::Done, "rig-7".to_owned(), reloaded)),
+        [Action::Reply(id, Ok(()))]
+    );
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
 }
 
@@ -249,8 +252,17 @@ fn a_secret_that_cant_be_kept_is_refused_by_name() {
     assert_eq!(b.answer(START), Err(Refusal::NotProvisioned));
     let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
     let full = [Action::Reply(id, Err(Refusal::StorageFull))];
-    assert_eq!(b.on(Event::SecretSaved(id, Disk::Full, None)), full);
+    assert_eq!(b.on(Event::SecretSaved(id, Disk::Full, String::new(), None)), full);
+    let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
+    let no_key = [Action::Reply(id, Err(Refusal::SecretUnavailable("no key".to_owned())))];
+    assert_eq!(b.on(Event::SecretSaved(id, Disk::NoKey("no key".to_owned()), String::new(), None)), no_key);
     assert_eq!(b.shows(), (State::Unprovisioned, Reason::None));
+    assert_eq!(b.view().client_id, "rig-7");
+    // The identity may have been made only now.
+    let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
+    let done = Event::SecretSaved(id, Disk::Done, "rig-8".to_owned(), None);
+    assert_eq!(b.on(done), [Action::Reply(id, Ok(()))]);
+    assert_eq!((b.shows(), b.view().client_id), ((State::Unpaired, Reason::None), "rig-8".to_owned()));
 }
 
 #[test]
@@ -726,7 +738,7 @@ fn a_rejected_client_is_tried_again_with_a_new_secret() {
     let _ = b.on(Event::Refreshed(seq, Err(TokenError::ClientRejected)));
     assert_eq!(b.shows(), (State::NeedsPairing, Reason::ClientRejected));
     let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
-    let actions = b.on(Event::SecretSaved(id, Disk::Done, None));
+    let actions = b.on(Event::SecretSaved(id, Disk::Done, "rig-7".to_owned(), None));
     let [Action::MarkRefresh(seq), Action::Reply(..)] = actions[..] else { panic!("{actions:?}") };
     assert!(matches!(b.on(Event::Marked(seq, Disk::Done))[..], [Action::Refresh(..)]));
     assert_eq!(b.shows(), (State::Paired, Reason::None));

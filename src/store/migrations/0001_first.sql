@@ -30,7 +30,7 @@ CREATE TABLE grant_state (
     obtained_wall_s  INTEGER NOT NULL,
     expires_in_ms    INTEGER NOT NULL,
     refresh_marked   INTEGER NOT NULL DEFAULT 0 CHECK (refresh_marked IN (0, 1)),
-    ending           TEXT CHECK (ending IN ('revoked', 'interrupted-refresh', 'client-rejected'))
+    ending           TEXT CHECK (ending IN ('revoked', 'interrupted-refresh', 'client-rejected', 'unreadable'))
 ) STRICT;
 
 CREATE TABLE device (

@@ -57,7 +57,7 @@ struct Disc {
 impl Disc {
     fn loaded(&self) -> Loaded {
         Loaded {
-            usable: Some(()),
+            usable: true,
             client_id: "rig-7".to_owned(),
             provisioned: self.provisioned,
             tokens: self.tokens.clone(),
@@ -120,7 +120,7 @@ impl Disc {
             }
             Action::SaveSecret(id, _) => {
                 self.provisioned = true;
-                Some(Event::SecretSaved(id, disk, None))
+                Some(Event::SecretSaved(id, disk, "rig-7".to_owned(), None))
             }
             Action::Forget(id) => {
                 *self = Disc::default();
