@@ -17,7 +17,7 @@ use crate::{
     domain::{
         rig::Rig,
         time::WallTime,
-        view::{Protection, QueueView, Reason, RigView, State, status_line},
+        view::{QueueView, RigView, status_line},
     },
     http::Http,
     link::{DEPTH, Desk, ToKeeper, ToQueue},
@@ -168,7 +168,7 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
     let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION));
     let (to_keeper, keeper_inbox) = mpsc::channel::<ToKeeper>(DEPTH);
     let (to_queue, queue_inbox) = mpsc::channel::<ToQueue>(DEPTH);
-    let (rig_out, rig) = watch::channel(nothing_known());
+    let (rig_out, rig) = watch::channel(RigView::unread());
     let (queue_out, queue) = watch::channel(QueueView::default());
     let (access_out, access) = watch::channel(None);
     let (news, _) = broadcast::channel(DEPTH * 4);
@@ -202,28 +202,6 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
     );
     let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
     Ok(Parts { desk, keeper, uploader, rig, queue })
-}
-
-/// The snapshot before the store is read.
-fn nothing_known() -> RigView {
-    RigView {
-        state: State::SecretUnavailable,
-        reason: Reason::None,
-        detail: String::new(),
-        user_code: None,
-        verification_uri: None,
-        verification_uri_complete: None,
-        code_expires_at: None,
-        device_name: String::new(),
-        device: None,
-        access_expires_at: None,
-        refreshed_at: None,
-        online: false,
-        clock_trusted: true,
-        tokens_at_risk: false,
-        client_id: String::new(),
-        protection: Protection::None,
-    }
 }
 
 /// Keeps `systemctl status` truthful, and the watchdog fed while every task answers. Never returns.

@@ -119,6 +119,30 @@ pub struct RigView {
     pub protection: Protection,
 }
 
+impl RigView {
+    /// The snapshot before the store is read.
+    pub fn unread() -> RigView {
+        RigView {
+            state: State::SecretUnavailable,
+            reason: Reason::None,
+            detail: String::new(),
+            user_code: None,
+            verification_uri: None,
+            verification_uri_complete: None,
+            code_expires_at: None,
+            device_name: String::new(),
+            device: None,
+            access_expires_at: None,
+            refreshed_at: None,
+            online: false,
+            clock_trusted: true,
+            tokens_at_risk: false,
+            client_id: String::new(),
+            protection: Protection::None,
+        }
+    }
+}
+
 /// One item that is being sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sending {

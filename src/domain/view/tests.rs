@@ -1,24 +1,7 @@
 use super::*;
 
 fn rig(state: State, reason: Reason) -> RigView {
-    RigView {
-        state,
-        reason,
-        detail: String::new(),
-        user_code: None,
-        verification_uri: None,
-        verification_uri_complete: None,
-        code_expires_at: None,
-        device_name: String::new(),
-        device: None,
-        access_expires_at: None,
-        refreshed_at: None,
-        online: true,
-        clock_trusted: true,
-        tokens_at_risk: false,
-        client_id: String::new(),
-        protection: Protection::File,
-    }
+    RigView { state, reason, online: true, protection: Protection::File, ..RigView::unread() }
 }
 
 fn paired() -> RigView {
