@@ -17,6 +17,10 @@
 //!   Renewals are tried for ever.
 //! - A time limit does not cut off a poll in flight: its answer may be the grant. A cancel does, and a grant that comes
 //!   all the same is handed out to be revoked.
+mod stored;
+
+pub use stored::{CodeOnOffer, Running, TimeLimit};
+
 use crate::domain::{
     backoff::{Jitter, doubled},
     command::Refusal,
@@ -34,15 +38,6 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// No new try of the first code begins later than this after `Start`.
 pub const FIRST_CODE_PATIENCE: Duration = Duration::from_secs(12);
-
-/// A code on offer, as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CodeOnOffer {
-    /// What the provider said.
-    pub auth: DeviceAuthorization,
-    /// When its answer arrived.
-    pub obtained: Now,
-}
 
 /// How a pairing ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,13 +59,13 @@ pub enum Outcome {
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
-    /// A person wants to pair. Ignored unless idle.
+    /// A person wants to pair. A pairing that runs goes on.
     Start {
-        /// End the pairing as expired after this.
+        /// End the pairing as expired after this; ignored where the one that runs ends earlier.
         limit: Option<Duration>,
     },
-    /// The store held a code when the daemon started: `None` if there was a pairing but no code that is still good.
-    Resume(Option<CodeOnOffer>),
+    /// The store held a pairing when the daemon started.
+    Resume(Running),
     /// The answer to [`Action::RequestCode`].
     Code(Seq, Result<DeviceAuthorization, TokenError>),
     /// The answer to [`Action::SaveCode`]; `Ok` when it is on disk.
@@ -89,8 +84,10 @@ pub enum Event {
 pub enum Action {
     /// Send a device authorization request, on a connection of its own.
     RequestCode(Seq),
-    /// Write the code down, synced, then report [`Event::Saved`].
-    SaveCode(Seq, CodeOnOffer),
+    /// Write the code and what is left of the time limit down, synced, then report [`Event::Saved`].
+    SaveCode(Seq, CodeOnOffer, Option<TimeLimit>),
+    /// Write the limit down beside the code that is stored, if one is.
+    SaveLimit(TimeLimit),
     /// The code is safe and visible: whoever waits for it may be answered.
     CodeReady,
     /// Send a device access token request.
@@ -188,7 +185,7 @@ impl Pairing {
     pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
             Event::Start { limit } => self.start(limit, now),
-            Event::Resume(code) => self.resume(code, now),
+            Event::Resume(running) => self.resume(running, now),
             Event::Cancel if self.active() => self.finish(Outcome::Cancelled),
             Event::Cancel => vec![],
             Event::Timer => self.timer(now),
@@ -213,27 +210,48 @@ impl Pairing {
     }
 
     fn start(&mut self, limit: Option<Duration>, now: Now) -> Vec<Action> {
+        let limit_at = limit.map(|l| now.boot + l);
         if self.active() {
-            return vec![];
+            let Some(at) = limit_at.filter(|at| self.limit_at.is_none_or(|old| *at < old)) else {
+                return vec![];
+            };
+            self.limit_at = Some(at);
+            return self.limit(now).map(Action::SaveLimit).into_iter().collect();
         }
         self.first = Some(now.boot);
-        self.limit_at = limit.map(|l| now.boot + l);
+        self.limit_at = limit_at;
         self.trouble = None;
         self.request(0)
     }
 
-    fn resume(&mut self, code: Option<CodeOnOffer>, now: Now) -> Vec<Action> {
+    fn resume(&mut self, running: Running, now: Now) -> Vec<Action> {
         if self.active() {
             return vec![];
         }
-        let good = code
+        self.limit_at = running.limit.map(|limit| limit.ends(now));
+        if self.limit_at.is_some_and(|at| now.boot >= at) {
+            return self.finish(Outcome::Expired);
+        }
+        // From here on it counts by the clock of this boot.
+        let mut actions: Vec<_> = self.limit(now).map(Action::SaveLimit).into_iter().collect();
+        let good = running
+            .code
             .filter(|c| c.obtained.boot_id == now.boot_id && now.boot < c.obtained.boot + c.auth.expires_in);
-        let Some(code) = good else { return self.request(0) };
+        let Some(code) = good else {
+            actions.extend(self.request(0));
+            return actions;
+        };
         let interval = code.auth.interval;
         // When the last poll was is not known: wait a whole interval.
         let poll = Poll::At(now.boot + interval + POLL_SLACK);
         self.state = State::Waiting { code, interval, troubles: 0, poll };
-        vec![Action::CodeReady]
+        actions.push(Action::CodeReady);
+        actions
+    }
+
+    /// The limit, as it is stored now.
+    fn limit(&self, now: Now) -> Option<TimeLimit> {
+        self.limit_at.map(|at| TimeLimit { since: now, left: at.since(now.boot) })
     }
 
     fn code_answer(
@@ -248,7 +266,7 @@ impl Pairing {
                 let seq = self.seq.step();
                 let code = CodeOnOffer { auth, obtained: now };
                 self.state = State::Saving { seq, code: code.clone() };
-                vec![Action::SaveCode(seq, code)]
+                vec![Action::SaveCode(seq, code, self.limit(now))]
             }
             Err(TokenError::SlowDown) => {
                 let e = TokenError::SlowDown;

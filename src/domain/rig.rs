@@ -201,11 +201,11 @@ impl Rig {
             self.live(token::Event::Loaded(tokens, interrupted), now, out);
             self.note_expiry(now);
         }
-        if let Some(code) = loaded.pairing
+        if let Some(running) = loaded.pairing
             && self.provisioned
             && !self.life.granted()
         {
-            self.pair(pairing::Event::Resume(code), now, out);
+            self.pair(pairing::Event::Resume(running), now, out);
         }
     }
 
@@ -219,11 +219,13 @@ impl Rig {
             RigCommand::Start { .. } if !self.usable => out.push(refuse(self.unavailable())),
             RigCommand::Start { .. } if self.life.granted() => out.push(refuse(Refusal::AlreadyPaired)),
             RigCommand::Start { .. } if !self.provisioned => out.push(refuse(Refusal::NotProvisioned)),
-            RigCommand::Start { .. } if self.pairing.code().is_some() => out.push(Action::Reply(id, Ok(()))),
             RigCommand::Start { limit } => {
                 self.waiting_for_code.push((id, now.boot));
                 self.last = (Reason::None, String::new());
                 self.pair(pairing::Event::Start { limit }, now, out);
+                if self.pairing.code().is_some() {
+                    self.answer_waiting(&Ok(()), out);
+                }
             }
             RigCommand::Cancel => {
                 self.pair(pairing::Event::Cancel, now, out);
@@ -301,7 +303,10 @@ impl Rig {
         for action in self.pairing.on(event, now) {
             match action {
                 pairing::Action::RequestCode(seq) => out.push(Action::RequestCode(seq)),
-                pairing::Action::SaveCode(seq, code) => out.push(Action::SaveCode(seq, code)),
+                pairing::Action::SaveCode(seq, code, limit) => {
+                    out.push(Action::SaveCode(seq, code, limit));
+                }
+                pairing::Action::SaveLimit(limit) => out.push(Action::SaveLimit(limit)),
                 pairing::Action::Poll(seq, code) => out.push(Action::Poll(seq, code)),
                 pairing::Action::CodeReady => self.answer_waiting(&Ok(()), out),
                 pairing::Action::Grant(tokens) => {

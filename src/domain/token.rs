@@ -22,6 +22,12 @@
 //!   answer is believed.
 //! - 401s: only for the token in use, and each refresh that a 401 caused doubles the wait before the next may, so that
 //!   a server that answers 401 to everything costs one refresh an hour and not a storm.
+//! - A server that hands out lives of seconds is followed for a while, as it may be a test; then the wait grows to half a
+//!   minute, because each refresh costs the card two synced writes.
+mod event;
+
+pub use event::{Action, Ending, Event, Trouble};
+
 use crate::domain::{
     backoff::{Jitter, doubled},
     oauth::{AccessToken, Cause, RefreshToken, TokenError, TokenResponse, TokenSet},
@@ -37,67 +43,15 @@ const MAX_MIN_AGE: Duration = Duration::from_secs(3600);
 /// without a network, late enough that the small gamble each refresh is stays rare.
 const REFRESH_AT: f64 = 0.6;
 const REFRESH_SPREAD: f64 = 0.1;
+/// The least wait after a refresh; doubles after [`SHORT_LIVES`] tokens in a row that live for less than [`MIN_AGE`].
+const MIN_WAIT: Duration = Duration::from_secs(1);
+const SHORT_LIVES: u32 = 20;
 /// RFC 6749 §5.1 leaves `expires_in` optional.
 const DEFAULT_LIFE: Duration = Duration::from_secs(3600);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_secs(600);
 const SAVE_RETRY: Duration = Duration::from_secs(1);
 const MAX_SAVE_RETRY: Duration = Duration::from_secs(60);
-
-/// Why the server's final answer came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The grant was ended on the other side.
-    Revoked,
-    /// The same answer, but an earlier refresh got no answer: it may have spent the token.
-    InterruptedRefresh,
-    /// The provider no longer accepts the rig's own identity or secret. The tokens are kept for a new secret.
-    ClientRejected,
-    /// The tokens are on disk and can't be unsealed any more.
-    Unreadable,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Event {
-    /// Found on disk at the start; true when a refresh had been marked and not finished.
-    Loaded(TokenSet, bool),
-    /// Found on disk at the start: the grant had ended; the tokens that were kept, if any.
-    Ended(Ending, Option<TokenSet>),
-    /// A person said yes.
-    Granted(TokenResponse),
-    /// [`TokenLife::deadline`] has passed. Early or repeated timers are harmless.
-    Timer,
-    /// The answer to [`Action::MarkRefresh`]; true when it is on disk.
-    Marked(Seq, bool),
-    /// The answer to [`Action::Refresh`].
-    Refreshed(Seq, Result<TokenResponse, TokenError>),
-    /// The answer to [`Action::SaveTokens`]; true when they are on disk.
-    Saved(Seq, bool),
-    /// An API call that carried this access token came back with the provider's own 401.
-    Unauthorized(AccessToken),
-    /// An API call that carried this access token was accepted.
-    Accepted(AccessToken),
-    /// The rig has a new client secret.
-    NewSecret,
-    /// The tokens are erased.
-    Erased,
-}
-
-/// What to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Write down, synced, that a refresh is about to leave.
-    MarkRefresh(Seq),
-    /// Send a refresh request.
-    Refresh(Seq, RefreshToken),
-    /// Write down, synced, the new set; this also takes the mark away and erases the code that led here.
-    SaveTokens(Seq, TokenSet),
-    /// A new access token may be used from now on.
-    Ready,
-    /// The server ended the grant. Erase the tokens unless the client was rejected.
-    End(Ending),
-}
 
 #[derive(Debug)]
 enum State {
@@ -121,16 +75,9 @@ pub struct TokenLife {
     lost_answer: bool,
     /// Refreshes that a 401 caused, since a token last proved good.
     storm: u32,
+    /// Tokens in a row that live for seconds only.
+    short_lives: u32,
     trouble: Option<Trouble>,
-}
-
-/// What stands in the way of a refresh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// The way to the provider, or the provider.
-    Exchange(Cause),
-    /// The disk.
-    Storage,
 }
 
 impl TokenLife {
@@ -142,6 +89,7 @@ impl TokenLife {
             jitter,
             lost_answer: false,
             storm: 0,
+            short_lives: 0,
             trouble: None,
         }
     }
@@ -273,8 +221,9 @@ impl TokenLife {
             (S::SaveLater { next, attempt, .. }, Event::Timer) => self.save(next, attempt),
             (S::Saving { seq, next, .. }, Event::Saved(s, true)) if s == seq => {
                 self.forget_exchange_troubles();
-                let (state, _) = self.valid(next, now);
-                (state, vec![Action::Ready])
+                self.short_lives =
+                    if next.expires_in < MIN_AGE { self.short_lives.saturating_add(1) } else { 0 };
+                self.valid(next, now)
             }
             (S::Saving { seq, next, attempt }, Event::Saved(s, false)) if s == seq => {
                 self.trouble = Some(Trouble::Storage);
@@ -328,7 +277,11 @@ impl TokenLife {
                 tokens.expires_in.mul_f64(share).saturating_sub(age)
             }
         };
-        let refresh_at = tokens.refresh.is_some().then_some(now.boot + left);
+        let least = match self.short_lives {
+            0 => Duration::ZERO,
+            n => doubled(MIN_WAIT, n.saturating_sub(SHORT_LIVES), MIN_AGE),
+        };
+        let refresh_at = tokens.refresh.is_some().then_some(now.boot + left.max(least));
         (State::Valid { tokens, since: now.boot, refresh_at, by_401: false }, vec![Action::Ready])
     }
 
@@ -425,6 +378,7 @@ impl TokenLife {
     fn forget_troubles(&mut self) {
         self.forget_exchange_troubles();
         self.storm = 0;
+        self.short_lives = 0;
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Store, StoreError, Tx, identity, pairing, queue, rows};
 use crate::domain::{
     item::ItemId,
     oauth::{AccessToken, ClientSecret, DeviceInfo, RefreshToken, TokenSet},
-    pairing::CodeOnOffer,
+    pairing::Running,
     secret::Secret,
     time::WallTime,
     token::Ending,
@@ -33,8 +33,8 @@ pub struct Loaded {
     pub ended: Option<Ending>,
     /// What the provider last said of the rig.
     pub device: Option<DeviceInfo>,
-    /// `Some(None)`: a pairing was running and has no code that can be read.
-    pub pairing: Option<Option<CodeOnOffer>>,
+    /// `None`: no pairing was running.
+    pub pairing: Option<Running>,
     /// A person has paused the queue.
     pub paused: bool,
     /// When the newest tokens came, by the wall clock.

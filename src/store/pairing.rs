@@ -1,8 +1,8 @@
-//! The code on offer, so that a restart does not make a person type another one.
+//! The pairing that runs and its code, so that a restart does not make a person type another one.
 use super::{Store, StoreError, Tx, identity, rows};
 use crate::domain::{
     oauth::{DeviceAuthorization, DeviceCode, UserCode, VerificationUriComplete},
-    pairing::CodeOnOffer,
+    pairing::{CodeOnOffer, Running, TimeLimit},
 };
 use rusqlite::OptionalExtension;
 
@@ -15,21 +15,30 @@ pub(super) const CODES: [&str; 3] = [DEVICE_CODE, USER_CODE, COMPLETE];
 impl Store {
     /// A pairing runs: with this code, or `None` while there is none to show. Upholds: a code is on disk before it is
     /// shown, and codes are sealed.
-    pub async fn save_pairing(&self, code: Option<&CodeOnOffer>) -> Result<(), StoreError> {
+    pub async fn save_pairing(
+        &self,
+        code: Option<&CodeOnOffer>,
+        limit: Option<TimeLimit>,
+    ) -> Result<(), StoreError> {
         let code = code.cloned();
         self.tx(move |tx| {
             let client_id = identity::current(tx)?;
             erase(tx)?;
             match code {
-                Some(code) => insert(tx, &client_id, &code),
+                Some(code) => insert(tx, &client_id, &code)?,
                 None => {
                     let sql = "INSERT INTO pairing (id, client_id, has_code) VALUES (1, ?1, 0)";
                     tx.execute(sql, [client_id])?;
-                    Ok(())
                 }
             }
+            limit.map_or(Ok(()), |limit| set_limit(tx, limit))
         })
         .await
+    }
+
+    /// The pairing that runs ends by then. Does nothing where none is stored: the limit comes with its code.
+    pub async fn save_limit(&self, limit: TimeLimit) -> Result<(), StoreError> {
+        self.tx(move |tx| set_limit(tx, limit)).await
     }
 
     /// No pairing runs any more.
@@ -81,24 +90,44 @@ fn insert(tx: &Tx<'_>, client_id: &str, code: &CodeOnOffer) -> Result<(), StoreE
     Ok(())
 }
 
+fn set_limit(tx: &Tx<'_>, limit: TimeLimit) -> Result<(), StoreError> {
+    let (boot_id, boot, wall) = rows::sql_now(limit.since);
+    tx.execute(
+        "UPDATE pairing SET limit_left_ms = ?1, limit_boot_id = ?2, limit_boot_us = ?3, limit_wall_s = ?4",
+        (rows::sql_millis(limit.left), boot_id, boot, wall),
+    )?;
+    Ok(())
+}
+
 /// As [`super::Loaded::pairing`]. Codes that do not open, or were another identity's, are no codes.
 pub(super) fn load(
     tx: &Tx<'_>,
     client_id: &str,
     broken: &mut Vec<String>,
-) -> Result<Option<Option<CodeOnOffer>>, StoreError> {
-    let sql = "SELECT has_code, verification_uri, device_name, expires_in_ms, interval_ms,
-                   obtained_boot_id, obtained_boot_us, obtained_wall_s
+) -> Result<Option<Running>, StoreError> {
+    let sql = "SELECT has_code, limit_left_ms IS NOT NULL, limit_left_ms, limit_boot_id, limit_boot_us, limit_wall_s
                FROM pairing WHERE client_id = ?1";
     let row = tx.query_row(sql, [client_id], |r| {
-        if !r.get::<_, bool>(0)? {
-            return Ok(None);
-        }
-        let times = (rows::millis(r, 3)?, rows::millis(r, 4)?, rows::now(r, 5)?);
-        Ok(Some((r.get::<_, Option<String>>(1)?, r.get::<_, Option<String>>(2)?, times)))
+        let limit = match r.get(1)? {
+            true => Some(TimeLimit { left: rows::millis(r, 2)?, since: rows::now(r, 3)? }),
+            false => None,
+        };
+        Ok((r.get(0)?, limit))
     });
-    let Some(row) = row.optional()? else { return Ok(None) };
-    let Some((uri, device_name, (expires_in, interval, obtained))) = row else { return Ok(Some(None)) };
+    match row.optional()? {
+        None => Ok(None),
+        Some((false, limit)) => Ok(Some(Running { code: None, limit })),
+        Some((true, limit)) => Ok(Some(Running { code: load_code(tx, broken)?, limit })),
+    }
+}
+
+fn load_code(tx: &Tx<'_>, broken: &mut Vec<String>) -> Result<Option<CodeOnOffer>, StoreError> {
+    let sql = "SELECT verification_uri, device_name, expires_in_ms, interval_ms,
+                   obtained_boot_id, obtained_boot_us, obtained_wall_s FROM pairing";
+    let (uri, device_name, expires_in, interval, obtained) = tx.query_row(sql, [], |r| {
+        let uri: Option<String> = r.get(0)?;
+        Ok((uri, r.get(1)?, rows::millis(r, 2)?, rows::millis(r, 3)?, rows::now(r, 4)?))
+    })?;
     let verification_uri = match uri.map(|uri| uri.parse()).transpose() {
         Ok(uri) => uri,
         Err(_) => return Err(StoreError::Corrupt("the stored verification URI is no URL".into())),
@@ -106,9 +135,9 @@ pub(super) fn load(
     let before = broken.len();
     let mut open = |name| super::grant::open_or_note(tx, name, broken);
     let codes = (open(DEVICE_CODE)?, open(USER_CODE)?, open(COMPLETE)?);
-    let (Some(device_code), Some(user_code), complete) = codes else { return Ok(Some(None)) };
+    let (Some(device_code), Some(user_code), complete) = codes else { return Ok(None) };
     if broken.len() > before {
-        return Ok(Some(None));
+        return Ok(None);
     }
     let auth = DeviceAuthorization {
         device_code: DeviceCode(device_code),
@@ -119,5 +148,5 @@ pub(super) fn load(
         interval,
         device_name,
     };
-    Ok(Some(Some(CodeOnOffer { auth, obtained })))
+    Ok(Some(CodeOnOffer { auth, obtained }))
 }

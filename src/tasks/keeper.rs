@@ -202,6 +202,7 @@ impl<T: Transport> Keeper<T> {
                 }
             }
             write @ (Action::SaveCode(..)
+            | Action::SaveLimit(_)
             | Action::ErasePairing
             | Action::MarkRefresh(_)
             | Action::SaveTokens(..)

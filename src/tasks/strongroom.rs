@@ -143,7 +143,16 @@ impl Strongroom {
             Err(e) => return (failed(action, disk(Err(e))), None),
         };
         let event = match action {
-            Action::SaveCode(seq, code) => Event::CodeSaved(seq, disk(store.save_pairing(Some(&code)).await)),
+            Action::SaveCode(seq, code, limit) => {
+                Event::CodeSaved(seq, disk(store.save_pairing(Some(&code), limit).await))
+            }
+            Action::SaveLimit(limit) => {
+                // What stays is the limit before, and holds after a restart only.
+                if let Err(e) = store.save_limit(limit).await {
+                    warn!("the pairing's time limit can't be written: {e}");
+                }
+                return (None, None);
+            }
             Action::MarkRefresh(seq) => Event::Marked(seq, disk(store.mark_refresh().await)),
             Action::SaveTokens(seq, tokens) => {
                 Event::TokensSaved(seq, disk(store.save_tokens(&tokens).await))
@@ -328,14 +337,15 @@ impl Strongroom {
 /// What to tell the machine when there is no store at all.
 fn failed(action: Action, disk: Disk) -> Option<Event> {
     match action {
-        Action::SaveCode(seq, _) => Some(Event::CodeSaved(seq, disk)),
+        Action::SaveCode(seq, ..) => Some(Event::CodeSaved(seq, disk)),
         Action::MarkRefresh(seq) => Some(Event::Marked(seq, disk)),
         Action::SaveTokens(seq, _) => Some(Event::TokensSaved(seq, disk)),
         Action::SaveDevice(seq, _) => Some(Event::DeviceSaved(seq, disk)),
         Action::EraseTokens(id) => Some(Event::TokensErased(id, disk)),
         Action::SaveSecret(id, _) => Some(Event::SecretSaved(id, disk, String::new(), None)),
         Action::Forget(id) => Some(Event::Forgotten(id, disk, String::new())),
-        Action::ErasePairing
+        Action::SaveLimit(_)
+        | Action::ErasePairing
         | Action::EndGrant(_)
         | Action::RequestCode(_)
         | Action::Poll(..)

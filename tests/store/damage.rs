@@ -11,7 +11,7 @@ async fn rig() -> (TempDir, String) {
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
-    store.save_pairing(Some(&code())).await.unwrap();
+    store.save_pairing(Some(&code()), None).await.unwrap();
     store.add((0..50).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
     let id = store.claim("p", &[]).await.unwrap().unwrap().id;
     store.save_asset(id, &asset("x", 4)).await.unwrap();

@@ -1,9 +1,15 @@
 //! Client secret, tokens, code, project.
 use crate::support::*;
 use rigpost::{
-    domain::{item::ItemState, time::WallTime, token::Ending},
+    domain::{
+        item::ItemState,
+        pairing::{Running, TimeLimit},
+        time::WallTime,
+        token::Ending,
+    },
     store::{Loaded, Store, StoreError},
 };
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_new_rig_has_nothing() {
@@ -25,7 +31,7 @@ async fn everything_comes_back_after_a_power_cut() {
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
-    store.save_pairing(Some(&code())).await.unwrap();
+    store.save_pairing(Some(&code()), Some(limit())).await.unwrap();
     store.set_paused(true).await.unwrap();
     store.mark_refresh().await.unwrap();
     let copy = cut_power(dir.path());
@@ -36,7 +42,7 @@ async fn everything_comes_back_after_a_power_cut() {
         tokens: Some((tokens(1), true)),
         ended: None,
         device: Some(device("p")),
-        pairing: Some(Some(code())),
+        pairing: Some(Running { code: Some(code()), limit: Some(limit()) }),
         paused: true,
         refreshed_at: Some(WallTime(1_790_000_000)),
         broken: vec![],
@@ -54,7 +60,7 @@ async fn new_tokens_end_the_mark_the_ending_and_the_pairing_at_once() {
     store.end_grant(Ending::ClientRejected, true).await.unwrap();
     let loaded = store.load().await.unwrap();
     assert_eq!((loaded.ended, loaded.tokens), (Some(Ending::ClientRejected), Some((tokens(1), false))));
-    store.save_pairing(Some(&code())).await.unwrap();
+    store.save_pairing(Some(&code()), None).await.unwrap();
     let mut next = tokens(2);
     next.refresh = None;
     store.save_tokens(&next).await.unwrap();
@@ -85,8 +91,8 @@ async fn unpairing_keeps_identity_secret_and_queue() {
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
-    store.save_pairing(None).await.unwrap();
-    assert_eq!(store.load().await.unwrap().pairing, Some(None));
+    store.save_pairing(None, None).await.unwrap();
+    assert_eq!(store.load().await.unwrap().pairing, running(None));
     let id = add_one(&store, clip(1, Some("p"))).await;
     store.erase_tokens().await.unwrap();
     let expected = Loaded { client_secret: Some(client_secret()), ..Loaded::default() };
@@ -124,12 +130,35 @@ async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
 }
 
 #[tokio::test]
+async fn a_limit_is_kept_beside_its_code_and_goes_with_it() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    store.save_limit(limit()).await.unwrap();
+    assert_eq!(store.load().await.unwrap().pairing, None, "there is no pairing to end");
+    store.save_pairing(Some(&code()), None).await.unwrap();
+    assert_eq!(store.load().await.unwrap().pairing, running(Some(code())));
+    for left in [Duration::ZERO, Duration::from_millis(1500)] {
+        let limit = TimeLimit { left, ..limit() };
+        store.save_limit(limit).await.unwrap();
+        let expected = Running { code: Some(code()), limit: Some(limit) };
+        assert_eq!(store.load().await.unwrap().pairing, Some(expected));
+    }
+    // A key that is lost takes the code along, and not the limit.
+    store.attach(Some(vault(2))).await.unwrap();
+    store.readopt(vault(2)).await.unwrap();
+    let left = store.load().await.unwrap().pairing.map(|p| (p.code, p.limit.is_some()));
+    assert_eq!(left, Some((None, true)));
+    store.save_pairing(None, None).await.unwrap();
+    assert_eq!(store.load().await.unwrap().pairing, running(None));
+}
+
+#[tokio::test]
 async fn no_secret_is_readable_in_any_file() {
     let dir = dir();
     let store = ready(dir.path()).await;
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
-    store.save_pairing(Some(&code())).await.unwrap();
+    store.save_pairing(Some(&code()), None).await.unwrap();
     let id = add_one(&store, clip(1, Some("p"))).await;
     store.claim("p", &[]).await.unwrap();
     store.save_asset(id, &asset("x", 2)).await.unwrap();

@@ -33,7 +33,7 @@ async fn the_configured_name_wins_and_the_grant_of_the_old_one_waits() {
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
-    store.save_pairing(Some(&code())).await.unwrap();
+    store.save_pairing(Some(&code()), None).await.unwrap();
     let serial = Identity { client_id: "SN-1".into(), changed: true };
     assert_eq!(store.identity(Some("SN-1")).await.unwrap(), serial);
     assert_eq!(store.identity(Some("SN-1")).await.unwrap(), Identity { changed: false, ..serial.clone() });

@@ -1,7 +1,10 @@
 //! Every version that was ever released becomes the newest one, with everything in it.
 use crate::support::*;
 use rigpost::{
-    domain::item::{Counters, ItemId, ItemState},
+    domain::{
+        item::{Counters, ItemId, ItemState},
+        pairing::Running,
+    },
     store::{Loaded, Store},
 };
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
@@ -52,7 +55,7 @@ async fn what_version_1_knew_is_still_known() {
         tokens: Some((tokens(1), true)),
         ended: None,
         device: Some(device("p")),
-        pairing: Some(Some(code())),
+        pairing: Some(Running { code: Some(code()), limit: Some(limit()) }),
         paused: true,
         refreshed_at: Some(at(0).wall),
         broken: vec![],

@@ -150,7 +150,7 @@ async fn an_item_that_names_no_project_belongs_to_the_one_that_is_paired() {
     assert_eq!(add_one(&store, clip(1, None)).await, id);
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(Some(asset("x", 2))), Ok(0)));
     // Nothing of it goes to the next project.
-    store.save_pairing(None).await.unwrap();
+    store.save_pairing(None, None).await.unwrap();
     store.save_tokens(&tokens(2)).await.unwrap();
     let unknown = add_one(&store, clip(2, None)).await;
     assert_eq!(one(&store, unknown).await.new.project_id, None, "whose tokens these are is not known yet");

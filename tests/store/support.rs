@@ -3,7 +3,7 @@ use rigpost::{
     domain::{
         item::{Asset, FileFacts, ItemId, NewItem},
         oauth::*,
-        pairing::CodeOnOffer,
+        pairing::{CodeOnOffer, Running, TimeLimit},
         secret::Secret,
         time::{BootId, BootTime, Now, WallTime},
     },
@@ -70,6 +70,16 @@ pub(crate) fn code() -> CodeOnOffer {
         device_name: Some("Rig 7".into()),
     };
     CodeOnOffer { auth, obtained: at(77) }
+}
+
+/// Ten minutes.
+pub(crate) fn limit() -> TimeLimit {
+    TimeLimit { since: at(78), left: Duration::from_secs(600) }
+}
+
+/// A pairing without an end of its own.
+pub(crate) fn running(code: Option<CodeOnOffer>) -> Option<Running> {
+    Some(Running { code, limit: None })
 }
 
 pub(crate) fn device(project: &str) -> DeviceInfo {

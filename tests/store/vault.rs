@@ -59,7 +59,7 @@ async fn without_the_key_the_rest_is_there_and_nothing_is_lost() {
         assert_eq!(store.list(Some(ItemState::Uploading), 0, 10).await.unwrap().0[0].id, id);
         assert_eq!(store.asset_of(id).await, Err(sealed("asset/1/urls")));
         assert_eq!(store.save_tokens(&tokens(2)).await, Err(sealed("access_token")));
-        assert_eq!(store.save_pairing(Some(&code())).await, Err(sealed("device_code")));
+        assert_eq!(store.save_pairing(Some(&code()), None).await, Err(sealed("device_code")));
         add_one(&store, clip(7, Some("p"))).await;
         store.cancel(&[rigpost::domain::item::ItemId(2)]).await.unwrap();
     }
@@ -72,10 +72,10 @@ async fn provisioning_again_keeps_identity_and_queue() {
     let dir = dir();
     let (store, id) = full(dir.path()).await;
     let name = store.identity(None).await.unwrap();
-    store.save_pairing(Some(&code())).await.unwrap();
+    store.save_pairing(Some(&code()), None).await.unwrap();
     assert_eq!(store.attach(Some(vault(2))).await, Ok(VaultState::Foreign));
     store.readopt(vault(2)).await.unwrap();
-    let expected = Loaded { device: Some(device("p")), pairing: Some(None), ..Loaded::default() };
+    let expected = Loaded { device: Some(device("p")), pairing: running(None), ..Loaded::default() };
     assert_eq!(store.load().await.unwrap(), expected);
     assert_eq!(store.identity(None).await.unwrap(), name);
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(1)));
@@ -153,10 +153,10 @@ async fn a_damaged_key_check_is_made_again_by_the_right_key_only() {
 async fn a_code_that_does_not_open_leaves_a_pairing_without_a_code() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    store.save_pairing(Some(&code())).await.unwrap();
+    store.save_pairing(Some(&code()), None).await.unwrap();
     raw(dir.path()).execute_batch("UPDATE sealed SET value = x'01' WHERE name = 'user_code'").unwrap();
     let loaded = store.load().await.unwrap();
-    assert_eq!((loaded.pairing, loaded.broken), (Some(None), vec!["user_code".to_owned()]));
+    assert_eq!((loaded.pairing, loaded.broken), (running(None), vec!["user_code".to_owned()]));
     store.erase_pairing().await.unwrap();
     assert_eq!(store.load().await.unwrap(), Loaded::default());
 }

@@ -63,7 +63,7 @@ fn requesting(actions: &[Action]) -> Seq {
 
 fn saving(actions: &[Action]) -> Seq {
     match actions {
-        [Action::SaveCode(seq, _)] => *seq,
+        [Action::SaveCode(seq, ..)] => *seq,
         other => panic!("not one save: {other:?}"),
     }
 }
@@ -126,11 +126,11 @@ fn a_code_that_cant_be_written_down_ends_the_pairing_by_name() {
 }
 
 #[test]
-fn a_start_while_a_pairing_runs_changes_nothing() {
+fn a_start_without_a_limit_while_a_pairing_runs_changes_nothing() {
     let mut p = waiting(None);
     let before = format!("{p:?}");
-    assert_eq!(p.on(Event::Start { limit: Some(secs(1)) }, at(1)), []);
-    assert_eq!(p.on(Event::Resume(None), at(1)), []);
+    assert_eq!(p.on(Event::Start { limit: None }, at(1)), []);
+    assert_eq!(p.on(Event::Resume(Running::default()), at(1)), []);
     assert_eq!(format!("{p:?}"), before);
 }
 
@@ -398,7 +398,7 @@ fn renewals_are_tried_for_ever() {
 
 #[test]
 fn a_stored_code_is_resumed_only_where_it_can_still_be_good() {
-    let stored = |obtained| Some(CodeOnOffer { auth: auth(7), obtained });
+    let stored = |obtained| Running { code: Some(CodeOnOffer { auth: auth(7), obtained }), limit: None };
     let mut p = new();
     assert_eq!(p.on(Event::Resume(stored(at(10))), at(100)), [Action::CodeReady]);
     assert_eq!(p.code(), Some((&auth(7), BootTime(secs(10 + LIFE)))));
@@ -406,11 +406,74 @@ fn a_stored_code_is_resumed_only_where_it_can_still_be_good() {
     poll(&mut p, 7);
 
     let other_boot = Now { boot_id: BootId(2), ..at(10) };
-    for gone in [stored(at(10)), stored(other_boot), None] {
+    for gone in [stored(at(10)), stored(other_boot), Running::default()] {
         let now = if gone == stored(at(10)) { at(10 + LIFE) } else { at(20) };
         let mut p = new();
         requesting(&p.on(Event::Resume(gone), now));
         assert!(p.code().is_none());
+    }
+}
+
+/// What is stored with the next code that is written down.
+fn stored(actions: &[Action]) -> Running {
+    match actions {
+        [Action::SaveCode(_, code, limit)] => Running { code: Some(code.clone()), limit: *limit },
+        other => panic!("not one save: {other:?}"),
+    }
+}
+
+#[test]
+fn the_limit_is_stored_with_each_code_and_outlives_a_kill() {
+    let (mut p, seq) = start(Some(600));
+    let running = stored(&p.on(Event::Code(seq, Ok(auth(1))), at(10)));
+    assert_eq!(running.limit, Some(TimeLimit { since: at(10), left: secs(590) }));
+
+    let mut p = new();
+    let actions = p.on(Event::Resume(running.clone()), at(100));
+    assert_eq!(
+        actions,
+        [Action::SaveLimit(TimeLimit { since: at(100), left: secs(500) }), Action::CodeReady]
+    );
+    let (seq, now) = poll(&mut p, 1);
+    let seq = requesting(&p.on(Event::Polled(seq, Err(TokenError::ExpiredToken)), now));
+    let left = stored(&p.on(Event::Code(seq, Ok(auth(2))), at(200))).limit;
+    assert_eq!(left, Some(TimeLimit { since: at(200), left: secs(400) }));
+    assert_eq!(p.on(Event::Timer, at(600)), [Action::Finish(Outcome::Expired)]);
+
+    let mut p = new();
+    assert_eq!(p.on(Event::Resume(running), at(600)), [Action::Finish(Outcome::Expired)]);
+    assert!(!p.active() && p.deadline().is_none());
+}
+
+#[test]
+fn across_boots_the_limit_counts_by_the_wall_clock_or_begins_anew() {
+    let since = Now { wall: WallTime(1_790_000_000), ..at(10) };
+    let running = Running { code: None, limit: Some(TimeLimit { since, left: secs(300) }) };
+    let after = |wall: i64| Now { boot_id: BootId(2), wall: WallTime(1_790_000_000 + wall), ..at(20) };
+    for (wall, left) in [(100, 200), (-1, 300)] {
+        let mut p = new();
+        let actions = p.on(Event::Resume(running.clone()), after(wall));
+        let limit = Action::SaveLimit(TimeLimit { since: after(wall), left: secs(left) });
+        assert!(matches!(&actions[..], [saved, Action::RequestCode(_)] if *saved == limit), "{actions:?}");
+        assert_eq!(due(&p).boot, BootTime(secs(20 + left)));
+    }
+    assert_eq!(new().on(Event::Resume(running), after(300)), [Action::Finish(Outcome::Expired)]);
+}
+
+#[test]
+fn a_start_while_a_pairing_runs_may_only_tighten_its_limit() {
+    for before in [None, Some(60)] {
+        let mut p = waiting(before);
+        let limit = TimeLimit { since: at(1), left: secs(30) };
+        assert_eq!(p.on(Event::Start { limit: Some(secs(30)) }, at(1)), [Action::SaveLimit(limit)]);
+        for later in [Some(secs(30)), Some(secs(900)), None] {
+            assert_eq!(p.on(Event::Start { limit: later }, at(2)), []);
+        }
+        assert!(p.code().is_some());
+        assert_eq!(p.on(Event::Timer, at(30)).len(), 1, "only a poll");
+        let (mut p, _) = start(before);
+        assert_eq!(p.on(Event::Start { limit: Some(secs(30)) }, at(1)), [Action::SaveLimit(limit)]);
+        assert_eq!(p.on(Event::Timer, at(31)), [Action::Finish(Outcome::Expired)]);
     }
 }
 
@@ -442,18 +505,26 @@ fn event(open: &mut Vec<Action>, dice: &mut Jitter, n: &mut u32) -> Event {
             let (good, x) = (dice.unit() < 0.4, dice.unit());
             match question {
                 Action::RequestCode(seq) => Event::Code(seq, if good { Ok(auth(*n)) } else { Err(error(x)) }),
-                Action::SaveCode(seq, _) => {
+                Action::SaveCode(seq, ..) => {
                     Event::Saved(seq, if x < 0.9 { Ok(()) } else { Err(Refusal::StorageFull) })
                 }
                 Action::Poll(seq, _) => {
                     Event::Polled(seq, if x < 0.05 { Ok(tokens()) } else { Err(error(dice.unit())) })
                 }
-                Action::CodeReady | Action::Grant(_) | Action::Discard(_) | Action::Finish(_) => Event::Timer,
+                Action::CodeReady
+                | Action::SaveLimit(_)
+                | Action::Grant(_)
+                | Action::Discard(_)
+                | Action::Finish(_) => Event::Timer,
             }
         }
         0..80 => Event::Timer,
         80..84 => Event::Cancel,
-        84..88 => Event::Resume((dice.unit() < 0.5).then(|| CodeOnOffer { auth: auth(*n), obtained: at(1) })),
+        84..88 => {
+            let code = (dice.unit() < 0.5).then(|| CodeOnOffer { auth: auth(*n), obtained: at(1) });
+            let limit = (dice.unit() < 0.3).then(|| TimeLimit { since: at(1), left: secs(40_000) });
+            Event::Resume(Running { code, limit })
+        }
         88..94 => Event::Start { limit: (dice.unit() < 0.3).then(|| secs((dice.unit() * 500.0) as u64)) },
         94..96 => Event::Code(made_up, Err(TokenError::ClientRejected)),
         96..98 => Event::Saved(made_up, Err(Refusal::StorageFull)),
@@ -497,6 +568,7 @@ fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
                     }
                     Action::RequestCode(_)
                     | Action::SaveCode(..)
+                    | Action::SaveLimit(_)
                     | Action::CodeReady
                     | Action::Grant(_)
                     | Action::Discard(_) => {}

@@ -5,7 +5,7 @@ use crate::domain::{
         AccessToken, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken, TokenError,
         TokenResponse, TokenSet,
     },
-    pairing::CodeOnOffer,
+    pairing::{CodeOnOffer, Running, TimeLimit},
     seq::Seq,
     time::WallTime,
     token::Ending,
@@ -62,8 +62,8 @@ pub struct Loaded {
     pub ended: Option<Ending>,
     /// The last answer to "who am I".
     pub device: Option<DeviceInfo>,
-    /// A pairing was running, with the code that was on offer.
-    pub pairing: Option<Option<CodeOnOffer>>,
+    /// A pairing was running.
+    pub pairing: Option<Running>,
     /// The last grant or refresh.
     pub refreshed_at: Option<WallTime>,
 }
@@ -110,7 +110,8 @@ pub enum Action {
     Identify(Seq, AccessToken),
     /// Best effort; nobody waits for the answer.
     Revoke(RefreshToken),
-    SaveCode(Seq, CodeOnOffer),
+    SaveCode(Seq, CodeOnOffer, Option<TimeLimit>),
+    SaveLimit(TimeLimit),
     ErasePairing,
     MarkRefresh(Seq),
     SaveTokens(Seq, TokenSet),

@@ -7,7 +7,7 @@ use crate::domain::{
         ClientSecret, DeviceAuthorization, DeviceCode, TokenResponse, TokenSet, Trouble, UserCode,
         VerificationUriComplete,
     },
-    pairing::CodeOnOffer,
+    pairing::{CodeOnOffer, Running, TimeLimit},
     secret::Secret,
     seq::Seq,
     time::BootId,
@@ -153,7 +153,7 @@ impl Bench {
         let (id, actions) = self.command(START);
         let [Action::RequestCode(seq)] = actions[..] else { panic!("{actions:?}") };
         let actions = self.on(Event::Code(seq, Ok(auth(1))));
-        let [Action::SaveCode(seq, _)] = actions[..] else { panic!("{actions:?}") };
+        let [Action::SaveCode(seq, ..)] = actions[..] else { panic!("{actions:?}") };
         assert_eq!(self.on(Event::CodeSaved(seq, Disk::Done)), [Action::Reply(id, Ok(()))]);
         id
     }
@@ -301,7 +301,7 @@ fn a_second_start_joins_the_first_and_both_are_answered() {
     let (two, actions) = b.command(START);
     assert_eq!(actions, []);
     let actions = b.on(Event::Code(seq, Ok(auth(1))));
-    let [Action::SaveCode(seq, _)] = actions[..] else { panic!("{actions:?}") };
+    let [Action::SaveCode(seq, ..)] = actions[..] else { panic!("{actions:?}") };
     let both = [Action::Reply(one, Ok(())), Action::Reply(two, Ok(()))];
     assert_eq!(b.on(Event::CodeSaved(seq, Disk::Done)), both);
     assert_eq!(b.answer(START), Ok(()), "and who comes later gets the code that is there");
@@ -747,15 +747,31 @@ fn a_rejected_client_is_tried_again_with_a_new_secret() {
 #[test]
 fn a_pairing_that_ran_when_the_daemon_stopped_goes_on() {
     let code = CodeOnOffer { auth: auth(3), obtained: at(1) };
-    let (b, actions) = Bench::load(Loaded { pairing: Some(Some(code.clone())), ..usable() });
+    let running = Running { code: Some(code), limit: None };
+    let (b, actions) = Bench::load(Loaded { pairing: Some(running.clone()), ..usable() });
     assert_eq!(actions, []);
     assert_eq!(b.view().user_code, Some(auth(3).user_code));
-    let (_, actions) = Bench::load(Loaded { pairing: Some(None), ..usable() });
+    let (_, actions) = Bench::load(Loaded { pairing: Some(Running::default()), ..usable() });
     assert!(matches!(actions[..], [Action::RequestCode(_)]));
-    let unprovisioned = Loaded { pairing: Some(Some(code.clone())), provisioned: false, ..usable() };
+    let unprovisioned = Loaded { pairing: Some(running.clone()), provisioned: false, ..usable() };
     assert_eq!(Bench::load(unprovisioned).1, []);
-    let paired = Loaded { pairing: Some(Some(code)), tokens: Some((set(1), false)), ..usable() };
+    let paired = Loaded { pairing: Some(running.clone()), tokens: Some((set(1), false)), ..usable() };
     assert!(matches!(Bench::load(paired).1[..], [Action::Identify(..)]));
+    let over = Running { limit: Some(TimeLimit { since: at(1), left: secs(5) }), ..running };
+    let (b, actions) = Bench::load(Loaded { pairing: Some(over), ..usable() });
+    assert_eq!(actions, [Action::ErasePairing]);
+    assert_eq!(b.shows(), (State::Unpaired, Reason::Expired));
+}
+
+#[test]
+fn who_joins_a_pairing_with_a_limit_is_answered_and_tightens_it() {
+    let mut b = Bench::unpaired();
+    b.show_code();
+    let (id, actions) = b.command(RigCommand::Start { limit: Some(secs(60)) });
+    let limit = TimeLimit { since: b.now, left: secs(60) };
+    assert_eq!(actions, [Action::SaveLimit(limit), Action::Reply(id, Ok(()))]);
+    let (id, actions) = b.command(RigCommand::Start { limit: Some(secs(90)) });
+    assert_eq!(actions, [Action::Reply(id, Ok(()))]);
 }
 
 #[test]

@@ -107,6 +107,39 @@ fn a_refresh_falls_due_at_six_to_seven_tenths_of_the_life() {
     }
 }
 
+/// Lets tokens of this life follow each other; the waits in milliseconds between one and the next.
+fn waits(life: &mut TokenLife, expires_in: Duration, n: usize) -> Vec<u128> {
+    let mut now = at(0);
+    let mut waits = Vec::new();
+    for _ in 0..n {
+        let due = life.deadline().expect("something is due");
+        waits.push(due.since(now.boot).as_millis());
+        now.boot = due;
+        let seq = marking(&life.on(Event::Timer, now));
+        let actions = life.on(Event::Marked(seq, true), now);
+        let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
+        let new = TokenResponse { expires_in: Some(expires_in), ..response(1) };
+        let seq = saving(&life.on(Event::Refreshed(seq, Ok(new)), now));
+        assert_eq!(life.on(Event::Saved(seq, true), now), [Action::Ready]);
+    }
+    waits
+}
+
+#[test]
+fn a_server_that_hands_out_lives_of_a_second_does_not_get_a_refresh_every_second() {
+    let mut life = valid();
+    let all = waits(&mut life, secs(1), 40);
+    assert_eq!(all[1..=20], [1000; 20]);
+    assert_eq!(all[21..26], [2000, 4000, 8000, 16_000, 30_000]);
+    assert!(all[26..].iter().all(|wait| *wait == 30_000));
+    // The first token of a real life ends it, and so does a new grant.
+    waits(&mut life, secs(LIFE), 1);
+    assert!(waits(&mut life, secs(3), 20)[1..].iter().all(|wait| (1800..=2100).contains(wait)));
+    let seq = saving(&life.on(Event::Granted(response(1)), at(0)));
+    let _ = life.on(Event::Saved(seq, true), at(0));
+    assert_eq!(life.short_lives, 0);
+}
+
 #[test]
 fn the_mark_is_on_disk_before_the_refresh_leaves() {
     let mut life = valid();

@@ -44,6 +44,7 @@ CREATE TABLE device (
 ) STRICT;
 
 -- A row: a person wants to pair. The codes are sealed as device_code, user_code and verification_uri_complete.
+-- limit_left_ms: how much of the time limit was left at limit_*; NULL: there is none.
 CREATE TABLE pairing (
     id               INTEGER PRIMARY KEY CHECK (id = 1),
     client_id        TEXT NOT NULL,
@@ -54,7 +55,11 @@ CREATE TABLE pairing (
     interval_ms      INTEGER NOT NULL DEFAULT 0,
     obtained_boot_id TEXT NOT NULL DEFAULT '',
     obtained_boot_us INTEGER NOT NULL DEFAULT 0,
-    obtained_wall_s  INTEGER NOT NULL DEFAULT 0
+    obtained_wall_s  INTEGER NOT NULL DEFAULT 0,
+    limit_left_ms    INTEGER,
+    limit_boot_id    TEXT NOT NULL DEFAULT '',
+    limit_boot_us    INTEGER NOT NULL DEFAULT 0,
+    limit_wall_s     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE item (

@@ -4,7 +4,7 @@
 use super::*;
 use crate::domain::{
     oauth::{ClientSecret, DeviceAuthorization, DeviceCode, TokenResponse, TokenSet, Trouble, UserCode},
-    pairing::CodeOnOffer,
+    pairing::Running,
     secret::Secret,
     time::BootId,
     token::Ending,
@@ -50,7 +50,7 @@ struct Disc {
     tokens: Option<(TokenSet, bool)>,
     ended: Option<Ending>,
     device: Option<DeviceInfo>,
-    pairing: Option<CodeOnOffer>,
+    pairing: Option<Running>,
     provisioned: bool,
 }
 
@@ -63,7 +63,7 @@ impl Disc {
             tokens: self.tokens.clone(),
             ended: self.ended,
             device: self.device.clone(),
-            pairing: self.pairing.clone().map(Some),
+            pairing: self.pairing.clone(),
             ..Loaded::default()
         }
     }
@@ -77,8 +77,14 @@ impl Disc {
         let before = self.clone();
         let mut disk = if full { Disk::Full } else { Disk::Done };
         let event = |disk: Disk| match action {
-            Action::SaveCode(seq, code) => {
-                self.pairing = Some(code);
+            Action::SaveLimit(limit) => {
+                if let Some(running) = &mut self.pairing {
+                    running.limit = Some(limit);
+                }
+                None
+            }
+            Action::SaveCode(seq, code, limit) => {
+                self.pairing = Some(Running { code: Some(code), limit });
                 Some(Event::CodeSaved(seq, disk))
             }
             Action::ErasePairing => {
@@ -261,6 +267,7 @@ impl Walk {
                 self.writes.push_back(Action::EndGrant(ending));
             }
             write @ (Action::SaveCode(..)
+            | Action::SaveLimit(_)
             | Action::ErasePairing
             | Action::MarkRefresh(_)
             | Action::SaveTokens(..)
