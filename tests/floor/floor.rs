@@ -1,13 +1,14 @@
-//! The floor: the least program that stands on what the daemon stands on, so that `tests/measure` can say what the
-//! daemon itself costs.
+//! The floor: the least program that stands on what the daemon stands on, so that `tests/measure` can say what
+//! the daemon itself costs.
 //!
-//! It serves one interface on the system bus, keeps an SQLite database in WAL mode open, has an HTTPS client ready, says
-//! READY=1 and does nothing more.
+//! It serves one interface on the system bus, keeps an SQLite database in WAL mode open, has an HTTPS client
+//! ready, says READY=1 and does nothing more.
 //!
 //! # Decisions
 //!
-//! - Built by the same profile, in the same run, started on the same bus: only ratios mean something on another machine.
+//! - The same profile, the same run, the same bus: only ratios mean something on another machine.
 //! - The client is made at start and makes no request. `Fetch` can make one, so that the linker keeps all of it.
+//! - Mozilla's roots are linked in rather than read from the system: reading them is one of the daemon's choices.
 //! - Everything on the main thread, and nothing is ended in order: it is there to be killed.
 
 use std::error::Error;
