@@ -101,6 +101,7 @@ pub enum Event {
 }
 
 /// What to do.
+#[expect(clippy::large_enum_variant, reason = "one or two at a time, performed at once")]
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the machines' own actions say it")]
 pub enum Action {
