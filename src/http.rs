@@ -1,8 +1,8 @@
 //! The way out: the only file with the HTTP client.
 //!
 //! # Decisions
-//! - reqwest over rustls with ring. Built when first needed: reading the system's certificates costs more than all the
-//!   rest of a start, and a rig that is not paired does not need them.
+//! - reqwest over rustls with ring. Built when needed and dropped when idle: reading the system's certificates costs
+//!   more than all the rest of a start, and keeping them half a megabyte for a request every few hours.
 //! - No redirects, no cookies, no proxies from the environment, bounded bodies, a time-out on everything. A redirect
 //!   from these APIs can only be a captive portal.
 //! - Names are resolved by the system's resolver on blocking threads, at most [`LOOKUPS`] at a time: a network that
@@ -20,6 +20,7 @@ use reqwest::{
 };
 use rustls::{
     CertificateError, ClientConfig, RootCertStore,
+    client::Resumption,
     crypto::ring,
     pki_types::{CertificateDer, pem::PemObject},
 };
@@ -53,8 +54,9 @@ pub trait Transport: Send + Sync + 'static {
         body: PartBody,
     ) -> impl Future<Output = Result<Response, Trouble>> + Send;
 
-    /// Closes idle connections: nothing will be sent for a while.
-    fn rest(&self);
+    /// Closes idle connections and gives their memory back: nothing of this kind will be sent for a while. What is in
+    /// flight goes on.
+    fn rest(&self, connection: Connection);
 }
 
 /// The real client.
@@ -187,9 +189,15 @@ impl Transport for Http {
         read(answer).await
     }
 
-    fn rest(&self) {
+    fn rest(&self, connection: Connection) {
         if let Ok(mut clients) = self.clients.lock() {
-            clients.pooled = None;
+            match connection {
+                Connection::Fresh => clients.fresh = None,
+                Connection::Pooled => clients.pooled = None,
+            }
+            if clients.fresh.is_none() && clients.pooled.is_none() {
+                clients.tls = None;
+            }
         }
     }
 }
@@ -244,7 +252,12 @@ fn tls_config(ca_path: Option<&Path>) -> Result<ClientConfig, String> {
     }
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map(|b| b.with_root_certificates(roots).with_no_client_auth())
+        .map(|b| {
+            let mut config = b.with_root_certificates(roots).with_no_client_auth();
+            // One provider and one storage; the default keeps room for hundreds.
+            config.resumption = Resumption::in_memory_sessions(8);
+            config
+        })
         .map_err(|e| e.to_string())
 }
 

@@ -98,6 +98,11 @@ impl Rig {
         [self.pairing.deadline(), life, whoami, caller].into_iter().flatten().min()
     }
 
+    /// A pairing is going on: the next question to the provider comes soon.
+    pub fn pairing(&self) -> bool {
+        self.pairing.active()
+    }
+
     /// A stop should wait: an answer with tokens may be on its way, or they are not on disk.
     pub fn busy(&self) -> bool {
         self.life.busy() || self.pairing.polling()

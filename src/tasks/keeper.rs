@@ -11,7 +11,7 @@ use crate::{
     link::{Access, ToKeeper},
     provider::{
         Client, Provider,
-        wire::{Request, Response, trouble},
+        wire::{Connection, Request, Response, trouble},
     },
     tasks::{Strongroom, journal},
 };
@@ -121,6 +121,9 @@ impl<T: Transport> Keeper<T> {
         match done.event {
             Some(event) => self.event(event),
             None => self.next_write(),
+        }
+        if self.running.is_empty() && !self.rig.pairing() {
+            self.transport.rest(Connection::Fresh);
         }
         if forgotten {
             self.client = None;

@@ -154,7 +154,7 @@ impl Transport for Cloud {
         panic!("the keeper sends no clips")
     }
 
-    fn rest(&self) {}
+    fn rest(&self, _: crate::provider::wire::Connection) {}
 }
 
 /// A keeper at work.

@@ -22,7 +22,7 @@ use crate::{
     },
     http::Transport,
     link::{Access, Ask, ToKeeper, ToQueue},
-    provider::Provider,
+    provider::{Provider, wire::Connection},
     tasks::Strongroom,
 };
 use answer::answer;
@@ -262,7 +262,8 @@ impl<T: Transport> Uploader<T> {
             Ok(Claim::Over(end)) => self.write_end(end),
             Ok(Claim::Nothing) => {
                 self.nothing_to_do = true;
-                self.transport.rest();
+                self.transport.rest(Connection::Pooled);
+                self.transport.rest(Connection::Fresh);
             }
             Err(e) => {
                 warn!("the queue can't be read: {e}");
