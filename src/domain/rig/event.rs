@@ -104,6 +104,7 @@ pub enum Event {
 #[expect(clippy::large_enum_variant, reason = "one or two at a time, performed at once")]
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the machines' own actions say it")]
+#[expect(clippy::large_enum_variant, reason = "one or two at a time, performed at once")]
 pub enum Action {
     RequestCode(Seq),
     Poll(Seq, DeviceCode),
