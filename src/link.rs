@@ -4,7 +4,7 @@
 //! - Every channel is bounded. A full one makes the caller on the bus wait, not the memory grow.
 use crate::domain::{
     command::{QueueAnswer, QueueCommand, Refusal, RigCommand},
-    oauth::AccessToken,
+    oauth::{AccessToken, Cause},
     view::{ItemNews, QueueView, RigView},
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -17,7 +17,7 @@ pub const DEPTH: usize = 64;
 pub struct Ask<C, R> {
     /// What is asked.
     pub command: C,
-    /// Dropped without an answer only when the daemon stops.
+    /// Dropped without an answer when the daemon stops; what was asked may have been done.
     pub reply: oneshot::Sender<Result<R, Refusal>>,
 }
 
@@ -30,6 +30,8 @@ pub enum ToKeeper {
     Unauthorized(AccessToken),
     /// An API call with this token was accepted.
     Accepted(AccessToken),
+    /// An API call came to nothing.
+    Unreached(Cause),
     /// The provider's `Date`, Unix seconds.
     ServerDate(i64),
     /// Are you alive?

@@ -161,6 +161,7 @@ impl Rig {
                 self.live(token::Event::Unauthorized(used), now, &mut out);
             }
             Event::Unauthorized(_) => {}
+            Event::Unreached(cause) => self.note_trouble(cause),
             Event::Accepted(used) => {
                 self.online = true;
                 self.live(token::Event::Accepted(used), now, &mut out);
@@ -402,12 +403,16 @@ impl Rig {
 
     /// Every answer tells whether the provider itself is there.
     fn note<T>(&mut self, answer: &Result<T, TokenError>) {
-        self.online = match answer {
-            Err(TokenError::Transient(t)) => match t.cause {
-                Cause::Network | Cause::CaptivePortal | Cause::Clock => false,
-                Cause::Provider | Cause::RateLimited => true,
-            },
-            Ok(_) | Err(_) => true,
+        match answer {
+            Err(TokenError::Transient(t)) => self.note_trouble(t.cause),
+            Ok(_) | Err(_) => self.online = true,
+        }
+    }
+
+    fn note_trouble(&mut self, cause: Cause) {
+        self.online = match cause {
+            Cause::Network | Cause::CaptivePortal | Cause::Clock => false,
+            Cause::Provider | Cause::RateLimited => true,
         };
     }
 }

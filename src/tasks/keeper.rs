@@ -140,6 +140,7 @@ impl<T: Transport> Keeper<T> {
             }
             ToKeeper::Unauthorized(token) => self.event(Event::Unauthorized(token)),
             ToKeeper::Accepted(token) => self.event(Event::Accepted(token)),
+            ToKeeper::Unreached(cause) => self.event(Event::Unreached(cause)),
             ToKeeper::ServerDate(date) => self.event(Event::ServerDate(date)),
             ToKeeper::Ping(reply) => drop(reply.send(())),
         }

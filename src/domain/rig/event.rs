@@ -2,8 +2,8 @@
 use crate::domain::{
     command::{Refusal, RigCommand},
     oauth::{
-        AccessToken, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken, TokenError,
-        TokenResponse, TokenSet,
+        AccessToken, Cause, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken,
+        TokenError, TokenResponse, TokenSet,
     },
     pairing::{CodeOnOffer, Running, TimeLimit},
     seq::Seq,
@@ -93,6 +93,8 @@ pub enum Event {
     Unauthorized(AccessToken),
     /// An API call that carried this access token was accepted.
     Accepted(AccessToken),
+    /// An API call came to nothing.
+    Unreached(Cause),
     /// The wall clock was set.
     ClockStepped,
     /// The provider's clock says this many Unix seconds.
@@ -101,7 +103,6 @@ pub enum Event {
 }
 
 /// What to do.
-#[expect(clippy::large_enum_variant, reason = "one or two at a time, performed at once")]
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the machines' own actions say it")]
 #[expect(clippy::large_enum_variant, reason = "one or two at a time, performed at once")]

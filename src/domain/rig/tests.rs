@@ -790,3 +790,15 @@ fn a_stop_waits_for_tokens_and_for_what_may_bring_them() {
     let _ = b.on(Event::TokensSaved(seq, Disk::Full));
     assert!(b.rig.busy());
 }
+
+#[test]
+fn an_upload_that_reaches_nobody_shows_a_rig_without_a_cloud_and_still_paired() {
+    let mut b = Bench::paired();
+    let _ = b.on(Event::Accepted(set(1).access));
+    assert!(b.view().online);
+    assert_eq!(b.on(Event::Unreached(Cause::Network)), []);
+    assert!(!b.view().online);
+    assert_eq!(b.shows().0, State::Paired);
+    assert_eq!(b.on(Event::Unreached(Cause::Provider)), []);
+    assert!(b.view().online, "an error of the provider's own comes from the provider");
+}

@@ -98,9 +98,14 @@ impl<T: Transport> Uploader<T> {
                     }
                     let answer =
                         answer.map_err(upload::CreateError::Transient).and_then(|r| provider.read_asset(&r));
-                    if answer.is_ok() {
-                        let _ = keeper.try_send(ToKeeper::Accepted(access.token));
-                    }
+                    // What the keeper has no room for now it learns from the next call.
+                    let _ = match &answer {
+                        Ok(_) => keeper.try_send(ToKeeper::Accepted(access.token)),
+                        Err(upload::CreateError::Transient(t)) => {
+                            keeper.try_send(ToKeeper::Unreached(t.cause))
+                        }
+                        Err(_) => Ok(()),
+                    };
                     Done::Machine(upload::Event::Created(seq, answer))
                 }));
             }
