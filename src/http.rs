@@ -238,7 +238,12 @@ async fn read(mut answer: reqwest::Response) -> Result<Response, Trouble> {
 
 fn tls_config(ca_path: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let bundle = openssl_probe::probe().cert_file.and_then(|path| CertificateDer::pem_file_iter(path).ok());
+    match bundle {
+        // One at a time: all of them at once would leave four hundred kilobytes of holes in the heap for good.
+        Some(certs) => certs.filter_map(Result::ok).for_each(|cert| drop(roots.add(cert))),
+        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
     if let Some(path) = ca_path {
         let unreadable = |e| format!("certificate file {}: {e}", path.display());
         for cert in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
