@@ -52,6 +52,18 @@ impl Store {
     }
 }
 
+/// A daemon that was just killed holds its lock until the kernel has taken it apart, and so does a child between its
+/// fork and its exec: a moment's patience, then the answer.
+fn take(lock: &File) -> rustix::io::Result<()> {
+    for _ in 0..50 {
+        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(Duration::from_millis(10)),
+            taken => return taken,
+        }
+    }
+    flock(lock, FlockOperation::NonBlockingLockExclusive)
+}
+
 fn directory(dir: &Path) -> Result<File, StoreError> {
     let file = |e: io::Error| StoreError::file(dir, &e);
     if !dir.exists() {
@@ -59,7 +71,7 @@ fn directory(dir: &Path) -> Result<File, StoreError> {
         fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(file)?;
     }
     let lock = File::open(dir).map_err(file)?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+    match take(&lock) {
         Err(rustix::io::Errno::WOULDBLOCK) => {
             Err(StoreError::Io(format!("{} is in use by another rigpostd", dir.display())))
         }
