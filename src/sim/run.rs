@@ -78,10 +78,14 @@ pub async fn run(args: Args) -> Result<(), String> {
     if let Some(path) = &args.ready_file {
         write_whole(path, &format!("{}\n", sim.url().as_str().trim_end_matches('/')))?;
     }
+    let mut printed = Printed::default();
     tokio::select! {
-        () = print_events(&sim, args.quiet) => {}
+        () = printed.follow(&sim), if !args.quiet => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+    if !args.quiet {
+        printed.catch_up(&sim);
     }
     for violation in sim.violations() {
         say(&format!("protocol violation: {violation}"));
@@ -120,25 +124,34 @@ fn greet(args: &Args, sim: &Sim) {
 }
 
 /// One line per event; never ends.
-async fn print_events(sim: &Sim, quiet: bool) {
-    if quiet {
-        std::future::pending::<()>().await;
-    }
-    let mut news = sim.app.journal.watch();
-    let (mut printed, mut violations) = (0, 0);
-    loop {
-        news.borrow_and_update();
-        for event in sim.log_since(printed) {
-            printed = event.n;
+/// What has been printed so far.
+#[derive(Default)]
+struct Printed {
+    events: u64,
+    violations: usize,
+}
+
+impl Printed {
+    fn catch_up(&mut self, sim: &Sim) {
+        for event in sim.log_since(self.events) {
+            self.events = event.n;
             say(&event.to_string());
         }
         let all = sim.violations();
-        for violation in all.iter().skip(violations) {
+        for violation in all.iter().skip(self.violations) {
             say(&format!("       !  {violation}"));
         }
-        violations = all.len();
-        if news.changed().await.is_err() {
-            return;
+        self.violations = all.len();
+    }
+
+    async fn follow(&mut self, sim: &Sim) {
+        let mut news = sim.app.journal.watch();
+        loop {
+            news.borrow_and_update();
+            self.catch_up(sim);
+            if news.changed().await.is_err() {
+                return;
+            }
         }
     }
 }

@@ -39,6 +39,18 @@ async fn it_says_where_it_is_and_ends_when_told() {
     for status in [503, 200] {
         assert_eq!(trusting.get(format!("{url}/health")).send().await.unwrap().status(), status);
     }
+    // The second answer may be here before the simulator has noted that it is out.
+    let noted = async {
+        loop {
+            let log =
+                trusting.get(format!("{url}/_sim/log?since=0")).send().await.unwrap().text().await.unwrap();
+            if log.matches("replied").count() >= 2 {
+                return;
+            }
+            pass(10).await;
+        }
+    };
+    timeout(PATIENCE, noted).await.unwrap();
     let pid = Pid::from_raw(i32::try_from(program.id().unwrap()).unwrap()).unwrap();
     kill_process(pid, Signal::TERM).unwrap();
     let ended = timeout(PATIENCE, program.wait_with_output()).await.unwrap().unwrap();
