@@ -32,6 +32,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -65,6 +66,7 @@ pub struct Http {
     user_agent: String,
     clients: Mutex<Clients>,
     names: Arc<Names>,
+    open: CancellationToken,
 }
 
 /// Look-ups at a time.
@@ -95,14 +97,21 @@ struct Clients {
 }
 
 impl Http {
-    /// Costs nothing until the first request. `ca_path`: a PEM file of certificates to trust besides the system's.
+    /// Shut until [`Http::open`], and costs nothing until the first request. `ca_path`: a PEM file of certificates to trust besides the system's.
     pub fn new(ca_path: Option<PathBuf>, version: &str) -> Http {
         Http {
             ca_path,
             user_agent: format!("rigpost/{version}"),
             clients: Mutex::default(),
             names: Arc::new(Names(Arc::new(Semaphore::new(LOOKUPS)))),
+            open: CancellationToken::new(),
         }
+    }
+
+    /// The daemon is up: requests may leave. Those that came before have waited, because building a client takes longer
+    /// than all the rest of a start.
+    pub fn open(&self) {
+        self.open.cancel();
     }
 
     fn client(&self, connection: Connection) -> Result<Client, Trouble> {
@@ -152,6 +161,7 @@ impl Http {
 
 impl Transport for Http {
     async fn send(&self, request: Request) -> Result<Response, Trouble> {
+        self.open.cancelled().await;
         let client = self.client(request.connection)?;
         let mut builder = if request.post { client.post(request.url) } else { client.get(request.url) };
         for (name, value) in &request.headers {
@@ -179,6 +189,7 @@ impl Transport for Http {
         length: u64,
         body: PartBody,
     ) -> Result<Response, Trouble> {
+        self.open.cancelled().await;
         let client = self.client(Connection::Pooled)?;
         let timeout = Duration::from_secs(60 + length / SLOWEST_BYTES_PER_SECOND);
         let mut builder = client.put(url.expose()).timeout(timeout).header(header::CONTENT_LENGTH, length);

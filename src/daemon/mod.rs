@@ -69,6 +69,7 @@ struct Parts {
     uploader: Uploader<Http>,
     rig: watch::Receiver<RigView>,
     queue: watch::Receiver<QueueView>,
+    transport: Arc<Http>,
 }
 
 /// Runs until SIGTERM or SIGINT. `client_id`: the identity that the configuration names, resolved.
@@ -78,7 +79,7 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     info!(version = VERSION, "starting");
-    let Parts { desk, keeper, uploader, mut rig, queue } = wire(&settings, client_id, &clock)?;
+    let Parts { desk, keeper, uploader, mut rig, queue, transport } = wire(&settings, client_id, &clock)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let (keeper_stop, uploader_stop) = (stop.clone(), stop.clone());
@@ -99,6 +100,7 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
     let up = bus.is_some();
     if let Some(bus) = bus {
         notify.ready(&status_line(&rig.borrow(), &queue.borrow()));
+        transport.open();
         let (bus_stop, bus_failure) = (stop.clone(), bus_failed.clone());
         tasks.spawn(async move {
             if let Err(why) = bus.run(bus_stop).await {
@@ -190,7 +192,7 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
             parallel_parts: settings.queue.parallel_parts,
         },
         provider,
-        transport,
+        transport.clone(),
         room,
         clock.clone(),
         queue_inbox,
@@ -201,7 +203,7 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
         seed ^ 3,
     );
     let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
-    Ok(Parts { desk, keeper, uploader, rig, queue })
+    Ok(Parts { desk, keeper, uploader, rig, queue, transport })
 }
 
 /// Keeps `systemctl status` truthful, and the watchdog fed while every task answers. Never returns.
