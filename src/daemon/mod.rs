@@ -100,7 +100,6 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
     let up = bus.is_some();
     if let Some(bus) = bus {
         notify.ready(&status_line(&rig.borrow(), &queue.borrow()));
-        transport.open();
         let (bus_stop, bus_failure) = (stop.clone(), bus_failed.clone());
         tasks.spawn(async move {
             if let Err(why) = bus.run(bus_stop).await {
@@ -109,6 +108,7 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
             "bus"
         });
     }
+    transport.open();
     let ended = tokio::select! {
         () = std::future::ready(()), if !up => None,
         ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
