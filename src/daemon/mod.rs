@@ -98,8 +98,9 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
     };
     let bus_failed = Arc::new(OnceLock::new());
     let up = bus.is_some();
+    let status = status_line(&rig.borrow(), &queue.borrow());
     if let Some(bus) = bus {
-        notify.ready(&status_line(&rig.borrow(), &queue.borrow()));
+        notify.ready(&status);
         let (bus_stop, bus_failure) = (stop.clone(), bus_failed.clone());
         tasks.spawn(async move {
             if let Err(why) = bus.run(bus_stop).await {
@@ -112,7 +113,7 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
     let ended = tokio::select! {
         () = std::future::ready(()), if !up => None,
         ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
-        () = supervise(&notify, &desk, &clock, rig, queue) => None,
+        () = supervise(&notify, &desk, &clock, rig, queue, status) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
@@ -206,15 +207,16 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
     Ok(Parts { desk, keeper, uploader, rig, queue, transport })
 }
 
-/// Keeps `systemctl status` truthful, and the watchdog fed while every task answers. Never returns.
+/// Keeps `systemctl status` truthful, and the watchdog fed while every task answers. `told`: the status line that systemd
+/// has. Never returns.
 async fn supervise(
     notify: &Notify,
     desk: &Desk,
     clock: &Clock,
     mut rig: watch::Receiver<RigView>,
     mut queue: watch::Receiver<QueueView>,
+    mut told: String,
 ) {
-    let mut told = String::new();
     let mut feed_at = notify.watchdog().map(|every| clock.now().boot + every);
     loop {
         let line = status_line(&rig.borrow_and_update(), &queue.borrow_and_update());

@@ -36,13 +36,6 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// The word in the configuration and in `Device.Provider`.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Provider::FrameIo(_) => "frameio",
-        }
-    }
-
     /// RFC 8628 §3.1.
     pub fn device_authorization_request(&self, client: &Client) -> Request {
         match self {
