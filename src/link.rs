@@ -4,6 +4,7 @@
 //! - Every channel is bounded. A full one makes the caller on the bus wait, not the memory grow.
 use crate::domain::{
     command::{QueueAnswer, QueueCommand, Refusal, RigCommand},
+    item::ItemId,
     oauth::{AccessToken, Cause},
     view::{ItemNews, QueueView, RigView},
 };
@@ -34,6 +35,8 @@ pub enum ToKeeper {
     Unreached(Cause),
     /// The provider's `Date`, Unix seconds.
     ServerDate(i64),
+    /// A network interface, address or route appeared: what waits for a better time is tried now.
+    NetworkUp,
     /// Are you alive?
     Ping(oneshot::Sender<()>),
 }
@@ -43,6 +46,10 @@ pub enum ToKeeper {
 pub enum ToQueue {
     /// A person asks.
     Ask(Ask<QueueCommand, QueueAnswer>),
+    /// A media source has put these into the queue.
+    Found(Vec<ItemId>),
+    /// A network interface, address or route appeared: what waits for a better time is tried now.
+    NetworkUp,
     /// Are you alive?
     Ping(oneshot::Sender<()>),
 }
@@ -54,6 +61,8 @@ pub struct Access {
     pub token: AccessToken,
     /// The project that clips go to.
     pub project_id: String,
+    /// Somebody has paused the device in the project: no new clip is begun.
+    pub paused: bool,
 }
 
 /// The bus's side.

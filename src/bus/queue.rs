@@ -5,7 +5,7 @@ use crate::{
         options::{self, Options},
     },
     domain::{
-        command::{QueueAnswer, QueueCommand, Refusal},
+        command::{AddWish, QueueAnswer, QueueCommand, Refusal},
         item::{Item, ItemId, shown},
         view::{QueueView, Sending},
     },
@@ -58,10 +58,12 @@ impl Queue {
             }
         }
         let paths = paths.into_iter().map(PathBuf::from).collect();
-        let command = QueueCommand::Add { paths, priority: priority.unwrap_or(0), name };
+        let command = QueueCommand::Add { paths, wish: AddWish { priority, name, ..AddWish::default() } };
         match self.desk.ask_queue(command).await? {
             QueueAnswer::Ids(ids) => Ok(ids.into_iter().map(|id| id.0).collect()),
-            QueueAnswer::Done | QueueAnswer::Page(..) => Ok(vec![]),
+            QueueAnswer::Done | QueueAnswer::Page(..) | QueueAnswer::Receipt(_) | QueueAnswer::Count(_) => {
+                Ok(vec![])
+            }
         }
     }
 
@@ -114,7 +116,9 @@ impl Queue {
             QueueAnswer::Page(items, total) => {
                 Ok((items.iter().map(dict).collect(), u32::try_from(total).unwrap_or(u32::MAX)))
             }
-            QueueAnswer::Done | QueueAnswer::Ids(_) => Ok((vec![], 0)),
+            QueueAnswer::Done | QueueAnswer::Ids(_) | QueueAnswer::Receipt(_) | QueueAnswer::Count(_) => {
+                Ok((vec![], 0))
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What people ask of the rig, and the ways it says no.
 use crate::domain::{
-    item::{Item, ItemId, ItemState},
+    item::{Item, ItemId, ItemState, Receipt},
     oauth::ClientSecret,
 };
 use std::{path::PathBuf, time::Duration};
@@ -30,10 +30,8 @@ pub enum QueueCommand {
     Add {
         /// Absolute paths.
         paths: Vec<PathBuf>,
-        /// Larger goes first.
-        priority: i32,
-        /// Instead of the file's own name; only for a single path.
-        name: Option<String>,
+        /// What else was said of them.
+        wish: AddWish,
     },
     /// Page through the items.
     List {
@@ -48,8 +46,40 @@ pub enum QueueCommand {
     Cancel(Vec<ItemId>),
     /// Put items back.
     Retry(Vec<ItemId>),
-    /// Stop or go on sending.
+    /// Send held items to the project that is paired now.
+    Release(Vec<ItemId>),
+    /// Larger goes first.
+    SetPriority(Vec<ItemId>, i32),
+    /// Take what is over off the list: these states (of `done`, `failed`, `cancelled`), or these items.
+    Clear {
+        /// Every item in one of these.
+        states: Vec<ItemState>,
+        /// These items; not what waits or is being sent.
+        ids: Vec<ItemId>,
+    },
+    /// What was delivered.
+    Receipt(ItemId),
+    /// Stop or go on sending; a person's wish that survives restarts.
     SetPaused(bool),
+    /// Nothing is sent while the camera records; ends with the daemon at the latest.
+    SetRecording(bool),
+    /// Bytes per second for file data; 0: no limit. Survives restarts.
+    SetBandwidthLimit(u64),
+}
+
+/// What a caller may say with the paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AddWish {
+    /// Larger goes first; `None`: as the file's class says.
+    pub priority: Option<i32>,
+    /// Instead of the file's own name; only for a single path.
+    pub name: Option<String>,
+    /// The writers of the files are done: nothing needs to settle.
+    pub closed: bool,
+    /// Which camera or recorder behind this rig; 0 where there is only one.
+    pub channel: u8,
+    /// The user who asks.
+    pub uid: u32,
 }
 
 /// The queue's answer.
@@ -61,6 +91,10 @@ pub enum QueueAnswer {
     Ids(Vec<ItemId>),
     /// A page, and how many there are in all.
     Page(Vec<Item>, u64),
+    /// What was delivered.
+    Receipt(Box<Receipt>),
+    /// How many.
+    Count(u64),
 }
 
 /// Every way a command is refused; each is one D-Bus error. Texts are for people: no secret, no URL with a query.

@@ -77,8 +77,42 @@ pub struct FileFacts {
     pub ino: u64,
 }
 
+/// What becomes of clips that were made before the pairing they would be sent under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BeforePairing {
+    /// They are sent like the others.
+    #[default]
+    Queue,
+    /// They are held until a person releases them.
+    Ask,
+    /// They are listed as cancelled and never sent, unless a person asks for them.
+    Ignore,
+}
+
+impl BeforePairing {
+    /// The word in the configuration and in the database; also the `reason` of items that are held or cancelled for it
+    /// is always `before-pairing`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BeforePairing::Queue => "queue",
+            BeforePairing::Ask => "ask",
+            BeforePairing::Ignore => "ignore",
+        }
+    }
+}
+
+impl FromStr for BeforePairing {
+    type Err = ();
+    fn from_str(s: &str) -> Result<BeforePairing, ()> {
+        [BeforePairing::Queue, BeforePairing::Ask, BeforePairing::Ignore]
+            .into_iter()
+            .find(|policy| policy.as_str() == s)
+            .ok_or(())
+    }
+}
+
 /// A file that passed the door.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewItem {
     /// Absolute; may be any bytes.
     pub path: PathBuf,
@@ -88,8 +122,20 @@ pub struct NewItem {
     pub filetype: String,
     /// As seen at the door.
     pub facts: FileFacts,
+    /// The class it fell in (`proxy`, `audio`, ...), for people; empty where nobody said.
+    pub class: String,
     /// Larger goes first.
     pub priority: i32,
+    /// Which camera or recorder behind this rig made it (contract §5.6); 0 where there is only one.
+    pub channel: u8,
+    /// The name of the media source that found it; `None`: somebody asked for it.
+    pub source: Option<String>,
+    /// The user who asked for it; 0 for what a source found.
+    pub uid: u32,
+    /// What becomes of it when it was made before the pairing.
+    pub before_pairing: BeforePairing,
+    /// Its writer is known to be done. Otherwise it must be seen unchanged once more before it is sent.
+    pub settled: bool,
     /// The project that was paired; `None`: bound to the next one that is.
     pub project_id: Option<String>,
     /// When the clip was made, as far as the rig can tell.
@@ -130,6 +176,44 @@ pub struct Asset {
     pub created: Now,
     /// Numbers of the parts that are confirmed, ascending, from 0.
     pub finished: Vec<u32>,
+}
+
+/// What the bytes of one part were, computed while they were read for sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartDigest {
+    /// For comparing with the storage's ETag; `None` where that is known to be none.
+    pub md5: Option<[u8; 16]>,
+    /// XXH64 with seed 0.
+    pub xxh64: u64,
+}
+
+/// What was delivered, so that anybody can check it against the file later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The item as it is now.
+    pub item: Item,
+    /// When the last part was confirmed.
+    pub delivered: Now,
+    /// Bytes in every part but the last.
+    pub chunk_size: u64,
+    /// XXH64 of each part, in byte order.
+    pub parts: Vec<u64>,
+    /// One number for the file: see [`file_digest`].
+    pub digest: u64,
+}
+
+/// XXH64 of the whole file where it was sent in one part, else XXH64 over the parts' digests, each as eight bytes, most
+/// significant first. Parts are read once, in parallel and in any order, and some before a power cut: a plain digest of
+/// the whole file would need a second reading.
+pub fn file_digest(parts: &[u64]) -> u64 {
+    match parts {
+        [one] => *one,
+        many => {
+            let mut hash = xxhash_rust::xxh64::Xxh64::new(0);
+            many.iter().for_each(|part| hash.update(&part.to_be_bytes()));
+            hash.digest()
+        }
+    }
 }
 
 impl Asset {

@@ -2,6 +2,7 @@
 pub mod backoff;
 pub mod command;
 pub mod item;
+pub mod ledger;
 pub mod oauth;
 pub mod pairing;
 pub mod rig;

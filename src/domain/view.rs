@@ -161,6 +161,10 @@ pub struct Sending {
 pub struct QueueView {
     /// A person has paused sending.
     pub paused: bool,
+    /// The camera records, and asked that nothing be sent meanwhile.
+    pub recording: bool,
+    /// Bytes per second for file data; 0: no limit.
+    pub bandwidth_limit: u64,
     /// Kept by the store.
     pub counters: Counters,
     /// Bytes per second now.

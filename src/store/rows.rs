@@ -29,6 +29,7 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         project_id: row.get(9)?,
         created: now(row, 10)?,
         added: now(row, 13)?,
+        ..NewItem::default()
     };
     Ok(Item {
         id: item_id(row, 0)?,

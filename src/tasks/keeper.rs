@@ -142,6 +142,8 @@ impl<T: Transport> Keeper<T> {
             ToKeeper::Accepted(token) => self.event(Event::Accepted(token)),
             ToKeeper::Unreached(cause) => self.event(Event::Unreached(cause)),
             ToKeeper::ServerDate(date) => self.event(Event::ServerDate(date)),
+            // Its own timers are near enough.
+            ToKeeper::NetworkUp => {}
             ToKeeper::Ping(reply) => drop(reply.send(())),
         }
     }
@@ -269,10 +271,11 @@ impl<T: Transport> Keeper<T> {
             }
             changed
         });
-        let access = self
-            .rig
-            .access()
-            .map(|(token, device)| Access { token: token.clone(), project_id: device.project_id.clone() });
+        let access = self.rig.access().map(|(token, device)| Access {
+            token: token.clone(),
+            project_id: device.project_id.clone(),
+            paused: false,
+        });
         self.access.send_if_modified(|old| {
             let changed = *old != access;
             if changed {

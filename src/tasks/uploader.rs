@@ -309,6 +309,11 @@ impl<T: Transport> Uploader<T> {
     fn message(&mut self, message: ToQueue) {
         match message {
             ToQueue::Ping(reply) => drop(reply.send(())),
+            ToQueue::Found(_) => self.nothing_to_do = false,
+            ToQueue::NetworkUp => {
+                self.retry_at = None;
+                self.aside.clear();
+            }
             ToQueue::Ask(Ask { command, reply }) => {
                 let (room, settings) = (self.room.clone(), self.settings.clone());
                 self.prepare(&command);
@@ -346,7 +351,14 @@ impl<T: Transport> Uploader<T> {
                 self.retry_at = None;
                 self.aside.clear();
             }
-            QueueCommand::Add { .. } | QueueCommand::List { .. } => {}
+            QueueCommand::Add { .. }
+            | QueueCommand::List { .. }
+            | QueueCommand::Release(_)
+            | QueueCommand::SetPriority(..)
+            | QueueCommand::Clear { .. }
+            | QueueCommand::Receipt(_)
+            | QueueCommand::SetRecording(_)
+            | QueueCommand::SetBandwidthLimit(_) => {}
         }
     }
 

@@ -102,6 +102,7 @@ pub(crate) fn clip(n: u64, project: Option<&str>) -> NewItem {
         project_id: project.map(str::to_owned),
         created: at(n),
         added: at(n + 1),
+        ..NewItem::default()
     }
 }
 

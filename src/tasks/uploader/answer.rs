@@ -3,7 +3,7 @@ use super::UploaderSettings;
 use crate::{
     clock::Clock,
     domain::{
-        command::{QueueAnswer, QueueCommand, Refusal},
+        command::{AddWish, QueueAnswer, QueueCommand, Refusal},
         item::{Item, ItemId, NewItem, shown},
         time::Now,
     },
@@ -24,8 +24,8 @@ pub(super) async fn answer(
     command: QueueCommand,
 ) -> (Result<QueueAnswer, Refusal>, Vec<Item>) {
     let (answer, ids) = match command {
-        QueueCommand::Add { paths, priority, name } => {
-            let added = add(room, settings, clock.now(), paths, priority, name).await;
+        QueueCommand::Add { paths, wish } => {
+            let added = add(room, settings, clock.now(), paths, wish).await;
             let ids = added.as_ref().cloned().unwrap_or_default();
             (added.map(QueueAnswer::Ids), ids)
         }
@@ -36,6 +36,14 @@ pub(super) async fn answer(
         QueueCommand::Cancel(ids) => (done(room.cancel(&ids).await), ids),
         QueueCommand::Retry(ids) => (done(room.retry(&ids).await), ids),
         QueueCommand::SetPaused(paused) => (done(room.set_paused(paused).await), vec![]),
+        QueueCommand::Release(_)
+        | QueueCommand::SetPriority(..)
+        | QueueCommand::Clear { .. }
+        | QueueCommand::Receipt(_)
+        | QueueCommand::SetRecording(_)
+        | QueueCommand::SetBandwidthLimit(_) => {
+            (Err(Refusal::NotAllowed("this version can't do that yet".to_owned())), vec![])
+        }
     };
     let told = answer.is_ok() && (1..=MAX_TOLD).contains(&ids.len());
     let changed = if told { room.items(&ids).await } else { vec![] };
@@ -47,12 +55,11 @@ async fn add(
     settings: UploaderSettings,
     now: Now,
     paths: Vec<PathBuf>,
-    priority: i32,
-    name: Option<String>,
+    wish: AddWish,
 ) -> Result<Vec<ItemId>, Refusal> {
     let (dirs, max_items) = (settings.media_dirs, settings.max_items);
     let items = tokio::task::spawn_blocking(move || {
-        let door = |p| door(&dirs, p, priority, name.clone(), now);
+        let door = |p| door(&dirs, p, &wish, now);
         paths.into_iter().map(door).collect::<Result<Vec<_>, _>>()
     });
     let items = items.await.map_err(|_| Refusal::Stopping)??;
@@ -64,17 +71,23 @@ fn done(outcome: Result<(), StoreError>) -> Result<QueueAnswer, Refusal> {
 }
 
 /// The door: a path becomes an item, or is refused by name. The store binds it to the project. Blocks on the disk.
-fn door(
-    dirs: &[PathBuf],
-    path: PathBuf,
-    priority: i32,
-    name: Option<String>,
-    now: Now,
-) -> Result<NewItem, Refusal> {
+fn door(dirs: &[PathBuf], path: PathBuf, wish: &AddWish, now: Now) -> Result<NewItem, Refusal> {
     let (_, facts) = open_beneath(dirs, &path)?;
     let own_name = || path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default();
-    let name = name.unwrap_or_else(own_name);
+    let name = wish.name.clone().unwrap_or_else(own_name);
     let filetype = mime_guess::from_path(&path).first_raw().unwrap_or("application/octet-stream").to_owned();
     let created = made(&facts, now);
-    Ok(NewItem { name, filetype, facts, priority, project_id: None, created, added: now, path })
+    Ok(NewItem {
+        name,
+        filetype,
+        facts,
+        priority: wish.priority.unwrap_or_default(),
+        channel: wish.channel,
+        uid: wish.uid,
+        settled: wish.closed,
+        created,
+        added: now,
+        path,
+        ..NewItem::default()
+    })
 }
