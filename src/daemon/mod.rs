@@ -42,6 +42,8 @@ use tracing::{error, info, warn};
 pub use logging::start as start_logging;
 pub use memory::seclude;
 
+/// A file that has not changed for this long is taken to be whole.
+const SETTLE: Duration = Duration::from_secs(3);
 /// The daemon's version, semantic versioning.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// A refresh in flight is seen through for this long; shorter than systemd's patience.
@@ -191,6 +193,8 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
             media_dirs: settings.queue.media_dirs.clone(),
             max_items: settings.queue.max_items,
             parallel_parts: settings.queue.parallel_parts,
+            settle: SETTLE,
+            clock_floor: floor,
         },
         provider,
         transport.clone(),

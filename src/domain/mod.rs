@@ -1,6 +1,8 @@
 //! The pure core: what the words mean and what follows from what. No clock, no socket, no file, no runtime.
 pub mod backoff;
 pub mod command;
+pub mod dispatch;
+pub mod etag;
 pub mod item;
 pub mod ledger;
 pub mod oauth;

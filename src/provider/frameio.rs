@@ -222,12 +222,15 @@ impl FrameIo {
     }
 
     pub(super) fn create_asset_request(&self, token: &AccessToken, asset: &AssetRequest) -> Request {
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "name": asset.name,
             "filetype": asset.filetype,
             "filesize": asset.size,
             "offset": asset.offset.as_secs(),
         });
+        if asset.channel != 0 {
+            body["channel"] = asset.channel.into();
+        }
         let json = Zeroizing::new(body.to_string().into_bytes());
         self.api("asset creation", "/v2/devices/assets", token, Some(json))
     }
@@ -357,10 +360,10 @@ fn refused_asset(d: &Detailed) -> CreateError {
             CreateError::RecordedWhilePaused
         }
         400 | 422 => CreateError::Refused(d.to_string()),
-        // The plan's limit: no clip will be taken before a person has acted.
-        402 => CreateError::Transient(trouble(Cause::Provider, d.to_string(), None)),
-        // Permission, something gone, another conflict: maybe this clip's own, and a person has to act.
-        _ => CreateError::Forbidden(d.to_string()),
+        // The plan's limit, permission, the project gone: no clip will be taken before a person has acted.
+        402..=404 => CreateError::Forbidden(d.to_string()),
+        // Maybe this clip's own.
+        _ => CreateError::Conflict(d.to_string()),
     }
 }
 
