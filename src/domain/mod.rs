@@ -3,6 +3,7 @@ pub mod backoff;
 pub mod command;
 pub mod item;
 pub mod oauth;
+pub mod pace;
 pub mod pairing;
 pub mod rig;
 pub mod secret;
