@@ -6,6 +6,7 @@ pub mod etag;
 pub mod item;
 pub mod ledger;
 pub mod oauth;
+pub mod pace;
 pub mod pairing;
 pub mod rig;
 pub mod secret;

@@ -120,7 +120,7 @@ impl<T: Transport> Uploader<T> {
         self.running.push(Box::pin(async move { Done::Ended(write(&room, end, now).await) }));
     }
 
-    pub(super) async fn ended(&mut self, ended: Result<Item, End>) {
+    pub(super) async fn ended(&mut self, ended: Result<Box<Item>, End>) {
         self.ending -= 1;
         match ended {
             Ok(item) => {
@@ -151,7 +151,7 @@ async fn last_look(item: Item, dirs: Vec<PathBuf>) -> End {
     }
 }
 
-async fn write(room: &Strongroom, end: End, now: Now) -> Result<Item, End> {
+async fn write(room: &Strongroom, end: End, now: Now) -> Result<Box<Item>, End> {
     if let Some(facts) = end.refaced
         && let Err(e) = room.reface(end.id, facts).await
     {
@@ -168,7 +168,7 @@ async fn write(room: &Strongroom, end: End, now: Now) -> Result<Item, End> {
                 }
                 ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Cancelled => {}
             }
-            Ok(item)
+            Ok(Box::new(item))
         }
         Err(e) => {
             warn!(item = end.id.0, "the end of a turn can't be written yet: {e}");

@@ -11,9 +11,9 @@ use crate::{
         time::{BootTime, Now, WallTime},
         upload::{self, Action, AssetRequest, Confirmed, CreateError, PartError, Upload},
     },
-    http::Transport,
+    http::{PutError, Transport},
     link::{Access, ToKeeper},
-    media::{PartBody, PartWatch},
+    media::{Checks, PartBody, PartWatch},
     provider::{Provider, wire::trouble},
     store::StoreError,
     tasks::Strongroom,
@@ -30,6 +30,9 @@ use tracing::warn;
 
 /// Assets are asked for no more often: the provider allows five in a second to all devices of one person.
 const CREATE_EVERY: Duration = Duration::from_millis(250);
+
+/// A connection that ends before this much of a part has left, without an answer, was perhaps not wanted.
+const EARLY: u64 = 1 << 20;
 
 /// One item that has its turn.
 pub(super) struct Turn {
@@ -161,19 +164,24 @@ impl<T: Transport> Uploader<T> {
         let url = url.clone();
         let watch = Arc::new(PartWatch::default());
         turn.parts.insert(n, OnTheWay { watch: watch.clone(), shown: 0 });
-        let body = PartBody::new(turn.file.clone(), from, len, watch.clone());
+        let (checks, pacer) = (Checks { md5: self.etags.wants_md5() }, self.pacer.clone());
+        let body = PartBody::new(turn.file.clone(), from, len, checks, watch.clone(), pacer);
         let headers = self.provider.part_headers(&turn.item.new.filetype);
         let (transport, provider) = (self.transport.clone(), self.provider.clone());
         let dropped = turn.dropped.clone();
         self.running.push(Box::pin(async move {
             let sent = dropped.run_until_cancelled(transport.put(&url, headers, len, body)).await;
-            let sent = sent.unwrap_or_else(|| Err(trouble(Cause::Network, "cancelled", None)));
+            let cancelled = || PutError { trouble: trouble(Cause::Network, "cancelled", None), sent: 0 };
+            let sent = sent.unwrap_or_else(|| Err(cancelled()));
             let answer = match sent {
-                Ok(r) => provider.read_part(&r).map(|()| Confirmed { etag: r.etag, digest: None }),
+                Ok(r) => provider.read_part(&r).map(|()| Confirmed { etag: r.etag, digest: watch.digest() }),
                 Err(_) if watch.broken.load(Relaxed) => {
                     Err(PartError::File("changed", "the file became shorter or can't be read".to_owned()))
                 }
-                Err(t) => Err(PartError::Transient(t)),
+                Err(e) if e.trouble.maybe_applied && e.sent < EARLY.min(len) => {
+                    Err(PartError::CutEarly(e.trouble))
+                }
+                Err(e) => Err(PartError::Transient(e.trouble)),
             };
             Done::PartSent(id, n, answer)
         }));
