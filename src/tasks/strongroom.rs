@@ -39,11 +39,6 @@ pub struct Strongroom {
     usable: Mutex<bool>,
 }
 
-pub struct Glance {
-    pub counters: Counters,
-    pub paused: bool,
-    pub bandwidth_limit: u64,
-}
 type Known = (Loaded, Protection, Option<Client>);
 
 impl Strongroom {
@@ -253,21 +248,12 @@ impl Strongroom {
     }
 
     /// The counts, and whether a person has paused sending; `None` while the store can't be read.
-    pub async fn queue_glance(&self) -> Option<Glance> {
-        self.store().ok()?.glance().await.ok().map(|(counters, paused)| Glance {
-            counters,
-            paused,
-            bandwidth_limit: 0,
-        })
+    pub async fn queue_glance(&self) -> Option<(Counters, bool)> {
+        self.store().ok()?.glance().await.ok()
     }
 
     /// The next item of this project.
-    pub async fn claim(
-        &self,
-        project_id: &str,
-        waiting: &[ItemId],
-        _above: Option<i32>,
-    ) -> Result<Option<Item>, StoreError> {
+    pub async fn claim(&self, project_id: &str, waiting: &[ItemId]) -> Result<Option<Item>, StoreError> {
         self.store()?.claim(project_id, waiting).await
     }
 
@@ -294,7 +280,6 @@ impl Strongroom {
         n: u32,
         etag: &str,
         bytes: u64,
-        _digest: Option<crate::domain::item::PartDigest>,
     ) -> Result<(), StoreError> {
         self.store()?.finish_part(id, asset, n, etag, bytes).await
     }
@@ -306,7 +291,6 @@ impl Strongroom {
         to: ItemState,
         reason: &str,
         detail: &str,
-        _now: crate::domain::time::Now,
     ) -> Result<Item, StoreError> {
         self.store()?.finish(id, to, reason, detail).await
     }
@@ -342,31 +326,6 @@ impl Strongroom {
     /// Puts items back.
     pub async fn retry(&self, ids: &[ItemId]) -> Result<(), StoreError> {
         self.store()?.retry(ids).await.map(drop)
-    }
-
-    pub async fn release(&self, _ids: &[ItemId]) -> Result<(), StoreError> {
-        todo!()
-    }
-    pub async fn set_priority(&self, _ids: &[ItemId], _to: i32) -> Result<(), StoreError> {
-        todo!()
-    }
-    pub async fn clear(&self, _s: &[ItemState], _ids: &[ItemId]) -> Result<u64, StoreError> {
-        todo!()
-    }
-    pub async fn receipt(&self, _id: ItemId) -> Result<Option<crate::domain::item::Receipt>, StoreError> {
-        todo!()
-    }
-    pub async fn set_bandwidth_limit(&self, _l: u64) -> Result<(), StoreError> {
-        todo!()
-    }
-    pub async fn reface(&self, _id: ItemId, _f: crate::domain::item::FileFacts) -> Result<(), StoreError> {
-        Ok(())
-    }
-    pub async fn boot_wall(
-        &self,
-        _id: crate::domain::time::BootId,
-    ) -> Option<crate::domain::ledger::BootWall> {
-        None
     }
 
     /// Remembers the person's wish.
