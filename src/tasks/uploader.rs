@@ -72,7 +72,8 @@ enum Done {
     Claimed(Option<i32>, Result<Option<Box<Opened>>, Refusal>),
     Machine(ItemId, upload::Event),
     PartSent(ItemId, u32, Result<upload::Confirmed, upload::PartError>),
-    Ended(Result<Box<Item>, End>),
+    /// The item as it is now, if it still is one.
+    Ended(Result<Option<Box<Item>>, End>),
     /// The answer is out; items that changed, if it was about changing any.
     Answered(Option<Vec<Item>>),
     Told,

@@ -13,6 +13,7 @@ use crate::{
     },
     http::Transport,
     link::ToKeeper,
+    store::Refaced,
     tasks::Strongroom,
 };
 use std::{path::PathBuf, time::Duration};
@@ -120,10 +121,12 @@ impl<T: Transport> Uploader<T> {
         self.running.push(Box::pin(async move { Done::Ended(write(&room, end, now).await) }));
     }
 
-    pub(super) async fn ended(&mut self, ended: Result<Box<Item>, End>) {
+    pub(super) async fn ended(&mut self, ended: Result<Option<Box<Item>>, End>) {
         self.ending -= 1;
         match ended {
-            Ok(item) => {
+            // It turned out to be another item's file.
+            Ok(None) => self.refresh_view().await,
+            Ok(Some(item)) => {
                 if item.state == ItemState::Queued && !self.aside.contains_key(&item.id) {
                     self.line.changed();
                 }
@@ -151,12 +154,16 @@ async fn last_look(item: Item, dirs: Vec<PathBuf>) -> End {
     }
 }
 
-async fn write(room: &Strongroom, end: End, now: Now) -> Result<Box<Item>, End> {
-    if let Some(facts) = end.refaced
-        && let Err(e) = room.reface(end.id, facts).await
-    {
-        warn!(item = end.id.0, "the file's new size can't be written yet: {e}");
-        return Err(end);
+async fn write(room: &Strongroom, end: End, now: Now) -> Result<Option<Box<Item>>, End> {
+    if let Some(facts) = end.refaced {
+        match room.reface(end.id, facts).await {
+            Ok(Refaced::Changed | Refaced::TooLate) => {}
+            Ok(Refaced::Duplicate(_)) => return Ok(None),
+            Err(e) => {
+                warn!(item = end.id.0, "the file's new size can't be written yet: {e}");
+                return Err(end);
+            }
+        }
     }
     match room.finish(end.id, end.to, end.reason, &end.detail, now).await {
         Ok(item) => {
@@ -168,7 +175,7 @@ async fn write(room: &Strongroom, end: End, now: Now) -> Result<Box<Item>, End> 
                 }
                 ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Cancelled => {}
             }
-            Ok(Box::new(item))
+            Ok(Some(Box::new(item)))
         }
         Err(e) => {
             warn!(item = end.id.0, "the end of a turn can't be written yet: {e}");

@@ -56,6 +56,7 @@ impl<T: Transport> Uploader<T> {
 
     pub(super) async fn refresh_view(&mut self) {
         let Some(glance) = self.room.queue_glance().await else { return };
+        self.pacer.set_limit(Some(glance.bandwidth_limit).filter(|limit| *limit > 0));
         let current: Vec<_> = self.turns.values().map(sending).collect();
         self.view.send_if_modified(|v| {
             let old = v.clone();

@@ -249,8 +249,9 @@ impl Creation {
     /// At this moment, by what is known of the clocks now.
     async fn age(&self) -> Duration {
         let now = self.clock.now();
-        let then_boot = self.room.boot_wall(self.created.boot_id).await;
-        let now_boot = self.room.boot_wall(now.boot_id).await;
+        // What can't be read is as good as not known.
+        let then_boot = self.room.boot_wall(self.created.boot_id).await.unwrap_or_default();
+        let now_boot = self.room.boot_wall(now.boot_id).await.unwrap_or_default();
         ledger::age(self.created, then_boot, now, now_boot, self.floor)
     }
 }
