@@ -22,9 +22,10 @@
 //! | module | may use |
 //! | --- | --- |
 //! | [`domain`] | nothing of this crate |
-//! | [`provider`], [`vault`], [`link`], [`clock`], [`media`] | `domain` |
+//! | [`provider`], [`vault`], [`link`], [`clock`] | `domain` |
+//! | [`media`] | `domain`, `clock` |
 //! | [`store`] | `domain`, `vault` |
-//! | [`http`] | `domain`, `provider`, `media` |
+//! | [`http`] | `domain`, `provider`, `clock`, `media` |
 //! | [`bus`] | `domain`, `link`, `clock` |
 //! | [`tasks`] | `domain`, `provider`, `http`, `store`, `vault`, `clock`, `link`, `media` |
 //! | [`config`] | nothing of this crate |

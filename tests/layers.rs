@@ -14,10 +14,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("vault", &["domain"]),
     ("provider", &["domain"]),
-    ("media", &["domain"]),
+    ("media", &["domain", "clock"]),
     ("link", &["domain"]),
     ("store", &["domain", "vault"]),
-    ("http", &["domain", "provider", "media"]),
+    ("http", &["domain", "provider", "clock", "media"]),
     ("bus", &["domain", "link", "clock"]),
     ("tasks", &["domain", "provider", "http", "store", "vault", "clock", "link", "media"]),
     (
@@ -47,8 +47,8 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
     ),
     (&["rusqlite"], "speaks SQL", &["src/store/"]),
     (&["zbus::", "zbus("], "speaks D-Bus", &["src/bus/", "src/cli/"]),
-    (&["reqwest"], "speaks HTTP", &["src/http.rs", "src/cli/doctor/net.rs"]),
-    (&["openat2"], "opens media files", &["src/media.rs"]),
+    (&["reqwest"], "speaks HTTP", &["src/http/api.rs", "src/cli/doctor/net.rs"]),
+    (&["openat2"], "opens media files", &["src/media/"]),
     (
         &[".expose()"],
         "holds a secret in the open",
@@ -56,7 +56,7 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
             // The types themselves: it is defined in src/domain/secret.rs.
             "src/domain/oauth.rs",
             // Out to the provider.
-            "src/http.rs",
+            "src/http/",
             // Down to the disk, sealed.
             "src/store/grant.rs",
             "src/store/pairing.rs",

@@ -168,7 +168,7 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
         key: KeySource::choose(credentials, settings.vault.key_file.clone()),
         client_id,
     }));
-    let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION));
+    let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION, clock.clone()));
     let (to_keeper, keeper_inbox) = mpsc::channel::<ToKeeper>(DEPTH);
     let (to_queue, queue_inbox) = mpsc::channel::<ToQueue>(DEPTH);
     let (rig_out, rig) = watch::channel(RigView::unread());

@@ -4,6 +4,7 @@ pub mod command;
 pub mod item;
 pub mod ledger;
 pub mod oauth;
+pub mod pace;
 pub mod pairing;
 pub mod rig;
 pub mod secret;

@@ -9,7 +9,7 @@ use crate::{
         time::WallTime,
         view::{Protection, Reason, RigView, State},
     },
-    http::Transport,
+    http::{PutError, Transport},
     link::{Access, Ask, ToKeeper},
     media::PartBody,
     provider::{
@@ -150,7 +150,7 @@ impl Transport for Cloud {
         _: Vec<(&'static str, String)>,
         _: u64,
         _: PartBody,
-    ) -> Result<Response, Trouble> {
+    ) -> Result<Response, PutError> {
         panic!("the keeper sends no clips")
     }
 

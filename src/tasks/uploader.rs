@@ -22,6 +22,7 @@ use crate::{
     },
     http::Transport,
     link::{Access, Ask, ToKeeper, ToQueue},
+    media::Pacer,
     provider::{Provider, wire::Connection},
     tasks::Strongroom,
 };
@@ -94,6 +95,8 @@ pub struct Uploader<T> {
     retry_at: Option<BootTime>,
     troubles: u32,
     jitter: Jitter,
+    /// Shared by all parts.
+    pacer: Pacer,
     shown: (BootTime, u64),
 }
 
@@ -113,6 +116,7 @@ impl<T: Transport> Uploader<T> {
         news: broadcast::Sender<ItemNews>,
         seed: u64,
     ) -> Uploader<T> {
+        let pacer = Pacer::new(clock.clone());
         Uploader {
             settings,
             provider,
@@ -135,6 +139,7 @@ impl<T: Transport> Uploader<T> {
             retry_at: None,
             troubles: 0,
             jitter: Jitter::new(seed),
+            pacer,
             shown: (BootTime::default(), 0),
         }
     }

@@ -10,9 +10,9 @@ use crate::{
         upload::{self, Action, AssetRequest, Ending, PartError, Upload},
         view::Reason,
     },
-    http::Transport,
+    http::{PutError, Transport},
     link::{Access, ToKeeper},
-    media::{PartBody, PartWatch, open_beneath},
+    media::{Checks, PartBody, PartWatch, open_beneath},
     provider::wire::trouble,
     store::StoreError,
     tasks::{Strongroom, strongroom::refusal},
@@ -143,19 +143,21 @@ impl<T: Transport> Uploader<T> {
         let Some((url, from, len)) = turn.upload.part(n) else { return };
         let watch = Arc::new(PartWatch::default());
         turn.parts.insert(n, watch.clone());
-        let body = PartBody::new(turn.file.clone(), from, len, watch.clone());
+        let (checks, pacer) = (Checks { md5: false }, self.pacer.clone());
+        let body = PartBody::new(turn.file.clone(), from, len, checks, watch.clone(), pacer);
         let headers = self.provider.part_headers(&turn.item.new.filetype);
         let (transport, provider, url) = (self.transport.clone(), self.provider.clone(), url.clone());
         let dropped = turn.dropped.clone();
         self.running.push(Box::pin(async move {
             let sent = dropped.run_until_cancelled(transport.put(&url, headers, len, body)).await;
-            let sent = sent.unwrap_or_else(|| Err(trouble(Cause::Network, "cancelled", None)));
+            let cancelled = || PutError { trouble: trouble(Cause::Network, "cancelled", None), sent: 0 };
+            let sent = sent.unwrap_or_else(|| Err(cancelled()));
             let answer = match sent {
                 Ok(r) => provider.read_part(&r).map(|()| r.etag),
                 Err(_) if watch.broken.load(Relaxed) => {
                     Err(PartError::File("changed", "the file became shorter or can't be read".to_owned()))
                 }
-                Err(t) => Err(PartError::Transient(t)),
+                Err(e) => Err(PartError::Transient(e.trouble)),
             };
             Done::PartSent(n, answer)
         }));

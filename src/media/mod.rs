@@ -3,32 +3,27 @@
 //! # Decisions
 //! - `openat2` with `RESOLVE_BENEATH`: the kernel refuses a path that leaves its media directory by `..` or by a link,
 //!   in one step, so nothing can be swapped between a check and the opening.
-//! - The body of a part reads with `pread` 64 KiB at a time where it is polled. `tokio::fs` would hop through another
-//!   thread for every read, which doubles the processor time of an upload.
+mod pacer;
+mod part;
+
+pub use pacer::Pacer;
+pub use part::{Checks, PartBody, PartDigest, PartWatch};
+
 use crate::domain::{
     command::Refusal,
     item::FileFacts,
     time::{BootId, BootTime, Now, WallTime},
 };
-use bytes::Bytes;
 use rustix::{
     fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2},
     io::Errno,
 };
 use std::{
     fs::File,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    task::{Context, Poll},
     time::Duration,
 };
 
-const READ: usize = 64 * 1024;
 const MAX_PATH: usize = 4096;
 
 /// Opens a file beneath one of the directories, for reading, and says which bytes it holds.
@@ -113,68 +108,6 @@ pub fn made(facts: &FileFacts, now: Now) -> Now {
     }
     // Before this boot: only the wall clock knows.
     Now { boot_id: BootId(0), boot: BootTime::default(), wall: WallTime(mtime_s) }
-}
-
-/// Why a part could not be read.
-#[derive(Debug, Default)]
-pub struct PartWatch {
-    /// Bytes handed to the connection so far.
-    pub sent: AtomicU64,
-    /// The file ended early or could not be read: it is not what was queued.
-    pub broken: AtomicBool,
-}
-
-/// The bytes of one part, read as they are sent. Memory: one read buffer.
-#[derive(Debug)]
-pub struct PartBody {
-    file: Arc<File>,
-    at: u64,
-    left: u64,
-    watch: Arc<PartWatch>,
-}
-
-impl PartBody {
-    /// `len` bytes of the file from `from` on.
-    pub fn new(file: Arc<File>, from: u64, len: u64, watch: Arc<PartWatch>) -> PartBody {
-        PartBody { file, at: from, left: len, watch }
-    }
-}
-
-impl http_body::Body for PartBody {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        let want = usize::try_from(self.left).unwrap_or(READ).min(READ);
-        let mut buffer = vec![0; want];
-        let got = match self.file.read_at(&mut buffer, self.at) {
-            Ok(0) => {
-                self.watch.broken.store(true, Ordering::Relaxed);
-                let e = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the file became shorter");
-                return Poll::Ready(Some(Err(e)));
-            }
-            Err(e) => {
-                self.watch.broken.store(true, Ordering::Relaxed);
-                return Poll::Ready(Some(Err(e)));
-            }
-            Ok(got) => got,
-        };
-        buffer.truncate(got);
-        self.at += got as u64;
-        self.left -= got as u64;
-        self.watch.sent.fetch_add(got as u64, Ordering::Relaxed);
-        Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from(buffer)))))
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        http_body::SizeHint::with_exact(self.left)
-    }
 }
 
 #[cfg(test)]
