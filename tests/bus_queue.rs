@@ -74,7 +74,7 @@ fn answer(command: &QueueCommand) -> QueueAnswer {
             delivered: Now { wall: WallTime(1_790_000_000), ..Now::default() },
             chunk_size: 5_000_000,
             parts: vec![0xabc, u64::MAX],
-            digest: 1,
+            digest: Some(1),
         })),
         _ => QueueAnswer::Done,
     }

@@ -57,7 +57,7 @@ pub fn receipt(receipt: &Receipt) -> Dict {
         ("algorithm", "xxh64".into()),
         ("chunk_size", receipt.chunk_size.into()),
         ("parts", parts.into()),
-        ("digest", digits(receipt.digest).into()),
+        ("digest", receipt.digest.map(digits).unwrap_or_default().into()),
     ] as [(&str, Variant<'static>); 5]);
     dict
 }
