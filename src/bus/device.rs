@@ -14,7 +14,7 @@ use rustix::{
     io::{Errno, read},
 };
 use std::{collections::HashMap, os::fd::AsFd};
-use zbus::{Connection, OwnedFd, OwnedVariant, fdo, message::Header};
+use zbus::{Connection, OwnedFd, OwnedVariant, message::Header};
 use zeroize::Zeroizing;
 
 const MAX_SECRET: usize = 4096;
@@ -108,11 +108,13 @@ impl Device {
 
 /// The bus policy lets the whole group call; what concerns the identity itself is root's.
 async fn only_root(header: &Header<'_>, connection: &Connection) -> Result<(), BusError> {
-    let sender = header.sender().ok_or(Refusal::AccessDenied)?.to_owned();
-    let uid = fdo::DBusProxy::new(connection)
-        .await?
-        .get_connection_unix_user(sender.into())
+    let sender = header.sender().ok_or(Refusal::AccessDenied)?;
+    // Asked by hand: a proxy keeps a cache of properties, and this would be the only one in the daemon.
+    let (name, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
+    let uid = connection
+        .call_method(Some(name), path, Some(name), "GetConnectionUnixUser", sender)
         .await
+        .and_then(|reply| reply.body().deserialize::<u32>())
         .map_err(|_| Refusal::AccessDenied)?;
     if uid == 0 { Ok(()) } else { Err(Refusal::AccessDenied.into()) }
 }
