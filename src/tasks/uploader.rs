@@ -78,7 +78,7 @@ pub struct Uploader<T> {
     keeper: mpsc::Sender<ToKeeper>,
     access: watch::Receiver<Option<Access>>,
     view: watch::Sender<QueueView>,
-    news: broadcast::Sender<ItemNews>,
+    news: broadcast::Sender<Arc<ItemNews>>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     turn: Option<Turn>,
     /// A claim, or the end of a turn, is on its way to the disk.
@@ -113,7 +113,7 @@ impl<T: Transport> Uploader<T> {
         keeper: mpsc::Sender<ToKeeper>,
         access: watch::Receiver<Option<Access>>,
         view: watch::Sender<QueueView>,
-        news: broadcast::Sender<ItemNews>,
+        news: broadcast::Sender<Arc<ItemNews>>,
         seed: u64,
     ) -> Uploader<T> {
         let pacer = Pacer::new(clock.clone());
@@ -411,13 +411,13 @@ impl<T: Transport> Uploader<T> {
 
     fn tell(&self, item: &Item) {
         // Without listeners there is nobody to tell.
-        let _ = self.news.send(ItemNews {
+        let _ = self.news.send(Arc::new(ItemNews {
             id: item.id,
             state: item.state,
             reason: item.reason.clone(),
             name: item.new.name.clone(),
             size: item.new.facts.size,
             sent: item.sent,
-        });
+        }));
     }
 }
