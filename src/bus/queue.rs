@@ -6,7 +6,7 @@ use crate::{
     },
     domain::{
         command::{AddWish, QueueAnswer, QueueCommand, Refusal},
-        item::{Item, ItemId, shown},
+        item::{Item, ItemId, ItemState, shown},
         view::{QueueView, Sending},
     },
     link::Desk,
@@ -177,10 +177,32 @@ impl Queue {
     }
 
     #[zbus(property)]
-    fn current(&self) -> Vec<HashMap<String, OwnedVariant>> {
-        let owned =
-            |d: Dict| d.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v.try_into().ok()?))).collect();
-        self.view(|v| v.current.iter().map(sending).map(owned).collect())
+    fn current(&self) -> Vec<Current> {
+        self.view(|v| v.current.iter().map(Current::of).collect())
+    }
+}
+
+/// An item that is being sent, as the property `Current` has it. A struct and not a [`Dict`]: zbus makes a variant of a
+/// property by serde, and variants inside of it would cost the daemon forty kilobytes.
+#[derive(zbus::SerializeDict, zbus::Type)]
+#[zbus(signature = "a{sv}")]
+struct Current {
+    id: u64,
+    name: String,
+    size: u64,
+    sent: u64,
+    state: &'static str,
+}
+
+impl Current {
+    fn of(s: &Sending) -> Current {
+        Current {
+            id: s.id.0,
+            name: s.name.clone(),
+            size: s.size,
+            sent: s.sent,
+            state: ItemState::Uploading.as_str(),
+        }
     }
 }
 
@@ -189,14 +211,14 @@ pub fn saturated(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// An item that is being sent, for `Current`.
+/// The same for the signal that announces it.
 pub fn sending(s: &Sending) -> Dict {
     HashMap::from([
         ("id", s.id.0.into()),
         ("name", s.name.clone().into()),
         ("size", s.size.into()),
         ("sent", s.sent.into()),
-        ("state", "uploading".into()),
+        ("state", ItemState::Uploading.as_str().into()),
     ])
 }
 
