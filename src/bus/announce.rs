@@ -16,7 +16,7 @@ use crate::{
     },
     link::Desk,
 };
-use std::{borrow::Cow, collections::HashMap, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::{
     broadcast::{self, error::RecvError},
     watch,
@@ -33,7 +33,7 @@ type Properties = Vec<(&'static str, Variant<'static>)>;
 pub struct Announcer {
     rig: watch::Receiver<RigView>,
     queue: watch::Receiver<QueueView>,
-    news: broadcast::Receiver<ItemNews>,
+    news: broadcast::Receiver<Arc<ItemNews>>,
     told_rig: RigView,
     told_queue: QueueView,
 }

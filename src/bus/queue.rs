@@ -240,10 +240,8 @@ impl Queue {
     }
 
     #[zbus(property)]
-    fn current(&self) -> Vec<HashMap<String, OwnedVariant>> {
-        let owned =
-            |d: Dict| d.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v.try_into().ok()?))).collect();
-        self.view(|v| v.current.iter().map(sending).map(owned).collect())
+    fn current(&self) -> Vec<shape::Current> {
+        self.view(|v| v.current.iter().map(shape::Current::of).collect())
     }
 }
 

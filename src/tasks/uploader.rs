@@ -97,7 +97,7 @@ pub struct Uploader<T> {
     keeper: mpsc::Sender<ToKeeper>,
     access: watch::Receiver<Option<Access>>,
     view: watch::Sender<QueueView>,
-    news: broadcast::Sender<ItemNews>,
+    news: broadcast::Sender<Arc<ItemNews>>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     turns: BTreeMap<ItemId, Turn>,
     line: Line,
@@ -141,7 +141,7 @@ impl<T: Transport> Uploader<T> {
         keeper: mpsc::Sender<ToKeeper>,
         access: watch::Receiver<Option<Access>>,
         view: watch::Sender<QueueView>,
-        news: broadcast::Sender<ItemNews>,
+        news: broadcast::Sender<Arc<ItemNews>>,
         seed: u64,
     ) -> Uploader<T> {
         let pacer = Pacer::new(clock.clone());

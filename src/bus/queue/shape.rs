@@ -1,6 +1,6 @@
 //! Items and receipts as dictionaries.
 use crate::domain::{
-    item::{Item, Receipt, shown},
+    item::{Item, ItemState, Receipt, shown},
     view::Sending,
 };
 use std::{collections::HashMap, os::unix::ffi::OsStrExt};
@@ -9,14 +9,39 @@ use zbus::Variant;
 /// One item on the bus.
 pub type Dict = HashMap<&'static str, Variant<'static>>;
 
-/// An item that is being sent, for `Current`.
+/// An item that is being sent, as the property `Current` has it. A struct and not a [`Dict`]: zbus makes a variant of a
+/// property by serde, and variants inside of it would cost the daemon forty kilobytes.
+#[derive(zbus::SerializeDict, zbus::Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Current {
+    id: u64,
+    name: String,
+    size: u64,
+    sent: u64,
+    state: &'static str,
+}
+
+impl Current {
+    /// From what is known of it.
+    pub fn of(s: &Sending) -> Current {
+        Current {
+            id: s.id.0,
+            name: s.name.clone(),
+            size: s.size,
+            sent: s.sent,
+            state: ItemState::Uploading.as_str(),
+        }
+    }
+}
+
+/// The same for the signal that announces it.
 pub fn sending(s: &Sending) -> Dict {
     HashMap::from([
         ("id", s.id.0.into()),
         ("name", s.name.clone().into()),
         ("size", s.size.into()),
         ("sent", s.sent.into()),
-        ("state", "uploading".into()),
+        ("state", ItemState::Uploading.as_str().into()),
     ])
 }
 

@@ -8,7 +8,7 @@ use crate::{
     },
     http::Transport,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How often the bytes of running uploads are shown.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
@@ -82,14 +82,14 @@ impl<T: Transport> Uploader<T> {
 
     pub(super) fn tell(&self, item: &Item) {
         // Without listeners there is nobody to tell.
-        let _ = self.news.send(ItemNews {
+        let _ = self.news.send(Arc::new(ItemNews {
             id: item.id,
             state: item.state,
             reason: item.reason.clone(),
             name: item.new.name.clone(),
             size: item.new.facts.size,
             sent: item.sent,
-        });
+        }));
     }
 }
 
