@@ -47,7 +47,7 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
     ),
     (&["rusqlite"], "speaks SQL", &["src/store/"]),
     (&["zbus::", "zbus("], "speaks D-Bus", &["src/bus/", "src/cli/"]),
-    (&["reqwest"], "speaks HTTP", &["src/http/api.rs", "src/cli/doctor/net.rs"]),
+    (&["reqwest"], "speaks HTTP", &["src/http/api.rs", "src/cli/doctor/net.rs", "src/sim/s3.rs"]),
     (&["openat2"], "opens media files", &["src/media/"]),
     (
         &[".expose()"],

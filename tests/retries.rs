@@ -4,15 +4,18 @@
 //! with one clip; another one is always there to show whether others go on.
 //!
 //! # Decisions
-//! Each row is a test of its own name, so that a row can be run and can fail alone. What a row asks of every daemon:
+//! Rows mostly wait, so several run at once; `RIGPOST_ROW=part_is_reset` runs one of them. What every row asks besides:
 //! nothing finished is sent again, the pairing stays, and whatever arrives is the file.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
 use common::*;
-use rigpost::sim::{Endpoint, Event, EventKind, Fault};
-use std::path::PathBuf;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use rigpost::sim::{Endpoint, Event, EventKind, Fault, Sim, SimOptions, TlsValidity};
+use std::{panic::AssertUnwindSafe, path::PathBuf};
 
+/// Rigs at the same time: mostly they wait.
+const AT_ONCE: usize = 12;
 const CHUNK: u64 = 64 * 1024;
 /// The clip in trouble, of four parts and a bit.
 const BAD: &str = "bad.mov";
@@ -129,18 +132,18 @@ async fn row(faults: &[&str], then: Then) {
     assert!(again.len() <= allowed, "finished parts were sent again: {again:#?}");
 }
 
+/// A row: its name, the faults in force, and what comes of it.
+type Row = (&'static str, &'static [&'static str], Then);
+
 macro_rules! rows {
     ($($name:ident: $($fault:literal)+ => $then:expr;)+) => {
-        $(#[tokio::test]
-        async fn $name() {
-            row(&[$($fault),+], $then).await;
-        })+
+        &[$((stringify!($name), &[$($fault),+], $then)),+]
     };
 }
 
 use Then::{Arrives, Fails, HoldsAll, Waits};
 
-rows! {
+const ROWS: &[Row] = rows! {
     // Connect, timeout, reset: again, for as long as it takes, with what is there already.
     creation_is_reset: "create@bad.mov:reset:2" => Arrives(1);
     creation_is_answered_with_half_a_json: "create@bad.mov:garbage" => Arrives(2);
@@ -183,8 +186,31 @@ rows! {
     storage_fails: "part#2@bad.mov:s3=InternalError" => Arrives(1);
     storage_asks_for_patience: "part#2@bad.mov:s3=SlowDown" => Arrives(1);
     storage_is_away: "part#2@bad.mov:s3=ServiceUnavailable:2" => Arrives(1);
+    // Refused for another reason: another address.
+    signature_is_refused_twice: "part#2@bad.mov:s3=SignatureDoesNotMatch:2" => Arrives(2);
+    access_is_denied_twice: "part#2@bad.mov:s3=AccessDenied:2" => Arrives(2);
+    // Nothing moves any more, and nothing says so.
+    creation_stalls: "create@bad.mov:stall" => Arrives(1);
+    // One refresh, and the same call again.
+    token_is_refused_once: "create@bad.mov:401" => Arrives(1);
     // An ETag that is no hash proves nothing, and is no reason to send anything again.
     etag_is_no_md5: "part@bad.mov:opaque-etag:forever" => Arrives(1);
+};
+
+#[tokio::test]
+async fn every_row_of_the_table() {
+    let only = std::env::var("RIGPOST_ROW").ok();
+    let wanted = |row: &&Row| only.as_deref().is_none_or(|only| row.0 == only);
+    let rows: Vec<&Row> = ROWS.iter().filter(wanted).collect();
+    assert!(!rows.is_empty(), "RIGPOST_ROW names no row");
+    let tried = rows.into_iter().map(async |(name, faults, then)| {
+        // One row's failure must not hide the others'.
+        let ran = AssertUnwindSafe(row(faults, *then)).catch_unwind().await;
+        ran.err().map(|_printed_already| *name)
+    });
+    let failed: Vec<&str> =
+        stream::iter(tried).buffer_unordered(AT_ONCE).filter_map(async |failed| failed).collect().await;
+    assert_eq!(failed, Vec::<&str>::new(), "run one of them alone with RIGPOST_ROW=NAME");
 }
 
 /// The pause is the project's, and the cloud compares the time of the recording with it.
@@ -248,4 +274,86 @@ async fn a_day_old_upload_begins_anew() {
     scene.arrives(2).await;
     let first = scene.rig.sim.assets().remove(0);
     assert_eq!((first.parts_done, first.complete), (2, false), "and the old one stays as it was");
+}
+
+/// The storage takes some of a part and then no more, and the connection stays: nobody says that anything is wrong.
+#[tokio::test]
+async fn a_part_that_moves_no_more_is_sent_again() {
+    let setup = Setup::cloud(|c| c.chunk_size = 64 << 20);
+    let scene = Scene::with(setup, &["part@bad.mov:stall-after=1000000"], 48 << 20).await;
+    scene.arrives(1).await;
+    let begun = scene.rig.sim.parts().remove(0);
+    assert_eq!((begun.begun, begun.begun_again), (2, 0));
+}
+
+/// As storage may do it: the refusal comes at once, and who goes on sending sees the connection break.
+#[tokio::test]
+async fn an_address_that_is_refused_early_is_not_taken_for_a_dead_network() {
+    let setup = Setup::cloud(|c| {
+        c.chunk_size = 64 << 20;
+        c.reject_early = true;
+    });
+    let mut scene = Scene::with(setup, &["part@bad.mov:stall-after=1000"], 48 << 20).await;
+    let begun = |e: &Event| e.endpoint == Endpoint::Part && e.kind == EventKind::Received;
+    scene.rig.sim.wait_for(begun, PATIENCE).await.expect("the part is under way");
+    scene.rig.kill().await;
+    scene.rig.sim.advance(86_400);
+    scene.rig.start().await;
+    scene.arrives(2).await;
+    let refused = |e: &&Event| e.kind == EventKind::Replied && e.status == Some(403);
+    assert_eq!(scene.rig.sim.log().iter().filter(refused).count(), 1, "it was understood the first time");
+}
+
+/// The device is forgotten while it has clips: they stay, and go when it is paired again.
+#[tokio::test]
+async fn a_device_that_was_forgotten_keeps_its_queue() {
+    let rig = Setup::new().paired().await;
+    rig.sim.revoke_device(&rig.device_id().await).unwrap();
+    let clip = rig.clip(BAD, 5000);
+    let id = rig.add(&clip).await.unwrap();
+    rig.wait_state("needs-pairing").await;
+    assert_eq!(rig.reason().await, "revoked");
+    assert_eq!(text(&rig.item(id).await, "state"), "queued");
+    rig.wait_blocker("needs-pairing").await;
+    rig.pair().await;
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&clip, PROJECT);
+}
+
+/// A certificate that is not valid yet, or no more: the clip waits and the screen speaks of the clock.
+#[tokio::test]
+async fn a_certificate_out_of_its_time_speaks_of_the_clock() {
+    for validity in [TlsValidity::NotYetValid, TlsValidity::Expired] {
+        let mut rig = Setup::cloud(|c| c.tls = true).paired().await;
+        rig.kill().await;
+        let options = SimOptions { tls_validity: validity, ..rig.setup.sim.clone() };
+        rig.sim = Sim::start(options).await.unwrap();
+        rig.write_config();
+        rig.start().await;
+        let id = rig.add(rig.clip(BAD, 5000)).await.unwrap();
+        rig.wait_blocker("clock").await;
+        rig.wait_item(id, "queued").await;
+        assert_eq!(rig.state().await, "paired");
+    }
+}
+
+/// A file that is not there any more, or not the one that was queued, fails by itself.
+#[tokio::test]
+async fn a_file_that_is_gone_or_changed_fails_alone() {
+    let rig = Setup::new().paired().await;
+    rig.queue("Pause").await.unwrap();
+    let clips = ["gone.mov", "changed.mov", "good.mov"].map(|name| rig.clip(name, 9000));
+    let mut ids = Vec::new();
+    for clip in &clips {
+        ids.push(rig.add(clip).await.unwrap());
+    }
+    std::fs::remove_file(&clips[0]).unwrap();
+    fill(&clips[1], 9001, 1);
+    rig.queue("Resume").await.unwrap();
+    for (id, reason) in ids.iter().zip(["vanished", "changed"]) {
+        assert_eq!(text(&rig.wait_item(*id, "failed").await, "reason"), reason);
+    }
+    rig.wait_item(ids[2], "done").await;
+    rig.assert_arrived(&clips[2], PROJECT);
+    assert_eq!(rig.sim.assets().len(), 1);
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+#[allow(dead_code, reason = "shared with the daemon's test against storage")]
 #[path = "simulator/bucket.rs"]
 mod bucket;
 #[path = "simulator/client.rs"]

@@ -8,25 +8,27 @@ use clap::{Parser, ValueEnum};
 
 const AFTER_HELP: &str = "\
 FAULTS
-  A fault is written ENDPOINT[#PART][@NAME]:KIND[=VALUE][:TIMES[:SKIP]]. TIMES is a number or `forever` (default 1);
-  SKIP calls pass unharmed first. PART (from 1) and NAME choose parts and clips: part#2@A001.mov, create@A001.mov.
+  A fault is written ENDPOINT[#PART][@NAME]:KIND[=VALUE][:TIMES[:SKIP]]. TIMES is a number or
+  `forever` (default 1); SKIP calls pass unharmed first. PART (from 1) and NAME choose parts and
+  clips: part#2@A001.mov, create@A001.mov.
 
   Endpoints: device-code, token-poll, refresh, revoke, me, create, part, heartbeat, health, any
 
   Instead of an answer (nothing has happened):
     slow_down, invalid_client, bad_request, ...   400 with that error word
     401, 402, 403, 404, 409, 422, detailed=STATUS
-                                that status, with the cloud's detailed JSON (for part: the storage's XML)
+                                that status, with the cloud's detailed JSON (part: XML)
     paused                      409 \"Channel Paused\"
     429[=SECONDS]               rate limited, with Retry-After
-    500, 503, ...               that status, plain text (for part: the storage's XML, also for 400)
-    bare=STATUS, html-STATUS    that status without the cloud's words: plain text, or an HTML page
+    500, 503, ...               that status, plain text (part: the storage's XML, also for 400)
+    bare=STATUS, html-STATUS    not the cloud's words: plain text, or an HTML page
     captive-portal              an HTML page with status 200
-    s3=CODE                     the storage's XML: Expired (short: expired), AccessDenied, SignatureDoesNotMatch,
-                                RequestTimeTooSkewed, NoSuchUpload, RequestTimeout, BadDigest, InternalError,
-                                SlowDown, ServiceUnavailable
-    reject-early[=CODE]         the same (default Expired), said at once; then the connection is closed with the
-                                body of the part unread
+    s3=CODE                     the storage's XML: Expired (short: expired), AccessDenied,
+                                SignatureDoesNotMatch, RequestTimeTooSkewed, NoSuchUpload,
+                                RequestTimeout, BadDigest, InternalError, SlowDown,
+                                ServiceUnavailable
+    reject-early[=CODE]         the same (default Expired), said at once; then the connection is
+                                closed with the body of the part unread
     redirect                    302 to a log-in page
     stall                       never answers
     reset                       TCP reset
@@ -34,8 +36,8 @@ FAULTS
     stall-after=BYTES           reads that many bytes of a part and no more
     delay=MILLISECONDS          late, but normal
     slow=BYTES                  reads a part at so many bytes a second
-    wrong-etag                  a byte of the part is stored wrong, and the ETag says so; the part is missing until
-                                it arrives sound
+    wrong-etag                  a byte of the part is stored wrong, and the ETag says so; the part
+                                is missing until it arrives sound
     opaque-etag                 the ETag is no MD5
 
   After the effect (the cloud has done it, the device does not know):
@@ -51,9 +53,11 @@ EXAMPLES
   AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... rigpost-sim --s3 http://127.0.0.1:9000 --s3-bucket clips
 
 REAL STORAGE
-  With --s3 the upload addresses are presigned for that server (AWS Signature Version 4, plain PUT of one object a
-  part, below parts/ in the bucket). The simulator looks into the bucket for them and puts the clip together from what
-  lies there. It is not on the parts' way then: faults of part, slow links and ETags are the server's own business.
+  With --s3 the upload addresses are presigned for that server (AWS Signature Version 4, a plain
+  PUT of one object a part, below parts/ in the bucket). The simulator looks into the bucket for
+  them and puts the clip together from what lies there. It is not on the parts' way then: faults
+  of part, slow links and ETags are the server's own business. The keys come from the environment
+  variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 
   While it runs, GET /_sim/ describes the control interface.";
 
@@ -148,7 +152,7 @@ pub struct Args {
     #[arg(long, value_name = "RULE", value_enum, default_value = "accept")]
     pub secret_on_poll: PollSecret,
 
-    /// Answer 429 to more than five asset creations a second and device
+    /// Answer 429 to more than five asset creations a second and to a second heartbeat within a minute
     #[arg(long)]
     pub enforce_rate_limit: bool,
 
