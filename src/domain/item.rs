@@ -2,11 +2,10 @@
 use crate::domain::{secret::Secret, time::Now};
 use std::{
     fmt,
-    hash::Hasher,
     path::{Path, PathBuf},
     str::FromStr,
 };
-use twox_hash::XxHash64;
+use xxhash_rust::xxh64::Xxh64;
 
 /// Given by the store, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -211,9 +210,9 @@ pub fn file_digest(parts: &[u64]) -> u64 {
     match parts {
         [one] => *one,
         many => {
-            let mut hash = XxHash64::with_seed(0);
-            many.iter().for_each(|part| hash.write(&part.to_be_bytes()));
-            hash.finish()
+            let mut hash = Xxh64::new(0);
+            many.iter().for_each(|part| hash.update(&part.to_be_bytes()));
+            hash.digest()
         }
     }
 }

@@ -18,7 +18,6 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::hash::Hasher as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::FileExt as _;
@@ -32,7 +31,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use twox_hash::XxHash64;
+use xxhash_rust::xxh64::Xxh64;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -79,13 +78,13 @@ fn run(job: &Job, config: Arc<ClientConfig>) -> Result<(), Failure> {
         let length = job.part.min(job.size - from);
         let head = format!("PUT /{from} HTTP/1.1\r\nhost: {}\r\ncontent-length: {length}\r\n\r\n", job.host);
         stream.write_all(head.as_bytes())?;
-        let (mut xxh64, mut md5) = (XxHash64::with_seed(0), Md5::new());
+        let (mut xxh64, mut md5) = (Xxh64::new(0), Md5::new());
         let mut at = from;
         while at < from + length {
             let want = usize::try_from(from + length - at).unwrap_or(BUFFER).min(BUFFER);
             let got = job.file.read_at(&mut buffer[..want], at)?;
             if job.hash != Hash::None {
-                xxh64.write(&buffer[..got]);
+                xxh64.update(&buffer[..got]);
             }
             if job.hash == Hash::Md5Too {
                 md5.update(&buffer[..got]);
@@ -93,7 +92,7 @@ fn run(job: &Job, config: Arc<ClientConfig>) -> Result<(), Failure> {
             stream.write_all(&buffer[..got])?;
             at += got as u64;
         }
-        std::hint::black_box((xxh64.finish(), md5.finalize()));
+        std::hint::black_box((xxh64.digest(), md5.finalize()));
         answer(&mut stream)?;
     }
 }

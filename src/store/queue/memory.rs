@@ -9,8 +9,8 @@ use crate::{
     domain::item::FileFacts,
     store::{StoreError, Tx},
 };
-use std::{hash::Hasher, os::unix::ffi::OsStrExt, path::Path};
-use twox_hash::XxHash64;
+use std::{os::unix::ffi::OsStrExt, path::Path};
+use xxhash_rust::xxh64::Xxh64;
 
 const MOST: i64 = 1_000_000;
 
@@ -34,10 +34,10 @@ pub(super) fn bound(tx: &Tx<'_>) -> Result<(), StoreError> {
 }
 
 fn hash(path: &Path, facts: FileFacts) -> i64 {
-    let mut hash = XxHash64::with_seed(0);
+    let mut hash = Xxh64::new(0);
     // The two numbers have a fixed length, so that no other path and numbers make the same bytes.
-    hash.write(&facts.size.to_be_bytes());
-    hash.write(&facts.mtime_ns.to_be_bytes());
-    hash.write(path.as_os_str().as_bytes());
-    hash.finish().cast_signed()
+    hash.update(&facts.size.to_be_bytes());
+    hash.update(&facts.mtime_ns.to_be_bytes());
+    hash.update(path.as_os_str().as_bytes());
+    hash.digest().cast_signed()
 }
