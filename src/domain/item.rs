@@ -196,10 +196,10 @@ pub struct Receipt {
     pub delivered: Now,
     /// Bytes in every part but the last.
     pub chunk_size: u64,
-    /// XXH64 of each part, in byte order.
+    /// XXH64 of each part, in byte order; empty where there is no digest.
     pub parts: Vec<u64>,
-    /// One number for the file: see [`file_digest`].
-    pub digest: u64,
+    /// One number for the file: see [`file_digest`]. `None` where a part was sent by a version that did not note it.
+    pub digest: Option<u64>,
 }
 
 /// XXH64 of the whole file where it was sent in one part, else XXH64 over the parts' digests, each as eight bytes, most

@@ -6,7 +6,7 @@
 //!   for that one.
 use super::{Store, StoreError, Tx, rows};
 use crate::domain::{
-    item::{Asset, ItemId},
+    item::{Asset, ItemId, PartDigest},
     secret::Secret,
 };
 use rusqlite::OptionalExtension;
@@ -44,7 +44,7 @@ impl Store {
             seal_urls(tx, id, &asset.urls)?;
             for n in &asset.finished {
                 let bytes = asset.range(*n, size).map_or(0, |(_, len)| len);
-                count_part(tx, id, *n, "", bytes)?;
+                count_part(tx, id, *n, "", bytes, None)?;
             }
             Ok(())
         })
@@ -61,8 +61,8 @@ impl Store {
         .await
     }
 
-    /// The cloud confirmed part `n` (from 0) of `bytes` bytes. Confirming it again changes nothing. Upholds: an upload
-    /// resumes from its last confirmed part, and the bytes left are exact.
+    /// The cloud confirmed part `n` (from 0) of `bytes` bytes, and `digest` is what they were. Confirming it again
+    /// changes nothing. Upholds: an upload resumes from its last confirmed part, and the bytes left are exact.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when `asset_id` is no longer the item's asset or has no such part.
@@ -73,6 +73,7 @@ impl Store {
         n: u32,
         etag: &str,
         bytes: u64,
+        digest: Option<PartDigest>,
     ) -> Result<(), StoreError> {
         let (asset_id, etag) = (asset_id.to_owned(), etag.to_owned());
         self.tx(move |tx| {
@@ -80,7 +81,7 @@ impl Store {
             if !tx.prepare_cached(sql)?.exists((rows::sql_id(id), &asset_id, n))? {
                 return Err(StoreError::NotFound(format!("part {n} of asset {asset_id}")));
             }
-            count_part(tx, id, n, &etag, bytes)
+            count_part(tx, id, n, &etag, bytes, digest)
         })
         .await
     }
@@ -93,10 +94,18 @@ fn uploading(tx: &Tx<'_>, id: ItemId) -> Result<u64, StoreError> {
     size.optional()?.ok_or_else(|| StoreError::no_item(id))
 }
 
-fn count_part(tx: &Tx<'_>, id: ItemId, n: u32, etag: &str, bytes: u64) -> Result<(), StoreError> {
+fn count_part(
+    tx: &Tx<'_>,
+    id: ItemId,
+    n: u32,
+    etag: &str,
+    bytes: u64,
+    digest: Option<PartDigest>,
+) -> Result<(), StoreError> {
     let id = rows::sql_id(id);
-    let sql = "INSERT INTO part (item_id, n, etag) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    if tx.prepare_cached(sql)?.execute((id, n, etag))? == 1 {
+    let sql = "INSERT INTO part (item_id, n, etag, xxh64) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+    let xxh64 = digest.map(|digest| digest.xxh64.cast_signed());
+    if tx.prepare_cached(sql)?.execute((id, n, etag, xxh64))? == 1 {
         // Never beyond the size, whatever the caller counts.
         let sql = "UPDATE item SET sent_bytes = min(size_bytes, sent_bytes + ?2) WHERE id = ?1";
         tx.prepare_cached(sql)?.execute((id, rows::signed(bytes).min(i64::MAX / 2)))?;
@@ -130,6 +139,10 @@ fn seal_urls(tx: &Tx<'_>, id: ItemId, urls: &[Secret]) -> Result<(), StoreError>
 /// The schema's trigger on `asset` knows the name too.
 fn urls_name(id: ItemId) -> String {
     format!("asset/{id}/urls")
+}
+
+pub(super) fn exists(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
+    Ok(tx.prepare_cached("SELECT 1 FROM asset WHERE item_id = ?1")?.exists([rows::sql_id(id)])?)
 }
 
 /// The asset goes with its parts and URLs and is counted as an orphan; the item's progress is back at zero.

@@ -1,6 +1,7 @@
 //! How much there is, without counting: one row for each state, kept by triggers in the schema.
 use super::{Store, StoreError, Tx, rows};
 use crate::domain::item::{Counters, ItemState};
+use rusqlite::OptionalExtension;
 
 /// Items and unconfirmed bytes of each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,19 @@ pub struct Tally {
     pub items: u64,
     /// Their bytes that the cloud has not confirmed.
     pub left_bytes: u64,
+}
+
+/// The queue at a glance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    /// What the screen shows.
+    pub counters: Counters,
+    /// A person has paused sending.
+    pub paused: bool,
+    /// Bytes per second for file data; 0: no limit.
+    pub bandwidth_limit: u64,
+    /// As [`Store::orphans`].
+    pub orphans: u64,
 }
 
 impl Totals {
@@ -67,11 +81,15 @@ impl Store {
         self.tx(|tx| Ok(totals(tx)?.counters())).await
     }
 
-    /// The same, and whether a person has paused sending.
-    pub async fn glance(&self) -> Result<(Counters, bool), StoreError> {
+    /// Everything that is read at a glance; the same cost for one item and a million.
+    pub async fn glance(&self) -> Result<Glance, StoreError> {
         self.tx(|tx| {
-            let paused = tx.query_row("SELECT paused FROM rig WHERE id = 1", [], |r| r.get(0))?;
-            Ok((totals(tx)?.counters(), paused))
+            let counters = totals(tx)?.counters();
+            let sql = "SELECT paused, bandwidth_limit, orphans FROM rig WHERE id = 1";
+            Ok(tx.prepare_cached(sql)?.query_row([], |r| {
+                let (bandwidth_limit, orphans) = (rows::unsigned(r, 1)?, rows::unsigned(r, 2)?);
+                Ok(Glance { counters, paused: r.get(0)?, bandwidth_limit, orphans })
+            })?)
         })
         .await
     }
@@ -104,4 +122,10 @@ pub(super) fn totals(tx: &Tx<'_>) -> Result<Totals, StoreError> {
         }
     }
     Ok(totals)
+}
+
+/// Items of this user that are not sent and not taken off; nobody counts root's.
+pub(super) fn of_user(tx: &Tx<'_>, uid: u32) -> Result<u64, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT items FROM caller WHERE uid = ?1")?;
+    Ok(statement.query_row([uid], |r| rows::unsigned(r, 0)).optional()?.unwrap_or_default())
 }

@@ -1,7 +1,7 @@
 //! What can go wrong with the store, by what happens next.
 use crate::{domain::item::ItemId, vault::SealError};
 use rusqlite::{Error as Sql, ErrorCode, ffi};
-use std::{io, path::Path};
+use std::{fmt, io, path::Path};
 
 /// One variant for each thing that happens next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,14 +32,40 @@ pub enum StoreError {
     #[error("not found: {0}")]
     NotFound(String),
     /// The queue may not grow further. Nothing was added.
-    #[error("the queue is full: it holds at most {max} items that are not sent")]
+    #[error("{limit}: at most {max} items that are not sent")]
     LimitExceeded {
+        /// Which of them.
+        limit: Limit,
         /// From the configuration.
         max: u64,
     },
+    /// It needs a project, and none is paired. Nothing was changed.
+    #[error("the rig is not paired")]
+    NotPaired,
+    /// Only what is over can be cleared. Nothing was changed.
+    #[error("only what is done, failed or cancelled can be cleared, not {0}")]
+    NotOver(String),
     /// Anything else that the system or SQLite reports: try again later.
     #[error("the database can't be used: {0}")]
     Io(String),
+}
+
+/// What bounds the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Of everybody.
+    Items,
+    /// Of one user.
+    PerUser,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::Items => "the queue is full",
+            Limit::PerUser => "this user's share of the queue is full",
+        })
+    }
 }
 
 impl StoreError {

@@ -11,7 +11,7 @@ use crate::domain::{
     oauth::{AccessToken, ClientSecret, DeviceInfo, RefreshToken, TokenSet},
     pairing::Running,
     secret::Secret,
-    time::WallTime,
+    time::{Now, WallTime},
     token::Ending,
 };
 use rusqlite::OptionalExtension;
@@ -117,23 +117,36 @@ impl Store {
         .await
     }
 
-    /// Writes down whom the rig serves, binds items that have no project yet, holds the queued ones of every other
-    /// project, and queues the held ones of this one. Answers with the items whose state changed; those that were being
-    /// sent for another project are among them and must be stopped. Upholds: footage never lands in the wrong project.
+    /// Writes down whom the rig serves, binds items that have no project yet as their policy says, holds the queued ones
+    /// of every other project, and queues the ones of this one that were held for another. The pairing began with the
+    /// grant, where the project is another than before. Answers with the items whose state changed; those that were
+    /// being sent for another project are among them and must be stopped. Upholds: footage never lands in the wrong
+    /// project.
     pub async fn save_device(&self, info: &DeviceInfo) -> Result<Vec<ItemId>, StoreError> {
         let info = info.clone();
         self.tx(move |tx| {
+            let client_id = identity::current(tx)?;
+            let since = match current_pairing(tx)? {
+                Some((project, since)) if project == info.project_id => since,
+                _ => granted(tx, &client_id)?,
+            };
+            let (boot_id, boot, wall) = since.map(rows::sql_now).map_or((None, None, None), |(id, boot, wall)| {
+                (Some(id), Some(boot), Some(wall))
+            });
             tx.execute(
-                "INSERT OR REPLACE INTO device
-                     (id, client_id, device_name, project_id, project_name, authorized_by, authorization_expires_s)
-                 VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO device (id, client_id, device_name, project_id, project_name, authorized_by,
+                     authorization_expires_s, since_boot_id, since_boot_us, since_wall_s)
+                 VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 (
-                    identity::current(tx)?,
+                    client_id,
                     &info.device_name,
                     &info.project_id,
                     &info.project_name,
                     &info.authorized_by,
                     info.authorization_expires,
+                    boot_id,
+                    boot,
+                    wall,
                 ),
             )?;
             queue::bind_to(tx, &info.project_id)
@@ -182,11 +195,23 @@ pub(super) fn open_or_note(
     }
 }
 
-/// The project that is paired, if any.
-pub(super) fn current_project(tx: &Tx<'_>) -> Result<Option<String>, StoreError> {
-    let sql = "SELECT project_id FROM device
+/// The project that is paired, if any, and since when, where that was written down.
+pub(super) fn current_pairing(tx: &Tx<'_>) -> Result<Option<(String, Option<Now>)>, StoreError> {
+    let sql =
+        "SELECT project_id, since_boot_id IS NOT NULL, since_boot_id, since_boot_us, since_wall_s FROM device
                WHERE client_id = (SELECT client_id FROM identity ORDER BY seq DESC LIMIT 1)";
-    Ok(tx.prepare_cached(sql)?.query_row([], |r| r.get(0)).optional()?)
+    let row = tx.prepare_cached(sql)?.query_row([], |r| {
+        let since = if r.get(1)? { Some(rows::now(r, 2)?) } else { None };
+        Ok((r.get(0)?, since))
+    });
+    Ok(row.optional()?)
+}
+
+/// When the tokens in force came.
+fn granted(tx: &Tx<'_>, client_id: &str) -> Result<Option<Now>, StoreError> {
+    let sql =
+        "SELECT obtained_boot_id, obtained_boot_us, obtained_wall_s FROM grant_state WHERE client_id = ?1";
+    Ok(tx.query_row(sql, [client_id], |r| rows::now(r, 0)).optional()?)
 }
 
 fn load_grant(tx: &Tx<'_>, client_id: &str, loaded: &mut Loaded) -> Result<(), StoreError> {

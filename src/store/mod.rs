@@ -12,6 +12,7 @@
 //! - Tokens, codes and upload URLs are sealed one by one, each under its own name, so that a damaged or lost key or
 //!   record takes with it only what it held: the queue and the identity stay readable.
 mod asset;
+mod boots;
 mod counters;
 mod error;
 mod grant;
@@ -20,13 +21,16 @@ mod migrate;
 mod open;
 mod pairing;
 mod queue;
+mod receipt;
 mod rows;
 mod seal;
+mod space;
 
-pub use counters::{Tally, Totals};
-pub use error::StoreError;
+pub use counters::{Glance, Tally, Totals};
+pub use error::{Limit, StoreError};
 pub use grant::Loaded;
 pub use identity::Identity;
+pub use queue::{Found, Limits, Refaced};
 pub use seal::VaultState;
 
 use crate::vault::Vault;

@@ -7,7 +7,7 @@
 //!   file without a log is a rig that has none yet, or that a person has reset.
 //! - Nothing is checked by reading the whole file (0.15 s for a million clips): SQLite checks each page it reads.
 //! - The directory is locked with `flock`: two daemons on one database would spend the same single-use refresh token.
-use super::{FILE, Shared, Store, StoreError, migrate};
+use super::{FILE, Shared, Store, StoreError, migrate, space};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use rustix::fs::{FlockOperation, flock};
 use std::{
@@ -104,6 +104,7 @@ fn build(temp: &Path) -> Result<(), StoreError> {
     remove(temp);
     create_private(temp)?;
     let mut conn = open_file(temp)?;
+    space::prepare(&conn)?;
     migrate::run(&mut conn, migrate::STEPS, None)?;
     use_wal(&conn)?;
     conn.close().map_err(|(_, e)| e.into())
@@ -180,6 +181,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     migrate::run(&mut conn, migrate::STEPS, Some(path))?;
     use_wal(&conn)?;
+    space::convert(&conn)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(conn)
 }

@@ -1,27 +1,27 @@
 //! Rows to domain types and back.
 use super::{StoreError, Tx};
 use crate::domain::{
-    item::{FileFacts, Item, ItemId, ItemState, NewItem},
+    item::{BeforePairing, FileFacts, Item, ItemId, ItemState, NewItem},
     time::{BootId, BootTime, Now, WallTime},
 };
 use rusqlite::{OptionalExtension, Row, types::Type};
 use std::{
     ffi::OsString,
     os::unix::ffi::{OsStrExt, OsStringExt},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 /// In the order that [`item`] reads them.
 pub(super) const ITEM: &str = "id, path, name, filetype, size_bytes, mtime_ns, dev, ino, priority, project_id, \
      created_boot_id, created_boot_us, created_wall_s, added_boot_id, added_boot_us, added_wall_s, \
-     state, reason, detail, attempts, sent_bytes, asset_id";
+     state, reason, detail, attempts, sent_bytes, asset_id, class, channel, source, uid, before_pairing, settled";
 
 pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let facts =
         FileFacts { size: unsigned(row, 4)?, mtime_ns: row.get(5)?, dev: bits(row, 6)?, ino: bits(row, 7)? };
     let new = NewItem {
-        path: OsString::from_vec(row.get(1)?).into(),
+        path: path(row, 1)?,
         name: row.get(2)?,
         filetype: row.get(3)?,
         facts,
@@ -29,7 +29,12 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         project_id: row.get(9)?,
         created: now(row, 10)?,
         added: now(row, 13)?,
-        ..NewItem::default()
+        class: row.get(22)?,
+        channel: row.get(23)?,
+        source: row.get(24)?,
+        uid: row.get(25)?,
+        before_pairing: policy(row, 26)?,
+        settled: row.get(27)?,
     };
     Ok(Item {
         id: item_id(row, 0)?,
@@ -62,6 +67,16 @@ pub(super) fn item_id(row: &Row<'_>, i: usize) -> rusqlite::Result<ItemId> {
 
 pub(super) fn state(row: &Row<'_>, i: usize) -> rusqlite::Result<ItemState> {
     row.get::<_, String>(i)?.parse().map_err(|()| odd(i, Type::Text, "no state of an item"))
+}
+
+fn policy(row: &Row<'_>, i: usize) -> rusqlite::Result<BeforePairing> {
+    row.get::<_, String>(i)?
+        .parse()
+        .map_err(|()| odd(i, Type::Text, "no policy for what is older than the pairing"))
+}
+
+pub(super) fn path(row: &Row<'_>, i: usize) -> rusqlite::Result<PathBuf> {
+    Ok(OsString::from_vec(row.get(i)?).into())
 }
 
 /// Three columns from `i` on: `boot_id`, `boot_us`, `wall_s`.

@@ -7,14 +7,16 @@
 use crate::{
     domain::{
         command::Refusal,
-        item::{Asset, Counters, Item, ItemId, ItemState, NewItem},
+        item::{Asset, FileFacts, Item, ItemId, ItemState, NewItem, PartDigest, Receipt},
+        ledger::BootWall,
         oauth::{ClientId, ClientSecret},
         rig::{Action, CommandId, Disk, Event, Loaded},
+        time::{BootId, Now},
         token::Ending,
         view::Protection,
     },
     provider::Client,
-    store::{Store, StoreError, VaultState},
+    store::{self, Glance, Limits, Refaced, Store, StoreError, VaultState},
     vault::{KeySource, Vault},
 };
 use std::{path::PathBuf, sync::Mutex};
@@ -247,14 +249,28 @@ impl Strongroom {
         self.store()?.resume_uploading().await.map(drop)
     }
 
-    /// The counts, and whether a person has paused sending; `None` while the store can't be read.
-    pub async fn queue_glance(&self) -> Option<(Counters, bool)> {
+    /// The counts and the wishes that last; `None` while the store can't be read.
+    pub async fn queue_glance(&self) -> Option<Glance> {
         self.store().ok()?.glance().await.ok()
     }
 
-    /// The next item of this project.
-    pub async fn claim(&self, project_id: &str, waiting: &[ItemId]) -> Result<Option<Item>, StoreError> {
-        self.store()?.claim(project_id, waiting).await
+    /// The next item of this project, of a priority greater than `above` where that is given.
+    pub async fn claim(
+        &self,
+        project_id: &str,
+        waiting: &[ItemId],
+        above: Option<i32>,
+    ) -> Result<Option<Item>, StoreError> {
+        self.store()?.claim(project_id, waiting, above).await
+    }
+
+    /// The priority of the next item of this project.
+    pub async fn best_waiting(
+        &self,
+        project_id: &str,
+        waiting: &[ItemId],
+    ) -> Result<Option<i32>, StoreError> {
+        self.store()?.best_waiting(project_id, waiting).await
     }
 
     /// What is known of an item's asset.
@@ -280,8 +296,9 @@ impl Strongroom {
         n: u32,
         etag: &str,
         bytes: u64,
+        digest: Option<PartDigest>,
     ) -> Result<(), StoreError> {
-        self.store()?.finish_part(id, asset, n, etag, bytes).await
+        self.store()?.finish_part(id, asset, n, etag, bytes, digest).await
     }
 
     /// A turn has ended; the item as it is now.
@@ -291,13 +308,29 @@ impl Strongroom {
         to: ItemState,
         reason: &str,
         detail: &str,
+        now: Now,
     ) -> Result<Item, StoreError> {
-        self.store()?.finish(id, to, reason, detail).await
+        self.store()?.finish(id, to, reason, detail, now).await
     }
 
     /// Accepts files, all or none.
-    pub async fn add(&self, items: Vec<NewItem>, max_items: u64) -> Result<Vec<ItemId>, StoreError> {
-        self.store()?.add(items, max_items).await
+    pub async fn add(&self, items: Vec<NewItem>, limits: Limits) -> Result<Vec<ItemId>, StoreError> {
+        self.store()?.add(items, limits).await
+    }
+
+    /// Queues what a media source found and nobody knew.
+    pub async fn found(&self, items: Vec<NewItem>, max_items: u64) -> Result<store::Found, StoreError> {
+        self.store()?.found(items, max_items).await
+    }
+
+    /// The item's file has grown.
+    pub async fn reface(&self, id: ItemId, facts: FileFacts) -> Result<Refaced, StoreError> {
+        self.store()?.reface(id, facts).await
+    }
+
+    /// The item's file was seen unchanged.
+    pub async fn settle(&self, id: ItemId) -> Result<(), StoreError> {
+        self.store()?.settle(id).await
     }
 
     /// These items as they are now; those that are gone are left out, and all when the disk does not answer.
@@ -326,6 +359,41 @@ impl Strongroom {
     /// Puts items back.
     pub async fn retry(&self, ids: &[ItemId]) -> Result<(), StoreError> {
         self.store()?.retry(ids).await.map(drop)
+    }
+
+    /// Queues held items for the project that is paired now.
+    pub async fn release(&self, ids: &[ItemId]) -> Result<(), StoreError> {
+        self.store()?.release(ids).await.map(drop)
+    }
+
+    /// Larger goes first.
+    pub async fn set_priority(&self, ids: &[ItemId], priority: i32) -> Result<(), StoreError> {
+        self.store()?.set_priority(ids, priority).await.map(drop)
+    }
+
+    /// Takes what is over off the list; how many that were.
+    pub async fn clear(&self, states: &[ItemState], ids: &[ItemId]) -> Result<u64, StoreError> {
+        self.store()?.clear(states, ids).await
+    }
+
+    /// What was delivered.
+    pub async fn receipt(&self, id: ItemId) -> Result<Option<Receipt>, StoreError> {
+        self.store()?.receipt(id).await
+    }
+
+    /// Bytes per second for file data; 0: no limit.
+    pub async fn set_bandwidth_limit(&self, limit: u64) -> Result<(), StoreError> {
+        self.store()?.set_bandwidth_limit(limit).await
+    }
+
+    /// The wall clock when that boot began, if it was ever known.
+    pub async fn boot_wall(&self, boot: BootId) -> Result<Option<BootWall>, StoreError> {
+        self.store()?.boot_wall(boot).await
+    }
+
+    /// Remembers it.
+    pub async fn note_boot(&self, boot: BootId, wall: BootWall) -> Result<(), StoreError> {
+        self.store()?.note_boot(boot, wall).await
     }
 
     /// Remembers the person's wish.
@@ -369,9 +437,11 @@ fn failure(e: StoreError) -> Disk {
         StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
             Disk::NoKey(e.to_string())
         }
-        StoreError::Io(_) | StoreError::NotFound(_) | StoreError::LimitExceeded { .. } => {
-            Disk::Failed(e.to_string())
-        }
+        StoreError::Io(_)
+        | StoreError::NotFound(_)
+        | StoreError::LimitExceeded { .. }
+        | StoreError::NotPaired
+        | StoreError::NotOver(_) => Disk::Failed(e.to_string()),
     }
 }
 
@@ -381,6 +451,8 @@ pub fn refusal(e: StoreError) -> Refusal {
         StoreError::Full => Refusal::StorageFull,
         StoreError::NotFound(what) => Refusal::NotFound(what),
         StoreError::LimitExceeded { .. } => Refusal::LimitsExceeded(e.to_string()),
+        StoreError::NotPaired => Refusal::NotPaired,
+        StoreError::NotOver(_) => Refusal::NotAllowed(e.to_string()),
         StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
             Refusal::SecretUnavailable(e.to_string())
         }

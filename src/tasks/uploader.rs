@@ -24,6 +24,7 @@ use crate::{
     link::{Access, Ask, ToKeeper, ToQueue},
     media::Pacer,
     provider::{Provider, wire::Connection},
+    store::Glance,
     tasks::Strongroom,
 };
 use answer::answer;
@@ -368,11 +369,11 @@ impl<T: Transport> Uploader<T> {
     }
 
     async fn refresh_view(&mut self) {
-        if let Some((counters, paused)) = self.room.queue_glance().await {
+        if let Some(Glance { counters, paused, bandwidth_limit, .. }) = self.room.queue_glance().await {
             let idle = self.turn.is_none() && !self.between;
             self.view.send_if_modified(|v| {
                 let old = v.clone();
-                (v.counters, v.paused) = (counters, paused);
+                (v.counters, v.paused, v.bandwidth_limit) = (counters, paused, bandwidth_limit);
                 if counters.files_left == 0 {
                     v.trouble = None;
                 }

@@ -110,7 +110,7 @@ async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
     let (a, b) = (add_one(&store, clip(1, Some("p"))).await, add_one(&store, clip(2, None)).await);
-    store.claim("p", &[]).await.unwrap();
+    store.claim("p", &[], None).await.unwrap();
     store.save_asset(a, &asset("x", 2)).await.unwrap();
     store.forget().await.unwrap();
     assert_eq!(store.load().await.unwrap(), Loaded::default());
@@ -126,7 +126,7 @@ async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
     let next = store.identity(None).await.unwrap();
     assert!(next.client_id != name && !next.changed);
     assert_eq!(store.save_device(&device("p")).await.unwrap(), [a, b]);
-    assert!(store.claim("p", &[]).await.unwrap().is_some_and(|item| item.id == a));
+    assert!(store.claim("p", &[], None).await.unwrap().is_some_and(|item| item.id == a));
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn no_secret_is_readable_in_any_file() {
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_pairing(Some(&code()), None).await.unwrap();
     let id = add_one(&store, clip(1, Some("p"))).await;
-    store.claim("p", &[]).await.unwrap();
+    store.claim("p", &[], None).await.unwrap();
     store.save_asset(id, &asset("x", 2)).await.unwrap();
     for (name, bytes) in contents(dir.path()) {
         for secret in ["model-secret", "access-1", "refresh-1", "device-code-1", "123456", "Signature"] {

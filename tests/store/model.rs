@@ -45,12 +45,12 @@ impl World {
         match self.below(20) {
             0..=3 => {
                 let items = (0..1 + self.below(3)).map(|_| self.clip()).collect();
-                self.store.add(items, 30).await.map(drop)
+                self.store.add(items, most(30)).await.map(drop)
             }
             4..=6 => {
                 let Some(project) = self.current else { return Ok(()) };
                 let waiting = [self.some_id(), self.some_id()];
-                self.store.claim(project, &waiting).await.map(drop)
+                self.store.claim(project, &waiting, None).await.map(drop)
             }
             7 | 8 => {
                 self.assets += 1;
@@ -60,7 +60,7 @@ impl World {
             9..=12 => self.send_a_part(id).await,
             13 => {
                 let to = [ItemState::Done, ItemState::Failed, ItemState::Queued][self.below(3)];
-                self.store.finish(id, to, "reason", "detail").await.map(drop)
+                self.store.finish(id, to, "reason", "detail", at(99)).await.map(drop)
             }
             14 => self.store.cancel(&[id]).await.map(drop),
             15 => self.store.retry(&[id]).await.map(drop),
@@ -80,7 +80,7 @@ impl World {
         let n = self.below(asset.urls.len()) as u32;
         let size = self.store.get(&[id]).await?[0].new.facts.size;
         let bytes = asset.range(n, size).map_or(0, |(_, len)| len);
-        self.store.finish_part(id, &asset.id, n, "e", bytes).await
+        self.store.finish_part(id, &asset.id, n, "e", bytes, digest(1)).await
     }
 
     async fn upheaval(&mut self) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 use crate::support::*;
 use rigpost::{
     domain::item::{Counters, Item, ItemId, ItemState},
-    store::{Store, StoreError},
+    store::{Limit, Store, StoreError},
 };
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
@@ -40,12 +40,12 @@ async fn ten_thousand_are_accepted_at_once_or_not_at_all() {
     let dir = dir();
     let store = ready(dir.path()).await;
     let items: Vec<_> = (0..10_000).map(|n| clip(n, Some("p"))).collect();
-    let full = store.add(items.clone(), 9_999).await;
-    assert_eq!(full, Err(StoreError::LimitExceeded { max: 9_999 }));
+    let full = store.add(items.clone(), most(9_999)).await;
+    assert_eq!(full, Err(StoreError::LimitExceeded { limit: Limit::Items, max: 9_999 }));
     assert_eq!(store.counters().await.unwrap(), Counters::default());
-    let ids = store.add(items.clone(), 10_000).await.unwrap();
+    let ids = store.add(items.clone(), most(10_000)).await.unwrap();
     assert!(ids.windows(2).all(|w| w[0] < w[1]) && ids.len() == 10_000);
-    assert_eq!(store.add(items, 10_000).await.unwrap(), ids, "the same again");
+    assert_eq!(store.add(items, most(10_000)).await.unwrap(), ids, "the same again");
     let bytes = (0..10_000).map(|n| 1000 + n).sum();
     let expected = Counters { files_left: 10_000, bytes_left: bytes, ..Counters::default() };
     assert_eq!(store.counters().await.unwrap(), expected);
@@ -73,9 +73,9 @@ async fn adding_again_revives_only_what_failed_or_was_cancelled() {
     let store = ready(dir.path()).await;
     let id = add_one(&store, clip(1, Some("p"))).await;
     for (to, revived) in [(ItemState::Failed, true), (ItemState::Cancelled, true), (ItemState::Done, false)] {
-        store.claim("p", &[]).await.unwrap().unwrap();
+        store.claim("p", &[], None).await.unwrap().unwrap();
         store.save_asset(id, &asset("x", 2)).await.unwrap();
-        store.finish(id, to, "source", "gone").await.unwrap();
+        store.finish(id, to, "source", "gone", at(99)).await.unwrap();
         let mut again = clip(1, Some("p"));
         again.priority = 5;
         again.facts.ino = 99;
@@ -95,9 +95,9 @@ async fn an_asset_never_follows_its_item_to_another_project() {
     let dir = dir();
     let store = ready(dir.path()).await;
     let id = add_one(&store, clip(1, Some("p"))).await;
-    store.claim("p", &[]).await.unwrap();
+    store.claim("p", &[], None).await.unwrap();
     store.save_asset(id, &asset("x", 2)).await.unwrap();
-    store.finish(id, ItemState::Failed, "source", "").await.unwrap();
+    store.finish(id, ItemState::Failed, "source", "", at(99)).await.unwrap();
     add_one(&store, clip(1, Some("q"))).await;
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(1)));
     assert_eq!(one(&store, id).await.new.project_id.as_deref(), Some("q"));
@@ -113,14 +113,18 @@ async fn turns_go_by_priority_then_age_and_never_to_another_project() {
     items[5].project_id = Some("q".into());
     let ids = store.add(items, MAX).await.unwrap();
     let mut turns = Vec::new();
-    while let Some(item) = store.claim("p", &[ids[1]]).await.unwrap() {
+    while let Some(item) = store.claim("p", &[ids[1]], None).await.unwrap() {
         assert_eq!((item.state, item.attempts), (ItemState::Uploading, 1));
         turns.push(item.id);
     }
     assert_eq!(turns, [ids[3], ids[0], ids[2], ids[4]]);
-    assert_eq!(store.claim("p", &[]).await.unwrap().map(|item| item.id), Some(ids[1]), "no longer waiting");
-    assert_eq!(store.claim("r", &[]).await.unwrap(), None);
-    assert_eq!(store.claim("q", &[]).await.unwrap().map(|item| item.id), Some(ids[5]));
+    assert_eq!(
+        store.claim("p", &[], None).await.unwrap().map(|item| item.id),
+        Some(ids[1]),
+        "no longer waiting"
+    );
+    assert_eq!(store.claim("r", &[], None).await.unwrap(), None);
+    assert_eq!(store.claim("q", &[], None).await.unwrap().map(|item| item.id), Some(ids[5]));
 }
 
 #[tokio::test]
@@ -129,7 +133,7 @@ async fn an_item_without_a_project_belongs_to_the_first_that_comes() {
     let store = ready(dir.path()).await;
     let (a, b) = (add_one(&store, clip(1, None)).await, add_one(&store, clip(2, None)).await);
     assert_eq!(
-        store.claim("p", &[]).await.unwrap().and_then(|item| item.new.project_id).as_deref(),
+        store.claim("p", &[], None).await.unwrap().and_then(|item| item.new.project_id).as_deref(),
         Some("p")
     );
     assert_eq!(one(&store, b).await.new.project_id.as_deref(), Some("p"));
@@ -144,9 +148,9 @@ async fn an_item_that_names_no_project_belongs_to_the_one_that_is_paired() {
     let id = add_one(&store, clip(1, None)).await;
     assert_eq!(one(&store, id).await.new.project_id.as_deref(), Some("p"));
     // Revived: still of that project, so its asset is kept.
-    store.claim("p", &[]).await.unwrap().unwrap();
+    store.claim("p", &[], None).await.unwrap().unwrap();
     store.save_asset(id, &asset("x", 2)).await.unwrap();
-    store.finish(id, ItemState::Failed, "source", "gone").await.unwrap();
+    store.finish(id, ItemState::Failed, "source", "gone", at(99)).await.unwrap();
     assert_eq!(add_one(&store, clip(1, None)).await, id);
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(Some(asset("x", 2))), Ok(0)));
     // Nothing of it goes to the next project.
@@ -155,7 +159,7 @@ async fn an_item_that_names_no_project_belongs_to_the_one_that_is_paired() {
     let unknown = add_one(&store, clip(2, None)).await;
     assert_eq!(one(&store, unknown).await.new.project_id, None, "whose tokens these are is not known yet");
     assert_eq!(store.save_device(&device("q")).await.unwrap(), [id]);
-    assert_eq!(store.claim("q", &[]).await.unwrap().map(|item| item.id), Some(unknown));
+    assert_eq!(store.claim("q", &[], None).await.unwrap().map(|item| item.id), Some(unknown));
 }
 
 #[tokio::test]
@@ -163,9 +167,9 @@ async fn another_pairing_holds_and_the_same_one_releases() {
     let dir = dir();
     let store = ready(dir.path()).await;
     let ids = store.add((0..4).map(|n| clip(n, (n > 0).then_some("p"))).collect(), MAX).await.unwrap();
-    store.claim("p", &[]).await.unwrap();
-    store.finish(ids[0], ItemState::Done, "none", "").await.unwrap();
-    store.claim("p", &[]).await.unwrap();
+    store.claim("p", &[], None).await.unwrap();
+    store.finish(ids[0], ItemState::Done, "none", "", at(99)).await.unwrap();
+    store.claim("p", &[], None).await.unwrap();
     assert_eq!(store.save_device(&device("p")).await.unwrap(), []);
     // One is being sent, two wait; one that comes late from a caller who has not heard is held at once.
     assert_eq!(store.save_device(&device("q")).await.unwrap(), ids[1..]);
@@ -177,11 +181,17 @@ async fn another_pairing_holds_and_the_same_one_releases() {
     }
     let expected = Counters { files_left: 1, bytes_left: 1010, held: 4, failed: 0 };
     assert_eq!(store.counters().await.unwrap(), expected);
-    assert_eq!(store.claim("q", &[]).await.unwrap().map(|item| item.id), Some(mine));
-    assert_eq!(store.claim("q", &[]).await.unwrap(), None);
+    assert_eq!(store.claim("q", &[], None).await.unwrap().map(|item| item.id), Some(mine));
+    assert_eq!(store.claim("q", &[], None).await.unwrap(), None);
     // Its last part was on the way when it was held: it has arrived.
-    assert_eq!(store.finish(ids[1], ItemState::Failed, "x", "").await.unwrap().state, ItemState::Held);
-    assert_eq!(store.finish(ids[1], ItemState::Done, "none", "").await.unwrap().state, ItemState::Done);
+    assert_eq!(
+        store.finish(ids[1], ItemState::Failed, "x", "", at(99)).await.unwrap().state,
+        ItemState::Held
+    );
+    assert_eq!(
+        store.finish(ids[1], ItemState::Done, "none", "", at(99)).await.unwrap().state,
+        ItemState::Done
+    );
     assert_eq!(store.save_device(&device("p")).await.unwrap(), [ids[2], ids[3], mine, late].sorted());
     assert_eq!(one(&store, mine).await.state, ItemState::Held);
 }
@@ -202,16 +212,16 @@ async fn an_upload_goes_on_from_its_parts_after_a_power_cut() {
     let store = ready(dir.path()).await;
     let id = add_one(&store, clip(0, Some("p"))).await;
     assert_eq!(store.save_asset(id, &asset("x", 3)).await, Err(StoreError::NotFound("item 1".into())));
-    store.claim("p", &[]).await.unwrap();
+    store.claim("p", &[], None).await.unwrap();
     assert_eq!(store.asset_of(id).await, Ok(None));
     store.save_asset(id, &asset("x", 3)).await.unwrap();
     for n in [2, 0, 2] {
-        store.finish_part(id, "x", n, "etag", if n == 2 { 332 } else { 334 }).await.unwrap();
+        store.finish_part(id, "x", n, "etag", if n == 2 { 332 } else { 334 }, digest(1)).await.unwrap();
     }
     let copy = cut_power(dir.path());
     let store = ready(copy.path()).await;
     assert_eq!(store.resume_uploading().await, Ok(1));
-    let item = store.claim("p", &[]).await.unwrap().unwrap();
+    let item = store.claim("p", &[], None).await.unwrap().unwrap();
     assert_eq!((item.attempts, item.sent, item.asset_id.as_str()), (2, 666, "x"));
     let mut expected = asset("x", 3);
     expected.finished = vec![0, 2];
@@ -219,9 +229,9 @@ async fn an_upload_goes_on_from_its_parts_after_a_power_cut() {
     assert_eq!(store.counters().await.unwrap().bytes_left, 334);
     store.requeue(id, "network", "no route").await.unwrap();
     assert!(store.asset_of(id).await.unwrap().is_some());
-    store.claim("p", &[]).await.unwrap();
-    store.finish_part(id, "x", 1, "etag", 334).await.unwrap();
-    let done = store.finish(id, ItemState::Done, "none", "").await.unwrap();
+    store.claim("p", &[], None).await.unwrap();
+    store.finish_part(id, "x", 1, "etag", 334, digest(1)).await.unwrap();
+    let done = store.finish(id, ItemState::Done, "none", "", at(99)).await.unwrap();
     assert_eq!((done.sent, done.asset_id.as_str()), (1000, "x"));
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(0)));
     let rest: u32 = raw(copy.path())
@@ -235,15 +245,21 @@ async fn late_news_of_a_former_asset_does_not_count() {
     let dir = dir();
     let store = ready(dir.path()).await;
     let id = add_one(&store, clip(0, Some("p"))).await;
-    store.claim("p", &[]).await.unwrap();
+    store.claim("p", &[], None).await.unwrap();
     store.save_asset(id, &asset("old", 2)).await.unwrap();
-    store.finish_part(id, "old", 0, "e", 500).await.unwrap();
+    store.finish_part(id, "old", 0, "e", 500, digest(1)).await.unwrap();
     assert_eq!(store.drop_asset(id).await, Ok(true));
     assert_eq!(store.drop_asset(id).await, Ok(false));
     assert_eq!(store.counters().await.unwrap().bytes_left, 1000);
     store.save_asset(id, &asset("new", 2)).await.unwrap();
-    assert!(matches!(store.finish_part(id, "old", 1, "e", 500).await, Err(StoreError::NotFound(_))));
-    assert!(matches!(store.finish_part(id, "new", 2, "e", 500).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(
+        store.finish_part(id, "old", 1, "e", 500, digest(1)).await,
+        Err(StoreError::NotFound(_))
+    ));
+    assert!(matches!(
+        store.finish_part(id, "new", 2, "e", 500, digest(1)).await,
+        Err(StoreError::NotFound(_))
+    ));
     store.save_asset(id, &asset("newer", 2)).await.unwrap();
     assert_eq!((store.counters().await.unwrap().bytes_left, store.orphans().await), (1000, Ok(2)));
     assert!(matches!(store.drop_asset(ItemId(77)).await, Err(StoreError::NotFound(_))));
@@ -255,17 +271,20 @@ async fn cancel_and_retry_change_all_or_nothing() {
     let store = ready(dir.path()).await;
     let ids = store.add((0..4).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
     for id in &ids[..2] {
-        store.claim("p", &[]).await.unwrap();
+        store.claim("p", &[], None).await.unwrap();
         store.save_asset(*id, &asset("x", 2)).await.unwrap();
     }
-    store.finish(ids[0], ItemState::Done, "none", "").await.unwrap();
+    store.finish(ids[0], ItemState::Done, "none", "", at(99)).await.unwrap();
     assert_eq!(store.cancel(&[ids[1], ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
     assert_eq!(one(&store, ids[1]).await.state, ItemState::Uploading);
     assert_eq!(store.cancel(&ids[..3]).await.unwrap(), ids[1..3]);
     assert_eq!(store.orphans().await, Ok(1));
     // The sender hears of it late.
-    assert!(store.finish_part(ids[1], "x", 0, "e", 1).await.is_err());
-    assert_eq!(store.finish(ids[1], ItemState::Done, "none", "").await.unwrap().state, ItemState::Cancelled);
+    assert!(store.finish_part(ids[1], "x", 0, "e", 1, digest(1)).await.is_err());
+    assert_eq!(
+        store.finish(ids[1], ItemState::Done, "none", "", at(99)).await.unwrap().state,
+        ItemState::Cancelled
+    );
     assert_eq!(store.requeue(ids[1], "x", "").await.unwrap().state, ItemState::Cancelled);
     assert_eq!(store.retry(&[ids[1], ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
     store.save_device(&device("q")).await.unwrap();
@@ -278,14 +297,17 @@ async fn cancel_and_retry_change_all_or_nothing() {
 async fn history_makes_room_but_unsent_items_never_do() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let ids = store.add((0..3).map(|n| clip(n, Some("p"))).collect(), 3).await.unwrap();
+    let ids = store.add((0..3).map(|n| clip(n, Some("p"))).collect(), most(3)).await.unwrap();
     for id in &ids[..2] {
-        store.claim("p", &[]).await.unwrap();
-        store.finish(*id, ItemState::Done, "none", "").await.unwrap();
+        store.claim("p", &[], None).await.unwrap();
+        store.finish(*id, ItemState::Done, "none", "", at(99)).await.unwrap();
     }
-    let more = store.add(vec![clip(7, Some("p")), clip(8, Some("p"))], 3).await.unwrap();
+    let more = store.add(vec![clip(7, Some("p")), clip(8, Some("p"))], most(3)).await.unwrap();
     let left: Vec<_> = store.list(None, 0, 10).await.unwrap().0.iter().map(|item| item.id).collect();
     assert_eq!(left, [ids[2], more[0], more[1]]);
-    assert_eq!(store.add(vec![clip(9, None)], 3).await, Err(StoreError::LimitExceeded { max: 3 }));
+    assert_eq!(
+        store.add(vec![clip(9, None)], most(3)).await,
+        Err(StoreError::LimitExceeded { limit: Limit::Items, max: 3 })
+    );
     assert!(more[0] > ids[2], "ids are never used twice");
 }

@@ -1,13 +1,13 @@
 //! Short ways to say what the tests are about.
 use rigpost::{
     domain::{
-        item::{Asset, FileFacts, ItemId, NewItem},
+        item::{Asset, FileFacts, ItemId, NewItem, PartDigest},
         oauth::*,
         pairing::{CodeOnOffer, Running, TimeLimit},
         secret::Secret,
         time::{BootId, BootTime, Now, WallTime},
     },
-    store::{FILE, Store, StoreError, VaultState},
+    store::{FILE, Limits, Store, StoreError, VaultState},
     vault::{KeySource, Vault},
 };
 use std::{
@@ -17,7 +17,12 @@ use std::{
 };
 use tempfile::TempDir;
 
-pub(crate) const MAX: u64 = 1_000_000;
+pub(crate) const MAX: Limits = most(1_000_000);
+
+/// So many of everybody's, and as many of each.
+pub(crate) const fn most(max_items: u64) -> Limits {
+    Limits { max_items, max_per_user: max_items }
+}
 
 /// In memory where the system has such a place: no test here looks at what a sync does, and thousands happen.
 pub(crate) fn dir() -> TempDir {
@@ -110,6 +115,11 @@ pub(crate) fn asset(name: &str, parts: usize) -> Asset {
     let urls =
         (0..parts).map(|n| Secret::new(format!("https://s3.example/{name}/{n}?X-Amz-Signature=\"{n}\"")));
     Asset { id: name.into(), urls: urls.collect(), created: at(9), finished: vec![] }
+}
+
+/// Of bytes that are nobody's.
+pub(crate) fn digest(xxh64: u64) -> Option<PartDigest> {
+    Some(PartDigest { md5: None, xxh64 })
 }
 
 pub(crate) async fn add_one(store: &Store, item: NewItem) -> ItemId {

@@ -14,9 +14,9 @@ async fn full(dir: &std::path::Path) -> (Store, rigpost::domain::item::ItemId) {
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
     let id = add_one(&store, clip(1, Some("p"))).await;
-    store.claim("p", &[]).await.unwrap();
+    store.claim("p", &[], None).await.unwrap();
     store.save_asset(id, &asset("x", 2)).await.unwrap();
-    store.finish_part(id, "x", 0, "e", 501).await.unwrap();
+    store.finish_part(id, "x", 0, "e", 501, digest(1)).await.unwrap();
     (store, id)
 }
 

@@ -8,7 +8,7 @@ use crate::{
         time::Now,
     },
     media::{made, open_beneath},
-    store::StoreError,
+    store::{Limits, StoreError},
     tasks::{Strongroom, strongroom::refusal},
 };
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ async fn add(
         paths.into_iter().map(door).collect::<Result<Vec<_>, _>>()
     });
     let items = items.await.map_err(|_| Refusal::Stopping)??;
-    room.add(items, max_items).await.map_err(refusal)
+    room.add(items, Limits { max_items, max_per_user: max_items }).await.map_err(refusal)
 }
 
 fn done(outcome: Result<(), StoreError>) -> Result<QueueAnswer, Refusal> {

@@ -7,6 +7,7 @@ use crate::{
         command::Refusal,
         item::{FileFacts, Item, ItemId, ItemState, shown},
         oauth::{AccessToken, Cause},
+        time::Now,
         upload::{self, Action, AssetRequest, Ending, PartError, Upload},
         view::Reason,
     },
@@ -126,7 +127,7 @@ impl<T: Transport> Uploader<T> {
                 let bytes = turn.upload.part(n).map_or(0, |(_, _, len)| len);
                 let asset_id = turn.item.asset_id.clone();
                 self.running.push(Box::pin(async move {
-                    let ok = logged(room.finish_part(id, &asset_id, n, &etag, bytes).await);
+                    let ok = logged(room.finish_part(id, &asset_id, n, &etag, bytes, None).await);
                     Done::Machine(upload::Event::PartRecorded(n, ok))
                 }));
             }
@@ -172,10 +173,11 @@ impl<T: Transport> Uploader<T> {
             Ending::Done => {
                 self.clear_trouble();
                 self.between = true;
-                let (room, dirs) = (self.room.clone(), self.settings.media_dirs.clone());
+                let (room, dirs, clock) =
+                    (self.room.clone(), self.settings.media_dirs.clone(), self.clock.clone());
                 return self.running.push(Box::pin(async move {
                     let end = last_look(item, dirs).await;
-                    Done::Ended(write(&room, end).await)
+                    Done::Ended(write(&room, end, clock.now()).await)
                 }));
             }
             Ending::Failed(reason, why) => End { id, to: ItemState::Failed, reason, detail: why },
@@ -211,8 +213,8 @@ impl<T: Transport> Uploader<T> {
     /// No next turn before this one's end is on disk.
     pub(super) fn write_end(&mut self, end: End) {
         self.between = true;
-        let room = self.room.clone();
-        self.running.push(Box::pin(async move { Done::Ended(write(&room, end).await) }));
+        let (room, now) = (self.room.clone(), self.clock.now());
+        self.running.push(Box::pin(async move { Done::Ended(write(&room, end, now).await) }));
     }
 }
 
@@ -225,7 +227,7 @@ pub(super) async fn claim(
     parallel: usize,
     clock: &Clock,
 ) -> Result<Claim, Refusal> {
-    let Some(item) = room.claim(&access.project_id, aside).await.map_err(refusal)? else {
+    let Some(item) = room.claim(&access.project_id, aside, None).await.map_err(refusal)? else {
         return Ok(Claim::Nothing);
     };
     let path = item.new.path.clone();
@@ -270,8 +272,8 @@ fn same_bytes(facts: &FileFacts, item: &Item) -> bool {
     facts.size == item.new.facts.size && facts.mtime_ns == item.new.facts.mtime_ns
 }
 
-async fn write(room: &Strongroom, end: End) -> Result<Item, End> {
-    match room.finish(end.id, end.to, end.reason, &end.detail).await {
+async fn write(room: &Strongroom, end: End, now: Now) -> Result<Item, End> {
+    match room.finish(end.id, end.to, end.reason, &end.detail, now).await {
         Ok(item) => {
             let (id, file) = (item.id.0, shown(&item.new.path));
             match item.state {
