@@ -129,14 +129,19 @@ impl Store {
         self.tx(move |tx| {
             let totals = counters::totals(tx)?;
             let total = filter.map_or(totals.all(), |state| totals.of(state).items);
+            let (limit, offset) = (limit.min(total.saturating_sub(offset)), offset.min(total));
+            // What is nearer to the end is reached from there.
+            let back = total - offset - limit;
+            let (order, skip) = if back < offset { ("DESC", back) } else { ("", offset) };
             // The inner statement walks an index; only the rows that are shown are read.
             let which = filter.map_or("?1 IS NULL", |_| "state = ?1");
             let sql = format!(
-                "SELECT {} FROM item WHERE id IN (SELECT id FROM item WHERE {which} ORDER BY id LIMIT ?2 OFFSET ?3) ORDER BY id",
+                "SELECT {} FROM item WHERE id IN
+                     (SELECT id FROM item WHERE {which} ORDER BY id {order} LIMIT ?2 OFFSET ?3) ORDER BY id",
                 rows::ITEM
             );
             let mut statement = tx.prepare_cached(&sql)?;
-            let params = (filter.map(ItemState::as_str), rows::signed(limit), rows::signed(offset));
+            let params = (filter.map(ItemState::as_str), rows::signed(limit), rows::signed(skip));
             let items = statement.query_map(params, rows::item)?.collect::<Result<_, _>>()?;
             Ok((items, total))
         })

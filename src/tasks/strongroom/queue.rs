@@ -90,8 +90,8 @@ impl Strongroom {
     }
 
     /// The item's file has grown.
-    pub async fn reface(&self, id: ItemId, facts: FileFacts) -> Result<Refaced, StoreError> {
-        self.store()?.reface(id, facts).await
+    pub async fn reface(&self, id: ItemId, facts: FileFacts, created: Now) -> Result<Refaced, StoreError> {
+        self.store()?.reface(id, facts, created).await
     }
 
     /// The item's file was seen unchanged.
