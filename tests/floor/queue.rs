@@ -26,6 +26,7 @@ use rigpost::{
     vault::{KeySource, Vault},
 };
 use std::{
+    collections::BTreeMap,
     error::Error,
     fs::{self, File},
     io::Write as _,
@@ -38,6 +39,10 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 const PROJECT: &str = "8a7ddd66-2ff6-4cd5-a2ff-0f4fae1b7f7c";
 const LIMITS: Limits = Limits { max_items: 1_000_000, max_per_user: 1_000_000 };
+/// Rounds whose pages are counted: fewer than the log holds before it begins anew.
+const LOGGED: u64 = 15;
+/// Rounds before time is taken.
+const WARM: u64 = 100;
 /// Paths in one addition.
 const BATCH: u64 = 10_000;
 
@@ -134,12 +139,29 @@ async fn steps(dir: &Path, rounds: u64) -> Result<(), Failure> {
     let raw = File::create(dir.join("raw"))?;
     raw.write_all_at(&[0; 4096], 0)?;
     raw.sync_all()?;
+    let log = dir.join("state").join(format!("{FILE}-wal"));
+    let written = || fs::metadata(&log).map_or(0, |m| m.len());
+    let (mut before, mut grown) = (written(), BTreeMap::<&str, u64>::new());
+    for n in 0..LOGGED {
+        let step = |name, _| {
+            *grown.entry(name).or_default() += written() - before;
+            before = written();
+        };
+        round(&store, n, &mut { step }).await?;
+    }
+    for (name, bytes) in grown {
+        print(&format!("bytes.{name}"), bytes as f64 / LOGGED as f64)?;
+    }
+    // From here on the log is written over, and not made longer.
+    for n in LOGGED..WARM {
+        round(&store, n, &mut |_, _| ()).await?;
+    }
     let mut taken: Vec<(&'static str, Vec<Duration>)> = Vec::new();
     let mut note = |name: &'static str, took: Duration| match taken.iter_mut().find(|(n, _)| *n == name) {
         Some((_, all)) => all.push(took),
         None => taken.push((name, vec![took])),
     };
-    for n in 0..rounds {
+    for n in WARM..WARM + rounds {
         let mut failed = None;
         round(&store, n, &mut |name, took| {
             note(name, took);

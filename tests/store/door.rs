@@ -123,6 +123,19 @@ async fn what_a_source_found_is_known_after_its_row_is_gone() {
 }
 
 #[tokio::test]
+async fn the_oldest_of_too_many_are_forgotten() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let ids = find(&store, vec![seen(1), seen(2)]).await.added;
+    store.cancel(&ids).await.unwrap();
+    store.clear(&[], &ids[..1]).await.unwrap();
+    // As if a million had come since.
+    raw(dir.path()).execute("INSERT INTO remembered (n, hash) VALUES (1000000, 5)", []).unwrap();
+    store.clear(&[], &ids[1..]).await.unwrap();
+    assert_eq!(find(&store, vec![seen(1), seen(2)]).await.known, 1);
+}
+
+#[tokio::test]
 async fn a_source_fills_the_queue_and_says_what_is_left_out() {
     let dir = dir();
     let store = ready(dir.path()).await;
