@@ -1,6 +1,7 @@
 //! The pure core: what the words mean and what follows from what. No clock, no socket, no file, no runtime.
 pub mod backoff;
 pub mod command;
+pub mod heartbeat;
 pub mod item;
 pub mod ledger;
 pub mod oauth;
