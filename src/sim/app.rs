@@ -103,6 +103,13 @@ impl App {
         Ok(())
     }
 
+    pub(crate) fn rename_project(&self, project: &str, name: &str) -> Result<(), SimError> {
+        let now = self.now();
+        self.world(now).rename_project(project, name)?;
+        self.done("", &format!("project {project} renamed to {name}"), now);
+        Ok(())
+    }
+
     pub(crate) fn move_device(&self, client_id: &str, project: &str) -> Result<(), SimError> {
         let now = self.now();
         self.world(now).move_device(client_id, project)?;

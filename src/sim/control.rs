@@ -29,6 +29,7 @@ POST /_sim/approve                  {\"user_code\": \"012345\", \"project\": \"T
 POST /_sim/deny                     {\"user_code\": \"012345\"}
 POST /_sim/revoke | pause | resume  {\"client_id\": \"rig-1\"}
 POST /_sim/move                     {\"client_id\": \"rig-1\", \"project\": \"Second Unit\"}
+POST /_sim/rename                   {\"project\": \"Testbed\", \"name\": \"Autumn\"}
 POST /_sim/burn-refresh             {\"client_id\": \"rig-1\"}  as if someone else had used its refresh token
 POST /_sim/expire-access            {\"client_id\": \"rig-1\"}
 POST /_sim/end-pairing              {\"client_id\": \"rig-1\", \"seconds\": 60}
@@ -155,6 +156,7 @@ fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
         "pause" => app.pause(text(body, "client_id")?)?,
         "resume" => app.resume(text(body, "client_id")?)?,
         "move" => app.move_device(text(body, "client_id")?, text(body, "project")?)?,
+        "rename" => app.rename_project(text(body, "project")?, text(body, "name")?)?,
         "burn-refresh" => app.burn_refresh(text(body, "client_id")?)?,
         "expire-access" => app.expire_access(text(body, "client_id")?)?,
         "end-pairing" => {

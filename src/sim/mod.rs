@@ -177,6 +177,14 @@ impl Sim {
         self.app.move_device(client_id, project)
     }
 
+    /// Gives a project another name; its id stays.
+    ///
+    /// # Errors
+    /// There is no such project.
+    pub fn rename_project(&self, project: &str, name: &str) -> Result<(), SimError> {
+        self.app.rename_project(project, name)
+    }
+
     /// Burns the device's refresh token as if someone else had used it; its next refresh gets
     /// `invalid_request`, and that is no violation.
     ///

@@ -257,6 +257,14 @@ impl World {
         Ok(())
     }
 
+    /// The id stays: clips go on into the same project.
+    pub(crate) fn rename_project(&mut self, project: &str, name: &str) -> Result<(), SimError> {
+        let id = self.project(project)?.id;
+        let renamed = self.projects.iter_mut().chain(self.devices.values_mut().map(|d| &mut d.project));
+        renamed.filter(|p| p.id == id).for_each(|p| name.clone_into(&mut p.name));
+        Ok(())
+    }
+
     /// What happens by the mere passing of time: codes approved by themselves, pairings that reach their end.
     /// Returns sentences for the log.
     pub(crate) fn tick(&mut self, now: Moment) -> Vec<(String, String)> {
