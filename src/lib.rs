@@ -22,6 +22,8 @@
 //! | module | may use |
 //! | --- | --- |
 //! | [`domain`] | nothing of this crate |
+//! | [`provider`], [`vault`], [`link`], [`clock`], [`media`] | `domain` |
+//! | [`network`] | `domain`, `clock` |
 //! | [`provider`], [`vault`], [`link`], [`clock`] | `domain` |
 //! | [`media`] | `domain`, `clock` |
 //! | [`store`] | `domain`, `vault` |
@@ -51,6 +53,7 @@ pub mod domain;
 pub mod http;
 pub mod link;
 pub mod media;
+pub mod network;
 pub mod provider;
 pub mod sim;
 pub mod store;

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &[]),
     ("clock", &["domain"]),
+    ("network", &["domain", "clock"]),
     ("vault", &["domain"]),
     ("provider", &["domain"]),
     ("media", &["domain", "clock"]),
@@ -22,7 +23,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tasks", &["domain", "provider", "http", "store", "vault", "clock", "link", "media"]),
     (
         "daemon",
-        &["domain", "config", "clock", "vault", "provider", "media", "link", "store", "http", "bus", "tasks"],
+        &[
+            "domain", "config", "clock", "network", "vault", "provider", "media", "link", "store", "http",
+            "bus", "tasks",
+        ],
     ),
     ("sim", &[]),
     ("cli", &["config"]),

@@ -31,7 +31,8 @@ impl Callers {
         }
         // Asked by hand: a proxy keeps a cache of properties, and this would be the only one in the daemon.
         let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
-        let answer = connection.call_method(Some(bus), path, Some(bus), "GetConnectionUnixUser", sender).await;
+        let answer =
+            connection.call_method(Some(bus), path, Some(bus), "GetConnectionUnixUser", sender).await;
         let uid = answer.and_then(|reply| reply.body().deserialize::<u32>()).map_err(|_| gone())?;
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.truncate(REMEMBERED - 1);

@@ -3,6 +3,7 @@ pub mod backoff;
 pub mod command;
 pub mod dispatch;
 pub mod etag;
+pub mod heartbeat;
 pub mod item;
 pub mod ledger;
 pub mod oauth;

@@ -65,6 +65,8 @@ pub enum CreateError {
 pub enum PartError {
     /// The URL will not work again: a new asset is needed. One sentence.
     UrlDead(String),
+    /// The storage does not accept the URL, and does not say that its time is over. One sentence.
+    UrlRefused(String),
     /// The storage refuses this part for a reason of its own. One sentence.
     Refused(String),
     /// The file is not what was queued. A word and one sentence.
@@ -377,6 +379,13 @@ impl Upload {
             }
             Err(PartError::Damaged(why)) => self.again(n, true, Ending::Aside(why)),
             Err(PartError::UrlDead(why)) => self.url_dead(why),
+            // Storages have been seen to refuse a good signature once; a second time it is the URL.
+            Err(PartError::UrlRefused(_)) if !self.tries.contains_key(&n) && self.winding.is_none() => {
+                self.tries.insert(n, 1);
+                self.todo.insert(n);
+                vec![]
+            }
+            Err(PartError::UrlRefused(why)) => self.url_dead(why),
             Err(PartError::Refused(why)) => self.wind_down(Winding::End(Ending::Aside(why))),
             Err(PartError::File(word, why)) => self.wind_down(Winding::End(Ending::Failed(word, why))),
         }

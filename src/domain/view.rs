@@ -1,7 +1,7 @@
 //! What the screen may know: the mirror of the D-Bus contract, without a bus.
 use crate::domain::{
     item::{Counters, ItemId, ItemState},
-    oauth::{DeviceInfo, UserCode, VerificationUriComplete},
+    oauth::{DeviceInfo, DeviceStatus, UserCode, VerificationUriComplete},
     time::{BootTime, WallTime},
 };
 
@@ -141,6 +141,12 @@ impl RigView {
             protection: Protection::None,
         }
     }
+
+    /// Somebody has paused this rig in the project that it is paired with.
+    pub fn is_paused_in_project(&self) -> bool {
+        let status = self.device.as_ref().map(|d| d.status);
+        self.state == State::Paired && status == Some(DeviceStatus::Paused)
+    }
 }
 
 /// One item that is being sent.
@@ -232,6 +238,11 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
             all.push((reason.as_str(), sentence(reason, &detail)));
         }
     }
+    if rig.is_paused_in_project() {
+        let sentence = "Somebody has paused this rig in the project: nothing new is sent, and what is recorded meanwhile \
+                        never will be. It goes on when they resume it there.";
+        all.push(("device-paused", sentence.to_owned()));
+    }
     let waiting = queue.counters.files_left > 0;
     if queue.recording && waiting {
         all.push(("recording", "The camera is recording. Sending goes on when it stops.".to_owned()));
@@ -268,6 +279,7 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
         State::NeedsPairing => "needs pairing".to_owned(),
         State::SecretUnavailable => "the rig's secrets can't be read".to_owned(),
     };
+    let held = if rig.is_paused_in_project() { ", paused in the project" } else { "" };
     let reason = match rig.reason.as_str() {
         "none" => String::new(),
         word => format!(" ({word})"),
@@ -287,7 +299,7 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
     };
     let more = [(c.held, "held"), (c.failed, "failed")];
     let more: String = more.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!(", {n} {word}")).collect();
-    format!("{state}{reason}, {files}{more}")
+    format!("{state}{held}{reason}, {files}{more}")
 }
 
 /// A size for people, as disks and clouds print it: powers of 1000.

@@ -428,6 +428,7 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
         project_name: "Testbed".to_owned(),
         authorized_by: "Harry Potter".to_owned(),
         authorization_expires: None,
+        status: crate::domain::oauth::DeviceStatus::Online,
     };
     assert_eq!(provider().read_identity(&json(200, body)), Ok(expected));
     let read = |body: &str| provider().read_identity(&json(200, body));
@@ -442,6 +443,17 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
     assert_eq!(ends(r#""2026-09-01T00:00:00.000000Z""#), Some(1_788_220_800));
     assert_eq!(ends("1788220800"), Some(1_788_220_800));
     assert_eq!(ends(r#""soon""#), None);
+    let status = |word: &str| read(&format!(r#"{{"project_id":"p","status":{word}}}"#)).unwrap().status;
+    for (word, expected) in [
+        (r#""online""#, crate::domain::oauth::DeviceStatus::Online),
+        (r#""offline""#, crate::domain::oauth::DeviceStatus::Offline),
+        (r#""paused""#, crate::domain::oauth::DeviceStatus::Paused),
+        (r#""resting""#, crate::domain::oauth::DeviceStatus::Online),
+        ("null", crate::domain::oauth::DeviceStatus::Online),
+        ("7", crate::domain::oauth::DeviceStatus::Online),
+    ] {
+        assert_eq!(status(word), expected, "{word}");
+    }
     let long = format!(r#"{{"project_id":"{}"}}"#, "p".repeat(300));
     for bad in ["{}", r#"{"project_id":""}"#, r#"{"project_id":null}"#, r#"{"project_id":"a\nb"}"#, &long] {
         assert!(read(bad).is_err_and(|e| cause(&e) == Some(Cause::Provider)), "{bad}");

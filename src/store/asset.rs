@@ -160,7 +160,6 @@ pub(super) fn drop_asset(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
 pub(super) fn complete(tx: &Tx<'_>, id: ItemId) -> Result<(), StoreError> {
     let id = rows::sql_id(id);
     tx.prepare_cached("DELETE FROM asset WHERE item_id = ?1")?.execute([id])?;
-    tx.prepare_cached("UPDATE item SET sent_bytes = size_bytes WHERE id = ?1")?.execute([id])?;
     Ok(())
 }
 

@@ -20,7 +20,10 @@ pub(super) fn give_back(tx: &Tx<'_>) -> Result<(), StoreError> {
     let number = |pragma: &str| tx.query_row(pragma, [], |r| r.get::<_, i64>(0));
     let (free, all) = (number("PRAGMA freelist_count")?, number("PRAGMA page_count")?);
     if free > FEW && free > all / 3 {
-        tx.execute_batch(&format!("PRAGMA incremental_vacuum({STEP})"))?;
+        // Each step of the statement frees one page.
+        let mut statement = tx.prepare_cached(&format!("PRAGMA incremental_vacuum({STEP})"))?;
+        let mut pages = statement.query([])?;
+        while pages.next()?.is_some() {}
     }
     Ok(())
 }

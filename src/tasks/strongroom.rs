@@ -4,19 +4,19 @@
 //! # Decisions
 //! - A store that can't be opened does not end the daemon: it comes up, says why, and every command that needs the disk
 //!   is refused by name. The file is left as it was; a person decides.
+mod queue;
+
 use crate::{
     domain::{
         command::Refusal,
-        item::{Asset, FileFacts, Item, ItemId, ItemState, NewItem, PartDigest, Receipt},
-        ledger::BootWall,
         oauth::{ClientId, ClientSecret},
         rig::{Action, CommandId, Disk, Event, Loaded},
-        time::{BootId, Now},
+        time::BootId,
         token::Ending,
         view::Protection,
     },
     provider::Client,
-    store::{self, Glance, Limits, Refaced, Store, StoreError, VaultState},
+    store::{Store, StoreError, VaultState},
     vault::{KeySource, Vault},
 };
 use std::{path::PathBuf, sync::Mutex};
@@ -126,6 +126,7 @@ impl Strongroom {
             device: found.device,
             pairing: found.pairing,
             refreshed_at: found.refreshed_at,
+            boot_wall: None,
         };
         Ok((loaded, protection, client))
     }
@@ -138,8 +139,8 @@ impl Strongroom {
         }
     }
 
-    /// Performs one of the rig's writes; the answer to it, and who we are from now on where that changed.
-    pub async fn write(&self, action: Action) -> (Option<Event>, Option<Option<Client>>) {
+    /// Performs one of the rig's writes in this boot; the answer to it, and who we are from now on where that changed.
+    pub async fn write(&self, action: Action, boot: BootId) -> (Option<Event>, Option<Option<Client>>) {
         let store = match self.store() {
             Ok(store) => store,
             Err(e) => return (failed(action, disk(Err(e))), None),
@@ -162,6 +163,7 @@ impl Strongroom {
             Action::SaveDevice(seq, info) => {
                 Event::DeviceSaved(seq, disk(store.save_device(&info).await.map(drop)))
             }
+            Action::NoteBoot(wall) => Event::BootNoted(disk(store.note_boot(boot, wall).await)),
             Action::EraseTokens(id) => Event::TokensErased(id, disk(store.erase_tokens().await)),
             Action::ErasePairing => {
                 // What stays is a code that has run out or will; the next pairing replaces it.
@@ -183,6 +185,7 @@ impl Strongroom {
             | Action::Poll(..)
             | Action::Refresh(..)
             | Action::Identify(..)
+            | Action::Beat(..)
             | Action::Revoke(_)
             | Action::Reply(..) => return (None, None),
         };
@@ -243,163 +246,6 @@ impl Strongroom {
         };
         (Some(Event::Forgotten(id, outcome, client_id)), Some(None))
     }
-
-    /// At the start: whatever had its turn goes back to the queue, parts and all.
-    pub async fn resume_uploading(&self) -> Result<(), StoreError> {
-        self.store()?.resume_uploading().await.map(drop)
-    }
-
-    /// The counts and the wishes that last; `None` while the store can't be read.
-    pub async fn queue_glance(&self) -> Option<Glance> {
-        self.store().ok()?.glance().await.ok()
-    }
-
-    /// The next item of this project, of a priority greater than `above` where that is given.
-    pub async fn claim(
-        &self,
-        project_id: &str,
-        waiting: &[ItemId],
-        above: Option<i32>,
-    ) -> Result<Option<Item>, StoreError> {
-        self.store()?.claim(project_id, waiting, above).await
-    }
-
-    /// The priority of the next item of this project.
-    pub async fn best_waiting(
-        &self,
-        project_id: &str,
-        waiting: &[ItemId],
-    ) -> Result<Option<i32>, StoreError> {
-        self.store()?.best_waiting(project_id, waiting).await
-    }
-
-    /// What is known of an item's asset.
-    pub async fn asset_of(&self, id: ItemId) -> Result<Option<Asset>, StoreError> {
-        self.store()?.asset_of(id).await
-    }
-
-    /// Writes an asset down.
-    pub async fn save_asset(&self, id: ItemId, asset: Asset) -> Result<(), StoreError> {
-        self.store()?.save_asset(id, &asset).await
-    }
-
-    /// There is no usable asset any more.
-    pub async fn drop_asset(&self, id: ItemId) -> Result<(), StoreError> {
-        self.store()?.drop_asset(id).await.map(drop)
-    }
-
-    /// A part is confirmed.
-    pub async fn finish_part(
-        &self,
-        id: ItemId,
-        asset: &str,
-        n: u32,
-        etag: &str,
-        bytes: u64,
-        digest: Option<PartDigest>,
-    ) -> Result<(), StoreError> {
-        self.store()?.finish_part(id, asset, n, etag, bytes, digest).await
-    }
-
-    /// A turn has ended; the item as it is now.
-    pub async fn finish(
-        &self,
-        id: ItemId,
-        to: ItemState,
-        reason: &str,
-        detail: &str,
-        now: Now,
-    ) -> Result<Item, StoreError> {
-        self.store()?.finish(id, to, reason, detail, now).await
-    }
-
-    /// Accepts files, all or none.
-    pub async fn add(&self, items: Vec<NewItem>, limits: Limits) -> Result<Vec<ItemId>, StoreError> {
-        self.store()?.add(items, limits).await
-    }
-
-    /// Queues what a media source found and nobody knew.
-    pub async fn found(&self, items: Vec<NewItem>, max_items: u64) -> Result<store::Found, StoreError> {
-        self.store()?.found(items, max_items).await
-    }
-
-    /// The item's file has grown.
-    pub async fn reface(&self, id: ItemId, facts: FileFacts) -> Result<Refaced, StoreError> {
-        self.store()?.reface(id, facts).await
-    }
-
-    /// The item's file was seen unchanged.
-    pub async fn settle(&self, id: ItemId) -> Result<(), StoreError> {
-        self.store()?.settle(id).await
-    }
-
-    /// These items as they are now; those that are gone are left out, and all when the disk does not answer.
-    pub async fn items(&self, ids: &[ItemId]) -> Vec<Item> {
-        match self.store() {
-            Ok(store) => store.get(ids).await.unwrap_or_default(),
-            Err(_) => vec![],
-        }
-    }
-
-    /// A page of the queue, and how many there are.
-    pub async fn list(
-        &self,
-        state: Option<ItemState>,
-        offset: u32,
-        limit: u32,
-    ) -> Result<(Vec<Item>, u64), StoreError> {
-        self.store()?.list(state, offset.into(), limit.into()).await
-    }
-
-    /// Takes items off.
-    pub async fn cancel(&self, ids: &[ItemId]) -> Result<(), StoreError> {
-        self.store()?.cancel(ids).await.map(drop)
-    }
-
-    /// Puts items back.
-    pub async fn retry(&self, ids: &[ItemId]) -> Result<(), StoreError> {
-        self.store()?.retry(ids).await.map(drop)
-    }
-
-    /// Queues held items for the project that is paired now.
-    pub async fn release(&self, ids: &[ItemId]) -> Result<(), StoreError> {
-        self.store()?.release(ids).await.map(drop)
-    }
-
-    /// Larger goes first.
-    pub async fn set_priority(&self, ids: &[ItemId], priority: i32) -> Result<(), StoreError> {
-        self.store()?.set_priority(ids, priority).await.map(drop)
-    }
-
-    /// Takes what is over off the list; how many that were.
-    pub async fn clear(&self, states: &[ItemState], ids: &[ItemId]) -> Result<u64, StoreError> {
-        self.store()?.clear(states, ids).await
-    }
-
-    /// What was delivered.
-    pub async fn receipt(&self, id: ItemId) -> Result<Option<Receipt>, StoreError> {
-        self.store()?.receipt(id).await
-    }
-
-    /// Bytes per second for file data; 0: no limit.
-    pub async fn set_bandwidth_limit(&self, limit: u64) -> Result<(), StoreError> {
-        self.store()?.set_bandwidth_limit(limit).await
-    }
-
-    /// The wall clock when that boot began, if it was ever known.
-    pub async fn boot_wall(&self, boot: BootId) -> Result<Option<BootWall>, StoreError> {
-        self.store()?.boot_wall(boot).await
-    }
-
-    /// Remembers it.
-    pub async fn note_boot(&self, boot: BootId, wall: BootWall) -> Result<(), StoreError> {
-        self.store()?.note_boot(boot, wall).await
-    }
-
-    /// Remembers the person's wish.
-    pub async fn set_paused(&self, paused: bool) -> Result<(), StoreError> {
-        self.store()?.set_paused(paused).await
-    }
 }
 
 /// What to tell the machine when there is no store at all.
@@ -409,6 +255,7 @@ fn failed(action: Action, disk: Disk) -> Option<Event> {
         Action::MarkRefresh(seq) => Some(Event::Marked(seq, disk)),
         Action::SaveTokens(seq, _) => Some(Event::TokensSaved(seq, disk)),
         Action::SaveDevice(seq, _) => Some(Event::DeviceSaved(seq, disk)),
+        Action::NoteBoot(_) => Some(Event::BootNoted(disk)),
         Action::EraseTokens(id) => Some(Event::TokensErased(id, disk)),
         Action::SaveSecret(id, _) => Some(Event::SecretSaved(id, disk, String::new(), None)),
         Action::Forget(id) => Some(Event::Forgotten(id, disk, String::new())),
@@ -419,6 +266,7 @@ fn failed(action: Action, disk: Disk) -> Option<Event> {
         | Action::Poll(..)
         | Action::Refresh(..)
         | Action::Identify(..)
+        | Action::Beat(..)
         | Action::Revoke(_)
         | Action::Reply(..) => None,
     }
@@ -475,7 +323,8 @@ mod tests {
         let key = KeySource::Credential { dir: dir.path().join("credentials") };
         let room = Strongroom::open(Found { dir: dir.path().join("state"), key, client_id: None });
         assert!(!room.load().await.0.usable);
-        let (Some(Event::SecretSaved(_, Disk::NoKey(why), ..)), None) = room.write(secret()).await else {
+        let (Some(Event::SecretSaved(_, Disk::NoKey(why), ..)), None) = room.write(secret(), BootId(1)).await
+        else {
             panic!("kept without a key");
         };
         assert!(why.contains("rigpost.key") && !why.contains("provision"), "{why}");
@@ -494,7 +343,9 @@ mod tests {
         // In passing, as when too many files are open.
         std::fs::rename(dir.path().join("key"), dir.path().join("away")).unwrap();
         std::fs::create_dir(dir.path().join("key")).unwrap();
-        let (Some(event), Some(Some(client))) = room.write(secret()).await else { panic!("no client") };
+        let (Some(event), Some(Some(client))) = room.write(secret(), BootId(1)).await else {
+            panic!("no client")
+        };
         assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client_id));
         assert_eq!((client.id.0, client.secret.expose()), (client_id, "model-secret"));
         assert!(room.usable());
@@ -506,7 +357,9 @@ mod tests {
         let room = room(&dir);
         let before = room.load().await.0.client_id;
         room.store().unwrap().forget().await.unwrap();
-        let (Some(event), Some(Some(client))) = room.write(secret()).await else { panic!("no client") };
+        let (Some(event), Some(Some(client))) = room.write(secret(), BootId(1)).await else {
+            panic!("no client")
+        };
         assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client.id.0));
         assert!(client.id.0 != before && !client.id.0.is_empty());
         assert_eq!(room.load().await.0.client_id, client.id.0);

@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     domain::{
         backoff::{Jitter, doubled},
-        command::{QueueCommand, Refusal},
+        command::{QueueAnswer, QueueCommand, Refusal},
         dispatch::{self, Line, Next},
         etag::EtagKind,
         item::{FileFacts, Item, ItemId},
@@ -48,6 +48,8 @@ use turn::Turn;
 
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_secs(120);
+/// More than the disk takes for a person's wish.
+const WISH_PATIENCE: Duration = Duration::from_secs(60);
 /// At 1 % loss eight connections fill half of a link of which one fills a twelfth.
 const SLOTS_WITHOUT_BBR: usize = 8;
 
@@ -74,9 +76,21 @@ enum Done {
     PartSent(ItemId, u32, Result<upload::Confirmed, upload::PartError>),
     /// The item as it is now, if it still is one.
     Ended(Result<Option<Box<Item>>, End>),
-    /// The answer is out; items that changed, if it was about changing any.
-    Answered(Option<Vec<Item>>),
+    /// The answer is out; what was asked, and items that changed.
+    Answered(Asked, Vec<Item>),
     Told,
+}
+
+/// What a command was about, as far as it matters once it is answered.
+enum Asked {
+    /// Nothing that changes the queue.
+    Nothing,
+    /// Something that does.
+    Change,
+    /// The line was to stop.
+    Pause,
+    /// These were to be taken off.
+    Cancel(Vec<ItemId>),
 }
 
 /// Nothing is begun before.
@@ -301,18 +315,25 @@ impl<T: Transport> Uploader<T> {
             }
             Done::PartSent(id, n, answer) => self.part_sent(id, n, answer),
             Done::Ended(ended) => self.ended(ended).await,
-            Done::Answered(Some(changed)) => {
-                self.pausing = false;
-                self.line.changed();
-                self.refresh_view().await;
-                for item in &changed {
-                    if let Some(turn) = self.turns.get_mut(&item.id) {
-                        turn.item.new.priority = item.new.priority;
-                    }
-                    self.tell(item);
-                }
+            Done::Answered(asked, changed) => self.answered(asked, &changed).await,
+            Done::Told => {}
+        }
+    }
+
+    async fn answered(&mut self, asked: Asked, changed: &[Item]) {
+        match asked {
+            Asked::Nothing => return,
+            Asked::Change => {}
+            Asked::Pause => self.pausing = false,
+            Asked::Cancel(ids) => ids.iter().for_each(|id| drop(self.aside.remove(id))),
+        }
+        self.line.changed();
+        self.refresh_view().await;
+        for item in changed {
+            if let Some(turn) = self.turns.get_mut(&item.id) {
+                turn.item.new.priority = item.new.priority;
             }
-            Done::Answered(None) | Done::Told => {}
+            self.tell(item);
         }
     }
 
@@ -358,25 +379,39 @@ impl<T: Transport> Uploader<T> {
             ToQueue::Found(ids) => {
                 self.line.changed();
                 let room = self.room.clone();
-                self.running
-                    .push(Box::pin(async move { Done::Answered(Some(answer::told(&room, &ids).await)) }));
+                self.running.push(Box::pin(async move {
+                    Done::Answered(Asked::Change, answer::told(&room, &ids).await)
+                }));
             }
             ToQueue::NetworkUp => {
                 self.retry.take_if(|r| !r.firm);
             }
-            ToQueue::Ask(Ask { command, reply }) => {
-                let (room, settings) = (self.room.clone(), self.settings.clone());
-                self.prepare(&command);
-                let clock = self.clock.clone();
-                self.running.push(Box::pin(async move {
-                    let changes = !matches!(command, QueueCommand::List { .. } | QueueCommand::Receipt(_));
-                    let (answer, changed) = answer(&room, settings, &clock, command).await;
-                    // Nobody waits any more: their bus connection went away.
-                    let _ = reply.send(answer);
-                    Done::Answered(changes.then_some(changed))
-                }));
-            }
+            ToQueue::Ask(ask) => self.ask(ask),
         }
+    }
+
+    fn ask(&mut self, Ask { command, reply }: Ask<QueueCommand, QueueAnswer>) {
+        self.prepare(&command);
+        let asked = match &command {
+            QueueCommand::List { .. } | QueueCommand::Receipt(_) => Asked::Nothing,
+            QueueCommand::Cancel(ids) => Asked::Cancel(ids.clone()),
+            QueueCommand::Add { .. }
+            | QueueCommand::Retry(_)
+            | QueueCommand::Release(_)
+            | QueueCommand::SetPriority(..)
+            | QueueCommand::Clear { .. }
+            | QueueCommand::SetPaused(false)
+            | QueueCommand::SetRecording(_)
+            | QueueCommand::SetBandwidthLimit(_) => Asked::Change,
+            QueueCommand::SetPaused(true) => Asked::Pause,
+        };
+        let (room, settings, clock) = (self.room.clone(), self.settings.clone(), self.clock.clone());
+        self.running.push(Box::pin(async move {
+            let (answer, changed) = answer(&room, settings, &clock, command).await;
+            // Nobody waits any more: their bus connection went away.
+            let _ = reply.send(answer);
+            Done::Answered(asked, changed)
+        }));
     }
 
     /// What a command means for the turns that are under way.
@@ -384,7 +419,11 @@ impl<T: Transport> Uploader<T> {
         match command {
             QueueCommand::Cancel(ids) => {
                 self.stop_next |= self.claiming;
-                ids.iter().for_each(|id| self.cut(*id));
+                for id in ids {
+                    self.cut(*id);
+                    // Its turn must not come again before the wish is on disk.
+                    self.aside.insert(*id, self.clock.now().boot + WISH_PATIENCE);
+                }
             }
             QueueCommand::SetPaused(true) => {
                 // No new turn before the wish is on disk and seen.

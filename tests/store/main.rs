@@ -3,11 +3,12 @@
 
 mod damage;
 mod disk;
+mod door;
 mod grant;
 mod identity;
 mod migration;
-
 mod model;
 mod queue;
+mod steer;
 mod support;
 mod vault;

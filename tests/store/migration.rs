@@ -2,7 +2,7 @@
 use crate::support::*;
 use rigpost::{
     domain::{
-        item::{Counters, ItemId, ItemState},
+        item::{Counters, ItemId, ItemState::*},
         pairing::Running,
     },
     store::{Loaded, Store},
@@ -63,7 +63,6 @@ async fn what_version_1_knew_is_still_known() {
     assert_eq!(loaded, expected);
     let (items, total) = store.list(None, 0, 100).await.unwrap();
     let states: Vec<_> = items.iter().map(|item| item.state).collect();
-    use ItemState::*;
     assert_eq!((states, total), (vec![Failed, Uploading, Cancelled, Queued, Queued, Done, Held], 7));
     assert_eq!((items[0].reason.as_str(), items[0].detail.as_str()), ("source", "the file is gone"));
     assert_eq!(items[1].new, clip(2, Some("p")));
@@ -75,4 +74,26 @@ async fn what_version_1_knew_is_still_known() {
     assert_eq!(store.orphans().await, Ok(1));
     let expected = Counters { files_left: 3, bytes_left: 2510, held: 1, failed: 1 };
     assert_eq!(store.counters().await.unwrap(), expected);
+    assert_eq!(items[3].new, clip(4, Some("p")), "what version 1 did not know has its plain value");
+}
+
+#[tokio::test]
+async fn what_version_1_began_is_brought_to_its_end() {
+    let dir = restored(RELEASED[0].1);
+    let store = ready(dir.path()).await;
+    store.resume_uploading().await.unwrap();
+    assert_eq!(store.receipt(ItemId(6)).await, Ok(None), "sent by a version that wrote none");
+    let half = store.claim("p", &[], None).await.unwrap().unwrap().id;
+    assert_eq!(half, ItemId(2));
+    store.finish_part(half, "half", 0, "etag", 501, digest(5)).await.unwrap();
+    store.finish(half, Done, "none", "", at(99)).await.unwrap();
+    let receipt = store.receipt(half).await.unwrap().unwrap();
+    assert_eq!((receipt.digest, receipt.parts), (None, vec![]), "the other part's bytes were not noted");
+    // Its rows are known to sources, too, and go like new ones.
+    let found = store.found(vec![clip(3, None), clip(6, None)], 100).await.unwrap();
+    assert_eq!((found.known, found.added), (2, vec![]));
+    assert_eq!(store.clear(&[Done, Cancelled], &[]).await, Ok(3));
+    assert_eq!(store.found(vec![clip(3, None), clip(6, None)], 100).await.unwrap().known, 2);
+    let kind: i64 = raw(dir.path()).query_row("PRAGMA auto_vacuum", [], |r| r.get(0)).unwrap();
+    assert_eq!(kind, 2, "an old file can shrink, too");
 }

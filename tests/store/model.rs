@@ -3,10 +3,11 @@ use crate::support::*;
 use rigpost::{
     domain::{
         backoff::Jitter,
-        item::{Item, ItemId, ItemState, NewItem},
+        item::{BeforePairing, Item, ItemId, ItemState, NewItem},
     },
     store::{Store, StoreError},
 };
+use std::collections::BTreeSet;
 use tempfile::TempDir;
 
 const PROJECTS: [&str; 3] = ["p", "q", "r"];
@@ -33,7 +34,15 @@ impl World {
             1 => Some(PROJECTS[self.below(3)]),
             _ => self.current,
         };
-        NewItem { priority: self.below(3) as i32, ..clip(n, project) }
+        let before_pairing = [BeforePairing::Queue, BeforePairing::Ask, BeforePairing::Ignore][self.below(3)];
+        let (priority, uid) = (self.below(3) as i32, self.below(3) as u32);
+        let mut item = NewItem { priority, uid, before_pairing, ..clip(n, project) };
+        // Now and then it has grown, or has another name.
+        item.facts.size += self.below(8) as u64 / 7;
+        if self.below(8) == 0 {
+            item.path.set_extension("mp4");
+        }
+        item
     }
 
     fn some_id(&mut self) -> ItemId {
@@ -42,7 +51,7 @@ impl World {
 
     async fn step(&mut self) -> Result<(), StoreError> {
         let id = self.some_id();
-        match self.below(20) {
+        match self.below(26) {
             0..=3 => {
                 let items = (0..1 + self.below(3)).map(|_| self.clip()).collect();
                 self.store.add(items, most(30)).await.map(drop)
@@ -71,6 +80,17 @@ impl World {
                 self.store.save_device(&device(project)).await.map(drop)
             }
             18 => self.store.resume_uploading().await.map(drop),
+            19 | 20 => {
+                let items = (0..3).map(|_| NewItem { source: Some("card".into()), ..self.clip() }).collect();
+                self.store.found(items, 30).await.map(drop)
+            }
+            21 => self.store.release(&[id]).await.map(drop),
+            22 => self.clear(id).await,
+            23 => self.store.set_priority(&[id], self.random.unit() as i32).await.map(drop),
+            24 => {
+                let facts = self.clip().facts;
+                self.store.reface(id, facts, at(1)).await.map(drop)
+            }
             _ => self.upheaval().await,
         }
     }
@@ -81,6 +101,12 @@ impl World {
         let size = self.store.get(&[id]).await?[0].new.facts.size;
         let bytes = asset.range(n, size).map_or(0, |(_, len)| len);
         self.store.finish_part(id, &asset.id, n, "e", bytes, digest(1)).await
+    }
+
+    async fn clear(&mut self, id: ItemId) -> Result<(), StoreError> {
+        let state = [ItemState::Done, ItemState::Failed, ItemState::Cancelled][self.below(3)];
+        let (states, ids) = if self.below(2) == 0 { (vec![state], vec![]) } else { (vec![], vec![id]) };
+        self.store.clear(&states, &ids).await.map(drop)
     }
 
     async fn upheaval(&mut self) -> Result<(), StoreError> {
@@ -126,8 +152,26 @@ impl World {
             || items.iter().filter(|i| matches!(i.state, ItemState::Queued | ItemState::Uploading));
         assert_eq!(counters.files_left, on_the_way().count() as u64, "{what}");
         assert_eq!(counters.bytes_left, on_the_way().map(left).sum::<u64>(), "{what}");
+        self.check_users(&items, what);
+        let files: BTreeSet<_> = items
+            .iter()
+            .map(|i| (&i.new.path, i.new.facts.size, i.new.facts.mtime_ns, &i.new.project_id))
+            .collect();
+        assert_eq!(files.len(), items.len(), "{what}: a file twice in one project");
         for item in &items {
             self.check_item(item, what).await;
+        }
+    }
+
+    fn check_users(&self, items: &[Item], what: &str) {
+        let conn = raw(self.dir.path());
+        for uid in 0..3 {
+            let of_user = |i: &&Item| {
+                i.new.uid == uid && uid > 0 && !matches!(i.state, ItemState::Done | ItemState::Cancelled)
+            };
+            let sql = "SELECT coalesce(max(items), 0) FROM caller WHERE uid = ?1";
+            let counted: u32 = conn.query_row(sql, [uid], |r| r.get(0)).unwrap();
+            assert_eq!(counted as usize, items.iter().filter(of_user).count(), "{what}: user {uid}");
         }
     }
 
@@ -138,7 +182,10 @@ impl World {
             (Some(asset), _) => {
                 asset.finished.iter().filter_map(|n| asset.range(*n, size)).map(|(_, len)| len).sum()
             }
-            (None, ItemState::Done) => size,
+            (None, ItemState::Done) => {
+                assert!(self.store.receipt(item.id).await.unwrap().is_some(), "{what}: {item:?}");
+                size
+            }
             (None, _) => 0,
         };
         assert_eq!(item.sent, sent, "{what}: {item:?}");
@@ -166,7 +213,12 @@ async fn counters_progress_and_projects_are_right_after_any_sequence() {
             let what = format!("seed {seed}, step {step}");
             match world.step().await {
                 Ok(()) => worked += 1,
-                Err(StoreError::NotFound(_) | StoreError::LimitExceeded { .. }) => {}
+                Err(
+                    StoreError::NotFound(_)
+                    | StoreError::LimitExceeded { .. }
+                    | StoreError::NotPaired
+                    | StoreError::NotOver(_),
+                ) => {}
                 Err(e) => panic!("{what}: {e}"),
             }
             world.check(&what).await;

@@ -311,3 +311,26 @@ async fn history_makes_room_but_unsent_items_never_do() {
     );
     assert!(more[0] > ids[2], "ids are never used twice");
 }
+
+#[tokio::test]
+async fn every_page_of_the_list_is_there_once() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let ids = store.add((0..25).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
+    store.cancel(&ids[20..]).await.unwrap();
+    for (filter, all) in
+        [(None, &ids[..]), (Some(ItemState::Queued), &ids[..20]), (Some(ItemState::Done), &[])]
+    {
+        for limit in [1, 3, 7, 20, 100] {
+            let mut seen = Vec::new();
+            for offset in (0..30).step_by(limit) {
+                let (page, total) = store.list(filter, offset, limit as u64).await.unwrap();
+                assert_eq!(total, all.len() as u64, "{filter:?} {offset} {limit}");
+                seen.extend(page.into_iter().map(|item| item.id));
+            }
+            assert_eq!(seen, all, "{filter:?} {limit}");
+        }
+    }
+    assert_eq!(store.list(None, u64::MAX, u64::MAX).await.unwrap(), (vec![], 25));
+    assert_eq!(store.list(None, 24, u64::MAX).await.unwrap().0.len(), 1);
+}

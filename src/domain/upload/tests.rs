@@ -228,6 +228,14 @@ fn a_part_leaves_only_when_it_is_given_a_slot() {
 }
 
 #[test]
+fn a_refused_url_is_tried_once_more_and_then_given_up() {
+    let refused = || Err(PartError::UrlRefused("HTTP 403 SignatureDoesNotMatch".to_owned()));
+    let (mut up, _) = sending(1, 1);
+    assert_eq!(up.on(Event::Sent(0, refused()), at(2)), [Action::Send(0)]);
+    assert!(matches!(up.on(Event::Sent(0, refused()), at(3))[..], [Action::Forget(_)]));
+}
+
+#[test]
 fn a_damaged_part_is_sent_again_and_not_for_ever() {
     let (mut up, _) = sending(1, 1);
     let damaged = || Err(PartError::Damaged("ETag".to_owned()));

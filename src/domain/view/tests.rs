@@ -64,6 +64,21 @@ fn nothing_blocks_a_paired_rig_that_is_well() {
 }
 
 #[test]
+fn a_rig_that_is_paused_in_the_project_says_so_also_with_nothing_to_send() {
+    let device = DeviceInfo { status: DeviceStatus::Paused, ..paired().device.unwrap() };
+    let mut rig = RigView { device: Some(device), ..paired() };
+    assert_eq!(codes(&rig, &queue(0, 0)), ["device-paused"]);
+    let idle = QueueView { paused: true, ..queue(1, 10) };
+    assert_eq!(codes(&rig, &idle), ["device-paused", "queue-paused"]);
+    let line = "paired with Spring, paused in the project, nothing left to send";
+    assert_eq!(status_line(&rig, &queue(0, 0)), line);
+    rig.reason = Reason::Network;
+    assert_eq!(codes(&rig, &queue(0, 0)), ["network", "device-paused"]);
+    rig.state = State::NeedsPairing;
+    assert_eq!(codes(&rig, &queue(0, 0)), ["needs-pairing", "network"], "of a grant that is over");
+}
+
+#[test]
 fn blockers_come_in_the_order_in_which_a_person_must_act() {
     let full = QueueView {
         paused: true,

@@ -12,11 +12,14 @@
 //!   already: cards in the same reader share numbers.
 use super::{bind::Pairing, history, memory};
 use crate::{
-    domain::item::{FileFacts, ItemId, ItemState, NewItem, shown},
+    domain::{
+        item::{FileFacts, ItemId, ItemState, NewItem, shown},
+        time::Now,
+    },
     store::{Limit, Store, StoreError, Tx, asset, counters, rows},
 };
 use rusqlite::{OptionalExtension, named_params};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How much may be in the queue that is not sent yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,12 +104,13 @@ impl Store {
         .await
     }
 
-    /// The item's file has grown: it takes the new facts as long as it has no asset. Where another item is that file
-    /// already, the younger of the two goes, and in any case the one without an asset that still waits.
+    /// The item's file has grown: it takes the new facts, and the time from which its age counts, as long as it has no
+    /// asset. Where another item is that file already, the younger of the two goes; but never one that has an asset,
+    /// has its turn, or is over.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    pub async fn reface(&self, id: ItemId, facts: FileFacts) -> Result<Refaced, StoreError> {
+    pub async fn reface(&self, id: ItemId, facts: FileFacts, created: Now) -> Result<Refaced, StoreError> {
         self.tx(move |tx| {
             let item = rows::item_now(tx, id)?;
             let open = matches!(item.state, ItemState::Queued | ItemState::Uploading | ItemState::Held);
@@ -122,7 +126,7 @@ impl Store {
                 }
                 history::delete(tx, other.id)?;
             }
-            set_facts(tx, id, facts)?;
+            set_facts(tx, id, facts, created)?;
             Ok(Refaced::Changed)
         })
         .await
@@ -158,7 +162,7 @@ fn refuse_above(max: u64, limit: Limit, before: u64, now: u64) -> Result<(), Sto
 
 pub(super) const FIND: &str =
     "SELECT id, state, project_id, watched FROM item WHERE path = ?1 AND size_bytes = ?2 AND mtime_ns = ?3";
-pub(super) const FIND_RENAMED: &str = "SELECT id, path, name, asset_id FROM item INDEXED BY item_inode
+pub(super) const FIND_RENAMED: &str = "SELECT id FROM item INDEXED BY item_inode
      WHERE ino = ?1 AND size_bytes = ?2 AND dev = ?3 AND mtime_ns = ?4
      AND state IN ('queued', 'uploading', 'held') LIMIT 1";
 pub(super) const FIND_GROWN: &str = "SELECT max(id) FROM item INDEXED BY item_file
@@ -252,23 +256,26 @@ fn found_one(
     Ok(())
 }
 
-/// The item that waits for this file under its former name. What it shall be called follows, unless a person chose
-/// another name, or the cloud has been told one.
+/// The item that waits for this file under its former name. What it is called and what kind of file that makes it
+/// follow, unless the cloud has been told already; a name that a person chose stays.
 fn renamed(tx: &Tx<'_>, new: &NewItem) -> Result<Option<ItemId>, StoreError> {
     let facts = new.facts;
     if facts.ino == 0 {
         return Ok(None);
     }
     let key = (facts.ino.cast_signed(), rows::signed(facts.size), facts.dev.cast_signed(), facts.mtime_ns);
-    let row = tx.prepare_cached(FIND_RENAMED)?.query_row(key, |r| {
-        let (path, asset): (PathBuf, String) = (rows::path(r, 1)?, r.get(3)?);
-        Ok((rows::item_id(r, 0)?, path, r.get::<_, String>(2)?, asset))
-    });
-    let Some((id, old, name, asset)) = row.optional()? else { return Ok(None) };
-    let follows = asset.is_empty() && old.file_name().is_some_and(|n| shown(Path::new(n)) == name);
-    let name = if follows { &new.name } else { &name };
-    let sql = "UPDATE item SET path = ?2, name = ?3, watched = 1 WHERE id = ?1";
-    tx.prepare_cached(sql)?.execute((rows::sql_id(id), rows::sql_path(&new.path), name))?;
+    let id = tx.prepare_cached(FIND_RENAMED)?.query_row(key, |r| rows::item_id(r, 0)).optional()?;
+    let Some(id) = id else { return Ok(None) };
+    let item = rows::item_now(tx, id)?;
+    let sql = "UPDATE item SET path = ?2, watched = 1 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute((rows::sql_id(id), rows::sql_path(&new.path)))?;
+    if item.asset_id.is_empty() {
+        let own = item.new.path.file_name().is_some_and(|n| shown(Path::new(n)) == item.new.name);
+        let name = if own { &new.name } else { &item.new.name };
+        let priority = if item.new.class == new.class { item.new.priority } else { new.priority };
+        let sql = "UPDATE item SET name = ?2, filetype = ?3, class = ?4, priority = ?5 WHERE id = ?1";
+        tx.prepare_cached(sql)?.execute((rows::sql_id(id), name, &new.filetype, &new.class, priority))?;
+    }
     Ok(Some(id))
 }
 
@@ -277,20 +284,25 @@ fn grown(tx: &Tx<'_>, new: &NewItem) -> Result<Option<ItemId>, StoreError> {
     let row: Option<i64> =
         tx.prepare_cached(FIND_GROWN)?.query_row([rows::sql_path(&new.path)], |r| r.get(0))?;
     let Some(id) = row.map(|id| ItemId(id.cast_unsigned())) else { return Ok(None) };
-    set_facts(tx, id, new.facts)?;
+    set_facts(tx, id, new.facts, new.created)?;
     let sql = "UPDATE item SET settled = ?2, watched = 1 WHERE id = ?1";
     tx.prepare_cached(sql)?.execute((rows::sql_id(id), new.settled))?;
     Ok(Some(id))
 }
 
-fn set_facts(tx: &Tx<'_>, id: ItemId, facts: FileFacts) -> Result<(), StoreError> {
-    let sql = "UPDATE item SET size_bytes = ?2, mtime_ns = ?3, dev = ?4, ino = ?5 WHERE id = ?1";
+fn set_facts(tx: &Tx<'_>, id: ItemId, facts: FileFacts, created: Now) -> Result<(), StoreError> {
+    let (boot_id, boot, wall) = rows::sql_now(created);
+    let sql = "UPDATE item SET size_bytes = ?2, mtime_ns = ?3, dev = ?4, ino = ?5,
+                   created_boot_id = ?6, created_boot_us = ?7, created_wall_s = ?8 WHERE id = ?1";
     tx.prepare_cached(sql)?.execute((
         rows::sql_id(id),
         rows::signed(facts.size),
         facts.mtime_ns,
         facts.dev.cast_signed(),
         facts.ino.cast_signed(),
+        boot_id,
+        boot,
+        wall,
     ))?;
     Ok(())
 }

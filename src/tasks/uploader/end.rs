@@ -13,6 +13,7 @@ use crate::{
     },
     http::Transport,
     link::ToKeeper,
+    media::made,
     store::Refaced,
     tasks::Strongroom,
 };
@@ -156,7 +157,7 @@ async fn last_look(item: Item, dirs: Vec<PathBuf>) -> End {
 
 async fn write(room: &Strongroom, end: End, now: Now) -> Result<Option<Box<Item>>, End> {
     if let Some(facts) = end.refaced {
-        match room.reface(end.id, facts).await {
+        match room.reface(end.id, facts, made(&facts, now)).await {
             Ok(Refaced::Changed | Refaced::TooLate) => {}
             Ok(Refaced::Duplicate(_)) => return Ok(None),
             Err(e) => {
