@@ -325,7 +325,7 @@ impl<T: Transport> Uploader<T> {
             Asked::Nothing => return,
             Asked::Change => {}
             Asked::Pause => self.pausing = false,
-            Asked::Cancel(ids) => ids.iter().for_each(|id| drop(self.aside.remove(id))),
+            Asked::Cancel(ids) => self.aside.retain(|id, _| !ids.contains(id)),
         }
         self.line.changed();
         self.refresh_view().await;
