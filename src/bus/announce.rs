@@ -1,4 +1,4 @@
-//! The only emitter: compares the last two snapshots and announces what changed.
+//! The only emitter (but for zbus, which tells what was set): compares the last two snapshots and announces what changed.
 //!
 //! # Decisions
 //! - One signal for each interface and change, with all its properties in it: a screen redraws once.
@@ -169,6 +169,8 @@ fn queue_properties(v: &QueueView) -> Properties {
     let current: Vec<Dict> = v.current.iter().map(queue::sending).collect();
     vec![
         ("Paused", v.paused.into()),
+        ("Recording", v.recording.into()),
+        ("BandwidthLimit", v.bandwidth_limit.into()),
         ("FilesLeft", queue::saturated(v.counters.files_left).into()),
         ("BytesLeft", v.counters.bytes_left.into()),
         ("Held", queue::saturated(v.counters.held).into()),

@@ -192,9 +192,10 @@ pub struct ItemNews {
     pub sent: u64,
 }
 
-/// `Device.SafeToPowerOff`.
+/// `Device.SafeToPowerOff`: nothing would be lost (a clip being recorded, tokens that are not on disk), nothing ended (a
+/// refresh whose answer nobody hears), and nothing is to be sent again (parts in flight). What waits is on disk.
 pub fn safe_to_power_off(rig: &RigView, queue: &QueueView) -> bool {
-    !rig.tokens_at_risk && queue.current.is_empty()
+    !queue.recording && !rig.tokens_at_risk && queue.current.is_empty()
 }
 
 /// `Device.Blockers`: why nothing moves, most important first.
@@ -231,15 +232,23 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
             all.push((reason.as_str(), sentence(reason, &detail)));
         }
     }
-    if queue.paused && queue.counters.files_left > 0 {
+    let waiting = queue.counters.files_left > 0;
+    if queue.recording && waiting {
+        all.push(("recording", "The camera is recording. Sending goes on when it stops.".to_owned()));
+    }
+    if queue.paused && waiting {
         all.push(("queue-paused", "Sending is paused. Resume it when you want it to go on.".to_owned()));
     }
     if queue.counters.held > 0 {
-        let clips = match queue.counters.held {
-            1 => "1 clip belongs".to_owned(),
-            n => format!("{n} clips belong"),
+        let sentence = match queue.counters.held {
+            1 => {
+                "1 clip is of another project, or older than the pairing. Release it or cancel it.".to_owned()
+            }
+            n => format!(
+                "{n} clips are of another project, or older than the pairing. Release or cancel them."
+            ),
         };
-        all.push(("held", format!("{clips} to another project than the one that is paired.")));
+        all.push(("held", sentence));
     }
     all
 }
@@ -267,9 +276,13 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
     let files = match c.files_left {
         0 => "nothing left to send".to_owned(),
         n => {
-            let (word, paused) =
-                (if n == 1 { "file" } else { "files" }, if queue.paused { ", paused" } else { "" });
-            format!("{n} {word} left, {}{paused}", bytes(c.bytes_left))
+            let word = if n == 1 { "file" } else { "files" };
+            let why = match (queue.paused, queue.recording) {
+                (true, _) => ", paused",
+                (false, true) => ", waiting while the camera records",
+                (false, false) => "",
+            };
+            format!("{n} {word} left, {}{why}", bytes(c.bytes_left))
         }
     };
     let more = [(c.held, "held"), (c.failed, "failed")];
