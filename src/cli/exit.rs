@@ -36,6 +36,8 @@ pub(crate) enum Code {
     NotPaired = 7,
     /// The provider can't be reached.
     Network = 8,
+    /// Clips that were waited for were not all sent.
+    NotSent = 9,
 }
 
 /// A failure as a person sees it.
@@ -307,7 +309,7 @@ mod tests {
     use crate::cli::args::{EXIT_STATUS, RigpostArgs};
     use clap::CommandFactory as _;
 
-    const CODES: [Code; 9] = [
+    const CODES: [Code; 10] = [
         Code::Ok,
         Code::Failure,
         Code::Usage,
@@ -317,6 +319,7 @@ mod tests {
         Code::Ended,
         Code::NotPaired,
         Code::Network,
+        Code::NotSent,
     ];
 
     #[test]
