@@ -94,7 +94,7 @@ async fn add(daemon: &Daemon, args: &AddArgs, paths: &[PathBuf], out: &mut Out) 
             }
             Err(error) => error,
         };
-        let failure = group(error.clone());
+        let failure = from_bus(&error, Doing::Add);
         match batch {
             [_] if args.keep_going && is_about_a_path(&error) => {
                 out::complain(&failure);

@@ -184,7 +184,8 @@ impl<'a> Board<'a> {
             clip.bar.set_prefix(text::left(&text::fit(&clean(item.title()), name), name));
             clip.bar.set_length(item.size.max(1));
             clip.bar.set_position(item.sent);
-            clip.bar.set_message(progress(item, clip.pace.rate()));
+            // Two of indent, a blank at each side of the bar, and a bar that shows something.
+            clip.bar.set_message(progress(item, clip.pace.rate(), columns.saturating_sub(name + 10)));
         }
     }
 
@@ -225,17 +226,18 @@ fn new_bar(multi: &MultiProgress, before: &ProgressBar) -> ProgressBar {
     multi.insert_before(before, ProgressBar::new(1).with_style(style("  {prefix} {wide_bar} {msg}")))
 }
 
-/// Share, size, speed and time left of a clip, in columns that don't move.
-fn progress(item: &Item, rate: u64) -> String {
-    let share = status::percent(item.sent, item.size);
-    let of = format!("{share:3} % of {:>7}", text::size(item.size));
+/// Share, size, speed and time left of a clip, in columns that don't move; the first of them where there is no room.
+fn progress(item: &Item, rate: u64, room: usize) -> String {
+    let share = format!("{:3} %", status::percent(item.sent, item.size));
     let (speed, time) = match rate {
         0 => (String::new(), String::new()),
         rate => {
             (format!("{}/s", text::size(rate)), text::countdown(item.size.saturating_sub(item.sent) / rate))
         }
     };
-    format!("{of} {speed:>9} {time:>7}")
+    let short = format!("{share} {time:>7}");
+    let long = format!("{share} of {:>7} {speed:>9} {time:>7}", text::size(item.size));
+    [long, short].into_iter().find(|line| text::width(line) <= room).unwrap_or(share)
 }
 
 /// State and reason in one sentence.
@@ -267,13 +269,12 @@ mod tests {
     #[test]
     fn a_clips_numbers_keep_their_columns() {
         let item = |sent| Item { size: 2_000_000_000, sent, ..Item::default() };
-        let lines = [
-            progress(&item(0), 0),
-            progress(&item(500_000_000), 12_300_000),
-            progress(&item(2_000_000_000), 9),
-        ];
+        let lines = [(0, 0), (500_000_000, 12_300_000), (2_000_000_000, 9)]
+            .map(|(sent, rate)| progress(&item(sent), rate, 60));
         assert_eq!(lines[1], " 25 % of 2.00 GB 12.3 MB/s    2:01");
         assert!(lines.iter().all(|line| text::width(line) == text::width(&lines[0])), "{lines:?}");
+        assert_eq!(progress(&item(500_000_000), 12_300_000, 20), " 25 %    2:01");
+        assert_eq!(progress(&item(500_000_000), 12_300_000, 8), " 25 %");
     }
 
     #[test]
