@@ -280,7 +280,7 @@ async fn a_receipt_is_shown_and_checked() {
     assert_eq!((status, errors.contains("item 8")), (1, true), "{errors}");
     let path = clip(&bus, "a.mov");
     let mut receipt = fake::item(7, &PathBuf::from(&path), "done", "");
-    let digest = format!("{:016x}", xxhash_rust::xxh64::xxh64(b"clip", 0));
+    let digest = format!("{:016x}", twox_hash::XxHash64::oneshot(0, b"clip"));
     set(&mut receipt, "size", 4u64);
     set(&mut receipt, "delivered", 1_790_000_000i64);
     set(&mut receipt, "algorithm", "xxh64");
@@ -296,6 +296,13 @@ async fn a_receipt_is_shown_and_checked() {
     assert_eq!((json["id"].as_u64(), json["parts"][0].as_str()), (Some(7), Some(digest.as_str())));
     let (status, output, errors) = run(&bus, &["queue", "receipt", "7", "--check"]).await;
     assert_eq!((status, output.contains("is what was sent")), (0, true), "{output}{errors}");
+    set(&mut fake.world().receipt, "digest", "");
+    set(&mut fake.world().receipt, "parts", Vec::<String>::new());
+    assert!(run(&bus, &["queue", "receipt", "7"]).await.1.contains("not noted"));
+    let (status, _, errors) = run(&bus, &["queue", "receipt", "7", "--check"]).await;
+    assert_eq!((status, errors.contains("has no digest")), (1, true), "{errors}");
+    set(&mut fake.world().receipt, "digest", digest.clone());
+    set(&mut fake.world().receipt, "parts", vec![digest]);
     let copy = bus.path("copy.mov");
     std::fs::write(&copy, b"clop").unwrap();
     let (status, _, errors) = run(&bus, &["queue", "receipt", "7", "--check", copy.to_str().unwrap()]).await;

@@ -2,15 +2,16 @@
 //!
 //! # Decisions
 //!
-//! - `xxhash-rust`, which the daemon uses too; the reading is this program's own, so that the check is a second opinion on
+//! - `twox-hash`, which the daemon uses too; the reading is this program's own, so that the check is a second opinion on
 //!   the file and on the numbers of the receipt.
 
 use std::fs::File;
+use std::hash::Hasher as _;
 use std::io::{BufReader, Read};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh64::Xxh64;
+use twox_hash::XxHash64;
 
 use super::group;
 use crate::cli::args::ReceiptArgs;
@@ -35,6 +36,13 @@ pub(super) async fn run(daemon: &Daemon, args: &ReceiptArgs, out: &mut Out) -> R
         }
     }
     let Some(given) = &args.check else { return Ok(()) };
+    if receipt.digest.is_empty() {
+        return Err(Failure::new(
+            Code::Failure,
+            "this receipt has no digest: part of the clip was sent by a version that did not note it",
+            "compare the clip with the one in the cloud",
+        ));
+    }
     let path = given.clone().unwrap_or_else(|| sent_from(&receipt));
     let shown = clean(&path.to_string_lossy());
     let differs = compare(&path, &receipt).map_err(|error| {
@@ -64,7 +72,7 @@ fn sent_from(receipt: &Receipt) -> PathBuf {
 }
 
 fn lines(receipt: &Receipt) -> Vec<String> {
-    let item = &receipt.item;
+    let (item, digest) = (&receipt.item, clean(&receipt.digest));
     let row = |label: &str, value: &str| format!("{}  {value}", text::right(label, 10));
     let mut lines = vec![
         row("clip", &clean(item.title())),
@@ -73,7 +81,7 @@ fn lines(receipt: &Receipt) -> Vec<String> {
         row("delivered", &text::date(receipt.delivered)),
         row("asset", &clean(&item.asset_id)),
         row("project", &clean(&item.project_id)),
-        row(&clean(&receipt.algorithm), &clean(&receipt.digest)),
+        row(&clean(&receipt.algorithm), if receipt.digest.is_empty() { "not noted" } else { &digest }),
     ];
     if receipt.parts.len() > 1 {
         let of = text::count(receipt.parts.len() as u64, "part");
@@ -101,26 +109,26 @@ fn compare(path: &Path, receipt: &Receipt) -> std::io::Result<Option<String>> {
         )));
     }
     let mut file = BufReader::with_capacity(1 << 20, file);
-    let mut of_parts = Xxh64::new(0);
+    let mut of_parts = XxHash64::with_seed(0);
     let mut last = 0;
     for (n, expected) in receipt.parts.iter().enumerate() {
         last = digest(&mut (&mut file).take(receipt.chunk_size))?;
         if format!("{last:016x}") != *expected {
             return Ok(Some(format!("part {} of {} differs", n + 1, receipt.parts.len())));
         }
-        of_parts.update(&last.to_be_bytes());
+        of_parts.write(&last.to_be_bytes());
     }
-    let whole = if receipt.parts.len() == 1 { last } else { of_parts.digest() };
+    let whole = if receipt.parts.len() == 1 { last } else { of_parts.finish() };
     let same = format!("{whole:016x}") == receipt.digest;
     Ok((!same).then(|| "the digest of the whole differs".to_owned()))
 }
 
 fn digest(from: &mut impl Read) -> std::io::Result<u64> {
-    let (mut hash, mut buffer) = (Xxh64::new(0), vec![0; 1 << 16]);
+    let (mut hash, mut buffer) = (XxHash64::with_seed(0), vec![0; 1 << 16]);
     loop {
         match from.read(&mut buffer) {
-            Ok(0) => return Ok(hash.digest()),
-            Ok(n) => hash.update(&buffer[..n]),
+            Ok(0) => return Ok(hash.finish()),
+            Ok(n) => hash.write(&buffer[..n]),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -133,12 +141,12 @@ mod tests {
     use crate::cli::bus::Item;
 
     fn receipt(size: u64, chunk_size: u64, parts: &[&[u8]]) -> Receipt {
-        let parts: Vec<u64> = parts.iter().map(|part| xxhash_rust::xxh64::xxh64(part, 0)).collect();
+        let parts: Vec<u64> = parts.iter().map(|part| XxHash64::oneshot(0, part)).collect();
         let digest = match parts.as_slice() {
             [one] => *one,
             many => {
                 let bytes: Vec<u8> = many.iter().flat_map(|part| part.to_be_bytes()).collect();
-                xxhash_rust::xxh64::xxh64(&bytes, 0)
+                XxHash64::oneshot(0, &bytes)
             }
         };
         let hex = |n: &u64| format!("{n:016x}");
