@@ -29,8 +29,14 @@ mod daemon_args;
 mod sim_args;
 
 /// Files whose change calls for new pages.
-const SOURCES: &[&str] =
-    &["src/build.rs", "src/cli/args.rs", "src/daemon/args.rs", "src/sim/args.rs", "Cargo.toml"];
+const SOURCES: &[&str] = &[
+    "src/build.rs",
+    "src/cli/args.rs",
+    "src/cli/args/queue.rs",
+    "src/daemon/args.rs",
+    "src/sim/args.rs",
+    "Cargo.toml",
+];
 const CHANGELOG: &str = "debian/changelog";
 
 /// A program to be documented.

@@ -3,6 +3,8 @@
 
 #[path = "cli/fake.rs"]
 mod fake;
+#[path = "cli/queue.rs"]
+mod queue;
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -31,7 +33,7 @@ fn shown(output: &Output) -> (i32, String, String) {
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
-/// A `rigpost pair` whose lines are read one by one.
+/// A command whose lines are read one by one.
 struct Pairing {
     child: Child,
     lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,

@@ -2,22 +2,24 @@
 //!
 //! # Decisions
 //!
-//! - Paths are made absolute but links in them are not resolved: whether a link leads out of a media directory is for the
-//!   daemon to judge, on what was really given.
-//! - A directory is refused unless `--recursive` was given: a slip of the finger must not queue a whole card.
-//! - What a person names is passed on whole, so that the daemon can refuse it by name; what is merely found in a directory
-//!   is filtered (hidden, empty, links), because one stray file must not make the daemon refuse the card.
+//! - A batch is accepted whole or not at all, because that is what the daemon promises. To find the bad one in a refused
+//!   batch, `--keep-going` halves it: the daemon's sentence is for people, and adding twice does no harm.
+//! - Only what is the fault of a single path is passed over; a full disk or queue ends it all.
 
-use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use zbus::Variant;
 
 use super::args::AddArgs;
-use super::bus::{Daemon, Options};
-use super::exit::{Code, Doing, Failure, from_bus};
+use super::bus::{Daemon, Options, QueueProxy};
+use super::exit::{Code, Doing, Failure, from_bus, name_of};
 use super::out::{self, Out};
 use super::text;
+use super::watch::{self, Waiting};
+
+mod expand;
+mod find;
 
 /// The most paths that one call takes.
 const BATCH_PATHS: usize = 10_000;
@@ -26,197 +28,176 @@ const BATCH_BYTES: usize = 8 << 20;
 /// More items than this are only counted on a terminal.
 const SHOWN: usize = 20;
 
-/// Queues what was given.
+fn group(error: zbus::Error) -> Failure {
+    from_bus(&error, Doing::Group)
+}
+
+/// Queues what was given, and waits for it where that was asked.
 pub(crate) async fn run(args: &AddArgs, out: &mut Out) -> Result<(), Failure> {
-    let found = collect(args)?;
+    let found = find::collect(args)?;
     if found.skipped > 0 {
-        out::remark(&format!("skipped {} (hidden, empty, or a link)", text::count(found.skipped, "file")));
+        out::remark(&format!(
+            "skipped {} (hidden, temporary, empty, a link, or of another name)",
+            text::count(found.skipped, "file")
+        ));
     }
+    found.refused.iter().for_each(out::complain);
     if found.paths.is_empty() {
-        return Err(Failure::new(Code::Failure, "there is nothing to queue in there", ""));
+        let next = if found.refused.is_empty() { "" } else { "check the names" };
+        return Err(Failure::new(Code::Failure, "there is nothing to queue in there", next));
     }
     let daemon = Daemon::connect().await?;
-    let mut done = 0;
-    for batch in batches(&found.paths) {
-        let ids = send(&daemon, batch, args.priority).await.map_err(|failure| match done {
-            0 => failure,
-            done => {
-                Failure { what: format!("{} (the first {done} clips are queued)", failure.what), ..failure }
-            }
-        })?;
-        done += batch.len();
-        report(batch, &ids, found.paths.len(), out)?;
-    }
+    // Before the first clip is queued, so that nothing of it is missed.
+    let events = if args.wait { Some(daemon.events().await.map_err(group)?) } else { None };
+    let Added { ids, refused } = add(&daemon, args, &found.paths, out).await?;
+    let refused = refused + found.refused.len();
     if found.paths.len() > 1 {
-        out.line(&format!("Queued {}, {}.", text::count(done as u64, "clip"), text::size(found.bytes)))?;
+        out.line(&format!("Queued {}, {}.", text::count(ids.len() as u64, "clip"), text::size(found.bytes)))?;
     }
-    Ok(())
+    if let Some(events) = events
+        && !ids.is_empty()
+    {
+        watch::wait(&daemon, events, Waiting::new(ids), out).await?;
+    }
+    match refused {
+        0 => Ok(()),
+        n => Err(Failure::new(
+            Code::Failure,
+            format!("{} refused", were(n)),
+            "each is named above, with its reason",
+        )),
+    }
 }
 
-async fn send(daemon: &Daemon, paths: &[String], priority: Option<i32>) -> Result<Vec<u64>, Failure> {
-    let group = |error: zbus::Error| from_bus(&error, Doing::Group);
+fn were(n: usize) -> String {
+    let verb = if n == 1 { "was" } else { "were" };
+    format!("{} {verb}", text::count(n as u64, "file"))
+}
+
+/// What became of the paths.
+struct Added {
+    ids: Vec<u64>,
+    refused: usize,
+}
+
+async fn add(daemon: &Daemon, args: &AddArgs, paths: &[PathBuf], out: &mut Out) -> Result<Added, Failure> {
     let queue = daemon.queue().await.map_err(group)?;
-    let options: Options<'_> = priority.map(|n| ("priority", Variant::from(n))).into_iter().collect();
-    match paths {
-        [path] => queue.add(path, options).await.map(|id| vec![id]).map_err(group),
-        paths => {
-            let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-            queue.add_many(&paths, options).await.map_err(group)
+    let mut added = Added { ids: Vec::new(), refused: 0 };
+    let mut todo = batches(paths);
+    todo.reverse();
+    while let Some(batch) = todo.pop() {
+        let error = match send(&queue, batch, args).await {
+            Ok(ids) => {
+                report(batch, &ids, paths.len(), out)?;
+                added.ids.extend(ids);
+                continue;
+            }
+            Err(error) => error,
+        };
+        let failure = from_bus(&error, Doing::Add);
+        match batch {
+            [_] if args.keep_going && is_about_a_path(&error) => {
+                out::complain(&failure);
+                added.refused += 1;
+            }
+            [_, _, ..] if args.keep_going && is_about_a_path(&error) => {
+                let (first, second) = batch.split_at(batch.len() / 2);
+                todo.extend([second, first]);
+            }
+            _ => return Err(after(failure, added.ids.len(), paths.len())),
         }
     }
+    Ok(added)
 }
 
-fn report(batch: &[String], ids: &[u64], total: usize, out: &mut Out) -> Result<(), Failure> {
+/// The failure, with what was queued before it and how to go on.
+fn after(failure: Failure, done: usize, all: usize) -> Failure {
+    let queued = match done {
+        0 => String::new(),
+        1 => " (the clip before is queued)".to_owned(),
+        n => format!(" (the {n} clips before are queued)"),
+    };
+    let next = match all {
+        1 => failure.next,
+        _ => format!("{}; or queue the others: rigpost add --keep-going", failure.next),
+    };
+    Failure { what: format!("{}{queued}", failure.what), next, ..failure }
+}
+
+/// The others may be accepted all the same.
+fn is_about_a_path(error: &zbus::Error) -> bool {
+    let name = name_of(error).map(|(name, _)| name).unwrap_or_default();
+    ["NotFound", "OutsideMediaDirs", "NotAllowed", "InvalidArgs"]
+        .contains(&name.rsplit('.').next().unwrap_or_default())
+}
+
+/// One call. The numbers come in the order of the paths.
+async fn send(queue: &QueueProxy<'_>, paths: &[PathBuf], args: &AddArgs) -> zbus::Result<Vec<u64>> {
+    let mut options = Options::new();
+    options.extend(args.priority.map(|n| ("priority", Variant::from(n))));
+    options.extend(args.name.as_deref().map(|name| ("name", Variant::from(name))));
+    options.extend(args.channel.map(|n| ("channel", Variant::from(n))));
+    options.extend(args.closed.then(|| ("closed", Variant::from(true))));
+    let texts: Vec<&str> = paths.iter().filter_map(|path| path.to_str()).collect();
+    if let ([one], 1) = (texts.as_slice(), paths.len()) {
+        return queue.add(one, options).await.map(|id| vec![id]);
+    }
+    let odd: Vec<Vec<u8>> = paths
+        .iter()
+        .filter(|path| path.to_str().is_none())
+        .map(|path| path.as_os_str().as_bytes().to_vec())
+        .collect();
+    if odd.is_empty() {
+        return queue.add_many(&texts, options).await;
+    }
+    options.insert("paths_bytes", Variant::from(odd));
+    let ids = queue.add_many(&texts, options).await?;
+    // Those that are text come first in the answer.
+    let (mut of_texts, mut of_odd) = (ids.iter().take(texts.len()), ids.iter().skip(texts.len()));
+    let next = |path: &PathBuf| if path.to_str().is_some() { of_texts.next() } else { of_odd.next() };
+    Ok(paths.iter().filter_map(next).copied().collect())
+}
+
+fn report(batch: &[PathBuf], ids: &[u64], total: usize, out: &mut Out) -> Result<(), Failure> {
     if out.live && total > SHOWN {
         return Ok(());
     }
     for (path, id) in batch.iter().zip(ids) {
-        out.line(&format!("{id}  {}", text::clean(path)))?;
+        out.line(&format!("{id}  {}", shown(path)))?;
     }
     Ok(())
 }
 
+/// A path for people.
+fn shown(path: &Path) -> String {
+    text::clean(&path.to_string_lossy())
+}
+
 /// Splits into what one call takes.
-fn batches(paths: &[String]) -> Vec<&[String]> {
+fn batches(paths: &[PathBuf]) -> Vec<&[PathBuf]> {
     let (mut batches, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (i, path) in paths.iter().enumerate() {
-        if i - start == BATCH_PATHS || bytes + path.len() > BATCH_BYTES && i > start {
+        let len = path.as_os_str().len();
+        if i - start == BATCH_PATHS || bytes + len > BATCH_BYTES && i > start {
             batches.push(&paths[start..i]);
             (start, bytes) = (i, 0);
         }
-        bytes += path.len();
+        bytes += len;
     }
     batches.push(&paths[start..]);
     batches
 }
 
-/// Files to be queued.
-#[derive(Debug, Default)]
-struct Found {
-    paths: Vec<String>,
-    bytes: u64,
-    skipped: u64,
-}
-
-fn collect(args: &AddArgs) -> Result<Found, Failure> {
-    let mut found = Found::default();
-    for given in &args.files {
-        let path = std::path::absolute(given)
-            .map_err(|error| unusable(given, &error.to_string(), "check the name"))?;
-        match fs::metadata(&path) {
-            Ok(meta) if meta.is_dir() && args.recursive => walk(&path, &mut found)?,
-            Ok(meta) if meta.is_dir() => {
-                return Err(unusable(given, "is a directory", "add --recursive to queue what is in it"));
-            }
-            Ok(meta) => {
-                found.bytes += meta.len();
-                found.paths.push(as_text(&path)?);
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(unusable(given, "there is no such file", "check the name"));
-            }
-            // The daemon may be allowed to see what this user is not.
-            Err(_) => found.paths.push(as_text(&path)?),
-        }
-    }
-    Ok(found)
-}
-
-fn walk(dir: &Path, found: &mut Found) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| unusable(dir, &error.to_string(), "check its permissions");
-    let mut entries = fs::read_dir(dir).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let meta = entry.metadata().map_err(failed)?;
-        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        match () {
-            () if is_hidden => found.skipped += 1,
-            () if meta.is_dir() => walk(&entry.path(), found)?,
-            () if meta.is_file() && meta.len() > 0 => {
-                found.bytes += meta.len();
-                found.paths.push(as_text(&entry.path())?);
-            }
-            () => found.skipped += 1,
-        }
-    }
-    Ok(())
-}
-
-fn as_text(path: &Path) -> Result<String, Failure> {
-    match path.to_str() {
-        Some(text) => Ok(text.to_owned()),
-        None => Err(unusable(path, "its name is not valid UTF-8", "rename the file")),
-    }
-}
-
-fn unusable(path: &Path, why: &str, next: &str) -> Failure {
-    let shown: PathBuf = path.into();
-    Failure::new(Code::Failure, format!("{}: {why}", text::clean(&shown.to_string_lossy())), next)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt as _;
-
-    fn args(files: &[&Path], recursive: bool) -> AddArgs {
-        AddArgs { priority: None, recursive, files: files.iter().map(|file| file.to_path_buf()).collect() }
-    }
-
-    #[test]
-    fn links_are_kept_and_paths_are_absolute() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("clip.mov"), b"x").unwrap();
-        std::os::unix::fs::symlink("clip.mov", dir.path().join("link.mov")).unwrap();
-        let link = dir.path().join("./link.mov");
-        let found = collect(&args(&[&link], false)).unwrap();
-        assert_eq!(found.paths, [dir.path().join("link.mov").to_str().unwrap()]);
-        let relative = collect(&args(&[Path::new("Cargo.toml")], false)).unwrap();
-        assert!(relative.paths[0].starts_with('/') && relative.paths[0].ends_with("/Cargo.toml"));
-    }
-
-    #[test]
-    fn directories_need_the_option() {
-        let dir = tempfile::tempdir().unwrap();
-        let failure = collect(&args(&[dir.path()], false)).unwrap_err();
-        assert!(failure.what.ends_with("is a directory") && failure.next.contains("--recursive"));
-    }
-
-    #[test]
-    fn a_directory_is_walked_in_order_and_filtered() {
-        let dir = tempfile::tempdir().unwrap();
-        let sub = dir.path().join("B");
-        fs::create_dir(&sub).unwrap();
-        fs::create_dir(dir.path().join(".trash")).unwrap();
-        for (name, content) in
-            [("a.mov", "12"), (".hidden", "x"), ("empty", ""), ("B/c.mov", "345"), (".trash/t", "x")]
-        {
-            fs::write(dir.path().join(name), content).unwrap();
-        }
-        std::os::unix::fs::symlink("/etc", dir.path().join("etc")).unwrap();
-        let found = collect(&args(&[dir.path()], true)).unwrap();
-        let expected = ["B/c.mov", "a.mov"].map(|name| dir.path().join(name).to_str().unwrap().to_owned());
-        assert_eq!(found.paths, expected);
-        assert_eq!((found.bytes, found.skipped), (5, 4));
-    }
-
-    #[test]
-    fn bad_names_are_refused_here() {
-        let dir = tempfile::tempdir().unwrap();
-        let odd = dir.path().join(OsStr::from_bytes(b"clip\xff.mov"));
-        fs::write(&odd, b"x").unwrap();
-        assert!(collect(&args(&[&odd], false)).unwrap_err().what.contains("UTF-8"));
-        let missing = dir.path().join("missing.mov");
-        assert!(collect(&args(&[&missing], false)).unwrap_err().what.ends_with("there is no such file"));
-    }
 
     #[test]
     fn batches_keep_to_the_limits() {
-        let many: Vec<String> = (0..BATCH_PATHS * 2 + 1).map(|i| i.to_string()).collect();
+        let many: Vec<PathBuf> = (0..BATCH_PATHS * 2 + 1).map(|i| i.to_string().into()).collect();
         let sizes: Vec<usize> = batches(&many).iter().map(|batch| batch.len()).collect();
         assert_eq!(sizes, [BATCH_PATHS, BATCH_PATHS, 1]);
-        let long = vec!["x".repeat(BATCH_BYTES / 2 + 1); 3];
+        let long = vec![PathBuf::from("x".repeat(BATCH_BYTES / 2 + 1)); 3];
         assert_eq!(batches(&long).len(), 3);
         assert_eq!(batches(&many[..1]).len(), 1);
     }

@@ -7,11 +7,18 @@
 //! - The exit codes are listed here, where `--help` and the man pages find them; `exit.rs` gives them their meaning and
 //!   tests that both lists are the same.
 //! - `queue cancel` and `queue retry` rather than `cancel-item` and `retry`: `rigpost cancel` ends a pairing, and nobody
-//!   should have to remember which of two cancels is which.
+//!   should have to remember which of two cancels is which. What concerns the whole rig (`pause`, `limit`) stands alone.
+//! - What a person can regret (footage to another project, taking clips off in bulk) asks first, on a terminal. Without a
+//!   terminal it says that `--yes` is needed and ends; it never waits for an answer that can't come.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+
+#[path = "args/queue.rs"]
+mod queue;
+
+pub use queue::*;
 
 /// Exit codes and their meaning, as `--help` and the man pages list them.
 pub const EXIT_STATUS: &[(u8, &str)] = &[
@@ -27,6 +34,10 @@ pub const EXIT_STATUS: &[(u8, &str)] = &[
         8,
         "The provider can't be reached: no network, a log-in page in between, a wrong clock, or trouble at its end.",
     ),
+    (
+        9,
+        "Not all clips that were waited for were sent: some failed, are held, or were cancelled, or the waiting was ended.",
+    ),
 ];
 
 const EXIT_HELP: &str = "\
@@ -39,7 +50,8 @@ Exit status:
   5  the pairing was denied
   6  the pairing ran out of time or was cancelled
   7  the rig is not provisioned, or not paired
-  8  the provider can't be reached";
+  8  the provider can't be reached
+  9  not all clips that were waited for were sent";
 
 /// Pair this rig with a cloud project and watch its clips go up
 ///
@@ -103,19 +115,39 @@ pub enum Command {
     /// Queue clips for upload
     ///
     /// When this returns, the clips are on the queue for good: a power cut does not lose them. Files must lie beneath one
-    /// of the configured media directories. Either all of the files are accepted or none.
+    /// of the configured media directories. Up to 10,000 files at a time are accepted all together or not at all; with
+    /// --keep-going those that are refused are named and the others are accepted.
+    ///
+    /// A name with *, ? or [ that is no file is taken for a pattern and expanded, so that it may be quoted: the shell's own
+    /// limit on the number of arguments then does not count. ** stands for any number of directories.
+    ///
+    /// With --wait, shows how the clips are sent and ends with 0 when all of them are in the cloud, or with 9 as soon as
+    /// each of them is in the cloud, failed, cancelled or held and not all are in the cloud. Ctrl-C ends the waiting, also
+    /// with 9; the clips stay queued.
+    ///
+    /// For example: `rigpost add --recursive --pattern '*.mov' --wait /media/card`
     Add(AddArgs),
-    /// Show the clips that are on their way, or retry and cancel them
+    /// Show the clips that are on their way, or steer them
     ///
     /// Without --state or --all, shows what is being sent, what waits, and what is held or failed and why.
+    ///
+    /// With --json, prints one object: "total" (how many items match, whatever the limit is) and "items", oldest first in
+    /// each state, each with the keys of an item on D-Bus: id, path, name, size, sent, state, reason, detail, priority,
+    /// class, channel, source, uid, project_id, asset_id, attempts, added (Unix seconds), and path_bytes where the path is
+    /// not UTF-8. Keys may be added but are never renamed.
     #[command(args_conflicts_with_subcommands = true)]
     Queue(QueueArgs),
     /// Stop sending, until `rigpost resume`
     ///
     /// The parts in flight are finished first. The pause survives a restart of the rig.
-    Pause,
+    Pause(PauseArgs),
     /// Go on sending after `rigpost pause`
     Resume,
+    /// Limit how fast clips are sent, or show the limit
+    ///
+    /// Counts for the whole rig, from now on, and survives a restart. For example: `rigpost limit 5MB` (bytes per second),
+    /// `rigpost limit 40Mbit`, `rigpost limit off`.
+    Limit(LimitArgs),
     /// Follow the rig live: pairing, clips being sent, events
     ///
     /// Shows progress bars on a terminal and plain lines elsewhere. Leave with Ctrl-C; nothing is stopped by that.
@@ -170,90 +202,6 @@ pub struct ProvisionArgs {
     /// Only here to be refused with an explanation.
     #[arg(hide = true, value_name = "NOTHING", allow_hyphen_values = true)]
     pub refused: Vec<std::ffi::OsString>,
-}
-
-/// Options of `rigpost add`.
-#[derive(Debug, Args)]
-pub struct AddArgs {
-    /// Larger goes first; clips have 0 unless told otherwise
-    #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
-    pub priority: Option<i32>,
-    /// Queue what is in a directory, and in the directories beneath it
-    ///
-    /// Hidden files, empty files and links are skipped. Files are queued in the order of their names.
-    #[arg(long, short)]
-    pub recursive: bool,
-    /// The clips
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-}
-
-/// States an item can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ItemState {
-    /// Waiting for its turn
-    Queued,
-    /// Being sent now
-    Uploading,
-    /// Bound to another project, waiting for a person
-    Held,
-    /// In the cloud
-    Done,
-    /// Given up, with a reason
-    Failed,
-    /// Taken off the queue
-    Cancelled,
-}
-
-impl ItemState {
-    /// The name of the state on the bus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Uploading => "uploading",
-            Self::Held => "held",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// Options of `rigpost queue`.
-#[derive(Debug, Args)]
-pub struct QueueArgs {
-    /// Retry or cancel items; without one, they are listed.
-    #[command(subcommand)]
-    pub command: Option<QueueCommand>,
-    /// Show only items in this state
-    #[arg(long, short, value_name = "STATE")]
-    pub state: Option<ItemState>,
-    /// Show finished and cancelled items too
-    #[arg(long, short, conflicts_with = "state")]
-    pub all: bool,
-    /// Show at most this many items
-    #[arg(long, short, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
-    /// Print one JSON object instead
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// What can be done to items of the queue.
-#[derive(Debug, Subcommand)]
-pub enum QueueCommand {
-    /// Try failed or cancelled items again, and waiting ones at once
-    Retry(IdArgs),
-    /// Take items off the queue; the files themselves are never touched
-    Cancel(IdArgs),
-}
-
-/// Items by their number.
-#[derive(Debug, Args)]
-pub struct IdArgs {
-    /// Numbers of the items, as `rigpost queue` shows them
-    #[arg(value_name = "ID", required = true)]
-    pub ids: Vec<u64>,
 }
 
 /// Options of `rigpost doctor`.

@@ -16,6 +16,10 @@ use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant, Variant}
 
 use super::exit::{Doing, Failure, from_bus};
 
+mod item;
+
+pub(crate) use item::{Item, Receipt};
+
 /// The daemon's name on the bus.
 pub(crate) const NAME: &str = "org.rigpost.Rigpost1";
 /// The daemon's only object.
@@ -61,6 +65,10 @@ pub(crate) trait Queue {
     fn list(&self, filter: Options<'_>, offset: u32, limit: u32) -> zbus::Result<(Vec<Dict>, u32)>;
     fn cancel(&self, ids: &[u64], options: Options<'_>) -> zbus::Result<()>;
     fn retry(&self, ids: &[u64], options: Options<'_>) -> zbus::Result<()>;
+    fn release(&self, ids: &[u64], options: Options<'_>) -> zbus::Result<()>;
+    fn set_priority(&self, ids: &[u64], priority: i32, options: Options<'_>) -> zbus::Result<()>;
+    fn clear(&self, options: Options<'_>) -> zbus::Result<u64>;
+    fn get_receipt(&self, id: u64, options: Options<'_>) -> zbus::Result<Dict>;
     fn pause(&self, options: Options<'_>) -> zbus::Result<()>;
     fn resume(&self, options: Options<'_>) -> zbus::Result<()>;
 }
@@ -72,6 +80,7 @@ pub(crate) trait Queue {
 )]
 pub(crate) trait Properties {
     fn get_all(&self, interface: &str) -> zbus::Result<Dict>;
+    fn set(&self, interface: &str, name: &str, value: Variant<'_>) -> zbus::Result<()>;
 }
 
 /// A connection to the system bus, and the daemon behind it.
@@ -126,12 +135,17 @@ impl Daemon {
         QueueProxy::builder(&self.bus).cache_properties(zbus::proxy::CacheProperties::No).build().await
     }
 
+    async fn properties(&self) -> zbus::Result<PropertiesProxy<'_>> {
+        PropertiesProxy::builder(&self.bus).cache_properties(zbus::proxy::CacheProperties::No).build().await
+    }
+
     async fn get_all(&self, interface: &str) -> zbus::Result<Dict> {
-        let proxy = PropertiesProxy::builder(&self.bus)
-            .cache_properties(zbus::proxy::CacheProperties::No)
-            .build()
-            .await?;
-        proxy.get_all(&format!("{NAME}.{interface}")).await
+        self.properties().await?.get_all(&format!("{NAME}.{interface}")).await
+    }
+
+    /// Bytes per second for file data; 0: no limit.
+    pub(crate) async fn set_bandwidth_limit(&self, limit: u64) -> zbus::Result<()> {
+        self.properties().await?.set(&format!("{NAME}.Queue"), "BandwidthLimit", limit.into()).await
     }
 
     /// Reads the properties of the device.
@@ -278,6 +292,8 @@ impl Pairing {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Queue {
     pub(crate) paused: bool,
+    pub(crate) recording: bool,
+    pub(crate) bandwidth_limit: u64,
     pub(crate) files_left: u32,
     pub(crate) bytes_left: u64,
     pub(crate) held: u32,
@@ -291,6 +307,8 @@ impl Queue {
         let current: Vec<Dict> = take(all, "Current");
         Self {
             paused: take(all, "Paused"),
+            recording: take(all, "Recording"),
+            bandwidth_limit: take(all, "BandwidthLimit"),
             files_left: take(all, "FilesLeft"),
             bytes_left: take(all, "BytesLeft"),
             held: take(all, "Held"),
@@ -301,54 +319,7 @@ impl Queue {
     }
 }
 
-/// One item of the queue; `sent` and `size` are bytes, `added` is Unix seconds.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
-pub(crate) struct Item {
-    pub(crate) id: u64,
-    pub(crate) path: String,
-    pub(crate) name: String,
-    pub(crate) size: u64,
-    pub(crate) sent: u64,
-    pub(crate) state: String,
-    pub(crate) reason: String,
-    pub(crate) detail: String,
-    pub(crate) priority: i32,
-    pub(crate) project_id: String,
-    pub(crate) asset_id: String,
-    pub(crate) attempts: u32,
-    pub(crate) added: i64,
-}
-
-impl Item {
-    /// Reads an item; what is missing is empty.
-    pub(crate) fn read(all: &mut Dict) -> Self {
-        Self {
-            id: take(all, "id"),
-            path: take(all, "path"),
-            name: take(all, "name"),
-            size: take(all, "size"),
-            sent: take(all, "sent"),
-            state: take(all, "state"),
-            reason: take(all, "reason"),
-            detail: take(all, "detail"),
-            priority: take(all, "priority"),
-            project_id: take(all, "project_id"),
-            asset_id: take(all, "asset_id"),
-            attempts: take(all, "attempts"),
-            added: take(all, "added"),
-        }
-    }
-
-    /// Its name, else the last part of its path.
-    pub(crate) fn title(&self) -> &str {
-        match self.name.is_empty() {
-            false => &self.name,
-            true => self.path.rsplit('/').next().unwrap_or(&self.path),
-        }
-    }
-}
-
-fn take<T: TryFrom<OwnedVariant> + Default>(all: &mut Dict, key: &str) -> T {
+pub(super) fn take<T: TryFrom<OwnedVariant> + Default>(all: &mut Dict, key: &str) -> T {
     all.remove(key).and_then(|value| T::try_from(value).ok()).unwrap_or_default()
 }
 

@@ -40,6 +40,23 @@ pub(crate) fn wall_seconds() -> i64 {
 /// How often a countdown on the screen moves.
 pub(crate) const TICK: Duration = Duration::from_millis(500);
 
+/// A moment that far from now, for [`sleep_until`].
+pub(crate) fn after(wait: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::now() + wait
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a few seconds of a person who looks on; suspend only makes them longer"
+)]
+/// Waits for that moment; for ever where there is none.
+pub(crate) async fn sleep_until(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,9 +2,13 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use super::args::ConfirmArgs;
-use super::bus::{Daemon, Options};
+use futures_util::StreamExt as _;
+use zbus::Variant;
+
+use super::args::{ConfirmArgs, LimitArgs, PauseArgs};
+use super::bus::{Daemon, Event, Options};
 use super::exit::{Code, Doing, Failure, from_bus};
+use super::leave::Leaving;
 use super::out::Out;
 use super::text;
 
@@ -28,7 +32,7 @@ pub(crate) async fn unpair(args: &ConfirmArgs, out: &mut Out) -> Result<(), Fail
     let before = daemon.read_pairing().await.map_err(group)?;
     let project = text::clean(&before.project_name);
     let from = if project.is_empty() { String::new() } else { format!(" from {project}") };
-    confirm(args, &format!("Unpair this rig{from}? Queued clips stay queued."))?;
+    confirm(args.yes, &format!("Unpair this rig{from}? Queued clips stay queued."))?;
     daemon.pairing().await.map_err(group)?.unpair(Options::new()).await.map_err(group)?;
     match before.state.as_str() {
         "paired" | "needs-pairing" => out.line(&format!("Unpaired{from}. To pair again: rigpost pair"))?,
@@ -41,17 +45,62 @@ pub(crate) async fn unpair(args: &ConfirmArgs, out: &mut Out) -> Result<(), Fail
 pub(crate) async fn forget(args: &ConfirmArgs, out: &mut Out) -> Result<(), Failure> {
     let root = |error: zbus::Error| from_bus(&error, Doing::Root("forget"));
     let daemon = Daemon::connect().await?;
-    confirm(args, "Erase this rig's identity, client secret and authorization? This can't be undone.")?;
+    confirm(args.yes, "Erase this rig's identity, client secret and authorization? This can't be undone.")?;
     daemon.device().await.map_err(root)?.forget(Options::new()).await.map_err(root)?;
     out.line("Identity and secrets are erased. To use this rig again: sudo rigpost provision")?;
     Ok(())
 }
 
 /// `rigpost pause`.
-pub(crate) async fn pause(out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn pause(args: &PauseArgs, out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
+    if args.while_recording {
+        return hold(&daemon, out).await;
+    }
     daemon.queue().await.map_err(group)?.pause(Options::new()).await.map_err(group)?;
     out.line("Paused: nothing more is sent until `rigpost resume`. New clips can still be queued.")?;
+    Ok(())
+}
+
+/// Holds the sending as long as this program runs. A daemon that was started again is told again.
+async fn hold(daemon: &Daemon, out: &mut Out) -> Result<(), Failure> {
+    let mut leaving = Leaving::new()?;
+    let mut events = daemon.events().await.map_err(group)?;
+    let queue = daemon.queue().await.map_err(group)?;
+    let hold = || Options::from([("while_recording", Variant::from(true))]);
+    queue.pause(hold()).await.map_err(group)?;
+    out.line("Nothing more is sent while this runs. Ctrl-C ends it.")?;
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = leaving.next() => break,
+        };
+        match event {
+            Some(Event::Owner(true)) => queue.pause(hold()).await.map_err(group)?,
+            Some(Event::Owner(false) | Event::Changed | Event::Item(_)) => {}
+            None => {
+                return Err(Failure::new(Code::Unreachable, "the system bus went away", "rigpost doctor"));
+            }
+        }
+    }
+    queue.resume(hold()).await.map_err(group)?;
+    Ok(())
+}
+
+/// `rigpost limit`.
+pub(crate) async fn limit(args: &LimitArgs, out: &mut Out) -> Result<(), Failure> {
+    let daemon = Daemon::connect().await?;
+    let limit = match args.rate {
+        Some(limit) => {
+            daemon.set_bandwidth_limit(limit).await.map_err(group)?;
+            limit
+        }
+        None => daemon.read_queue().await.map_err(group)?.bandwidth_limit,
+    };
+    match limit {
+        0 => out.line("No limit: clips are sent as fast as the network allows.")?,
+        limit => out.line(&format!("Clips are sent at {}/s at most.", text::size(limit)))?,
+    }
     Ok(())
 }
 
@@ -61,13 +110,14 @@ pub(crate) async fn resume(out: &mut Out) -> Result<(), Failure> {
     daemon.queue().await.map_err(group)?.resume(Options::new()).await.map_err(group)?;
     let queue = daemon.read_queue().await.map_err(group)?;
     let left = text::count(queue.files_left.into(), "clip");
-    out.line(&format!("Sending again: {left} left, {}.", text::size(queue.bytes_left)))?;
+    let but = if queue.recording { " (as soon as the camera no longer records)" } else { "" };
+    out.line(&format!("Sending again{but}: {left} left, {}.", text::size(queue.bytes_left)))?;
     Ok(())
 }
 
 /// Asks on the terminal. Without a terminal nobody can answer, so `--yes` is asked for instead.
-fn confirm(args: &ConfirmArgs, question: &str) -> Result<(), Failure> {
-    if args.yes {
+pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
+    if yes {
         return Ok(());
     }
     let stdin = std::io::stdin();

@@ -36,6 +36,8 @@ pub(crate) enum Code {
     NotPaired = 7,
     /// The provider can't be reached.
     Network = 8,
+    /// Clips that were waited for were not all sent.
+    NotSent = 9,
 }
 
 /// A failure as a person sees it.
@@ -87,6 +89,8 @@ impl From<io::Error> for Failure {
 pub(crate) enum Doing {
     /// Anything that members of the group may do.
     Group,
+    /// The same, with clips that are to be queued.
+    Add,
     /// Something only root may do, with the name of its command.
     Root(&'static str),
 }
@@ -140,7 +144,7 @@ const UPGRADE: &str =
 /// Turns the name of a D-Bus error, and what the peer said with it, into a failure with advice.
 pub(crate) fn from_name(name: &str, detail: &str, doing: Doing) -> Failure {
     if let Some(short) = name.strip_prefix(OURS) {
-        return from_ours(short, detail);
+        return from_ours(short, detail, doing);
     }
     let short = name.strip_prefix(STANDARD).unwrap_or(name);
     let failure = |code, what: String, next: &str| Failure::new(code, what, next);
@@ -252,7 +256,12 @@ const OWN: &[(&str, Code, &str, &str)] = &[
     ("Cancelled", Code::Ended, "the pairing was cancelled", "start again: rigpost pair"),
 ];
 
-fn from_ours(short: &str, detail: &str) -> Failure {
+fn from_ours(short: &str, detail: &str, doing: Doing) -> Failure {
+    // What is said of clips at the door helps nobody with those that are in.
+    if short == "NotAllowed" && doing != Doing::Add {
+        let next = "`rigpost queue --all` shows the clips and their states";
+        return Failure::new(Code::Failure, say("the daemon does not do this", detail), next);
+    }
     match OWN.iter().find(|(name, ..)| *name == short) {
         Some((_, code, what, next)) => Failure::new(*code, say(what, detail), *next),
         None => Failure::new(Code::Failure, say(&format!("the daemon failed ({short})"), detail), JOURNAL),
@@ -262,6 +271,11 @@ fn from_ours(short: &str, detail: &str) -> Failure {
 /// "what: detail", without a detail that says nothing.
 fn say(what: &str, detail: &str) -> String {
     let detail = detail.trim().trim_end_matches('.');
+    // The daemon may begin with the same words.
+    let detail = match detail.split_once(": ") {
+        Some((head, rest)) if what.ends_with(head) => rest,
+        Some(_) | None => detail,
+    };
     match detail.is_empty() {
         true => what.to_owned(),
         false => format!("{what}: {detail}"),
@@ -293,7 +307,7 @@ fn denied_for(doing: Doing, is_root: bool, user: Option<&str>) -> Failure {
         (false, Doing::Root(command)) => {
             Failure::new(Code::NotAllowed, "only root may do this", format!("sudo rigpost {command}"))
         }
-        (false, Doing::Group) => Failure::new(
+        (false, Doing::Group | Doing::Add) => Failure::new(
             Code::NotAllowed,
             "you are not allowed to talk to rigpost: only root and the group rigpost-ui are",
             format!("sudo usermod -aG rigpost-ui {user}, then log out and log in again"),
@@ -307,7 +321,7 @@ mod tests {
     use crate::cli::args::{EXIT_STATUS, RigpostArgs};
     use clap::CommandFactory as _;
 
-    const CODES: [Code; 9] = [
+    const CODES: [Code; 10] = [
         Code::Ok,
         Code::Failure,
         Code::Usage,
@@ -317,6 +331,7 @@ mod tests {
         Code::Ended,
         Code::NotPaired,
         Code::Network,
+        Code::NotSent,
     ];
 
     #[test]
@@ -368,6 +383,17 @@ mod tests {
             (failure.code, failure.what.as_str()),
             (Code::Failure, "the daemon failed: com.example.Odd")
         );
+    }
+
+    #[test]
+    fn nothing_is_said_twice_or_of_the_wrong_thing() {
+        let failure = |short: &str, detail, doing| from_name(&format!("{OURS}{short}"), detail, doing);
+        let outside = failure("OutsideMediaDirs", "not beneath a media directory: /etc/passwd", Doing::Add);
+        assert_eq!(outside.what, "the file is not beneath a media directory: /etc/passwd");
+        assert!(failure("NotAllowed", "/x is empty", Doing::Add).next.contains("regular files"));
+        let steering = failure("NotAllowed", "item 3 is not over", Doing::Group);
+        assert_eq!(steering.what, "the daemon does not do this: item 3 is not over");
+        assert!(!steering.next.contains("regular files"));
     }
 
     #[test]

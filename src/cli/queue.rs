@@ -1,20 +1,21 @@
-//! `rigpost queue`: the clips as a table that fits the screen, and the two things that can be done to them.
+//! `rigpost queue`: the clips as a table, and what can be done to them.
 //!
 //! # Decisions
 //!
 //! - By default only what is open: on a rig that has sent thousands of clips, those are not what a person looks for.
-//! - The name gets the room that is left and loses its middle, the other columns never do; what stands in an item's way
-//!   gets a line of its own below it, whole.
+//! - The daemon finds items by their state only; an offset counts through the states that are shown.
 
 use serde::Serialize;
 use zbus::Variant;
 
 use super::args::{ItemState, QueueArgs, QueueCommand};
-use super::bus::{Daemon, Item, Options};
+use super::bus::{Daemon, Item, Options, QueueProxy};
 use super::exit::{Doing, Failure, from_bus};
-use super::out::{Out, Tone};
-use super::status::percent;
-use super::text::{self, clean};
+use super::out::Out;
+
+mod receipt;
+mod steer;
+mod table;
 
 /// The most items that one call returns.
 const PAGE: u32 = 1000;
@@ -27,23 +28,18 @@ fn group(error: zbus::Error) -> Failure {
 pub(crate) async fn run(args: &QueueArgs, out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
     match &args.command {
-        Some(QueueCommand::Retry(items)) => {
-            let queue = daemon.queue().await.map_err(group)?;
-            queue.retry(&items.ids, Options::new()).await.map_err(group)?;
-            out.line(&format!("Trying {} again.", text::count(items.ids.len() as u64, "clip")))?;
-        }
-        Some(QueueCommand::Cancel(items)) => {
-            let queue = daemon.queue().await.map_err(group)?;
-            queue.cancel(&items.ids, Options::new()).await.map_err(group)?;
-            let n = text::count(items.ids.len() as u64, "clip");
-            out.line(&format!("Took {n} off the queue. The files are where they were."))?;
-        }
+        Some(QueueCommand::Retry(items)) => steer::retry(&daemon, items, out).await,
+        Some(QueueCommand::Cancel(items)) => steer::cancel(&daemon, items, out).await,
+        Some(QueueCommand::Release(items)) => steer::release(&daemon, items, out).await,
+        Some(QueueCommand::Priority(args)) => steer::priority(&daemon, args, out).await,
+        Some(QueueCommand::Clear(args)) => steer::clear(&daemon, args, out).await,
+        Some(QueueCommand::Receipt(args)) => receipt::run(&daemon, args, out).await,
         None => {
-            let list = fetch(&daemon, args).await.map_err(group)?;
-            show(args, &list, out)?;
+            let queue = daemon.queue().await.map_err(group)?;
+            let list = fetch(&queue, &states(args), args.offset, args.limit).await.map_err(group)?;
+            show(args, &list, out)
         }
     }
-    Ok(())
 }
 
 /// Items, and how many there are in all.
@@ -53,28 +49,41 @@ struct List {
     items: Vec<Item>,
 }
 
-async fn fetch(daemon: &Daemon, args: &QueueArgs) -> zbus::Result<List> {
+/// Which states were asked for; `None`: any.
+fn states(args: &QueueArgs) -> Vec<Option<ItemState>> {
     use ItemState::{Failed, Held, Queued, Uploading};
-    let states: Vec<Option<ItemState>> = match (args.all, args.state) {
-        (true, _) => vec![None],
-        (false, Some(state)) => vec![Some(state)],
-        (false, None) => [Uploading, Queued, Held, Failed].map(Some).to_vec(),
-    };
-    let queue = daemon.queue().await?;
+    match (args.state, args.failed, args.held, args.all) {
+        (Some(state), ..) => vec![Some(state)],
+        (None, true, ..) => vec![Some(Failed)],
+        (None, false, true, _) => vec![Some(Held)],
+        (None, false, false, true) => vec![None],
+        (None, false, false, false) => [Uploading, Queued, Held, Failed].map(Some).to_vec(),
+    }
+}
+
+/// At most `limit` items of these states, one state after the other, without the first `offset`.
+async fn fetch(
+    queue: &QueueProxy<'_>,
+    states: &[Option<ItemState>],
+    offset: u32,
+    limit: u32,
+) -> zbus::Result<List> {
     let mut list = List::default();
     for state in states {
-        let mut offset = 0;
+        // Where this state begins, counted from the first one.
+        let before = list.total;
+        let mut from = offset.saturating_sub(before);
         loop {
-            let room = args.limit.saturating_sub(u32::try_from(list.items.len()).unwrap_or(u32::MAX));
+            let room = limit.saturating_sub(u32::try_from(list.items.len()).unwrap_or(u32::MAX));
             let filter: Options<'_> =
                 state.map(|state| ("state", Variant::from(state.name()))).into_iter().collect();
             // One is the least that can be asked for; it still brings the total.
-            let (items, total) = queue.list(filter, offset, room.clamp(1, PAGE)).await?;
+            let (items, total) = queue.list(filter, from, room.clamp(1, PAGE)).await?;
             let got = u32::try_from(items.len()).unwrap_or(u32::MAX);
             list.items.extend(items.into_iter().take(room as usize).map(|mut item| Item::read(&mut item)));
-            offset += got;
-            if got == 0 || room <= got || offset >= total {
-                list.total += total;
+            from = from.saturating_add(got);
+            if got == 0 || room <= got || from >= total {
+                list.total = before.saturating_add(total);
                 break;
             }
         }
@@ -88,123 +97,30 @@ fn show(args: &QueueArgs, list: &List, out: &mut Out) -> Result<(), Failure> {
         return Ok(());
     }
     if list.items.is_empty() {
-        let what = match (args.state, args.all) {
-            (Some(state), _) => format!("No clip is {}.", state.name()),
-            (None, true) => "No clip was ever queued here.".to_owned(),
-            (None, false) => "Nothing is left to send. `rigpost queue --all` shows what was sent.".to_owned(),
-        };
-        out.line(&what)?;
+        out.line(&nothing(args, list.total))?;
         return Ok(());
     }
-    for line in table(&list.items, out.columns(), out) {
+    for line in table::table(&list.items, out.columns(), out) {
         out.line(&line)?;
     }
-    let hidden = list.total.saturating_sub(u32::try_from(list.items.len()).unwrap_or(u32::MAX));
+    let shown = args.offset.saturating_add(u32::try_from(list.items.len()).unwrap_or(u32::MAX));
+    let hidden = list.total.saturating_sub(shown);
     if hidden > 0 {
-        out.line(&format!("… and {hidden} more; --limit {} shows them all", list.total))?;
+        out.line(&format!(
+            "… and {hidden} more; --offset {shown} goes on, --limit {} shows all",
+            list.total
+        ))?;
     }
     Ok(())
 }
 
-const HEADS: [&str; 4] = ["ID", "STATE", "SIZE", "SENT"];
-
-fn table(items: &[Item], columns: usize, out: &Out) -> Vec<String> {
-    let cells: Vec<[String; 4]> = items.iter().map(cells).collect();
-    let widths: Vec<usize> = (0..HEADS.len())
-        .map(|i| {
-            cells.iter().map(|row| text::width(&row[i])).chain([HEADS[i].len()]).max().unwrap_or_default()
-        })
-        .collect();
-    let row = |cells: [&str; 4], name: &str| {
-        let [id, state, size, sent] = cells;
-        let fixed = [
-            text::right(id, widths[0]),
-            text::left(state, widths[1]),
-            text::right(size, widths[2]),
-            text::right(sent, widths[3]),
-        ]
-        .join("  ");
-        let room = columns.saturating_sub(text::width(&fixed) + 2).max(8);
-        format!("{fixed}  {}", text::fit(name, room))
-    };
-    let mut lines = vec![out.paint(Tone::Dim, &row(HEADS, "NAME"))];
-    for (item, cells) in items.iter().zip(&cells) {
-        let line = row([&cells[0], &cells[1], &cells[2], &cells[3]], &clean(item.title()));
-        lines.push(match item.state.as_str() {
-            "failed" => out.paint(Tone::Bad, &line),
-            "held" => out.paint(Tone::Warn, &line),
-            "uploading" => out.paint(Tone::Strong, &line),
-            "done" | "cancelled" => out.paint(Tone::Dim, &line),
-            _ => line,
-        });
-        let indent = widths[0] + 2;
-        let why = why(item);
-        let wrapped = text::wrap(&clean(why), columns.saturating_sub(indent));
-        lines.extend(wrapped.iter().map(|line| format!("{}{line}", " ".repeat(indent))));
+fn nothing(args: &QueueArgs, total: u32) -> String {
+    if total > 0 {
+        return format!("There are only {total}; --offset {} leaves out all of them.", args.offset);
     }
-    lines
-}
-
-/// What there is to say of an item's state, if anything.
-pub(super) fn why(item: &Item) -> &str {
-    match (item.detail.as_str(), item.reason.as_str()) {
-        ("", "none") => "",
-        ("", reason) => reason,
-        (detail, _) => detail,
-    }
-}
-
-fn cells(item: &Item) -> [String; 4] {
-    let sent = match (item.state.as_str(), item.sent) {
-        ("done", _) => "100 %".to_owned(),
-        (_, 0) => "-".to_owned(),
-        (_, sent) => format!("{} %", percent(sent, item.size)),
-    };
-    [item.id.to_string(), clean(&item.state), text::size(item.size), sent]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn item(id: u64, name: &str, state: &str, detail: &str) -> Item {
-        let (size, sent) = (2_000_000_000, 500_000_000);
-        Item {
-            id,
-            name: name.into(),
-            state: state.into(),
-            detail: detail.into(),
-            size,
-            sent,
-            ..Item::default()
-        }
-    }
-
-    #[test]
-    fn the_table_keeps_to_the_screen() {
-        let out = Out::to(Box::new(std::io::sink()), true, 50, 24);
-        let long = "A001_C002_0101AB_a_very_long_name_that_does_not_fit.mov";
-        let items = [
-            item(7, long, "uploading", ""),
-            item(
-                1234,
-                "明日.mov",
-                "failed",
-                "The file was changed while it was being sent, so it has to be queued again.",
-            ),
-        ];
-        let lines = table(&items, 50, &out);
-        assert!(lines.iter().all(|line| text::width(line) <= 50), "{lines:#?}");
-        assert_eq!(lines[0], "  ID  STATE         SIZE  SENT  NAME");
-        assert_eq!(lines[1], "   7  uploading  2.00 GB  25 %  A001_C002…_fit.mov");
-        assert_eq!(lines[2], "1234  failed     2.00 GB  25 %  明日.mov");
-        assert_eq!(lines[3], "      The file was changed while it was being");
-    }
-
-    #[test]
-    fn names_can_not_steer_the_terminal() {
-        let out = Out::to(Box::new(std::io::sink()), false, 80, 24);
-        let lines = table(&[item(1, "a\u{1b}[2Jb", "held\r", "x\u{7}")], usize::MAX, &out);
-        assert!(lines.iter().all(|line| !line.chars().any(char::is_control)), "{lines:?}");
+    match states(args).as_slice() {
+        [None] => "No clip was ever queued here.".to_owned(),
+        [Some(state)] => format!("No clip is {}.", state.name()),
+        _ => "Nothing is left to send. `rigpost queue --all` shows what was sent.".to_owned(),
     }
 }

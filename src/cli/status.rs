@@ -48,7 +48,7 @@ fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
             lines.push(format!("  {} {part}", out.paint(Tone::Dim, &text::right(label, LABEL))));
         }
     }
-    let (label, value) = power_row(&now.device, out);
+    let (label, value) = power_row(now, out);
     lines.push(format!("  {} {value}", out.paint(Tone::Dim, &text::right(label, LABEL))));
     lines.extend(closing(now, out));
     lines
@@ -137,6 +137,12 @@ fn queue_rows(queue: &Queue) -> Vec<Row> {
     }];
     if queue.paused {
         parts.push("paused".to_owned());
+    }
+    if queue.recording {
+        parts.push("waiting while the camera records".to_owned());
+    }
+    if queue.paused || queue.recording {
+        // The rate of what is still in flight says nothing about the rest.
     } else if queue.rate > 0 {
         parts.push(format!("{}/s", text::size(queue.rate)));
         parts.push(text::about(queue.bytes_left / queue.rate));
@@ -147,6 +153,9 @@ fn queue_rows(queue: &Queue) -> Vec<Row> {
         }
     }
     let mut rows = vec![("queue", parts.join("; "))];
+    if queue.bandwidth_limit > 0 {
+        rows.push(("limit", format!("{}/s; rigpost limit off ends it", text::size(queue.bandwidth_limit))));
+    }
     for item in &queue.current {
         let share = percent(item.sent, item.size);
         rows.push((
@@ -162,13 +171,12 @@ pub(crate) fn percent(part: u64, whole: u64) -> u64 {
     u64::try_from(u128::from(part) * 100 / u128::from(whole.max(1))).unwrap_or(100).min(100)
 }
 
-fn power_row(device: &Device, out: &Out) -> Row {
-    let value = match device.safe_to_power_off {
-        true => out.paint(Tone::Good, "can be cut now"),
-        false => {
-            let wait = out.paint(Tone::Warn, "better wait");
-            format!("{wait}: something is on its way (but no clip would be lost)")
-        }
+fn power_row(now: &Snapshot, out: &Out) -> Row {
+    let wait = out.paint(Tone::Warn, "better wait");
+    let value = match (now.device.safe_to_power_off, now.queue.recording) {
+        (true, _) => out.paint(Tone::Good, "can be cut now"),
+        (false, true) => format!("{wait}: the camera is recording"),
+        (false, false) => format!("{wait}: something is on its way (but no clip would be lost)"),
     };
     ("power", value)
 }
@@ -241,6 +249,17 @@ mod tests {
         assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m: this network answers"), "{text}");
         assert!(text.contains("Why nothing moves\n  - The network wants somebody"), "{text}");
         assert!(text.contains("What to do next\n  log in to this network"), "{text}");
+    }
+
+    #[test]
+    fn a_camera_that_records_is_said() {
+        let mut now = paired();
+        (now.queue.files_left, now.queue.rate, now.queue.recording) = (2, 41_000_000, true);
+        (now.queue.bandwidth_limit, now.device.safe_to_power_off) = (5_000_000, false);
+        let text = screen(&now, &plain()).join("\n");
+        assert!(text.contains("2 clips left, 0 B; waiting while the"), "{text}");
+        assert!(text.contains("limit 5.00 MB/s"), "{text}");
+        assert!(text.contains("power better wait: the camera is recording"), "{text}");
     }
 
     #[test]

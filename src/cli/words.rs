@@ -98,11 +98,13 @@ fn next_for_queue(now: &Snapshot) -> Option<&'static str> {
     match () {
         () if now.queue.paused && now.queue.files_left > 0 => Some("rigpost resume"),
         () if now.queue.failed > 0 => {
-            Some("rigpost queue --state failed says why; rigpost queue retry ID tries again")
+            Some("rigpost queue --failed says why; rigpost queue retry ID (or --all) tries again")
         }
-        () if now.queue.held > 0 => {
-            Some("rigpost queue --state held shows the clips that belong to another project")
-        }
+        () if now.queue.held > 0 => Some(
+            "rigpost queue --held shows them; rigpost queue release ID sends one, rigpost queue cancel ID drops it",
+        ),
+        // Ends by itself.
+        () if now.queue.recording => None,
         () if !now.device.blockers.is_empty() => Some("rigpost doctor"),
         () => None,
     }

@@ -569,13 +569,14 @@ fn what_the_storage_says_to_a_part() {
     let read = |r: &Response| provider().read_part(r);
     assert_eq!(read(&answer(200, "", "")), Ok(()));
     assert_eq!(read(&answer(204, "", "")), Ok(()));
-    for response in [
-        s3(403, "AccessDenied"),
-        s3(403, "SignatureDoesNotMatch"),
-        s3(404, "NoSuchUpload"),
-        s3(400, "ExpiredToken"),
-    ] {
+    let over = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
+    for response in
+        [answer(403, "application/xml", over), s3(404, "NoSuchUpload"), s3(400, "ExpiredToken")]
+    {
         assert!(matches!(read(&response), Err(PartError::UrlDead(_))), "{}", response.status);
+    }
+    for response in [s3(403, "AccessDenied"), s3(403, "SignatureDoesNotMatch")] {
+        assert!(matches!(read(&response), Err(PartError::UrlRefused(_))), "{}", response.status);
     }
     let cause = |r: &Response| match read(r) {
         Err(PartError::Transient(t)) => Some((t.cause, t.retry_after.map(|w| w.as_secs()))),

@@ -77,6 +77,8 @@ pub(crate) enum Error {
     NetworkUnavailable(String),
     OutsideMediaDirs(String),
     NotFound(String),
+    NotAllowed(String),
+    StorageFull(String),
 }
 
 /// What happens after `Start`, one step for each code.
@@ -108,6 +110,14 @@ pub(crate) struct World {
     pub(crate) script: Vec<Step>,
     pub(crate) secret: Vec<u8>,
     pub(crate) added: Vec<(Vec<String>, Option<i32>)>,
+    /// What else was said with each of them.
+    pub(crate) options: Vec<Dict>,
+    /// Any call with one of these paths is refused.
+    pub(crate) bad: Vec<String>,
+    pub(crate) last_id: u64,
+    pub(crate) recording: bool,
+    pub(crate) bandwidth_limit: u64,
+    pub(crate) receipt: Dict,
     pub(crate) calls: Vec<String>,
     pub(crate) limit: Option<u32>,
 }
@@ -313,6 +323,18 @@ impl Queue {
         self.0.world().paused
     }
     #[zbus(property)]
+    fn recording(&self) -> bool {
+        self.0.world().recording
+    }
+    #[zbus(property)]
+    fn bandwidth_limit(&self) -> u64 {
+        self.0.world().bandwidth_limit
+    }
+    #[zbus(property)]
+    fn set_bandwidth_limit(&self, limit: u64) {
+        self.0.world().bandwidth_limit = limit;
+    }
+    #[zbus(property)]
     fn files_left(&self) -> u32 {
         self.0.world().items.len() as u32
     }
@@ -361,30 +383,68 @@ impl Queue {
     fn retry(&self, ids: Vec<u64>, _options: Dict) {
         self.0.called(&format!("Retry {ids:?}"));
     }
-    fn pause(&self, _options: Dict) {
-        self.0.world().paused = true;
+    fn release(&self, ids: Vec<u64>, _options: Dict) {
+        self.0.called(&format!("Release {ids:?}"));
     }
-    fn resume(&self, _options: Dict) {
-        self.0.world().paused = false;
+    fn set_priority(&self, ids: Vec<u64>, priority: i32, _options: Dict) {
+        self.0.called(&format!("SetPriority {ids:?} {priority}"));
+    }
+    fn clear(&self, options: Dict) -> u64 {
+        let states = options.get("states").map(|s| Vec::<String>::try_from(s.try_clone().unwrap()).unwrap());
+        let ids = options.get("ids").map(|s| Vec::<u64>::try_from(s.try_clone().unwrap()).unwrap());
+        self.0.called(&format!("Clear {states:?} {ids:?}"));
+        3
+    }
+    fn get_receipt(&self, id: u64, _options: Dict) -> Result<Dict, Error> {
+        let world = self.0.world();
+        if world.receipt.is_empty() {
+            Err(Error::NotFound(format!("item {id}")))
+        } else {
+            Ok(clone_item(&world.receipt))
+        }
+    }
+    async fn pause(&self, options: Dict, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
+        self.halt(true, &options, &emitter).await;
+    }
+    async fn resume(&self, options: Dict, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
+        self.halt(false, &options, &emitter).await;
     }
     #[zbus(signal)]
     pub(crate) async fn item_changed(emitter: &SignalEmitter<'_>, id: u64, item: Dict) -> zbus::Result<()>;
 }
 
 impl Queue {
-    fn take(&self, paths: Vec<String>, options: &Dict) -> Result<Vec<u64>, Error> {
+    async fn halt(&self, halt: bool, options: &Dict, emitter: &SignalEmitter<'_>) {
+        if options.contains_key("while_recording") {
+            self.0.world().recording = halt;
+            self.recording_changed(emitter).await.unwrap();
+        } else {
+            self.0.world().paused = halt;
+            self.paused_changed(emitter).await.unwrap();
+        }
+    }
+
+    fn take(&self, mut paths: Vec<String>, options: &Dict) -> Result<Vec<u64>, Error> {
         let mut world = self.0.world();
         if let Some(refuse) = world.refuse_add {
             return Err(refuse(paths[0].clone()));
         }
-        let ids = (1..=paths.len() as u64).collect();
+        if let Some(bad) = paths.iter().find(|path| world.bad.contains(path)) {
+            return Err(Error::NotAllowed(format!("{bad} is empty")));
+        }
+        let odd = options.get("paths_bytes").map(|odd| odd.try_clone().unwrap());
+        let odd: Vec<Vec<u8>> = odd.map(|odd| odd.try_into().unwrap()).unwrap_or_default();
+        paths.extend(odd.iter().map(|path| format!("bytes: {}", path.escape_ascii())));
+        let ids = (1..=paths.len() as u64).map(|n| world.last_id + n).collect();
+        world.last_id += paths.len() as u64;
         let priority = options.get("priority").map(|n| i32::try_from(n).unwrap());
         world.added.push((paths, priority));
+        world.options.push(clone_item(options));
         Ok(ids)
     }
 }
 
-fn clone_item(item: &Dict) -> Dict {
+pub(crate) fn clone_item(item: &Dict) -> Dict {
     item.iter().map(|(key, value)| (key.clone(), value.try_clone().unwrap())).collect()
 }
 

@@ -61,6 +61,9 @@ struct PairingJson {
 #[derive(Serialize)]
 struct QueueJson {
     paused: bool,
+    recording: bool,
+    /// Bytes per second; `null`: no limit.
+    bandwidth_limit: Option<u64>,
     files_left: u32,
     bytes_left: u64,
     held: u32,
@@ -122,6 +125,8 @@ fn queue(from: &Queue) -> QueueJson {
     let from = from.clone();
     QueueJson {
         paused: from.paused,
+        recording: from.recording,
+        bandwidth_limit: (from.bandwidth_limit != 0).then_some(from.bandwidth_limit),
         files_left: from.files_left,
         bytes_left: from.bytes_left,
         held: from.held,

@@ -1,0 +1,262 @@
+//! What `rigpost add` was given, as files.
+//!
+//! # Decisions
+//!
+//! - Paths are made absolute but links in them are not resolved: whether a link leads out of a media directory is for the
+//!   daemon to judge, on what was really given.
+//! - A directory is refused unless `--recursive` or `--pattern` was given: a slip of the finger must not queue a whole card.
+//! - What a person names is passed on whole, so that the daemon can refuse it by name; what is merely found in a directory
+//!   is filtered (hidden, temporary, empty, links), because one stray file must not make the daemon refuse the card.
+//! - `glob` for patterns, which the daemon uses too.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use glob::Pattern;
+
+use super::expand::{LIKE_A_SHELL, entries, expand};
+use super::shown;
+use crate::cli::args::AddArgs;
+use crate::cli::exit::{Code, Failure};
+
+/// Names of files that are still being written, or were left behind by that.
+const TEMPORARY: [&str; 6] = ["~", ".tmp", ".temp", ".part", ".partial", ".crdownload"];
+
+/// Files to be queued.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) bytes: u64,
+    pub(super) skipped: u64,
+    /// What can't be queued; only with `--keep-going`, else the first of them is the answer.
+    pub(super) refused: Vec<Failure>,
+}
+
+/// Looks for what was given.
+pub(super) fn collect(args: &AddArgs) -> Result<Found, Failure> {
+    let pattern = |text: &String| {
+        Pattern::new(text).map_err(|error| {
+            Failure::new(
+                Code::Usage,
+                format!("--pattern {text}: {}", error.msg),
+                "quote it: --pattern '*.mov'",
+            )
+        })
+    };
+    let patterns = args.pattern.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
+    let search = Search { recursive: args.recursive || !patterns.is_empty(), patterns };
+    let mut found = Found::default();
+    for given in &args.files {
+        match search.given(given, &mut found) {
+            Err(failure) if args.keep_going && failure.code == Code::Failure => found.refused.push(failure),
+            outcome => outcome?,
+        }
+    }
+    if args.name.is_some() && found.paths.len() > 1 {
+        return Err(Failure::new(
+            Code::Usage,
+            "--name is for a single clip",
+            "leave it out, or name one file",
+        ));
+    }
+    Ok(found)
+}
+
+struct Search {
+    recursive: bool,
+    patterns: Vec<Pattern>,
+}
+
+impl Search {
+    fn given(&self, given: &Path, found: &mut Found) -> Result<(), Failure> {
+        let path = std::path::absolute(given)
+            .map_err(|error| unusable(given, &error.to_string(), "check the name"))?;
+        match fs::metadata(&path) {
+            Ok(meta) if meta.is_dir() && self.recursive => self.walk(&path, found),
+            Ok(meta) if meta.is_dir() => {
+                Err(unusable(given, "is a directory", "add --recursive to queue what is in it"))
+            }
+            Ok(meta) => {
+                found.bytes += meta.len();
+                found.paths.push(path);
+                Ok(())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => match path.to_str() {
+                Some(text) if text.contains(['*', '?', '[']) => self.expand(given, &path, found),
+                Some(_) | None => Err(unusable(given, "there is no such file", "check the name")),
+            },
+            // The daemon may be allowed to see what this user is not.
+            Err(_) => {
+                found.paths.push(path);
+                Ok(())
+            }
+        }
+    }
+
+    /// A pattern that no shell has expanded.
+    fn expand(&self, given: &Path, pattern: &Path, found: &mut Found) -> Result<(), Failure> {
+        let all =
+            expand(pattern).map_err(|error| unusable(given, &error.to_string(), "check the pattern"))?;
+        if all.is_empty() {
+            return Err(unusable(given, "nothing has such a name", "check the pattern"));
+        }
+        for path in all {
+            match fs::metadata(&path) {
+                Ok(meta) if meta.is_dir() && self.recursive => self.walk(&path, found)?,
+                Ok(meta) if meta.is_file() && meta.len() > 0 => found.take(path, meta.len()),
+                Ok(_) | Err(_) => found.skipped += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn walk(&self, dir: &Path, found: &mut Found) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| unusable(dir, &error.to_string(), "check its permissions");
+        for entry in entries(dir).map_err(failed)? {
+            let meta = entry.metadata().map_err(failed)?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            match () {
+                () if is_passing(&name) => found.skipped += 1,
+                () if meta.is_dir() => self.walk(&entry.path(), found)?,
+                () if meta.is_file() && meta.len() > 0 && self.wants(&name) => {
+                    found.take(entry.path(), meta.len());
+                }
+                () => found.skipped += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.patterns.is_empty()
+            || self.patterns.iter().any(|pattern| pattern.matches_with(name, LIKE_A_SHELL))
+    }
+}
+
+impl Found {
+    fn take(&mut self, path: PathBuf, bytes: u64) {
+        self.bytes += bytes;
+        self.paths.push(path);
+    }
+}
+
+/// Hidden or temporary.
+fn is_passing(name: &str) -> bool {
+    name.starts_with('.') || TEMPORARY.iter().any(|end| name.to_ascii_lowercase().ends_with(end))
+}
+
+fn unusable(path: &Path, why: &str, next: &str) -> Failure {
+    let why = crate::cli::text::without_errno(why);
+    Failure::new(Code::Failure, format!("{}: {why}", shown(path)), next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    fn args(files: &[&Path], recursive: bool) -> AddArgs {
+        let files = files.iter().map(|file| file.to_path_buf()).collect();
+        AddArgs { recursive, files, ..AddArgs::default() }
+    }
+
+    #[test]
+    fn links_are_kept_and_paths_are_absolute() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("clip.mov"), b"x").unwrap();
+        std::os::unix::fs::symlink("clip.mov", dir.path().join("link.mov")).unwrap();
+        let link = dir.path().join("./link.mov");
+        let found = collect(&args(&[&link], false)).unwrap();
+        assert_eq!(found.paths, [dir.path().join("link.mov")]);
+        let relative = collect(&args(&[Path::new("Cargo.toml")], false)).unwrap();
+        assert!(relative.paths[0].is_absolute() && relative.paths[0].ends_with("Cargo.toml"));
+    }
+
+    #[test]
+    fn directories_need_the_option() {
+        let dir = tempfile::tempdir().unwrap();
+        let failure = collect(&args(&[dir.path()], false)).unwrap_err();
+        assert!(failure.what.ends_with("is a directory") && failure.next.contains("--recursive"));
+    }
+
+    #[test]
+    fn a_directory_is_walked_in_order_and_filtered() {
+        let dir = tempfile::tempdir().unwrap();
+        let sub = dir.path().join("B");
+        fs::create_dir(&sub).unwrap();
+        fs::create_dir(dir.path().join(".trash")).unwrap();
+        for (name, content) in [
+            ("a.mov", "12"),
+            (".hidden", "x"),
+            ("empty", ""),
+            ("B/c.mov", "345"),
+            (".trash/t", "x"),
+            ("d.mov.PART", "x"),
+            ("e~", "x"),
+        ] {
+            fs::write(dir.path().join(name), content).unwrap();
+        }
+        std::os::unix::fs::symlink("/etc", dir.path().join("etc")).unwrap();
+        let found = collect(&args(&[dir.path()], true)).unwrap();
+        let expected = ["B/c.mov", "a.mov"].map(|name| dir.path().join(name));
+        assert_eq!(found.paths, expected);
+        assert_eq!((found.bytes, found.skipped), (5, 6));
+    }
+
+    #[test]
+    fn patterns_choose_in_directories_and_beside_a_shell() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("card/DCIM")).unwrap();
+        for name in ["card/a.mov", "card/a.wav", "card/DCIM/b.mov", "card/DCIM/.c.mov", "card/DCIM/x[1].mov"]
+        {
+            fs::write(dir.path().join(name), b"x").unwrap();
+        }
+        let names = |found: Found| -> Vec<String> {
+            let name = |p: &PathBuf| p.strip_prefix(dir.path()).unwrap().to_str().unwrap().to_owned();
+            found.paths.iter().map(name).collect()
+        };
+        let card = dir.path().join("card");
+        let chosen = AddArgs { pattern: vec!["*.wav".into(), "b.*".into()], ..args(&[&card], false) };
+        assert_eq!(names(collect(&chosen).unwrap()), ["card/DCIM/b.mov", "card/a.wav"]);
+        let quoted = |pattern: &str| collect(&args(&[&dir.path().join(pattern)], false));
+        assert_eq!(names(quoted("card/*.mov").unwrap()), ["card/a.mov"]);
+        assert_eq!(
+            names(quoted("card/**/*.mov").unwrap()),
+            ["card/a.mov", "card/DCIM/b.mov", "card/DCIM/x[1].mov"]
+        );
+        // A file that is called like a pattern is a file.
+        assert_eq!(names(quoted("card/DCIM/x[1].mov").unwrap()), ["card/DCIM/x[1].mov"]);
+        assert!(quoted("card/*.mxf").unwrap_err().what.ends_with("nothing has such a name"));
+        let bad = AddArgs { pattern: vec!["[".into()], ..args(&[&card], false) };
+        assert_eq!(collect(&bad).unwrap_err().code, Code::Usage);
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_is_a_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let odd = dir.path().join(OsStr::from_bytes(b"clip\xff.mov"));
+        fs::write(&odd, b"x").unwrap();
+        assert_eq!(collect(&args(&[&odd], false)).unwrap().paths, std::slice::from_ref(&odd));
+        let quoted = dir.path().join("*.mov");
+        assert_eq!(collect(&args(&[&quoted], false)).unwrap().paths, std::slice::from_ref(&odd));
+        let chosen = AddArgs { pattern: vec!["clip?.mov".into()], ..args(&[dir.path()], false) };
+        assert_eq!(collect(&chosen).unwrap().paths, [odd]);
+    }
+
+    #[test]
+    fn what_is_not_there_ends_it_or_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let (missing, there) = (dir.path().join("missing.mov"), dir.path().join("a.mov"));
+        fs::write(&there, b"x").unwrap();
+        assert!(
+            collect(&args(&[&missing, &there], false)).unwrap_err().what.ends_with("there is no such file")
+        );
+        let going = AddArgs { keep_going: true, ..args(&[&missing, &there], false) };
+        let found = collect(&going).unwrap();
+        assert_eq!((found.paths.len(), found.refused.len()), (1, 1));
+        let named = AddArgs { name: Some("x".into()), ..args(&[&there, &there], false) };
+        assert_eq!(collect(&named).unwrap_err().code, Code::Usage);
+    }
+}

@@ -1,0 +1,273 @@
+//! Arguments of the commands that fill and steer the queue.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// Options of `rigpost add`.
+#[derive(Debug, Default, Args)]
+pub struct AddArgs {
+    /// Larger goes first; without it, the kind of the clip decides
+    #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
+    pub priority: Option<i32>,
+    /// Queue what is in a directory, and in the directories beneath it
+    ///
+    /// Hidden and temporary files (*.tmp, *.part, *~ and the like), empty files and links are skipped. Files are queued in
+    /// the order of their names.
+    #[arg(long, short)]
+    pub recursive: bool,
+    /// Of what is in directories, only files whose names match; may be repeated; implies --recursive
+    #[arg(long, value_name = "GLOB")]
+    pub pattern: Vec<String>,
+    /// What the cloud shall call it, for a single clip
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Which camera or recorder behind this rig made the clips
+    #[arg(long, value_name = "N")]
+    pub channel: Option<u8>,
+    /// The clips are complete: don't wait until they no longer change
+    #[arg(long)]
+    pub closed: bool,
+    /// Queue the others when some are refused; ends with 1 then
+    #[arg(long, short)]
+    pub keep_going: bool,
+    /// Wait until the clips are in the cloud
+    #[arg(long, short)]
+    pub wait: bool,
+    /// The clips
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// Options of `rigpost pause`.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// Only as long as this program runs: what a camera does while it records
+    ///
+    /// Ends with Ctrl-C, or however this program ends; survives nothing. A pause by a person is another thing: neither ends
+    /// the other.
+    #[arg(long)]
+    pub while_recording: bool,
+}
+
+/// Options of `rigpost limit`.
+#[derive(Debug, Args)]
+pub struct LimitArgs {
+    /// Per second: a number with B, kB, MB, GB, kbit, Mbit or Gbit; at least 10kB; or "off". Without it, shows the limit
+    #[arg(value_name = "RATE", value_parser = rate)]
+    pub rate: Option<u64>,
+}
+
+/// Bytes per second from what a person writes; 0: no limit.
+///
+/// # Errors
+///
+/// One sentence about what is wrong with it.
+pub fn rate(text: &str) -> Result<u64, String> {
+    let text = text.trim().trim_end_matches("/s");
+    if matches!(text, "off" | "none" | "0") {
+        return Ok(0);
+    }
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number: f64 = text[..text.len() - unit.len()]
+        .parse()
+        .map_err(|_| "write a number and a unit, like 5MB or 40Mbit, or \"off\"".to_owned())?;
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "kbit" => 125.0,
+        "mbit" => 125e3,
+        "gbit" => 125e6,
+        "" => return Err("a unit is missing: 5MB are five million bytes per second".to_owned()),
+        _ => return Err("the unit must be B, kB, MB, GB, kbit, Mbit or Gbit".to_owned()),
+    };
+    match number * factor {
+        bytes if (1e4..1e15).contains(&bytes) => Ok(bytes as u64),
+        _ => Err("it must be at least 10kB per second; `rigpost pause` stops the sending".to_owned()),
+    }
+}
+
+/// States an item can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ItemState {
+    /// Waiting for its turn
+    Queued,
+    /// Being sent now
+    Uploading,
+    /// Bound to another project, waiting for a person
+    Held,
+    /// In the cloud
+    Done,
+    /// Given up, with a reason
+    Failed,
+    /// Taken off the queue
+    Cancelled,
+}
+
+impl ItemState {
+    /// The name of the state on the bus.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Uploading => "uploading",
+            Self::Held => "held",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Options of `rigpost queue`.
+#[derive(Debug, Args)]
+pub struct QueueArgs {
+    /// Steer items; without one, they are listed.
+    #[command(subcommand)]
+    pub command: Option<QueueCommand>,
+    /// Show only items in this state
+    #[arg(long, short, value_name = "STATE", group = "which")]
+    pub state: Option<ItemState>,
+    /// Show only what failed, and why; the same as --state failed
+    #[arg(long, group = "which")]
+    pub failed: bool,
+    /// Show only what waits for a person; the same as --state held
+    #[arg(long, group = "which")]
+    pub held: bool,
+    /// Show finished and cancelled items too
+    #[arg(long, short, group = "which")]
+    pub all: bool,
+    /// Show at most this many items
+    #[arg(long, short, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Leave out this many items before the first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: u32,
+    /// Print one JSON object instead
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be done to items of the queue.
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// Try failed or cancelled items again, and waiting ones at once
+    ///
+    /// --all means those that failed, unless --state says otherwise.
+    Retry(SelectArgs),
+    /// Take items off the queue; the files themselves are never touched
+    ///
+    /// --all means those that are queued, being sent, or held, unless --state says otherwise. It asks first.
+    Cancel(SelectArgs),
+    /// Send held items to the project that is paired now
+    ///
+    /// Whatever project they belonged to, and also when they were made before the pairing. --all means all that are held.
+    /// It asks first.
+    Release(SelectArgs),
+    /// Send items earlier (larger) or later than others
+    ///
+    /// --all means those that are queued, unless --state says otherwise. For example: `rigpost queue priority 10 4711`
+    Priority(PriorityArgs),
+    /// Take what is over off the list; the files themselves are never touched
+    ///
+    /// Without --state or numbers: what is done or cancelled. The receipts of what is cleared are gone too.
+    Clear(ClearArgs),
+    /// Show what was delivered, or check it against the file
+    ///
+    /// With --json, prints one object with the keys of the item (see `rigpost queue`) and delivered (Unix seconds),
+    /// algorithm, chunk_size, parts and digest, as documented for GetReceipt on D-Bus.
+    Receipt(ReceiptArgs),
+}
+
+/// Items by their number, or all in a state.
+#[derive(Debug, Args)]
+pub struct SelectArgs {
+    /// Numbers of the items, as `rigpost queue` shows them
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    pub ids: Vec<u64>,
+    /// All items that this makes sense for
+    #[arg(long, short)]
+    pub all: bool,
+    /// With --all: those in this state
+    #[arg(long, short, value_name = "STATE", requires = "all")]
+    pub state: Option<ItemState>,
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Options of `rigpost queue priority`.
+#[derive(Debug, Args)]
+pub struct PriorityArgs {
+    /// Larger goes first
+    #[arg(value_name = "N", allow_negative_numbers = true)]
+    pub priority: i32,
+    /// Which.
+    #[command(flatten)]
+    pub items: SelectArgs,
+}
+
+/// Options of `rigpost queue clear`.
+#[derive(Debug, Args)]
+pub struct ClearArgs {
+    /// Numbers of the items; not of those that wait or are being sent
+    #[arg(value_name = "ID", conflicts_with = "state")]
+    pub ids: Vec<u64>,
+    /// All in this state: done, cancelled or failed (which asks first); may be repeated
+    #[arg(long, short, value_name = "STATE")]
+    pub state: Vec<ItemState>,
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Options of `rigpost queue receipt`.
+#[derive(Debug, Args)]
+pub struct ReceiptArgs {
+    /// Number of the item, as `rigpost queue --all` shows it
+    #[arg(value_name = "ID")]
+    pub id: u64,
+    /// Print one JSON object instead
+    #[arg(long)]
+    pub json: bool,
+    /// Read this file, or the one that was queued, and compare it with what was sent; ends with 1 when it differs
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub check: Option<Option<PathBuf>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rate;
+
+    #[test]
+    fn rates_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("off", 0),
+            ("0", 0),
+            ("10kB", 10_000),
+            ("5MB", 5_000_000),
+            ("5 mb/s", 5_000_000),
+            ("1.5GB", 1_500_000_000),
+            ("40Mbit", 5_000_000),
+            ("250kbit/s", 31_250),
+            ("20000B", 20_000),
+        ] {
+            assert_eq!(rate(text), Ok(bytes), "{text}");
+        }
+        for (text, why) in [
+            ("", "number"),
+            ("fast", "number"),
+            ("-5MB", "number"),
+            ("5", "unit is missing"),
+            ("5MiB", "unit must be"),
+            ("9kB", "at least 10kB"),
+            ("1e300GB", "unit must be"),
+            ("99999999999999GB", "at least"),
+            ("1.2.3MB", "number"),
+        ] {
+            let error = rate(text).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! `rigpost queue receipt`: what was delivered, and whether the file is still that.
+//!
+//! # Decisions
+//!
+//! - `twox-hash`, which the daemon uses too; the reading is this program's own, so that the check is a second opinion on
+//!   the file and on the numbers of the receipt.
+
+use std::fs::File;
+use std::hash::Hasher as _;
+use std::io::{BufReader, Read};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use twox_hash::XxHash64;
+
+use super::group;
+use crate::cli::args::ReceiptArgs;
+use crate::cli::bus::{Daemon, Options, Receipt};
+use crate::cli::exit::{Code, Failure};
+use crate::cli::out::{Out, Tone};
+use crate::cli::text::{self, clean};
+
+/// Parts that are shown; `--json` has them all.
+const SHOWN: usize = 8;
+
+/// Shows or checks a receipt.
+pub(super) async fn run(daemon: &Daemon, args: &ReceiptArgs, out: &mut Out) -> Result<(), Failure> {
+    let queue = daemon.queue().await.map_err(group)?;
+    let mut answer = queue.get_receipt(args.id, Options::new()).await.map_err(group)?;
+    let receipt = Receipt::read(&mut answer);
+    if args.json {
+        out.json(&receipt)?;
+    } else {
+        for line in lines(&receipt) {
+            out.line(&line)?;
+        }
+    }
+    let Some(given) = &args.check else { return Ok(()) };
+    if receipt.digest.is_empty() {
+        return Err(Failure::new(
+            Code::Failure,
+            "this receipt has no digest: part of the clip was sent by a version that did not note it",
+            "compare the clip with the one in the cloud",
+        ));
+    }
+    let path = given.clone().unwrap_or_else(|| sent_from(&receipt));
+    let shown = clean(&path.to_string_lossy());
+    let differs = compare(&path, &receipt).map_err(|error| {
+        let why = text::without_errno(&error.to_string());
+        Failure::new(
+            Code::Failure,
+            format!("{shown} can't be read: {why}"),
+            "name another copy: --check FILE",
+        )
+    })?;
+    match differs {
+        None if args.json => Ok(()),
+        None => Ok(out.line(&out.paint(Tone::Good, &format!("{shown} is what was sent.")))?),
+        Some(how) => Err(Failure::new(
+            Code::Failure,
+            format!("{shown} is not what was sent: {how}"),
+            "look for another copy of the clip; what was sent is in the cloud",
+        )),
+    }
+}
+
+fn sent_from(receipt: &Receipt) -> PathBuf {
+    match &receipt.item.path_bytes {
+        Some(bytes) => std::ffi::OsString::from_vec(bytes.clone()).into(),
+        None => PathBuf::from(&receipt.item.path),
+    }
+}
+
+fn lines(receipt: &Receipt) -> Vec<String> {
+    let (item, digest) = (&receipt.item, clean(&receipt.digest));
+    let row = |label: &str, value: &str| format!("{}  {value}", text::right(label, 10));
+    let mut lines = vec![
+        row("clip", &clean(item.title())),
+        row("file", &clean(&item.path)),
+        row("size", &format!("{} ({} bytes)", text::size(item.size), item.size)),
+        row("delivered", &text::date(receipt.delivered)),
+        row("asset", &clean(&item.asset_id)),
+        row("project", &clean(&item.project_id)),
+        row(&clean(&receipt.algorithm), if receipt.digest.is_empty() { "not noted" } else { &digest }),
+    ];
+    if receipt.parts.len() > 1 {
+        let of = text::count(receipt.parts.len() as u64, "part");
+        lines.push(row("parts", &format!("{of} of {} bytes, the last with the rest", receipt.chunk_size)));
+        lines.extend(receipt.parts.iter().take(SHOWN).map(|part| row("", &clean(part))));
+        let more = receipt.parts.len().saturating_sub(SHOWN);
+        if more > 0 {
+            lines.push(row("", &format!("… and {more} more; --json shows all")));
+        }
+    }
+    lines
+}
+
+/// How the file differs from what was sent; `None` when it does not.
+fn compare(path: &Path, receipt: &Receipt) -> std::io::Result<Option<String>> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    if size != receipt.item.size {
+        return Ok(Some(format!("it has {size} bytes, and {} were sent", receipt.item.size)));
+    }
+    if receipt.algorithm != "xxh64" {
+        return Ok(Some(format!(
+            "this program does not know the algorithm \"{}\"",
+            clean(&receipt.algorithm)
+        )));
+    }
+    let mut file = BufReader::with_capacity(1 << 20, file);
+    let mut of_parts = XxHash64::with_seed(0);
+    let mut last = 0;
+    for (n, expected) in receipt.parts.iter().enumerate() {
+        last = digest(&mut (&mut file).take(receipt.chunk_size))?;
+        if format!("{last:016x}") != *expected {
+            return Ok(Some(format!("part {} of {} differs", n + 1, receipt.parts.len())));
+        }
+        of_parts.write(&last.to_be_bytes());
+    }
+    let whole = if receipt.parts.len() == 1 { last } else { of_parts.finish() };
+    let same = format!("{whole:016x}") == receipt.digest;
+    Ok((!same).then(|| "the digest of the whole differs".to_owned()))
+}
+
+fn digest(from: &mut impl Read) -> std::io::Result<u64> {
+    let (mut hash, mut buffer) = (XxHash64::with_seed(0), vec![0; 1 << 16]);
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(hash.finish()),
+            Ok(n) => hash.write(&buffer[..n]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::bus::Item;
+
+    fn receipt(size: u64, chunk_size: u64, parts: &[&[u8]]) -> Receipt {
+        let parts: Vec<u64> = parts.iter().map(|part| XxHash64::oneshot(0, part)).collect();
+        let digest = match parts.as_slice() {
+            [one] => *one,
+            many => {
+                let bytes: Vec<u8> = many.iter().flat_map(|part| part.to_be_bytes()).collect();
+                XxHash64::oneshot(0, &bytes)
+            }
+        };
+        let hex = |n: &u64| format!("{n:016x}");
+        Receipt {
+            item: Item { size, ..Item::default() },
+            delivered: 0,
+            algorithm: "xxh64".to_owned(),
+            chunk_size,
+            parts: parts.iter().map(hex).collect(),
+            digest: hex(&digest),
+        }
+    }
+
+    #[test]
+    fn a_file_is_compared_part_by_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip");
+        std::fs::write(&path, b"0123456789").unwrap();
+        assert_eq!(compare(&path, &receipt(10, 10, &[b"0123456789"])).unwrap(), None);
+        let three = receipt(10, 4, &[b"0123", b"4567", b"89"]);
+        assert_eq!(compare(&path, &three).unwrap(), None);
+        for (content, how) in [
+            (&b"0123456789x"[..], "it has 11 bytes, and 10 were sent"),
+            (b"0123x56789", "part 2 of 3 differs"),
+            (b"0123456780", "part 3 of 3 differs"),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(compare(&path, &three).unwrap().as_deref(), Some(how));
+        }
+        std::fs::write(&path, b"0123456789").unwrap();
+        let forged = Receipt { digest: "0".repeat(16), ..three.clone() };
+        assert!(compare(&path, &forged).unwrap().is_some());
+        let newer = Receipt { algorithm: "blake3".to_owned(), ..three };
+        assert!(compare(&path, &newer).unwrap().unwrap().contains("blake3"));
+        assert!(compare(&dir.path().join("gone"), &receipt(1, 1, &[b"x"])).is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! What is done to items: by their numbers, or to all in a state.
+//!
+//! # Decisions
+//!
+//! - "All" is looked up first and then named by number, so that a clip which comes in between is not hit by a decision that
+//!   was made without it.
+//! - What a person can regret asks first. Items that were named by number were meant.
+
+use super::{PAGE, group};
+use crate::cli::args::{ClearArgs, ItemState, PriorityArgs, SelectArgs};
+use crate::cli::bus::{Daemon, Item, Options, QueueProxy};
+use crate::cli::control::confirm;
+use crate::cli::exit::{Code, Failure};
+use crate::cli::out::Out;
+use crate::cli::text;
+use zbus::Variant;
+
+/// The most numbers that one call takes.
+const BATCH: usize = 10_000;
+
+/// `rigpost queue retry`.
+pub(super) async fn retry(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
+    let queue = daemon.queue().await.map_err(group)?;
+    let Some(ids) = select(&queue, args, &[ItemState::Failed], out).await? else { return Ok(()) };
+    for batch in ids.chunks(BATCH) {
+        queue.retry(batch, Options::new()).await.map_err(group)?;
+    }
+    out.line(&format!("Trying {} again.", clips(&ids)))?;
+    Ok(())
+}
+
+/// `rigpost queue cancel`.
+pub(super) async fn cancel(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
+    let queue = daemon.queue().await.map_err(group)?;
+    let open = [ItemState::Uploading, ItemState::Queued, ItemState::Held];
+    let Some(ids) = select(&queue, args, &open, out).await? else { return Ok(()) };
+    if args.all {
+        confirm(args.yes, &format!("Take {} off the queue? The files stay where they are.", clips(&ids)))?;
+    }
+    for batch in ids.chunks(BATCH) {
+        queue.cancel(batch, Options::new()).await.map_err(group)?;
+    }
+    out.line(&format!("Took {} off the queue. The files are where they were.", clips(&ids)))?;
+    Ok(())
+}
+
+/// `rigpost queue release`.
+pub(super) async fn release(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
+    if let Some(state) = args.state.filter(|state| *state != ItemState::Held) {
+        let what = format!("what is {} can't be released: only held clips can", state.name());
+        return Err(Failure::new(Code::Usage, what, "rigpost queue release --all"));
+    }
+    let pairing = daemon.read_pairing().await.map_err(group)?;
+    let project = match (pairing.state.as_str(), pairing.project_name.as_str()) {
+        ("paired", "") => "the project that is paired".to_owned(),
+        ("paired", name) => text::clean(name),
+        _ => {
+            return Err(Failure::new(
+                Code::NotPaired,
+                "this rig is not paired with a project",
+                "rigpost pair",
+            ));
+        }
+    };
+    let queue = daemon.queue().await.map_err(group)?;
+    let Some(ids) = select(&queue, args, &[ItemState::Held], out).await? else { return Ok(()) };
+    if args.all {
+        confirm(args.yes, &format!("Send {} to {project}? That can't be taken back.", clips(&ids)))?;
+    }
+    for batch in ids.chunks(BATCH) {
+        queue.release(batch, Options::new()).await.map_err(group)?;
+    }
+    out.line(&format!("Released {} to {project}.", clips(&ids)))?;
+    Ok(())
+}
+
+/// `rigpost queue priority`.
+pub(super) async fn priority(daemon: &Daemon, args: &PriorityArgs, out: &mut Out) -> Result<(), Failure> {
+    let queue = daemon.queue().await.map_err(group)?;
+    let Some(ids) = select(&queue, &args.items, &[ItemState::Queued], out).await? else { return Ok(()) };
+    for batch in ids.chunks(BATCH) {
+        queue.set_priority(batch, args.priority, Options::new()).await.map_err(group)?;
+    }
+    out.line(&format!("Gave {} the priority {}.", clips(&ids), args.priority))?;
+    Ok(())
+}
+
+/// `rigpost queue clear`.
+pub(super) async fn clear(daemon: &Daemon, args: &ClearArgs, out: &mut Out) -> Result<(), Failure> {
+    let over = [ItemState::Done, ItemState::Cancelled, ItemState::Failed];
+    if let Some(state) = args.state.iter().find(|state| !over.contains(state)) {
+        let what = format!("what is {} is not over, so it stays on the list", state.name());
+        return Err(Failure::new(Code::Usage, what, "to take it off the queue: rigpost queue cancel"));
+    }
+    if args.state.contains(&ItemState::Failed) {
+        confirm(
+            args.yes,
+            "Clear the clips that failed too? Then nothing says any more that they were not sent.",
+        )?;
+    }
+    let mut options = Options::new();
+    if !args.ids.is_empty() {
+        options.insert("ids", Variant::from(args.ids.clone()));
+    } else if !args.state.is_empty() {
+        let states: Vec<&str> = args.state.iter().map(|state| state.name()).collect();
+        options.insert("states", Variant::from(states));
+    }
+    let count = daemon.queue().await.map_err(group)?.clear(options).await.map_err(group)?;
+    out.line(&format!("Took {} off the list. The files are where they were.", text::count(count, "clip")))?;
+    Ok(())
+}
+
+fn clips(ids: &[u64]) -> String {
+    text::count(ids.len() as u64, "clip")
+}
+
+/// The numbers that were given, or those of all items in `usual` states or in the one that was asked for. `None`, and said
+/// so, when there is none.
+async fn select(
+    queue: &QueueProxy<'_>,
+    args: &SelectArgs,
+    usual: &[ItemState],
+    out: &mut Out,
+) -> Result<Option<Vec<u64>>, Failure> {
+    if !args.all {
+        return Ok(Some(args.ids.clone()));
+    }
+    let one = args.state.map(|state| [state]);
+    let states = one.as_ref().map_or(usual, |one| one.as_slice());
+    let mut ids = Vec::new();
+    for state in states {
+        ids.extend(all(queue, *state).await.map_err(group)?);
+    }
+    // An item may have gone on from one state to the next while they were read.
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        let names: Vec<&str> = states.iter().map(|state| state.name()).collect();
+        out.line(&format!("No clip is {}.", names.join(", ").replace("uploading", "being sent")))?;
+        return Ok(None);
+    }
+    Ok(Some(ids))
+}
+
+async fn all(queue: &QueueProxy<'_>, state: ItemState) -> zbus::Result<Vec<u64>> {
+    let mut ids = Vec::new();
+    loop {
+        let from = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let filter = Options::from([("state", Variant::from(state.name()))]);
+        let (items, total) = queue.list(filter, from, PAGE).await?;
+        let got = items.len();
+        ids.extend(items.into_iter().map(|mut item| Item::read(&mut item).id));
+        if got == 0 || ids.len() >= total as usize {
+            return Ok(ids);
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What `rigpost watch` has on the screen.
+//!
+//! # Decisions
+//!
+//! - indicatif draws the bars: it knows how to keep lines in place while others scroll past above them. Elsewhere than on
+//!   a terminal there are only events, one line each, and now and then a line about how much is left.
+//! - Rate and time left of the whole are the daemon's own numbers; those of a clip come from its bytes.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::pace::{Goal, Pace};
+use crate::cli::bus::{Item, Queue, Snapshot};
+use crate::cli::out::{Out, Tone};
+use crate::cli::text::{self, clean};
+use crate::cli::{clock, status, words};
+
+/// Columns for a clip's name, where there is room for it.
+const NAME: usize = 28;
+/// Blockers that are shown; more than these nobody reads while clips move.
+const BLOCKERS: usize = 3;
+/// Without a terminal: how often the rest is told, in microseconds.
+const TOLD_EVERY: u64 = 30_000_000;
+
+struct Clip {
+    bar: ProgressBar,
+    pace: Pace,
+}
+
+/// What is on the screen.
+pub(super) struct Board<'a> {
+    out: &'a mut Out,
+    multi: MultiProgress,
+    headline: ProgressBar,
+    total: ProgressBar,
+    blockers: Vec<ProgressBar>,
+    clips: BTreeMap<u64, Clip>,
+    goal: Goal,
+    /// Boot time of the last line about the rest, in microseconds.
+    told: u64,
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("█▌░")
+}
+
+impl<'a> Board<'a> {
+    /// An empty one.
+    pub(super) fn new(out: &'a mut Out) -> Self {
+        let target = if out.live { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() };
+        let multi = MultiProgress::with_draw_target(target);
+        let line = || multi.add(ProgressBar::new(0).with_style(style("{msg}")));
+        let (headline, total) = (line(), line());
+        let told = clock::boot_micros();
+        let (blockers, clips) = (Vec::new(), BTreeMap::new());
+        Self { out, multi, headline, total, blockers, clips, goal: Goal::default(), told }
+    }
+
+    /// How the rig is at the beginning.
+    pub(super) fn begin(&mut self, now: &Snapshot) -> io::Result<()> {
+        if !self.out.live {
+            self.event(&sentence(now))?;
+            self.event(&left(&now.queue))?;
+            for (_, blocker) in &now.device.blockers {
+                self.event(&clean(blocker))?;
+            }
+        }
+        self.draw(now);
+        Ok(())
+    }
+
+    /// Tells what is different, and moves the bars.
+    pub(super) fn changed(&mut self, before: &Snapshot, now: &Snapshot) -> io::Result<()> {
+        if sentence(before) != sentence(now) {
+            self.event(&sentence(now))?;
+        }
+        if before.queue.paused != now.queue.paused {
+            self.event(if now.queue.paused { "sending is paused" } else { "no longer paused" })?;
+        }
+        if before.queue.recording != now.queue.recording {
+            let what =
+                if now.queue.recording { "the camera records" } else { "the camera stopped recording" };
+            self.event(what)?;
+        }
+        if before.queue.bandwidth_limit != now.queue.bandwidth_limit {
+            self.event(&match now.queue.bandwidth_limit {
+                0 => "no limit any more".to_owned(),
+                limit => format!("at most {}/s from now on", text::size(limit)),
+            })?;
+        }
+        let known = |code: &str| before.device.blockers.iter().any(|(before, _)| before == code);
+        for (_, blocker) in now.device.blockers.iter().filter(|(code, _)| !known(code)) {
+            self.event(&clean(blocker))?;
+        }
+        if before.device.safe_to_power_off != now.device.safe_to_power_off && now.device.safe_to_power_off {
+            self.event("the power can be cut now")?;
+        }
+        let micros = clock::boot_micros();
+        if !self.out.live && left(&before.queue) != left(&now.queue) && micros >= self.told + TOLD_EVERY {
+            self.told = micros;
+            self.event(&left(&now.queue))?;
+        }
+        self.draw(now);
+        Ok(())
+    }
+
+    /// An item entered a new state.
+    pub(super) fn item(&mut self, item: &Item) -> io::Result<()> {
+        let name = clean(item.title());
+        let why = match item.why() {
+            "" => String::new(),
+            why => format!(": {}", clean(why)),
+        };
+        let size = text::size(item.size);
+        let line = match item.state.as_str() {
+            "queued" => format!("queued {name}, {size}{why}"),
+            "uploading" => format!("sending {name}, {size}"),
+            "done" => self.out.paint(Tone::Good, &format!("sent {name}, {size}")),
+            "held" => self.out.paint(Tone::Warn, &format!("holding {name}{why}")),
+            "failed" => self.out.paint(Tone::Bad, &format!("failed {name}{why}")),
+            "cancelled" => format!("cancelled {name}"),
+            other => format!("{} {name}{why}", clean(other)),
+        };
+        self.event(&line)
+    }
+
+    /// One line with the time, above the bars.
+    pub(super) fn event(&mut self, line: &str) -> io::Result<()> {
+        let line = format!("{} {line}", self.out.paint(Tone::Dim, &text::time_of_day(clock::wall_seconds())));
+        match self.out.live {
+            true => self.multi.println(line),
+            false => self.out.line(&line),
+        }
+    }
+
+    /// Moves the bars, on a terminal.
+    pub(super) fn draw(&mut self, now: &Snapshot) {
+        if !self.out.live {
+            return;
+        }
+        let columns = self.out.size().0;
+        self.draw_clips(&now.queue.current, columns);
+        let room = columns.saturating_sub(4);
+        // Last, because taking a bar away draws nothing by itself.
+        self.draw_blockers(&now.device.blockers, room);
+        let (tone, _) = words::headline(&now.pairing);
+        self.headline.set_message(format!(
+            "{} {}",
+            self.out.paint(tone, "●"),
+            self.out.paint(Tone::Strong, &text::fit(&sentence(now), room))
+        ));
+        self.goal.left(now.queue.bytes_left);
+        let left = left(&now.queue);
+        let (sent, all) = self.goal.progress();
+        if now.queue.files_left == 0 || columns < text::width(&left) + 16 {
+            self.total.set_style(style("{msg}"));
+            self.total.set_message(format!("  {}", text::fit(&left, room)));
+        } else {
+            self.total.set_style(style("  {wide_bar} {msg}"));
+            self.total.set_length(all.max(1));
+            self.total.set_position(sent);
+            self.total.set_message(left);
+        }
+    }
+
+    fn draw_clips(&mut self, sending: &[Item], columns: usize) {
+        let multi = &self.multi;
+        self.clips.retain(|id, clip| {
+            let is_sent = sending.iter().any(|item| item.id == *id);
+            if !is_sent {
+                multi.remove(&clip.bar);
+            }
+            is_sent
+        });
+        let name = NAME.min(columns / 4);
+        for item in sending {
+            let new = || Clip { bar: new_bar(multi, &self.total), pace: Pace::default() };
+            let clip = self.clips.entry(item.id).or_insert_with(new);
+            clip.pace.at(item.sent, clock::boot_micros());
+            clip.bar.set_prefix(text::left(&text::fit(&clean(item.title()), name), name));
+            clip.bar.set_length(item.size.max(1));
+            clip.bar.set_position(item.sent);
+            // Two of indent, a blank at each side of the bar, and a bar that shows something.
+            clip.bar.set_message(progress(item, clip.pace.rate(), columns.saturating_sub(name + 10)));
+        }
+    }
+
+    fn draw_blockers(&mut self, blockers: &[(String, String)], room: usize) {
+        let shown = blockers.len().min(BLOCKERS);
+        for bar in self.blockers.drain(shown.min(self.blockers.len())..) {
+            self.multi.remove(&bar);
+        }
+        while self.blockers.len() < shown {
+            self.blockers.push(self.multi.add(ProgressBar::new(0).with_style(style("{msg}"))));
+        }
+        for (bar, (_, sentence)) in self.blockers.iter().zip(blockers) {
+            let line = format!("  ! {}", text::fit(&clean(sentence), room));
+            bar.set_message(self.out.paint(Tone::Warn, &line));
+        }
+    }
+
+    /// Nothing is known while the daemon does not run.
+    pub(super) fn away(&mut self) {
+        for clip in std::mem::take(&mut self.clips).values() {
+            self.multi.remove(&clip.bar);
+        }
+        self.draw_blockers(&[], 0);
+        self.headline.set_message(format!("{} waiting for the daemon", self.out.paint(Tone::Bad, "●")));
+        self.total.set_style(style("{msg}"));
+        self.total.set_message("");
+    }
+
+    /// Leaves what was last seen where it is. Wiping it would hit the wrong lines: the "^C" that the terminal itself
+    /// writes has moved the cursor.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        self.multi.set_draw_target(ProgressDrawTarget::hidden());
+        if self.out.live { self.out.raw("\n") } else { Ok(()) }
+    }
+}
+
+fn new_bar(multi: &MultiProgress, before: &ProgressBar) -> ProgressBar {
+    multi.insert_before(before, ProgressBar::new(1).with_style(style("  {prefix} {wide_bar} {msg}")))
+}
+
+/// Share, size, speed and time left of a clip, in columns that don't move; the first of them where there is no room.
+fn progress(item: &Item, rate: u64, room: usize) -> String {
+    let share = format!("{:3} %", status::percent(item.sent, item.size));
+    let (speed, time) = match rate {
+        0 => (String::new(), String::new()),
+        rate => {
+            (format!("{}/s", text::size(rate)), text::countdown(item.size.saturating_sub(item.sent) / rate))
+        }
+    };
+    let short = format!("{share} {time:>7}");
+    let long = format!("{share} of {:>7} {speed:>9} {time:>7}", text::size(item.size));
+    [long, short].into_iter().find(|line| text::width(line) <= room).unwrap_or(share)
+}
+
+/// State and reason in one sentence.
+fn sentence(now: &Snapshot) -> String {
+    let (_, headline) = words::headline(&now.pairing);
+    let why = words::reason(&now.pairing.reason).map(|why| format!(": {why}")).unwrap_or_default();
+    format!("{headline}{why}")
+}
+
+/// What is left to send.
+fn left(queue: &Queue) -> String {
+    if queue.files_left == 0 {
+        return "Nothing left to send".to_owned();
+    }
+    let clips = text::count(queue.files_left.into(), "clip");
+    let left = format!("{clips} left, {}", text::size(queue.bytes_left));
+    match queue.rate {
+        _ if queue.paused => format!("{left}; paused"),
+        _ if queue.recording => format!("{left}; the camera records"),
+        0 => left,
+        rate => format!("{left}; {}/s; {}", text::size(rate), text::about(queue.bytes_left / rate)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clips_numbers_keep_their_columns() {
+        let item = |sent| Item { size: 2_000_000_000, sent, ..Item::default() };
+        let lines = [(0, 0), (500_000_000, 12_300_000), (2_000_000_000, 9)]
+            .map(|(sent, rate)| progress(&item(sent), rate, 60));
+        assert_eq!(lines[1], " 25 % of 2.00 GB 12.3 MB/s    2:01");
+        assert!(lines.iter().all(|line| text::width(line) == text::width(&lines[0])), "{lines:?}");
+        assert_eq!(progress(&item(500_000_000), 12_300_000, 20), " 25 %    2:01");
+        assert_eq!(progress(&item(500_000_000), 12_300_000, 8), " 25 %");
+    }
+
+    #[test]
+    fn what_is_left_says_why_it_waits() {
+        let mut queue = Queue { files_left: 2, bytes_left: 80_000_000, rate: 1_000_000, ..Queue::default() };
+        assert_eq!(left(&queue), "2 clips left, 80.0 MB; 1.00 MB/s; about 2 min");
+        queue.recording = true;
+        assert_eq!(left(&queue), "2 clips left, 80.0 MB; the camera records");
+        queue.paused = true;
+        assert_eq!(left(&queue), "2 clips left, 80.0 MB; paused");
+    }
+}

@@ -1,0 +1,351 @@
+//! Filling, watching and steering the queue from the command line.
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use super::fake::{self, Bus, Dict, Fake, PATH, boot_micros};
+use super::{Pairing as Program, rigpost, run, shown};
+use rustix::process::{Pid, Signal, kill_process};
+use zbus::Variant;
+use zbus::object_server::SignalEmitter;
+
+fn paired() -> Fake {
+    let fake = Fake::default();
+    {
+        let mut world = fake.world();
+        (world.state, world.reason, world.project) = ("paired".into(), "none".into(), "Moonrise".into());
+        world.code_expires_at = boot_micros();
+    }
+    fake
+}
+
+fn clip(bus: &Bus, name: &str) -> String {
+    let path = bus.path(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, b"clip").unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn set(item: &mut Dict, key: &str, value: impl Into<Variant<'static>>) {
+    item.insert(key.to_owned(), value.into().try_into_owned().unwrap());
+}
+
+/// The item enters this state, in the list and on the bus.
+async fn enters(fake: &Fake, service: &zbus::Connection, id: u64, state: &str, told: bool) {
+    let item = {
+        let mut world = fake.world();
+        let item = world.items.iter_mut().find(|i| u64::try_from(&i["id"]).unwrap() == id).unwrap();
+        set(item, "state", state.to_owned());
+        fake::clone_item(item)
+    };
+    if told {
+        let emitter = SignalEmitter::new(service, PATH).unwrap();
+        fake::Queue::item_changed(&emitter, id, item).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_clips_is_passed_on() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let a = clip(&bus, "a.mov");
+    let (status, _, errors) =
+        run(&bus, &["add", &a, "--closed", "--channel", "2", "--name", "scene 4", "-p", "7"]).await;
+    assert_eq!((status, errors.as_str()), (0, ""));
+    let world = fake.world();
+    let said = &world.options[0];
+    assert!(bool::try_from(&said["closed"]).unwrap());
+    assert_eq!(u8::try_from(&said["channel"]).unwrap(), 2);
+    assert_eq!(<&str>::try_from(&said["name"]).unwrap(), "scene 4");
+    assert_eq!((said.len(), world.added[0].1), (4, Some(7)));
+}
+
+#[tokio::test]
+async fn directories_patterns_and_odd_names_are_found() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let (a, b) = (clip(&bus, "card/a.mov"), clip(&bus, "card/DCIM/b.mov"));
+    clip(&bus, "card/.hidden.mov");
+    clip(&bus, "card/c.mov.part");
+    clip(&bus, "card/d.wav");
+    let odd = bus.path("card").join(std::ffi::OsStr::from_bytes(b"e\xff.mov"));
+    std::fs::write(&odd, b"x").unwrap();
+    let card = bus.path("card").to_str().unwrap().to_owned();
+    let (status, output, errors) = run(&bus, &["add", "--pattern", "*.mov", &card]).await;
+    assert_eq!(status, 0, "{errors}");
+    assert!(errors.contains("skipped 3 files"), "{errors}");
+    let bytes = format!("bytes: {}", odd.as_os_str().as_bytes().escape_ascii());
+    // What is text goes first on the bus; a person sees the order of the names.
+    assert_eq!(fake.world().added[0].0, [b.clone(), a.clone(), bytes]);
+    assert!(
+        output.starts_with(&format!("1  {b}\n2  {a}\n3  ")) && output.contains("e\u{fffd}.mov"),
+        "{output}"
+    );
+    let (status, output, _) = run(&bus, &["add", &format!("{card}/*.wav")]).await;
+    assert_eq!((status, output.contains("d.wav")), (0, true), "{output}");
+    let (status, _, errors) = run(&bus, &["add", &format!("{card}/*.mxf")]).await;
+    assert_eq!((status, errors.contains("nothing has such a name")), (1, true), "{errors}");
+}
+
+#[tokio::test]
+async fn one_bad_file_ends_it_or_is_passed_over() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let clips: Vec<String> = (0..9).map(|n| clip(&bus, &format!("card/{n}.mov"))).collect();
+    fake.world().bad = vec![clips[3].clone(), clips[8].clone()];
+    let card = bus.path("card").to_str().unwrap().to_owned();
+    let (status, output, errors) = run(&bus, &["add", "-r", &card]).await;
+    assert_eq!((status, output.as_str()), (1, ""));
+    assert!(errors.contains("3.mov is empty") && errors.contains("--keep-going"), "{errors}");
+    assert!(fake.world().added.is_empty(), "all or none");
+    let missing = bus.path("missing.mov").to_str().unwrap().to_owned();
+    let (status, output, errors) = run(&bus, &["add", "-rk", &missing, &card]).await;
+    assert_eq!(status, 1);
+    for part in
+        ["missing.mov: there is no such file", "3.mov is empty", "8.mov is empty", "3 files were refused"]
+    {
+        assert!(errors.contains(part), "{part}: {errors}");
+    }
+    assert!(output.contains("Queued 7 clips"), "{output}");
+    let added: Vec<String> = fake.world().added.iter().flat_map(|(paths, _)| paths.clone()).collect();
+    let good: Vec<String> = [0, 1, 2, 4, 5, 6, 7].map(|n| clips[n].clone()).to_vec();
+    assert_eq!(added, good, "in their order");
+    // What is no path's fault ends it in any case.
+    fake.world().refuse_add = Some(fake::Error::StorageFull);
+    let (status, _, errors) = run(&bus, &["add", "-rk", &card]).await;
+    assert_eq!((status, errors.matches("disk is full").count()), (1, 1), "{errors}");
+}
+
+#[tokio::test]
+async fn waiting_ends_when_the_last_clip_is_over() {
+    let (bus, fake) = (Bus::new(), paired());
+    let service = fake.serve(&bus).await;
+    let clips = ["a.mov", "b.mov"].map(|name| clip(&bus, name));
+    // Listed as soon as they are added, and one has never been in another state.
+    fake.world().items = vec![
+        fake::item(1, &PathBuf::from(&clips[0]), "queued", ""),
+        fake::item(2, &PathBuf::from(&clips[1]), "done", ""),
+        fake::item(3, &bus.path("other.mov"), "queued", ""),
+    ];
+    let mut add = Program::start(&bus, &["add", "--wait", &clips[0], &clips[1]]);
+    add.until("Queued 2 clips").await;
+    enters(&fake, &service, 3, "failed", true).await;
+    enters(&fake, &service, 1, "uploading", true).await;
+    assert!(add.line().await.contains("sending a.mov"), "and nothing of the other clip");
+    enters(&fake, &service, 1, "done", true).await;
+    assert!(add.line().await.contains("sent a.mov"));
+    assert_eq!(add.end().await, (0, String::new()));
+}
+
+#[tokio::test]
+async fn waiting_in_vain_says_so() {
+    let (bus, fake) = (Bus::new(), paired());
+    let service = fake.serve(&bus).await;
+    let path = clip(&bus, "a.mov");
+    fake.world().items = vec![fake::item(1, &PathBuf::from(&path), "queued", "The file is gone.")];
+    let mut add = Program::start(&bus, &["add", "--wait", &path]);
+    add.until("1  ").await;
+    // Not told by itself, as in a large change: only that something moved.
+    enters(&fake, &service, 1, "failed", false).await;
+    let iface = service.object_server().interface::<_, fake::Queue>(PATH).await.unwrap();
+    iface.get().await.failed_changed(&SignalEmitter::new(&service, PATH).unwrap()).await.unwrap();
+    let (status, errors) = add.end().await;
+    assert_eq!(status, 9, "{errors}");
+    assert!(errors.contains("1 of 1 clip not sent: a.mov failed: The file is gone."), "{errors}");
+
+    fake.world().last_id = 0;
+    enters(&fake, &service, 1, "queued", false).await;
+    let mut add = Program::start(&bus, &["add", "--wait", &path]);
+    add.until("1  ").await;
+    enters(&fake, &service, 1, "uploading", true).await;
+    assert!(add.line().await.contains("sending a.mov"));
+    kill_process(Pid::from_raw(add.child.id().unwrap() as i32).unwrap(), Signal::INT).unwrap();
+    let (status, errors) = add.end().await;
+    assert_eq!((status, errors.contains("stay queued")), (9, true), "{errors}");
+}
+
+fn open_queue(bus: &Bus) -> Vec<Dict> {
+    vec![
+        fake::item(1, &bus.path("done.mov"), "done", ""),
+        fake::item(2, &bus.path("sending.mov"), "uploading", ""),
+        fake::item(3, &bus.path("waits.mov"), "queued", ""),
+        fake::item(4, &bus.path("waits2.mov"), "queued", ""),
+        fake::item(5, &bus.path("held.mov"), "held", ""),
+        fake::item(6, &bus.path("broken.mov"), "failed", "The file is gone."),
+        fake::item(7, &bus.path("broken2.mov"), "failed", "The file is gone."),
+    ]
+}
+
+#[tokio::test]
+async fn the_list_is_filtered_and_paged() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    fake.world().items = open_queue(&bus);
+    let ids = async |args: &[&str]| -> (u64, Vec<u64>) {
+        let (status, output, errors) = run(&bus, &[&["queue", "--json"], args].concat()).await;
+        assert_eq!(status, 0, "{errors}");
+        let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+        let id = |item: &serde_json::Value| item["id"].as_u64().unwrap();
+        (json["total"].as_u64().unwrap(), json["items"].as_array().unwrap().iter().map(id).collect())
+    };
+    assert_eq!(ids(&[]).await, (6, vec![2, 3, 4, 5, 6, 7]));
+    assert_eq!(ids(&["--failed"]).await, (2, vec![6, 7]));
+    assert_eq!(ids(&["--held"]).await, (1, vec![5]));
+    assert_eq!(ids(&["--all", "--offset", "5"]).await, (7, vec![6, 7]));
+    // Through the states, one after the other.
+    for offset in 0..8u64 {
+        for limit in 1..8u64 {
+            let all = [2, 3, 4, 5, 6, 7];
+            let wanted: Vec<u64> = all.into_iter().skip(offset as usize).take(limit as usize).collect();
+            let args = [offset.to_string(), limit.to_string()];
+            if (offset + limit) % 3 == 0 {
+                assert_eq!(ids(&["--offset", &args[0], "--limit", &args[1]]).await, (6, wanted));
+            }
+        }
+    }
+    let (_, output, _) = run(&bus, &["queue", "--limit", "2", "--offset", "1"]).await;
+    assert!(output.ends_with("… and 3 more; --offset 3 goes on, --limit 6 shows all\n"), "{output}");
+    let (_, output, _) = run(&bus, &["queue", "--offset", "6"]).await;
+    assert_eq!(output, "There are only 6; --offset 6 leaves out all of them.\n");
+    assert_eq!(run(&bus, &["queue", "--failed", "--held"]).await.0, 2);
+}
+
+#[tokio::test]
+async fn items_are_steered_by_number_and_in_bulk() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    fake.world().items = open_queue(&bus);
+    for (args, says, call) in [
+        (&["queue", "release", "5"][..], "Released 1 clip to Moonrise.", "Release [5]"),
+        (&["queue", "priority", "-5", "3", "4"], "Gave 2 clips the priority -5.", "SetPriority [3, 4] -5"),
+        (&["queue", "retry", "--all"], "Trying 2 clips again.", "Retry [6, 7]"),
+        (&["queue", "retry", "--all", "--state", "queued"], "Trying 2 clips", "Retry [3, 4]"),
+        (&["queue", "cancel", "--all", "--yes"], "Took 4 clips off", "Cancel [2, 3, 4, 5]"),
+        (&["queue", "release", "--all", "-y"], "Released 1 clip", "Release [5]"),
+        (&["queue", "priority", "9", "--all"], "Gave 2 clips", "SetPriority [3, 4] 9"),
+        (&["queue", "clear"], "Took 3 clips off the list", "Clear None None"),
+        (&["queue", "clear", "1"], "Took 3 clips", "Clear None Some([1])"),
+        (
+            &["queue", "clear", "-s", "done", "-s", "failed", "-y"],
+            "Took",
+            "Clear Some([\"done\", \"failed\"]) None",
+        ),
+    ] {
+        let (status, output, errors) = run(&bus, args).await;
+        assert_eq!((status, errors.as_str()), (0, ""), "{args:?}");
+        assert!(output.contains(says), "{args:?}: {output}");
+        assert_eq!(fake.world().calls.pop().as_deref(), Some(call));
+    }
+    // Without a terminal nobody waits for an answer.
+    for args in [
+        &["queue", "cancel", "--all"][..],
+        &["queue", "release", "--all"],
+        &["queue", "clear", "--state", "failed"],
+    ] {
+        let (status, _, errors) = run(&bus, args).await;
+        assert_eq!((status, errors.contains("--yes")), (2, true), "{args:?}: {errors}");
+    }
+    for args in [
+        &["queue", "cancel"][..],
+        &["queue", "cancel", "--state", "failed"],
+        &["queue", "cancel", "--all", "3"],
+        &["queue", "clear", "--state", "queued"],
+        &["queue", "release", "--all", "--state", "failed"],
+        &["queue", "clear", "1", "--state", "done"],
+    ] {
+        assert_eq!(run(&bus, args).await.0, 2, "{args:?}");
+    }
+    fake.world().items.truncate(1);
+    let (status, output, _) = run(&bus, &["queue", "retry", "--all"]).await;
+    assert_eq!((status, output.as_str()), (0, "No clip is failed.\n"));
+    fake.world().state = "unpaired".into();
+    assert_eq!(run(&bus, &["queue", "release", "5"]).await.0, 7);
+    assert_eq!(fake.world().calls, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn more_than_one_page_is_steered_at_once() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let path = bus.path("x.mov");
+    fake.world().items = (1..=2_500).map(|id| fake::item(id, &path, "failed", "")).collect();
+    assert_eq!(run(&bus, &["queue", "retry", "--all"]).await.1, "Trying 2500 clips again.\n");
+    assert!(fake.world().calls[0].ends_with("2499, 2500]"));
+}
+
+#[tokio::test]
+async fn a_receipt_is_shown_and_checked() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let (status, _, errors) = run(&bus, &["queue", "receipt", "8"]).await;
+    assert_eq!((status, errors.contains("item 8")), (1, true), "{errors}");
+    let path = clip(&bus, "a.mov");
+    let mut receipt = fake::item(7, &PathBuf::from(&path), "done", "");
+    let digest = format!("{:016x}", twox_hash::XxHash64::oneshot(0, b"clip"));
+    set(&mut receipt, "size", 4u64);
+    set(&mut receipt, "delivered", 1_790_000_000i64);
+    set(&mut receipt, "algorithm", "xxh64");
+    set(&mut receipt, "chunk_size", 4u64);
+    set(&mut receipt, "parts", vec![digest.clone()]);
+    set(&mut receipt, "digest", digest.clone());
+    fake.world().receipt = receipt;
+    let (status, output, _) = run(&bus, &["queue", "receipt", "7"]).await;
+    assert_eq!(status, 0);
+    assert!(output.contains(&digest) && output.contains("21 Sep 2026, 14:13"), "{output}");
+    let (_, output, _) = run(&bus, &["queue", "receipt", "7", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!((json["id"].as_u64(), json["parts"][0].as_str()), (Some(7), Some(digest.as_str())));
+    let (status, output, errors) = run(&bus, &["queue", "receipt", "7", "--check"]).await;
+    assert_eq!((status, output.contains("is what was sent")), (0, true), "{output}{errors}");
+    set(&mut fake.world().receipt, "digest", "");
+    set(&mut fake.world().receipt, "parts", Vec::<String>::new());
+    assert!(run(&bus, &["queue", "receipt", "7"]).await.1.contains("not noted"));
+    let (status, _, errors) = run(&bus, &["queue", "receipt", "7", "--check"]).await;
+    assert_eq!((status, errors.contains("has no digest")), (1, true), "{errors}");
+    set(&mut fake.world().receipt, "digest", digest.clone());
+    set(&mut fake.world().receipt, "parts", vec![digest]);
+    let copy = bus.path("copy.mov");
+    std::fs::write(&copy, b"clop").unwrap();
+    let (status, _, errors) = run(&bus, &["queue", "receipt", "7", "--check", copy.to_str().unwrap()]).await;
+    assert_eq!((status, errors.contains("part 1 of 1 differs")), (1, true), "{errors}");
+}
+
+#[tokio::test]
+async fn the_limit_is_set_shown_and_ended() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    assert!(run(&bus, &["limit"]).await.1.starts_with("No limit"));
+    assert_eq!(run(&bus, &["limit", "5MB"]).await.1, "Clips are sent at 5.00 MB/s at most.\n");
+    assert_eq!(fake.world().bandwidth_limit, 5_000_000);
+    assert_eq!(run(&bus, &["limit"]).await.1, "Clips are sent at 5.00 MB/s at most.\n");
+    assert!(run(&bus, &["status"]).await.1.contains("limit 5.00 MB/s"));
+    assert_eq!(run(&bus, &["limit", "off"]).await.0, 0);
+    assert_eq!(fake.world().bandwidth_limit, 0);
+    let (status, _, errors) = run(&bus, &["limit", "5"]).await;
+    assert_eq!((status, errors.contains("unit is missing")), (2, true), "{errors}");
+}
+
+#[tokio::test]
+async fn a_hold_lasts_as_long_as_its_program() {
+    let (bus, fake) = (Bus::new(), paired());
+    let service = fake.serve(&bus).await;
+    let mut hold = Program::start(&bus, &["pause", "--while-recording"]);
+    hold.until("Nothing more is sent").await;
+    assert!(fake.world().recording && !fake.world().paused);
+    let mut watch = Program::start(&bus, &["watch"]);
+    watch.line().await;
+    watch.line().await;
+    // The daemon is started again, and told again.
+    service.close().await.unwrap();
+    assert!(watch.line().await.ends_with("the daemon stopped"));
+    fake.world().recording = false;
+    let _service = fake.serve(&bus).await;
+    assert!(watch.line().await.ends_with("the daemon is running"));
+    // Announced, or in what was read first.
+    while !fake.world().recording {
+        tokio::task::yield_now().await;
+        shown(&rigpost(&bus, &["status"]).output().await.unwrap());
+    }
+    kill_process(Pid::from_raw(hold.child.id().unwrap() as i32).unwrap(), Signal::INT).unwrap();
+    assert_eq!(hold.end().await, (0, String::new()));
+    assert!(!fake.world().recording);
+}
