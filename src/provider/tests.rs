@@ -570,9 +570,7 @@ fn what_the_storage_says_to_a_part() {
     assert_eq!(read(&answer(200, "", "")), Ok(()));
     assert_eq!(read(&answer(204, "", "")), Ok(()));
     let over = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
-    for response in
-        [answer(403, "application/xml", over), s3(404, "NoSuchUpload"), s3(400, "ExpiredToken")]
-    {
+    for response in [answer(403, "application/xml", over), s3(404, "NoSuchUpload"), s3(400, "ExpiredToken")] {
         assert!(matches!(read(&response), Err(PartError::UrlDead(_))), "{}", response.status);
     }
     for response in [s3(403, "AccessDenied"), s3(403, "SignatureDoesNotMatch")] {

@@ -35,12 +35,12 @@ impl Store {
             }
             drop_asset(tx, id)?;
             let (boot_id, boot, wall) = rows::sql_now(asset.created);
-            tx.execute(
-                "INSERT INTO asset (item_id, asset_id, parts, created_boot_id, created_boot_us, created_wall_s)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                (rows::sql_id(id), &asset.id, rows::signed(asset.urls.len() as u64), boot_id, boot, wall),
-            )?;
-            tx.execute("UPDATE item SET asset_id = ?2 WHERE id = ?1", (rows::sql_id(id), &asset.id))?;
+            let sql = "INSERT INTO asset (item_id, asset_id, parts, created_boot_id, created_boot_us, created_wall_s)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let parts = rows::signed(asset.urls.len() as u64);
+            tx.prepare_cached(sql)?.execute((rows::sql_id(id), &asset.id, parts, boot_id, boot, wall))?;
+            let sql = "UPDATE item SET asset_id = ?2 WHERE id = ?1";
+            tx.prepare_cached(sql)?.execute((rows::sql_id(id), &asset.id))?;
             seal_urls(tx, id, &asset.urls)?;
             for n in &asset.finished {
                 let bytes = asset.range(*n, size).map_or(0, |(_, len)| len);

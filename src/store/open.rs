@@ -198,6 +198,8 @@ fn open_file(path: &Path) -> Result<Connection, StoreError> {
     // A misspelt column is an error and not a string.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    // A statement keeps the plan that a test has seen, and is not prepared anew for other values.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // The transactions of a turn in the queue; each costs the memory of a page, and preparing it a few microseconds.
     conn.set_prepared_statement_cache_capacity(16);
     conn.execute_batch(

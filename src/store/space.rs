@@ -1,7 +1,7 @@
 //! Pages that nobody uses any more go back to the file system.
 //!
 //! # Decisions
-//! - Incremental, and only once a third of the file is free: what comes next fills free pages first, so a queue whose
+//! - Incremental, and only once a fifth of the file is free: what comes next fills free pages first, so a queue whose
 //!   history is pruned as it grows moves no page at all. `auto_vacuum = FULL` would move pages at every commit that
 //!   frees one, and `VACUUM` would write the whole file through the log at once.
 //! - A few hundred pages at a time, in the transaction that freed some: about as many as a step of clearing frees.
@@ -19,7 +19,7 @@ const CONVERTIBLE: i64 = 8192;
 pub(super) fn give_back(tx: &Tx<'_>) -> Result<(), StoreError> {
     let number = |pragma: &str| tx.query_row(pragma, [], |r| r.get::<_, i64>(0));
     let (free, all) = (number("PRAGMA freelist_count")?, number("PRAGMA page_count")?);
-    if free > FEW && free > all / 3 {
+    if free > FEW && free > all / 5 {
         // Each step of the statement frees one page.
         let mut statement = tx.prepare_cached(&format!("PRAGMA incremental_vacuum({STEP})"))?;
         let mut pages = statement.query([])?;

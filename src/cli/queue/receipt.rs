@@ -6,12 +6,11 @@
 //!   the file and on the numbers of the receipt.
 
 use std::fs::File;
-use std::hash::Hasher as _;
 use std::io::{BufReader, Read};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use twox_hash::XxHash64;
+use xxhash_rust::xxh64::Xxh64;
 
 use super::group;
 use crate::cli::args::ReceiptArgs;
@@ -109,26 +108,26 @@ fn compare(path: &Path, receipt: &Receipt) -> std::io::Result<Option<String>> {
         )));
     }
     let mut file = BufReader::with_capacity(1 << 20, file);
-    let mut of_parts = XxHash64::with_seed(0);
+    let mut of_parts = Xxh64::new(0);
     let mut last = 0;
     for (n, expected) in receipt.parts.iter().enumerate() {
         last = digest(&mut (&mut file).take(receipt.chunk_size))?;
         if format!("{last:016x}") != *expected {
             return Ok(Some(format!("part {} of {} differs", n + 1, receipt.parts.len())));
         }
-        of_parts.write(&last.to_be_bytes());
+        of_parts.update(&last.to_be_bytes());
     }
-    let whole = if receipt.parts.len() == 1 { last } else { of_parts.finish() };
+    let whole = if receipt.parts.len() == 1 { last } else { of_parts.digest() };
     let same = format!("{whole:016x}") == receipt.digest;
     Ok((!same).then(|| "the digest of the whole differs".to_owned()))
 }
 
 fn digest(from: &mut impl Read) -> std::io::Result<u64> {
-    let (mut hash, mut buffer) = (XxHash64::with_seed(0), vec![0; 1 << 16]);
+    let (mut hash, mut buffer) = (Xxh64::new(0), vec![0; 1 << 16]);
     loop {
         match from.read(&mut buffer) {
-            Ok(0) => return Ok(hash.finish()),
-            Ok(n) => hash.write(&buffer[..n]),
+            Ok(0) => return Ok(hash.digest()),
+            Ok(n) => hash.update(&buffer[..n]),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -139,14 +138,15 @@ fn digest(from: &mut impl Read) -> std::io::Result<u64> {
 mod tests {
     use super::*;
     use crate::cli::bus::Item;
+    use xxhash_rust::xxh64::xxh64;
 
     fn receipt(size: u64, chunk_size: u64, parts: &[&[u8]]) -> Receipt {
-        let parts: Vec<u64> = parts.iter().map(|part| XxHash64::oneshot(0, part)).collect();
+        let parts: Vec<u64> = parts.iter().map(|part| xxh64(part, 0)).collect();
         let digest = match parts.as_slice() {
             [one] => *one,
             many => {
                 let bytes: Vec<u8> = many.iter().flat_map(|part| part.to_be_bytes()).collect();
-                XxHash64::oneshot(0, &bytes)
+                xxh64(&bytes, 0)
             }
         };
         let hex = |n: &u64| format!("{n:016x}");
