@@ -11,6 +11,7 @@
 //! - A pause cuts the parts in flight: when it is answered nothing leaves the rig any more. While the camera records they
 //!   only stand still, and go on without loss after a short take.
 mod answer;
+mod ask;
 mod claim;
 mod end;
 mod show;
@@ -20,7 +21,7 @@ use crate::{
     clock::Clock,
     domain::{
         backoff::{Jitter, doubled},
-        command::{QueueAnswer, QueueCommand, Refusal},
+        command::Refusal,
         dispatch::{self, Line, Next},
         etag::EtagKind,
         item::{FileFacts, Item, ItemId},
@@ -30,12 +31,12 @@ use crate::{
         view::{ItemNews, QueueView, Reason},
     },
     http::{Congestion, Transport},
-    link::{Access, Ask, ToKeeper, ToQueue},
+    link::{Access, ToKeeper, ToQueue},
     media::Pacer,
     provider::{Provider, wire::Connection},
     tasks::Strongroom,
 };
-use answer::answer;
+use ask::Asked;
 use claim::Opened;
 use end::End;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -48,8 +49,6 @@ use turn::Turn;
 
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_secs(120);
-/// More than the disk takes for a person's wish.
-const WISH_PATIENCE: Duration = Duration::from_secs(60);
 /// At 1 % loss eight connections fill half of a link of which one fills a twelfth.
 const SLOTS_WITHOUT_BBR: usize = 8;
 
@@ -79,18 +78,6 @@ enum Done {
     /// The answer is out; what was asked, and items that changed.
     Answered(Asked, Vec<Item>),
     Told,
-}
-
-/// What a command was about, as far as it matters once it is answered.
-enum Asked {
-    /// Nothing that changes the queue.
-    Nothing,
-    /// Something that does.
-    Change,
-    /// The line was to stop.
-    Pause,
-    /// These were to be taken off.
-    Cancel(Vec<ItemId>),
 }
 
 /// Nothing is begun before.
@@ -320,23 +307,6 @@ impl<T: Transport> Uploader<T> {
         }
     }
 
-    async fn answered(&mut self, asked: Asked, changed: &[Item]) {
-        match asked {
-            Asked::Nothing => return,
-            Asked::Change => {}
-            Asked::Pause => self.pausing = false,
-            Asked::Cancel(ids) => self.aside.retain(|id, _| !ids.contains(id)),
-        }
-        self.line.changed();
-        self.refresh_view().await;
-        for item in changed {
-            if let Some(turn) = self.turns.get_mut(&item.id) {
-                turn.item.new.priority = item.new.priority;
-            }
-            self.tell(item);
-        }
-    }
-
     fn feed(&mut self, id: ItemId, event: upload::Event) {
         let now = self.clock.now();
         let Some(turn) = self.turns.get_mut(&id) else { return };
@@ -388,73 +358,5 @@ impl<T: Transport> Uploader<T> {
             }
             ToQueue::Ask(ask) => self.ask(ask),
         }
-    }
-
-    fn ask(&mut self, Ask { command, reply }: Ask<QueueCommand, QueueAnswer>) {
-        self.prepare(&command);
-        let asked = match &command {
-            QueueCommand::List { .. } | QueueCommand::Receipt(_) => Asked::Nothing,
-            QueueCommand::Cancel(ids) => Asked::Cancel(ids.clone()),
-            QueueCommand::Add { .. }
-            | QueueCommand::Retry(_)
-            | QueueCommand::Release(_)
-            | QueueCommand::SetPriority(..)
-            | QueueCommand::Clear { .. }
-            | QueueCommand::SetPaused(false)
-            | QueueCommand::SetRecording(_)
-            | QueueCommand::SetBandwidthLimit(_) => Asked::Change,
-            QueueCommand::SetPaused(true) => Asked::Pause,
-        };
-        let (room, settings, clock) = (self.room.clone(), self.settings.clone(), self.clock.clone());
-        self.running.push(Box::pin(async move {
-            let (answer, changed) = answer(&room, settings, &clock, command).await;
-            // Nobody waits any more: their bus connection went away.
-            let _ = reply.send(answer);
-            Done::Answered(asked, changed)
-        }));
-    }
-
-    /// What a command means for the turns that are under way.
-    fn prepare(&mut self, command: &QueueCommand) {
-        match command {
-            QueueCommand::Cancel(ids) => {
-                self.stop_next |= self.claiming;
-                for id in ids {
-                    self.cut(*id);
-                    // Its turn must not come again before the wish is on disk.
-                    self.aside.insert(*id, self.clock.now().boot + WISH_PATIENCE);
-                }
-            }
-            QueueCommand::SetPaused(true) => {
-                // No new turn before the wish is on disk and seen.
-                self.pausing = true;
-                self.stop_next |= self.claiming;
-                let all: Vec<_> = self.turns.keys().copied().collect();
-                all.into_iter().for_each(|id| self.cut(id));
-            }
-            QueueCommand::SetRecording(recording) => {
-                self.view.send_if_modified(|v| std::mem::replace(&mut v.recording, *recording) != *recording);
-                self.pacer.freeze(*recording);
-                self.show_progress();
-            }
-            QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => {
-                self.retry = None;
-                self.aside.retain(|id, _| self.seen.contains_key(id));
-            }
-            QueueCommand::Add { .. }
-            | QueueCommand::List { .. }
-            | QueueCommand::Release(_)
-            | QueueCommand::SetPriority(..)
-            | QueueCommand::Clear { .. }
-            | QueueCommand::Receipt(_)
-            | QueueCommand::SetBandwidthLimit(_) => {}
-        }
-    }
-
-    /// Ends a turn now: a part that hangs must not keep the others waiting for its time-out.
-    fn cut(&mut self, id: ItemId) {
-        let Some(dropped) = self.turns.get(&id).map(|t| t.dropped.clone()) else { return };
-        self.feed(id, upload::Event::Stop);
-        dropped.cancel();
     }
 }

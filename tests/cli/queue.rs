@@ -280,7 +280,7 @@ async fn a_receipt_is_shown_and_checked() {
     assert_eq!((status, errors.contains("item 8")), (1, true), "{errors}");
     let path = clip(&bus, "a.mov");
     let mut receipt = fake::item(7, &PathBuf::from(&path), "done", "");
-    let digest = format!("{:016x}", twox_hash::XxHash64::oneshot(0, b"clip"));
+    let digest = format!("{:016x}", xxhash_rust::xxh64::xxh64(b"clip", 0));
     set(&mut receipt, "size", 4u64);
     set(&mut receipt, "delivered", 1_790_000_000i64);
     set(&mut receipt, "algorithm", "xxh64");

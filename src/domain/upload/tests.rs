@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::{
     backoff::Jitter,
+    oauth::Trouble,
     time::{BootId, BootTime, WallTime},
 };
 
