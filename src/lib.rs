@@ -28,7 +28,7 @@
 //! | [`http`] | `domain`, `provider`, `clock`, `media` |
 //! | [`bus`] | `domain`, `link`, `clock` |
 //! | [`tasks`] | `domain`, `provider`, `http`, `store`, `vault`, `clock`, `link`, `media` |
-//! | [`config`] | nothing of this crate |
+//! | [`config`] | `domain` |
 //! | [`daemon`] | everything above |
 //! | [`cli`] | `config`; it speaks to the daemon over the bus like any other client |
 //! | [`sim`] | nothing: a simulator that shared our code would share our misreadings |

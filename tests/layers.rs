@@ -10,7 +10,7 @@ use std::{
 /// Each layer, and the layers it may name besides itself. The list is an order: nothing names what comes after it.
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("config", &[]),
+    ("config", &["domain"]),
     ("clock", &["domain"]),
     ("vault", &["domain"]),
     ("provider", &["domain"]),
