@@ -24,10 +24,12 @@
 //! | [`domain`] | nothing of this crate |
 //! | [`provider`], [`vault`], [`link`], [`clock`] | `domain` |
 //! | [`media`] | `domain`, `clock` |
+//! | [`provider`], [`vault`], [`link`], [`clock`], [`media`] | `domain` |
+//! | [`watch`] | nothing of this crate |
 //! | [`store`] | `domain`, `vault` |
 //! | [`http`] | `domain`, `provider`, `clock`, `media` |
 //! | [`bus`] | `domain`, `link`, `clock` |
-//! | [`tasks`] | `domain`, `provider`, `http`, `store`, `vault`, `clock`, `link`, `media` |
+//! | [`tasks`] | `domain`, `provider`, `http`, `store`, `vault`, `clock`, `link`, `media`, `watch` |
 //! | [`config`] | `domain` |
 //! | [`daemon`] | everything above |
 //! | [`cli`] | `config`; it speaks to the daemon over the bus like any other client |
@@ -55,3 +57,4 @@ pub mod sim;
 pub mod store;
 pub mod tasks;
 pub mod vault;
+pub mod watch;

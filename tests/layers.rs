@@ -16,10 +16,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("provider", &["domain"]),
     ("media", &["domain", "clock"]),
     ("link", &["domain"]),
+    ("watch", &[]),
     ("store", &["domain", "vault"]),
     ("http", &["domain", "provider", "clock", "media"]),
     ("bus", &["domain", "link", "clock"]),
-    ("tasks", &["domain", "provider", "http", "store", "vault", "clock", "link", "media"]),
+    ("tasks", &["domain", "provider", "http", "store", "vault", "clock", "link", "media", "watch"]),
     (
         "daemon",
         &["domain", "config", "clock", "vault", "provider", "media", "link", "store", "http", "bus", "tasks"],
