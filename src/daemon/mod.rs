@@ -22,7 +22,7 @@ use crate::{
     http::Http,
     link::{DEPTH, Desk, ToKeeper, ToQueue},
     provider::{FrameIo, Provider},
-    tasks::{Found, Keeper, Strongroom, Uploader, UploaderSettings},
+    tasks::{Door, Found, Keeper, Ping, Scout, Strongroom, Uploader, UploaderSettings},
     vault::KeySource,
 };
 use notify::Notify;
@@ -67,6 +67,8 @@ struct Parts {
     desk: Desk,
     keeper: Keeper<Http>,
     uploader: Uploader<Http>,
+    /// Where there are media sources.
+    scout: Option<(Scout, mpsc::Sender<Ping>)>,
     rig: watch::Receiver<RigView>,
     queue: watch::Receiver<QueueView>,
     transport: Arc<Http>,
@@ -79,7 +81,8 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     info!(version = VERSION, "starting");
-    let Parts { desk, keeper, uploader, mut rig, queue, transport } = wire(&settings, client_id, &clock)?;
+    let Parts { desk, keeper, uploader, scout, mut rig, queue, transport } =
+        wire(&settings, client_id, &clock)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let (keeper_stop, uploader_stop) = (stop.clone(), stop.clone());
@@ -109,11 +112,20 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
             "bus"
         });
     }
+    // Not before: nobody waits for a card to be walked.
+    let scout = scout.filter(|_| up).map(|(scout, ping)| {
+        let scout_stop = stop.clone();
+        tasks.spawn(async move {
+            scout.run(scout_stop).await;
+            "scout"
+        });
+        ping
+    });
     transport.open();
     let ended = tokio::select! {
         () = std::future::ready(()), if !up => None,
         ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
-        () = supervise(&notify, &desk, &clock, rig, queue, status) => None,
+        () = supervise(&notify, &desk, scout.as_ref(), &clock, rig, queue, status) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
@@ -186,9 +198,16 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
         rig_out,
         access_out,
     );
+    let door = Arc::new(door(settings, floor));
+    let scout = (!door.sources.is_empty()).then(|| {
+        let (ping, pings) = mpsc::channel(1);
+        let (room, queue, max_items) = (room.clone(), to_queue.clone(), settings.queue.max_items);
+        (Scout::new(door.clone(), max_items, room, clock.clone(), queue, pings), ping)
+    });
     let uploader = Uploader::new(
         UploaderSettings {
             media_dirs: settings.queue.media_dirs.clone(),
+            door: door.clone(),
             max_items: settings.queue.max_items,
             parallel_parts: settings.queue.parallel_parts,
         },
@@ -204,7 +223,18 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
         seed ^ 3,
     );
     let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
-    Ok(Parts { desk, keeper, uploader, rig, queue, transport })
+    Ok(Parts { desk, keeper, uploader, scout, rig, queue, transport })
+}
+
+fn door(settings: &Settings, earliest: WallTime) -> Door {
+    Door {
+        media_dirs: settings.queue.media_dirs.clone(),
+        classes: settings.classes.clone(),
+        sources: settings.sources.clone(),
+        settle: Duration::from_secs(settings.queue.settle_seconds),
+        before_pairing: settings.queue.before_pairing,
+        earliest,
+    }
 }
 
 /// Keeps `systemctl status` truthful, and the watchdog fed while every task answers. `told`: the status line that systemd
@@ -212,6 +242,7 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
 async fn supervise(
     notify: &Notify,
     desk: &Desk,
+    scout: Option<&mpsc::Sender<Ping>>,
     clock: &Clock,
     mut rig: watch::Receiver<RigView>,
     mut queue: watch::Receiver<QueueView>,
@@ -228,7 +259,7 @@ async fn supervise(
             changed = rig.changed() => if changed.is_err() { return std::future::pending().await },
             changed = queue.changed() => if changed.is_err() { return std::future::pending().await },
             () = clock.sleep_until_some(feed_at) => {
-                if all_answer(desk).await {
+                if all_answer(desk, scout).await {
                     notify.alive();
                 } else {
                     error!("a task does not answer: the watchdog is not fed");
@@ -239,12 +270,17 @@ async fn supervise(
     }
 }
 
-async fn all_answer(desk: &Desk) -> bool {
+async fn all_answer(desk: &Desk, scout: Option<&mpsc::Sender<Ping>>) -> bool {
     let (keeper, keeper_answer) = oneshot::channel();
     let (queue, queue_answer) = oneshot::channel();
     let asked = async {
         desk.keeper.send(ToKeeper::Ping(keeper)).await.ok()?;
         desk.queue.send(ToQueue::Ping(queue)).await.ok()?;
+        if let Some(scout) = scout {
+            let (ping, answer) = oneshot::channel();
+            scout.send(ping).await.ok()?;
+            answer.await.ok()?;
+        }
         keeper_answer.await.ok()?;
         queue_answer.await.ok()
     };

@@ -123,6 +123,18 @@ impl Settling {
         self.files.remove(path);
     }
 
+    /// Whether the file waits here.
+    pub fn holds(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// What was seen of writers may have been followed by something that was not seen.
+    pub fn doubt(&mut self, now: BootTime) {
+        for waiting in self.files.values_mut().filter(|w| w.writer == Writer::Writing) {
+            *waiting = Waiting { writer: Writer::Unknown, facts: None, due: Some(now + self.settle) };
+        }
+    }
+
     /// When to look at a file next.
     pub fn deadline(&self) -> Option<BootTime> {
         self.files.values().filter_map(|w| w.due).min()
@@ -145,23 +157,19 @@ impl Settling {
             // Something happened to it while it was looked at.
             return Verdict::Wait;
         }
-        match (facts, waiting.writer) {
-            // Its writer's first bytes are still to come.
-            (Some(facts), Writer::Unknown | Writer::Writing)
-                if facts.size == 0 || waiting.facts != Some(facts) =>
-            {
-                if facts.size == 0 && waiting.facts == Some(facts) {
-                    self.files.remove(path);
-                    return Verdict::Forgotten;
-                }
+        let same = waiting.facts == facts;
+        match facts {
+            Some(facts) if facts.size > 0 && (same || waiting.writer == Writer::Done) => {
+                self.files.remove(path);
+                Verdict::Finished
+            }
+            // The first look has nothing to compare with.
+            Some(facts) if waiting.writer != Writer::Done && !same => {
                 let due = Some(now + self.pace(waiting.writer));
                 self.files.insert(path.to_owned(), Waiting { facts: Some(facts), due, ..waiting });
                 Verdict::Wait
             }
-            (Some(facts), _) if facts.size > 0 => {
-                self.files.remove(path);
-                Verdict::Finished
-            }
+            // It is gone, or empty and stays so: whatever happens to it next will be told.
             _ => {
                 self.files.remove(path);
                 Verdict::Forgotten
@@ -281,6 +289,17 @@ mod tests {
         s.opened(file(), at(260)).unwrap();
         assert_eq!(s.looked(&due[0], size(5), at(270)), Verdict::Wait);
         assert_eq!(s.deadline(), Some(at(60_260)));
+    }
+
+    #[test]
+    fn after_a_doubt_an_open_file_is_one_of_an_unknown_writer() {
+        let mut s = settling();
+        s.opened(file(), at(0)).unwrap();
+        s.doubt(at(100));
+        assert!(s.holds(&file()));
+        assert_eq!(look(&mut s, 3100, size(5)), Verdict::Wait);
+        assert_eq!(look(&mut s, 6100, size(5)), Verdict::Finished);
+        assert!(!s.holds(&file()));
     }
 
     #[test]

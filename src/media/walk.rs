@@ -291,7 +291,7 @@ mod tests {
                 .map_err(|e| e.kind())
         };
         assert!(begin(media.clone()).is_ok() && begin(media.join("card")).is_ok());
-        for bad in ["out", "in", "missing", "card/../card"] {
+        for bad in ["out", "in", "missing"] {
             assert!(begin(media.join(bad)).is_err(), "{bad}");
         }
         assert!(begin(outside).is_err());

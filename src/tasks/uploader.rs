@@ -25,7 +25,7 @@ use crate::{
     media::Pacer,
     provider::{Provider, wire::Connection},
     store::Glance,
-    tasks::Strongroom,
+    tasks::{Door, Strongroom},
 };
 use answer::answer;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -50,6 +50,8 @@ const SHOW_EVERY: Duration = Duration::from_millis(500);
 pub struct UploaderSettings {
     /// Files are accepted only beneath these.
     pub media_dirs: Vec<PathBuf>,
+    /// Who may come in.
+    pub door: Arc<Door>,
     /// Items that are not sent yet, at most.
     pub max_items: u64,
     /// Parts in flight at once.

@@ -45,7 +45,7 @@ pub enum Sight {
     MovedOut(PathBuf, u32),
     /// A file came; with the number of the move.
     MovedIn(PathBuf, u32),
-    /// A directory was made or came. It is not watched yet.
+    /// A directory was made, came, or shows again after an unmount. It is not watched yet.
     NewDirectory(PathBuf),
     /// A watched directory left, was deleted, or its file system was unmounted. It is watched no more.
     Gone(PathBuf),
@@ -112,19 +112,21 @@ impl Eyes {
         self.add(dir, path, all, false)
     }
 
-    /// Tells from now on what is made in the nearest directory above `missing` that exists. Blocks on the disk.
-    pub fn watch_way_to(&self, missing: &Path) -> Result<(), Blind> {
+    /// Tells from now on what is made in the nearest directory above `missing` that exists, and which that is. Blocks on
+    /// the disk.
+    pub fn watch_way_to(&self, missing: &Path) -> Result<PathBuf, Blind> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let there =
             missing.ancestors().skip(1).find_map(|dir| Some((dir, open(dir, flags, Mode::empty()).ok()?)));
-        let Some((path, dir)) = there else { return Ok(()) };
+        let Some((path, dir)) = there else { return Err(Blind::System("there is no way to it".to_owned())) };
         // Added to what is asked of it already, if it is.
         let made = WatchFlags::CREATE
             | WatchFlags::MOVED_TO
             | WatchFlags::DELETE_SELF
             | WatchFlags::ONLYDIR
             | WatchFlags::MASK_ADD;
-        self.add(dir.as_fd(), path, made, true)
+        self.add(dir.as_fd(), path, made, true)?;
+        Ok(path.to_owned())
     }
 
     /// Nothing is missing any more.
@@ -202,7 +204,11 @@ fn translate(watched: &mut BTreeMap<i32, Watched>, event: &Event<'_>) -> Option<
     }
     let dir = &watched.get(&event.wd())?.path;
     let Some(name) = event.file_name() else {
-        return what.contains(ReadFlags::MOVE_SELF).then(|| Sight::Gone(dir.clone()));
+        return match what {
+            _ if what.contains(ReadFlags::UNMOUNT) => Some(Sight::NewDirectory(dir.clone())),
+            _ if what.contains(ReadFlags::MOVE_SELF) => Some(Sight::Gone(dir.clone())),
+            _ => None,
+        };
     };
     let path = dir.join(OsStr::from_bytes(name.to_bytes()));
     let has = |flag| what.contains(flag);
