@@ -201,8 +201,9 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
     let door = Arc::new(door(settings, floor));
     let scout = (!door.sources.is_empty()).then(|| {
         let (ping, pings) = mpsc::channel(1);
-        let (room, queue, max_items) = (room.clone(), to_queue.clone(), settings.queue.max_items);
-        (Scout::new(door.clone(), max_items, room, clock.clone(), queue, pings), ping)
+        let (room, to_queue, max_items) = (room.clone(), to_queue.clone(), settings.queue.max_items);
+        let scout = Scout::new(door.clone(), max_items, room, clock.clone(), to_queue, queue.clone(), pings);
+        (scout, ping)
     });
     let uploader = Uploader::new(
         UploaderSettings {

@@ -15,9 +15,10 @@ mod sight;
 use crate::{
     clock::Clock,
     domain::{
-        item::shown,
+        item::{Counters, shown},
         settle::{Settling, Verdict},
         time::BootTime,
+        view::QueueView,
     },
     link::ToQueue,
     media::{Step, Walk},
@@ -28,7 +29,7 @@ use crate::{
 use futures_util::future::BoxFuture;
 use job::{Done, Found};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -55,6 +56,7 @@ pub struct Scout {
     room: Arc<Strongroom>,
     clock: Clock,
     queue: mpsc::Sender<ToQueue>,
+    view: watch::Receiver<QueueView>,
     pings: mpsc::Receiver<Ping>,
     /// Each directory that a source names, but those beneath another.
     roots: Vec<PathBuf>,
@@ -70,6 +72,8 @@ pub struct Scout {
     job: Option<BoxFuture<'static, Done>>,
     /// The queue takes nothing before this.
     closed_until: Option<BootTime>,
+    /// Or before there is room in it.
+    full: bool,
     /// Every source is walked again at this time.
     walk_all_at: Option<BootTime>,
     /// Roots that are not there.
@@ -98,6 +102,7 @@ impl Scout {
         room: Arc<Strongroom>,
         clock: Clock,
         queue: mpsc::Sender<ToQueue>,
+        view: watch::Receiver<QueueView>,
         pings: mpsc::Receiver<Ping>,
     ) -> Scout {
         let all: BTreeSet<PathBuf> = door.sources.iter().map(|source| source.path.clone()).collect();
@@ -110,6 +115,7 @@ impl Scout {
             room,
             clock,
             queue,
+            view,
             pings,
             roots,
             eyes: None,
@@ -119,6 +125,7 @@ impl Scout {
             ready: Vec::new(),
             job: None,
             closed_until: None,
+            full: false,
             walk_all_at: None,
             missing: BTreeSet::new(),
             moved_out: None,
@@ -149,6 +156,9 @@ impl Scout {
                     self.done(done);
                 }
                 sights = sights(self.eyes.as_deref()) => self.saw(sights),
+                () = room_made(&mut self.view, self.max_items), if self.full => {
+                    (self.full, self.closed_until) = (false, None);
+                }
                 points = mounts(&mut self.mounts) => self.remounted(points),
                 () = self.clock.sleep_until_some(deadline) => self.tick(),
             }
@@ -164,7 +174,7 @@ impl Scout {
     fn tick(&mut self) {
         let now = self.clock.now().boot;
         if self.closed_until.is_some_and(|at| at <= now) {
-            self.closed_until = None;
+            (self.full, self.closed_until) = (false, None);
         }
         if self.walk_all_at.is_some_and(|at| at <= now) {
             self.walk_all_at = None;
@@ -179,6 +189,8 @@ impl Scout {
         }
         let now = self.clock.now();
         if !self.ready.is_empty() {
+            // Room that is made from now on counts.
+            self.view.mark_unchanged();
             let batch = self.ready.drain(..self.ready.len().min(BATCH)).collect();
             let (room, queue) = (self.room.clone(), self.queue.clone());
             self.job = Some(Box::pin(job::queue(self.door.clone(), room, queue, batch, self.max_items, now)));
@@ -295,6 +307,7 @@ impl Scout {
         let why = match found {
             Ok(found) => {
                 self.added += found.added;
+                self.full = found.left_out;
                 found.left_out.then(|| "the queue is full".to_owned())
             }
             Err(e) => Some(e.to_string()),
@@ -359,6 +372,18 @@ impl Scout {
             self.said.unread.insert(path);
         }
     }
+}
+
+/// Waits until the queue changes, and then holds fewer items than its limit.
+async fn room_made(view: &mut watch::Receiver<QueueView>, max_items: u64) {
+    while view.changed().await.is_ok() {
+        let Counters { files_left, held, failed, .. } = view.borrow_and_update().counters;
+        if files_left + held + failed < max_items {
+            return;
+        }
+    }
+    // Nobody shows the queue any more: the daemon is stopping.
+    std::future::pending().await
 }
 
 async fn some(job: &mut Option<BoxFuture<'static, Done>>) -> Done {

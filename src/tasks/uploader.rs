@@ -27,7 +27,7 @@ use crate::{
     store::Glance,
     tasks::{Door, Strongroom},
 };
-use answer::answer;
+use answer::{answer, told};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{
     collections::BTreeMap,
@@ -317,7 +317,10 @@ impl<T: Transport> Uploader<T> {
     fn message(&mut self, message: ToQueue) {
         match message {
             ToQueue::Ping(reply) => drop(reply.send(())),
-            ToQueue::Found(_) => self.nothing_to_do = false,
+            ToQueue::Found(ids) => {
+                let room = self.room.clone();
+                self.running.push(Box::pin(async move { Done::Answered(Some(told(&room, &ids).await)) }));
+            }
             ToQueue::NetworkUp => {
                 self.retry_at = None;
                 self.aside.clear();

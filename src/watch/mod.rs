@@ -49,8 +49,8 @@ pub enum Sight {
     NewDirectory(PathBuf),
     /// A watched directory left, was deleted, or its file system was unmounted. It is watched no more.
     Gone(PathBuf),
-    /// Rights or owner of a file or directory changed.
-    Rights(PathBuf),
+    /// Rights, owner or times of something changed; true: of a directory.
+    Rights(PathBuf, bool),
     /// More happened than the kernel keeps: anything may have.
     Overflow,
 }
@@ -219,7 +219,7 @@ fn translate(watched: &mut BTreeMap<i32, Watched>, event: &Event<'_>) -> Option<
         (false, move_number) if has(ReadFlags::MOVED_FROM) => Some(Sight::MovedOut(path, move_number)),
         (false, _) if has(ReadFlags::CLOSE_WRITE) => Some(Sight::Closed(path)),
         (false, _) if has(ReadFlags::CREATE) => Some(Sight::Opened(path)),
-        _ if has(ReadFlags::ATTRIB) => Some(Sight::Rights(path)),
+        (_, _) if has(ReadFlags::ATTRIB) => Some(Sight::Rights(path, is_dir)),
         _ => None,
     }
 }
@@ -263,7 +263,7 @@ mod tests {
             Sight::NewDirectory(at("d")),
             Sight::MovedOut(at("a"), n),
             Sight::MovedIn(at("b"), n),
-            Sight::Rights(at("b")),
+            Sight::Rights(at("b"), false),
         ];
         assert_eq!(sights, expected);
         watch(&eyes, &at("d"));

@@ -42,18 +42,15 @@ impl Scout {
                 self.gone(&path);
                 Ok(())
             }
-            Sight::Rights(path) => {
-                if self.said.unread.remove(&path) {
-                    if self.wants(&path) {
-                        self.settling.closed(path, now)
-                    } else {
-                        self.came(path);
-                        Ok(())
-                    }
-                } else {
+            Sight::Rights(path, is_dir) if self.said.unread.remove(&path) => {
+                if is_dir {
+                    self.came(path);
                     Ok(())
+                } else {
+                    self.settling.closed(path, now)
                 }
             }
+            Sight::Rights(..) => Ok(()),
             Sight::Overflow => {
                 warn!(
                     "more happened in the media sources than the kernel keeps; they are looked through again"

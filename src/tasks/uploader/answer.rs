@@ -44,9 +44,13 @@ pub(super) async fn answer(
             (Err(Refusal::NotAllowed("this version can't do that yet".to_owned())), vec![])
         }
     };
-    let told = answer.is_ok() && (1..=MAX_TOLD).contains(&ids.len());
-    let changed = if told { room.items(&ids).await } else { vec![] };
+    let changed = if answer.is_ok() { told(room, &ids).await } else { vec![] };
     (answer, changed)
+}
+
+/// The items that are told one by one, as they are now.
+pub(super) async fn told(room: &Strongroom, ids: &[ItemId]) -> Vec<Item> {
+    if (1..=MAX_TOLD).contains(&ids.len()) { room.items(ids).await } else { vec![] }
 }
 
 async fn add(
