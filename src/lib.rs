@@ -22,6 +22,8 @@
 //! | module | may use |
 //! | --- | --- |
 //! | [`domain`] | nothing of this crate |
+//! | [`provider`], [`vault`], [`link`], [`clock`], [`media`] | `domain` |
+//! | [`network`] | `domain`, `clock` |
 //! | [`provider`], [`vault`], [`link`], [`clock`] | `domain` |
 //! | [`media`] | `domain`, `clock` |
 //! | [`provider`], [`vault`], [`link`], [`clock`], [`media`] | `domain` |
@@ -38,7 +40,8 @@
 //! # Architecture invariants
 //!
 //! - The domain never asks what time it is, and nobody but [`clock`] reads a clock.
-//! - Only the keeper writes tokens; only the store knows SQL; only `bus::announce` emits signals.
+//! - Only the keeper writes tokens; only the store knows SQL; only `bus::announce` emits signals
+//!   (after a `Set`, zbus says the new value too).
 //! - No token, device code or client secret crosses D-Bus. A user code crosses it as a reply to a person's question,
 //!   never in a signal.
 //! - Nothing on the bus waits for the network, but `Start`, which the pairing machine bounds.
@@ -52,6 +55,7 @@ pub mod domain;
 pub mod http;
 pub mod link;
 pub mod media;
+pub mod network;
 pub mod provider;
 pub mod sim;
 pub mod store;

@@ -8,6 +8,7 @@ use crate::domain::{
     oauth::{AccessToken, Cause},
     view::{ItemNews, QueueView, RigView},
 };
+use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// More waiting commands than any screen sends.
@@ -76,8 +77,8 @@ pub struct Desk {
     pub rig: watch::Receiver<RigView>,
     /// The last snapshot.
     pub queue_view: watch::Receiver<QueueView>,
-    /// Items that changed; a slow listener misses some and reads the list.
-    pub news: broadcast::Sender<ItemNews>,
+    /// Items that changed; a slow listener misses some and reads the list. Shared: the channel has room for hundreds.
+    pub news: broadcast::Sender<Arc<ItemNews>>,
 }
 
 impl Desk {

@@ -67,7 +67,8 @@ async fn an_outsider_may_look_at_the_interface_and_no_more() {
     assert_eq!(outsider.send(NAME, PATH, "org.freedesktop.DBus.Properties.GetAll", &[&all]).await, DENIED);
     for (interface, methods) in [
         (PAIRING, &["Start", "Cancel", "Unpair", "QrCode"][..]),
-        (QUEUE, &["Add", "AddMany", "List", "Cancel", "Retry", "Pause", "Resume"][..]),
+        (QUEUE, &["Add", "AddMany", "List", "GetReceipt", "Cancel", "Retry", "Release"][..]),
+        (QUEUE, &["SetPriority", "Clear", "Pause", "Resume"][..]),
         (DEVICE, &["Provision", "Forget"][..]),
     ] {
         for method in methods {
@@ -78,6 +79,10 @@ async fn an_outsider_may_look_at_the_interface_and_no_more() {
             );
         }
     }
+    let limit =
+        [format!("string:{QUEUE}"), "string:BandwidthLimit".to_owned(), "variant:uint64:20000".to_owned()];
+    let limit: Vec<&str> = limit.iter().map(String::as_str).collect();
+    assert_eq!(outsider.send(NAME, PATH, "org.freedesktop.DBus.Properties.Set", &limit).await, DENIED);
     // Not by leaving the interface out either.
     let said = outsider.call(QUEUE, "Pause", &["a{sv}", "0"]).await.unwrap_err();
     assert!(said.to_lowercase().contains("denied"), "{said}");

@@ -149,6 +149,14 @@ const MISTAKES: &[(&str, &str)] = &[
         "/rigpost.toml:1: key `queue.parallel_parts`: must be between 1 and 16, not 17",
     ),
     (
+        "provider.heartbeat = 30",
+        "/rigpost.toml:1: key `provider.heartbeat`: must be between 60 and 290 seconds, or 0 for none, not 30",
+    ),
+    (
+        "provider.heartbeat = -1",
+        "/rigpost.toml:1: key `provider.heartbeat`: must be between 60 and 290 seconds, or 0 for none, not -1",
+    ),
+    (
         "queue.parallel_parts = -1",
         "/rigpost.toml:1: key `queue.parallel_parts`: must be between 1 and 16, not -1",
     ),
@@ -390,6 +398,10 @@ fn good_values_are_taken_over() {
     for url in ["http://127.0.0.1:1", "http://localhost/", "https://10.0.0.1"] {
         assert!(load_text(&format!("provider.base_url = \"{url}\"")).is_ok(), "{url}");
     }
+    for (seconds, heartbeat) in [(0, None), (60, Some(60)), (290, Some(290))] {
+        let read = load_text(&format!("provider.heartbeat = {seconds}")).unwrap().provider.heartbeat;
+        assert_eq!(read.map(|h| h.as_secs()), heartbeat);
+    }
     for version in ["01.2.3", "1.2.3-", "1.2.3-01", "1.2.3+", "v1.2.3", "1.2.3.4", ""] {
         assert!(load_text(&format!("provider.client_version = \"{version}\"")).is_err(), "{version}");
     }
@@ -417,7 +429,7 @@ fn the_example_is_the_default() {
         |line: &str| line.strip_prefix('#').is_some_and(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));
     let shown: Vec<&str> = example.lines().map(|l| if key(l) { &l[1..] } else { l }).collect();
     assert_eq!(load_text(&shown.join("\n")).unwrap(), Settings::default(), "with every default spelt out");
-    assert_eq!(example.lines().filter(|l| key(l)).count(), 12);
+    assert_eq!(example.lines().filter(|l| key(l)).count(), 13);
     let shows = |l: &&str| l.contains(" = ") || l.starts_with("[[");
     let all = example.lines().map(|l| l.strip_prefix("#   ").filter(shows).unwrap_or(l));
     // Every other key is mentioned as an example that is good as well.

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &["domain"]),
     ("clock", &["domain"]),
+    ("network", &["domain", "clock"]),
     ("vault", &["domain"]),
     ("provider", &["domain"]),
     ("media", &["domain", "clock"]),
@@ -23,7 +24,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tasks", &["domain", "provider", "http", "store", "vault", "clock", "link", "media", "watch"]),
     (
         "daemon",
-        &["domain", "config", "clock", "vault", "provider", "media", "link", "store", "http", "bus", "tasks"],
+        &[
+            "domain", "config", "clock", "network", "vault", "provider", "media", "link", "store", "http",
+            "bus", "tasks",
+        ],
     ),
     ("sim", &[]),
     ("cli", &["config"]),
@@ -48,7 +52,7 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
     ),
     (&["rusqlite"], "speaks SQL", &["src/store/"]),
     (&["zbus::", "zbus("], "speaks D-Bus", &["src/bus/", "src/cli/"]),
-    (&["reqwest"], "speaks HTTP", &["src/http/api.rs", "src/cli/doctor/net.rs"]),
+    (&["reqwest"], "speaks HTTP", &["src/http/api.rs", "src/cli/doctor/net.rs", "src/sim/s3.rs"]),
     (&["openat2"], "opens media files", &["src/media/"]),
     (
         &[".expose()"],

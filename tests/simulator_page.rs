@@ -189,11 +189,28 @@ async fn a_person_approves_by_code_and_manages_the_device() {
     phone.picture("3-approved").await;
     phone.fits().await;
 
-    for (action, state) in [("pause", "paused"), ("resume", "online"), ("forget", "forgotten")] {
+    for (action, state) in [("pause", "paused"), ("resume", "online")] {
         phone.click(&format!("#devices button[value={action}]")).await;
         phone.says("#devices .state", state).await;
         assert_eq!(sim.devices()[0].status, state);
     }
+    let pause = sim.devices()[0].pauses[0].clone();
+    let day = |stamp: &str| stamp.split_once('T').unwrap().0.to_owned();
+    phone.says("#devices .pause", &format!("paused {}", day(&pause.from))).await;
+    phone.says("#devices .pause", &format!("to {}", day(&pause.until.unwrap()))).await;
+    // A button that has the focus keeps the lists as they are.
+    phone.client.goto(sim.url().as_str()).await.unwrap();
+    phone.says("#devices", "last call just now").await;
+    sim.advance(290);
+    phone.says("#devices", "last call 4 min ago").await;
+    phone.says("#devices .state", "online").await;
+    sim.advance(20);
+    phone.says("#devices .state", "offline").await;
+    phone.picture("3b-offline").await;
+    phone.fits().await;
+    phone.click("#devices button[value=forget]").await;
+    phone.says("#devices .state", "forgotten").await;
+    assert_eq!(sim.devices()[0].status, "forgotten");
     phone.close().await;
 }
 
@@ -249,7 +266,10 @@ async fn a_clip_appears_with_its_hash() {
         let put = put.header("content-type", "video/quicktime").header("x-amz-acl", "private");
         assert_eq!(put.send().await.unwrap().status(), 200);
         if n == 0 {
-            phone.says("#clips", "1 of 2 parts").await;
+            phone.says("#clips", "1.2 MB of 2.4 MB, 1 of 2 parts").await;
+            let progress = "const p = document.querySelector('#clips progress'); return [p.value, p.max]";
+            let shown = phone.client.execute(progress, vec![]).await.unwrap();
+            assert_eq!(shown, json!([1_200_000, 2_400_000]));
             phone.picture("5-arriving").await;
         }
     }

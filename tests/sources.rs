@@ -434,7 +434,8 @@ async fn what_lay_on_the_card_before_the_pairing_waits_for_a_person() {
     rig.pair().await;
     let held = |p: &Dict| *p["Held"].downcast_ref::<&u32>().unwrap() == 1;
     rig.wait(QUEUE, "a held file", held).await;
-    let clip = rig.clip("card/after.mov", 1000);
+    let clip = rig.path("media/card/after.mov");
+    write(&clip, "after");
     let id = found(&rig, "after.mov").await;
     rig.wait_item(id, "done").await;
     rig.assert_arrived(&clip, PROJECT);

@@ -1,4 +1,4 @@
-//! The only emitter: compares the last two snapshots and announces what changed.
+//! The only emitter (but for zbus, which tells what was set): compares the last two snapshots and announces what changed.
 //!
 //! # Decisions
 //! - One signal for each interface and change, with all its properties in it: a screen redraws once.
@@ -16,7 +16,7 @@ use crate::{
     },
     link::Desk,
 };
-use std::{borrow::Cow, collections::HashMap, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::{
     broadcast::{self, error::RecvError},
     watch,
@@ -33,7 +33,7 @@ type Properties = Vec<(&'static str, Variant<'static>)>;
 pub struct Announcer {
     rig: watch::Receiver<RigView>,
     queue: watch::Receiver<QueueView>,
-    news: broadcast::Receiver<ItemNews>,
+    news: broadcast::Receiver<Arc<ItemNews>>,
     told_rig: RigView,
     told_queue: QueueView,
 }
@@ -169,6 +169,8 @@ fn queue_properties(v: &QueueView) -> Properties {
     let current: Vec<Dict> = v.current.iter().map(queue::sending).collect();
     vec![
         ("Paused", v.paused.into()),
+        ("Recording", v.recording.into()),
+        ("BandwidthLimit", v.bandwidth_limit.into()),
         ("FilesLeft", queue::saturated(v.counters.files_left).into()),
         ("BytesLeft", v.counters.bytes_left.into()),
         ("Held", queue::saturated(v.counters.held).into()),

@@ -1,6 +1,6 @@
 //! `org.rigpost.Rigpost1.Device`.
 use crate::{
-    bus::{error::BusError, options},
+    bus::{caller::Callers, error::BusError, options},
     domain::{
         command::{Refusal, RigCommand},
         oauth::ClientSecret,
@@ -14,7 +14,7 @@ use rustix::{
     io::{Errno, read},
 };
 use std::{collections::HashMap, os::fd::AsFd};
-use zbus::{Connection, OwnedFd, OwnedVariant, fdo, message::Header};
+use zbus::{Connection, OwnedFd, OwnedVariant, message::Header};
 use zeroize::Zeroizing;
 
 const MAX_SECRET: usize = 4096;
@@ -25,14 +25,23 @@ const SECRET_TIMEOUT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 #[derive(Debug)]
 pub struct Device {
     desk: Desk,
+    callers: Callers,
     version: &'static str,
     provider: &'static str,
 }
 
 impl Device {
     /// `version` and `provider` never change while the program runs.
-    pub fn new(desk: Desk, version: &'static str, provider: &'static str) -> Device {
-        Device { desk, version, provider }
+    pub fn new(desk: Desk, callers: Callers, version: &'static str, provider: &'static str) -> Device {
+        Device { desk, callers, version, provider }
+    }
+
+    /// What concerns the identity itself is root's. The bus policy says so too; this holds under any policy.
+    async fn only_root(&self, header: &Header<'_>, connection: &Connection) -> Result<(), BusError> {
+        match self.callers.uid(header, connection).await {
+            Ok(0) => Ok(()),
+            Ok(_) | Err(_) => Err(Refusal::AccessDenied.into()),
+        }
     }
 }
 
@@ -45,7 +54,7 @@ impl Device {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), BusError> {
-        only_root(&header, connection).await?;
+        self.only_root(&header, connection).await?;
         options::none(options)?;
         let fd = std::os::fd::OwnedFd::from(secret);
         let secret =
@@ -59,7 +68,7 @@ impl Device {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), BusError> {
-        only_root(&header, connection).await?;
+        self.only_root(&header, connection).await?;
         options::none(options)?;
         Ok(self.desk.ask_rig(RigCommand::Forget).await?)
     }
@@ -104,17 +113,6 @@ impl Device {
         let all = blockers(&self.desk.rig.borrow(), &self.desk.queue_view.borrow());
         all.into_iter().map(|(code, sentence)| (code.to_owned(), sentence)).collect()
     }
-}
-
-/// The bus policy lets the whole group call; what concerns the identity itself is root's.
-async fn only_root(header: &Header<'_>, connection: &Connection) -> Result<(), BusError> {
-    let sender = header.sender().ok_or(Refusal::AccessDenied)?.to_owned();
-    let uid = fdo::DBusProxy::new(connection)
-        .await?
-        .get_connection_unix_user(sender.into())
-        .await
-        .map_err(|_| Refusal::AccessDenied)?;
-    if uid == 0 { Ok(()) } else { Err(Refusal::AccessDenied.into()) }
 }
 
 fn read_secret(fd: &impl AsFd) -> Result<ClientSecret, Refusal> {

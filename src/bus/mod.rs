@@ -8,15 +8,18 @@
 //! - Objects first, name last, so that nobody who sees the name misses an object.
 //! - A bus that goes away ends the daemon. Service managers restart it with the bus; an orphan would hang unseen.
 mod announce;
+mod caller;
 mod device;
 mod error;
 mod options;
 mod pairing;
 mod qr;
 mod queue;
+mod recording;
 
 use crate::{clock::Clock, link::Desk};
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use zbus::{Connection, connection::Builder, fdo::RequestNameFlags};
 
@@ -33,6 +36,8 @@ pub struct Bus {
     connection: Connection,
     announcer: announce::Announcer,
     clock: Clock,
+    desk: Desk,
+    holds: mpsc::Receiver<recording::Wish>,
 }
 
 impl Bus {
@@ -46,7 +51,8 @@ impl Bus {
         Bus::serve(Builder::system(), desk, clock, version, provider).await
     }
 
-    async fn serve(
+    /// The same on the bus of this builder.
+    pub async fn serve(
         builder: Builder<'_>,
         desk: Desk,
         clock: Clock,
@@ -54,14 +60,15 @@ impl Bus {
         provider: &'static str,
     ) -> zbus::Result<Bus> {
         let announcer = announce::Announcer::new(&desk);
+        let (callers, (holds, wishes)) = (caller::Callers::default(), recording::channel());
         let connection = builder
             .method_timeout(METHOD_TIMEOUT)
-            .serve_at(PATH, device::Device::new(desk.clone(), version, provider))
+            .serve_at(PATH, device::Device::new(desk.clone(), callers.clone(), version, provider))
             .serve_at(PATH, pairing::Pairing::new(desk.clone()))
-            .serve_at(PATH, queue::Queue::new(desk.clone()))
+            .serve_at(PATH, queue::Queue::new(desk.clone(), callers, holds))
             .build()
             .await?;
-        Ok(Bus { connection, announcer, clock })
+        Ok(Bus { connection, announcer, clock, desk, holds: wishes })
     }
 
     /// Owns the name, or says who stands in the way: another daemon, or the bus policy.
@@ -79,6 +86,9 @@ impl Bus {
             }
             () = self.connection.closed() => Err("the system bus closed the connection".to_owned()),
             answer = announce::run(&self.connection, self.announcer, &self.clock) => {
+                answer.map_err(|e| format!("the system bus: {e}"))
+            }
+            answer = recording::run(&self.connection, &self.desk, self.holds) => {
                 answer.map_err(|e| format!("the system bus: {e}"))
             }
         }

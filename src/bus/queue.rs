@@ -1,36 +1,41 @@
 //! `org.rigpost.Rigpost1.Queue`.
+mod shape;
+mod wish;
+
 use crate::{
     bus::{
+        caller::Callers,
         error::BusError,
         options::{self, Options},
+        recording::Holds,
     },
     domain::{
-        command::{AddWish, QueueAnswer, QueueCommand, Refusal},
-        item::{Item, ItemId, shown},
-        view::{QueueView, Sending},
+        command::{QueueAnswer, QueueCommand, Refusal},
+        item::ItemId,
+        view::QueueView,
     },
     link::Desk,
 };
-use std::{collections::HashMap, os::unix::ffi::OsStrExt, path::PathBuf};
-use zbus::{OwnedVariant, Variant, object_server::SignalEmitter};
+pub use shape::{Dict, sending};
+use std::{collections::HashMap, time::Duration};
+use zbus::{Connection, OwnedVariant, message::Header, object_server::SignalEmitter};
 
-const MAX_PATHS: usize = 10_000;
 const MAX_LIMIT: u32 = 1_000;
-const MAX_NAME: usize = 255;
-
-/// One item on the bus.
-pub type Dict = HashMap<&'static str, Variant<'static>>;
+/// How long a new limit may take to be seen; the library announces what is seen then.
+const SEEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Answers for the interface.
 #[derive(Debug)]
 pub struct Queue {
     desk: Desk,
+    callers: Callers,
+    holds: Holds,
 }
 
 impl Queue {
-    /// All it needs is the desk.
-    pub fn new(desk: Desk) -> Queue {
-        Queue { desk }
+    /// `holds`: where [`recording`](crate::bus::recording) listens.
+    pub fn new(desk: Desk, callers: Callers, holds: Holds) -> Queue {
+        Queue { desk, callers, holds }
     }
 
     fn view<T>(&self, read: impl FnOnce(&QueueView) -> T) -> T {
@@ -40,44 +45,45 @@ impl Queue {
     async fn add_all(
         &self,
         paths: Vec<String>,
+        many: bool,
         options: HashMap<String, OwnedVariant>,
+        header: &Header<'_>,
+        connection: &Connection,
     ) -> Result<Vec<u64>, BusError> {
-        let mut options = Options::new(options);
-        let priority: Option<i32> = options.take("priority", "a number (i)")?;
-        let name: Option<String> = options.take("name", "a text (s)")?;
-        options.finish()?;
-        if paths.len() > MAX_PATHS {
-            return Err(Refusal::LimitsExceeded(format!("at most {MAX_PATHS} paths at once")).into());
-        }
-        if let Some(name) = &name {
-            let fits =
-                (1..=MAX_NAME).contains(&name.len()) && !name.chars().any(|c| c.is_control() || c == '/');
-            if !fits || paths.len() != 1 {
-                let why = "option \"name\" must be 1 to 255 bytes without \"/\", and for one path";
-                return Err(Refusal::InvalidArgs(why.to_owned()).into());
-            }
-        }
-        let paths = paths.into_iter().map(PathBuf::from).collect();
-        let command = QueueCommand::Add { paths, wish: AddWish { priority, name, ..AddWish::default() } };
-        match self.desk.ask_queue(command).await? {
-            QueueAnswer::Ids(ids) => Ok(ids.into_iter().map(|id| id.0).collect()),
-            QueueAnswer::Done | QueueAnswer::Page(..) | QueueAnswer::Receipt(_) | QueueAnswer::Count(_) => {
-                Ok(vec![])
-            }
-        }
+        let (paths, mut wish) = wish::add(paths, many, options)?;
+        wish.uid = self.callers.uid(header, connection).await?;
+        let QueueAnswer::Ids(ids) = self.desk.ask_queue(QueueCommand::Add { paths, wish }).await? else {
+            return Err(unexpected());
+        };
+        Ok(ids.into_iter().map(|id| id.0).collect())
     }
 
     async fn change(
         &self,
         ids: Vec<u64>,
         options: HashMap<String, OwnedVariant>,
-        command: fn(Vec<ItemId>) -> QueueCommand,
+        command: impl FnOnce(Vec<ItemId>) -> QueueCommand,
     ) -> Result<(), BusError> {
         options::none(options)?;
-        if ids.len() > MAX_PATHS {
-            return Err(Refusal::LimitsExceeded(format!("at most {MAX_PATHS} items at once")).into());
+        self.desk.ask_queue(command(wish::ids(ids)?)).await?;
+        Ok(())
+    }
+
+    /// A person's pause, or the hold of a connection whose camera records.
+    async fn halt(
+        &self,
+        halt: bool,
+        options: HashMap<String, OwnedVariant>,
+        header: &Header<'_>,
+    ) -> Result<(), BusError> {
+        let mut options = Options::new(options);
+        let recording: Option<bool> = options.take("while_recording", "true or false (b)")?;
+        options.finish()?;
+        if recording == Some(true) {
+            let sender = header.sender().ok_or(Refusal::Stopping)?;
+            return Ok(self.holds.set(sender.to_owned().into(), halt).await?);
         }
-        self.desk.ask_queue(command(ids.into_iter().map(ItemId).collect())).await?;
+        self.desk.ask_queue(QueueCommand::SetPaused(halt)).await?;
         Ok(())
     }
 }
@@ -85,8 +91,14 @@ impl Queue {
 #[zbus::interface(name = "org.rigpost.Rigpost1.Queue", introspection_docs = false)]
 impl Queue {
     #[zbus(out_args("id"))]
-    async fn add(&self, path: String, options: HashMap<String, OwnedVariant>) -> Result<u64, BusError> {
-        let ids = self.add_all(vec![path], options).await?;
+    async fn add(
+        &self,
+        path: String,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<u64, BusError> {
+        let ids = self.add_all(vec![path], false, options, &header, connection).await?;
         ids.first().copied().ok_or_else(|| Refusal::Stopping.into())
     }
 
@@ -95,8 +107,10 @@ impl Queue {
         &self,
         paths: Vec<String>,
         options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<u64>, BusError> {
-        self.add_all(paths, options).await
+        self.add_all(paths, true, options, &header, connection).await
     }
 
     #[zbus(out_args("items", "total"))]
@@ -109,17 +123,21 @@ impl Queue {
         let mut filter = Options::new(filter);
         let state: Option<String> = filter.take("state", "a state (s)")?;
         filter.finish()?;
-        let unknown = |_| Refusal::InvalidArgs("no such state; see the interface's documentation".to_owned());
+        let unknown =
+            |()| Refusal::InvalidArgs("no such state; see the interface's documentation".to_owned());
         let state = state.map(|s| s.parse()).transpose().map_err(unknown)?;
         let limit = limit.min(MAX_LIMIT);
-        match self.desk.ask_queue(QueueCommand::List { state, offset, limit }).await? {
-            QueueAnswer::Page(items, total) => {
-                Ok((items.iter().map(dict).collect(), u32::try_from(total).unwrap_or(u32::MAX)))
-            }
-            QueueAnswer::Done | QueueAnswer::Ids(_) | QueueAnswer::Receipt(_) | QueueAnswer::Count(_) => {
-                Ok((vec![], 0))
-            }
-        }
+        let page = self.desk.ask_queue(QueueCommand::List { state, offset, limit }).await?;
+        let QueueAnswer::Page(items, total) = page else { return Err(unexpected()) };
+        Ok((items.iter().map(shape::item).collect(), saturated(total)))
+    }
+
+    #[zbus(out_args("receipt"))]
+    async fn get_receipt(&self, id: u64, options: HashMap<String, OwnedVariant>) -> Result<Dict, BusError> {
+        options::none(options)?;
+        let answer = self.desk.ask_queue(QueueCommand::Receipt(ItemId(id))).await?;
+        let QueueAnswer::Receipt(receipt) = answer else { return Err(unexpected()) };
+        Ok(shape::receipt(&receipt))
     }
 
     async fn cancel(&self, ids: Vec<u64>, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
@@ -130,16 +148,41 @@ impl Queue {
         self.change(ids, options, QueueCommand::Retry).await
     }
 
-    async fn pause(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
-        options::none(options)?;
-        self.desk.ask_queue(QueueCommand::SetPaused(true)).await?;
-        Ok(())
+    async fn release(&self, ids: Vec<u64>, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+        self.change(ids, options, QueueCommand::Release).await
     }
 
-    async fn resume(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
-        options::none(options)?;
-        self.desk.ask_queue(QueueCommand::SetPaused(false)).await?;
-        Ok(())
+    async fn set_priority(
+        &self,
+        ids: Vec<u64>,
+        priority: i32,
+        options: HashMap<String, OwnedVariant>,
+    ) -> Result<(), BusError> {
+        self.change(ids, options, |ids| QueueCommand::SetPriority(ids, priority)).await
+    }
+
+    #[zbus(out_args("count"))]
+    async fn clear(&self, options: HashMap<String, OwnedVariant>) -> Result<u64, BusError> {
+        let (states, ids) = wish::clear(options)?;
+        let answer = self.desk.ask_queue(QueueCommand::Clear { states, ids }).await?;
+        let QueueAnswer::Count(count) = answer else { return Err(unexpected()) };
+        Ok(count)
+    }
+
+    async fn pause(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), BusError> {
+        self.halt(true, options, &header).await
+    }
+
+    async fn resume(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), BusError> {
+        self.halt(false, options, &header).await
     }
 
     /// An item entered a new state.
@@ -149,6 +192,26 @@ impl Queue {
     #[zbus(property)]
     fn paused(&self) -> bool {
         self.view(|v| v.paused)
+    }
+
+    #[zbus(property)]
+    fn recording(&self) -> bool {
+        self.view(|v| v.recording)
+    }
+
+    #[zbus(property)]
+    fn bandwidth_limit(&self) -> u64 {
+        self.view(|v| v.bandwidth_limit)
+    }
+
+    #[zbus(property)]
+    async fn set_bandwidth_limit(&self, limit: u64) -> Result<(), BusError> {
+        let limit = wish::bandwidth(limit)?;
+        let mut seen = self.desk.queue_view.clone();
+        self.desk.ask_queue(QueueCommand::SetBandwidthLimit(limit)).await?;
+        // Somebody else may have set another one in the meantime; then that one is what is seen.
+        let _ = tokio::time::timeout(SEEN_WITHIN, seen.wait_for(|v| v.bandwidth_limit == limit)).await;
+        Ok(())
     }
 
     #[zbus(property)]
@@ -177,10 +240,8 @@ impl Queue {
     }
 
     #[zbus(property)]
-    fn current(&self) -> Vec<HashMap<String, OwnedVariant>> {
-        let owned =
-            |d: Dict| d.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v.try_into().ok()?))).collect();
-        self.view(|v| v.current.iter().map(sending).map(owned).collect())
+    fn current(&self) -> Vec<shape::Current> {
+        self.view(|v| v.current.iter().map(shape::Current::of).collect())
     }
 }
 
@@ -189,35 +250,7 @@ pub fn saturated(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// An item that is being sent, for `Current`.
-pub fn sending(s: &Sending) -> Dict {
-    HashMap::from([
-        ("id", s.id.0.into()),
-        ("name", s.name.clone().into()),
-        ("size", s.size.into()),
-        ("sent", s.sent.into()),
-        ("state", "uploading".into()),
-    ])
-}
-
-fn dict(item: &Item) -> Dict {
-    let mut dict: Dict = HashMap::from([
-        ("id", item.id.0.into()),
-        ("path", shown(&item.new.path).into()),
-        ("name", item.new.name.clone().into()),
-        ("size", item.new.facts.size.into()),
-        ("sent", item.sent.into()),
-        ("state", item.state.as_str().into()),
-        ("reason", item.reason.clone().into()),
-        ("detail", item.detail.clone().into()),
-        ("priority", item.new.priority.into()),
-        ("project_id", item.new.project_id.clone().unwrap_or_default().into()),
-        ("asset_id", item.asset_id.clone().into()),
-        ("attempts", item.attempts.into()),
-        ("added", item.new.added.wall.0.into()),
-    ]);
-    if item.new.path.to_str().is_none() {
-        dict.insert("path_bytes", item.new.path.as_os_str().as_bytes().to_vec().into());
-    }
-    dict
+/// The queue gave another kind of answer than the command has.
+fn unexpected() -> BusError {
+    zbus::Error::Failure("the queue gave an answer of another kind".to_owned()).into()
 }

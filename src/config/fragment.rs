@@ -24,6 +24,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("provider.client_version", Kind::Text),
     ("provider.url_pairing", Kind::Flag),
     ("provider.secret_on_poll", Kind::Flag),
+    ("provider.heartbeat", Kind::Number),
     ("provider.ca_file", Kind::Text),
     ("state.dir", Kind::Text),
     ("vault.key_file", Kind::Text),

@@ -26,6 +26,7 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use url::Url;
 
@@ -102,6 +103,8 @@ pub struct Provider {
     pub url_pairing: bool,
     /// Send the client secret when polling for tokens too.
     pub secret_on_poll: bool,
+    /// How often the cloud hears from a quiet rig: 60 to 290 seconds; `None`: no heartbeat.
+    pub heartbeat: Option<Duration>,
     /// PEM file with certificates to trust besides the system's; absolute.
     pub ca_file: Option<PathBuf>,
 }
@@ -197,6 +200,7 @@ impl Default for Settings {
                 client_version: env!("CARGO_PKG_VERSION").into(),
                 url_pairing: true,
                 secret_on_poll: false,
+                heartbeat: Some(Duration::from_secs(120)),
                 ca_file: None,
             },
             state: State { dir: "/var/lib/rigpost".into() },

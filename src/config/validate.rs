@@ -7,7 +7,10 @@ use super::{
     sources,
 };
 use crate::domain::item::BeforePairing;
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
 use url::{Host, Url};
 
 /// Settings with a default in the place of everything that is wrong and noted.
@@ -23,6 +26,7 @@ pub(super) fn settings(merged: &Merged, roots: &Roots, problems: &mut Vec<Proble
     c.text("provider.client_version", &mut s.provider.client_version, semantic_version);
     c.flag("provider.url_pairing", &mut s.provider.url_pairing);
     c.flag("provider.secret_on_poll", &mut s.provider.secret_on_poll);
+    c.heartbeat(&mut s.provider.heartbeat);
     c.text("provider.ca_file", &mut s.provider.ca_file, |text| absolute(text).map(Some));
     c.text("state.dir", &mut s.state.dir, absolute);
     s.vault.key_file = s.state.dir.join("root.key");
@@ -91,6 +95,20 @@ impl Checker<'_> {
             Ok(n) => *into = Some(n),
             Err(_) => {
                 let reason = format!("must be between {} and {}, not {n}", i32::MIN, i32::MAX);
+                self.wrong(key, setting, setting.line, reason);
+            }
+        }
+    }
+
+    /// The cloud wants to hear from a device at most once a minute and at least once in five.
+    fn heartbeat(&mut self, into: &mut Option<Duration>) {
+        let key = "provider.heartbeat";
+        let Some(setting @ Setting { value: Value::Number(n), .. }) = self.merged.get(key) else { return };
+        match u64::try_from(*n) {
+            Ok(0) => *into = None,
+            Ok(seconds @ 60..=290) => *into = Some(Duration::from_secs(seconds)),
+            Ok(_) | Err(_) => {
+                let reason = format!("must be between 60 and 290 seconds, or 0 for none, not {n}");
                 self.wrong(key, setting, setting.line, reason);
             }
         }

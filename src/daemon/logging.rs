@@ -1,13 +1,25 @@
 //! Where log lines go: to the journal with their fields when systemd started us, else as text to standard error.
+//!
+//! # Decisions
+//! - `JOURNAL_STREAM` decides, as `systemd.exec(5)` describes: it is set exactly when standard error is the journal.
+//! - A level, and no filter language: the matching of filters by regular expressions would cost the daemon half a MiB.
+//! - No spans, and so no `Registry`: its room for spans that nobody opens is 32 kB of memory and as much of code. The
+//!   filter lets events through only, so that a span in some library is off and never looked up.
 use crate::config::Level;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{
+    Event, Metadata, Subscriber,
+    level_filters::LevelFilter,
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{
+    filter::filter_fn,
+    fmt,
+    layer::SubscriberExt,
+    registry::{Extensions, ExtensionsMut, LookupSpan, SpanData},
+    util::SubscriberInitExt,
+};
 
 /// Installs the subscriber; a second call in one process changes nothing.
-///
-/// # Decisions
-/// - `JOURNAL_STREAM` decides, as `systemd.exec(5)` describes: it is set exactly when standard error is the journal.
-/// - A level, and no filter language: the matching of filters by regular expressions would cost the daemon half a MiB.
 pub fn start(level: Level) {
     let level = match level {
         Level::Error => LevelFilter::ERROR,
@@ -16,21 +28,74 @@ pub fn start(level: Level) {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    let ours = tracing_subscriber::filter::filter_fn(|meta| meta.target().starts_with("rigpost"));
-    let registry = tracing_subscriber::registry();
+    let ours = filter_fn(move |meta| {
+        meta.is_event() && *meta.level() <= level && meta.target().starts_with("rigpost")
+    });
+    let events = EventsOnly.with(ours.with_max_level_hint(level));
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
     let done = match journal {
         Some(journal) => {
             let journal = journal.with_field_prefix(None).with_syslog_identifier("rigpostd".to_owned());
-            registry.with(journal.with_filter(ours).with_filter(level)).try_init()
+            events.with(journal).try_init()
         }
         None => {
             let text =
                 fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false).without_time();
-            registry.with(text.with_filter(ours).with_filter(level)).try_init()
+            events.with(text).try_init()
         }
     };
     if done.is_err() {
         tracing::debug!("logging was set up before");
+    }
+}
+
+/// What the layers stand on: knows of no span.
+struct EventsOnly;
+
+impl Subscriber for EventsOnly {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, _: &Event<'_>) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+impl LookupSpan<'_> for EventsOnly {
+    type Data = Never;
+
+    fn span_data(&self, _: &Id) -> Option<Never> {
+        None
+    }
+}
+
+enum Never {}
+
+impl SpanData<'_> for Never {
+    fn id(&self) -> Id {
+        match *self {}
+    }
+
+    fn metadata(&self) -> &'static Metadata<'static> {
+        match *self {}
+    }
+
+    fn parent(&self) -> Option<&Id> {
+        match *self {}
+    }
+
+    fn extensions(&self) -> Extensions<'_> {
+        match *self {}
+    }
+
+    fn extensions_mut(&self) -> ExtensionsMut<'_> {
+        match *self {}
     }
 }

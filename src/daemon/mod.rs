@@ -21,8 +21,9 @@ use crate::{
     },
     http::Http,
     link::{DEPTH, Desk, ToKeeper, ToQueue},
+    network::Network,
     provider::{FrameIo, Provider},
-    tasks::{Door, Found, Keeper, Ping, Scout, Strongroom, Uploader, UploaderSettings},
+    tasks::{Door, Found, Keeper, Parts, Ping, Scout, Strongroom, Uploader, UploaderSettings},
     vault::KeySource,
 };
 use notify::Notify;
@@ -37,7 +38,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 pub use logging::start as start_logging;
 pub use memory::seclude;
@@ -63,7 +64,7 @@ pub enum Fatal {
     System(#[from] std::io::Error),
 }
 
-struct Parts {
+struct Wired {
     desk: Desk,
     keeper: Keeper<Http>,
     uploader: Uploader<Http>,
@@ -81,7 +82,7 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     info!(version = VERSION, "starting");
-    let Parts { desk, keeper, uploader, scout, mut rig, queue, transport } =
+    let Wired { desk, keeper, uploader, scout, mut rig, queue, transport } =
         wire(&settings, client_id, &clock)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -93,6 +94,14 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
     tasks.spawn(async move {
         uploader.run(uploader_stop).await;
         "uploader"
+    });
+    let (watched, watching_clock, network_stop) = (desk.clone(), clock.clone(), stop.clone());
+    tasks.spawn(async move {
+        tokio::select! {
+            () = network_stop.cancelled() => {}
+            () = watch_network(&watched, &watching_clock) => {}
+        }
+        "network"
     });
     let bus = tokio::select! {
         bus = come_up(&settings, &desk, &clock, &mut rig) => Some(bus?),
@@ -145,6 +154,26 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
     }
 }
 
+/// Tells the tasks when a network has come up. Never returns: where this can't be known, their own timers are near
+/// enough.
+async fn watch_network(desk: &Desk, clock: &Clock) {
+    let outcome: std::io::Result<()> = async {
+        let mut network = Network::listen()?;
+        loop {
+            network.came_up(clock).await?;
+            debug!("a network came up: what waits for one is tried now");
+            // A task that has ended has ended the daemon.
+            let _ = desk.keeper.send(ToKeeper::NetworkUp).await;
+            let _ = desk.queue.send(ToQueue::NetworkUp).await;
+        }
+    }
+    .await;
+    if let Err(e) = outcome {
+        warn!("the network can't be watched, so what waits for it is tried at its own time: {e}");
+    }
+    std::future::pending().await
+}
+
 /// Connects, waits for the first snapshot, and owns the name.
 async fn come_up(
     settings: &Settings,
@@ -164,7 +193,7 @@ async fn come_up(
     Ok(bus)
 }
 
-fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result<Parts, Fatal> {
+fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result<Wired, Fatal> {
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
     let provider = match settings.provider.kind {
         ProviderKind::Frameio => Provider::FrameIo(FrameIo {
@@ -188,16 +217,6 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
     let (access_out, access) = watch::channel(None);
     let (news, _) = broadcast::channel(DEPTH * 4);
     let floor = WallTime(option_env!("RIGPOST_BUILD_EPOCH").and_then(|t| t.parse().ok()).unwrap_or(0));
-    let keeper = Keeper::new(
-        Rig::new(seed, floor),
-        provider.clone(),
-        transport.clone(),
-        room.clone(),
-        clock.clone(),
-        keeper_inbox,
-        rig_out,
-        access_out,
-    );
     let door = Arc::new(door(settings, floor));
     let scout = (!door.sources.is_empty()).then(|| {
         let (ping, pings) = mpsc::channel(1);
@@ -205,12 +224,18 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
         let scout = Scout::new(door.clone(), max_items, room, clock.clone(), to_queue, queue.clone(), pings);
         (scout, ping)
     });
+    let parts = Parts { provider, transport: transport.clone(), room, clock: clock.clone() };
+    let machine = Rig::new(seed, floor, settings.provider.heartbeat);
+    let keeper = Keeper::new(parts.clone(), machine, keeper_inbox, rig_out, access_out);
+    let Parts { provider, room, .. } = parts;
     let uploader = Uploader::new(
         UploaderSettings {
             media_dirs: settings.queue.media_dirs.clone(),
             door: door.clone(),
             max_items: settings.queue.max_items,
             parallel_parts: settings.queue.parallel_parts,
+            settle: door.settle,
+            clock_floor: floor,
         },
         provider,
         transport.clone(),
@@ -224,7 +249,7 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
         seed ^ 3,
     );
     let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
-    Ok(Parts { desk, keeper, uploader, scout, rig, queue, transport })
+    Ok(Wired { desk, keeper, uploader, scout, rig, queue, transport })
 }
 
 fn door(settings: &Settings, earliest: WallTime) -> Door {

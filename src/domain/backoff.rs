@@ -6,6 +6,10 @@ pub fn doubled(base: Duration, attempt: u32, cap: Duration) -> Duration {
     base.saturating_mul(2u32.saturating_pow(attempt.min(30))).min(cap)
 }
 
+/// Doublings that are kept when a network comes up: the first waits after it are short again, but longer than networks
+/// that flap do it.
+pub const KEPT_DOUBLINGS: u32 = 2;
+
 /// A stream of numbers for jitter: not secret, not repeated between rigs when seeded from the system's randomness.
 ///
 /// # Decisions

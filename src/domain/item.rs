@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
 };
+use xxhash_rust::xxh64::Xxh64;
 
 /// Given by the store, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -209,7 +210,7 @@ pub fn file_digest(parts: &[u64]) -> u64 {
     match parts {
         [one] => *one,
         many => {
-            let mut hash = xxhash_rust::xxh64::Xxh64::new(0);
+            let mut hash = Xxh64::new(0);
             many.iter().for_each(|part| hash.update(&part.to_be_bytes()));
             hash.digest()
         }

@@ -6,6 +6,8 @@
 //! # Decisions
 //! - Each boot has at most one true offset, written down once its wall clock or the provider's `Date` could be trusted:
 //!   wall time at boot. With it every moment of that boot gets its right date, also one that was stamped 1970.
+//! - The provider's `Date` goes before the rig's own clock, from which a person or a saved file may have been read; but
+//!   any clock that can be right goes before none. A second or two of difference is the way's, and is not written.
 //! - What is not known is said as the least that is certain, never as a guess: a clip of an earlier boot is at least as
 //!   old as this boot.
 use crate::domain::time::{Now, WallTime};
@@ -44,6 +46,47 @@ pub fn age(
     let now_wall = now_boot.map(|b| b.wall(now)).or_else(|| set(now.wall.0));
     let by_wall = then_wall.zip(now_wall).and_then(|(then, now)| u64::try_from(now.checked_sub(then)?).ok());
     by_wall.map_or(least, |age| Duration::from_secs(age).max(least))
+}
+
+/// When this boot's entry is to be written. One write at a time; one that failed is tried at the next look.
+#[derive(Debug, Default)]
+pub struct Entry {
+    on_disk: Option<BootWall>,
+    on_its_way: Option<BootWall>,
+}
+
+/// Two answers' dates differ by the seconds they are cut to and the time they were under way.
+const TOLERANCE_S: u64 = 2;
+
+impl Entry {
+    /// The daemon has started in a boot that has an entry.
+    pub fn found(&mut self, on_disk: BootWall) {
+        self.on_disk = Some(on_disk);
+    }
+
+    /// The entry is there: what a clock of unknown worth says at a start is no reason to replace it.
+    pub fn is_found(&self) -> bool {
+        self.on_disk.is_some()
+    }
+
+    /// What to write, if this is news.
+    #[must_use]
+    pub fn look(&mut self, truth: BootWall) -> Option<BootWall> {
+        let near = |known: BootWall| known.0.abs_diff(truth.0) <= TOLERANCE_S;
+        if self.on_its_way.is_some() || self.on_disk.is_some_and(near) {
+            return None;
+        }
+        self.on_its_way = Some(truth);
+        Some(truth)
+    }
+
+    /// The answer to that; true when it is on disk.
+    pub fn written(&mut self, ok: bool) {
+        let written = self.on_its_way.take();
+        if ok {
+            self.on_disk = written;
+        }
+    }
 }
 
 fn secs(d: Duration) -> i64 {

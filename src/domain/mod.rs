@@ -2,6 +2,9 @@
 pub mod backoff;
 pub mod class;
 pub mod command;
+pub mod dispatch;
+pub mod etag;
+pub mod heartbeat;
 pub mod item;
 pub mod ledger;
 pub mod oauth;

@@ -170,4 +170,25 @@ pub struct DeviceInfo {
     pub authorized_by: String,
     /// Unix seconds at which the project ends the authorization.
     pub authorization_expires: Option<i64>,
+    /// How the project sees this rig now. Never on disk: it is asked for at every start.
+    pub status: DeviceStatus,
+}
+
+impl DeviceInfo {
+    /// What goes to disk is the same.
+    pub fn same_on_disk(&self, other: &DeviceInfo) -> bool {
+        *self == DeviceInfo { status: self.status, ..other.clone() }
+    }
+}
+
+/// How the project sees a device (Frame.io: `status`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceStatus {
+    /// Heard from, or a word that this version does not know: nothing stands in the way.
+    #[default]
+    Online,
+    /// Not heard from for five minutes.
+    Offline,
+    /// Somebody has paused it: what it records meanwhile is never to be uploaded.
+    Paused,
 }

@@ -17,6 +17,7 @@
 //!   Renewals are tried for ever.
 //! - A time limit does not cut off a poll in flight: its answer may be the grant. A cancel does, and a grant that comes
 //!   all the same is handed out to be revoked.
+mod hurry;
 mod stored;
 
 pub use stored::{CodeOnOffer, Running, TimeLimit};
@@ -111,8 +112,19 @@ enum State {
 
 #[derive(Debug)]
 enum Poll {
-    At(BootTime),
+    /// Not before `soonest`, whatever happens: the provider's interval.
+    At {
+        at: BootTime,
+        soonest: BootTime,
+    },
     InFlight(Seq),
+}
+
+impl Poll {
+    fn after(wait: Duration, now: Now) -> Poll {
+        let at = now.boot + wait + POLL_SLACK;
+        Poll::At { at, soonest: at }
+    }
 }
 
 /// All pairings of one rig, at most one at a time.
@@ -169,7 +181,7 @@ impl Pairing {
     /// When [`Event::Timer`] is next worth sending.
     pub fn deadline(&self) -> Option<BootTime> {
         let own = match &self.state {
-            State::RequestLater { at, .. } | State::Waiting { poll: Poll::At(at), .. } => Some(*at),
+            State::RequestLater { at, .. } | State::Waiting { poll: Poll::At { at, .. }, .. } => Some(*at),
             // The answer will come, or the request's own time-out will. A limit waits for the answer to a poll.
             State::Waiting { poll: Poll::InFlight(_), .. } => return None,
             State::Idle | State::Requesting { .. } | State::Saving { .. } => None,
@@ -243,7 +255,7 @@ impl Pairing {
         };
         let interval = code.auth.interval;
         // When the last poll was is not known: wait a whole interval.
-        let poll = Poll::At(now.boot + interval + POLL_SLACK);
+        let poll = Poll::after(interval, now);
         self.state = State::Waiting { code, interval, troubles: 0, poll };
         actions.push(Action::CodeReady);
         actions
@@ -316,7 +328,7 @@ impl Pairing {
             return self.finish(Outcome::Storage(why));
         }
         let (code, interval) = (code.clone(), code.auth.interval);
-        let poll = Poll::At(now.boot + interval + POLL_SLACK);
+        let poll = Poll::after(interval, now);
         self.state = State::Waiting { code, interval, troubles: 0, poll };
         self.first = None;
         vec![Action::CodeReady]
@@ -337,19 +349,20 @@ impl Pairing {
             Err(TokenError::AuthorizationPending) => {
                 *troubles = 0;
                 self.trouble = None;
-                *poll = Poll::At(soonest);
+                *poll = Poll::after(*interval, now);
             }
             Err(TokenError::SlowDown) => {
                 *interval = interval.saturating_add(SLOW_DOWN);
                 self.trouble = None;
-                *poll = Poll::At(now.boot + *interval + POLL_SLACK);
+                *poll = Poll::after(*interval, now);
             }
             Err(TokenError::Transient(t)) => {
                 *troubles = troubles.saturating_add(1);
                 self.trouble = Some(t.cause);
                 let wait = doubled(*interval, *troubles, MAX_WAIT).max(t.retry_after.unwrap_or_default());
                 // A code that has run out is not left on the screen for the rest of a long wait.
-                *poll = Poll::At((now.boot + wait + POLL_SLACK).min(expires_at).max(soonest));
+                let at = (now.boot + wait + POLL_SLACK).min(expires_at).max(soonest);
+                *poll = Poll::At { at, soonest };
             }
             Err(e @ (TokenError::ClientRejected | TokenError::Unauthorized | TokenError::Rejected(_))) => {
                 return self.finish(Outcome::Failed(e));
@@ -371,8 +384,8 @@ impl Pairing {
                 let attempt = *attempt;
                 self.request(attempt)
             }
-            State::Waiting { code, poll: poll @ Poll::At(_), .. } => {
-                if !matches!(poll, Poll::At(at) if now.boot >= *at) {
+            State::Waiting { code, poll: poll @ Poll::At { .. }, .. } => {
+                if !matches!(poll, Poll::At { at, .. } if now.boot >= *at) {
                     return vec![];
                 }
                 let seq = self.seq.step();

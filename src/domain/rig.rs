@@ -7,6 +7,8 @@
 //! - One machine over the three, and not three tasks with channels: a grant, an unpairing and a lost secret concern all
 //!   of them at once, and here every order of events can be tested as a table.
 mod event;
+mod pairing;
+mod presence;
 mod screen;
 
 pub use event::{Action, CommandId, Disk, Event, Loaded};
@@ -14,14 +16,16 @@ pub use event::{Action, CommandId, Disk, Event, Loaded};
 use crate::domain::{
     backoff::Jitter,
     command::{Refusal, RigCommand},
-    oauth::{AccessToken, Cause, DeviceInfo, RefreshToken, TokenError},
-    pairing::{self, Outcome, Pairing},
+    heartbeat::Heartbeat,
+    ledger,
+    oauth::{AccessToken, Cause, DeviceInfo, RefreshToken},
+    pairing::{self as pair, Pairing},
     time::{BootTime, Now, WallTime},
     token::{self, TokenLife},
     view::{Protection, Reason},
-    whoami::{self, Whoami},
+    whoami::Whoami,
 };
-use screen::{reason_of, refusal_of, refusal_of_cause};
+use screen::refusal_of_cause;
 use std::time::Duration;
 
 /// The machine.
@@ -35,6 +39,7 @@ pub struct Rig {
     pairing: Pairing,
     life: TokenLife,
     whoami: Whoami,
+    heartbeat: Heartbeat,
     device: Option<DeviceInfo>,
     refreshed_at: Option<WallTime>,
     access_expires_at: Option<BootTime>,
@@ -45,6 +50,11 @@ pub struct Rig {
     server_date: Option<(i64, BootTime)>,
     /// A wall clock before this can't be right.
     clock_floor: WallTime,
+    /// This boot's line in the ledger.
+    boot: ledger::Entry,
+    /// The last time that waits were cut short because the way may be open again; may lie ahead.
+    hurried: Option<BootTime>,
+    jitter: Jitter,
     /// A grant whose tokens have never been on disk.
     grant_unsaved: bool,
     /// Start, since when.
@@ -62,8 +72,9 @@ pub struct Rig {
 const START_PATIENCE: Duration = Duration::from_secs(22);
 
 impl Rig {
-    /// Before the store is read: everything is unavailable. `seed` spreads retries between rigs.
-    pub fn new(seed: u64, clock_floor: WallTime) -> Rig {
+    /// Before the store is read: everything is unavailable. `seed` spreads retries between rigs. `heartbeat`: how often
+    /// the provider hears from a quiet rig, 60 to 290 seconds; `None`: only when there is something else to say.
+    pub fn new(seed: u64, clock_floor: WallTime, heartbeat: Option<Duration>) -> Rig {
         Rig {
             usable: false,
             unusable_because: String::new(),
@@ -73,6 +84,7 @@ impl Rig {
             pairing: Pairing::new(Jitter::new(seed)),
             life: TokenLife::new(Jitter::new(seed ^ 1)),
             whoami: Whoami::new(Jitter::new(seed ^ 2)),
+            heartbeat: Heartbeat::new(heartbeat, Jitter::new(seed ^ 4)),
             device: None,
             refreshed_at: None,
             access_expires_at: None,
@@ -80,6 +92,9 @@ impl Rig {
             online: false,
             server_date: None,
             clock_floor,
+            boot: ledger::Entry::default(),
+            hurried: None,
+            jitter: Jitter::new(seed ^ 5),
             grant_unsaved: false,
             waiting_for_code: Vec::new(),
             waiting_for_calm: Vec::new(),
@@ -94,8 +109,9 @@ impl Rig {
         let calm = self.erasing == 0;
         let life = self.life.deadline().filter(|_| calm);
         let whoami = self.whoami.deadline().filter(|_| calm);
+        let heartbeat = self.heartbeat.deadline().filter(|_| self.may_beat());
         let caller = self.waiting_for_code.first().map(|(_, since)| *since + START_PATIENCE);
-        [self.pairing.deadline(), life, whoami, caller].into_iter().flatten().min()
+        [self.pairing.deadline(), life, whoami, heartbeat, caller].into_iter().flatten().min()
     }
 
     /// A pairing is going on: the next question to the provider comes soon.
@@ -122,14 +138,14 @@ impl Rig {
             Event::Command(id, command) => self.command(id, command, now, &mut out),
             Event::Code(seq, answer) => {
                 self.note(&answer);
-                self.pair(pairing::Event::Code(seq, answer), now, &mut out);
+                self.pair(pair::Event::Code(seq, answer), now, &mut out);
             }
             Event::CodeSaved(seq, disk) => {
-                self.pair(pairing::Event::Saved(seq, disk.refusal()), now, &mut out);
+                self.pair(pair::Event::Saved(seq, disk.refusal()), now, &mut out);
             }
             Event::Polled(seq, answer) => {
                 self.note(&answer);
-                self.pair(pairing::Event::Polled(seq, answer), now, &mut out);
+                self.pair(pair::Event::Polled(seq, answer), now, &mut out);
             }
             Event::Marked(seq, disk) => self.live(token::Event::Marked(seq, disk.ok()), now, &mut out),
             Event::Refreshed(seq, answer) => {
@@ -141,13 +157,18 @@ impl Rig {
             }
             Event::Identified(seq, answer) => {
                 self.note(&answer);
-                let actions = self.whoami.answered(seq, answer, now);
-                self.identify(actions, now, &mut out);
+                self.identified(seq, answer, now, &mut out);
             }
             Event::DeviceSaved(seq, disk) => {
                 let actions = self.whoami.saved(seq, disk.ok(), now);
                 self.identify(actions, now, &mut out);
             }
+            Event::Beaten(seq, answer) => {
+                self.note(&answer);
+                let actions = self.heartbeat.answered(seq, answer, now);
+                self.beat(actions, now, &mut out);
+            }
+            Event::BootNoted(disk) => self.boot.written(disk.ok()),
             Event::SecretSaved(id, disk, client_id, reloaded) => {
                 if disk.ok() {
                     self.client_id = client_id;
@@ -164,11 +185,21 @@ impl Rig {
             Event::Unreached(cause) => self.note_trouble(cause),
             Event::Accepted(used) => {
                 self.online = true;
-                self.live(token::Event::Accepted(used), now, &mut out);
+                self.accepted(used, now, &mut out);
             }
             // Nothing is kept by the wall clock; the new view shows what it means.
-            Event::ClockStepped => {}
-            Event::ServerDate(date) => self.server_date = Some((date, now.boot)),
+            Event::ClockStepped => {
+                self.note_boot(now, &mut out);
+                self.hurry(|cause| cause == Cause::Clock, now);
+            }
+            Event::ServerDate(date) => {
+                self.server_date = Some((date, now.boot));
+                self.note_boot(now, &mut out);
+            }
+            // Another network has another log-in page, or none.
+            Event::NetworkUp => {
+                self.hurry(|cause| matches!(cause, Cause::Network | Cause::CaptivePortal), now);
+            }
             Event::Timer => self.timer(now, &mut out),
         }
         self.after_calm(&mut out);
@@ -176,11 +207,15 @@ impl Rig {
     }
 
     fn timer(&mut self, now: Now, out: &mut Vec<Action>) {
-        self.pair(pairing::Event::Timer, now, out);
+        self.pair(pair::Event::Timer, now, out);
         if self.erasing == 0 {
             self.live(token::Event::Timer, now, out);
             let actions = self.whoami.timer(self.life.access_token(), now);
             self.identify(actions, now, out);
+        }
+        if self.may_beat() {
+            let actions = self.heartbeat.timer(self.life.access_token(), now);
+            self.beat(actions, now, out);
         }
         // Those who joined a pairing that goes on without them.
         let cause = self.pairing.trouble().unwrap_or(Cause::Network);
@@ -200,6 +235,11 @@ impl Rig {
         self.device = loaded.device;
         self.refreshed_at = loaded.refreshed_at;
         self.grant_unsaved = false;
+        match loaded.boot_wall {
+            Some(wall) => self.boot.found(wall),
+            None if self.boot.is_found() => {}
+            None => self.note_boot(now, out),
+        }
         self.live(token::Event::Erased, now, out);
         if let Some(ending) = loaded.ended {
             self.live(token::Event::Ended(ending, loaded.tokens.map(|(t, _)| t)), now, out);
@@ -211,7 +251,7 @@ impl Rig {
             && self.provisioned
             && !self.life.granted()
         {
-            self.pair(pairing::Event::Resume(running), now, out);
+            self.pair(pair::Event::Resume(running), now, out);
         }
     }
 
@@ -228,13 +268,13 @@ impl Rig {
             RigCommand::Start { limit } => {
                 self.waiting_for_code.push((id, now.boot));
                 self.last = (Reason::None, String::new());
-                self.pair(pairing::Event::Start { limit }, now, out);
+                self.pair(pair::Event::Start { limit }, now, out);
                 if self.pairing.code().is_some() {
                     self.answer_waiting(&Ok(()), out);
                 }
             }
             RigCommand::Cancel => {
-                self.pair(pairing::Event::Cancel, now, out);
+                self.pair(pair::Event::Cancel, now, out);
                 out.push(Action::Reply(id, Ok(())));
             }
             RigCommand::Unpair | RigCommand::Forget | RigCommand::Provision(_) if self.pairing.active() => {
@@ -263,6 +303,7 @@ impl Rig {
         self.revoke_after = self.life.revocable().cloned();
         // An answer that comes now must not be written behind the erasure.
         self.whoami.stop();
+        self.heartbeat.stop();
         for (id, forget) in std::mem::take(&mut self.waiting_for_calm) {
             self.erasing += 1;
             out.push(if forget { Action::Forget(id) } else { Action::EraseTokens(id) });
@@ -274,6 +315,7 @@ impl Rig {
         if disk.ok() {
             self.live(token::Event::Erased, now, out);
             self.whoami.stop();
+            self.heartbeat.stop();
             self.device = None;
             self.refreshed_at = None;
             self.access_expires_at = None;
@@ -305,58 +347,6 @@ impl Rig {
         self.live(token::Event::NewSecret, now, out);
     }
 
-    fn pair(&mut self, event: pairing::Event, now: Now, out: &mut Vec<Action>) {
-        for action in self.pairing.on(event, now) {
-            match action {
-                pairing::Action::RequestCode(seq) => out.push(Action::RequestCode(seq)),
-                pairing::Action::SaveCode(seq, code, limit) => {
-                    out.push(Action::SaveCode(seq, code, limit));
-                }
-                pairing::Action::SaveLimit(limit) => out.push(Action::SaveLimit(limit)),
-                pairing::Action::Poll(seq, code) => out.push(Action::Poll(seq, code)),
-                pairing::Action::CodeReady => self.answer_waiting(&Ok(()), out),
-                pairing::Action::Grant(tokens) => {
-                    // What is known is of the grant before: its project must not get what this one may send.
-                    self.device = None;
-                    self.grant_unsaved = true;
-                    self.live(token::Event::Granted(tokens), now, out);
-                }
-                // Only while there is no other grant, which the revocation might take along.
-                pairing::Action::Discard(tokens) if !self.life.granted() && !self.pairing.active() => {
-                    out.extend(tokens.refresh_token.map(Action::Revoke));
-                }
-                pairing::Action::Discard(_) => {}
-                pairing::Action::Finish(outcome) => self.finished(outcome, out),
-            }
-        }
-    }
-
-    fn finished(&mut self, outcome: Outcome, out: &mut Vec<Action>) {
-        if outcome != Outcome::Granted {
-            out.push(Action::ErasePairing);
-        }
-        let (answer, last) = match outcome {
-            Outcome::Granted => (Ok(()), Reason::None),
-            Outcome::Denied => (Err(Refusal::Denied), Reason::Denied),
-            Outcome::Expired => (Err(Refusal::Expired), Reason::Expired),
-            Outcome::Cancelled => (Err(Refusal::Cancelled), Reason::None),
-            Outcome::Storage(ref why) => (Err(why.clone()), Reason::Storage),
-            Outcome::Failed(ref e) => (Err(refusal_of(e)), reason_of(e)),
-        };
-        self.last = match outcome {
-            Outcome::Failed(e) => (last, e.to_string()),
-            Outcome::Storage(why) => (last, why.to_string()),
-            Outcome::Granted | Outcome::Denied | Outcome::Expired | Outcome::Cancelled => {
-                (last, String::new())
-            }
-        };
-        self.answer_waiting(&answer, out);
-    }
-
-    fn answer_waiting(&mut self, answer: &Result<(), Refusal>, out: &mut Vec<Action>) {
-        out.extend(self.waiting_for_code.drain(..).map(|(id, _)| Action::Reply(id, answer.clone())));
-    }
-
     fn live(&mut self, event: token::Event, now: Now, out: &mut Vec<Action>) {
         for action in self.life.on(event, now) {
             match action {
@@ -369,27 +359,17 @@ impl Rig {
                     self.refreshed_at = self.life.tokens().map(|t| t.obtained.wall);
                     self.last = (Reason::None, String::new());
                     if let Some(token) = self.life.access_token().cloned() {
-                        let actions = self.whoami.ask(token);
+                        let actions = self.whoami.ask(token.clone());
                         self.identify(actions, now, out);
+                        self.heard(&token, now, out);
                     }
                 }
                 token::Action::End(ending) => {
                     self.whoami.stop();
+                    self.heartbeat.stop();
                     self.access_expires_at = None;
                     out.push(Action::EndGrant(ending));
                 }
-            }
-        }
-    }
-
-    fn identify(&mut self, actions: Vec<whoami::Action>, now: Now, out: &mut Vec<Action>) {
-        for action in actions {
-            match action {
-                whoami::Action::Ask(seq, token) => out.push(Action::Identify(seq, token)),
-                whoami::Action::Save(seq, info) => out.push(Action::SaveDevice(seq, info)),
-                whoami::Action::Known(info) => self.device = Some(info),
-                whoami::Action::Unauthorized(token) => self.live(token::Event::Unauthorized(token), now, out),
-                whoami::Action::Accepted(token) => self.live(token::Event::Accepted(token), now, out),
             }
         }
     }
@@ -399,21 +379,6 @@ impl Rig {
             Some(age) => now.boot + t.expires_in.saturating_sub(age),
             None => now.boot,
         });
-    }
-
-    /// Every answer tells whether the provider itself is there.
-    fn note<T>(&mut self, answer: &Result<T, TokenError>) {
-        match answer {
-            Err(TokenError::Transient(t)) => self.note_trouble(t.cause),
-            Ok(_) | Err(_) => self.online = true,
-        }
-    }
-
-    fn note_trouble(&mut self, cause: Cause) {
-        self.online = match cause {
-            Cause::Network | Cause::CaptivePortal | Cause::Clock => false,
-            Cause::Provider | Cause::RateLimited => true,
-        };
     }
 }
 

@@ -29,7 +29,7 @@ mod event;
 pub use event::{Action, Ending, Event, Trouble};
 
 use crate::domain::{
-    backoff::{Jitter, doubled},
+    backoff::{Jitter, KEPT_DOUBLINGS, doubled},
     oauth::{AccessToken, Cause, RefreshToken, TokenError, TokenResponse, TokenSet},
     seq::Seq,
     time::{BootTime, Now},
@@ -159,6 +159,25 @@ impl TokenLife {
     /// What stands in the way of the refresh that is due.
     pub fn trouble(&self) -> Option<Trouble> {
         self.trouble
+    }
+
+    /// Some troubles may be over: a refresh that waits because of one of those is tried at `at`.
+    pub fn hurry(&mut self, at: BootTime, over: impl Fn(Cause) -> bool) {
+        let over = matches!(self.trouble, Some(Trouble::Exchange(cause)) if over(cause));
+        match &mut self.state {
+            State::RefreshLater { at: due, attempt, .. } if over => {
+                (*due, *attempt) = ((*due).min(at), (*attempt).min(KEPT_DOUBLINGS));
+            }
+            // On the old way still, as far as we know.
+            State::Refreshing { attempt, .. } => *attempt = (*attempt).min(KEPT_DOUBLINGS),
+            State::None
+            | State::Saving { .. }
+            | State::SaveLater { .. }
+            | State::Valid { .. }
+            | State::Marking { .. }
+            | State::RefreshLater { .. }
+            | State::Ended { .. } => {}
+        }
     }
 
     /// When [`Event::Timer`] is next worth sending.

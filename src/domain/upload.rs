@@ -10,10 +10,15 @@
 //! # Decisions
 //! - Nothing is sent for an asset that is not on disk, and a part counts only once that is on disk: whatever is killed,
 //!   what remains is sent again and nothing else.
+//! - A part leaves only when the queue gives this turn a slot ([`Event::Slot`]): several clips share the line, and which
+//!   of them goes next is not one clip's business.
 //! - Trouble ends this turn and not the item: the queue decides when and whether this or another goes next. Trouble of
 //!   the way (`Later`) is told from trouble of the clip (`Aside`), so that one bad clip never blocks the others.
+//! - A storage that has had enough of a URL may close before it has read anything, and its answer may be lost. Such
+//!   early cuts of an asset that has some age, with nothing going through in between, count as a dead URL; those of a
+//!   young one as a bad line, because a new asset would throw the finished parts away.
 use crate::domain::{
-    item::{Asset, ItemId},
+    item::{Asset, ItemId, PartDigest},
     oauth::{Cause, Trouble},
     secret::Secret,
     seq::Seq,
@@ -33,6 +38,8 @@ pub struct AssetRequest {
     pub size: u64,
     /// How long ago the clip was made, at the moment of asking.
     pub offset: Duration,
+    /// Which camera or recorder behind this rig made it (contract §5.6); 0 where there is only one.
+    pub channel: u8,
 }
 
 /// What creating an asset can end in besides success.
@@ -44,7 +51,10 @@ pub enum CreateError {
     RecordedWhilePaused,
     /// This clip will not be taken; others may. One sentence.
     Refused(String),
-    /// Not now and not by itself: a person has to act in the project. Other clips may go. One sentence.
+    /// This clip will not be taken as things are; others may. One sentence.
+    Conflict(String),
+    /// The project takes this clip, and maybe any, only after a person has acted there: permission, plan, the project
+    /// itself. One sentence.
     Forbidden(String),
     /// Try again later.
     Transient(Trouble),
@@ -55,12 +65,27 @@ pub enum CreateError {
 pub enum PartError {
     /// The URL will not work again: a new asset is needed. One sentence.
     UrlDead(String),
+    /// The storage does not accept the URL, and does not say that its time is over. One sentence.
+    UrlRefused(String),
     /// The storage refuses this part for a reason of its own. One sentence.
     Refused(String),
     /// The file is not what was queued. A word and one sentence.
     File(&'static str, String),
+    /// What arrived is not what was read. One sentence.
+    Damaged(String),
+    /// The connection ended without an answer before much of the part had left.
+    CutEarly(Trouble),
     /// Try again later.
     Transient(Trouble),
+}
+
+/// What is known of a part that arrived.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Confirmed {
+    /// As the storage wrote it.
+    pub etag: String,
+    /// Of the bytes that were read for it.
+    pub digest: Option<PartDigest>,
 }
 
 /// The URLs of an asset work for a day from its creation; not begun in the last minutes of it.
@@ -69,6 +94,8 @@ pub const URL_LIFE: Duration = Duration::from_secs(24 * 3600 - 600);
 const PART_TRIES: u32 = 3;
 /// Assets whose URLs died at once, in one turn, before it is given up.
 const ASSET_TRIES: u32 = 2;
+/// Keys that sign URLs have been seen to live for an hour; before that a cut is a bad line.
+const URL_SUSPECT: Duration = Duration::from_secs(3600);
 
 /// How a turn ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +108,8 @@ pub enum Ending {
     Later(Reason, String, Option<Duration>),
     /// Back to the queue: this clip is in trouble, and others are not. One sentence.
     Aside(String),
+    /// The same, and the others may meet the same. One sentence.
+    Forbidden(String),
     /// A new access token is needed first.
     Unauthorized,
     /// A person, or the daemon's stop, took the turn away.
@@ -94,8 +123,10 @@ pub enum Event {
     Created(Seq, Result<(String, Vec<Secret>), CreateError>),
     /// The answer to [`Action::Record`] and [`Action::Forget`]; true when it is on disk.
     Recorded(Seq, bool),
-    /// The answer to [`Action::Send`]: the ETag.
-    Sent(u32, Result<String, PartError>),
+    /// One more part may be in flight. Changes nothing unless [`Upload::ready`].
+    Slot,
+    /// The answer to [`Action::Send`].
+    Sent(u32, Result<Confirmed, PartError>),
     /// The answer to [`Action::RecordPart`]; true when it is on disk.
     PartRecorded(u32, bool),
     /// End the turn after what is in flight.
@@ -114,7 +145,7 @@ pub enum Action {
     /// Send this part.
     Send(u32),
     /// Write down, synced, that this part is confirmed.
-    RecordPart(u32, String),
+    RecordPart(u32, Confirmed),
     /// The turn is over.
     Finish(Ending),
 }
@@ -142,7 +173,6 @@ pub struct Upload {
     /// Which.
     pub id: ItemId,
     size: u64,
-    parallel: usize,
     state: State,
     seq: Seq,
     asset: Option<Asset>,
@@ -151,23 +181,18 @@ pub struct Upload {
     unrecorded: BTreeSet<u32>,
     tries: std::collections::BTreeMap<u32, u32>,
     assets_tried: u32,
+    /// Early cuts since something went through.
+    early_cuts: u32,
     winding: Option<Winding>,
 }
 
 impl Upload {
-    /// Begins a turn with what the store holds. `parallel`: parts in flight at once, at least 1.
+    /// Begins a turn with what the store holds.
     #[must_use]
-    pub fn begin(
-        id: ItemId,
-        size: u64,
-        asset: Option<Asset>,
-        parallel: usize,
-        now: Now,
-    ) -> (Upload, Vec<Action>) {
+    pub fn begin(id: ItemId, size: u64, asset: Option<Asset>, now: Now) -> (Upload, Vec<Action>) {
         let mut upload = Upload {
             id,
             size,
-            parallel: parallel.max(1),
             state: State::Finished,
             seq: Seq::default(),
             asset: None,
@@ -176,6 +201,7 @@ impl Upload {
             unrecorded: BTreeSet::new(),
             tries: std::collections::BTreeMap::new(),
             assets_tried: 0,
+            early_cuts: 0,
             winding: None,
         };
         let fresh = |a: &Asset| now.age_of(a.created).is_some_and(|age| age < URL_LIFE);
@@ -192,6 +218,22 @@ impl Upload {
         self.state == State::Finished
     }
 
+    /// Would use a slot now.
+    pub fn ready(&self) -> bool {
+        self.state == State::Sending && self.winding.is_none() && !self.todo.is_empty()
+    }
+
+    /// Parts that are on their way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Its asset is not there yet, so that it will want slots soon.
+    pub fn preparing(&self) -> bool {
+        matches!(self.state, State::Creating(_) | State::Recording(..) | State::Forgetting(_))
+            && self.winding.is_none()
+    }
+
     /// The URL and the byte range of a part.
     pub fn part(&self, n: u32) -> Option<(&Secret, u64, u64)> {
         let asset = self.asset.as_ref()?;
@@ -205,7 +247,8 @@ impl Upload {
         match event {
             Event::Created(seq, answer) if self.state == State::Creating(seq) => self.created(answer, now),
             Event::Recorded(seq, ok) => self.recorded(seq, ok),
-            Event::Sent(n, answer) => self.sent(n, answer),
+            Event::Slot => self.slot(),
+            Event::Sent(n, answer) => self.sent(n, answer, now),
             Event::PartRecorded(n, ok) => self.part_recorded(n, ok),
             Event::Stop => self.wind_down(Winding::End(Ending::Stopped)),
             Event::Created(..) => vec![],
@@ -243,8 +286,9 @@ impl Upload {
                     "the clip was made while the device was paused in the project".to_owned(),
                 ),
                 CreateError::Refused(why) => Ending::Failed("refused", why),
-                CreateError::Forbidden(why) => Ending::Aside(why),
-                CreateError::Transient(t) => later(t),
+                CreateError::Conflict(why) => Ending::Aside(why),
+                CreateError::Forbidden(why) => Ending::Forbidden(why),
+                CreateError::Transient(t) => Ending::from(t),
             },
         }
     }
@@ -284,66 +328,91 @@ impl Upload {
         self.asset = Some(asset);
         self.tries.clear();
         self.state = State::Sending;
-        self.next_parts()
+        self.settle()
     }
 
-    fn next_parts(&mut self) -> Vec<Action> {
-        let mut out = Vec::new();
-        while self.winding.is_none() && self.in_flight.len() < self.parallel {
-            let Some(n) = self.todo.pop_first() else { break };
-            self.in_flight.insert(n);
-            out.push(Action::Send(n));
+    fn slot(&mut self) -> Vec<Action> {
+        if !self.ready() {
+            return vec![];
         }
-        if self.in_flight.is_empty() && self.unrecorded.is_empty() {
-            match self.winding.take() {
-                Some(Winding::Anew) => out.extend(self.forget()),
-                Some(Winding::End(ending)) => out.extend(self.finish(ending)),
-                None => out.extend(self.finish(Ending::Done)),
-            }
-        }
-        out
+        let next = self.todo.pop_first();
+        self.in_flight.extend(next);
+        next.map(Action::Send).into_iter().collect()
     }
 
-    fn sent(&mut self, n: u32, answer: Result<String, PartError>) -> Vec<Action> {
+    /// Ends, or begins anew, once nothing is in flight and nothing is left to send.
+    fn settle(&mut self) -> Vec<Action> {
+        let calm = self.in_flight.is_empty() && self.unrecorded.is_empty();
+        if !calm || (self.winding.is_none() && !self.todo.is_empty()) {
+            return vec![];
+        }
+        match self.winding.take() {
+            Some(Winding::Anew) => self.forget(),
+            Some(Winding::End(ending)) => self.finish(ending),
+            None => self.finish(Ending::Done),
+        }
+    }
+
+    fn sent(&mut self, n: u32, answer: Result<Confirmed, PartError>, now: Now) -> Vec<Action> {
         if self.state != State::Sending || !self.in_flight.remove(&n) {
             return vec![];
         }
         match answer {
-            Ok(etag) => {
+            Ok(confirmed) => {
+                self.early_cuts = 0;
                 self.unrecorded.insert(n);
-                let mut out = vec![Action::RecordPart(n, etag)];
-                out.extend(self.next_parts());
-                out
+                vec![Action::RecordPart(n, confirmed)]
             }
             Err(PartError::Transient(t)) => {
-                let tries = self.tries.entry(n).or_default();
-                *tries += 1;
                 // A reset in the middle is worth another try at once; no way to the provider, or its wish for a pause,
                 // is not.
-                let again = *tries < PART_TRIES
-                    && t.cause != Cause::CaptivePortal
-                    && t.maybe_applied
-                    && t.retry_after.is_none();
-                if again && self.winding.is_none() {
-                    self.todo.insert(n);
-                    return self.next_parts();
-                }
-                self.wind_down(Winding::End(later(t)))
+                let worth = t.cause != Cause::CaptivePortal && t.maybe_applied && t.retry_after.is_none();
+                self.again(n, worth, Ending::from(t))
             }
-            Err(PartError::UrlDead(why)) => {
-                // Several parts of one asset may find it dead.
-                if self.winding == Some(Winding::Anew) {
-                    return self.next_parts();
+            Err(PartError::CutEarly(t)) => {
+                self.early_cuts += 1;
+                let created = self.asset.as_ref().and_then(|a| now.age_of(a.created));
+                if self.early_cuts >= PART_TRIES && created.is_none_or(|age| age >= URL_SUSPECT) {
+                    return self.url_dead(t.why);
                 }
-                self.assets_tried += 1;
-                if self.assets_tried >= ASSET_TRIES {
-                    return self.wind_down(Winding::End(Ending::Aside(why)));
-                }
-                self.wind_down(Winding::Anew)
+                self.again(n, true, Ending::from(t))
             }
+            Err(PartError::Damaged(why)) => self.again(n, true, Ending::Aside(why)),
+            Err(PartError::UrlDead(why)) => self.url_dead(why),
+            // Storages have been seen to refuse a good signature once; a second time it is the URL.
+            Err(PartError::UrlRefused(_)) if !self.tries.contains_key(&n) && self.winding.is_none() => {
+                self.tries.insert(n, 1);
+                self.todo.insert(n);
+                vec![]
+            }
+            Err(PartError::UrlRefused(why)) => self.url_dead(why),
             Err(PartError::Refused(why)) => self.wind_down(Winding::End(Ending::Aside(why))),
             Err(PartError::File(word, why)) => self.wind_down(Winding::End(Ending::Failed(word, why))),
         }
+    }
+
+    /// Part `n` once more, where that is worth it and was not done often enough; else the end.
+    fn again(&mut self, n: u32, worth: bool, ending: Ending) -> Vec<Action> {
+        let tries = self.tries.entry(n).or_default();
+        *tries += 1;
+        if worth && *tries < PART_TRIES && self.winding.is_none() {
+            self.todo.insert(n);
+            return vec![];
+        }
+        self.wind_down(Winding::End(ending))
+    }
+
+    fn url_dead(&mut self, why: String) -> Vec<Action> {
+        // Several parts of one asset may find it dead.
+        if self.winding == Some(Winding::Anew) {
+            return self.settle();
+        }
+        self.assets_tried += 1;
+        self.early_cuts = 0;
+        if self.assets_tried >= ASSET_TRIES {
+            return self.wind_down(Winding::End(Ending::Aside(why)));
+        }
+        self.wind_down(Winding::Anew)
     }
 
     fn part_recorded(&mut self, n: u32, ok: bool) -> Vec<Action> {
@@ -353,7 +422,7 @@ impl Upload {
         if !ok {
             return self.wind_down(Winding::End(storage()));
         }
-        self.next_parts()
+        self.settle()
     }
 
     /// Lets what is in flight end first. What a person wants, and what is wrong with the file, go before the rest.
@@ -366,7 +435,7 @@ impl Upload {
             self.winding = Some(to);
         }
         match self.state {
-            State::Sending => self.next_parts(),
+            State::Sending => self.settle(),
             // What comes back from these is written down first: an asset must not be made twice.
             State::Creating(_) | State::Recording(..) | State::Forgetting(_) | State::Finished => vec![],
         }
@@ -397,14 +466,16 @@ fn storage() -> Ending {
     Ending::Later(Reason::Storage, String::new(), None)
 }
 
-fn later(t: Trouble) -> Ending {
-    let reason = match t.cause {
-        Cause::Network => Reason::Network,
-        Cause::CaptivePortal => Reason::CaptivePortal,
-        Cause::Clock => Reason::Clock,
-        Cause::Provider | Cause::RateLimited => Reason::Provider,
-    };
-    Ending::Later(reason, t.why, t.retry_after)
+impl From<Trouble> for Ending {
+    fn from(t: Trouble) -> Ending {
+        let reason = match t.cause {
+            Cause::Network => Reason::Network,
+            Cause::CaptivePortal => Reason::CaptivePortal,
+            Cause::Clock => Reason::Clock,
+            Cause::Provider | Cause::RateLimited => Reason::Provider,
+        };
+        Ending::Later(reason, t.why, t.retry_after)
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the screen may know: the mirror of the D-Bus contract, without a bus.
 use crate::domain::{
     item::{Counters, ItemId, ItemState},
-    oauth::{DeviceInfo, UserCode, VerificationUriComplete},
+    oauth::{DeviceInfo, DeviceStatus, UserCode, VerificationUriComplete},
     time::{BootTime, WallTime},
 };
 
@@ -141,6 +141,12 @@ impl RigView {
             protection: Protection::None,
         }
     }
+
+    /// Somebody has paused this rig in the project that it is paired with.
+    pub fn is_paused_in_project(&self) -> bool {
+        let status = self.device.as_ref().map(|d| d.status);
+        self.state == State::Paired && status == Some(DeviceStatus::Paused)
+    }
 }
 
 /// One item that is being sent.
@@ -192,9 +198,10 @@ pub struct ItemNews {
     pub sent: u64,
 }
 
-/// `Device.SafeToPowerOff`.
+/// `Device.SafeToPowerOff`: nothing would be lost (a clip being recorded, tokens that are not on disk), nothing ended (a
+/// refresh whose answer nobody hears), and nothing is to be sent again (parts in flight). What waits is on disk.
 pub fn safe_to_power_off(rig: &RigView, queue: &QueueView) -> bool {
-    !rig.tokens_at_risk && queue.current.is_empty()
+    !queue.recording && !rig.tokens_at_risk && queue.current.is_empty()
 }
 
 /// `Device.Blockers`: why nothing moves, most important first.
@@ -231,15 +238,28 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
             all.push((reason.as_str(), sentence(reason, &detail)));
         }
     }
-    if queue.paused && queue.counters.files_left > 0 {
+    if rig.is_paused_in_project() {
+        let sentence = "Somebody has paused this rig in the project: nothing new is sent, and what is recorded meanwhile \
+                        never will be. It goes on when they resume it there.";
+        all.push(("device-paused", sentence.to_owned()));
+    }
+    let waiting = queue.counters.files_left > 0;
+    if queue.recording && waiting {
+        all.push(("recording", "The camera is recording. Sending goes on when it stops.".to_owned()));
+    }
+    if queue.paused && waiting {
         all.push(("queue-paused", "Sending is paused. Resume it when you want it to go on.".to_owned()));
     }
     if queue.counters.held > 0 {
-        let clips = match queue.counters.held {
-            1 => "1 clip belongs".to_owned(),
-            n => format!("{n} clips belong"),
+        let sentence = match queue.counters.held {
+            1 => {
+                "1 clip is of another project, or older than the pairing. Release it or cancel it.".to_owned()
+            }
+            n => format!(
+                "{n} clips are of another project, or older than the pairing. Release or cancel them."
+            ),
         };
-        all.push(("held", format!("{clips} to another project than the one that is paired.")));
+        all.push(("held", sentence));
     }
     all
 }
@@ -259,6 +279,7 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
         State::NeedsPairing => "needs pairing".to_owned(),
         State::SecretUnavailable => "the rig's secrets can't be read".to_owned(),
     };
+    let held = if rig.is_paused_in_project() { ", paused in the project" } else { "" };
     let reason = match rig.reason.as_str() {
         "none" => String::new(),
         word => format!(" ({word})"),
@@ -267,14 +288,18 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
     let files = match c.files_left {
         0 => "nothing left to send".to_owned(),
         n => {
-            let (word, paused) =
-                (if n == 1 { "file" } else { "files" }, if queue.paused { ", paused" } else { "" });
-            format!("{n} {word} left, {}{paused}", bytes(c.bytes_left))
+            let word = if n == 1 { "file" } else { "files" };
+            let why = match (queue.paused, queue.recording) {
+                (true, _) => ", paused",
+                (false, true) => ", waiting while the camera records",
+                (false, false) => "",
+            };
+            format!("{n} {word} left, {}{why}", bytes(c.bytes_left))
         }
     };
     let more = [(c.held, "held"), (c.failed, "failed")];
     let more: String = more.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!(", {n} {word}")).collect();
-    format!("{state}{reason}, {files}{more}")
+    format!("{state}{held}{reason}, {files}{more}")
 }
 
 /// A size for people, as disks and clouds print it: powers of 1000.

@@ -1,8 +1,11 @@
-//! Asking the provider, after every grant and refresh, who we are to it and which project we serve.
+//! Asking the provider, after every grant and refresh and now and then, who we are to it and which project we serve.
 //!
 //! Uploads wait for the first answer: a clip is bound to the project's id, and never goes anywhere else.
+//!
+//! # Decisions
+//! - An answer that says what is on disk already is not written again: it comes every few minutes, and cards wear out.
 use crate::domain::{
-    backoff::{Jitter, doubled},
+    backoff::{Jitter, KEPT_DOUBLINGS, doubled},
     oauth::{AccessToken, Cause, DeviceInfo, TokenError},
     seq::Seq,
     time::{BootTime, Now},
@@ -59,6 +62,12 @@ impl Whoami {
         vec![Action::Ask(seq, token)]
     }
 
+    /// Somebody may have paused the rig, or renamed its project: ask, unless that is under way or backing off.
+    #[must_use]
+    pub fn look(&mut self, token: &AccessToken) -> Vec<Action> {
+        if self.state == State::Idle { self.ask(token.clone()) } else { vec![] }
+    }
+
     /// There is no grant any more.
     pub fn stop(&mut self) {
         self.state = State::Idle;
@@ -94,15 +103,26 @@ impl Whoami {
         vec![Action::Ask(seq, token.clone())]
     }
 
-    /// The answer to [`Action::Ask`].
+    /// The answer to [`Action::Ask`]. `known`: what is on disk.
     #[must_use]
-    pub fn answered(&mut self, seq: Seq, answer: Result<DeviceInfo, TokenError>, now: Now) -> Vec<Action> {
+    pub fn answered(
+        &mut self,
+        seq: Seq,
+        answer: Result<DeviceInfo, TokenError>,
+        known: Option<&DeviceInfo>,
+        now: Now,
+    ) -> Vec<Action> {
         let State::InFlight { seq: s, token, attempt } = &self.state else { return vec![] };
         if *s != seq {
             return vec![];
         }
         let (token, attempt) = (token.clone(), *attempt);
         match answer {
+            Ok(info) if known.is_some_and(|known| known.same_on_disk(&info)) => {
+                self.trouble = None;
+                self.state = State::Idle;
+                vec![Action::Accepted(token), Action::Known(info)]
+            }
             Ok(info) => {
                 self.trouble = self.trouble.filter(|t| *t == Trouble::Storage);
                 self.state = State::Saving { seq, info: info.clone(), attempt };
@@ -148,6 +168,19 @@ impl Whoami {
         self.trouble = None;
         self.state = State::Idle;
         vec![Action::Known(info)]
+    }
+
+    /// Some troubles may be over: a question that waits because of one of those is asked at `at`.
+    pub fn hurry(&mut self, at: BootTime, over: impl Fn(Cause) -> bool) {
+        let over = matches!(self.trouble, Some(Trouble::Exchange(cause)) if over(cause));
+        match &mut self.state {
+            State::Due { at: due, attempt } if over => {
+                (*due, *attempt) = ((*due).min(at), (*attempt).min(KEPT_DOUBLINGS));
+            }
+            // On the old way still, as far as we know.
+            State::InFlight { attempt, .. } => *attempt = (*attempt).min(KEPT_DOUBLINGS),
+            State::Idle | State::Due { .. } | State::Saving { .. } => {}
+        }
     }
 
     fn later(&mut self, attempt: u32, at_least: Duration, now: Now) -> Vec<Action> {

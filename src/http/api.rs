@@ -108,6 +108,8 @@ pub(super) async fn send(client: Client, request: Request) -> Result<Response, T
         builder = builder.bearer_auth(token.expose());
     }
     builder = match request.body {
+        // Some proxies refuse a POST that does not say how long it is.
+        Body::Empty if request.post => builder.header(header::CONTENT_LENGTH, 0),
         Body::Empty => builder,
         Body::Multipart(fields) => {
             let form = multipart::Form::new();

@@ -1,8 +1,8 @@
 //! The way out: everything that speaks HTTP, and nothing else does.
 //!
 //! # Decisions
-//! - Two clients over the same TLS. reqwest asks the API ([`api`]): few small requests, where comfort counts. Parts of
-//!   files go out by hyper on sockets of our own ([`upload`]): they need options, timers and an eye on the socket that
+//! - Two clients over the same TLS. reqwest asks the API: few small requests, where comfort counts. Parts of
+//!   files go out by hyper on sockets of our own: they need options, timers and an eye on the socket that
 //!   reqwest has no place for.
 //! - Both are built when needed and dropped when idle: reading the system's certificates costs more than all the rest of
 //!   a start, and keeping them half a megabyte for a request every few hours.

@@ -8,7 +8,7 @@ mod part;
 mod walk;
 
 pub use pacer::Pacer;
-pub use part::{Checks, PartBody, PartDigest, PartWatch};
+pub use part::{Checks, PartBody, PartWatch};
 pub use walk::{Step, Visitor, Walk, glance};
 
 use crate::domain::{

@@ -5,10 +5,11 @@
 //!   which doubles the processor time of an upload.
 //! - The read buffers are used again once the connection has let go of them, so a part of any size costs two.
 //! - Hashed here because here the bytes are warm, and these are the bytes that leave: a hash of the file could be of
-//!   other ones. `md-5` is from the family of our SHA-2; `twox-hash` is tested against the reference and needs nothing.
+//!   other ones. `md-5` is from the family of our SHA-2, `xxhash-rust` the crate that the domain fingerprints with.
 //! - MD5 is a storage's checksum, not a protection: S3 names a part by it. It costs more than the rest of sending over
 //!   plain TCP, so it is done only where the storage's names are known to be of that kind.
 use super::Pacer;
+use crate::domain::item::PartDigest;
 use bytes::Bytes;
 use http_body::Frame;
 use md5::{Digest, Md5};
@@ -17,7 +18,6 @@ use std::{
     fmt,
     fs::File,
     future::Future,
-    hash::Hasher,
     io,
     pin::Pin,
     sync::{
@@ -26,7 +26,7 @@ use std::{
     },
     task::{Context, Poll, ready},
 };
-use twox_hash::XxHash64;
+use xxhash_rust::xxh64::Xxh64;
 
 const READ: usize = 64 * 1024;
 
@@ -57,15 +57,6 @@ impl PartWatch {
     }
 }
 
-/// What the bytes of a part come down to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartDigest {
-    /// Where it was asked for: [`Checks::md5`].
-    pub md5: Option<[u8; 16]>,
-    /// Seed 0.
-    pub xxh64: u64,
-}
-
 /// Which checksums are worth their time. xxHash always is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checks {
@@ -86,7 +77,7 @@ pub struct PartBody {
     /// Read and hashed, but not handed on yet.
     unsent: Bytes,
     md5: Option<Md5>,
-    xxh64: XxHash64,
+    xxh64: Xxh64,
     /// Buffers that the connection may still be using.
     lent: [Option<Bytes>; 2],
     waiting: Option<Pin<Box<dyn Future<Output = usize> + Send>>>,
@@ -114,7 +105,7 @@ impl PartBody {
             unread: len,
             unsent: Bytes::new(),
             md5: checks.md5.then(Md5::new),
-            xxh64: XxHash64::with_seed(0),
+            xxh64: Xxh64::new(0),
             lent: [None, None],
             waiting: None,
         }
@@ -159,10 +150,10 @@ impl PartBody {
         if let Some(md5) = &mut self.md5 {
             md5.update(&buffer);
         }
-        self.xxh64.write(&buffer);
+        self.xxh64.update(&buffer);
         if self.unread == 0 {
             let md5 = self.md5.take().map(|md5| md5.finalize().into());
-            self.watch.set_digest(Some(PartDigest { md5, xxh64: self.xxh64.finish() }));
+            self.watch.set_digest(Some(PartDigest { md5, xxh64: self.xxh64.digest() }));
         }
         self.unsent = Bytes::from(buffer);
         self.lend(self.unsent.clone());
@@ -237,6 +228,7 @@ mod tests {
     use crate::clock::Clock;
     use http_body_util::BodyExt;
     use std::os::unix::fs::FileExt;
+    use xxhash_rust::xxh64::xxh64;
 
     fn file(len: usize) -> (Arc<File>, Vec<u8>) {
         let bytes: Vec<u8> = (0..len).map(|i| (i * 31 % 251) as u8).collect();
@@ -268,7 +260,7 @@ mod tests {
             assert!(got == wanted, "{from}+{len}");
             let digest = watch.digest().unwrap();
             assert_eq!(digest.md5, Some(Md5::digest(wanted).into()), "{from}+{len}");
-            assert_eq!(digest.xxh64, XxHash64::oneshot(0, wanted), "{from}+{len}");
+            assert_eq!(digest.xxh64, xxh64(wanted, 0), "{from}+{len}");
             assert_eq!(watch.sent.load(Relaxed), len);
         }
     }
@@ -320,7 +312,7 @@ mod tests {
         let again = body.again();
         assert_eq!(watch.sent.load(Relaxed), 0);
         assert!(again.collect().await.unwrap().to_bytes() == bytes[10..150_010]);
-        assert_eq!(watch.digest().unwrap().xxh64, XxHash64::oneshot(0, &bytes[10..150_010]));
+        assert_eq!(watch.digest().unwrap().xxh64, xxh64(&bytes[10..150_010], 0));
     }
 
     #[tokio::test]

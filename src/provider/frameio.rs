@@ -5,12 +5,14 @@
 //! - Every auth request gets a connection of its own. Only code requests need it (a second one on a reused connection
 //!   is answered `slow_down`), but the others are so rare that an idle connection would only wake the board.
 //! - `humantime` for the one date in an answer: a time zone database is nothing that the daemon needs.
+//! - The API's own heartbeat, and not its websocket: that wants to be spoken to every quarter of a minute, which no idle
+//!   board should have to, and what it would bring sooner, a pause, is asked for with the beats.
 //! - The secret is left out of polls, as in every example of the guide; the API reference marks it as required, so the
 //!   configuration can turn it on.
 use crate::domain::{
     oauth::{
-        AccessToken, Cause, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken, TokenError,
-        TokenResponse, UserCode, VerificationUriComplete,
+        AccessToken, Cause, DeviceAuthorization, DeviceCode, DeviceInfo, DeviceStatus, RefreshToken,
+        TokenError, TokenResponse, UserCode, VerificationUriComplete,
     },
     secret::Secret,
     upload::{AssetRequest, CreateError, PartError},
@@ -78,6 +80,8 @@ struct MeAnswer {
     project_id: Option<String>,
     project: Option<Project>,
     authorization: Option<Authorization>,
+    /// Read apart, like a token's life: an odd one must not hide the project.
+    status: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -218,16 +222,32 @@ impl FrameIo {
             project_name: short(&project.name.unwrap_or_default()),
             authorized_by: short(&creator.and_then(|c| c.name).unwrap_or_default()),
             authorization_expires: expires.as_ref().and_then(moment),
+            status: match a.status.as_ref().and_then(serde_json::Value::as_str) {
+                Some("paused") => DeviceStatus::Paused,
+                Some("offline") => DeviceStatus::Offline,
+                Some(_) | None => DeviceStatus::Online,
+            },
         })
     }
 
+    pub(super) fn heartbeat_request(&self, token: &AccessToken) -> Request {
+        Request { post: true, ..self.api("heartbeat", "/v2/devices/heartbeat", token, None) }
+    }
+
+    pub(super) fn read_heartbeat(&self, response: &Response) -> Result<(), TokenError> {
+        expect_success(response)
+    }
+
     pub(super) fn create_asset_request(&self, token: &AccessToken, asset: &AssetRequest) -> Request {
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "name": asset.name,
             "filetype": asset.filetype,
             "filesize": asset.size,
             "offset": asset.offset.as_secs(),
         });
+        if asset.channel != 0 {
+            body["channel"] = asset.channel.into();
+        }
         let json = Zeroizing::new(body.to_string().into_bytes());
         self.api("asset creation", "/v2/devices/assets", token, Some(json))
     }
@@ -267,9 +287,11 @@ impl FrameIo {
         let is_s3 = code.is_some();
         match response.status {
             200..=299 if !response.is_html() => Ok(()),
-            // Expired, signed for something else, or with keys that have run out: this URL will not work again.
-            403 | 404 if is_s3 => Err(PartError::UrlDead(named())),
-            400 if code == Some("ExpiredToken") => Err(PartError::UrlDead(named())),
+            // Its time is over, or that of the keys that signed it, or there is nothing to put it to any more.
+            403 if is_s3 && body.contains("expired") => Err(PartError::UrlDead(named())),
+            404 if is_s3 => Err(PartError::UrlDead(named())),
+            400 | 403 if code == Some("ExpiredToken") => Err(PartError::UrlDead(named())),
+            403 if is_s3 => Err(PartError::UrlRefused(named())),
             // The storage's own no; these three only ask for patience.
             400..=499
                 if is_s3 && !matches!(code, Some("RequestTimeout" | "SlowDown" | "TooManyRequests")) =>
@@ -357,10 +379,10 @@ fn refused_asset(d: &Detailed) -> CreateError {
             CreateError::RecordedWhilePaused
         }
         400 | 422 => CreateError::Refused(d.to_string()),
-        // The plan's limit: no clip will be taken before a person has acted.
-        402 => CreateError::Transient(trouble(Cause::Provider, d.to_string(), None)),
-        // Permission, something gone, another conflict: maybe this clip's own, and a person has to act.
-        _ => CreateError::Forbidden(d.to_string()),
+        // The plan's limit, permission, the project gone: no clip will be taken before a person has acted.
+        402..=404 => CreateError::Forbidden(d.to_string()),
+        // Maybe this clip's own.
+        _ => CreateError::Conflict(d.to_string()),
     }
 }
 

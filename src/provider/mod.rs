@@ -99,6 +99,20 @@ impl Provider {
         }
     }
 
+    /// The rig is there.
+    pub fn heartbeat_request(&self, token: &AccessToken) -> Request {
+        match self {
+            Provider::FrameIo(p) => p.heartbeat_request(token),
+        }
+    }
+
+    /// The answer to that.
+    pub fn read_heartbeat(&self, response: &Response) -> Result<(), TokenError> {
+        match self {
+            Provider::FrameIo(p) => p.read_heartbeat(response),
+        }
+    }
+
     /// Ask for an asset to put a clip in.
     pub fn create_asset_request(&self, token: &AccessToken, asset: &AssetRequest) -> Request {
         match self {

@@ -129,12 +129,15 @@ fn api_calls_carry_the_access_token_and_the_version() {
         filetype: "video/quicktime".to_owned(),
         size: 21_136_250,
         offset: Duration::from_millis(10_999),
+        channel: 0,
     };
     assert_eq!(
         told(&provider().create_asset_request(&token, &asset)),
         "POST https://api.frame.io/v2/devices/assets\nx-client-version: 1.4.2\nauthorization: Bearer at\n\
          {\"filesize\":21136250,\"filetype\":\"video/quicktime\",\"name\":\"A001 \\\"one\\\".mov\",\"offset\":10}"
     );
+    let second = provider().create_asset_request(&token, &AssetRequest { channel: 2, ..asset });
+    assert!(told(&second).contains("\"channel\":2"));
     let headers = provider().part_headers("video/quicktime");
     assert_eq!(
         headers,
@@ -145,8 +148,13 @@ fn api_calls_carry_the_access_token_and_the_version() {
 #[test]
 fn every_request_has_a_connection_of_its_own_and_no_secret_in_its_url_or_its_debug_text() {
     let (p, c) = (provider(), client());
-    let asset =
-        AssetRequest { name: String::new(), filetype: String::new(), size: 1, offset: Duration::ZERO };
+    let asset = AssetRequest {
+        name: String::new(),
+        filetype: String::new(),
+        size: 1,
+        offset: Duration::ZERO,
+        channel: 0,
+    };
     for request in [
         p.device_authorization_request(&c),
         p.device_token_request(&c, &DeviceCode(Secret::new("s3cret"))),
@@ -420,6 +428,7 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
         project_name: "Testbed".to_owned(),
         authorized_by: "Harry Potter".to_owned(),
         authorization_expires: None,
+        status: crate::domain::oauth::DeviceStatus::Online,
     };
     assert_eq!(provider().read_identity(&json(200, body)), Ok(expected));
     let read = |body: &str| provider().read_identity(&json(200, body));
@@ -434,6 +443,17 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
     assert_eq!(ends(r#""2026-09-01T00:00:00.000000Z""#), Some(1_788_220_800));
     assert_eq!(ends("1788220800"), Some(1_788_220_800));
     assert_eq!(ends(r#""soon""#), None);
+    let status = |word: &str| read(&format!(r#"{{"project_id":"p","status":{word}}}"#)).unwrap().status;
+    for (word, expected) in [
+        (r#""online""#, crate::domain::oauth::DeviceStatus::Online),
+        (r#""offline""#, crate::domain::oauth::DeviceStatus::Offline),
+        (r#""paused""#, crate::domain::oauth::DeviceStatus::Paused),
+        (r#""resting""#, crate::domain::oauth::DeviceStatus::Online),
+        ("null", crate::domain::oauth::DeviceStatus::Online),
+        ("7", crate::domain::oauth::DeviceStatus::Online),
+    ] {
+        assert_eq!(status(word), expected, "{word}");
+    }
     let long = format!(r#"{{"project_id":"{}"}}"#, "p".repeat(300));
     for bad in ["{}", r#"{"project_id":""}"#, r#"{"project_id":null}"#, r#"{"project_id":"a\nb"}"#, &long] {
         assert!(read(bad).is_err_and(|e| cause(&e) == Some(Cause::Provider)), "{bad}");
@@ -512,16 +532,17 @@ fn each_refusal_of_an_asset_follows_the_retry_table() {
         assert!(matches!(read(&response), CreateError::Refused(_)));
     }
     for response in [
+        detailed(402, "Payment Required", ""),
+        word(402, "plan_limit"),
         detailed(403, "Forbidden", ""),
         detailed(404, "Not Found", ""),
-        detailed(409, "Conflict", "caused by another asset"),
         word(403, "forbidden"),
     ] {
         assert!(matches!(read(&response), CreateError::Forbidden(_)), "{}", response.status);
     }
+    let conflict = detailed(409, "Conflict", "caused by another asset");
+    assert!(matches!(read(&conflict), CreateError::Conflict(_)));
     for (response, expected) in [
-        (detailed(402, "Payment Required", ""), Cause::Provider),
-        (word(402, "plan_limit"), Cause::Provider),
         (word(429, "rate_limited"), Cause::RateLimited),
         (detailed(429, "Too Many Requests", ""), Cause::RateLimited),
         (detailed(500, "Internal", ""), Cause::Provider),

@@ -8,7 +8,8 @@ use super::clock::{Clock, Moment};
 use super::event::{Event, Journal};
 use super::fault::{Fault, Faults};
 use super::model::{SimError, World};
-use super::options::{Lifetimes, SimOptions};
+use super::options::{Etags, Lifetimes, SimOptions};
+use super::s3::Bucket;
 use super::secret;
 use super::storage::Storage;
 
@@ -21,6 +22,10 @@ pub(crate) struct App {
     pub(crate) verification_base: Option<Url>,
     pub(crate) marker: String,
     pub(crate) tls: bool,
+    pub(crate) etags: Etags,
+    pub(crate) reject_early: bool,
+    /// Real storage, where upload addresses lead past this server.
+    pub(crate) bucket: Option<Bucket>,
     world: Mutex<World>,
     faults: Mutex<Faults>,
 }
@@ -37,6 +42,9 @@ impl App {
             verification_base: options.verification_base.clone(),
             marker: options.marker.clone(),
             tls: options.tls,
+            etags: options.etags,
+            reject_early: options.reject_early,
+            bucket: options.s3.as_ref().map(Bucket::new).transpose()?,
             world: Mutex::new(World::new(options)),
             faults: Mutex::new(faults),
         })
@@ -143,6 +151,28 @@ impl App {
     pub(crate) fn set_skew(&self, seconds: i64) {
         self.clock.set_skew(seconds);
         self.log(None, format!("dates shifted by {seconds} s"), self.now());
+    }
+
+    pub(crate) fn paused_before(&self, client_id: &str, from: u64, until: u64) -> Result<(), SimError> {
+        let now = self.now();
+        self.world(now).paused_before(client_id, from, until, now)?;
+        self.done(client_id, &format!("device was paused from {from} s to {until} s ago"), now);
+        Ok(())
+    }
+
+    pub(crate) fn rename_project(&self, old: &str, new: &str) -> Result<(), SimError> {
+        let now = self.now();
+        self.world(now).rename_project(old, new)?;
+        self.log(None, format!("project {old} renamed to {new}"), now);
+        Ok(())
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(seconds);
+        let now = self.now();
+        self.log(None, format!("{seconds} s have passed"), now);
+        // Whatever happens by the passing of time happens now.
+        drop(self.world(now));
     }
 
     pub(crate) fn inject(&self, fault: Fault) {

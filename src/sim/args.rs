@@ -8,24 +8,37 @@ use clap::{Parser, ValueEnum};
 
 const AFTER_HELP: &str = "\
 FAULTS
-  A fault is written ENDPOINT:KIND[=VALUE][:TIMES[:SKIP]]. TIMES is a number or `forever` (default 1); SKIP calls
-  pass unharmed first.
+  A fault is written ENDPOINT[#PART][@NAME]:KIND[=VALUE][:TIMES[:SKIP]]. TIMES is a number or
+  `forever` (default 1); SKIP calls pass unharmed first. PART (from 1) and NAME choose parts and
+  clips: part#2@A001.mov, create@A001.mov.
 
   Endpoints: device-code, token-poll, refresh, revoke, me, create, part, heartbeat, health, any
 
   Instead of an answer (nothing has happened):
     slow_down, invalid_client, bad_request, ...   400 with that error word
-    402, 403, 404, 409, 422     that status, with the cloud's detailed JSON
+    401, 402, 403, 404, 409, 422, detailed=STATUS
+                                that status, with the cloud's detailed JSON (part: XML)
     paused                      409 \"Channel Paused\"
     429[=SECONDS]               rate limited, with Retry-After
-    500, 503, ...               that status, plain text (for part: the storage's XML, also for 400, 403, 404)
-    html-404, captive-portal    an HTML page with status 404 or 200
+    500, 503, ...               that status, plain text (part: the storage's XML, also for 400)
+    bare=STATUS, html-STATUS    not the cloud's words: plain text, or an HTML page
+    captive-portal              an HTML page with status 200
+    s3=CODE                     the storage's XML: Expired (short: expired), AccessDenied,
+                                SignatureDoesNotMatch, RequestTimeTooSkewed, NoSuchUpload,
+                                RequestTimeout, BadDigest, InternalError, SlowDown,
+                                ServiceUnavailable
+    reject-early[=CODE]         the same (default Expired), said at once; then the connection is
+                                closed with the body of the part unread
     redirect                    302 to a log-in page
     stall                       never answers
     reset                       TCP reset
     reset-after=BYTES           TCP reset after that many bytes of a part
     stall-after=BYTES           reads that many bytes of a part and no more
     delay=MILLISECONDS          late, but normal
+    slow=BYTES                  reads a part at so many bytes a second
+    wrong-etag                  a byte of the part is stored wrong, and the ETag says so; the part
+                                is missing until it arrives sound
+    opaque-etag                 the ETag is no MD5
 
   After the effect (the cloud has done it, the device does not know):
     lost-answer                 the connection ends without an answer
@@ -37,6 +50,14 @@ EXAMPLES
   rigpost-sim --listen 127.0.0.1:8080 --auto-approve 3
   rigpost-sim --fault refresh:lost-answer --fault part:reset-after=65536:3
   rigpost-sim --listen 0.0.0.0:8080 --verification-base http://192.168.1.20:8080
+  AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... rigpost-sim --s3 http://127.0.0.1:9000 --s3-bucket clips
+
+REAL STORAGE
+  With --s3 the upload addresses are presigned for that server (AWS Signature Version 4, a plain
+  PUT of one object a part, below parts/ in the bucket). The simulator looks into the bucket for
+  them and puts the clip together from what lies there. It is not on the parts' way then: faults
+  of part, slow links and ETags are the server's own business. The keys come from the environment
+  variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 
   While it runs, GET /_sim/ describes the control interface.";
 
@@ -49,6 +70,15 @@ pub enum PollSecret {
     Require,
     /// Refuse polls with it
     Refuse,
+}
+
+/// What the `ETag` of a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EtagKind {
+    /// The MD5 of the bytes
+    Md5,
+    /// No MD5, as of storage that encrypts with a key service
+    Opaque,
 }
 
 /// Validity of the TLS certificate.
@@ -122,13 +152,33 @@ pub struct Args {
     #[arg(long, value_name = "RULE", value_enum, default_value = "accept")]
     pub secret_on_poll: PollSecret,
 
-    /// Answer 429 to more than five asset creations a second and device
+    /// Answer 429 to more than five asset creations a second and to a second heartbeat within a minute
     #[arg(long)]
     pub enforce_rate_limit: bool,
 
     /// Bytes per part when a device does not ask for a number of parts
     #[arg(long, value_name = "BYTES", default_value_t = 10_485_760)]
     pub chunk_size: u64,
+
+    /// What the ETag of a part is
+    #[arg(long, value_name = "KIND", value_enum, default_value = "md5")]
+    pub etags: EtagKind,
+
+    /// Hang up on refused parts without reading them, as storage may do with an expired address
+    #[arg(long)]
+    pub reject_early: bool,
+
+    /// Hand out presigned upload addresses of this S3 server; the keys come from the environment, see below
+    #[arg(long, value_name = "URL")]
+    pub s3: Option<String>,
+
+    /// The bucket for parts, made if it is not there
+    #[arg(long, value_name = "NAME", default_value = "rigpost-sim", requires = "s3")]
+    pub s3_bucket: String,
+
+    /// The region signatures name
+    #[arg(long, value_name = "REGION", default_value = "us-east-1", requires = "s3")]
+    pub s3_region: String,
 
     /// Keep finished clips here [default: a temporary directory, removed at the end]
     #[arg(long, value_name = "DIR")]

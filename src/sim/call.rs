@@ -23,6 +23,10 @@ pub(crate) struct Known {
     pub(crate) client_id: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) error: Option<String>,
+    pub(crate) asset: Option<String>,
+    pub(crate) part: Option<u64>,
+    pub(crate) size: Option<u64>,
+    pub(crate) sha256: Option<String>,
     pub(crate) detail: Option<String>,
 }
 
@@ -114,14 +118,29 @@ impl Call {
             fault: self.fault.as_ref().map(FaultKind::word),
             body_in: self.body_in.load(Ordering::Relaxed),
             body_out: self.body_out.load(Ordering::Relaxed),
+            asset: known.asset.map(clean),
+            part: known.part,
+            size: known.size,
+            sha256: known.sha256,
             detail: known.detail.map(clean),
         }
     }
 
     /// Records a stage, and stands still if it is held.
     pub(crate) async fn reach(&self, kind: EventKind) {
+        let held = self.note(kind);
+        self.stand(held).await;
+    }
+
+    /// Records a stage. The answer is for [`Call::stand`].
+    pub(crate) fn note(&self, kind: EventKind) -> Option<u64> {
         let (n, held) = self.app.journal.record(self.event(kind), self.app.now().ms);
-        if held {
+        held.then_some(n)
+    }
+
+    /// Stands still at an event that is held.
+    pub(crate) async fn stand(&self, held: Option<u64>) {
+        if let Some(n) = held {
             self.app.journal.released(n).await;
         }
     }

@@ -3,10 +3,12 @@
 //! # Decisions
 //! Lifetimes are counted on the monotonic clock from the simulator's start, so stepping the machine's wall
 //! clock does not expire tokens. The wall clock is only printed (`Date`, `X-Amz-Date`, `inserted_at`), and the
-//! skew a test asks for shifts exactly those. Tokio's pausable clock was rejected: tests of the daemon pause it
+//! skew a test asks for shifts exactly those. The other way round, [`Clock::advance`] lets time pass for everything
+//! that has a life (tokens, upload addresses, presence, pauses) and leaves the dates alone, so that a test of a day
+//! old upload is no test of a clock that is a day wrong. Tokio's pausable clock was rejected: tests of the daemon pause it
 //! at will, and a server does not stop because its client does.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 /// One reading of both clocks. The model gets it as an argument and never asks for the time itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
-    /// Milliseconds since the simulator started, monotonic.
+    /// Milliseconds since the simulator started, monotonic, with what it was moved ahead.
     pub(crate) ms: u64,
     /// What the server believes the date is, skew included.
     pub(crate) wall: Timestamp,
@@ -25,16 +27,18 @@ pub(crate) struct Moment {
 pub(crate) struct Clock {
     start: Instant,
     skew_seconds: AtomicI64,
+    ahead_ms: AtomicU64,
 }
 
 impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the simulator's own clock access")]
     pub(crate) fn start() -> Self {
-        Self { start: Instant::now(), skew_seconds: AtomicI64::new(0) }
+        Self { start: Instant::now(), skew_seconds: AtomicI64::new(0), ahead_ms: AtomicU64::new(0) }
     }
 
     pub(crate) fn now(&self) -> Moment {
         let ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = ms.saturating_add(self.ahead_ms.load(Ordering::Relaxed));
         let skew = SignedDuration::from_secs(self.skew_seconds.load(Ordering::Relaxed));
         let wall = Timestamp::now();
         Moment { ms, wall: wall.saturating_add(skew).unwrap_or(wall) }
@@ -42,6 +46,11 @@ impl Clock {
 
     pub(crate) fn set_skew(&self, seconds: i64) {
         self.skew_seconds.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Time passes: everything that has a life is this much older.
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.ahead_ms.fetch_add(seconds.saturating_mul(1000), Ordering::Relaxed);
     }
 
     pub(crate) fn skew(&self) -> i64 {

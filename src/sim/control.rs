@@ -24,24 +24,33 @@ const HELP: &str = "\
 rigpost-sim control interface. Bodies are JSON; errors are {\"error\": NAME, \"message\": SENTENCE}.
 
 GET  /_sim/state                    codes, devices, assets, faults, lifetimes, violations
+GET  /_sim/parts?asset=ID           how often each part was begun and arrived (of all assets without ID)
 GET  /_sim/log?since=N&wait=SECONDS events after number N; waits (60 s at most) for the first one
 POST /_sim/approve                  {\"user_code\": \"012345\", \"project\": \"Testbed\"}
 POST /_sim/deny                     {\"user_code\": \"012345\"}
 POST /_sim/revoke | pause | resume  {\"client_id\": \"rig-1\"}
+POST /_sim/pause-window             {\"client_id\": \"rig-1\", \"from\": 3600, \"until\": 60}  a pause of the past,
+                                    in seconds ago
+POST /_sim/rename                   {\"project\": \"Testbed\", \"to\": \"Pickups\"}  its identifier stays
 POST /_sim/move                     {\"client_id\": \"rig-1\", \"project\": \"Second Unit\"}
 POST /_sim/burn-refresh             {\"client_id\": \"rig-1\"}  as if someone else had used its refresh token
 POST /_sim/expire-access            {\"client_id\": \"rig-1\"}
 POST /_sim/end-pairing              {\"client_id\": \"rig-1\", \"seconds\": 60}
 POST /_sim/fault                    {\"spec\": \"refresh:lost-answer:1\"}  (see rigpost-sim --help), or
                                     {\"endpoint\": \"create\", \"kind\": \"raw\", \"status\": 418, \"body\": {},
-                                     \"times\": 1, \"skip\": 0}  (\"times\": null strikes for ever)
+                                     \"name\": \"A001.mov\", \"part\": null, \"times\": 1, \"skip\": 0}
+                                    (\"times\": null strikes for ever)
 DELETE /_sim/fault                  takes all faults back
 POST /_sim/lifetimes                any of code_expires_in, interval, access_expires_in, refresh_expires_in,
                                     url_expires_in (seconds)
+POST /_sim/clock                    {\"advance\": 90000}  so many seconds pass for all that has a life; dates stay
 POST /_sim/skew                     {\"seconds\": -3600}  shifts the dates the server shows
 POST /_sim/hold                     {\"n\": 12} or {\"endpoint\": \"refresh\", \"event\": \"effect\"}
 POST /_sim/release                  {}
 ";
+
+/// Seconds in an order, at most.
+const LONGEST: u64 = 1_000_000_000;
 
 type Reply = Response<Body>;
 
@@ -55,7 +64,7 @@ impl From<SimError> for Refusal {
             SimError::NoSuchCode(_) | SimError::NoSuchProject(_) | SimError::NoSuchDevice(_) => {
                 StatusCode::NOT_FOUND
             }
-            SimError::CodeExpired(_) | SimError::CodeUsed(_) => StatusCode::CONFLICT,
+            SimError::CodeExpired(_) | SimError::CodeUsed(_) | SimError::NameTaken(_) => StatusCode::CONFLICT,
         };
         Self(status, error.word(), error.to_string())
     }
@@ -71,6 +80,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/_sim", get(|| async { HELP }))
         .route("/_sim/state", get(state))
         .route("/_sim/log", get(log))
+        .route("/_sim/parts", get(parts))
         .route("/_sim/{order}", post(order).delete(take_back))
 }
 
@@ -117,6 +127,14 @@ async fn log(State(app): State<Arc<App>>, Query(query): Query<BTreeMap<String, S
     Json(app.journal.since(since)).into_response()
 }
 
+async fn parts(State(app): State<Arc<App>>, Query(query): Query<BTreeMap<String, String>>) -> Reply {
+    let mut parts = app.world(app.now()).part_views();
+    if let Some(asset) = query.get("asset") {
+        parts.retain(|part| part.asset == *asset);
+    }
+    Json(parts).into_response()
+}
+
 fn refuse(Refusal(status, name, message): Refusal) -> Reply {
     (status, Json(json!({ "error": name, "message": message }))).into_response()
 }
@@ -147,6 +165,11 @@ fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refusal> {
     body.get(name).and_then(Value::as_str).ok_or_else(|| bad(format!("{name} is missing or not a string")))
 }
 
+fn whole(body: &Value, name: &str) -> Result<u64, Refusal> {
+    let number = body.get(name).and_then(Value::as_u64).filter(|number| *number <= LONGEST);
+    number.ok_or_else(|| bad(format!("{name} is missing or no whole number of seconds up to a billion")))
+}
+
 fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
     match order {
         "approve" => app.approve(text(body, "user_code")?, text(body, "project")?)?,
@@ -157,11 +180,16 @@ fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
         "move" => app.move_device(text(body, "client_id")?, text(body, "project")?)?,
         "burn-refresh" => app.burn_refresh(text(body, "client_id")?)?,
         "expire-access" => app.expire_access(text(body, "client_id")?)?,
-        "end-pairing" => {
-            let seconds = body.get("seconds").and_then(Value::as_u64);
-            let seconds = seconds.ok_or_else(|| bad("seconds is missing or no whole number"))?;
-            app.end_pairing_in(text(body, "client_id")?, seconds)?;
+        "pause-window" => {
+            let (from, until) = (whole(body, "from")?, whole(body, "until")?);
+            if until > from {
+                return Err(bad("a pause begins before it ends: from is more seconds ago than until"));
+            }
+            app.paused_before(text(body, "client_id")?, from, until)?;
         }
+        "rename" => app.rename_project(text(body, "project")?, new_name(body)?)?,
+        "clock" => app.advance(whole(body, "advance")?),
+        "end-pairing" => app.end_pairing_in(text(body, "client_id")?, whole(body, "seconds")?)?,
         "fault" => app.inject(fault(body)?),
         "lifetimes" => lifetimes(app, body)?,
         "skew" => {
@@ -179,6 +207,12 @@ fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+fn new_name(body: &Value) -> Result<&str, Refusal> {
+    let name = text(body, "to")?.trim();
+    let fits = !name.is_empty() && name.len() <= 255 && !name.chars().any(char::is_control);
+    fits.then_some(name).ok_or_else(|| bad("to is no name for a project"))
 }
 
 fn fault(body: &Value) -> Result<Fault, Refusal> {
@@ -210,7 +244,16 @@ fn fault(body: &Value) -> Result<Fault, Refusal> {
             number.map(Some).ok_or_else(|| bad(format!("{name} is no number")))
         }
     };
-    Ok(Fault { endpoint, kind, times: count("times", 1)?, skip: count("skip", 0)?.unwrap_or(0) })
+    let part = match body.get("part") {
+        None | Some(Value::Null) => None,
+        Some(value) => Some(value.as_u64().ok_or_else(|| bad("part is no number"))?),
+    };
+    let item = match body.get("name") {
+        None | Some(Value::Null) => None,
+        Some(_) => Some(text(body, "name")?.to_owned()),
+    };
+    let (times, skip) = (count("times", 1)?, count("skip", 0)?.unwrap_or(0));
+    Ok(Fault { endpoint, part, item, kind, times, skip }.checked()?)
 }
 
 fn lifetimes(app: &App, body: &Value) -> Result<(), Refusal> {

@@ -9,6 +9,7 @@ use super::call::Call;
 use super::clock::Moment;
 use super::event::{Endpoint, EventKind};
 use super::form::{Content, Fields};
+use super::model::assets::Asset;
 use super::model::{Device, World};
 use super::reply::{Payload, Reply};
 use super::secret;
@@ -81,8 +82,8 @@ fn run(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcom
             Ok((Reply::json(me(device, now)), false))
         }
         Endpoint::Heartbeat => {
-            world.bearer(bearer(call), version, now)?;
-            Ok((Reply::new(StatusCode::NO_CONTENT, Payload::Empty), true))
+            let client_id = world.bearer(bearer(call), version, now)?;
+            heartbeat(call, &client_id, world, now)
         }
         Endpoint::Create => create(call, content, world, now),
         Endpoint::Health => Ok((Reply::json(json!({ "status": "ok" })), false)),
@@ -90,6 +91,20 @@ fn run(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcom
             Err(Reply::detailed(StatusCode::NOT_FOUND, "Not Found", "There is no such resource"))
         }
     }
+}
+
+/// More than one a minute is told to slow down where the limits are enforced, and written down everywhere.
+fn heartbeat(call: &Call, client_id: &str, world: &mut World, now: Moment) -> Outcome {
+    let (detail, too_soon) = match world.heartbeat(client_id, now) {
+        Ok(None) => ("first heartbeat".to_owned(), false),
+        Ok(Some(seconds)) => (format!("heartbeat, {seconds} s after the last"), false),
+        Err(seconds) => (format!("heartbeat too soon, {seconds} s after the last"), true),
+    };
+    call.known().detail = Some(detail);
+    if too_soon && world.rules.enforce_rate_limit {
+        return Err(Reply::rate_limited());
+    }
+    Ok((Reply::new(StatusCode::NO_CONTENT, Payload::Empty), true))
 }
 
 /// The authorization endpoints take form data only.
@@ -148,9 +163,18 @@ fn create(call: &Call, content: &Content, world: &mut World, now: Moment) -> Out
             .header("x-ratelimit-window", 1000)
             .header("x-ratelimit-remaining", left)
     };
-    let answer = world.create_asset(&client_id, &body, &call.base(), now).map_err(with_limits)?;
+    let base = call.base();
+    let address = |asset: &Asset, n: u64, marker: &str| match &call.app.bucket {
+        Some(bucket) => bucket.address(asset, n, now),
+        None => format!("{base}{}", asset.upload_path(n, marker, now)),
+    };
+    let answer = world.create_asset(&client_id, &body, address, now).map_err(with_limits)?;
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-    call.known().detail = Some(format!("asset {} {}", text("id"), text("name")));
+    let mut known = call.known();
+    known.asset = Some(text("id").to_owned());
+    known.size = answer.get("filesize").and_then(Value::as_u64);
+    known.detail = Some(format!("asset {} {}", text("id"), text("name")));
+    drop(known);
     Ok((with_limits(Reply::new(StatusCode::CREATED, Payload::Json(answer))), true))
 }
 

@@ -93,7 +93,9 @@ pub enum EventKind {
     Replied,
     /// No (whole) answer: a fault cut the connection, or the client went away.
     Cut,
-    /// A person approved, denied, forgot, paused, ... something.
+    /// The last part of an asset was there, and the parts were put together. Belongs to no call.
+    Assembled,
+    /// A person approved, denied, forgot, paused, ... something; or time has passed.
     Action,
 }
 
@@ -105,6 +107,7 @@ impl EventKind {
             Self::Effect => "effect",
             Self::Replied => "replied",
             Self::Cut => "cut",
+            Self::Assembled => "assembled",
             Self::Action => "action",
         }
     }
@@ -119,9 +122,9 @@ pub struct Event {
     pub ms: u64,
     /// Which stage this is.
     pub kind: EventKind,
-    /// Number of the TCP connection, from 1; 0 for [`EventKind::Action`].
+    /// Number of the TCP connection, from 1; 0 for what belongs to no call.
     pub connection: u64,
-    /// Number of the request on that connection, from 1; 0 for actions.
+    /// Number of the request on that connection, from 1; 0 for what belongs to no call.
     pub request: u64,
     /// HTTP method; empty for actions.
     pub method: String,
@@ -141,6 +144,15 @@ pub struct Event {
     pub body_in: u64,
     /// Answer body bytes.
     pub body_out: u64,
+    /// The asset that was created, or that a part belongs to.
+    pub asset: Option<String>,
+    /// Number of the part, from 1.
+    pub part: Option<u64>,
+    /// Bytes: of the part as announced (`received`) and as it arrived (`effect`), of the clip (`assembled`, and the
+    /// `effect` of a creation).
+    pub size: Option<u64>,
+    /// SHA-256 of what arrived, hexadecimal: of a part (`effect`) or of the whole clip (`assembled`).
+    pub sha256: Option<String>,
     /// Anything else worth reading.
     pub detail: Option<String>,
 }
@@ -163,7 +175,43 @@ impl Event {
             fault: None,
             body_in: 0,
             body_out: 0,
+            asset: None,
+            part: None,
+            size: None,
+            sha256: None,
             detail: Some(detail),
+        }
+    }
+
+    /// A part was found in a bucket that this simulator does not serve itself.
+    pub(crate) fn found(client_id: &str, asset: &str, part: u64, size: u64, sha256: &str) -> Self {
+        Self {
+            kind: EventKind::Effect,
+            endpoint: Endpoint::Part,
+            asset: Some(asset.to_owned()),
+            part: Some(part),
+            size: Some(size),
+            sha256: Some(sha256.to_owned()),
+            ..Self::action(
+                Some(client_id.to_owned()),
+                format!("asset {asset} part {part}, found in the bucket"),
+            )
+        }
+    }
+
+    /// An asset was put together; without a hash it could not be.
+    pub(crate) fn assembled(client_id: &str, asset: &str, size: u64, sha256: Option<&str>) -> Self {
+        let how = sha256.map_or_else(
+            || "could not be put together".to_owned(),
+            |sha256| format!("complete, {size} bytes, sha256 {sha256}"),
+        );
+        Self {
+            kind: EventKind::Assembled,
+            endpoint: Endpoint::Part,
+            asset: Some(asset.to_owned()),
+            size: Some(size),
+            sha256: sha256.map(str::to_owned),
+            ..Self::action(Some(client_id.to_owned()), format!("asset {asset} {how}"))
         }
     }
 }

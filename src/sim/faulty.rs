@@ -9,14 +9,12 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::clock;
 use super::event::Endpoint;
-use super::fault::FaultKind;
+use super::fault::{FaultKind, StorageError};
 use super::form::Content;
 use super::reply::{Payload, Reply};
 
 const OVERSIZED: u64 = 64 << 20;
 
-const NOT_FOUND_PAGE: &str =
-    "<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1><hr>proxy</body></html>";
 const PORTAL_PAGE: &str = "<!doctype html><html><head><title>Guest Wi-Fi</title></head><body><h1>Welcome</h1><p>Please accept the terms.</p></body></html>";
 
 /// The answer of a fault that strikes before anything happens, if one does. A fault that ends the connection
@@ -40,12 +38,15 @@ pub(crate) async fn instead(call: &Arc<Call>, content: &Content) -> Option<Reply
             Some(storage(*status))
         }
         FaultKind::Status(status) => Some(bare(*status, "text/plain", "simulated failure\n")),
-        FaultKind::Html404 => Some(bare(404, "text/html", NOT_FOUND_PAGE)),
+        FaultKind::Bare(status) => Some(bare(*status, "text/plain", "simulated failure\n")),
+        FaultKind::Html(status) => Some(bare(*status, "text/html", &proxy_page(*status))),
         FaultKind::CaptivePortal => Some(bare(200, "text/html", PORTAL_PAGE)),
         FaultKind::Redirect => {
             let reply = Reply::new(StatusCode::FOUND, Payload::Empty);
             Some(reply.header("location", "http://captive.example/login"))
         }
+        FaultKind::Storage(error) => Some(refused(*error)),
+        FaultKind::RejectEarly(error) => Some(refused(*error).header("connection", "close")),
         FaultKind::Stall | FaultKind::StallAfter(_) => std::future::pending().await,
         FaultKind::Reset | FaultKind::ResetAfter(_) => match call.cut(true).await {},
         FaultKind::ChannelPaused => Some(Reply::paused()),
@@ -55,7 +56,10 @@ pub(crate) async fn instead(call: &Arc<Call>, content: &Content) -> Option<Reply
             clock::sleep(Duration::from_millis(*ms)).await;
             None
         }
-        FaultKind::ResetMidBody
+        FaultKind::Slow(_)
+        | FaultKind::WrongEtag
+        | FaultKind::OpaqueEtag
+        | FaultKind::ResetMidBody
         | FaultKind::LostAnswer
         | FaultKind::Garbage
         | FaultKind::Oversized
@@ -97,13 +101,19 @@ pub(crate) async fn spoil(call: &Arc<Call>, mut reply: Reply) -> (Reply, bool) {
         FaultKind::OAuth(_)
         | FaultKind::RateLimited(_)
         | FaultKind::Status(_)
-        | FaultKind::Html404
+        | FaultKind::Bare(_)
+        | FaultKind::Html(_)
         | FaultKind::CaptivePortal
         | FaultKind::Redirect
+        | FaultKind::Storage(_)
+        | FaultKind::RejectEarly(_)
         | FaultKind::Stall
         | FaultKind::Reset
         | FaultKind::ResetAfter(_)
         | FaultKind::StallAfter(_)
+        | FaultKind::Slow(_)
+        | FaultKind::WrongEtag
+        | FaultKind::OpaqueEtag
         | FaultKind::ChannelPaused
         | FaultKind::Detailed(_)
         | FaultKind::Raw(..)
@@ -132,22 +142,36 @@ fn bare(status: u16, kind: &'static str, text: &str) -> Reply {
     Reply::new(status_code(status), Payload::Raw(kind, text.as_bytes().to_vec()))
 }
 
-/// The storage's way to say it.
+fn proxy_page(status: u16) -> String {
+    let status = status_code(status);
+    format!(
+        "<html><head><title>{status}</title></head><body><h1>{}</h1><hr>proxy</body></html>",
+        status.canonical_reason().unwrap_or_default()
+    )
+}
+
+/// The storage's own error, with its own status.
+fn refused(error: StorageError) -> Reply {
+    let (status, code, message) = error.answer();
+    Reply::xml(status_code(status), code, message)
+}
+
+/// The storage's way to say any status.
 fn storage(status: u16) -> Reply {
-    let (code, message) = match status {
-        400 => {
-            ("RequestTimeout", "Your socket connection to the server was not read from or written to in time")
-        }
-        403 => ("AccessDenied", "Access Denied"),
-        404 => ("NoSuchUpload", "The specified upload does not exist"),
-        503 => ("SlowDown", "Please reduce your request rate"),
-        _ => ("InternalError", "We encountered an internal error. Please try again"),
+    let error = match status {
+        400 => StorageError::RequestTimeout,
+        403 => StorageError::AccessDenied,
+        404 => StorageError::NoSuchUpload,
+        503 => StorageError::SlowDown,
+        _ => StorageError::InternalError,
     };
+    let (_, code, message) = error.answer();
     Reply::xml(status_code(status), code, message)
 }
 
 fn detailed(status: u16) -> Reply {
     let (title, detail) = match status {
+        400 => ("Bad Request", "The request is malformed"),
         401 => return Reply::unauthorized(),
         402 => ("Payment Required", "The plan's limit is exceeded"),
         403 => ("Forbidden", "You do not have access to that resource"),

@@ -30,6 +30,7 @@ mod page;
 mod parts;
 mod reply;
 pub mod run;
+mod s3;
 mod secret;
 mod server;
 mod storage;
@@ -49,11 +50,13 @@ use app::App;
 use clock::Clock;
 
 pub use event::{Endpoint, Event, EventKind, HoldPoint};
-pub use fault::{Fault, FaultKind, FaultView};
+pub use fault::{Fault, FaultKind, FaultView, StorageError};
 pub use model::assets::AssetView;
+pub use model::device::{DeviceView, PauseView};
 pub use model::pairing::CodeView;
-pub use model::{DeviceView, ProjectView, SimError};
-pub use options::{Lifetimes, SecretOnPoll, SimOptions, TlsValidity};
+pub use model::parts::PartView;
+pub use model::{ProjectView, SimError};
+pub use options::{Etags, Lifetimes, S3Options, SecretOnPoll, SimOptions, TlsValidity};
 
 /// A running simulator. It lives on the runtime it was started on; dropping it ends all connections and frees
 /// the port as soon as that runtime runs its tasks again.
@@ -61,6 +64,7 @@ pub struct Sim {
     app: Arc<App>,
     ca_pem: Option<String>,
     _server: AbortOnDropHandle<()>,
+    _collector: Option<AbortOnDropHandle<()>>,
 }
 
 impl Sim {
@@ -68,7 +72,7 @@ impl Sim {
     ///
     /// # Errors
     /// The address cannot be bound, the storage directory or log file cannot be made, or the TLS certificate
-    /// cannot be.
+    /// cannot be; the bucket of [`SimOptions::s3`] is not there and cannot be made.
     pub async fn start(options: SimOptions) -> io::Result<Self> {
         let clock = Clock::start();
         let tls =
@@ -86,8 +90,13 @@ impl Sim {
         let base = Url::parse(&format!("{scheme}://{host}:{}", address.port())).map_err(io::Error::other)?;
         let app = Arc::new(App::new(&options, clock, base)?);
         let (acceptor, ca_pem) = tls.unzip();
-        let server = tokio::spawn(server::run(listener, acceptor, Arc::clone(&app)));
-        Ok(Self { app, ca_pem, _server: AbortOnDropHandle::new(server) })
+        let mut collector = None;
+        if let Some(bucket) = &app.bucket {
+            bucket.prepare().await?;
+            collector = Some(AbortOnDropHandle::new(tokio::spawn(s3::collect(Arc::clone(&app)))));
+        }
+        let server = AbortOnDropHandle::new(tokio::spawn(server::run(listener, acceptor, Arc::clone(&app))));
+        Ok(Self { app, ca_pem, _server: server, _collector: collector })
     }
 
     /// Where the simulator is: `http://127.0.0.1:PORT` or `https://localhost:PORT`.
@@ -145,6 +154,17 @@ impl Sim {
         self.app.world(self.app.now()).asset_views()
     }
 
+    /// Every part whose sending was ever begun, by asset (oldest first) and number: how often, and what is there.
+    pub fn parts(&self) -> Vec<PartView> {
+        self.app.world(self.app.now()).part_views()
+    }
+
+    /// Those of [`Sim::parts`] whose sending was begun though they were there already. A test of resuming checks that
+    /// there are none.
+    pub fn parts_begun_again(&self) -> Vec<PartView> {
+        self.parts().into_iter().filter(|part| part.begun_again > 0).collect()
+    }
+
     /// The person forgets the device: its tokens stop working.
     ///
     /// # Errors
@@ -167,6 +187,23 @@ impl Sim {
     /// There is no such device.
     pub fn resume_device(&self, client_id: &str) -> Result<(), SimError> {
         self.app.resume(client_id)
+    }
+
+    /// Writes a pause of the past into the record: it began `from` and ended `until` seconds ago. Media made in
+    /// between is refused.
+    ///
+    /// # Errors
+    /// There is no such device.
+    pub fn record_pause(&self, client_id: &str, from: u64, until: u64) -> Result<(), SimError> {
+        self.app.paused_before(client_id, from, until)
+    }
+
+    /// Gives a project another name; its identifier, its devices and its clips stay with it.
+    ///
+    /// # Errors
+    /// There is no such project, or another has that name.
+    pub fn rename_project(&self, old: &str, new: &str) -> Result<(), SimError> {
+        self.app.rename_project(old, new)
     }
 
     /// Binds the device to another project, tokens unchanged.
@@ -215,6 +252,13 @@ impl Sim {
     /// Shifts the dates the server shows (`Date`, `X-Amz-Date`) by this many seconds.
     pub fn set_skew(&self, seconds: i64) {
         self.app.set_skew(seconds);
+    }
+
+    /// Lets this many seconds pass for everything that has a life: tokens, codes, upload addresses, presence, pauses,
+    /// rate limits. The dates the server shows stay (see [`Sim::set_skew`]), and a real storage
+    /// ([`SimOptions::s3`]) keeps its own time.
+    pub fn advance(&self, seconds: u64) {
+        self.app.advance(seconds);
     }
 
     /// Puts a fault in force.

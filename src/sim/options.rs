@@ -33,6 +33,39 @@ pub enum TlsValidity {
     NotYetValid,
 }
 
+/// What the `ETag` of a part is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Etags {
+    /// The MD5 of the bytes, in quotes.
+    #[default]
+    Md5,
+    /// Something of the same look that is no MD5, as of storage that encrypts with a key service.
+    Opaque,
+}
+
+/// Real object storage for the parts, in place of the simulator's own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct S3Options {
+    /// Where the server is, without the bucket: `http://127.0.0.1:9000`. Buckets are addressed by path.
+    pub endpoint: Url,
+    /// The bucket; it is made if it is not there.
+    pub bucket: String,
+    /// The region that signatures name.
+    pub region: String,
+    /// Who signs.
+    pub access_key: String,
+    /// What it is signed with. Not printed.
+    pub secret_key: String,
+}
+
+impl std::fmt::Debug for S3Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("S3Options");
+        shown.field("endpoint", &self.endpoint.as_str()).field("bucket", &self.bucket);
+        shown.field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
 /// How long things live. Can be changed while the simulator runs; what was handed out before keeps its life.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lifetimes {
@@ -93,8 +126,15 @@ pub struct SimOptions {
     pub auto_approve_after: Option<Duration>,
     /// Whether polls carry the secret.
     pub secret_on_poll: SecretOnPoll,
-    /// Answer 429 to more than five asset creations a second and device.
+    /// Answer 429 to a device's sixth asset creation within a second and to its second heartbeat within a minute.
     pub enforce_rate_limit: bool,
+    /// What the `ETag` of a part is.
+    pub etags: Etags,
+    /// Refuse parts at once and hang up, their bodies unread, as storage may; else the refused body is read and
+    /// thrown away, so that every client can hear the refusal.
+    pub reject_early: bool,
+    /// Hand out upload addresses of this storage instead of the simulator's own.
+    pub s3: Option<S3Options>,
     /// Where finished clips are written; a temporary directory, removed on drop, if `None`.
     pub storage_dir: Option<PathBuf>,
     /// Where the pairing page is reachable for the person's browser; else the host the device called.
@@ -124,6 +164,9 @@ impl Default for SimOptions {
             auto_approve_after: None,
             secret_on_poll: SecretOnPoll::Accept,
             enforce_rate_limit: false,
+            etags: Etags::Md5,
+            reject_early: false,
+            s3: None,
             storage_dir: None,
             verification_base: None,
             log_file: None,

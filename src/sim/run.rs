@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
-use super::args::{Args, PollSecret, Validity};
-use super::event::{Event, EventKind};
-use super::{Fault, SecretOnPoll, Sim, SimOptions, TlsValidity};
+use super::args::{Args, EtagKind, PollSecret, Validity};
+use super::event::{Endpoint, Event, EventKind};
+use super::{Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, TlsValidity};
 
 /// Turns the command line into options.
 ///
@@ -29,6 +29,13 @@ pub fn options(args: &Args) -> Result<SimOptions, String> {
             Some(url)
         }
     };
+    let faults = faults?;
+    let s3 = args.s3.as_deref().map(|endpoint| s3(endpoint, args)).transpose()?;
+    if s3.is_some() && faults.iter().any(|fault| fault.endpoint == Some(Endpoint::Part)) {
+        return Err(
+            "--fault part:... has no effect with --s3: parts don't pass through the simulator".to_owned()
+        );
+    }
     let defaults = SimOptions::default();
     Ok(SimOptions {
         listen: args.listen,
@@ -54,10 +61,35 @@ pub fn options(args: &Args) -> Result<SimOptions, String> {
             PollSecret::Refuse => SecretOnPoll::Refuse,
         },
         enforce_rate_limit: args.enforce_rate_limit,
+        etags: match args.etags {
+            EtagKind::Md5 => Etags::Md5,
+            EtagKind::Opaque => Etags::Opaque,
+        },
+        reject_early: args.reject_early,
+        s3,
         storage_dir: args.storage_dir.clone(),
         verification_base,
         log_file: args.log_file.clone(),
-        faults: faults?,
+        faults,
+    })
+}
+
+/// The storage of `--s3`, with keys from the environment: a command line can be read by everybody.
+fn s3(endpoint: &str, args: &Args) -> Result<S3Options, String> {
+    let url = Url::parse(endpoint).map_err(|error| format!("--s3 {endpoint}: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("--s3 {endpoint}: neither http:// nor https://"));
+    }
+    let key = |name: &str| {
+        let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+        value.ok_or_else(|| format!("--s3 needs {name} in the environment"))
+    };
+    Ok(S3Options {
+        endpoint: url,
+        bucket: args.s3_bucket.clone(),
+        region: args.s3_region.clone(),
+        access_key: key("AWS_ACCESS_KEY_ID")?,
+        secret_key: key("AWS_SECRET_ACCESS_KEY")?,
     })
 }
 
@@ -163,12 +195,19 @@ impl fmt::Display for Event {
         write!(f, "{:>5} {seconds:>5}.{thousandths:03}  ", self.n)?;
         match self.kind {
             EventKind::Action => write!(f, "person")?,
+            EventKind::Assembled => write!(f, "clip")?,
+            // A part that was found in a bucket belongs to no call.
+            EventKind::Received | EventKind::Effect | EventKind::Replied | EventKind::Cut
+                if self.connection == 0 =>
+            {
+                write!(f, "{}", self.endpoint.word())?;
+            }
             EventKind::Received | EventKind::Effect | EventKind::Replied | EventKind::Cut => {
                 write!(f, "{}/{} {} {}", self.connection, self.request, self.method, self.path)?;
             }
         }
         match self.kind {
-            EventKind::Action => {}
+            EventKind::Action | EventKind::Assembled => {}
             EventKind::Received => write!(f, " <-")?,
             EventKind::Effect => write!(f, " done")?,
             EventKind::Replied => write!(f, " -> {}", self.status.unwrap_or_default())?,

@@ -4,14 +4,15 @@
 //! A part is written beside its final name and renamed when it is whole, so a broken re-send never harms what
 //! has arrived, as in real object storage. Bodies go to disk in blocks of at most a mebibyte, hashed on the
 //! way, on the blocking pool: the runtime that serves the test's client keeps running.
-//! A part's `ETag` is the first 32 hexadecimal digits of its SHA-256 (object storage uses MD5 there; clients
-//! must not rely on either).
+//! A part is hashed twice: MD5 for its `ETag`, as object storage does it for a plain PUT, and SHA-256 to compare
+//! with. The crate `md-5` is of the same family as `sha2`, which is here anyway.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::secret;
@@ -50,6 +51,8 @@ impl Storage {
             whole: dir.join(n.to_string()),
             file: None,
             hash: Sha256::new(),
+            md5: Md5::new(),
+            size: 0,
         };
         PartWriter { writer: Some(writer), waiting: Vec::new(), waiting_bytes: 0 }
     }
@@ -96,13 +99,22 @@ pub(crate) fn file_name(asset: &str, name: &str) -> String {
 }
 
 /// A part that arrived whole.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PartFile {
+    pub(crate) size: u64,
     pub(crate) sha256: String,
+    pub(crate) md5: String,
 }
 
 impl PartFile {
+    /// The `ETag` of a plain PUT.
     pub(crate) fn etag(&self) -> String {
+        format!("\"{}\"", self.md5)
+    }
+
+    /// An `ETag` of the same look that is the hash of nothing a client knows, as storage gives it that encrypts
+    /// with a key service.
+    pub(crate) fn opaque_etag(&self) -> String {
         format!("\"{}\"", self.sha256.get(..32).unwrap_or_default())
     }
 }
@@ -112,6 +124,8 @@ struct Writer {
     whole: PathBuf,
     file: Option<File>,
     hash: Sha256,
+    md5: Md5,
+    size: u64,
 }
 
 impl Writer {
@@ -134,6 +148,8 @@ impl Writer {
     fn write(&mut self, blocks: &[Bytes]) -> io::Result<()> {
         for block in blocks {
             self.hash.update(block);
+            self.md5.update(block);
+            self.size += block.len() as u64;
         }
         let file = self.file()?;
         blocks.iter().try_for_each(|block| file.write_all(block))
@@ -149,8 +165,9 @@ impl Writer {
                 renamed => renamed?,
             }
         }
-        let hash = std::mem::take(&mut self.hash);
-        Ok(PartFile { sha256: secret::hex(hash.finalize().as_slice()) })
+        let (hash, md5) = (std::mem::take(&mut self.hash), std::mem::take(&mut self.md5));
+        let sha256 = secret::hex(hash.finalize().as_slice());
+        Ok(PartFile { size: self.size, sha256, md5: secret::hex(md5.finalize().as_slice()) })
     }
 }
 

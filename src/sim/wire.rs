@@ -15,6 +15,7 @@ use super::app::App;
 use super::call::Call;
 use super::connection::Connection;
 use super::event::{Endpoint, EventKind};
+use super::fault::Target;
 use super::form::{self, Content};
 use super::reply::Reply;
 use super::{clock, endpoints, faulty, parts};
@@ -34,7 +35,7 @@ pub(crate) async fn serve(
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     if head.method == Method::PUT && path.starts_with("/s3/parts/") {
-        let fault = app.faults().strike(Endpoint::Part);
+        let fault = parts::strike(&app, path);
         let call = Arc::new(Call::new(app, connection, Endpoint::Part, head, fault));
         parts::note_caller(&call);
         call.reach(EventKind::Received).await;
@@ -50,7 +51,12 @@ pub(crate) async fn serve(
         None => Content::Unreadable,
     };
     let endpoint = classify(&head.method, path, &content);
-    let fault = app.faults().strike(endpoint);
+    let item = match (&content, endpoint) {
+        (Content::Json(body), Endpoint::Create) => body.get("name").and_then(serde_json::Value::as_str),
+        (Content::Form(form), Endpoint::Create) => form.get("name").map(String::as_str),
+        (Content::Form(_) | Content::Json(_) | Content::Unreadable, _) => None,
+    };
+    let fault = app.faults().strike(&Target { endpoint, part: None, item });
     let call = Arc::new(Call::new(app, connection, endpoint, head, fault));
     call.body_in.store(size, Ordering::Relaxed);
     endpoints::note_caller(&call, &content);

@@ -244,6 +244,7 @@ fn load_device(tx: &Tx<'_>, client_id: &str) -> Result<Option<DeviceInfo>, Store
             project_name: r.get(2)?,
             authorized_by: r.get(3)?,
             authorization_expires: r.get(4)?,
+            ..DeviceInfo::default()
         })
     });
     Ok(row.optional()?)

@@ -104,12 +104,23 @@ impl Store {
         f: impl FnOnce(&mut Shared) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
-        let task = tokio::task::spawn_blocking(move || {
+        let outcome = Arc::new(Mutex::new(None));
+        let into = Arc::clone(&outcome);
+        let done = off_the_async_threads(Box::new(move || {
             // A panic under the lock has rolled its transaction back: what is behind the lock is whole.
-            f(&mut shared.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        task.await.unwrap_or_else(|e| Err(StoreError::Io(format!("the transaction was cut short: {e}"))))
+            let value = f(&mut shared.lock().unwrap_or_else(PoisonError::into_inner));
+            *into.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        }));
+        done.await?;
+        let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+        outcome.unwrap_or_else(|| Err(StoreError::Io("the transaction was cut short".to_owned())))
     }
+}
+
+/// One kind of task for all transactions: each kind of its own would cost the daemon two kilobytes.
+async fn off_the_async_threads(job: Box<dyn FnOnce() + Send>) -> Result<(), StoreError> {
+    let cut_short = |e| StoreError::Io(format!("the transaction was cut short: {e}"));
+    tokio::task::spawn_blocking(job).await.map_err(cut_short)
 }
 
 impl Shared {

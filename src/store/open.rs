@@ -198,7 +198,8 @@ fn open_file(path: &Path) -> Result<Connection, StoreError> {
     // A misspelt column is an error and not a string.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-    conn.set_prepared_statement_cache_capacity(64);
+    // The transactions of a turn in the queue; each costs the memory of a page, and preparing it a few microseconds.
+    conn.set_prepared_statement_cache_capacity(16);
     conn.execute_batch(
         "-- A damaged or tampered schema runs no function that reaches outside the file.
          PRAGMA trusted_schema = OFF;
@@ -212,6 +213,8 @@ fn open_file(path: &Path) -> Result<Connection, StoreError> {
          PRAGMA secure_delete = ON;
          -- Nothing of it is ever written to a temporary directory.
          PRAGMA temp_store = MEMORY;
+         -- In pages. The kernel has the file in its cache, and gives that back when memory is short.
+         PRAGMA cache_size = 20;
          -- One large transaction does not leave a large log behind for good. The pragma answers with a row.
          PRAGMA journal_size_limit = 4194304;",
     )?;

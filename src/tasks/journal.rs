@@ -7,6 +7,7 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
     let project_id = new.device.as_ref().map(|d| d.project_id.as_str()).unwrap_or_default();
     let project = new.device.as_ref().map(|d| d.project_name.as_str()).unwrap_or_default();
     let (pairing_state, reason) = (new.state.as_str(), new.reason.as_str());
+    let old_project = old.device.as_ref().map(|d| d.project_name.as_str()).unwrap_or_default();
     let old_project_id = old.device.as_ref().map(|d| d.project_id.as_str()).unwrap_or_default();
     if old.state != new.state || old_project_id != project_id {
         let line = match new.state {
@@ -34,6 +35,15 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
         } else {
             warn!(pairing_state, reason, project_id, "{}", sentence(new.reason, &new.detail));
         }
+    }
+    if old.is_paused_in_project() != new.is_paused_in_project() && new.state == State::Paired {
+        if new.is_paused_in_project() {
+            warn!(pairing_state, project_id, "somebody has paused this rig in the project");
+        } else {
+            info!(pairing_state, project_id, "the project takes clips of this rig");
+        }
+    } else if old_project_id == project_id && old.device.is_some() && old_project != project {
+        info!(pairing_state, project_id, "the project is called {project} now");
     }
     if old.refreshed_at.is_some() && new.refreshed_at.is_some() && old.refreshed_at != new.refreshed_at {
         info!(pairing_state, project_id, "tokens refreshed");

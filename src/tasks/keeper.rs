@@ -1,25 +1,21 @@
 //! Keeps the rig's identity and tokens: drives [`Rig`] against the provider, the store and the people.
 use crate::{
-    clock::Clock,
     domain::{
         command::Refusal,
-        oauth::{Cause, TokenError, Trouble},
+        oauth::{Cause, DeviceStatus, TokenError, Trouble},
         rig::{Action, CommandId, Event, Rig},
         view::RigView,
     },
     http::Transport,
     link::{Access, ToKeeper},
     provider::{
-        Client, Provider,
+        Client,
         wire::{Connection, Request, Response, trouble},
     },
-    tasks::{Strongroom, journal},
+    tasks::{Parts, journal},
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -37,10 +33,7 @@ struct Done {
 pub struct Keeper<T> {
     rig: Rig,
     client: Option<Client>,
-    provider: Provider,
-    transport: Arc<T>,
-    room: Arc<Strongroom>,
-    clock: Clock,
+    parts: Parts<T>,
     inbox: mpsc::Receiver<ToKeeper>,
     view: watch::Sender<RigView>,
     access: watch::Sender<Option<Access>>,
@@ -53,13 +46,9 @@ pub struct Keeper<T> {
 
 impl<T: Transport> Keeper<T> {
     /// Nothing happens before [`Keeper::run`].
-    #[expect(clippy::too_many_arguments, reason = "the wiring of one task, done in one place")]
     pub fn new(
+        parts: Parts<T>,
         rig: Rig,
-        provider: Provider,
-        transport: Arc<T>,
-        room: Arc<Strongroom>,
-        clock: Clock,
         inbox: mpsc::Receiver<ToKeeper>,
         view: watch::Sender<RigView>,
         access: watch::Sender<Option<Access>>,
@@ -67,10 +56,7 @@ impl<T: Transport> Keeper<T> {
         Keeper {
             rig,
             client: None,
-            provider,
-            transport,
-            room,
-            clock,
+            parts,
             inbox,
             view,
             access,
@@ -85,10 +71,12 @@ impl<T: Transport> Keeper<T> {
     /// Runs until `stop`. What may bring tokens, and tokens on their way to the disk, are seen through first; whoever
     /// stops us bounds that wait.
     pub async fn run(mut self, stop: CancellationToken) {
-        let (loaded, protection, client) = self.room.load().await;
+        let (mut loaded, protection, client) = self.parts.room.load().await;
+        let boot = self.parts.clock.now().boot_id;
+        loaded.boot_wall = self.parts.room.boot_wall(boot).await.unwrap_or_default();
         self.client = client;
         self.event(Event::Loaded(Box::new(loaded), protection));
-        let clock = self.clock.clone();
+        let clock = self.parts.clock.clone();
         let mut stepped = Box::pin(clock.stepped());
         loop {
             let idle = !self.rig.busy() && !self.disk_busy;
@@ -97,7 +85,7 @@ impl<T: Transport> Keeper<T> {
                 () = stop.cancelled(), if idle => return,
                 Some(done) = self.running.next() => self.done(done),
                 Some(message) = self.inbox.recv() => self.message(message),
-                () = self.clock.sleep_until_some(self.rig.deadline()), if !idle || !stop.is_cancelled() => {
+                () = self.parts.clock.sleep_until_some(self.rig.deadline()), if !idle || !stop.is_cancelled() => {
                     self.event(Event::Timer);
                 }
                 () = &mut stepped => {
@@ -123,7 +111,7 @@ impl<T: Transport> Keeper<T> {
             None => self.next_write(),
         }
         if self.running.is_empty() && !self.rig.pairing() {
-            self.transport.rest(Connection::Fresh);
+            self.parts.transport.rest(Connection::Fresh);
         }
         if forgotten {
             self.client = None;
@@ -142,8 +130,7 @@ impl<T: Transport> Keeper<T> {
             ToKeeper::Accepted(token) => self.event(Event::Accepted(token)),
             ToKeeper::Unreached(cause) => self.event(Event::Unreached(cause)),
             ToKeeper::ServerDate(date) => self.event(Event::ServerDate(date)),
-            // Its own timers are near enough.
-            ToKeeper::NetworkUp => {}
+            ToKeeper::NetworkUp => self.event(Event::NetworkUp),
             ToKeeper::Ping(reply) => drop(reply.send(())),
         }
     }
@@ -155,7 +142,7 @@ impl<T: Transport> Keeper<T> {
     }
 
     fn step(&mut self, event: Event) {
-        for action in self.rig.on(event, self.clock.now()) {
+        for action in self.rig.on(event, self.parts.clock.now()) {
             self.perform(action);
         }
     }
@@ -163,37 +150,46 @@ impl<T: Transport> Keeper<T> {
     fn perform(&mut self, action: Action) {
         match action {
             Action::RequestCode(seq) => {
-                let request = self.client.as_ref().map(|c| self.provider.device_authorization_request(c));
-                let provider = self.provider.clone();
+                let request =
+                    self.client.as_ref().map(|c| self.parts.provider.device_authorization_request(c));
+                let provider = self.parts.provider.clone();
                 self.ask(request, move |answer| {
                     Event::Code(seq, answer.and_then(|r| provider.read_device_authorization(&r)))
                 });
             }
             Action::Poll(seq, code) => {
-                let request = self.client.as_ref().map(|c| self.provider.device_token_request(c, &code));
-                let provider = self.provider.clone();
+                let request =
+                    self.client.as_ref().map(|c| self.parts.provider.device_token_request(c, &code));
+                let provider = self.parts.provider.clone();
                 self.ask(request, move |answer| {
                     Event::Polled(seq, answer.and_then(|r| provider.read_device_token(&r)))
                 });
             }
             Action::Refresh(seq, token) => {
-                let request = self.client.as_ref().map(|c| self.provider.refresh_request(c, &token));
-                let provider = self.provider.clone();
+                let request = self.client.as_ref().map(|c| self.parts.provider.refresh_request(c, &token));
+                let provider = self.parts.provider.clone();
                 self.ask(request, move |answer| {
                     Event::Refreshed(seq, answer.and_then(|r| provider.read_refresh(&r)))
                 });
             }
             Action::Identify(seq, token) => {
-                let request = Some(self.provider.identify_request(&token));
-                let provider = self.provider.clone();
+                let request = Some(self.parts.provider.identify_request(&token));
+                let provider = self.parts.provider.clone();
                 self.ask(request, move |answer| {
                     Event::Identified(seq, answer.and_then(|r| provider.read_identity(&r)))
                 });
             }
+            Action::Beat(seq, token) => {
+                let request = Some(self.parts.provider.heartbeat_request(&token));
+                let provider = self.parts.provider.clone();
+                self.ask(request, move |answer| {
+                    Event::Beaten(seq, answer.and_then(|r| provider.read_heartbeat(&r)))
+                });
+            }
             Action::Revoke(token) => {
                 if let Some(client) = &self.client {
-                    let request = self.provider.revoke_request(client, &token);
-                    let transport = self.transport.clone();
+                    let request = self.parts.provider.revoke_request(client, &token);
+                    let transport = self.parts.transport.clone();
                     self.running.push(Box::pin(async move {
                         let outcome = transport.send(request).await.map(|r| r.status);
                         debug!(outcome = ?outcome.map_err(|t| t.why), "revocation");
@@ -213,6 +209,7 @@ impl<T: Transport> Keeper<T> {
             | Action::MarkRefresh(_)
             | Action::SaveTokens(..)
             | Action::SaveDevice(..)
+            | Action::NoteBoot(_)
             | Action::EndGrant(_)
             | Action::EraseTokens(_)
             | Action::SaveSecret(..)
@@ -225,7 +222,7 @@ impl<T: Transport> Keeper<T> {
         request: Option<Request>,
         read: impl FnOnce(Result<Response, TokenError>) -> Event + Send + 'static,
     ) {
-        let transport = self.transport.clone();
+        let transport = self.parts.transport.clone();
         self.running.push(Box::pin(async move {
             let answer = match request {
                 Some(request) => {
@@ -254,15 +251,15 @@ impl<T: Transport> Keeper<T> {
         }
         let Some(action) = self.disk_queue.pop_front() else { return };
         self.disk_busy = true;
-        let room = self.room.clone();
+        let (room, boot) = (self.parts.room.clone(), self.parts.clock.now().boot_id);
         self.running.push(Box::pin(async move {
-            let (event, client) = room.write(action).await;
+            let (event, client) = room.write(action, boot).await;
             Done { event, date: None, from_disk: true, client }
         }));
     }
 
     fn publish(&mut self) {
-        let view = self.rig.view(self.clock.now());
+        let view = self.rig.view(self.parts.clock.now());
         self.view.send_if_modified(|old| {
             let changed = *old != view;
             if changed {
@@ -274,7 +271,7 @@ impl<T: Transport> Keeper<T> {
         let access = self.rig.access().map(|(token, device)| Access {
             token: token.clone(),
             project_id: device.project_id.clone(),
-            paused: false,
+            paused: device.status == DeviceStatus::Paused,
         });
         self.access.send_if_modified(|old| {
             let changed = *old != access;

@@ -18,5 +18,33 @@ pub use scout::{Ping, Scout};
 pub use strongroom::{Found, Strongroom};
 pub use uploader::{Uploader, UploaderSettings};
 
+use crate::{clock::Clock, provider::Provider};
+use std::sync::Arc;
+
+/// What every task works with.
+pub struct Parts<T> {
+    /// What to say to the cloud.
+    pub provider: Provider,
+    /// The way there.
+    pub transport: Arc<T>,
+    /// The disk.
+    pub room: Arc<Strongroom>,
+    /// The time.
+    pub clock: Clock,
+}
+
+// Derived, it would ask the transport to be `Clone`.
+impl<T> Clone for Parts<T> {
+    fn clone(&self) -> Parts<T> {
+        let Parts { provider, transport, room, clock } = self;
+        Parts {
+            provider: provider.clone(),
+            transport: transport.clone(),
+            room: room.clone(),
+            clock: clock.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

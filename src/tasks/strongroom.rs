@@ -11,6 +11,7 @@ use crate::{
         command::Refusal,
         oauth::{ClientId, ClientSecret},
         rig::{Action, CommandId, Disk, Event, Loaded},
+        time::BootId,
         token::Ending,
         view::Protection,
     },
@@ -125,6 +126,7 @@ impl Strongroom {
             device: found.device,
             pairing: found.pairing,
             refreshed_at: found.refreshed_at,
+            boot_wall: None,
         };
         Ok((loaded, protection, client))
     }
@@ -137,8 +139,8 @@ impl Strongroom {
         }
     }
 
-    /// Performs one of the rig's writes; the answer to it, and who we are from now on where that changed.
-    pub async fn write(&self, action: Action) -> (Option<Event>, Option<Option<Client>>) {
+    /// Performs one of the rig's writes in this boot; the answer to it, and who we are from now on where that changed.
+    pub async fn write(&self, action: Action, boot: BootId) -> (Option<Event>, Option<Option<Client>>) {
         let store = match self.store() {
             Ok(store) => store,
             Err(e) => return (failed(action, disk(Err(e))), None),
@@ -161,6 +163,7 @@ impl Strongroom {
             Action::SaveDevice(seq, info) => {
                 Event::DeviceSaved(seq, disk(store.save_device(&info).await.map(drop)))
             }
+            Action::NoteBoot(wall) => Event::BootNoted(disk(store.note_boot(boot, wall).await)),
             Action::EraseTokens(id) => Event::TokensErased(id, disk(store.erase_tokens().await)),
             Action::ErasePairing => {
                 // What stays is a code that has run out or will; the next pairing replaces it.
@@ -182,6 +185,7 @@ impl Strongroom {
             | Action::Poll(..)
             | Action::Refresh(..)
             | Action::Identify(..)
+            | Action::Beat(..)
             | Action::Revoke(_)
             | Action::Reply(..) => return (None, None),
         };
@@ -251,6 +255,7 @@ fn failed(action: Action, disk: Disk) -> Option<Event> {
         Action::MarkRefresh(seq) => Some(Event::Marked(seq, disk)),
         Action::SaveTokens(seq, _) => Some(Event::TokensSaved(seq, disk)),
         Action::SaveDevice(seq, _) => Some(Event::DeviceSaved(seq, disk)),
+        Action::NoteBoot(_) => Some(Event::BootNoted(disk)),
         Action::EraseTokens(id) => Some(Event::TokensErased(id, disk)),
         Action::SaveSecret(id, _) => Some(Event::SecretSaved(id, disk, String::new(), None)),
         Action::Forget(id) => Some(Event::Forgotten(id, disk, String::new())),
@@ -261,6 +266,7 @@ fn failed(action: Action, disk: Disk) -> Option<Event> {
         | Action::Poll(..)
         | Action::Refresh(..)
         | Action::Identify(..)
+        | Action::Beat(..)
         | Action::Revoke(_)
         | Action::Reply(..) => None,
     }
@@ -317,7 +323,8 @@ mod tests {
         let key = KeySource::Credential { dir: dir.path().join("credentials") };
         let room = Strongroom::open(Found { dir: dir.path().join("state"), key, client_id: None });
         assert!(!room.load().await.0.usable);
-        let (Some(Event::SecretSaved(_, Disk::NoKey(why), ..)), None) = room.write(secret()).await else {
+        let (Some(Event::SecretSaved(_, Disk::NoKey(why), ..)), None) = room.write(secret(), BootId(1)).await
+        else {
             panic!("kept without a key");
         };
         assert!(why.contains("rigpost.key") && !why.contains("provision"), "{why}");
@@ -336,7 +343,9 @@ mod tests {
         // In passing, as when too many files are open.
         std::fs::rename(dir.path().join("key"), dir.path().join("away")).unwrap();
         std::fs::create_dir(dir.path().join("key")).unwrap();
-        let (Some(event), Some(Some(client))) = room.write(secret()).await else { panic!("no client") };
+        let (Some(event), Some(Some(client))) = room.write(secret(), BootId(1)).await else {
+            panic!("no client")
+        };
         assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client_id));
         assert_eq!((client.id.0, client.secret.expose()), (client_id, "model-secret"));
         assert!(room.usable());
@@ -348,7 +357,9 @@ mod tests {
         let room = room(&dir);
         let before = room.load().await.0.client_id;
         room.store().unwrap().forget().await.unwrap();
-        let (Some(event), Some(Some(client))) = room.write(secret()).await else { panic!("no client") };
+        let (Some(event), Some(Some(client))) = room.write(secret(), BootId(1)).await else {
+            panic!("no client")
+        };
         assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client.id.0));
         assert!(client.id.0 != before && !client.id.0.is_empty());
         assert_eq!(room.load().await.0.client_id, client.id.0);

@@ -16,7 +16,7 @@ use crate::{
         FrameIo, Provider,
         wire::{Body, Request, Response, trouble},
     },
-    tasks::{Found, Keeper, Strongroom},
+    tasks::{Found, Keeper, Parts, Strongroom},
     vault::KeySource,
 };
 use std::{
@@ -32,6 +32,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 const LIFE: Duration = Duration::from_secs(8 * 3600);
+const BEAT: Duration = Duration::from_secs(120);
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[expect(clippy::disallowed_methods, reason = "virtual time, which never sleeps through a suspend")]
@@ -46,6 +47,12 @@ struct Books {
     refreshes: u32,
     refresh_requests: u32,
     in_flight: u32,
+    /// Of the last call that was accepted, and the longest silence between two.
+    heard: Option<Instant>,
+    silence: Duration,
+    beats: u32,
+    looks: u32,
+    paused: bool,
     revoked: Vec<String>,
 }
 
@@ -84,6 +91,15 @@ impl Cloud {
         books.issued = Instant::now();
         let n = books.current;
         answer(200, format!(r#"{{"access_token":"a{n}","refresh_token":"r{n}","expires_in":28800}}"#))
+    }
+
+    /// An API call, which must carry the newest token.
+    fn heard(&self, request: Request) {
+        let mut books = self.books();
+        let bearer = request.bearer.map(|t| t.expose().to_owned()).unwrap_or_default();
+        assert_eq!(bearer, format!("a{}", books.current), "a token that is not the newest");
+        let silence = books.heard.map(|at| at.elapsed()).unwrap_or_default();
+        (books.heard, books.silence) = (Some(Instant::now()), books.silence.max(silence));
     }
 
     async fn refresh(&self, request: &Request) -> Result<Response, Trouble> {
@@ -136,9 +152,17 @@ impl Transport for Cloud {
                 answer(200, r#"{"success":true}"#)
             }
             "device identity" => {
-                let bearer = request.bearer.map(|t| t.expose().to_owned()).unwrap_or_default();
-                assert_eq!(bearer, format!("a{}", self.books().current), "a token that is not the newest");
-                answer(200, r#"{"project_id":"p1","project":{"name":"Spring"},"name":"Rig"}"#)
+                self.heard(request);
+                self.books().looks += 1;
+                let status = if self.books().paused { "paused" } else { "online" };
+                let me = r#"{"project_id":"p1","project":{"name":"Spring"},"name":"Rig","status":""#;
+                answer(200, format!("{me}{status}\"}}"))
+            }
+            "heartbeat" => {
+                assert!(request.post && request.body == Body::Empty);
+                self.heard(request);
+                self.books().beats += 1;
+                answer(204, "")
             }
             other => panic!("not asked for here: {other}"),
         }
@@ -170,7 +194,7 @@ struct Bench {
 }
 
 fn nothing() -> RigView {
-    Rig::new(0, WallTime(0)).view(crate::domain::time::Now::default())
+    Rig::new(0, WallTime(0), None).view(crate::domain::time::Now::default())
 }
 
 impl Bench {
@@ -187,6 +211,11 @@ impl Bench {
             refreshes: 0,
             refresh_requests: 0,
             in_flight: 0,
+            heard: None,
+            silence: Duration::ZERO,
+            beats: 0,
+            looks: 0,
+            paused: false,
             revoked: vec![],
         };
         let gate = Semaphore::new(Semaphore::MAX_PERMITS);
@@ -201,9 +230,9 @@ impl Bench {
         let (to, inbox) = mpsc::channel(8);
         let (view_out, view) = watch::channel(nothing());
         let (access_out, access) = watch::channel(None);
-        let rig = Rig::new(7, WallTime(0));
-        let keeper =
-            Keeper::new(rig, provider, cloud.clone(), room.clone(), clock, inbox, view_out, access_out);
+        let rig = Rig::new(7, WallTime(0), Some(BEAT));
+        let parts = Parts { provider, transport: cloud.clone(), room: room.clone(), clock };
+        let keeper = Keeper::new(parts, rig, inbox, view_out, access_out);
         let stop = CancellationToken::new();
         let task = tokio::spawn(keeper.run(stop.clone()));
         Bench { cloud, room, to, view, access, stop, task, _dir: dir }
@@ -251,6 +280,9 @@ async fn a_month_of_refreshes() {
     pass(30 * DAY).await;
     let (refreshes, requests, current) = {
         let books = b.cloud.books();
+        assert!(books.silence < Duration::from_secs(300), "shown as offline: {:?}", books.silence);
+        assert!((20_000..=21_600).contains(&books.beats), "{}", books.beats);
+        assert!((4_000..=4_600).contains(&books.looks), "{}", books.looks);
         (books.refreshes, books.refresh_requests, books.current)
     };
     // Every 0.6 to 0.7 of eight hours.
@@ -320,6 +352,19 @@ async fn unpairing_during_a_refresh_revokes_the_new_token_and_empties_the_disk()
     pass(Duration::from_secs(5)).await;
     assert_eq!(b.cloud.books().revoked, ["r2"]);
     assert_eq!(*b.access.borrow(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_in_the_project_is_seen_within_minutes_and_its_end_with_the_next_beat() {
+    let b = Bench::paired(false).await;
+    let mut access = b.access.clone();
+    for (paused, patience) in [(true, 5 * BEAT), (false, BEAT)] {
+        b.cloud.books().paused = paused;
+        let began = Instant::now();
+        access.wait_for(|a| a.as_ref().is_some_and(|a| a.paused == paused)).await.unwrap();
+        assert!(began.elapsed() <= patience + Duration::from_secs(5), "{:?}", began.elapsed());
+        assert_eq!(b.view.borrow().state, State::Paired);
+    }
 }
 
 #[tokio::test(start_paused = true)]

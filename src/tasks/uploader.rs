@@ -1,49 +1,57 @@
-//! Carries the queue to the cloud: answers people's questions about it, and drives one [`Upload`] after another.
+//! Carries the queue to the cloud: answers people's questions about it, and drives the [`Upload`](upload::Upload)s that
+//! have their turn.
 //!
 //! # Decisions
-//! - Trouble on the way pauses the whole queue with a growing delay: the next clip would meet the same trouble. A clip
-//!   that is itself the trouble is failed, or put aside with a growing delay of its own, and the next one has its turn.
-//! - An end that can't be written is kept and written later, and nothing else begins before: a row that says
-//!   "uploading" while nobody uploads it would stay there until the next start.
-//! - A token that the provider refused is not used again; the turn waits for the keeper's next one.
+//! - Trouble on the way pauses the whole queue with a growing delay: every clip would meet the same trouble. A clip that
+//!   is itself the trouble is failed, or put aside with a growing delay of its own, and the next one has its turn.
+//! - The delay is forgotten as soon as a part goes through, unless the provider itself has named it.
+//! - An end that can't be written is kept and written later: a row that says "uploading" while nobody uploads it would
+//!   stay there until the next start.
+//! - A token that the provider refused is not used again; new turns wait for the keeper's next one.
+//! - A pause cuts the parts in flight: when it is answered nothing leaves the rig any more. While the camera records they
+//!   only stand still, and go on without loss after a short take.
 mod answer;
+mod claim;
+mod end;
+mod show;
 mod turn;
 
 use crate::{
     clock::Clock,
     domain::{
         backoff::{Jitter, doubled},
-        command::{QueueCommand, Refusal},
-        item::{Item, ItemId, shown},
+        command::{QueueAnswer, QueueCommand, Refusal},
+        dispatch::{self, Line, Next},
+        etag::EtagKind,
+        item::{FileFacts, Item, ItemId},
         oauth::AccessToken,
-        time::BootTime,
+        time::{BootTime, WallTime},
         upload,
-        view::{ItemNews, QueueView, Reason, Sending},
+        view::{ItemNews, QueueView, Reason},
     },
-    http::Transport,
+    http::{Congestion, Transport},
     link::{Access, Ask, ToKeeper, ToQueue},
     media::Pacer,
     provider::{Provider, wire::Connection},
-    store::Glance,
     tasks::{Door, Strongroom},
 };
-use answer::{answer, told};
+use answer::answer;
+use claim::Opened;
+use end::End;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use show::Meter;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
-use turn::{Claim, End, Turn, claim};
+use tracing::warn;
+use turn::Turn;
 
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_secs(120);
-/// How often the bytes of a running upload are shown.
-const SHOW_EVERY: Duration = Duration::from_millis(500);
+/// More than the disk takes for a person's wish.
+const WISH_PATIENCE: Duration = Duration::from_secs(60);
+/// At 1 % loss eight connections fill half of a link of which one fills a twelfth.
+const SLOTS_WITHOUT_BBR: usize = 8;
 
 /// From the configuration.
 #[derive(Clone, Debug)]
@@ -56,18 +64,42 @@ pub struct UploaderSettings {
     pub max_items: u64,
     /// Parts in flight at once.
     pub parallel_parts: usize,
+    /// A file whose writer may not be done is left alone until it has not changed for this long.
+    pub settle: Duration,
+    /// A wall clock before this was never set.
+    pub clock_floor: WallTime,
 }
 
 /// What a future came back with.
-#[expect(clippy::large_enum_variant, reason = "one at a time, and moved once")]
 enum Done {
-    Claimed(Result<Claim, Refusal>),
-    Machine(upload::Event),
-    PartSent(u32, Result<String, upload::PartError>),
-    Ended(Result<Item, End>),
-    /// The answer is out; items that changed, if it was about changing any.
-    Answered(Option<Vec<Item>>),
+    /// A claim of something above this priority.
+    Claimed(Option<i32>, Result<Option<Box<Opened>>, Refusal>),
+    Machine(ItemId, upload::Event),
+    PartSent(ItemId, u32, Result<upload::Confirmed, upload::PartError>),
+    /// The item as it is now, if it still is one.
+    Ended(Result<Option<Box<Item>>, End>),
+    /// The answer is out; what was asked, and items that changed.
+    Answered(Asked, Vec<Item>),
     Told,
+}
+
+/// What a command was about, as far as it matters once it is answered.
+enum Asked {
+    /// Nothing that changes the queue.
+    Nothing,
+    /// Something that does.
+    Change,
+    /// The line was to stop.
+    Pause,
+    /// These were to be taken off.
+    Cancel(Vec<ItemId>),
+}
+
+/// Nothing is begun before.
+struct Retry {
+    at: BootTime,
+    /// The provider named it: nothing shortens it.
+    firm: bool,
 }
 
 /// The task.
@@ -81,26 +113,35 @@ pub struct Uploader<T> {
     keeper: mpsc::Sender<ToKeeper>,
     access: watch::Receiver<Option<Access>>,
     view: watch::Sender<QueueView>,
-    news: broadcast::Sender<ItemNews>,
+    news: broadcast::Sender<Arc<ItemNews>>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
-    turn: Option<Turn>,
-    /// A claim, or the end of a turn, is on its way to the disk.
-    between: bool,
-    /// An end that could not be written yet.
-    unwritten: Option<End>,
-    /// A wish came while there was no turn to stop yet.
+    turns: BTreeMap<ItemId, Turn>,
+    line: Line,
+    claiming: bool,
+    /// A wish came while a claim was on its way: what it brings goes back.
     stop_next: bool,
-    /// Items that are in trouble of their own, until when.
+    /// A pause is on its way to the disk.
+    pausing: bool,
+    /// Ends on their way to the disk.
+    ending: usize,
+    /// Ends that could not be written yet.
+    unwritten: Vec<End>,
+    /// Clips in trouble of their own, or still being written, until when.
     aside: BTreeMap<ItemId, BootTime>,
-    /// Nothing was left to claim at the last look.
-    nothing_to_do: bool,
+    /// How the files of those looked that may still be being written.
+    seen: BTreeMap<ItemId, FileFacts>,
     refused: Option<AccessToken>,
-    retry_at: Option<BootTime>,
+    retry: Option<Retry>,
     troubles: u32,
-    jitter: Jitter,
+    /// Clips in a row that the project forbade.
+    forbidden: u32,
+    etags: EtagKind,
+    /// The next asset may be asked for then.
+    next_create: BootTime,
     /// Shared by all parts.
     pacer: Pacer,
-    shown: (BootTime, u64),
+    meter: Meter,
+    jitter: Jitter,
 }
 
 impl<T: Transport> Uploader<T> {
@@ -116,7 +157,7 @@ impl<T: Transport> Uploader<T> {
         keeper: mpsc::Sender<ToKeeper>,
         access: watch::Receiver<Option<Access>>,
         view: watch::Sender<QueueView>,
-        news: broadcast::Sender<ItemNews>,
+        news: broadcast::Sender<Arc<ItemNews>>,
         seed: u64,
     ) -> Uploader<T> {
         let pacer = Pacer::new(clock.clone());
@@ -132,18 +173,24 @@ impl<T: Transport> Uploader<T> {
             view,
             news,
             running: FuturesUnordered::new(),
-            turn: None,
-            between: false,
-            unwritten: None,
+            turns: BTreeMap::new(),
+            line: Line::default(),
+            claiming: false,
             stop_next: false,
+            pausing: false,
+            ending: 0,
+            unwritten: Vec::new(),
             aside: BTreeMap::new(),
-            nothing_to_do: false,
+            seen: BTreeMap::new(),
             refused: None,
-            retry_at: None,
+            retry: None,
             troubles: 0,
-            jitter: Jitter::new(seed),
+            forbidden: 0,
+            etags: EtagKind::default(),
+            next_create: BootTime::default(),
             pacer,
-            shown: (BootTime::default(), 0),
+            meter: Meter::default(),
+            jitter: Jitter::new(seed),
         }
     }
 
@@ -154,11 +201,8 @@ impl<T: Transport> Uploader<T> {
         }
         self.refresh_view().await;
         loop {
-            self.take_turn();
-            let deadline = match &self.turn {
-                Some(_) => Some(self.shown.0 + SHOW_EVERY),
-                None => self.retry_at.or_else(|| self.aside.values().min().copied()),
-            };
+            self.drive();
+            let deadline = self.deadline();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -173,194 +217,231 @@ impl<T: Transport> Uploader<T> {
         }
     }
 
-    async fn access_changed(&mut self) {
-        self.nothing_to_do = false;
-        self.refresh_view().await;
-        // Another project, or no grant any more: what is under way is not for it.
-        let project = self.access.borrow().as_ref().map(|a| a.project_id.clone());
-        let stale = self.turn.as_ref().is_some_and(|t| t.item.new.project_id != project);
-        if stale && project.is_some() {
-            self.feed(upload::Event::Stop);
+    /// Uses the line as far as nothing stands in the way.
+    fn drive(&mut self) {
+        if self.retry.is_some() {
+            return;
         }
-        self.stop_next |= self.between;
+        for end in std::mem::take(&mut self.unwritten) {
+            self.write_end(end);
+        }
+        while self.may_send() {
+            let project = self.project_to_claim();
+            let standings: Vec<_> = self.turns.values().map(Turn::standing).collect();
+            let claiming = self.claiming || project.is_none();
+            match dispatch::next(&standings, self.slots(), self.line, claiming) {
+                Next::Part(id) => self.feed(id, upload::Event::Slot),
+                Next::Claim(above) => project.into_iter().for_each(|project| self.claim(project, above)),
+                Next::Wait => break,
+            }
+        }
+        self.rest();
+    }
+
+    /// Parts in flight at once: more where one connection alone can't fill a lossy link.
+    fn slots(&self) -> usize {
+        let parts = self.settings.parallel_parts;
+        if self.transport.congestion() == Congestion::Default { parts.max(SLOTS_WITHOUT_BBR) } else { parts }
+    }
+
+    fn may_send(&self) -> bool {
+        let held = {
+            let v = self.view.borrow();
+            v.paused || v.recording
+        };
+        !held && !self.pausing && self.retry.is_none() && self.room.usable()
+    }
+
+    /// The project whose clips may have a turn now.
+    fn project_to_claim(&self) -> Option<String> {
+        let access = self.access.borrow();
+        let access = access.as_ref().filter(|a| !a.paused && self.refused.as_ref() != Some(&a.token))?;
+        Some(access.project_id.clone())
+    }
+
+    /// Gives back what only sending needs, when there will be none for a while.
+    fn rest(&mut self) {
+        let idle = self.turns.is_empty() && !self.claiming && self.ending == 0;
+        if idle && !self.meter.at_rest() {
+            self.meter = Meter::default();
+            self.transport.rest(Connection::Pooled);
+            self.transport.rest(Connection::Fresh);
+        }
+    }
+
+    fn deadline(&self) -> Option<BootTime> {
+        let retry = self.retry.as_ref().map(|r| r.at);
+        let aside = self.aside.values().min().copied();
+        [retry, aside, self.show_at()].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
-        if self.turn.is_some() {
-            return self.show_progress();
-        }
         let now = self.clock.now().boot;
-        if self.retry_at.is_some_and(|at| now >= at) {
-            self.retry_at = None;
+        if self.show_at().is_some_and(|at| now >= at) {
+            self.show_progress();
+        }
+        if self.retry.as_ref().is_some_and(|r| now >= r.at) {
+            self.retry = None;
         }
         let before = self.aside.len();
-        self.aside.retain(|_, at| now < *at);
-        self.nothing_to_do &= self.aside.len() == before;
+        self.aside.retain(|_, until| now < *until);
+        if self.aside.len() != before {
+            self.line.changed();
+        }
     }
 
-    /// Begins the next turn, if there is one and nothing stands in its way.
-    fn take_turn(&mut self) {
-        if self.retry_at.is_some() {
-            return;
+    async fn access_changed(&mut self) {
+        self.line.changed();
+        self.refresh_view().await;
+        // Another project, or no grant any more: what is under way is not for it.
+        let project = self.access.borrow().as_ref().map(|a| a.project_id.clone());
+        if project.is_some() {
+            let stale = |t: &&Turn| t.item.new.project_id != project;
+            let stale: Vec<_> = self.turns.values().filter(stale).map(|t| t.item.id).collect();
+            stale.into_iter().for_each(|id| self.feed(id, upload::Event::Stop));
         }
-        if let Some(end) = self.unwritten.take() {
-            return self.write_end(end);
-        }
-        if self.turn.is_some() || self.between || self.nothing_to_do || self.view.borrow().paused {
-            return;
-        }
-        let Some(access) = self.access.borrow().clone() else { return };
-        if self.refused.as_ref() == Some(&access.token) || !self.room.usable() {
-            return;
-        }
-        (self.between, self.stop_next) = (true, false);
-        let (room, dirs, clock) = (self.room.clone(), self.settings.media_dirs.clone(), self.clock.clone());
-        let parallel = self.settings.parallel_parts;
-        let aside: Vec<ItemId> = self.aside.keys().copied().collect();
-        self.running.push(Box::pin(async move {
-            Done::Claimed(claim(&room, access, &aside, dirs, parallel, &clock).await)
-        }));
+        self.stop_next |= self.claiming;
     }
 
     async fn done(&mut self, done: Done) {
         match done {
-            Done::Claimed(answer) => self.claimed(answer).await,
-            Done::Machine(event) => {
+            Done::Claimed(above, answer) => self.claimed(above, answer),
+            Done::Machine(id, event) => {
                 if let upload::Event::PartRecorded(n, true) = event {
-                    self.count_down(n);
+                    self.count_down(id, n);
                 }
-                self.feed(event);
-            }
-            Done::PartSent(n, answer) => {
-                if let (Ok(_), Some(turn)) = (&answer, &mut self.turn) {
-                    self.troubles = 0;
-                    turn.parts.remove(&n);
-                    if let Some((_, _, len)) = turn.upload.part(n) {
-                        turn.item.sent += len;
-                    }
+                if let upload::Event::Created(_, Ok(_)) = event {
+                    self.forbidden = 0;
                 }
-                self.feed(upload::Event::Sent(n, answer));
+                self.feed(id, event);
             }
+            Done::PartSent(id, n, answer) => self.part_sent(id, n, answer),
             Done::Ended(ended) => self.ended(ended).await,
-            Done::Answered(Some(changed)) => {
-                self.nothing_to_do = false;
-                self.refresh_view().await;
-                changed.iter().for_each(|item| self.tell(item));
-            }
-            Done::Answered(None) | Done::Told => {}
+            Done::Answered(asked, changed) => self.answered(asked, &changed).await,
+            Done::Told => {}
         }
     }
 
-    async fn claimed(&mut self, answer: Result<Claim, Refusal>) {
-        self.between = false;
-        match answer {
-            Ok(Claim::Turn(turn)) if self.stop_next => self.write_end(End::requeue(turn.item.id)),
-            Ok(Claim::Turn(mut turn)) => {
-                info!(item = turn.item.id.0, file = %shown(&turn.item.new.path), "sending");
-                self.tell(&turn.item);
-                self.shown = (self.clock.now().boot, turn.item.sent);
-                let actions = std::mem::take(&mut turn.actions);
-                self.turn = Some(*turn);
-                for action in actions {
-                    self.perform(action);
-                }
-                self.show_progress();
+    async fn answered(&mut self, asked: Asked, changed: &[Item]) {
+        match asked {
+            Asked::Nothing => return,
+            Asked::Change => {}
+            Asked::Pause => self.pausing = false,
+            Asked::Cancel(ids) => self.aside.retain(|id, _| !ids.contains(id)),
+        }
+        self.line.changed();
+        self.refresh_view().await;
+        for item in changed {
+            if let Some(turn) = self.turns.get_mut(&item.id) {
+                turn.item.new.priority = item.new.priority;
             }
-            // Written like any end; then the next: one bad file never blocks the others.
-            Ok(Claim::Over(end)) => self.write_end(end),
-            Ok(Claim::Nothing) => {
-                self.nothing_to_do = true;
-                self.transport.rest(Connection::Pooled);
-                self.transport.rest(Connection::Fresh);
-            }
-            Err(e) => {
-                warn!("the queue can't be read: {e}");
-                self.later(Reason::Storage, e.to_string(), None);
-            }
+            self.tell(item);
         }
     }
 
-    async fn ended(&mut self, ended: Result<Item, End>) {
-        match ended {
-            Ok(item) => {
-                self.between = false;
-                self.refresh_view().await;
-                self.tell(&item);
-            }
-            Err(end) => {
-                self.unwritten = Some(end);
-                self.later(Reason::Storage, String::new(), None);
-            }
-        }
-    }
-
-    fn feed(&mut self, event: upload::Event) {
+    fn feed(&mut self, id: ItemId, event: upload::Event) {
         let now = self.clock.now();
-        let Some(turn) = &mut self.turn else { return };
+        let Some(turn) = self.turns.get_mut(&id) else { return };
         for action in turn.upload.on(event, now) {
-            self.perform(action);
+            self.perform(id, action);
         }
     }
 
+    /// The way is in trouble: nothing is begun for a while. `at_least`: the provider's own wish.
     fn later(&mut self, reason: Reason, why: String, at_least: Option<Duration>) {
-        let wait = self.jitter.spread(doubled(FIRST_RETRY, self.troubles, MAX_RETRY));
-        self.troubles += 1;
-        self.retry_at = Some(self.clock.now().boot + wait.max(at_least.unwrap_or_default()));
+        let now = self.clock.now().boot;
+        let firm = at_least.is_some();
+        match &mut self.retry {
+            // Several parts find out about the same trouble.
+            Some(retry) => {
+                retry.at = retry.at.max(now + at_least.unwrap_or_default());
+                retry.firm |= firm;
+            }
+            None => {
+                let wait = self.jitter.spread(doubled(FIRST_RETRY, self.troubles, MAX_RETRY));
+                self.troubles = self.troubles.saturating_add(1);
+                self.retry = Some(Retry { at: now + wait.max(at_least.unwrap_or_default()), firm });
+            }
+        }
         self.view.send_modify(|v| v.trouble = Some((reason, why)));
     }
 
+    /// Bytes have moved: the way is good.
     fn clear_trouble(&mut self) {
         self.troubles = 0;
-        self.view.send_if_modified(|v| v.trouble.take().is_some());
+        self.retry.take_if(|r| !r.firm);
+        if self.retry.is_none() {
+            self.view.send_if_modified(|v| v.trouble.take().is_some());
+        }
     }
 
     fn message(&mut self, message: ToQueue) {
         match message {
             ToQueue::Ping(reply) => drop(reply.send(())),
             ToQueue::Found(ids) => {
+                self.line.changed();
                 let room = self.room.clone();
-                self.running.push(Box::pin(async move { Done::Answered(Some(told(&room, &ids).await)) }));
-            }
-            ToQueue::NetworkUp => {
-                self.retry_at = None;
-                self.aside.clear();
-            }
-            ToQueue::Ask(Ask { command, reply }) => {
-                let (room, settings) = (self.room.clone(), self.settings.clone());
-                self.prepare(&command);
-                let clock = self.clock.clone();
                 self.running.push(Box::pin(async move {
-                    let changes = !matches!(command, QueueCommand::List { .. });
-                    let (answer, changed) = answer(&room, settings, &clock, command).await;
-                    // Nobody waits any more: their bus connection went away.
-                    let _ = reply.send(answer);
-                    Done::Answered(changes.then_some(changed))
+                    Done::Answered(Asked::Change, answer::told(&room, &ids).await)
                 }));
             }
+            ToQueue::NetworkUp => {
+                self.retry.take_if(|r| !r.firm);
+            }
+            ToQueue::Ask(ask) => self.ask(ask),
         }
     }
 
-    /// What a command means for the turn that is under way.
+    fn ask(&mut self, Ask { command, reply }: Ask<QueueCommand, QueueAnswer>) {
+        self.prepare(&command);
+        let asked = match &command {
+            QueueCommand::List { .. } | QueueCommand::Receipt(_) => Asked::Nothing,
+            QueueCommand::Cancel(ids) => Asked::Cancel(ids.clone()),
+            QueueCommand::Add { .. }
+            | QueueCommand::Retry(_)
+            | QueueCommand::Release(_)
+            | QueueCommand::SetPriority(..)
+            | QueueCommand::Clear { .. }
+            | QueueCommand::SetPaused(false)
+            | QueueCommand::SetRecording(_)
+            | QueueCommand::SetBandwidthLimit(_) => Asked::Change,
+            QueueCommand::SetPaused(true) => Asked::Pause,
+        };
+        let (room, settings, clock) = (self.room.clone(), self.settings.clone(), self.clock.clone());
+        self.running.push(Box::pin(async move {
+            let (answer, changed) = answer(&room, settings, &clock, command).await;
+            // Nobody waits any more: their bus connection went away.
+            let _ = reply.send(answer);
+            Done::Answered(asked, changed)
+        }));
+    }
+
+    /// What a command means for the turns that are under way.
     fn prepare(&mut self, command: &QueueCommand) {
         match command {
             QueueCommand::Cancel(ids) => {
-                self.stop_next |= self.between;
-                if let Some(turn) = self.turn.as_ref().filter(|t| ids.contains(&t.item.id)) {
-                    // A part that hangs must not keep the others waiting for its time-out.
-                    let dropped = turn.dropped.clone();
-                    self.feed(upload::Event::Stop);
-                    dropped.cancel();
+                self.stop_next |= self.claiming;
+                for id in ids {
+                    self.cut(*id);
+                    // Its turn must not come again before the wish is on disk.
+                    self.aside.insert(*id, self.clock.now().boot + WISH_PATIENCE);
                 }
             }
             QueueCommand::SetPaused(true) => {
                 // No new turn before the wish is on disk and seen.
-                self.nothing_to_do = true;
-                self.stop_next |= self.between;
-                self.feed(upload::Event::Stop);
+                self.pausing = true;
+                self.stop_next |= self.claiming;
+                let all: Vec<_> = self.turns.keys().copied().collect();
+                all.into_iter().for_each(|id| self.cut(id));
+            }
+            QueueCommand::SetRecording(recording) => {
+                self.view.send_if_modified(|v| std::mem::replace(&mut v.recording, *recording) != *recording);
+                self.pacer.freeze(*recording);
+                self.show_progress();
             }
             QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => {
-                self.retry_at = None;
-                self.aside.clear();
+                self.retry = None;
+                self.aside.retain(|id, _| self.seen.contains_key(id));
             }
             QueueCommand::Add { .. }
             | QueueCommand::List { .. }
@@ -368,62 +449,14 @@ impl<T: Transport> Uploader<T> {
             | QueueCommand::SetPriority(..)
             | QueueCommand::Clear { .. }
             | QueueCommand::Receipt(_)
-            | QueueCommand::SetRecording(_)
             | QueueCommand::SetBandwidthLimit(_) => {}
         }
     }
 
-    async fn refresh_view(&mut self) {
-        if let Some(Glance { counters, paused, bandwidth_limit, .. }) = self.room.queue_glance().await {
-            let idle = self.turn.is_none() && !self.between;
-            self.view.send_if_modified(|v| {
-                let old = v.clone();
-                (v.counters, v.paused, v.bandwidth_limit) = (counters, paused, bandwidth_limit);
-                if counters.files_left == 0 {
-                    v.trouble = None;
-                }
-                if idle {
-                    v.current.clear();
-                    v.rate = 0;
-                }
-                *v != old
-            });
-        }
-    }
-
-    /// Part `n` is confirmed and on disk.
-    fn count_down(&mut self, n: u32) {
-        let len = self.turn.as_ref().and_then(|t| t.upload.part(n)).map_or(0, |(_, _, len)| len);
-        self.view.send_modify(|v| v.counters.bytes_left = v.counters.bytes_left.saturating_sub(len));
-    }
-
-    fn show_progress(&mut self) {
-        let Some(turn) = &self.turn else { return };
-        let in_flight: u64 = turn.parts.values().map(|p| p.sent.load(Relaxed)).sum();
-        let size = turn.item.new.facts.size;
-        let sent = (turn.item.sent + in_flight).min(size);
-        let now = self.clock.now().boot;
-        let elapsed = now.since(self.shown.0).as_secs_f64();
-        let moved = sent.saturating_sub(self.shown.1);
-        let rate = if elapsed > 0.05 { (moved as f64 / elapsed) as u64 } else { 0 };
-        self.shown = (now, sent);
-        let current = vec![Sending { id: turn.item.id, name: turn.item.new.name.clone(), size, sent }];
-        self.view.send_if_modified(|v| {
-            let changed = v.current != current || v.rate != rate;
-            (v.current, v.rate) = (current, rate);
-            changed
-        });
-    }
-
-    fn tell(&self, item: &Item) {
-        // Without listeners there is nobody to tell.
-        let _ = self.news.send(ItemNews {
-            id: item.id,
-            state: item.state,
-            reason: item.reason.clone(),
-            name: item.new.name.clone(),
-            size: item.new.facts.size,
-            sent: item.sent,
-        });
+    /// Ends a turn now: a part that hangs must not keep the others waiting for its time-out.
+    fn cut(&mut self, id: ItemId) {
+        let Some(dropped) = self.turns.get(&id).map(|t| t.dropped.clone()) else { return };
+        self.feed(id, upload::Event::Stop);
+        dropped.cancel();
     }
 }

@@ -14,6 +14,9 @@ pub(crate) fn fill(path: &Path, size: usize, seed: u64) {
     }
     let mut file = std::fs::File::create(path).unwrap();
     file.write_all(&bytes[..size]).unwrap();
+    // Of a writer that has been done for a while.
+    let changed = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(changed - std::time::Duration::from_secs(60)).unwrap();
 }
 
 /// Hexadecimal, as the cloud shows it.

@@ -56,6 +56,7 @@ impl Rig {
         let base = s.base_url.clone().unwrap_or_else(|| self.sim.url().to_string());
         write!(text, "[provider]\nbase_url = {base:?}\nclient_version = \"1.2.3\"\n").unwrap();
         write!(text, "url_pairing = {}\nsecret_on_poll = {}\n", s.url_pairing, s.secret_on_poll).unwrap();
+        writeln!(text, "heartbeat = {}", s.heartbeat).unwrap();
         if let Some(pem) = self.sim.ca_pem() {
             let ca = self.path("ca.pem");
             std::fs::write(&ca, pem).unwrap();

@@ -20,6 +20,8 @@ pub(crate) struct Setup {
     pub(crate) client_id: Option<String>,
     pub(crate) url_pairing: bool,
     pub(crate) secret_on_poll: bool,
+    /// Seconds; 0 for none, so that only tests of it see beats.
+    pub(crate) heartbeat: u64,
     pub(crate) state_dir: Option<PathBuf>,
     /// Beneath the rig's directory.
     pub(crate) media_dirs: Vec<&'static str>,
@@ -50,6 +52,7 @@ impl Setup {
             client_id: None,
             url_pairing: true,
             secret_on_poll: false,
+            heartbeat: 0,
             state_dir: None,
             media_dirs: vec!["media"],
             max_items: 1000,

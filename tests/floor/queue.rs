@@ -18,7 +18,7 @@
 use rigpost::{
     domain::{
         item::{Asset, FileFacts, ItemId, ItemState, NewItem, PartDigest},
-        oauth::DeviceInfo,
+        oauth::{DeviceInfo, DeviceStatus},
         secret::Secret,
         time::{BootId, BootTime, Now, WallTime},
     },
@@ -101,6 +101,7 @@ async fn open(dir: &Path) -> Result<Store, Failure> {
         project_name: "Project".to_owned(),
         authorized_by: String::new(),
         authorization_expires: None,
+        status: DeviceStatus::Online,
     };
     store.save_device(&project).await?;
     Ok(store)

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client::{Answer, PATIENCE, Rig, http, pass, quick};
+use crate::uploads::hex_sha256;
 
 fn inject(sim: &Sim, spec: &str) {
     sim.inject(spec.parse().unwrap());
@@ -24,7 +25,10 @@ async fn answers_instead_of_the_model_change_nothing() {
         ("create:404", 404, "Not Found"),
         ("create:paused", 409, "Channel Paused"),
         ("create:429", 429, "Too Many Requests"),
-        ("any:detailed=401", 401, "Not Authorized"),
+        ("create:401", 401, "Not Authorized"),
+        ("create:409", 409, "Conflict"),
+        ("create:422", 422, "Invalid Arguments"),
+        ("create:detailed=400", 400, "Bad Request"),
     ] {
         inject(&sim, spec);
         assert_eq!(rig.create(json!({})).await.title(), (status, title.into()), "{spec}");
@@ -32,6 +36,8 @@ async fn answers_instead_of_the_model_change_nothing() {
     for (spec, status, text) in [
         ("create:500", 500, "simulated failure\n"),
         ("create:503", 503, "simulated failure\n"),
+        ("create:bare=403", 403, "simulated failure\n"),
+        ("create:bare=404", 404, "simulated failure\n"),
         ("create:redirect", 302, ""),
         ("create:raw=418", 418, "null"),
     ] {
@@ -42,7 +48,8 @@ async fn answers_instead_of_the_model_change_nothing() {
             assert_eq!(answer.headers["location"], "http://captive.example/login");
         }
     }
-    for (spec, status) in [("create:html-404", 404), ("create:captive-portal", 200)] {
+    for (spec, status) in [("create:html-404", 404), ("create:html-502", 502), ("create:captive-portal", 200)]
+    {
         inject(&sim, spec);
         let answer = rig.create(json!({})).await;
         assert_eq!(
@@ -242,9 +249,17 @@ async fn events_count_without_gaps_and_are_written_as_json_lines() {
     assert!(log.iter().enumerate().all(|(i, event)| event.n == i as u64 + 1));
     let stages: Vec<EventKind> =
         log.iter().filter(|event| event.endpoint == Endpoint::Part).map(|event| event.kind).collect();
-    assert_eq!(stages, [EventKind::Received, EventKind::Effect, EventKind::Replied]);
-    let last = log.last().unwrap();
+    use EventKind::{Assembled, Effect, Received, Replied};
+    assert_eq!(stages, [Received, Effect, Assembled, Replied]);
+    let [begun, arrived, whole, last] = &log[log.len() - 4..] else { panic!("four stages") };
     assert_eq!((last.status, last.body_in, last.path.contains('?')), (Some(200), 4, false));
+    let (asset, sum) = (Some(sim.assets()[0].id.clone()), Some(hex_sha256(b"abcd")));
+    assert_eq!((&begun.asset, begun.part, begun.size, &begun.sha256), (&asset, Some(1), Some(4), &None));
+    assert_eq!(
+        (&arrived.asset, arrived.part, arrived.size, &arrived.sha256),
+        (&asset, Some(1), Some(4), &sum)
+    );
+    assert_eq!((&whole.asset, whole.part, whole.size, &whole.sha256), (&asset, None, Some(4), &sum));
     let text = std::fs::read_to_string(path).unwrap();
     assert_eq!(text.lines().count(), log.len());
     assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["n"].is_u64()));
@@ -278,6 +293,14 @@ async fn the_control_interface_does_what_the_library_does() {
     assert_eq!((health.status.as_u16(), health.json()), (418, json!({"tea": true})));
     rig.send(rig.http.delete(rig.at("/_sim/fault"))).await.unwrap();
     assert_eq!(rig.send(rig.http.get(rig.at("/health"))).await.unwrap().status, 200);
+    let chosen = json!({"endpoint": "part", "kind": "stall", "part": 2, "name": "A:1.mov"});
+    assert_eq!(order("fault", chosen).await.status, 200);
+    assert_eq!(state().await["faults"][0]["endpoint"], "part#2@A:1.mov");
+    sim.clear_faults();
+    assert_eq!(order("rename", json!({"project": "Testbed", "to": "Pickups"})).await.status, 200);
+    assert_eq!(state().await["projects"][0]["name"], "Pickups");
+    assert_eq!(order("clock", json!({"advance": 400})).await.status, 200);
+    assert!(state().await["devices"][0]["quiet_seconds"].as_u64().unwrap() >= 400);
     order("lifetimes", json!({"interval": 2.5})).await;
     assert_eq!((sim.lifetimes().interval, sim.lifetimes().access_expires_in), (2.5, 28_800));
     for (name, body, word) in [
@@ -285,8 +308,13 @@ async fn the_control_interface_does_what_the_library_does() {
         ("lifetimes", json!({"interval": -1}), "bad_request"),
         ("lifetimes", json!({"inteval": 1}), "bad_request"),
         ("approve", json!({"project": "Testbed"}), "bad_request"),
-        ("approve", json!({"user_code": "1", "project": "Testbed"}), "no_such_code"),
+        ("approve", json!({"user_code": "1", "project": "Pickups"}), "no_such_code"),
         ("pause", json!({"client_id": "rig-1"}), "no_such_device"),
+        ("pause-window", json!({"client_id": "rig-1", "from": 1, "until": 2}), "bad_request"),
+        ("rename", json!({"project": "Pickups", "to": "Second Unit"}), "name_taken"),
+        ("rename", json!({"project": "Pickups", "to": " "}), "bad_request"),
+        ("clock", json!({"advance": -1}), "bad_request"),
+        ("fault", json!({"endpoint": "me", "kind": "stall", "part": 1}), "bad_fault"),
         ("explode", json!({}), "no_such_order"),
         ("hold", json!([]), "bad_request"),
     ] {

@@ -66,6 +66,9 @@ async fn mistakes_on_the_command_line_are_named() {
         (&["--fault", "me:explode"][..], "explode is no kind of fault"),
         (&["--storage-dir", "/dev/null/x"], "cannot start"),
         (&["--interval", "soon"], "not a number"),
+        (&["--s3", "clips"], "--s3 clips"),
+        (&["--s3", "ftp://clips"], "neither http"),
+        (&["--s3-bucket", "clips"], "--s3 <URL>"),
         (&["--ca-out", "/tmp/ca"], "--tls"),
     ] {
         let ended = timeout(PATIENCE, start(args).wait_with_output()).await.unwrap().unwrap();

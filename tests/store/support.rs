@@ -94,6 +94,7 @@ pub(crate) fn device(project: &str) -> DeviceInfo {
         project_name: format!("Project {project}"),
         authorized_by: "a person".into(),
         authorization_expires: Some(1_800_000_000),
+        ..DeviceInfo::default()
     }
 }
 

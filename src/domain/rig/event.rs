@@ -1,6 +1,7 @@
 //! What comes in to the rig's machine, and what goes out.
 use crate::domain::{
     command::{Refusal, RigCommand},
+    ledger::BootWall,
     oauth::{
         AccessToken, Cause, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken,
         TokenError, TokenResponse, TokenSet,
@@ -66,6 +67,8 @@ pub struct Loaded {
     pub pairing: Option<Running>,
     /// The last grant or refresh.
     pub refreshed_at: Option<WallTime>,
+    /// The true clock of this boot, where an earlier run has written it down.
+    pub boot_wall: Option<BootWall>,
 }
 
 /// What happened.
@@ -84,6 +87,8 @@ pub enum Event {
     TokensSaved(Seq, Disk),
     Identified(Seq, Result<DeviceInfo, TokenError>),
     DeviceSaved(Seq, Disk),
+    Beaten(Seq, Result<(), TokenError>),
+    BootNoted(Disk),
     /// The client secret is sealed for this identity; what the store holds now, if it had to be mended.
     SecretSaved(CommandId, Disk, String, Option<(Box<Loaded>, Protection)>),
     TokensErased(CommandId, Disk),
@@ -97,6 +102,8 @@ pub enum Event {
     Unreached(Cause),
     /// The wall clock was set.
     ClockStepped,
+    /// A network interface, address or route appeared.
+    NetworkUp,
     /// The provider's clock says this many Unix seconds.
     ServerDate(i64),
     Timer,
@@ -111,6 +118,7 @@ pub enum Action {
     Poll(Seq, DeviceCode),
     Refresh(Seq, RefreshToken),
     Identify(Seq, AccessToken),
+    Beat(Seq, AccessToken),
     /// Best effort; nobody waits for the answer.
     Revoke(RefreshToken),
     SaveCode(Seq, CodeOnOffer, Option<TimeLimit>),
@@ -119,6 +127,8 @@ pub enum Action {
     MarkRefresh(Seq),
     SaveTokens(Seq, TokenSet),
     SaveDevice(Seq, DeviceInfo),
+    /// The true clock of this boot, into the ledger.
+    NoteBoot(BootWall),
     EndGrant(Ending),
     EraseTokens(CommandId),
     SaveSecret(CommandId, ClientSecret),

@@ -81,7 +81,8 @@ impl Rig {
                 (self.pairing.trouble().map_or(Reason::None, reason_of_cause), String::new())
             }
             State::Paired | State::RequestingCode | State::WaitingForUser => {
-                (of_trouble(self.life.trouble().or(self.whoami.trouble())), String::new())
+                let beat = || self.heartbeat.trouble().map(token::Trouble::Exchange);
+                (of_trouble(self.life.trouble().or(self.whoami.trouble()).or_else(beat)), String::new())
             }
             State::NeedsPairing if self.last.0 == Reason::None => {
                 let reason = match self.life.ending() {

@@ -1,11 +1,13 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
+mod presence;
 mod walk;
 
 use super::*;
 use crate::domain::{
+    ledger::BootWall,
     oauth::{
-        ClientSecret, DeviceAuthorization, DeviceCode, TokenResponse, TokenSet, Trouble, UserCode,
-        VerificationUriComplete,
+        ClientSecret, DeviceAuthorization, DeviceCode, TokenError, TokenResponse, TokenSet, Trouble,
+        UserCode, VerificationUriComplete,
     },
     pairing::{CodeOnOffer, Running, TimeLimit},
     secret::Secret,
@@ -16,6 +18,8 @@ use crate::domain::{
 };
 
 const EPOCH: i64 = 1_790_000_000;
+/// No wall clock was ever set to an earlier time.
+const FLOOR: WallTime = WallTime(EPOCH - 1000);
 const HOUR: u64 = 3600;
 
 fn secs(s: u64) -> Duration {
@@ -92,12 +96,19 @@ struct Bench {
     commands: u64,
     /// The newest question who we are.
     question: Seq,
+    /// What was written into the ledger of boots; the disk takes it at once.
+    noted: Vec<BootWall>,
 }
 
 impl Bench {
+    /// Before the store is read.
+    fn new(heartbeat: Option<Duration>) -> Bench {
+        let rig = Rig::new(1, FLOOR, heartbeat);
+        Bench { rig, now: at(10), commands: 0, question: Seq(0), noted: vec![] }
+    }
+
     fn load(loaded: Loaded) -> (Bench, Vec<Action>) {
-        let mut b =
-            Bench { rig: Rig::new(1, WallTime(EPOCH - 1000)), now: at(10), commands: 0, question: Seq(0) };
+        let mut b = Bench::new(None);
         let actions = b.on(Event::Loaded(Box::new(loaded), Protection::File));
         (b, actions)
     }
@@ -118,7 +129,12 @@ impl Bench {
     }
 
     fn on(&mut self, event: Event) -> Vec<Action> {
-        let actions = self.rig.on(event, self.now);
+        let mut actions = self.rig.on(event, self.now);
+        for note in actions.extract_if(.., |a| matches!(a, Action::NoteBoot(_))).collect::<Vec<_>>() {
+            let Action::NoteBoot(wall) = note else { continue };
+            self.noted.push(wall);
+            assert_eq!(self.rig.on(Event::BootNoted(Disk::Done), self.now), []);
+        }
         for action in &actions {
             if let Action::Identify(seq, _) = action {
                 self.question = *seq;
@@ -130,6 +146,12 @@ impl Bench {
     fn after(&mut self, s: u64) -> &mut Bench {
         self.now = at(self.now.boot.0.as_secs() + s);
         self
+    }
+
+    /// Time passes by the clock that the rig has, right or wrong.
+    fn after_wall(&mut self, s: u64) {
+        self.now.boot = self.now.boot + secs(s);
+        self.now.wall = WallTime(self.now.wall.0 + s as i64);
     }
 
     fn command(&mut self, command: RigCommand) -> (CommandId, Vec<Action>) {
@@ -218,7 +240,7 @@ impl Bench {
 
 #[test]
 fn before_the_store_is_read_everything_is_unavailable() {
-    let mut b = Bench { rig: Rig::new(1, WallTime(0)), now: at(1), commands: 0, question: Seq(0) };
+    let mut b = Bench::new(None);
     assert_eq!(b.view().state, State::SecretUnavailable);
     assert!(matches!(b.answer(START), Err(Refusal::SecretUnavailable(_))));
 }
@@ -603,7 +625,7 @@ fn a_reboot_with_an_interrupted_mark_asks_at_once() {
 #[test]
 fn tokens_from_another_boot_in_1970_are_refreshed_and_the_clock_is_not_trusted() {
     let loaded = Loaded { tokens: Some((set(1), false)), device: Some(device("one")), ..usable() };
-    let mut rig = Rig::new(1, WallTime(EPOCH - 1000));
+    let mut rig = Rig::new(1, FLOOR, None);
     let now = Now { boot_id: BootId(9), boot: BootTime(secs(12)), wall: WallTime(40) };
     let actions = rig.on(Event::Loaded(Box::new(loaded), Protection::Tpm2), now);
     assert!(matches!(actions[..], [Action::Identify(..)]), "{actions:?}");

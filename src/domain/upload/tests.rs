@@ -22,8 +22,43 @@ fn asset(parts: usize, finished: &[u32], created: Now) -> Asset {
     Asset { id: "asset".to_owned(), urls: urls(parts), created, finished: finished.to_vec() }
 }
 
-fn begin(asset: Option<Asset>, parallel: usize, now: Now) -> (Upload, Vec<Action>) {
-    Upload::begin(ItemId(1), SIZE, asset, parallel, now)
+/// A machine with a line of its own: it has up to `parallel` slots.
+#[derive(Debug)]
+struct Alone {
+    up: Upload,
+    parallel: usize,
+}
+
+impl Alone {
+    fn begin(size: u64, asset: Option<Asset>, parallel: usize, now: Now) -> (Alone, Vec<Action>) {
+        let (up, mut actions) = Upload::begin(ItemId(1), size, asset, now);
+        let mut alone = Alone { up, parallel: parallel.max(1) };
+        alone.fill(now, &mut actions);
+        (alone, actions)
+    }
+
+    fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
+        let mut actions = self.up.on(event, now);
+        self.fill(now, &mut actions);
+        actions
+    }
+
+    fn fill(&mut self, now: Now, actions: &mut Vec<Action>) {
+        while self.up.ready() && self.up.in_flight() < self.parallel {
+            actions.extend(self.up.on(Event::Slot, now));
+        }
+    }
+}
+
+impl std::ops::Deref for Alone {
+    type Target = Upload;
+    fn deref(&self) -> &Upload {
+        &self.up
+    }
+}
+
+fn begin(asset: Option<Asset>, parallel: usize, now: Now) -> (Alone, Vec<Action>) {
+    Alone::begin(SIZE, asset, parallel, now)
 }
 
 fn trouble(cause: Cause) -> Trouble {
@@ -34,16 +69,20 @@ fn dead() -> PartError {
     PartError::UrlDead("HTTP 403 AccessDenied".to_owned())
 }
 
-fn ok() -> Result<String, PartError> {
-    Ok("etag".to_owned())
+fn confirmed() -> Confirmed {
+    Confirmed { etag: "etag".to_owned(), digest: None }
+}
+
+fn ok() -> Result<Confirmed, PartError> {
+    Ok(confirmed())
 }
 
 fn record(n: u32) -> Action {
-    Action::RecordPart(n, "etag".to_owned())
+    Action::RecordPart(n, confirmed())
 }
 
 /// A turn with an asset of `parts` parts on disk, and the parts that left first.
-fn sending(parts: usize, parallel: usize) -> (Upload, Vec<Action>) {
+fn sending(parts: usize, parallel: usize) -> (Alone, Vec<Action>) {
     let (mut up, actions) = begin(None, parallel, at(0));
     assert_eq!(actions, [Action::Create(Seq(1))]);
     let actions = up.on(Event::Created(Seq(1), Ok(("asset".to_owned(), urls(parts)))), at(1));
@@ -96,7 +135,7 @@ fn a_resume_sends_only_what_is_left() {
 
 #[test]
 fn parts_without_bytes_are_not_sent() {
-    let (_, actions) = Upload::begin(ItemId(1), 5, Some(asset(4, &[], at(0))), 8, at(1));
+    let (_, actions) = Alone::begin(5, Some(asset(4, &[], at(0))), 8, at(1));
     assert_eq!(actions, [Action::Send(0), Action::Send(1), Action::Send(2)]);
 }
 
@@ -161,16 +200,81 @@ fn what_only_one_clip_is_refused_for_puts_that_clip_aside() {
     let refused = PartError::Refused("HTTP 400 InvalidPart".to_owned());
     let actions = up.on(Event::Sent(0, Err(refused)), at(2));
     ends(&up, actions, Ending::Aside("HTTP 400 InvalidPart".to_owned()));
-    let (mut up, actions) = Upload::begin(ItemId(1), 3, None, 1, at(1));
+    let (mut up, actions) = Alone::begin(3, None, 1, at(1));
     assert_eq!(actions, [Action::Create(Seq(1))]);
+    let conflict = CreateError::Conflict("HTTP 409 Conflict".to_owned());
+    let actions = up.on(Event::Created(Seq(1), Err(conflict)), at(2));
+    ends(&up, actions, Ending::Aside("HTTP 409 Conflict".to_owned()));
+}
+
+#[test]
+fn what_the_project_forbids_is_told_from_what_is_wrong_with_one_clip() {
+    let (mut up, _) = Alone::begin(3, None, 1, at(1));
     let forbidden = CreateError::Forbidden("HTTP 403 Forbidden".to_owned());
     let actions = up.on(Event::Created(Seq(1), Err(forbidden)), at(2));
-    ends(&up, actions, Ending::Aside("HTTP 403 Forbidden".to_owned()));
+    ends(&up, actions, Ending::Forbidden("HTTP 403 Forbidden".to_owned()));
+}
+
+#[test]
+fn a_part_leaves_only_when_it_is_given_a_slot() {
+    let (mut up, actions) = Upload::begin(ItemId(1), SIZE, Some(asset(2, &[], at(0))), at(1));
+    assert!(actions.is_empty() && up.ready() && !up.preparing());
+    assert_eq!(up.on(Event::Slot, at(1)), [Action::Send(0)]);
+    assert_eq!(up.on(Event::Sent(0, ok()), at(2)), [record(0)]);
+    assert_eq!(up.on(Event::PartRecorded(0, true), at(2)), [], "there is more to send");
+    assert_eq!(up.on(Event::Slot, at(3)), [Action::Send(1)]);
+    assert_eq!((up.in_flight(), up.ready()), (1, false));
+    assert_eq!(up.on(Event::Slot, at(3)), [], "nothing is left to give it to");
+}
+
+#[test]
+fn a_refused_url_is_tried_once_more_and_then_given_up() {
+    let refused = || Err(PartError::UrlRefused("HTTP 403 SignatureDoesNotMatch".to_owned()));
+    let (mut up, _) = sending(1, 1);
+    assert_eq!(up.on(Event::Sent(0, refused()), at(2)), [Action::Send(0)]);
+    assert!(matches!(up.on(Event::Sent(0, refused()), at(3))[..], [Action::Forget(_)]));
+}
+
+#[test]
+fn a_damaged_part_is_sent_again_and_not_for_ever() {
+    let (mut up, _) = sending(1, 1);
+    let damaged = || Err(PartError::Damaged("ETag".to_owned()));
+    for _ in 0..2 {
+        assert_eq!(up.on(Event::Sent(0, damaged()), at(2)), [Action::Send(0)]);
+    }
+    let actions = up.on(Event::Sent(0, damaged()), at(2));
+    ends(&up, actions, Ending::Aside("ETag".to_owned()));
+}
+
+#[test]
+fn early_cuts_mean_a_dead_url_only_once_it_has_some_age() {
+    let cut = || Err(PartError::CutEarly(trouble(Cause::Network)));
+    let hour = 3600;
+    // Young: a bad line. What is finished stays.
+    let (mut up, _) = begin(Some(asset(2, &[0], at(0))), 1, at(hour - 10));
+    for _ in 0..2 {
+        assert_eq!(up.on(Event::Sent(1, cut()), at(hour - 5)), [Action::Send(1)]);
+    }
+    let actions = up.on(Event::Sent(1, cut()), at(hour - 5));
+    ends(&up, actions, Ending::Later(Reason::Network, "why".to_owned(), None));
+    // Old: another asset.
+    let (mut up, _) = begin(Some(asset(2, &[0], at(0))), 1, at(hour + 10));
+    for _ in 0..2 {
+        assert_eq!(up.on(Event::Sent(1, cut()), at(hour + 20)), [Action::Send(1)]);
+    }
+    assert!(matches!(up.on(Event::Sent(1, cut()), at(hour + 20))[..], [Action::Forget(_)]));
+    // Something went through in between: the URL works.
+    let (mut up, _) = begin(Some(asset(3, &[], at(0))), 1, at(hour + 10));
+    for n in 0..2 {
+        let _ = up.on(Event::Sent(n, cut()), at(hour + 20));
+        let _ = up.on(Event::Sent(n, cut()), at(hour + 20));
+        assert!(matches!(up.on(Event::Sent(n, ok()), at(hour + 20))[0], Action::RecordPart(..)));
+    }
 }
 
 #[test]
 fn an_asset_for_a_clip_that_was_taken_away_is_not_a_fault_of_the_disk() {
-    let (mut up, _) = Upload::begin(ItemId(1), 3, None, 1, at(1));
+    let (mut up, _) = Alone::begin(3, None, 1, at(1));
     assert_eq!(up.on(Event::Stop, at(2)), []);
     let actions = up.on(Event::Created(Seq(1), Ok(("a".to_owned(), urls(1)))), at(3));
     assert!(matches!(actions[..], [Action::Record(Seq(2), _)]));
@@ -308,7 +412,7 @@ fn walk(seed: u64) {
     let (mut assets, mut time) = (0, 0);
     for _ in 0..400 {
         time += (dice.unit() * 20_000.0) as u64;
-        let (mut up, actions) = Upload::begin(ItemId(1), size, disk.clone(), parallel, at(time));
+        let (mut up, actions) = Alone::begin(size, disk.clone(), parallel, at(time));
         let mut open: Vec<Action> = actions;
         let mut flying = BTreeSet::new();
         while !up.finished() || !open.is_empty() {

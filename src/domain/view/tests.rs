@@ -64,6 +64,21 @@ fn nothing_blocks_a_paired_rig_that_is_well() {
 }
 
 #[test]
+fn a_rig_that_is_paused_in_the_project_says_so_also_with_nothing_to_send() {
+    let device = DeviceInfo { status: DeviceStatus::Paused, ..paired().device.unwrap() };
+    let mut rig = RigView { device: Some(device), ..paired() };
+    assert_eq!(codes(&rig, &queue(0, 0)), ["device-paused"]);
+    let idle = QueueView { paused: true, ..queue(1, 10) };
+    assert_eq!(codes(&rig, &idle), ["device-paused", "queue-paused"]);
+    let line = "paired with Spring, paused in the project, nothing left to send";
+    assert_eq!(status_line(&rig, &queue(0, 0)), line);
+    rig.reason = Reason::Network;
+    assert_eq!(codes(&rig, &queue(0, 0)), ["network", "device-paused"]);
+    rig.state = State::NeedsPairing;
+    assert_eq!(codes(&rig, &queue(0, 0)), ["needs-pairing", "network"], "of a grant that is over");
+}
+
+#[test]
 fn blockers_come_in_the_order_in_which_a_person_must_act() {
     let full = QueueView {
         paused: true,
@@ -120,8 +135,8 @@ fn held_clips_are_counted_in_words() {
     let held =
         |held| QueueView { counters: Counters { held, ..Counters::default() }, ..QueueView::default() };
     let text = |n| blockers(&paired(), &held(n))[0].1.clone();
-    assert_eq!(text(1), "1 clip belongs to another project than the one that is paired.");
-    assert_eq!(text(2), "2 clips belong to another project than the one that is paired.");
+    assert_eq!(text(1), "1 clip is of another project, or older than the pairing. Release it or cancel it.");
+    assert_eq!(text(2), "2 clips are of another project, or older than the pairing. Release or cancel them.");
 }
 
 #[test]
@@ -136,6 +151,11 @@ fn the_status_line_says_it_in_one_line() {
             "paired with Spring, 1 file left, 999 B, paused",
         ),
         (paired(), QueueView { paused: true, ..queue(0, 0) }, "paired with Spring, nothing left to send"),
+        (
+            paired(),
+            QueueView { recording: true, ..queue(2, 1000) },
+            "paired with Spring, 2 files left, 1.0 kB, waiting while the camera records",
+        ),
         (
             RigView { reason: Reason::Network, ..paired() },
             QueueView { counters: busy, paused: true, ..QueueView::default() },
@@ -165,14 +185,105 @@ fn the_status_line_says_it_in_one_line() {
     }
 }
 
+/// What stands in the way and whether the power can be cut, in every state that a screen can show.
 #[test]
-fn the_power_may_go_when_no_token_and_no_clip_is_under_way() {
-    let sending = Sending { id: ItemId(1), name: String::new(), size: 2, sent: 1 };
-    let busy = QueueView { current: vec![sending], ..queue(1, 2) };
-    assert!(safe_to_power_off(&paired(), &queue(5, 5)), "what waits is on disk");
-    assert!(!safe_to_power_off(&paired(), &busy));
-    assert!(!safe_to_power_off(&RigView { tokens_at_risk: true, ..paired() }, &queue(0, 0)));
-    assert!(safe_to_power_off(&rig(State::SecretUnavailable, Reason::Storage), &queue(0, 0)));
+fn blockers_and_power_in_every_state() {
+    let left = |files_left| Counters { files_left, bytes_left: files_left * 10, ..Counters::default() };
+    let at = |files_left| QueueView { counters: left(files_left), ..QueueView::default() };
+    let sending = |n| {
+        let one = |id| Sending { id: ItemId(id), name: String::new(), size: 10, sent: 3 };
+        QueueView { current: (0..n).map(one).collect(), rate: 5, ..at(n) }
+    };
+    let well = paired;
+    let trouble = |reason| QueueView { trouble: Some((reason, String::new())), ..at(1) };
+    let held = QueueView { counters: Counters { held: 2, ..left(0) }, ..QueueView::default() };
+    let refreshing = || RigView { tokens_at_risk: true, ..paired() };
+    let offline = || RigView { online: false, ..rig(State::Paired, Reason::Network) };
+    let none: &[&str] = &[];
+    for (what, rig, queue, expected, safe) in [
+        ("all sent", well(), at(0), none, true),
+        ("about to begin", well(), at(5), none, true),
+        ("one on its way", well(), sending(1), none, false),
+        ("several on their way", well(), sending(4), none, false),
+        (
+            "a failed one",
+            well(),
+            QueueView { counters: Counters { failed: 1, ..left(0) }, ..at(0) },
+            none,
+            true,
+        ),
+        ("held", well(), held.clone(), &["held"], true),
+        (
+            "before the pairing, and others go",
+            well(),
+            QueueView { counters: Counters { held: 1, ..left(1) }, ..sending(1) },
+            &["held"],
+            false,
+        ),
+        (
+            "paused, parts still in flight",
+            well(),
+            QueueView { paused: true, ..sending(1) },
+            &["queue-paused"],
+            false,
+        ),
+        ("paused", well(), QueueView { paused: true, ..at(1) }, &["queue-paused"], true),
+        ("paused, nothing left", well(), QueueView { paused: true, ..at(0) }, none, true),
+        ("recording", well(), QueueView { recording: true, ..at(1) }, &["recording"], false),
+        ("recording, nothing left", well(), QueueView { recording: true, ..at(0) }, none, false),
+        (
+            "recording, parts still in flight",
+            well(),
+            QueueView { recording: true, ..sending(1) },
+            &["recording"],
+            false,
+        ),
+        (
+            "recording and paused",
+            well(),
+            QueueView { recording: true, paused: true, ..at(1) },
+            &["recording", "queue-paused"],
+            false,
+        ),
+        ("no network", offline(), at(1), &["network"], true),
+        ("no network, nothing left", offline(), at(0), &["network"], true),
+        ("the network went, a part hangs", offline(), sending(1), &["network"], false),
+        ("only the storage can't be reached", well(), trouble(Reason::Network), &["network"], true),
+        ("a log-in page", rig(State::Paired, Reason::CaptivePortal), at(1), &["captive-portal"], true),
+        ("the rig's disk is full", well(), trouble(Reason::Storage), &["storage"], true),
+        ("the disk is full, tokens not written", refreshing(), trouble(Reason::Storage), &["storage"], false),
+        ("a refresh in flight", refreshing(), at(0), none, false),
+        ("a wrong clock", rig(State::Paired, Reason::Clock), at(1), &["clock"], true),
+        ("a code on offer", rig(State::WaitingForUser, Reason::None), at(1), &["unpaired"], true),
+        (
+            "ended by the server",
+            rig(State::NeedsPairing, Reason::Revoked),
+            at(1),
+            &["needs-pairing", "revoked"],
+            true,
+        ),
+        ("no secret", rig(State::Unprovisioned, Reason::None), at(0), &["unprovisioned"], true),
+        (
+            "no key",
+            rig(State::SecretUnavailable, Reason::Storage),
+            at(0),
+            &["secret-unavailable", "storage"],
+            true,
+        ),
+        ("just started", RigView::unread(), QueueView::default(), &["secret-unavailable"], true),
+    ] {
+        assert_eq!(codes(&rig, &queue), expected, "{what}");
+        assert_eq!(safe_to_power_off(&rig, &queue), safe, "{what}");
+        for (_, sentence) in blockers(&rig, &queue) {
+            assert!(
+                sentence.ends_with('.') && sentence.len() <= 100,
+                "{what}: too long for a screen: {sentence}"
+            );
+            for jargon in ["token", "RFC", "OAuth", "4xx", "TLS"] {
+                assert!(!sentence.contains(jargon), "{what}: {sentence}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,9 @@
 //! a model contradicts it. State lives in memory only; a restarted simulator is a new cloud.
 
 pub(crate) mod assets;
+pub(crate) mod device;
 pub(crate) mod pairing;
+pub(crate) mod parts;
 pub(crate) mod tokens;
 
 use std::collections::BTreeMap;
@@ -22,11 +24,9 @@ use super::options::{Lifetimes, SecretOnPoll, SimOptions};
 use super::secret;
 
 use assets::Asset;
+pub(crate) use device::Device;
 use pairing::Code;
 use tokens::Token;
-
-/// Five minutes without any call to the API and a device shows as offline.
-const OFFLINE_AFTER_MS: u64 = 5 * 60 * 1000;
 
 /// The settings the rules go by.
 #[derive(Clone, Debug)]
@@ -49,71 +49,6 @@ pub struct ProjectView {
     pub name: String,
 }
 
-/// A paired unit, as the cloud knows it.
-#[derive(Clone, Debug)]
-pub(crate) struct Device {
-    pub(crate) client_id: String,
-    pub(crate) id: String,
-    pub(crate) authorization_id: String,
-    pub(crate) name: String,
-    pub(crate) project: ProjectView,
-    pub(crate) forgotten: bool,
-    /// When the pairing ends by itself, if the person gave it an end.
-    pub(crate) ends_ms: Option<u64>,
-    /// Start and end of each pause; the last one may still run.
-    pub(crate) pauses: Vec<(i64, Option<i64>)>,
-    pub(crate) last_seen_ms: u64,
-    pub(crate) last_seen: String,
-    pub(crate) inserted_at: String,
-    pub(crate) client_version: Option<String>,
-    /// Times of the latest creations, for the rate limit.
-    pub(crate) creations: Vec<u64>,
-}
-
-impl Device {
-    /// `online`, `offline`, `paused` or `forgotten`.
-    pub(crate) fn status(&self, now: Moment) -> &'static str {
-        if self.forgotten {
-            "forgotten"
-        } else if self.pauses.last().is_some_and(|(_, end)| end.is_none()) {
-            "paused"
-        } else if now.ms.saturating_sub(self.last_seen_ms) < OFFLINE_AFTER_MS {
-            "online"
-        } else {
-            "offline"
-        }
-    }
-
-    pub(crate) fn seen(&mut self, now: Moment, version: Option<&str>) {
-        self.last_seen_ms = now.ms;
-        self.last_seen = now.wall.to_string();
-        if let Some(version) = version {
-            self.client_version = Some(version.to_owned());
-        }
-    }
-}
-
-/// A paired device, as tests and the page see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DeviceView {
-    /// The identity the device chose.
-    pub client_id: String,
-    /// The identity the cloud gave it.
-    pub id: String,
-    /// Display name.
-    pub name: String,
-    /// The project its clips go to.
-    pub project: ProjectView,
-    /// `online`, `offline`, `paused` or `forgotten`.
-    pub status: String,
-    /// When it last called, RFC 3339.
-    pub last_seen_at: String,
-    /// When it was paired, RFC 3339.
-    pub inserted_at: String,
-    /// The `x-client-version` of its last call.
-    pub client_version: Option<String>,
-}
-
 /// Why a person's wish cannot be granted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SimError {
@@ -129,6 +64,9 @@ pub enum SimError {
     /// No project of that name.
     #[error("there is no project named {0}")]
     NoSuchProject(String),
+    /// Another project has that name.
+    #[error("there is a project named {0} already")]
+    NameTaken(String),
     /// No paired device with that client identifier.
     #[error("no paired device has the client id {0}")]
     NoSuchDevice(String),
@@ -145,6 +83,7 @@ impl SimError {
             Self::CodeExpired(_) => "code_expired",
             Self::CodeUsed(_) => "code_used",
             Self::NoSuchProject(_) => "no_such_project",
+            Self::NameTaken(_) => "name_taken",
             Self::NoSuchDevice(_) => "no_such_device",
             Self::BadFault(_) => "bad_fault",
         }
@@ -206,58 +145,24 @@ impl World {
         found.cloned().ok_or_else(|| SimError::NoSuchProject(name.to_owned()))
     }
 
-    pub(crate) fn device_mut(&mut self, client_id: &str) -> Result<&mut Device, SimError> {
-        let paired = self.devices.get_mut(client_id).filter(|device| !device.forgotten);
-        paired.ok_or_else(|| SimError::NoSuchDevice(client_id.to_owned()))
-    }
-
-    pub(crate) fn device_views(&self, now: Moment) -> Vec<DeviceView> {
-        let view = |device: &Device| DeviceView {
-            client_id: device.client_id.clone(),
-            id: device.id.clone(),
-            name: device.name.clone(),
-            project: device.project.clone(),
-            status: device.status(now).to_owned(),
-            last_seen_at: device.last_seen.clone(),
-            inserted_at: device.inserted_at.clone(),
-            client_version: device.client_version.clone(),
-        };
-        self.devices.values().map(view).collect()
-    }
-
-    /// Forgets the device: its tokens die, its entry stays and says so.
-    pub(crate) fn forget(&mut self, client_id: &str) -> Result<(), SimError> {
-        self.device_mut(client_id)?.forgotten = true;
-        self.kill_tokens(client_id);
-        Ok(())
-    }
-
-    /// Opens a pause window now; a second pause changes nothing.
-    pub(crate) fn pause(&mut self, client_id: &str, now: Moment) -> Result<(), SimError> {
-        let device = self.device_mut(client_id)?;
-        if device.pauses.last().is_none_or(|(_, end)| end.is_some()) {
-            device.pauses.push((now.ms.cast_signed(), None));
+    /// Gives a project another name. Its identifier, its devices and its clips stay with it.
+    pub(crate) fn rename_project(&mut self, old: &str, new: &str) -> Result<(), SimError> {
+        let id = self.project(old)?.id;
+        if self.project(new).is_ok() {
+            return Err(SimError::NameTaken(new.to_owned()));
+        }
+        let projects = self.projects.iter_mut();
+        let projects = projects.chain(self.devices.values_mut().map(|device| &mut device.project));
+        let approved = self.codes.iter_mut().filter_map(Code::project_mut);
+        let clips = self.assets.values_mut().map(|asset| &mut asset.project);
+        for project in projects.chain(approved).chain(clips).filter(|project| project.id == id) {
+            new.clone_into(&mut project.name);
         }
         Ok(())
     }
 
-    /// Closes the pause window, if one is open.
-    pub(crate) fn resume(&mut self, client_id: &str, now: Moment) -> Result<(), SimError> {
-        let device = self.device_mut(client_id)?;
-        if let Some((_, end @ None)) = device.pauses.last_mut() {
-            *end = Some(now.ms.cast_signed());
-        }
-        Ok(())
-    }
-
-    /// Moves the device to another project, as after a new pairing elsewhere.
-    pub(crate) fn move_device(&mut self, client_id: &str, project: &str) -> Result<(), SimError> {
-        let project = self.project(project)?;
-        self.device_mut(client_id)?.project = project;
-        Ok(())
-    }
-
-    /// What happens by the mere passing of time: codes approved by themselves, pairings that reach their end.
+    /// What happens by the mere passing of time: codes approved by themselves, pairings that reach their end,
+    /// devices that fall silent and call again.
     /// Returns sentences for the log.
     pub(crate) fn tick(&mut self, now: Moment) -> Vec<(String, String)> {
         let mut news = self.auto_approve(now);
@@ -269,6 +174,11 @@ impl World {
                 news.push((client_id, "pairing reached its end".to_owned()));
             }
         }
+        let heard = |device: &mut Device| {
+            let sentence = device.presence_news(now)?;
+            Some((device.client_id.clone(), sentence.to_owned()))
+        };
+        news.extend(self.devices.values_mut().filter_map(heard));
         news
     }
 }

@@ -44,6 +44,16 @@ pub(crate) struct Code {
     client_version: Option<String>,
 }
 
+impl Code {
+    /// The project it was approved for and the tokens were not collected for yet.
+    pub(super) fn project_mut(&mut self) -> Option<&mut ProjectView> {
+        match &mut self.state {
+            CodeState::Approved(project) => Some(project),
+            CodeState::Pending | CodeState::Denied | CodeState::Redeemed | CodeState::Superseded => None,
+        }
+    }
+}
+
 /// A code a person can still approve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CodeView {
@@ -208,12 +218,14 @@ impl World {
             project,
             forgotten: false,
             ends_ms: None,
-            pauses: old.map(|device| device.pauses).unwrap_or_default(),
+            pauses: old.as_ref().map(|device| device.pauses.clone()).unwrap_or_default(),
             last_seen_ms: now.ms,
             last_seen: stamp.clone(),
             inserted_at: stamp,
             client_version: version,
             creations: Vec::new(),
+            heartbeats: old.map(|device| device.heartbeats).unwrap_or_default(),
+            said_offline: false,
         };
         self.devices.insert(client_id.to_owned(), device);
     }

@@ -118,6 +118,9 @@ impl World {
             TokenState::Live if token.expires_ms <= now.ms => Err(Reply::oauth("invalid_grant")),
             TokenState::Live => {
                 self.mark_used(generation);
+                if let Some(device) = self.devices.get_mut(client_id.as_str()) {
+                    device.seen(now, None);
+                }
                 Ok(self.issue(client_id, Some(presented), now))
             }
         }

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
+use crate::sim::model::ProjectView;
 use crate::sim::model::assets::AssetView;
+use crate::sim::model::device::{DeviceView, PauseView};
 use crate::sim::model::pairing::CodeView;
-use crate::sim::model::{DeviceView, ProjectView};
 
 /// Clips shown; the page is for looking, the control interface for counting.
 const MOST_CLIPS: usize = 100;
+/// Pauses shown of each device, the latest.
+const MOST_PAUSES: usize = 5;
 
 /// What the upper half of the page asks.
 pub(super) enum Step<'a> {
@@ -165,6 +168,40 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// A span of time as people read it. It moves in steps, so that the page need not be drawn again each second.
+fn ago(seconds: u64) -> String {
+    match seconds {
+        0..10 => "just now".to_owned(),
+        10..60 => format!("{} s ago", seconds / 10 * 10),
+        60..3600 => format!("{} min ago", seconds / 60),
+        _ => format!("{} h ago", seconds / 3600),
+    }
+}
+
+fn presence(device: &DeviceView) -> String {
+    let version =
+        device.client_version.as_deref().map_or(String::new(), |v| format!(", version {}", escape(v)));
+    let beats = match (device.heartbeats, device.heartbeats_too_soon) {
+        (0, _) => String::new(),
+        (1, _) => ", 1 heartbeat".to_owned(),
+        (count, 0) => format!(", {count} heartbeats"),
+        (count, soon) => format!(", {count} heartbeats, <strong>{soon} too soon</strong>"),
+    };
+    // The badge says it already, unless it says "paused".
+    let away = device.status == "paused" && device.presence == "offline";
+    let away = if away { "offline, " } else { "" };
+    format!("<p class=\"note\">{away}last call {}{beats}{version}</p>\n", ago(device.quiet_seconds))
+}
+
+fn pauses(pauses: &[PauseView]) -> String {
+    let mut html = String::new();
+    for pause in pauses.iter().rev().take(MOST_PAUSES) {
+        let until = pause.until.as_deref().map_or_else(|| "now".to_owned(), time);
+        let _ = writeln!(html, "<p class=\"note pause\">paused {} to {until}</p>", time(&pause.from));
+    }
+    html
+}
+
 fn device_html(device: &DeviceView) -> String {
     let button = |action: &str, label: &str| {
         format!(
@@ -179,16 +216,15 @@ fn device_html(device: &DeviceView) -> String {
     };
     let status = escape(&device.status);
     let id = escape(&device.client_id);
-    let version =
-        device.client_version.as_deref().map_or(String::new(), |v| format!(", version {}", escape(v)));
     format!(
         "<article><h3>{name} <span class=\"state {status}\">{status}</span></h3>\n\
-         <p>{project}</p><p class=\"note\">last seen {seen}{version}</p>\n\
+         <p>{project}</p>{presence}{pauses}\
          <form class=\"row\" action=\"/devices\" method=\"post\">\
          <input type=\"hidden\" name=\"client_id\" value=\"{id}\">{buttons}</form></article>\n",
         name = escape(&device.name),
         project = escape(&device.project.name),
-        seen = time(&device.last_seen_at),
+        presence = presence(device),
+        pauses = pauses(&device.pauses),
     )
 }
 
@@ -200,8 +236,12 @@ fn clip_html(asset: &AssetView) -> String {
             if total == 1 { "part" } else { "parts" }
         ),
         None => format!(
-            "</p>\n<p><progress max=\"{total}\" value=\"{done}\" aria-label=\"Parts arrived\"></progress> \
-             <span class=\"note\">{done} of {total} parts</span></p>"
+            "</p>\n<p><progress max=\"{}\" value=\"{}\" aria-label=\"Bytes arrived\"></progress> \
+             <span class=\"note\">{} of {}, {done} of {total} parts</span></p>",
+            asset.size.max(1),
+            asset.bytes_done,
+            size(asset.bytes_done),
+            size(asset.size),
         ),
     };
     let state = if asset.sha256.is_some() { ("arrived", "arrived") } else { ("", "arriving") };
@@ -237,5 +277,6 @@ mod tests {
         assert_eq!(size(21_136_250), "21.1 MB");
         assert_eq!(size(1_000_000_000), "1.0 GB");
         assert_eq!(time("2026-08-22T12:00:05.123456Z"), "2026-08-22 12:00:05 UTC");
+        assert_eq!([ago(3), ago(59), ago(61), ago(7200)], ["just now", "50 s ago", "1 min ago", "2 h ago"]);
     }
 }

@@ -35,22 +35,29 @@ pub(super) async fn answer(
         QueueCommand::Cancel(ids) => (done(room.cancel(&ids).await), ids),
         QueueCommand::Retry(ids) => (done(room.retry(&ids).await), ids),
         QueueCommand::SetPaused(paused) => (done(room.set_paused(paused).await), vec![]),
-        QueueCommand::Release(_)
-        | QueueCommand::SetPriority(..)
-        | QueueCommand::Clear { .. }
-        | QueueCommand::Receipt(_)
-        | QueueCommand::SetRecording(_)
-        | QueueCommand::SetBandwidthLimit(_) => {
-            (Err(Refusal::NotAllowed("this version can't do that yet".to_owned())), vec![])
+        QueueCommand::Release(ids) => (done(room.release(&ids).await), ids),
+        QueueCommand::SetPriority(ids, to) => (done(room.set_priority(&ids, to).await), ids),
+        QueueCommand::Clear { states, ids } => {
+            (room.clear(&states, &ids).await.map(QueueAnswer::Count).map_err(refusal), vec![])
         }
+        QueueCommand::Receipt(id) => (receipt(room, id).await, vec![]),
+        // Not of the disk's business: it ends with the camera's take.
+        QueueCommand::SetRecording(_) => (Ok(QueueAnswer::Done), vec![]),
+        QueueCommand::SetBandwidthLimit(limit) => (done(room.set_bandwidth_limit(limit).await), vec![]),
     };
     let changed = if answer.is_ok() { told(room, &ids).await } else { vec![] };
     (answer, changed)
 }
 
-/// The items that are told one by one, as they are now.
+/// The items of `ids` that are told one by one, as they are now.
 pub(super) async fn told(room: &Strongroom, ids: &[ItemId]) -> Vec<Item> {
     if (1..=MAX_TOLD).contains(&ids.len()) { room.items(ids).await } else { vec![] }
+}
+
+async fn receipt(room: &Strongroom, id: ItemId) -> Result<QueueAnswer, Refusal> {
+    let none = || Refusal::NotFound(format!("a receipt for item {id}: it is not sent, or was cleared"));
+    let receipt = room.receipt(id).await.map_err(refusal)?.ok_or_else(none)?;
+    Ok(QueueAnswer::Receipt(Box::new(receipt)))
 }
 
 async fn add(

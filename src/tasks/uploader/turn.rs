@@ -1,294 +1,258 @@
-//! One turn: from the claim of an item to its end on disk.
+//! One turn: what its machine asks for, done.
 use super::{Done, Uploader};
 use crate::{
     clock::Clock,
     domain::{
-        backoff::doubled,
-        command::Refusal,
-        item::{FileFacts, Item, ItemId, ItemState, shown},
+        dispatch::Standing,
+        etag::Verdict,
+        item::{Item, ItemId},
+        ledger,
         oauth::{AccessToken, Cause},
-        time::Now,
-        upload::{self, Action, AssetRequest, Ending, PartError, Upload},
-        view::Reason,
+        time::{BootTime, Now, WallTime},
+        upload::{self, Action, AssetRequest, Confirmed, CreateError, PartError, Upload},
     },
     http::{PutError, Transport},
     link::{Access, ToKeeper},
-    media::{Checks, PartBody, PartWatch, open_beneath},
-    provider::wire::trouble,
+    media::{Checks, PartBody, PartWatch},
+    provider::{Provider, wire::trouble},
     store::StoreError,
-    tasks::{Strongroom, strongroom::refusal},
+    tasks::Strongroom,
 };
-use std::time::Duration;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
-    path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
 };
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
-/// How long a clip in trouble of its own is put aside at first, and at most.
-const FIRST_ASIDE: Duration = Duration::from_secs(15);
-const MAX_ASIDE: Duration = Duration::from_secs(3600);
+/// Assets are asked for no more often: the provider allows five in a second to all devices of one person.
+const CREATE_EVERY: Duration = Duration::from_millis(250);
 
-/// The next item.
-pub(super) enum Claim {
-    Turn(Box<Turn>),
-    /// It is over before it began: its file was not what was queued, or the disk would not say more.
-    Over(End),
-    Nothing,
-}
+/// A connection that ends before this much of a part has left, without an answer, was perhaps not wanted.
+const EARLY: u64 = 1 << 20;
 
 /// One item that has its turn.
 pub(super) struct Turn {
     pub(super) item: Item,
     pub(super) upload: Upload,
-    pub(super) actions: Vec<Action>,
-    pub(super) file: Arc<File>,
-    pub(super) parts: BTreeMap<u32, Arc<PartWatch>>,
+    file: Arc<File>,
+    parts: BTreeMap<u32, OnTheWay>,
+    /// Parts that were sent again because their ETag was not what they should be.
+    doubted: BTreeSet<u32>,
     /// The token that the asset was asked for with.
     pub(super) used: Option<AccessToken>,
-    /// Lets go of the parts in flight: nobody wants them any more.
+    /// Lets go of what is in flight: nobody wants it any more.
     pub(super) dropped: CancellationToken,
 }
 
-/// How a turn ends, as it is to be written.
-#[derive(Debug)]
-pub(super) struct End {
-    id: ItemId,
-    to: ItemState,
-    reason: &'static str,
-    detail: String,
+struct OnTheWay {
+    watch: Arc<PartWatch>,
+    /// Bytes of it that were shown.
+    shown: u64,
 }
 
-impl End {
-    /// Back to the queue, and nothing to say about it.
-    pub(super) fn requeue(id: ItemId) -> End {
-        End { id, to: ItemState::Queued, reason: "none", detail: String::new() }
+impl Turn {
+    pub(super) fn new(item: Item, upload: Upload, file: File) -> Turn {
+        let (file, parts, dropped) = (Arc::new(file), BTreeMap::new(), CancellationToken::new());
+        Turn { item, upload, file, parts, doubted: BTreeSet::new(), used: None, dropped }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            id: self.item.id,
+            priority: self.item.new.priority,
+            ready: self.upload.ready(),
+            preparing: self.upload.preparing(),
+            in_flight: self.upload.in_flight(),
+        }
+    }
+
+    /// Bytes sent, those of unfinished parts included.
+    pub(super) fn sent(&self) -> u64 {
+        self.item.sent + self.parts.values().map(|p| p.watch.sent.load(Relaxed)).sum::<u64>()
+    }
+
+    /// Bytes that left since this was last asked.
+    pub(super) fn moved(&mut self) -> u64 {
+        let step = |p: &mut OnTheWay| {
+            let sent = p.watch.sent.load(Relaxed);
+            sent.saturating_sub(std::mem::replace(&mut p.shown, sent))
+        };
+        self.parts.values_mut().map(step).sum()
     }
 }
 
 impl<T: Transport> Uploader<T> {
-    pub(super) fn perform(&mut self, action: Action) {
-        let Some(turn) = &mut self.turn else { return };
-        let (room, id) = (self.room.clone(), turn.item.id);
+    pub(super) fn perform(&mut self, id: ItemId, action: Action) {
+        let Some(turn) = self.turns.get_mut(&id) else { return };
+        let room = self.room.clone();
         match action {
-            Action::Create(seq) => {
-                // Token and project come in one value: what was claimed for one project never goes to another.
-                let ours = |a: &Access| turn.item.new.project_id.as_deref() == Some(a.project_id.as_str());
-                let Some(access) = self.access.borrow().clone().filter(ours) else {
-                    return self
-                        .feed_later(upload::Event::Created(seq, Err(upload::CreateError::Unauthorized)));
-                };
-                turn.used = Some(access.token.clone());
-                let offset = self.clock.now().age_of(turn.item.new.created).unwrap_or_default();
-                let wanted = AssetRequest {
-                    name: turn.item.new.name.clone(),
-                    filetype: turn.item.new.filetype.clone(),
-                    size: turn.item.new.facts.size,
-                    offset,
-                };
-                let request = self.provider.create_asset_request(&access.token, &wanted);
-                let (transport, provider, keeper) =
-                    (self.transport.clone(), self.provider.clone(), self.keeper.clone());
-                self.running.push(Box::pin(async move {
-                    let answer = transport.send(request).await;
-                    if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {
-                        let _ = keeper.try_send(ToKeeper::ServerDate(date));
-                    }
-                    let answer =
-                        answer.map_err(upload::CreateError::Transient).and_then(|r| provider.read_asset(&r));
-                    // What the keeper has no room for now it learns from the next call.
-                    let _ = match &answer {
-                        Ok(_) => keeper.try_send(ToKeeper::Accepted(access.token)),
-                        Err(upload::CreateError::Transient(t)) => {
-                            keeper.try_send(ToKeeper::Unreached(t.cause))
-                        }
-                        Err(_) => Ok(()),
-                    };
-                    Done::Machine(upload::Event::Created(seq, answer))
-                }));
-            }
+            Action::Create(seq) => self.create(id, seq),
             Action::Record(seq, asset) => {
                 turn.item.sent = 0;
                 turn.item.asset_id.clone_from(&asset.id);
                 self.running.push(Box::pin(async move {
                     let ok = logged(room.save_asset(id, asset).await);
-                    Done::Machine(upload::Event::Recorded(seq, ok))
+                    Done::Machine(id, upload::Event::Recorded(seq, ok))
                 }));
             }
-            Action::Forget(seq) => self.running.push(Box::pin(async move {
-                let ok = logged(room.drop_asset(id).await);
-                Done::Machine(upload::Event::Recorded(seq, ok))
-            })),
-            Action::Send(n) => self.send(n),
-            Action::RecordPart(n, etag) => {
+            Action::Forget(seq) => {
+                turn.doubted.clear();
+                self.running.push(Box::pin(async move {
+                    let ok = logged(room.drop_asset(id).await);
+                    Done::Machine(id, upload::Event::Recorded(seq, ok))
+                }));
+            }
+            Action::Send(n) => self.send(id, n),
+            Action::RecordPart(n, confirmed) => {
                 let bytes = turn.upload.part(n).map_or(0, |(_, _, len)| len);
                 let asset_id = turn.item.asset_id.clone();
                 self.running.push(Box::pin(async move {
-                    let ok = logged(room.finish_part(id, &asset_id, n, &etag, bytes, None).await);
-                    Done::Machine(upload::Event::PartRecorded(n, ok))
+                    let Confirmed { etag, digest } = confirmed;
+                    let ok = logged(room.finish_part(id, &asset_id, n, &etag, bytes, digest).await);
+                    Done::Machine(id, upload::Event::PartRecorded(n, ok))
                 }));
             }
-            Action::Finish(ending) => self.finish(ending),
+            Action::Finish(ending) => self.finish(id, ending),
         }
     }
 
-    fn feed_later(&mut self, event: upload::Event) {
-        self.running.push(Box::pin(async move { Done::Machine(event) }));
+    fn create(&mut self, id: ItemId, seq: crate::domain::seq::Seq) {
+        let Some(turn) = self.turns.get_mut(&id) else { return };
+        // Token and project come in one value: what was claimed for one project never goes to another.
+        let ours = |a: &Access| turn.item.new.project_id.as_deref() == Some(a.project_id.as_str());
+        let access = self.access.borrow().clone().filter(ours);
+        let Some(access) = access else {
+            let answer = Err(CreateError::Unauthorized);
+            return self
+                .running
+                .push(Box::pin(async move { Done::Machine(id, upload::Event::Created(seq, answer)) }));
+        };
+        turn.used = Some(access.token.clone());
+        let at = self.clock.now().boot.max(self.next_create);
+        self.next_create = at + CREATE_EVERY;
+        let creation = Creation {
+            at,
+            created: turn.item.new.created,
+            wanted: AssetRequest {
+                name: turn.item.new.name.clone(),
+                filetype: turn.item.new.filetype.clone(),
+                size: turn.item.new.facts.size,
+                offset: Duration::ZERO,
+                channel: turn.item.new.channel,
+            },
+            token: access.token,
+            floor: self.settings.clock_floor,
+            clock: self.clock.clone(),
+            room: self.room.clone(),
+            provider: self.provider.clone(),
+            keeper: self.keeper.clone(),
+        };
+        let (transport, dropped) = (self.transport.clone(), turn.dropped.clone());
+        self.running.push(Box::pin(async move {
+            let answer = creation.run(transport.as_ref(), &dropped).await;
+            Done::Machine(id, upload::Event::Created(seq, answer))
+        }));
     }
 
-    fn send(&mut self, n: u32) {
-        let Some(turn) = &mut self.turn else { return };
+    fn send(&mut self, id: ItemId, n: u32) {
+        let Some(turn) = self.turns.get_mut(&id) else { return };
         let Some((url, from, len)) = turn.upload.part(n) else { return };
+        let url = url.clone();
         let watch = Arc::new(PartWatch::default());
-        turn.parts.insert(n, watch.clone());
-        let (checks, pacer) = (Checks { md5: false }, self.pacer.clone());
+        turn.parts.insert(n, OnTheWay { watch: watch.clone(), shown: 0 });
+        let (checks, pacer) = (Checks { md5: self.etags.wants_md5() }, self.pacer.clone());
         let body = PartBody::new(turn.file.clone(), from, len, checks, watch.clone(), pacer);
         let headers = self.provider.part_headers(&turn.item.new.filetype);
-        let (transport, provider, url) = (self.transport.clone(), self.provider.clone(), url.clone());
+        let (transport, provider) = (self.transport.clone(), self.provider.clone());
         let dropped = turn.dropped.clone();
         self.running.push(Box::pin(async move {
             let sent = dropped.run_until_cancelled(transport.put(&url, headers, len, body)).await;
             let cancelled = || PutError { trouble: trouble(Cause::Network, "cancelled", None), sent: 0 };
             let sent = sent.unwrap_or_else(|| Err(cancelled()));
             let answer = match sent {
-                Ok(r) => provider.read_part(&r).map(|()| r.etag),
+                Ok(r) => provider.read_part(&r).map(|()| Confirmed { etag: r.etag, digest: watch.digest() }),
                 Err(_) if watch.broken.load(Relaxed) => {
                     Err(PartError::File("changed", "the file became shorter or can't be read".to_owned()))
                 }
+                Err(e) if e.trouble.maybe_applied && e.sent < EARLY.min(len) => {
+                    Err(PartError::CutEarly(e.trouble))
+                }
                 Err(e) => Err(PartError::Transient(e.trouble)),
             };
-            Done::PartSent(n, answer)
+            Done::PartSent(id, n, answer)
         }));
     }
 
-    fn finish(&mut self, ending: Ending) {
-        let Some(turn) = self.turn.take() else { return };
-        let (file, item) = (shown(&turn.item.new.path), turn.item);
-        let id = item.id;
-        let queued = |reason, detail| End { id, to: ItemState::Queued, reason, detail };
-        let end = match ending {
-            Ending::Done => {
-                self.clear_trouble();
-                self.between = true;
-                let (room, dirs, clock) =
-                    (self.room.clone(), self.settings.media_dirs.clone(), self.clock.clone());
-                return self.running.push(Box::pin(async move {
-                    let end = last_look(item, dirs).await;
-                    Done::Ended(write(&room, end, clock.now()).await)
-                }));
-            }
-            Ending::Failed(reason, why) => End { id, to: ItemState::Failed, reason, detail: why },
-            Ending::Later(reason, why, wait) => {
-                warn!(item = id.0, reason = reason.as_str(), file, "will be tried again: {why}");
-                self.later(reason, why.clone(), wait);
-                queued(reason.as_str(), why)
-            }
-            Ending::Aside(why) => {
-                warn!(item = id.0, reason = "provider", file, "put aside, others go on: {why}");
-                let wait = doubled(FIRST_ASIDE, item.attempts.saturating_sub(1), MAX_ASIDE);
-                self.aside.insert(id, self.clock.now().boot + wait);
-                self.view.send_modify(|v| v.trouble = Some((Reason::Provider, why.clone())));
-                queued("provider", why)
-            }
-            Ending::Unauthorized => {
-                if let Some(token) = turn.used {
-                    self.refused = Some(token.clone());
-                    let keeper = self.keeper.clone();
-                    self.running.push(Box::pin(async move {
-                        // The keeper ends only with the daemon.
-                        let _ = keeper.send(ToKeeper::Unauthorized(token)).await;
-                        Done::Told
-                    }));
+    pub(super) fn part_sent(&mut self, id: ItemId, n: u32, answer: Result<Confirmed, PartError>) {
+        let Some(turn) = self.turns.get_mut(&id) else { return };
+        if let Some(part) = turn.parts.remove(&n) {
+            self.meter.add(part.watch.sent.load(Relaxed).saturating_sub(part.shown));
+        }
+        let answer = answer.and_then(|confirmed| {
+            let md5 = confirmed.digest.and_then(|d| d.md5);
+            let again = turn.doubted.contains(&n);
+            match self.etags.judge(&confirmed.etag, md5, again) {
+                Verdict::Accept => Ok(confirmed),
+                Verdict::Resend => {
+                    turn.doubted.insert(n);
+                    Err(PartError::Damaged("the storage's ETag of a part is not its MD5".to_owned()))
                 }
-                End::requeue(id)
             }
-            Ending::Stopped => End::requeue(id),
+        });
+        if answer.is_ok() {
+            turn.item.sent += turn.upload.part(n).map_or(0, |(_, _, len)| len);
+            self.clear_trouble();
+        }
+        self.feed(id, upload::Event::Sent(n, answer));
+    }
+}
+
+/// Everything that asking for an asset needs.
+struct Creation {
+    at: BootTime,
+    created: Now,
+    wanted: AssetRequest,
+    token: AccessToken,
+    floor: WallTime,
+    clock: Clock,
+    room: Arc<Strongroom>,
+    provider: Provider,
+    keeper: mpsc::Sender<ToKeeper>,
+}
+
+type Created = Result<(String, Vec<crate::domain::secret::Secret>), CreateError>;
+
+impl Creation {
+    async fn run(mut self, transport: &impl Transport, dropped: &CancellationToken) -> Created {
+        if dropped.run_until_cancelled(self.clock.sleep_until(self.at)).await.is_none() {
+            return Err(CreateError::Transient(trouble(Cause::Network, "cancelled", None)));
+        }
+        self.wanted.offset = self.age().await;
+        let answer = transport.send(self.provider.create_asset_request(&self.token, &self.wanted)).await;
+        if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {
+            let _ = self.keeper.try_send(ToKeeper::ServerDate(date));
+        }
+        let answer = answer.map_err(CreateError::Transient).and_then(|r| self.provider.read_asset(&r));
+        // What the keeper has no room for now it learns from the next call.
+        let _ = match &answer {
+            Ok(_) => self.keeper.try_send(ToKeeper::Accepted(self.token)),
+            Err(CreateError::Transient(t)) => self.keeper.try_send(ToKeeper::Unreached(t.cause)),
+            Err(_) => Ok(()),
         };
-        self.write_end(end);
+        answer
     }
 
-    /// No next turn before this one's end is on disk.
-    pub(super) fn write_end(&mut self, end: End) {
-        self.between = true;
-        let (room, now) = (self.room.clone(), self.clock.now());
-        self.running.push(Box::pin(async move { Done::Ended(write(&room, end, now).await) }));
-    }
-}
-
-/// Takes the next item of the project, but for those put aside, and opens its file.
-pub(super) async fn claim(
-    room: &Strongroom,
-    access: Access,
-    aside: &[ItemId],
-    dirs: Vec<PathBuf>,
-    parallel: usize,
-    clock: &Clock,
-) -> Result<Claim, Refusal> {
-    let Some(item) = room.claim(&access.project_id, aside, None).await.map_err(refusal)? else {
-        return Ok(Claim::Nothing);
-    };
-    let path = item.new.path.clone();
-    let opened = tokio::task::spawn_blocking(move || open_beneath(&dirs, &path)).await;
-    let failed = |reason, detail| Claim::Over(End { id: item.id, to: ItemState::Failed, reason, detail });
-    let (file, facts) = match opened {
-        Ok(Ok((_, facts))) if !same_bytes(&facts, &item) => {
-            let why = "the file is not the one that was queued: its size or time changed";
-            return Ok(failed("changed", why.to_owned()));
-        }
-        Ok(Ok(opened)) => opened,
-        Ok(Err(Refusal::NotFound(_))) => {
-            return Ok(failed("vanished", "the file is not there any more".to_owned()));
-        }
-        Ok(Err(why)) => return Ok(failed("unreadable", why.to_string())),
-        Err(e) => return Ok(failed("unreadable", e.to_string())),
-    };
-    let asset = match room.asset_of(item.id).await {
-        // Its URLs don't open any more: another asset.
-        Err(StoreError::Sealed { .. }) => room.drop_asset(item.id).await.map(|()| None),
-        asset => asset,
-    };
-    let Ok(asset) = asset else { return Ok(Claim::Over(End::requeue(item.id))) };
-    let (upload, actions) = Upload::begin(item.id, facts.size, asset, parallel, clock.now());
-    let (parts, dropped) = (BTreeMap::new(), CancellationToken::new());
-    let turn = Turn { item, upload, actions, file: Arc::new(file), parts, used: None, dropped };
-    Ok(Claim::Turn(Box::new(turn)))
-}
-
-/// The last look before an item counts as sent: the bytes that left are those that were queued.
-async fn last_look(item: Item, dirs: Vec<PathBuf>) -> End {
-    let path = item.new.path.clone();
-    let seen = tokio::task::spawn_blocking(move || open_beneath(&dirs, &path)).await;
-    if matches!(&seen, Ok(Ok((_, facts))) if !same_bytes(facts, &item)) {
-        let detail = "the file changed while it was being sent".to_owned();
-        return End { id: item.id, to: ItemState::Failed, reason: "changed", detail };
-    }
-    End { id: item.id, to: ItemState::Done, reason: "none", detail: String::new() }
-}
-
-fn same_bytes(facts: &FileFacts, item: &Item) -> bool {
-    facts.size == item.new.facts.size && facts.mtime_ns == item.new.facts.mtime_ns
-}
-
-async fn write(room: &Strongroom, end: End, now: Now) -> Result<Item, End> {
-    match room.finish(end.id, end.to, end.reason, &end.detail, now).await {
-        Ok(item) => {
-            let (id, file) = (item.id.0, shown(&item.new.path));
-            match item.state {
-                ItemState::Done => info!(item = id, asset_id = item.asset_id, file, "sent"),
-                ItemState::Failed => {
-                    warn!(item = id, reason = item.reason, file, "not sent: {}", item.detail)
-                }
-                ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Cancelled => {}
-            }
-            Ok(item)
-        }
-        Err(e) => {
-            warn!(item = end.id.0, "the end of a turn can't be written yet: {e}");
-            Err(end)
-        }
+    /// At this moment, by what is known of the clocks now.
+    async fn age(&self) -> Duration {
+        let now = self.clock.now();
+        // What can't be read is as good as not known.
+        let then_boot = self.room.boot_wall(self.created.boot_id).await.unwrap_or_default();
+        let now_boot = self.room.boot_wall(now.boot_id).await.unwrap_or_default();
+        ledger::age(self.created, then_boot, now, now_boot, self.floor)
     }
 }
 

@@ -3,7 +3,9 @@
 //! against what the provider and the disk really know.
 use super::*;
 use crate::domain::{
-    oauth::{ClientSecret, DeviceAuthorization, DeviceCode, TokenResponse, TokenSet, Trouble, UserCode},
+    oauth::{
+        ClientSecret, DeviceAuthorization, DeviceCode, TokenError, TokenResponse, TokenSet, Trouble, UserCode,
+    },
     pairing::Running,
     secret::Secret,
     time::BootId,
@@ -12,6 +14,8 @@ use crate::domain::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// Rarer than in life, so that beats do not crowd out everything else.
+const BEAT: Duration = Duration::from_secs(3600);
 /// `Start` is answered within this, whatever the network does.
 const BOUND: Duration = Duration::from_secs(25);
 
@@ -113,6 +117,7 @@ impl Disc {
                 self.device = Some(info);
                 Some(Event::DeviceSaved(seq, disk))
             }
+            Action::NoteBoot(_) => Some(Event::BootNoted(disk)),
             Action::EndGrant(ending) => {
                 self.ended = self.tokens.is_some().then_some(ending);
                 if ending != Ending::ClientRejected {
@@ -146,6 +151,7 @@ impl Disc {
 struct Tally {
     grants: u32,
     refreshes: u32,
+    beats: u32,
     endings: u32,
     restarts: u32,
     unpairings: u32,
@@ -170,7 +176,7 @@ impl Walk {
     fn new(seed: u64) -> Walk {
         let mut walk = Walk {
             dice: Jitter::new(seed),
-            rig: Rig::new(seed, WallTime(0)),
+            rig: Rig::new(seed, WallTime(0), Some(BEAT)),
             now: Now { boot_id: BootId(1), boot: BootTime(Duration::from_secs(9)), wall: WallTime(0) },
             cloud: Cloud::default(),
             disc: Disc::default(),
@@ -246,6 +252,19 @@ impl Walk {
                 };
                 self.answer(20.0, Event::Identified(seq, answer), false);
             }
+            Action::Beat(seq, token) => {
+                self.tally.beats += 1;
+                assert!(!self.answers.iter().any(|(.., refresh)| *refresh), "a beat beside a refresh");
+                let n: usize = token.expose().trim_start_matches('a').parse().unwrap();
+                let answer = if self.chance(0.2) {
+                    Err(self.trouble())
+                } else if self.cloud.current == Some(n) {
+                    Ok(())
+                } else {
+                    Err(TokenError::Unauthorized)
+                };
+                self.answer(20.0, Event::Beaten(seq, answer), false);
+            }
             Action::Revoke(token) => {
                 self.cloud.current = self.cloud.current.filter(|n| *n != serial(&token));
             }
@@ -272,6 +291,7 @@ impl Walk {
             | Action::MarkRefresh(_)
             | Action::SaveTokens(..)
             | Action::SaveDevice(..)
+            | Action::NoteBoot(_)
             | Action::EraseTokens(_)
             | Action::SaveSecret(..)
             | Action::Forget(_)) => self.writes.push_back(write),
@@ -370,7 +390,7 @@ impl Walk {
             self.now.boot_id = BootId(self.now.boot_id.0 + 1);
             self.now.boot = BootTime(self.seconds(60.0));
         }
-        self.rig = Rig::new(self.commands, WallTime(0));
+        self.rig = Rig::new(self.commands, WallTime(0), Some(BEAT));
         let loaded = self.disc.loaded();
         self.event(Event::Loaded(Box::new(loaded), Protection::File));
     }
@@ -388,7 +408,9 @@ impl Walk {
                 self.asked.values_mut().for_each(|(since, _)| *since = *since + asleep);
             }
             22 => self.restart(),
-            23..30 => {
+            23..25 => self.event(Event::NetworkUp),
+            25 => self.event(Event::ClockStepped),
+            26..32 => {
                 self.now.wall = WallTime(((self.dice.unit() - 0.5) * 6e8) as i64);
                 let date = (self.dice.unit() * 6e8) as i64;
                 self.event(Event::ServerDate(date));
@@ -436,7 +458,7 @@ fn whatever_happens_the_rules_hold() {
     for seed in 0..24 {
         let mut walk = Walk::new(seed);
         walk.tally = total;
-        for _ in 0..4000 {
+        for _ in 0..5000 {
             walk.step();
             let now = walk.now.boot;
             let forgotten = walk.asked.values().any(|(since, _)| now.since(*since) > BOUND * 4);
@@ -446,5 +468,6 @@ fn whatever_happens_the_rules_hold() {
     }
     // It went everywhere.
     assert!(total.grants > 500 && total.refreshes > 5000 && total.endings > 200, "{total:?}");
+    assert!(total.beats > 1000, "{total:?}");
     assert!(total.restarts > 100 && total.unpairings > 100, "{total:?}");
 }

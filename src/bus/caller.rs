@@ -1,0 +1,47 @@
+//! Who calls: the user behind a connection of the bus.
+//!
+//! # Decisions
+//! - The bus is asked once for each connection: it never gives a unique name twice while it runs, and a connection keeps
+//!   its user. What is remembered is bounded; the oldest is forgotten first and asked for again.
+use crate::domain::command::Refusal;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+use zbus::{
+    Connection,
+    message::Header,
+    names::{OwnedUniqueName, UniqueName},
+};
+
+/// More programs than ever speak to a rig at the same time.
+const REMEMBERED: usize = 64;
+
+/// The users of the last callers.
+#[derive(Clone, Debug, Default)]
+pub struct Callers(Arc<Mutex<VecDeque<(OwnedUniqueName, u32)>>>);
+
+impl Callers {
+    /// The user who made this call. Fails when the caller has left the bus: then nobody can say who it was.
+    pub async fn uid(&self, header: &Header<'_>, connection: &Connection) -> Result<u32, Refusal> {
+        let gone = || Refusal::NotAllowed("the caller left the bus before the answer".to_owned());
+        let sender = header.sender().ok_or_else(gone)?;
+        if let Some(uid) = self.known(sender) {
+            return Ok(uid);
+        }
+        // Asked by hand: a proxy keeps a cache of properties, and this would be the only one in the daemon.
+        let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
+        let answer =
+            connection.call_method(Some(bus), path, Some(bus), "GetConnectionUnixUser", sender).await;
+        let uid = answer.and_then(|reply| reply.body().deserialize::<u32>()).map_err(|_| gone())?;
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.truncate(REMEMBERED - 1);
+        last.push_front((sender.to_owned().into(), uid));
+        Ok(uid)
+    }
+
+    fn known(&self, sender: &UniqueName<'_>) -> Option<u32> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.iter().find(|(name, _)| **name == *sender).map(|(_, uid)| *uid)
+    }
+}

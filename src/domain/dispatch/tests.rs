@@ -1,0 +1,106 @@
+use super::*;
+
+fn turn(id: u64, priority: i32, ready: bool, in_flight: usize) -> Standing {
+    Standing { id: ItemId(id), priority, ready, preparing: false, in_flight }
+}
+
+fn preparing(id: u64) -> Standing {
+    Standing { preparing: true, ..turn(id, 0, false, 0) }
+}
+
+/// Nothing waits above this.
+fn known(bound: i32) -> Line {
+    let mut line = Line::default();
+    line.claimed(None, Some(bound));
+    line
+}
+
+fn empty() -> Line {
+    let mut line = Line::default();
+    line.claimed(None, None);
+    line
+}
+
+#[test]
+fn what_the_line_does_next() {
+    let unknown = Line::default();
+    let rows: [(&str, Vec<Standing>, Line, Next); 16] = [
+        ("nothing at all", vec![], empty(), Next::Wait),
+        ("somebody may wait", vec![], unknown, Next::Claim(None)),
+        ("one with parts left, alone", vec![turn(1, 0, true, 1)], empty(), Next::Part(ItemId(1))),
+        ("others wait that matter as much", vec![turn(1, 0, true, 1)], known(0), Next::Part(ItemId(1))),
+        ("others may wait that matter more", vec![turn(1, 0, true, 1)], unknown, Next::Claim(Some(0))),
+        ("its last parts are in flight", vec![turn(1, 0, false, 1)], known(0), Next::Claim(None)),
+        (
+            "the more important first",
+            vec![turn(1, 0, true, 0), turn(2, 5, true, 0)],
+            known(5),
+            Next::Part(ItemId(2)),
+        ),
+        ("the older first", vec![turn(3, 5, true, 0), turn(2, 5, true, 0)], known(5), Next::Part(ItemId(2))),
+        ("all slots in use", vec![turn(1, 0, true, 2)], known(0), Next::Wait),
+        (
+            "all slots in use, more important ones may wait",
+            vec![turn(1, 0, true, 2)],
+            known(3),
+            Next::Claim(Some(0)),
+        ),
+        (
+            "an important one does not wait for a slot",
+            vec![turn(1, 0, true, 2), turn(2, 3, true, 0)],
+            known(3),
+            Next::Part(ItemId(2)),
+        ),
+        (
+            "one that has something in flight does; maybe another waits that matters",
+            vec![turn(1, 0, true, 2), turn(2, 3, true, 1)],
+            known(3),
+            Next::Claim(Some(0)),
+        ),
+        (
+            "an important one behind a more important one",
+            vec![turn(1, 0, true, 2), turn(2, 9, true, 1), turn(3, 5, true, 0)],
+            known(9),
+            Next::Part(ItemId(3)),
+        ),
+        (
+            "the extra slots are not without end",
+            vec![turn(1, 0, true, 2), turn(2, 3, false, 1), turn(3, 3, false, 1), turn(4, 3, true, 0)],
+            known(3),
+            Next::Wait,
+        ),
+        ("those that are being prepared count", vec![preparing(1), preparing(2)], known(0), Next::Wait),
+        ("a slot is left beside one", vec![preparing(1)], known(0), Next::Claim(None)),
+    ];
+    for (name, turns, line, want) in rows {
+        assert_eq!(next(&turns, 2, line, false), want, "{name}");
+    }
+}
+
+#[test]
+fn one_claim_at_a_time_and_the_slots_are_used_meanwhile() {
+    assert_eq!(next(&[], 2, Line::default(), true), Next::Wait);
+    assert_eq!(next(&[turn(1, 0, true, 0)], 2, Line::default(), true), Next::Part(ItemId(1)));
+}
+
+#[test]
+fn turns_are_not_without_end() {
+    let many: Vec<_> = (0..4).map(|n| turn(n, 0, false, 0)).collect();
+    assert_eq!(next(&many, 2, known(9), false), Next::Wait);
+    assert_eq!(next(&many[1..], 2, known(9), false), Next::Claim(None));
+}
+
+#[test]
+fn the_line_learns_from_claims_and_forgets_at_news() {
+    let mut line = Line::default();
+    line.claimed(None, Some(7));
+    assert!(line.may_hold_above(6) && !line.may_hold_above(7) && !line.empty());
+    line.claimed(Some(3), None);
+    assert!(!line.may_hold_above(3) && line.may_hold_above(2));
+    line.claimed(Some(5), None);
+    assert!(!line.may_hold_above(3), "a weaker word does not undo a stronger one");
+    line.claimed(None, None);
+    assert!(line.empty() && !line.may_hold_above(i64::from(i32::MIN)));
+    line.changed();
+    assert!(line.may_hold_above(i64::from(i32::MAX)) && !line.empty());
+}

@@ -1,0 +1,198 @@
+//! Parts: who may send one, and what came of it.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use super::super::clock::Moment;
+use super::super::reply::Reply;
+use super::super::storage::PartFile;
+use super::World;
+
+/// What is known of one part of an asset.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PartState {
+    begun: u32,
+    pub(crate) finished: u32,
+    begun_again: u32,
+    pub(crate) size: u64,
+    sha256: Option<String>,
+    etag: Option<String>,
+    /// What lies there is not what was sent, and the `ETag` said so.
+    damaged: bool,
+}
+
+impl PartState {
+    /// There, and sound.
+    pub(crate) fn done(&self) -> bool {
+        self.finished > 0 && !self.damaged
+    }
+}
+
+/// How often a part was sent, and what is there of it. Tests prove with it that a resumed upload goes on where it
+/// was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartView {
+    /// Identifier of the asset.
+    pub asset: String,
+    /// Name of the clip.
+    pub name: String,
+    /// Number of the part, from 1.
+    pub part: u64,
+    /// Times its sending was begun with everything in order but the body: what was cut off counts too.
+    pub begun: u32,
+    /// Times it arrived whole.
+    pub finished: u32,
+    /// Times its sending was begun though it was there already, and sound.
+    pub begun_again: u32,
+    /// Bytes, once it is there.
+    pub size: u64,
+    /// SHA-256 of what is there, hexadecimal.
+    pub sha256: Option<String>,
+    /// The `ETag` that was answered last, quotes included.
+    pub etag: Option<String>,
+    /// A fault damaged it on the way; it is not counted as there.
+    pub damaged: bool,
+}
+
+/// What a part that may be uploaded must look like.
+#[derive(Clone, Debug)]
+pub(crate) struct PartTicket {
+    pub(crate) asset: String,
+    pub(crate) n: u64,
+    pub(crate) size: u64,
+}
+
+/// What a PUT shows of itself before its body.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PartRequest<'a> {
+    pub(crate) asset: &'a str,
+    pub(crate) n: u64,
+    pub(crate) signature: &'a str,
+    pub(crate) has_bearer: bool,
+    pub(crate) content_type: Option<&'a str>,
+    pub(crate) acl: Option<&'a str>,
+    pub(crate) content_length: Option<u64>,
+}
+
+/// What became of a part that arrived whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) file: PartFile,
+    pub(crate) etag: String,
+    pub(crate) damaged: bool,
+}
+
+impl World {
+    /// Judges a PUT by everything but its body.
+    pub(crate) fn check_part(&mut self, put: &PartRequest<'_>, now: Moment) -> Result<PartTicket, Reply> {
+        let forbidden = |code: &str, message: &str| Err(Reply::xml(StatusCode::FORBIDDEN, code, message));
+        let bad = |code: &str, message: &str| Err(Reply::xml(StatusCode::BAD_REQUEST, code, message));
+        if put.has_bearer {
+            self.violation("sent a bearer token to the storage".to_owned());
+            return bad("InvalidArgument", "Only one auth mechanism allowed");
+        }
+        let signed = "The request signature we calculated does not match the signature you provided";
+        let Some(asset) = self.assets.get(put.asset) else {
+            return forbidden("SignatureDoesNotMatch", signed);
+        };
+        let known = (1..=asset.parts).contains(&put.n);
+        if !known || put.signature != asset.signature(put.n, &self.rules.marker) {
+            return forbidden("SignatureDoesNotMatch", signed);
+        }
+        if now.ms >= asset.created_ms.saturating_add(asset.url_life.saturating_mul(1000)) {
+            return forbidden("AccessDenied", "Request has expired");
+        }
+        if put.content_type != Some(asset.filetype.as_str()) || put.acl != Some("private") {
+            let which = format!("part sent without the signed headers: asset {}, part {}", asset.id, put.n);
+            self.violation(which);
+            return forbidden("SignatureDoesNotMatch", signed);
+        }
+        let size = asset.part_size(put.n);
+        let Some(length) = put.content_length else {
+            let status = StatusCode::LENGTH_REQUIRED;
+            return Err(Reply::xml(
+                status,
+                "MissingContentLength",
+                "You must provide the Content-Length HTTP header",
+            ));
+        };
+        if length != size {
+            let which = format!(
+                "part of the wrong size: asset {}, part {}, {length} bytes instead of {size}",
+                asset.id, put.n
+            );
+            self.violation(which);
+            let code = if length < size { "EntityTooSmall" } else { "EntityTooLarge" };
+            return bad(code, "The part does not have the size its place in the file demands");
+        }
+        Ok(PartTicket { asset: asset.id.clone(), n: put.n, size })
+    }
+
+    /// Whether the parts of this asset are still to be put together.
+    pub(crate) fn wants_part(&self, asset: &str) -> bool {
+        self.assets.get(asset).is_some_and(|asset| !asset.assembling && asset.sha256.is_none())
+    }
+
+    /// The body of a part begins to arrive.
+    pub(crate) fn part_begun(&mut self, ticket: &PartTicket) {
+        let Some(asset) = self.assets.get_mut(&ticket.asset) else { return };
+        let part = asset.received.entry(ticket.n).or_default();
+        part.begun += 1;
+        part.begun_again += u32::from(part.done());
+    }
+
+    /// So many bytes of it are here. `None` when the attempt is over, one way or the other.
+    pub(crate) fn part_moves(&mut self, asset: &str, attempt: &str, bytes: Option<u64>) {
+        let Some(asset) = self.assets.get_mut(asset) else { return };
+        match bytes {
+            Some(bytes) => asset.in_flight.insert(attempt.to_owned(), bytes),
+            None => asset.in_flight.remove(attempt),
+        };
+    }
+
+    /// A part arrived whole. Returns how often it has arrived by now, and whether it was the last one missing.
+    pub(crate) fn part_done(&mut self, asset: &str, n: u64, arrival: &Arrival) -> (u32, bool) {
+        let Some(asset) = self.assets.get_mut(asset) else { return (0, false) };
+        let open = !asset.assembling && asset.sha256.is_none();
+        let part = asset.received.entry(n).or_default();
+        part.finished += 1;
+        part.etag = Some(arrival.etag.clone());
+        if open {
+            part.size = arrival.file.size;
+            part.sha256 = Some(arrival.file.sha256.clone());
+            part.damaged = arrival.damaged;
+        }
+        let times = part.finished;
+        let last = open && asset.all_there();
+        asset.assembling |= last;
+        (times, last)
+    }
+
+    /// The numbers of the first `most` parts that are not there.
+    pub(crate) fn missing(&self, asset: &str, most: usize) -> Vec<u64> {
+        let Some(asset) = self.assets.get(asset) else { return Vec::new() };
+        let there = |n: &u64| asset.received.get(n).is_some_and(PartState::done);
+        (1..=asset.parts).filter(|n| !there(n)).take(most).collect()
+    }
+
+    /// Every part whose sending was ever begun, by asset (oldest first) and number.
+    pub(crate) fn part_views(&self) -> Vec<PartView> {
+        let of = |asset: &&super::assets::Asset| {
+            let (id, name) = (asset.id.clone(), asset.name.clone());
+            let view = move |(n, part): (&u64, &PartState)| PartView {
+                asset: id.clone(),
+                name: name.clone(),
+                part: *n,
+                begun: part.begun,
+                finished: part.finished,
+                begun_again: part.begun_again,
+                size: part.size,
+                sha256: part.sha256.clone(),
+                etag: part.etag.clone(),
+                damaged: part.damaged,
+            };
+            asset.received.iter().map(view).collect::<Vec<_>>()
+        };
+        self.assets_by_age().iter().flat_map(of).collect()
+    }
+}

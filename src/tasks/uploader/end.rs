@@ -1,0 +1,186 @@
+//! From the end of a turn to its row on disk.
+use super::{
+    Done, Turn, Uploader,
+    claim::{open, same_bytes},
+};
+use crate::{
+    domain::{
+        backoff::doubled,
+        item::{FileFacts, Item, ItemId, ItemState, shown},
+        time::Now,
+        upload::Ending,
+        view::Reason,
+    },
+    http::Transport,
+    link::ToKeeper,
+    media::made,
+    store::Refaced,
+    tasks::Strongroom,
+};
+use std::{path::PathBuf, time::Duration};
+use tracing::{info, warn};
+
+/// How long a clip in trouble of its own is put aside at first, and at most.
+const FIRST_ASIDE: Duration = Duration::from_secs(15);
+const MAX_ASIDE: Duration = Duration::from_secs(3600);
+
+/// A person has to act in the project: asking more often would only be noise.
+const PERSON_WAIT: Duration = Duration::from_secs(300);
+
+/// How a turn ends, as it is to be written.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) id: ItemId,
+    pub(super) to: ItemState,
+    pub(super) reason: &'static str,
+    pub(super) detail: String,
+    /// The file has grown since it was queued, and nothing of it has left.
+    pub(super) refaced: Option<FileFacts>,
+}
+
+impl End {
+    /// Back to the queue, and nothing to say about it.
+    pub(super) fn requeue(id: ItemId) -> End {
+        End::queued(id, "none", String::new())
+    }
+
+    pub(super) fn failed(id: ItemId, reason: &'static str, why: impl Into<String>) -> End {
+        End { id, to: ItemState::Failed, reason, detail: why.into(), refaced: None }
+    }
+
+    fn queued(id: ItemId, reason: &'static str, detail: String) -> End {
+        End { id, to: ItemState::Queued, reason, detail, refaced: None }
+    }
+}
+
+impl<T: Transport> Uploader<T> {
+    pub(super) fn finish(&mut self, id: ItemId, ending: Ending) {
+        let Some(turn) = self.turns.remove(&id) else { return };
+        let end = match ending {
+            Ending::Done => return self.finish_sent(turn),
+            Ending::Failed(reason, why) => End::failed(id, reason, why),
+            Ending::Later(reason, why, wait) => {
+                let file = shown(&turn.item.new.path);
+                warn!(item = id.0, reason = reason.as_str(), file, "will be tried again: {why}");
+                self.later(reason, why.clone(), wait);
+                End::queued(id, reason.as_str(), why)
+            }
+            Ending::Aside(why) => {
+                self.put_aside(&turn, &why);
+                End::queued(id, "provider", why)
+            }
+            Ending::Forbidden(why) => {
+                self.put_aside(&turn, &why);
+                // One may be the clip's own fault. Two in a row are the project's, and all the others would follow.
+                self.forbidden += 1;
+                if self.forbidden > 1 {
+                    self.later(Reason::Provider, why.clone(), Some(PERSON_WAIT));
+                }
+                End::queued(id, "provider", why)
+            }
+            Ending::Unauthorized => {
+                self.report_refused(turn);
+                End::requeue(id)
+            }
+            Ending::Stopped => End::requeue(id),
+        };
+        self.write_end(end);
+    }
+
+    fn finish_sent(&mut self, turn: Turn) {
+        self.clear_trouble();
+        self.ending += 1;
+        let (room, dirs, now) = (self.room.clone(), self.settings.media_dirs.clone(), self.clock.now());
+        self.running.push(Box::pin(async move {
+            let end = last_look(turn.item, dirs).await;
+            Done::Ended(write(&room, end, now).await)
+        }));
+    }
+
+    fn put_aside(&mut self, turn: &Turn, why: &str) {
+        let (id, file) = (turn.item.id, shown(&turn.item.new.path));
+        warn!(item = id.0, reason = "provider", file, "put aside, others go on: {why}");
+        let wait = doubled(FIRST_ASIDE, turn.item.attempts.saturating_sub(1), MAX_ASIDE);
+        self.aside.insert(id, self.clock.now().boot + wait);
+        self.view.send_modify(|v| v.trouble = Some((Reason::Provider, why.to_owned())));
+    }
+
+    fn report_refused(&mut self, turn: Turn) {
+        let Some(token) = turn.used else { return };
+        self.refused = Some(token.clone());
+        let keeper = self.keeper.clone();
+        self.running.push(Box::pin(async move {
+            // The keeper ends only with the daemon.
+            let _ = keeper.send(ToKeeper::Unauthorized(token)).await;
+            Done::Told
+        }));
+    }
+
+    pub(super) fn write_end(&mut self, end: End) {
+        self.ending += 1;
+        let (room, now) = (self.room.clone(), self.clock.now());
+        self.running.push(Box::pin(async move { Done::Ended(write(&room, end, now).await) }));
+    }
+
+    pub(super) async fn ended(&mut self, ended: Result<Option<Box<Item>>, End>) {
+        self.ending -= 1;
+        match ended {
+            // It turned out to be another item's file.
+            Ok(None) => self.refresh_view().await,
+            Ok(Some(item)) => {
+                if item.state == ItemState::Queued && !self.aside.contains_key(&item.id) {
+                    self.line.changed();
+                }
+                self.refresh_view().await;
+                self.tell(&item);
+            }
+            Err(end) => {
+                self.unwritten.push(end);
+                self.later(Reason::Storage, String::new(), None);
+            }
+        }
+    }
+}
+
+/// The last look before an item counts as sent: the bytes that left are those that were queued. A file that is gone by
+/// now has been sent all the same.
+async fn last_look(item: Item, dirs: Vec<PathBuf>) -> End {
+    match open(dirs, &item).await {
+        Ok((_, facts)) if !same_bytes(&facts, &item) => {
+            End::failed(item.id, "changed", "the file changed while it was being sent")
+        }
+        Ok(_) | Err(_) => {
+            End { id: item.id, to: ItemState::Done, reason: "none", detail: String::new(), refaced: None }
+        }
+    }
+}
+
+async fn write(room: &Strongroom, end: End, now: Now) -> Result<Option<Box<Item>>, End> {
+    if let Some(facts) = end.refaced {
+        match room.reface(end.id, facts, made(&facts, now)).await {
+            Ok(Refaced::Changed | Refaced::TooLate) => {}
+            Ok(Refaced::Duplicate(_)) => return Ok(None),
+            Err(e) => {
+                warn!(item = end.id.0, "the file's new size can't be written yet: {e}");
+                return Err(end);
+            }
+        }
+    }
+    match room.finish(end.id, end.to, end.reason, &end.detail, now).await {
+        Ok(item) => {
+            let (id, file) = (item.id.0, shown(&item.new.path));
+            match item.state {
+                ItemState::Done => info!(item = id, asset_id = item.asset_id, file, "sent"),
+                ItemState::Failed => {
+                    warn!(item = id, reason = item.reason, file, "not sent: {}", item.detail)
+                }
+                ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Cancelled => {}
+            }
+            Ok(Some(Box::new(item)))
+        }
+        Err(e) => {
+            warn!(item = end.id.0, "the end of a turn can't be written yet: {e}");
+            Err(end)
+        }
+    }
+}

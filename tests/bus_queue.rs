@@ -1,0 +1,473 @@
+//! The Queue interface by itself: the daemon's own code on a real bus under the shipped policy, and in place of the queue a
+//! test that reads what it is asked.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "what a test does not expect fails it")]
+mod common;
+
+use common::*;
+use futures_util::StreamExt as _;
+use rigpost::{
+    clock::Clock,
+    domain::{
+        command::{AddWish, QueueAnswer, QueueCommand, Refusal},
+        item::{Item, ItemId, ItemState, NewItem, Receipt},
+        time::{Now, WallTime},
+        view::{QueueView, RigView, Sending},
+    },
+    link::{DEPTH, Desk, ToQueue},
+};
+use std::{
+    collections::HashMap,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use zbus::{Connection, Variant};
+
+type Options = HashMap<&'static str, Variant<'static>>;
+type Refuse = Arc<Mutex<Option<Refusal>>>;
+
+/// The interface, and the test in the queue's place.
+struct Desks {
+    bus: Bus,
+    ui: Connection,
+    asked: mpsc::UnboundedReceiver<QueueCommand>,
+    view: watch::Sender<QueueView>,
+    refuse: Refuse,
+    _stop: DropGuard,
+}
+
+fn item(path: &Path) -> Item {
+    let new = NewItem {
+        path: path.into(),
+        name: "A001.mov".to_owned(),
+        class: "proxy".to_owned(),
+        channel: 2,
+        uid: 1000,
+        priority: 5,
+        ..NewItem::default()
+    };
+    Item {
+        id: ItemId(7),
+        new,
+        state: ItemState::Done,
+        reason: "none".to_owned(),
+        detail: String::new(),
+        attempts: 1,
+        sent: 0,
+        asset_id: "a-7".to_owned(),
+    }
+}
+
+fn answer(command: &QueueCommand) -> QueueAnswer {
+    match command {
+        QueueCommand::Add { paths, .. } => QueueAnswer::Ids((1..=paths.len() as u64).map(ItemId).collect()),
+        QueueCommand::Clear { .. } => QueueAnswer::Count(12),
+        QueueCommand::List { .. } => {
+            let odd = Path::new(std::ffi::OsStr::from_bytes(b"/media/clip\xff.mov"));
+            QueueAnswer::Page(vec![item(Path::new("/media/A001.mov")), item(odd)], 2)
+        }
+        QueueCommand::Receipt(_) => QueueAnswer::Receipt(Box::new(Receipt {
+            item: item(Path::new("/media/A001.mov")),
+            delivered: Now { wall: WallTime(1_790_000_000), ..Now::default() },
+            chunk_size: 5_000_000,
+            parts: vec![0xabc, u64::MAX],
+            digest: Some(1),
+        })),
+        _ => QueueAnswer::Done,
+    }
+}
+
+impl Desks {
+    async fn new() -> Desks {
+        let bus = Bus::start(None);
+        let (keeper, _) = mpsc::channel(1);
+        let (queue, mut inbox) = mpsc::channel(DEPTH);
+        let (rig_out, rig) = watch::channel(RigView::unread());
+        let (view, queue_view) = watch::channel(QueueView::default());
+        let (news, _) = broadcast::channel(DEPTH);
+        let desk = Desk { keeper, queue, rig, queue_view, news };
+        let (commands, asked) = mpsc::unbounded_channel();
+        let (shown, refuse) = (view.clone(), Refuse::default());
+        let refusing = refuse.clone();
+        tokio::spawn(async move {
+            let _rig = rig_out;
+            while let Some(ToQueue::Ask(ask)) = inbox.recv().await {
+                let refused = refusing.lock().unwrap().clone();
+                let outcome = refused.map_or_else(|| Ok(answer(&ask.command)), Err);
+                let (told, command) = (outcome.is_ok(), ask.command);
+                ask.reply.send(outcome).unwrap();
+                // Seen only after the answer is out, as with the real one.
+                match command {
+                    QueueCommand::SetRecording(on) if told => shown.send_modify(|v| v.recording = on),
+                    QueueCommand::SetBandwidthLimit(n) if told => {
+                        shown.send_modify(|v| v.bandwidth_limit = n);
+                    }
+                    _ => {}
+                }
+                let _ = commands.send(command);
+            }
+        });
+        let to = zbus::connection::Builder::address(bus.address.as_str());
+        let served = rigpost::bus::Bus::serve(to, desk, Clock::system(), "1.2.3", "frameio").await.unwrap();
+        served.own_name().await.unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(served.run(stop.clone()));
+        let ui = bus.connect().await;
+        Desks { bus, ui, asked, view, refuse, _stop: stop.drop_guard() }
+    }
+
+    async fn call<B>(&self, from: &Connection, method: &str, body: &B) -> Result<zbus::Message, Refused>
+    where
+        B: serde::Serialize + zbus::DynamicType,
+    {
+        let call = from.call_method(Some(NAME), PATH, Some(QUEUE), method, body);
+        Ok(soon(&format!("an answer to {method}"), call).await?)
+    }
+
+    async fn asked(&mut self) -> QueueCommand {
+        soon("a command", self.asked.recv()).await.unwrap()
+    }
+
+    /// Adds with these options; the command if one came.
+    async fn add(&mut self, method: &str, options: Options) -> Result<(Vec<PathBuf>, AddWish), Refused> {
+        if method == "Add" {
+            self.call(&self.ui, method, &("/media/a", options)).await?;
+        } else {
+            self.call(&self.ui, method, &(&["/media/a"][..], options)).await?;
+        }
+        match self.asked().await {
+            QueueCommand::Add { paths, wish } => Ok((paths, wish)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn hold(&self, from: &Connection, method: &str) -> Result<(), Refused> {
+        self.call(from, method, &(while_recording(),)).await.map(drop)
+    }
+
+    async fn expect_recording(&mut self, wanted: bool) {
+        assert!(matches!(self.asked().await, QueueCommand::SetRecording(on) if on == wanted), "{wanted}");
+    }
+}
+
+fn while_recording() -> Options {
+    HashMap::from([("while_recording", Variant::from(true))])
+}
+
+#[tokio::test]
+async fn what_is_said_with_a_path_arrives() {
+    let mut desks = Desks::new().await;
+    let uid = rustix::process::geteuid().as_raw();
+    let (paths, wish) = desks.add("Add", none()).await.unwrap();
+    assert_eq!(paths, [PathBuf::from("/media/a")]);
+    assert_eq!(wish, AddWish { uid, ..AddWish::default() });
+    let all = || {
+        HashMap::from([
+            ("priority", Variant::from(-3)),
+            ("name", Variant::from("scene 4")),
+            ("closed", Variant::from(true)),
+            ("channel", Variant::from(255u8)),
+        ])
+    };
+    let expected =
+        AddWish { priority: Some(-3), name: Some("scene 4".to_owned()), closed: true, channel: 255, uid };
+    for method in ["Add", "AddMany"] {
+        assert_eq!(desks.add(method, all()).await.unwrap().1, expected, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn names_that_are_not_utf_8_travel_as_bytes() {
+    let mut desks = Desks::new().await;
+    let odd = vec![b"/media/\xff\xfe".to_vec(), b"/media/b\0".to_vec()];
+    let bytes = |list: Vec<Vec<u8>>| HashMap::from([("paths_bytes", Variant::from(list))]);
+    let (paths, _) = desks.add("AddMany", bytes(odd.clone())).await.unwrap();
+    let shown: Vec<&[u8]> = paths.iter().map(|p| p.as_os_str().as_bytes()).collect();
+    assert_eq!(shown, [&b"/media/a"[..], b"/media/\xff\xfe", b"/media/b"]);
+    let refused = desks.add("Add", bytes(odd)).await.unwrap_err();
+    assert_eq!(refused.name, "InvalidArgs", "one path needs no list");
+    let refused = desks.add("AddMany", bytes(vec![b"/a\0b".to_vec()])).await.unwrap_err();
+    assert!(refused.name == "InvalidArgs" && refused.text.contains("NUL"), "{refused:?}");
+    let many = bytes(vec![b"/media/x".to_vec(); 10_000]);
+    assert_eq!(desks.add("AddMany", many).await.unwrap_err().name, "LimitsExceeded");
+    // And back.
+    let answer = desks.call(&desks.ui, "List", &(none(), 0u32, 10u32)).await.unwrap();
+    let (items, _): (Vec<Dict>, u32) = answer.body().deserialize().unwrap();
+    assert!(!items[0].contains_key("path_bytes"));
+    assert_eq!(text(&items[1], "path"), "/media/clip\u{fffd}.mov");
+    let whole: Vec<u8> = items[1]["path_bytes"].try_clone().unwrap().try_into().unwrap();
+    assert_eq!(whole, b"/media/clip\xff.mov");
+}
+
+#[tokio::test]
+async fn an_option_that_makes_no_sense_is_named() {
+    let mut desks = Desks::new().await;
+    for (key, value) in [
+        ("priority", Variant::from("high")),
+        ("name", Variant::from("")),
+        ("name", Variant::from("a/b")),
+        ("name", Variant::from("a\nb")),
+        ("closed", Variant::from(1u32)),
+        ("channel", Variant::from(256i32)),
+        ("paths_bytes", Variant::from("x")),
+    ] {
+        let refused = desks.add("AddMany", HashMap::from([(key, value)])).await.unwrap_err();
+        assert!(refused.name == "InvalidArgs" && refused.text.contains(key), "{key}: {refused:?}");
+    }
+    for (key, value) in [
+        ("states", Variant::from(vec!["queued"])),
+        ("states", Variant::from(vec!["done", "lost"])),
+        ("states", Variant::from("done")),
+        ("ids", Variant::from(vec!["1"])),
+    ] {
+        let refused = desks.call(&desks.ui, "Clear", &(HashMap::from([(key, value)]),)).await.unwrap_err();
+        assert!(refused.name == "InvalidArgs" && refused.text.contains(key), "{key}: {refused:?}");
+    }
+    for method in ["Pause", "Resume"] {
+        let wrong = HashMap::from([("while_recording", Variant::from("yes"))]);
+        assert_eq!(desks.call(&desks.ui, method, &(wrong,)).await.unwrap_err().name, "InvalidArgs");
+    }
+    assert!(desks.asked.try_recv().is_err(), "nothing of this reached the queue");
+}
+
+#[tokio::test]
+async fn the_item_remembers_who_asked() {
+    let mut desks = Desks::new().await;
+    let address = format!("--address={}", desks.bus.address);
+    let mut command = desks.bus.as_user("nobody", "rigpost-ui", "busctl");
+    command.args([&address, "call", NAME, PATH, QUEUE, "Add", "sa{sv}", "/media/a", "0"]);
+    let output = soon("busctl", command.output()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let QueueCommand::Add { wish, .. } = desks.asked().await else { panic!("not added") };
+    assert_eq!(wish.uid, 65534);
+    let (_, wish) = desks.add("Add", none()).await.unwrap();
+    assert_eq!(wish.uid, 0, "and not the one before");
+}
+
+#[tokio::test]
+async fn each_method_is_its_command() {
+    let mut desks = Desks::new().await;
+    let ids = &[3u64, 4][..];
+    desks.call(&desks.ui, "Release", &(ids, none())).await.unwrap();
+    assert!(matches!(desks.asked().await, QueueCommand::Release(i) if i == [ItemId(3), ItemId(4)]));
+    desks.call(&desks.ui, "SetPriority", &(ids, -7i32, none())).await.unwrap();
+    assert!(matches!(desks.asked().await, QueueCommand::SetPriority(i, -7) if i.len() == 2));
+    for (options, wanted_states, wanted_ids) in [
+        (none(), &[ItemState::Done, ItemState::Cancelled][..], 0),
+        (HashMap::from([("states", Variant::from(vec!["failed"]))]), &[ItemState::Failed], 0),
+        (HashMap::from([("ids", Variant::from(vec![1u64, 2]))]), &[], 2),
+        (HashMap::from([("states", Variant::from(Vec::<&str>::new()))]), &[], 0),
+    ] {
+        let answer = desks.call(&desks.ui, "Clear", &(options,)).await.unwrap();
+        assert_eq!(answer.body().deserialize::<u64>().unwrap(), 12);
+        let QueueCommand::Clear { states, ids } = desks.asked().await else { panic!("not cleared") };
+        assert_eq!((states.as_slice(), ids.len()), (wanted_states, wanted_ids));
+    }
+    let many = vec![1u64; 10_001];
+    assert_eq!(desks.call(&desks.ui, "Release", &(&many, none())).await.unwrap_err().name, "LimitsExceeded");
+    let many = HashMap::from([("ids", Variant::from(many))]);
+    assert_eq!(desks.call(&desks.ui, "Clear", &(many,)).await.unwrap_err().name, "LimitsExceeded");
+}
+
+#[tokio::test]
+async fn a_receipt_says_how_to_check_the_file() {
+    let mut desks = Desks::new().await;
+    let answer = desks.call(&desks.ui, "GetReceipt", &(7u64, none())).await.unwrap();
+    assert!(matches!(desks.asked().await, QueueCommand::Receipt(ItemId(7))));
+    let receipt: Dict = answer.body().deserialize().unwrap();
+    let keys = "added algorithm asset_id attempts channel chunk_size class delivered detail digest id name parts path \
+                priority project_id reason sent size source state uid";
+    let mut has: Vec<&str> = receipt.keys().map(String::as_str).collect();
+    has.sort_unstable();
+    assert_eq!(has.join(" "), keys);
+    let parts: Vec<String> = receipt["parts"].try_clone().unwrap().try_into().unwrap();
+    assert_eq!(parts, ["0000000000000abc", "ffffffffffffffff"]);
+    assert_eq!(
+        (text(&receipt, "digest"), text(&receipt, "algorithm")),
+        ("0000000000000001".into(), "xxh64".into())
+    );
+    assert_eq!(receipt["delivered"].downcast_ref::<i64>().unwrap(), 1_790_000_000);
+    *desks.refuse.lock().unwrap() = Some(Refusal::NotFound("item 8".to_owned()));
+    assert_eq!(desks.call(&desks.ui, "GetReceipt", &(8u64, none())).await.unwrap_err().name, "NotFound");
+}
+
+#[tokio::test]
+async fn the_bandwidth_limit_is_set_and_seen() {
+    let mut desks = Desks::new().await;
+    let mut signals = desks.bus.signals(&desks.ui).await;
+    let set = async |ui: &Connection, value: Variant<'static>| {
+        let body = (QUEUE, "BandwidthLimit", value);
+        let call = ui.call_method(Some(NAME), PATH, Some("org.freedesktop.DBus.Properties"), "Set", &body);
+        soon("an answer to Set", call).await.map(drop).map_err(Refused::from)
+    };
+    for bad in [Variant::from(1u64), Variant::from(9_999u64), Variant::from("fast"), Variant::from(-1i64)] {
+        assert_eq!(set(&desks.ui, bad).await.unwrap_err().name, "InvalidArgs");
+    }
+    assert!(desks.asked.try_recv().is_err());
+    for limit in [10_000u64, 5_000_000, 0] {
+        set(&desks.ui, Variant::from(limit)).await.unwrap();
+        assert!(matches!(desks.asked().await, QueueCommand::SetBandwidthLimit(n) if n == limit));
+        let get = (QUEUE, "BandwidthLimit");
+        let got = desks
+            .ui
+            .call_method(Some(NAME), PATH, Some("org.freedesktop.DBus.Properties"), "Get", &get)
+            .await
+            .unwrap();
+        let got: zbus::OwnedVariant = got.body().deserialize().unwrap();
+        assert_eq!(u64::try_from(got).unwrap(), limit, "at once");
+    }
+    // Both the library and the announcer may say one; neither ever says the one before.
+    let mut said: Vec<u64> = Vec::new();
+    while said.last() != Some(&0) {
+        let signal = soon("a signal", signals.next()).await.unwrap().unwrap();
+        let (_, changed, _): (String, Dict, Vec<String>) = signal.body().deserialize().unwrap();
+        said.push(changed["BandwidthLimit"].downcast_ref::<u64>().unwrap());
+    }
+    said.dedup();
+    assert_eq!(said, [10_000, 5_000_000, 0]);
+    *desks.refuse.lock().unwrap() = Some(Refusal::StorageFull);
+    assert_eq!(set(&desks.ui, Variant::from(20_000u64)).await.unwrap_err().name, "StorageFull");
+}
+
+#[tokio::test]
+async fn the_first_hold_begins_and_the_last_one_ends_it() {
+    let mut desks = Desks::new().await;
+    let (a, b, person) = (desks.bus.connect().await, desks.bus.connect().await, desks.bus.connect().await);
+    desks.hold(&a, "Pause").await.unwrap();
+    desks.expect_recording(true).await;
+    desks.hold(&a, "Pause").await.unwrap();
+    desks.hold(&b, "Pause").await.unwrap();
+    desks.hold(&a, "Resume").await.unwrap();
+    // Not theirs to end.
+    desks.hold(&person, "Resume").await.unwrap();
+    desks.call(&person, "Resume", &(none(),)).await.unwrap();
+    assert!(matches!(desks.asked().await, QueueCommand::SetPaused(false)));
+    assert!(desks.view.borrow().recording);
+    desks.hold(&b, "Resume").await.unwrap();
+    desks.expect_recording(false).await;
+    // A person's pause is another thing.
+    desks.call(&a, "Pause", &(none(),)).await.unwrap();
+    assert!(matches!(desks.asked().await, QueueCommand::SetPaused(true)));
+    a.close().await.unwrap();
+    desks.hold(&b, "Pause").await.unwrap();
+    desks.expect_recording(true).await;
+}
+
+#[tokio::test]
+async fn a_hold_ends_with_its_connection() {
+    let mut desks = Desks::new().await;
+    let (a, b) = (desks.bus.connect().await, desks.bus.connect().await);
+    desks.hold(&a, "Pause").await.unwrap();
+    desks.expect_recording(true).await;
+    desks.hold(&b, "Pause").await.unwrap();
+    a.close().await.unwrap();
+    b.close().await.unwrap();
+    desks.expect_recording(false).await;
+    let recording = desks.view.subscribe().wait_for(|v| !v.recording).await.is_ok();
+    assert!(recording, "and it is seen");
+    // A program that is killed, again and again: nobody is remembered.
+    for _ in 0..40 {
+        let program = desks.bus.connect().await;
+        desks.hold(&program, "Pause").await.unwrap();
+        desks.expect_recording(true).await;
+        drop(program);
+        desks.expect_recording(false).await;
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_does_not_wait_for_the_answer_leaves_nothing_behind() {
+    let mut desks = Desks::new().await;
+    for _ in 0..20 {
+        let hasty = desks.bus.connect().await;
+        let call = zbus::Message::method_call(PATH, "Pause");
+        let call = call.destination(NAME).interface(QUEUE);
+        hasty.send(&call.build(&(while_recording(),)).unwrap()).await.unwrap();
+        hasty.close().await.unwrap();
+    }
+    // What they sent is dealt with before what comes now.
+    desks.hold(&desks.ui, "Pause").await.unwrap();
+    desks.hold(&desks.ui, "Resume").await.unwrap();
+    let mut last = None;
+    let mut begun = 0;
+    loop {
+        let command = match last {
+            // The two that come for certain.
+            _ if begun == 0 || last == Some(true) => desks.asked().await,
+            _ => match desks.asked.try_recv() {
+                Ok(command) => command,
+                Err(_) => break,
+            },
+        };
+        let QueueCommand::SetRecording(on) = command else { panic!("{command:?}") };
+        assert_ne!(last, Some(on), "told only when it changes");
+        begun += u32::from(on);
+        last = Some(on);
+    }
+    assert_eq!(last, Some(false));
+}
+
+#[tokio::test]
+async fn holders_are_bounded_and_a_refused_hold_is_none() {
+    let mut desks = Desks::new().await;
+    *desks.refuse.lock().unwrap() = Some(Refusal::NotAllowed("not now".to_owned()));
+    assert_eq!(desks.hold(&desks.ui, "Pause").await.unwrap_err().name, "NotAllowed");
+    assert!(matches!(desks.asked().await, QueueCommand::SetRecording(true)));
+    *desks.refuse.lock().unwrap() = None;
+    let mut all = Vec::new();
+    for _ in 0..32 {
+        all.push(desks.bus.connect().await);
+        desks.hold(all.last().unwrap(), "Pause").await.unwrap();
+    }
+    desks.expect_recording(true).await;
+    assert_eq!(desks.hold(&desks.ui, "Pause").await.unwrap_err().name, "LimitsExceeded");
+    desks.hold(&all[5], "Pause").await.unwrap();
+    all.remove(5).close().await.unwrap();
+    // The place is free as soon as the daemon has heard of it.
+    let mut tries = 0;
+    while desks.hold(&desks.ui, "Pause").await.is_err() {
+        tries += 1;
+        assert!(tries < 10_000, "the place of a program that left stays taken");
+    }
+}
+
+#[tokio::test]
+async fn many_files_in_flight_are_one_change_and_two_a_second() {
+    let desks = Desks::new().await;
+    let mut signals = desks.bus.signals(&desks.ui).await;
+    let begun = tokio::time::Instant::now();
+    let (mut sent, mut changes) = (0u64, 0u128);
+    while changes < 4 {
+        sent += 1;
+        desks.view.send_modify(|v| {
+            let one = |id| Sending {
+                id: ItemId(id),
+                name: format!("A{id:03}.mov"),
+                size: 1 << 40,
+                sent: sent * id,
+            };
+            (v.current, v.rate) = ((1..=16).map(one).collect(), sent);
+            (v.counters.files_left, v.counters.bytes_left) = (16, (1 << 44) - sent);
+        });
+        // As much time as a question takes.
+        let get = (QUEUE, "Rate");
+        let properties = "org.freedesktop.DBus.Properties";
+        soon("Get", desks.ui.call_method(Some(NAME), PATH, Some(properties), "Get", &get)).await.unwrap();
+        while let Some(Some(signal)) = futures_util::FutureExt::now_or_never(signals.next()) {
+            let (interface, changed, _): (String, Dict, Vec<String>) =
+                signal.unwrap().body().deserialize().unwrap();
+            if interface == QUEUE {
+                changes += 1;
+                assert!(changed.contains_key("Rate") && changed.contains_key("Current"), "one for all");
+            } else {
+                assert!(changed.contains_key("SafeToPowerOff"), "{interface}: {changed:?}");
+            }
+        }
+    }
+    let halves = begun.elapsed().as_millis() / 500;
+    assert!(changes <= halves + 1, "{changes} changes in {halves} half seconds");
+    assert!(sent > 50, "{sent} changes of the snapshot are no test of a bound");
+}

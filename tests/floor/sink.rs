@@ -1,0 +1,96 @@
+//! The storage of `tests/measure`: takes every PUT over TLS, throws the bytes away and answers as S3 does.
+//!
+//! ```text
+//! sink CERTIFICATE-FILE READY-FILE [--md5]
+//! ```
+//!
+//! Makes itself a certificate for `localhost`, writes it to CERTIFICATE-FILE, listens on a port of its own on loopback
+//! and writes its URL to READY-FILE. With `--md5` the ETag is the MD5 of what came; without, it is none.
+//!
+//! # Decisions
+//!
+//! - Keeps nothing and does as little as it can, so that what is measured is the one who sends.
+//! - One thread: with the sender on another processor neither takes time from the other.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::header::{ETAG, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use md5::{Digest as _, Md5};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+fn acceptor(certificate: &Path) -> Result<TlsAcceptor, Failure> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    std::fs::write(certificate, made.cert.pem())?;
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn take(request: Request<Incoming>, md5: bool) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let mut body = request.into_body();
+    let mut hash = md5.then(Md5::new);
+    while let Some(Ok(frame)) = body.frame().await {
+        if let (Some(hash), Some(data)) = (&mut hash, frame.data_ref()) {
+            hash.update(data);
+        }
+    }
+    let mut etag = String::from("\"");
+    match hash {
+        Some(hash) => {
+            for byte in hash.finalize() {
+                let _ = write!(etag, "{byte:02x}");
+            }
+        }
+        None => etag.push_str("not-an-md5"),
+    }
+    etag.push('"');
+    let mut answer = Response::new(Empty::new());
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        answer.headers_mut().insert(ETAG, etag);
+    }
+    Ok(answer)
+}
+
+async fn serve(stream: TcpStream, acceptor: TlsAcceptor, md5: bool) -> Result<(), Failure> {
+    stream.set_nodelay(true)?;
+    let stream = acceptor.accept(stream).await?;
+    let service = service_fn(move |request| take(request, md5));
+    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await?;
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [certificate, ready, rest @ ..] = &arguments[..] else {
+        return Err("usage: sink CERTIFICATE-FILE READY-FILE [--md5]".into());
+    };
+    let md5 = rest.iter().any(|word| word == "--md5");
+    let acceptor = acceptor(Path::new(certificate))?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    std::fs::write(ready, format!("https://localhost:{}", listener.local_addr()?.port()))?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        // A sender that hangs up is the sender's business.
+        tokio::spawn(serve(stream, acceptor.clone(), md5));
+    }
+}
