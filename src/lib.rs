@@ -26,11 +26,13 @@
 //! | [`network`] | `domain`, `clock` |
 //! | [`provider`], [`vault`], [`link`], [`clock`] | `domain` |
 //! | [`media`] | `domain`, `clock` |
+//! | [`provider`], [`vault`], [`link`], [`clock`], [`media`] | `domain` |
+//! | [`watch`] | nothing of this crate |
 //! | [`store`] | `domain`, `vault` |
 //! | [`http`] | `domain`, `provider`, `clock`, `media` |
 //! | [`bus`] | `domain`, `link`, `clock` |
-//! | [`tasks`] | `domain`, `provider`, `http`, `store`, `vault`, `clock`, `link`, `media` |
-//! | [`config`] | nothing of this crate |
+//! | [`tasks`] | `domain`, `provider`, `http`, `store`, `vault`, `clock`, `link`, `media`, `watch` |
+//! | [`config`] | `domain` |
 //! | [`daemon`] | everything above |
 //! | [`cli`] | `config`; it speaks to the daemon over the bus like any other client |
 //! | [`sim`] | nothing: a simulator that shared our code would share our misreadings |
@@ -59,3 +61,4 @@ pub mod sim;
 pub mod store;
 pub mod tasks;
 pub mod vault;
+pub mod watch;

@@ -1,7 +1,7 @@
 //! Configuration files as people write them, and what they are told.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 
-use rigpost::config::*;
+use rigpost::{config::*, domain::item::BeforePairing};
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
@@ -161,6 +161,92 @@ const MISTAKES: &[(&str, &str)] = &[
         "/rigpost.toml:1: key `queue.parallel_parts`: must be between 1 and 16, not -1",
     ),
     (
+        "queue.settle_seconds = 0",
+        "/rigpost.toml:1: key `queue.settle_seconds`: must be between 1 and 3600, not 0",
+    ),
+    (
+        "queue.before_pairing = \"hold\"",
+        "/rigpost.toml:1: key `queue.before_pairing`: must be \"queue\", \"ask\" or \"ignore\", not \"hold\"",
+    ),
+    // What can be there several times.
+    (
+        "[source]\nname = \"card\"\npath = \"/media\"",
+        "/rigpost.toml:1: key `source`: can be there several times: write [[source]] on a line of its own",
+    ),
+    (
+        "source = [\"/media\"]",
+        "/rigpost.toml:1: key `source`: can be there several times: write [[source]] on a line of its own",
+    ),
+    (
+        "[[sources]]\nname = \"card\"",
+        "/rigpost.toml:1: key `sources`: there is no such section; did you mean `source`?",
+    ),
+    (
+        "[[queue]]\nmax_items = 1",
+        "/rigpost.toml:1: key `queue`: is a section: write [queue] on a line of its own",
+    ),
+    (
+        "[log]\n\n[[source]]\npath = \"/media\"",
+        "/rigpost.toml:3: key `source.name`: is missing: each [[source]] needs a name",
+    ),
+    ("[[source]]\nname = 7", "/rigpost.toml:2: key `source.name`: must be a text in quotes, not a number"),
+    (
+        "[[source]]\nname = \"a/b\"\npath = \"/media\"",
+        "/rigpost.toml:2: key `source.name`: must have 1 to 64 letters, digits, \"-\", \"_\", \".\" or blanks, not \"a/b\"",
+    ),
+    (
+        "[[source]]\nname = \"card\"",
+        "/rigpost.toml:1: key `source.path`: is missing in the [[source]] named \"card\": where shall it look?",
+    ),
+    (
+        "[[source]]\nname = \"card\"\npath = \"/srv/card\"",
+        "/rigpost.toml:3: key `source.path`: must lie beneath one of `queue.media_dirs` (/media, /mnt), not \"/srv/card\"",
+    ),
+    (
+        "[[source]]\nname = \"card\"\npath = \"/media/../etc\"",
+        "/rigpost.toml:3: key `source.path`: must be a path without \"..\", not \"/media/../etc\"",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\n\n[[source]]\nname = \"a\"\npath = \"/mnt\"",
+        "/rigpost.toml:5: key `source.name`: \"a\" is the name of the [[source]] in line 1 already",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\npattern = [\"*.mov\"]",
+        "/rigpost.toml:4: key `source.pattern`: there is no such key; did you mean `source.patterns`?",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\npatterns = \"*.mov\"",
+        "/rigpost.toml:4: key `source.patterns`: must be a list of texts, [\"...\", \"...\"], not a text",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nexclude = [\n \"*.xml\",\n \"[a\"]",
+        "/rigpost.toml:6: key `source.exclude`: \"[a\" is no pattern: invalid range pattern",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nclass = \"rushes\"",
+        "/rigpost.toml:4: key `source.class`: there is no class \"rushes\"; there are proxy, metadata, audio, stills, originals",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nchannel = 101",
+        "/rigpost.toml:4: key `source.channel`: must be between 0 and 100, not 101",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\npriority = 3000000000",
+        "/rigpost.toml:4: key `source.priority`: must be between -2147483648 and 2147483647, not 3000000000",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nbefore_pairing = true",
+        "/rigpost.toml:4: key `source.before_pairing`: must be a text in quotes, not true or false",
+    ),
+    (
+        "[[class]]\nname = \"rushes\"\npriority = 5",
+        "/rigpost.toml:1: key `class.patterns`: is missing in the [[class]] named \"rushes\": it matches nothing without them",
+    ),
+    (
+        "[[class]]\nname = \"proxy\"\npatterns = [\"\"]",
+        "/rigpost.toml:3: key `class.patterns`: an empty pattern matches nothing",
+    ),
+    (
         "log.level = \"INFO\"",
         "/rigpost.toml:1: key `log.level`: must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\", not \"INFO\"",
     ),
@@ -229,6 +315,34 @@ fn later_files_win_key_by_key() {
     assert_eq!((s.queue.parallel_parts, s.queue.max_items), (3, 7));
     assert_eq!(s.queue.media_dirs, [Path::new("/site"), Path::new("/b")]);
     assert_eq!(s.device.client_id, Some(ClientIdSource::Literal("SN-1".into())));
+}
+
+#[test]
+fn a_later_file_changes_a_source_by_its_name() {
+    let card = "[[source]]\nname = \"card\"\npath = \"/media/card\"\nchannel = 2\nclass = \"rushes\"\n";
+    let recorder = "[[source]]\nname = \"sound recorder\"\npath = \"/mnt/sd\"\npriority = -1\n";
+    let dir = layout(&[
+        ("vendor/10.toml", &format!("{card}{recorder}")),
+        ("etc/rigpost.toml", "[[class]]\nname = \"rushes\"\npatterns = [\"*.mov\"]\npriority = 7"),
+        (
+            "etc/conf.d/10.toml",
+            "[[source]]\nname = \"card\"\npatterns = [\"*.MOV\", \"*/DCIM/*\"]\nbefore_pairing = \"ignore\"\nchannel = 3",
+        ),
+        (
+            "etc/conf.d/20.toml",
+            "[[class]]\nname = \"rushes\"\npriority = 8\n[[class]]\nname = \"audio\"\npriority = 9",
+        ),
+    ]);
+    let s = load(None, &at(&dir)).unwrap();
+    let names: Vec<&str> = s.sources.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["card", "sound recorder"]);
+    let (card, recorder) = (&s.sources[0], &s.sources[1]);
+    assert_eq!((card.path.as_path(), card.channel), (Path::new("/media/card"), 3));
+    assert_eq!((card.class.as_deref(), card.before_pairing), (Some("rushes"), BeforePairing::Ignore));
+    assert!(card.wants(Path::new("/media/card/DCIM/1.jpg")) && !card.wants(Path::new("/media/card/1.jpg")));
+    assert_eq!((recorder.priority, recorder.before_pairing), (Some(-1), BeforePairing::Ask));
+    let priority = |path: &str| s.classes.of(Path::new(path)).unwrap().priority;
+    assert_eq!((priority("/media/a.mov"), priority("/media/a.wav"), priority("/media/a.mp4")), (8, 9, 0));
 }
 
 #[test]
@@ -315,11 +429,15 @@ fn the_example_is_the_default() {
         |line: &str| line.strip_prefix('#').is_some_and(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));
     let shown: Vec<&str> = example.lines().map(|l| if key(l) { &l[1..] } else { l }).collect();
     assert_eq!(load_text(&shown.join("\n")).unwrap(), Settings::default(), "with every default spelt out");
-    assert_eq!(example.lines().filter(|l| key(l)).count(), 11);
-    let all = example.lines().map(|l| l.strip_prefix("#   ").filter(|l| l.contains(" = \"")).unwrap_or(l));
+    assert_eq!(example.lines().filter(|l| key(l)).count(), 13);
+    let shows = |l: &&str| l.contains(" = ") || l.starts_with("[[");
+    let all = example.lines().map(|l| l.strip_prefix("#   ").filter(shows).unwrap_or(l));
     // Every other key is mentioned as an example that is good as well.
     let others: Vec<&str> = all.filter(|l| !l.starts_with("client_id =")).collect();
     let s = load_text(&others.join("\n")).unwrap();
     assert_eq!(s.device.client_id, Some(ClientIdSource::File("/proc/device-tree/serial-number".into())));
     assert_eq!((s.provider.client_version.as_str(), s.provider.ca_file.is_some()), ("1.2.3", true));
+    let sources: Vec<_> = s.sources.iter().map(|s| (s.name.as_str(), s.class.as_deref())).collect();
+    assert_eq!(sources, [("A camera", None), ("sound", Some("audio"))]);
+    assert_eq!(s.classes.of(Path::new("/media/x/a_LOW.mov")).map(|c| c.priority), Some(350));
 }

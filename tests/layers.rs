@@ -10,17 +10,18 @@ use std::{
 /// Each layer, and the layers it may name besides itself. The list is an order: nothing names what comes after it.
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("config", &[]),
+    ("config", &["domain"]),
     ("clock", &["domain"]),
     ("network", &["domain", "clock"]),
     ("vault", &["domain"]),
     ("provider", &["domain"]),
     ("media", &["domain", "clock"]),
     ("link", &["domain"]),
+    ("watch", &[]),
     ("store", &["domain", "vault"]),
     ("http", &["domain", "provider", "clock", "media"]),
     ("bus", &["domain", "link", "clock"]),
-    ("tasks", &["domain", "provider", "http", "store", "vault", "clock", "link", "media"]),
+    ("tasks", &["domain", "provider", "http", "store", "vault", "clock", "link", "media", "watch"]),
     (
         "daemon",
         &[

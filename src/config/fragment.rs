@@ -31,8 +31,24 @@ const KEYS: &[(&str, Kind)] = &[
     ("queue.media_dirs", Kind::Texts),
     ("queue.max_items", Kind::Number),
     ("queue.parallel_parts", Kind::Number),
+    ("queue.settle_seconds", Kind::Number),
+    ("queue.before_pairing", Kind::Text),
     ("log.level", Kind::Text),
+    ("class.name", Kind::Text),
+    ("class.patterns", Kind::Texts),
+    ("class.priority", Kind::Number),
+    ("source.name", Kind::Text),
+    ("source.path", Kind::Text),
+    ("source.patterns", Kind::Texts),
+    ("source.exclude", Kind::Texts),
+    ("source.class", Kind::Text),
+    ("source.channel", Kind::Number),
+    ("source.priority", Kind::Number),
+    ("source.before_pairing", Kind::Text),
 ];
+
+/// Sections that are written once for each thing of their kind, `[[like.this]]`; each has a key `name`.
+pub(super) const LISTS: &[&str] = &["class", "source"];
 
 /// A value of one of the kinds.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,10 +69,28 @@ pub(super) struct Entry {
     pub(super) line: usize,
 }
 
+/// One `[[section]]` of one file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Element {
+    pub(super) section: &'static str,
+    pub(super) entries: Vec<Entry>,
+    /// There is a key `name`, right or wrong.
+    pub(super) named: bool,
+    /// Where it begins, from 1.
+    pub(super) line: usize,
+}
+
+/// What one file says.
+#[derive(Debug, Default)]
+pub(super) struct Parsed {
+    pub(super) entries: Vec<Entry>,
+    pub(super) elements: Vec<Element>,
+}
+
 /// Reads what can be read and notes everything that is wrong.
-pub(super) fn parse(file: &Path, text: &str, problems: &mut Vec<Problem>) -> Vec<Entry> {
+pub(super) fn parse(file: &Path, text: &str, problems: &mut Vec<Problem>) -> Parsed {
     let (root, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { file, text, problems, entries: Vec::new() };
+    let mut reader = Reader { file, text, problems, parsed: Parsed::default() };
     if errors.is_empty() {
         reader.root(root.get_ref());
     } else {
@@ -77,14 +111,14 @@ pub(super) fn parse(file: &Path, text: &str, problems: &mut Vec<Problem>) -> Vec
             last = line;
         }
     }
-    reader.entries
+    reader.parsed
 }
 
 struct Reader<'a> {
     file: &'a Path,
     text: &'a str,
     problems: &'a mut Vec<Problem>,
-    entries: Vec<Entry>,
+    parsed: Parsed,
 }
 
 impl Reader<'_> {
@@ -92,16 +126,16 @@ impl Reader<'_> {
         for (name, value) in in_order(root) {
             let (name, at) = (name.get_ref(), name.span().start);
             let known = KEYS.iter().any(|(key, _)| section(key) == name);
+            if let Some(list) = LISTS.iter().find(|list| *list == name) {
+                self.list(list, at, value);
+                continue;
+            }
             match value.get_ref().as_table() {
-                Some(table) if known => self.section(name, table),
-                Some(_) => {
-                    let near = nearest(name, KEYS.iter().map(|(key, _)| section(key)));
-                    self.problem(
-                        at,
-                        Some(name.to_string()),
-                        format!("there is no such section{}", maybe(near)),
-                    );
+                Some(table) if known => {
+                    let entries = self.section(name, table);
+                    self.parsed.entries.extend(entries);
                 }
+                Some(_) => self.unknown_section(name, at),
                 None if known => {
                     self.problem(
                         at,
@@ -109,12 +143,38 @@ impl Reader<'_> {
                         format!("is a section: write [{name}] on a line of its own"),
                     );
                 }
+                None if value.get_ref().is_array() => self.unknown_section(name, at),
                 None => self.unknown(name, at),
             }
         }
     }
 
-    fn section(&mut self, section: &str, table: &DeTable<'_>) {
+    fn unknown_section(&mut self, name: &str, at: usize) {
+        let near = nearest(name, KEYS.iter().map(|(key, _)| section(key)));
+        self.problem(at, Some(name.to_owned()), format!("there is no such section{}", maybe(near)));
+    }
+
+    /// `[[section]]`, each time it is written.
+    fn list(&mut self, section: &'static str, at: usize, value: &Spanned<DeValue<'_>>) {
+        let tables = value.get_ref().as_array().map(|array| {
+            array
+                .iter()
+                .map(|e| e.get_ref().as_table().map(|t| (t, e.span().start)))
+                .collect::<Option<Vec<_>>>()
+        });
+        let Some(Some(tables)) = tables else {
+            let reason = format!("can be there several times: write [[{section}]] on a line of its own");
+            return self.problem(at, Some(section.to_owned()), reason);
+        };
+        for (table, at) in tables {
+            let entries = self.section(section, table);
+            let named = table.iter().any(|(key, _)| key.get_ref() == "name");
+            self.parsed.elements.push(Element { section, entries, named, line: line_of(self.text, at) });
+        }
+    }
+
+    fn section(&mut self, section: &str, table: &DeTable<'_>) -> Vec<Entry> {
+        let mut entries = Vec::new();
         for (name, value) in in_order(table) {
             let full = format!("{section}.{}", name.get_ref());
             let Some((key, kind)) = KEYS.iter().find(|(key, _)| *key == full) else {
@@ -122,9 +182,10 @@ impl Reader<'_> {
                 continue;
             };
             if let Some(value) = self.value(key, *kind, value) {
-                self.entries.push(Entry { key, value, line: line_of(self.text, name.span().start) });
+                entries.push(Entry { key, value, line: line_of(self.text, name.span().start) });
             }
         }
+        entries
     }
 
     fn unknown(&mut self, key: &str, at: usize) {

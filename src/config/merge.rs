@@ -1,7 +1,7 @@
 //! Step two: all files, in their order; of each key, the last word.
 use super::{
     Roots,
-    fragment::{self, Entry, Value},
+    fragment::{self, Element, Entry, Parsed, Value},
     problem::Problem,
 };
 use std::{
@@ -14,7 +14,7 @@ use std::{
 #[derive(Debug)]
 pub(super) struct Fragment {
     file: PathBuf,
-    entries: Vec<Entry>,
+    parsed: Parsed,
 }
 
 /// What a key is set to, and where.
@@ -27,8 +27,28 @@ pub(super) struct Setting {
     pub(super) rank: usize,
 }
 
-/// Every key that is set.
-pub(super) type Merged = BTreeMap<&'static str, Setting>;
+/// Keys that are set.
+pub(super) type Keys = BTreeMap<&'static str, Setting>;
+
+/// One `[[section]]`: a later file that says the name again changes what it says anew.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub(super) section: &'static str,
+    pub(super) name: String,
+    /// What is said of it.
+    pub(super) keys: Keys,
+    /// Where it was first.
+    pub(super) file: PathBuf,
+    pub(super) line: usize,
+}
+
+/// Everything that is set.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Merged {
+    pub(super) keys: Keys,
+    /// In the order in which they were first named.
+    pub(super) lists: Vec<Named>,
+}
 
 /// Reads all files there are.
 pub(super) fn read_all(main: Option<&Path>, roots: &Roots) -> (Vec<Fragment>, Vec<Problem>) {
@@ -43,8 +63,8 @@ pub(super) fn read_all(main: Option<&Path>, roots: &Roots) -> (Vec<Fragment>, Ve
     for (file, must_exist) in files {
         match read(&file) {
             Ok(text) => {
-                let entries = fragment::parse(&file, &text, &mut problems);
-                fragments.push(Fragment { file, entries });
+                let parsed = fragment::parse(&file, &text, &mut problems);
+                fragments.push(Fragment { file, parsed });
             }
             Err((None, e)) if e.kind() == io::ErrorKind::NotFound && !must_exist => {}
             Err((line, e)) => {
@@ -56,14 +76,51 @@ pub(super) fn read_all(main: Option<&Path>, roots: &Roots) -> (Vec<Fragment>, Ve
 }
 
 /// Later fragments win, key by key.
-pub(super) fn merge(fragments: Vec<Fragment>) -> Merged {
-    let mut merged = Merged::new();
-    for (rank, Fragment { file, entries }) in fragments.into_iter().enumerate() {
-        for Entry { key, value, line } in entries {
-            merged.insert(key, Setting { file: file.clone(), line, value, rank });
+pub(super) fn merge(fragments: Vec<Fragment>, problems: &mut Vec<Problem>) -> Merged {
+    let mut merged = Merged::default();
+    for (rank, Fragment { file, parsed }) in fragments.into_iter().enumerate() {
+        set(&mut merged.keys, parsed.entries, &file, rank);
+        let mut here: Vec<(&str, String, usize)> = Vec::new();
+        for Element { section, entries, named, line } in parsed.elements {
+            let mut wrong = |reason: String| {
+                let key = Some(format!("{section}.name"));
+                problems.push(Problem { file: file.clone(), line: Some(line), key, reason });
+            };
+            let Some(name) = name_of(&entries) else {
+                if !named {
+                    wrong(format!("is missing: each [[{section}]] needs a name"));
+                }
+                continue;
+            };
+            if let Some((.., before)) = here.iter().find(|(s, n, _)| *s == section && *n == name) {
+                wrong(format!("{name:?} is the name of the [[{section}]] in line {before} already"));
+                continue;
+            }
+            here.push((section, name.clone(), line));
+            let known = merged.lists.iter_mut().find(|n| n.section == section && n.name == name);
+            if let Some(known) = known {
+                set(&mut known.keys, entries, &file, rank);
+            } else {
+                let mut keys = Keys::new();
+                set(&mut keys, entries, &file, rank);
+                merged.lists.push(Named { section, name, keys, file: file.clone(), line });
+            }
         }
     }
     merged
+}
+
+fn set(keys: &mut Keys, entries: Vec<Entry>, file: &Path, rank: usize) {
+    for Entry { key, value, line } in entries {
+        keys.insert(key, Setting { file: file.to_owned(), line, value, rank });
+    }
+}
+
+fn name_of(entries: &[Entry]) -> Option<String> {
+    entries.iter().find(|e| e.key.ends_with(".name")).and_then(|e| match &e.value {
+        Value::Text(name) => Some(name.clone()),
+        Value::Flag(_) | Value::Number(_) | Value::Texts(_) => None,
+    })
 }
 
 /// The text, or the line from which on it is none.

@@ -2,21 +2,25 @@
 //! their line, the fragments are merged, later ones winning key by key, and what is left is validated.
 //!
 //! Order: `/usr/lib/rigpost/conf.d/*.toml` (the maker), the main file, then `conf.d/*.toml` beside the main file (the
-//! site), each directory in the order of names.
+//! site), each directory in the order of names. What can be there several times (`[[source]]`) has a name, and a later
+//! file that says the name again changes what it says anew.
 //!
 //! # Decisions
 //! - TOML (`toml`): comments, and one way to write each thing. Its spanned tree and a table of our keys, not serde:
 //!   serde stops at the first mistake and forgets the line of a value before we can judge it, and a person without a
 //!   keyboard should have to come back once.
 //! - Every mistake is an error, also an unknown key: a misspelt key that is ignored is found on set.
+//! - What the core decides by (classes, sources) is read into the core's own types: two spellings of one thing drift.
 //! - No secret is configured here; the client secret comes by provisioning.
 mod fragment;
 mod merge;
 mod problem;
+mod sources;
 mod validate;
 
 pub use problem::{ConfigError, Problem};
 
+use crate::domain::{class::Classes, item::BeforePairing, source::Source};
 use std::{
     env,
     fs::File,
@@ -64,6 +68,10 @@ pub struct Settings {
     pub queue: Queue,
     /// `[log]`.
     pub log: Log,
+    /// `[[class]]`, and the classes that are built in.
+    pub classes: Classes,
+    /// `[[source]]`, in the order in which they look at a file.
+    pub sources: Vec<Source>,
 }
 
 /// Who the rig is.
@@ -140,6 +148,10 @@ pub struct Queue {
     pub max_items: u64,
     /// 1 to 16.
     pub parallel_parts: usize,
+    /// A file that did not change for this long is finished. 1 to 3600.
+    pub settle_seconds: u64,
+    /// What becomes of clips that somebody adds and that were made before the pairing.
+    pub before_pairing: BeforePairing,
 }
 
 /// What is written to the journal.
@@ -197,8 +209,12 @@ impl Default for Settings {
                 media_dirs: vec!["/media".into(), "/mnt".into()],
                 max_items: 1_000_000,
                 parallel_parts: 4,
+                settle_seconds: 3,
+                before_pairing: BeforePairing::Queue,
             },
             log: Log { level: Level::Info },
+            classes: Classes::default(),
+            sources: Vec::new(),
         }
     }
 }
@@ -209,7 +225,8 @@ impl Default for Settings {
 /// All mistakes of all files, each on a line of its own.
 pub fn load(main: Option<&Path>, roots: &Roots) -> Result<Settings, ConfigError> {
     let (fragments, mut problems) = merge::read_all(main, roots);
-    let settings = validate::settings(&merge::merge(fragments), roots, &mut problems);
+    let merged = merge::merge(fragments, &mut problems);
+    let settings = validate::settings(&merged, roots, &mut problems);
     if problems.is_empty() { Ok(settings) } else { Err(ConfigError { problems }) }
 }
 

@@ -2,9 +2,11 @@
 use super::{
     ClientIdSource, Level, ProviderKind, Roots, Settings,
     fragment::Value,
-    merge::{Merged, Setting},
+    merge::{Keys, Merged, Setting},
     problem::Problem,
+    sources,
 };
+use crate::domain::item::BeforePairing;
 use std::{
     path::{Component, Path, PathBuf},
     time::Duration,
@@ -14,7 +16,7 @@ use url::{Host, Url};
 /// Settings with a default in the place of everything that is wrong and noted.
 pub(super) fn settings(merged: &Merged, roots: &Roots, problems: &mut Vec<Problem>) -> Settings {
     let mut s = Settings::default();
-    let mut c = Checker { merged, problems };
+    let mut c = Checker { merged: &merged.keys, problems };
     if let Some(dir) = &roots.state_dir {
         s.state.dir.clone_from(dir);
     }
@@ -34,22 +36,27 @@ pub(super) fn settings(merged: &Merged, roots: &Roots, problems: &mut Vec<Proble
     let mut parts = s.queue.parallel_parts as u64;
     c.number("queue.parallel_parts", &mut parts, 1, 16);
     s.queue.parallel_parts = parts as usize;
+    c.number("queue.settle_seconds", &mut s.queue.settle_seconds, 1, 3600);
+    c.text("queue.before_pairing", &mut s.queue.before_pairing, before_pairing);
     c.text("log.level", &mut s.log.level, level);
+    s.classes = sources::classes(&merged.lists, problems);
+    s.sources = sources::sources(&merged.lists, &s.classes, &s.queue.media_dirs, problems);
     s
 }
 
-struct Checker<'a> {
-    merged: &'a Merged,
-    problems: &'a mut Vec<Problem>,
+/// Judges the keys of one place: the plain ones, or those of one `[[section]]`.
+pub(super) struct Checker<'a> {
+    pub(super) merged: &'a Keys,
+    pub(super) problems: &'a mut Vec<Problem>,
 }
 
 impl Checker<'_> {
-    fn wrong(&mut self, key: &str, setting: &Setting, line: usize, reason: String) {
+    pub(super) fn wrong(&mut self, key: &str, setting: &Setting, line: usize, reason: String) {
         let key = Some(key.to_owned());
         self.problems.push(Problem { file: setting.file.clone(), line: Some(line), key, reason });
     }
 
-    fn text<T>(&mut self, key: &str, into: &mut T, check: impl Fn(&str) -> Result<T, String>) {
+    pub(super) fn text<T>(&mut self, key: &str, into: &mut T, check: impl Fn(&str) -> Result<T, String>) {
         let Some(setting @ Setting { value: Value::Text(text), .. }) = self.merged.get(key) else { return };
         match check(text) {
             Ok(value) => *into = value,
@@ -63,7 +70,7 @@ impl Checker<'_> {
         }
     }
 
-    fn number(&mut self, key: &str, into: &mut u64, least: u64, most: u64) {
+    pub(super) fn number(&mut self, key: &str, into: &mut u64, least: u64, most: u64) {
         let Some(setting @ Setting { value: Value::Number(n), .. }) = self.merged.get(key) else { return };
         match u64::try_from(*n).ok().filter(|n| (least..=most).contains(n)) {
             Some(n) => *into = n,
@@ -81,6 +88,18 @@ impl Checker<'_> {
         }
     }
 
+    /// For numbers that may be negative.
+    pub(super) fn signed(&mut self, key: &str, into: &mut Option<i32>) {
+        let Some(setting @ Setting { value: Value::Number(n), .. }) = self.merged.get(key) else { return };
+        match i32::try_from(*n) {
+            Ok(n) => *into = Some(n),
+            Err(_) => {
+                let reason = format!("must be between {} and {}, not {n}", i32::MIN, i32::MAX);
+                self.wrong(key, setting, setting.line, reason);
+            }
+        }
+    }
+
     /// The cloud wants to hear from a device at most once a minute and at least once in five.
     fn heartbeat(&mut self, into: &mut Option<Duration>) {
         let key = "provider.heartbeat";
@@ -91,6 +110,23 @@ impl Checker<'_> {
             Ok(_) | Err(_) => {
                 let reason = format!("must be between 60 and 290 seconds, or 0 for none, not {n}");
                 self.wrong(key, setting, setting.line, reason);
+            }
+        }
+    }
+
+    /// Each text of a list for itself.
+    pub(super) fn texts<T>(
+        &mut self,
+        key: &str,
+        into: &mut Vec<T>,
+        check: impl Fn(&str) -> Result<T, String>,
+    ) {
+        let Some(setting @ Setting { value: Value::Texts(texts), .. }) = self.merged.get(key) else { return };
+        into.clear();
+        for (text, line) in texts {
+            match check(text) {
+                Ok(value) => into.push(value),
+                Err(reason) => self.wrong(key, setting, *line, reason),
             }
         }
     }
@@ -122,13 +158,7 @@ impl Checker<'_> {
         if texts.is_empty() {
             self.wrong(key, setting, setting.line, "must name at least one directory".into());
         }
-        into.clear();
-        for (text, line) in texts {
-            match absolute(text) {
-                Ok(dir) => into.push(dir),
-                Err(reason) => self.wrong(key, setting, *line, reason),
-            }
-        }
+        self.texts(key, into, absolute);
     }
 }
 
@@ -219,7 +249,7 @@ fn semantic_version(text: &str) -> Result<String, String> {
     }
 }
 
-fn absolute(text: &str) -> Result<PathBuf, String> {
+pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     if !path.is_absolute() {
         return Err(format!("must be an absolute path, not {text:?}"));
@@ -228,6 +258,10 @@ fn absolute(text: &str) -> Result<PathBuf, String> {
         return Err(format!("must be a path without \"..\", not {text:?}"));
     }
     Ok(path.components().collect())
+}
+
+pub(super) fn before_pairing(text: &str) -> Result<BeforePairing, String> {
+    text.parse().map_err(|()| format!("must be \"queue\", \"ask\" or \"ignore\", not {text:?}"))
 }
 
 fn level(text: &str) -> Result<Level, String> {

@@ -23,7 +23,7 @@ use crate::{
     link::{DEPTH, Desk, ToKeeper, ToQueue},
     network::Network,
     provider::{FrameIo, Provider},
-    tasks::{Found, Keeper, Parts, Strongroom, Uploader, UploaderSettings},
+    tasks::{Door, Found, Keeper, Parts, Ping, Scout, Strongroom, Uploader, UploaderSettings},
     vault::KeySource,
 };
 use notify::Notify;
@@ -43,8 +43,6 @@ use tracing::{debug, error, info, warn};
 pub use logging::start as start_logging;
 pub use memory::seclude;
 
-/// A file that has not changed for this long is taken to be whole.
-const SETTLE: Duration = Duration::from_secs(3);
 /// The daemon's version, semantic versioning.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// A refresh in flight is seen through for this long; shorter than systemd's patience.
@@ -70,6 +68,8 @@ struct Wired {
     desk: Desk,
     keeper: Keeper<Http>,
     uploader: Uploader<Http>,
+    /// Where there are media sources.
+    scout: Option<(Scout, mpsc::Sender<Ping>)>,
     rig: watch::Receiver<RigView>,
     queue: watch::Receiver<QueueView>,
     transport: Arc<Http>,
@@ -82,7 +82,8 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     info!(version = VERSION, "starting");
-    let Wired { desk, keeper, uploader, mut rig, queue, transport } = wire(&settings, client_id, &clock)?;
+    let Wired { desk, keeper, uploader, scout, mut rig, queue, transport } =
+        wire(&settings, client_id, &clock)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let (keeper_stop, uploader_stop) = (stop.clone(), stop.clone());
@@ -120,11 +121,20 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
             "bus"
         });
     }
+    // Not before: nobody waits for a card to be walked.
+    let scout = scout.filter(|_| up).map(|(scout, ping)| {
+        let scout_stop = stop.clone();
+        tasks.spawn(async move {
+            scout.run(scout_stop).await;
+            "scout"
+        });
+        ping
+    });
     transport.open();
     let ended = tokio::select! {
         () = std::future::ready(()), if !up => None,
         ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
-        () = supervise(&notify, &desk, &clock, rig, queue, status) => None,
+        () = supervise(&notify, &desk, scout.as_ref(), &clock, rig, queue, status) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
@@ -207,6 +217,13 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
     let (access_out, access) = watch::channel(None);
     let (news, _) = broadcast::channel(DEPTH * 4);
     let floor = WallTime(option_env!("RIGPOST_BUILD_EPOCH").and_then(|t| t.parse().ok()).unwrap_or(0));
+    let door = Arc::new(door(settings, floor));
+    let scout = (!door.sources.is_empty()).then(|| {
+        let (ping, pings) = mpsc::channel(1);
+        let (room, to_queue, max_items) = (room.clone(), to_queue.clone(), settings.queue.max_items);
+        let scout = Scout::new(door.clone(), max_items, room, clock.clone(), to_queue, queue.clone(), pings);
+        (scout, ping)
+    });
     let parts = Parts { provider, transport: transport.clone(), room, clock: clock.clone() };
     let machine = Rig::new(seed, floor, settings.provider.heartbeat);
     let keeper = Keeper::new(parts.clone(), machine, keeper_inbox, rig_out, access_out);
@@ -214,9 +231,10 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
     let uploader = Uploader::new(
         UploaderSettings {
             media_dirs: settings.queue.media_dirs.clone(),
+            door: door.clone(),
             max_items: settings.queue.max_items,
             parallel_parts: settings.queue.parallel_parts,
-            settle: SETTLE,
+            settle: door.settle,
             clock_floor: floor,
         },
         provider,
@@ -231,7 +249,18 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
         seed ^ 3,
     );
     let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
-    Ok(Wired { desk, keeper, uploader, rig, queue, transport })
+    Ok(Wired { desk, keeper, uploader, scout, rig, queue, transport })
+}
+
+fn door(settings: &Settings, earliest: WallTime) -> Door {
+    Door {
+        media_dirs: settings.queue.media_dirs.clone(),
+        classes: settings.classes.clone(),
+        sources: settings.sources.clone(),
+        settle: Duration::from_secs(settings.queue.settle_seconds),
+        before_pairing: settings.queue.before_pairing,
+        earliest,
+    }
 }
 
 /// Keeps `systemctl status` truthful, and the watchdog fed while every task answers. `told`: the status line that systemd
@@ -239,6 +268,7 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
 async fn supervise(
     notify: &Notify,
     desk: &Desk,
+    scout: Option<&mpsc::Sender<Ping>>,
     clock: &Clock,
     mut rig: watch::Receiver<RigView>,
     mut queue: watch::Receiver<QueueView>,
@@ -255,7 +285,7 @@ async fn supervise(
             changed = rig.changed() => if changed.is_err() { return std::future::pending().await },
             changed = queue.changed() => if changed.is_err() { return std::future::pending().await },
             () = clock.sleep_until_some(feed_at) => {
-                if all_answer(desk).await {
+                if all_answer(desk, scout).await {
                     notify.alive();
                 } else {
                     error!("a task does not answer: the watchdog is not fed");
@@ -266,12 +296,17 @@ async fn supervise(
     }
 }
 
-async fn all_answer(desk: &Desk) -> bool {
+async fn all_answer(desk: &Desk, scout: Option<&mpsc::Sender<Ping>>) -> bool {
     let (keeper, keeper_answer) = oneshot::channel();
     let (queue, queue_answer) = oneshot::channel();
     let asked = async {
         desk.keeper.send(ToKeeper::Ping(keeper)).await.ok()?;
         desk.queue.send(ToQueue::Ping(queue)).await.ok()?;
+        if let Some(scout) = scout {
+            let (ping, answer) = oneshot::channel();
+            scout.send(ping).await.ok()?;
+            answer.await.ok()?;
+        }
         keeper_answer.await.ok()?;
         queue_answer.await.ok()
     };

@@ -1,5 +1,6 @@
 //! The pure core: what the words mean and what follows from what. No clock, no socket, no file, no runtime.
 pub mod backoff;
+pub mod class;
 pub mod command;
 pub mod dispatch;
 pub mod etag;
@@ -12,6 +13,8 @@ pub mod pairing;
 pub mod rig;
 pub mod secret;
 pub mod seq;
+pub mod settle;
+pub mod source;
 pub mod time;
 pub mod token;
 pub mod upload;

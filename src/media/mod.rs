@@ -5,9 +5,11 @@
 //!   in one step, so nothing can be swapped between a check and the opening.
 mod pacer;
 mod part;
+mod walk;
 
 pub use pacer::Pacer;
 pub use part::{Checks, PartBody, PartWatch};
+pub use walk::{Step, Visitor, Walk, glance};
 
 use crate::domain::{
     command::Refusal,
@@ -75,17 +77,7 @@ pub fn open_beneath(dirs: &[PathBuf], path: &Path) -> Result<(File, FileFacts), 
 
 /// What identifies the bytes of an open file; `None` when it is not a regular file.
 pub fn facts_of(file: &File) -> std::io::Result<Option<FileFacts>> {
-    let stat = fstat(file)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Ok(None);
-    }
-    // The widths of these fields differ between architectures.
-    #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "not useless on 32-bit boards")]
-    let (size, mtime_ns) = (
-        u64::try_from(stat.st_size).unwrap_or(0),
-        (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64),
-    );
-    Ok(Some(FileFacts { size, mtime_ns, dev: stat.st_dev, ino: stat.st_ino }))
+    Ok(walk::facts(&fstat(file)?))
 }
 
 /// 2001-01-01. A clock that was never set writes 1970, and a card that knows no time 1980.

@@ -34,7 +34,7 @@ use crate::{
     link::{Access, ToKeeper, ToQueue},
     media::Pacer,
     provider::{Provider, wire::Connection},
-    tasks::Strongroom,
+    tasks::{Door, Strongroom},
 };
 use ask::Asked;
 use claim::Opened;
@@ -57,6 +57,8 @@ const SLOTS_WITHOUT_BBR: usize = 8;
 pub struct UploaderSettings {
     /// Files are accepted only beneath these.
     pub media_dirs: Vec<PathBuf>,
+    /// Who may come in.
+    pub door: Arc<Door>,
     /// Items that are not sent yet, at most.
     pub max_items: u64,
     /// Parts in flight at once.

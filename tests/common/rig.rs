@@ -73,6 +73,11 @@ impl Rig {
         write!(text, "[queue]\nmedia_dirs = {media:?}\nmax_items = {}\n", s.max_items).unwrap();
         write!(text, "parallel_parts = {}\n[log]\nlevel = {:?}\n", s.parallel_parts, s.level).unwrap();
         std::fs::write(self.config(), text).unwrap();
+        if !s.drop_in.is_empty() {
+            std::fs::create_dir_all(self.path("conf.d")).unwrap();
+            let text = s.drop_in.replace("{dir}", self.dir.path().to_str().unwrap());
+            std::fs::write(self.path("conf.d/50-test.toml"), text).unwrap();
+        }
     }
 
     /// The daemon's command line and environment. Run by root it has root's name but no power over others' files, as the

@@ -28,6 +28,8 @@ pub(crate) struct Setup {
     pub(crate) max_items: u64,
     pub(crate) parallel_parts: usize,
     pub(crate) level: &'static str,
+    /// A drop-in of the configuration, with `{dir}` for the rig's directory.
+    pub(crate) drop_in: String,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) watchdog: Option<Duration>,
     /// The daemon's user, in place of the test's own. Only root can choose.
@@ -56,6 +58,7 @@ impl Setup {
             max_items: 1000,
             parallel_parts: 2,
             level: "debug",
+            drop_in: String::new(),
             env: Vec::new(),
             watchdog: None,
             user: None,

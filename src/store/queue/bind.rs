@@ -15,6 +15,7 @@ use crate::{
     },
     store::{StoreError, Tx, boots, grant, rows},
 };
+use std::time::Duration;
 
 /// 2001-01-01: no wall clock before this was ever set.
 const EARLIEST: WallTime = WallTime(978_307_200);
@@ -62,7 +63,8 @@ impl Pairing {
 /// Whether `then` was certainly before `since`, as seen from `now`.
 fn is_before(tx: &Tx<'_>, then: Now, since: Now, now: Now) -> Result<bool, StoreError> {
     if then.boot_id == since.boot_id {
-        return Ok(then.boot < since.boot);
+        // A clip is dated by its file, to the second: one made right after the pairing may seem to be from before.
+        return Ok(then.boot + Duration::from_secs(1) < since.boot);
     }
     let (then_boot, since_boot) = (boots::wall(tx, then.boot_id)?, boots::wall(tx, since.boot_id)?);
     let now_boot = boots::wall(tx, now.boot_id)?;

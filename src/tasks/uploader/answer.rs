@@ -4,14 +4,13 @@ use crate::{
     clock::Clock,
     domain::{
         command::{AddWish, QueueAnswer, QueueCommand, Refusal},
-        item::{Item, ItemId, NewItem, shown},
+        item::{Item, ItemId},
         time::Now,
     },
-    media::{made, open_beneath},
     store::{Limits, StoreError},
     tasks::{Strongroom, strongroom::refusal},
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// More than this changed by one command is not told one by one: the list says it.
 const MAX_TOLD: usize = 100;
@@ -68,10 +67,9 @@ async fn add(
     paths: Vec<PathBuf>,
     wish: AddWish,
 ) -> Result<Vec<ItemId>, Refusal> {
-    let (dirs, max_items) = (settings.media_dirs, settings.max_items);
+    let (door, max_items) = (settings.door, settings.max_items);
     let items = tokio::task::spawn_blocking(move || {
-        let door = |p| door(&dirs, p, &wish, now);
-        paths.into_iter().map(door).collect::<Result<Vec<_>, _>>()
+        paths.into_iter().map(|path| door.asked(path, &wish, now)).collect::<Result<Vec<_>, _>>()
     });
     let items = items.await.map_err(|_| Refusal::Stopping)??;
     room.add(items, Limits { max_items, max_per_user: max_items }).await.map_err(refusal)
@@ -79,26 +77,4 @@ async fn add(
 
 fn done(outcome: Result<(), StoreError>) -> Result<QueueAnswer, Refusal> {
     outcome.map(|()| QueueAnswer::Done).map_err(refusal)
-}
-
-/// The door: a path becomes an item, or is refused by name. The store binds it to the project. Blocks on the disk.
-fn door(dirs: &[PathBuf], path: PathBuf, wish: &AddWish, now: Now) -> Result<NewItem, Refusal> {
-    let (_, facts) = open_beneath(dirs, &path)?;
-    let own_name = || path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default();
-    let name = wish.name.clone().unwrap_or_else(own_name);
-    let filetype = mime_guess::from_path(&path).first_raw().unwrap_or("application/octet-stream").to_owned();
-    let created = made(&facts, now);
-    Ok(NewItem {
-        name,
-        filetype,
-        facts,
-        priority: wish.priority.unwrap_or_default(),
-        channel: wish.channel,
-        uid: wish.uid,
-        settled: wish.closed,
-        created,
-        added: now,
-        path,
-        ..NewItem::default()
-    })
 }
