@@ -30,6 +30,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("vault.key_file", Kind::Text),
     ("queue.media_dirs", Kind::Texts),
     ("queue.max_items", Kind::Number),
+    ("queue.max_items_per_user", Kind::Number),
     ("queue.parallel_parts", Kind::Number),
     ("queue.settle_seconds", Kind::Number),
     ("queue.before_pairing", Kind::Text),

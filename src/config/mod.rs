@@ -146,6 +146,8 @@ pub struct Queue {
     pub media_dirs: Vec<PathBuf>,
     /// At least 1.
     pub max_items: u64,
+    /// Of one user but root; at least 1.
+    pub max_items_per_user: u64,
     /// 1 to 16.
     pub parallel_parts: usize,
     /// A file that did not change for this long is finished. 1 to 3600.
@@ -208,6 +210,7 @@ impl Default for Settings {
             queue: Queue {
                 media_dirs: vec!["/media".into(), "/mnt".into()],
                 max_items: 1_000_000,
+                max_items_per_user: 100_000,
                 parallel_parts: 4,
                 settle_seconds: 3,
                 before_pairing: BeforePairing::Queue,

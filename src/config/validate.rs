@@ -33,6 +33,7 @@ pub(super) fn settings(merged: &Merged, roots: &Roots, problems: &mut Vec<Proble
     c.text("vault.key_file", &mut s.vault.key_file, absolute);
     c.media_dirs(&mut s.queue.media_dirs);
     c.number("queue.max_items", &mut s.queue.max_items, 1, i64::MAX as u64);
+    c.number("queue.max_items_per_user", &mut s.queue.max_items_per_user, 1, i64::MAX as u64);
     let mut parts = s.queue.parallel_parts as u64;
     c.number("queue.parallel_parts", &mut parts, 1, 16);
     s.queue.parallel_parts = parts as usize;

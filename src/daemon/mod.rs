@@ -23,7 +23,8 @@ use crate::{
     link::{DEPTH, Desk, ToKeeper, ToQueue},
     network::Network,
     provider::{FrameIo, Provider},
-    tasks::{Door, Found, Keeper, Parts, Ping, Scout, Strongroom, Uploader, UploaderSettings},
+    store::Limits,
+    tasks::{Door, Found, Keeper, Lines, Parts, Ping, Scout, Strongroom, Uploader, UploaderSettings},
     vault::KeySource,
 };
 use notify::Notify;
@@ -227,27 +228,17 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
     let parts = Parts { provider, transport: transport.clone(), room, clock: clock.clone() };
     let machine = Rig::new(seed, floor, settings.provider.heartbeat);
     let keeper = Keeper::new(parts.clone(), machine, keeper_inbox, rig_out, access_out);
-    let Parts { provider, room, .. } = parts;
-    let uploader = Uploader::new(
-        UploaderSettings {
-            media_dirs: settings.queue.media_dirs.clone(),
-            door: door.clone(),
+    let uploader_settings = UploaderSettings {
+        door,
+        limits: Limits {
             max_items: settings.queue.max_items,
-            parallel_parts: settings.queue.parallel_parts,
-            settle: door.settle,
-            clock_floor: floor,
+            max_per_user: settings.queue.max_items_per_user.min(settings.queue.max_items),
         },
-        provider,
-        transport.clone(),
-        room,
-        clock.clone(),
-        queue_inbox,
-        to_keeper.clone(),
-        access,
-        queue_out,
-        news.clone(),
-        seed ^ 3,
-    );
+        parallel_parts: settings.queue.parallel_parts,
+    };
+    let lines =
+        Lines { inbox: queue_inbox, keeper: to_keeper.clone(), access, view: queue_out, news: news.clone() };
+    let uploader = Uploader::new(parts, uploader_settings, lines, seed ^ 3);
     let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
     Ok(Wired { desk, keeper, uploader, scout, rig, queue, transport })
 }

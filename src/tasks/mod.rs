@@ -16,7 +16,7 @@ pub use door::Door;
 pub use keeper::Keeper;
 pub use scout::{Ping, Scout};
 pub use strongroom::{Found, Strongroom};
-pub use uploader::{Uploader, UploaderSettings};
+pub use uploader::{Lines, Uploader, UploaderSettings};
 
 use crate::{clock::Clock, provider::Provider};
 use std::sync::Arc;

@@ -26,7 +26,7 @@ use crate::{
         etag::EtagKind,
         item::{FileFacts, Item, ItemId},
         oauth::AccessToken,
-        time::{BootTime, WallTime},
+        time::BootTime,
         upload,
         view::{ItemNews, QueueView, Reason},
     },
@@ -34,14 +34,15 @@ use crate::{
     link::{Access, ToKeeper, ToQueue},
     media::Pacer,
     provider::{Provider, wire::Connection},
-    tasks::{Door, Strongroom},
+    store::Limits,
+    tasks::{Door, Parts, Strongroom},
 };
 use ask::Asked;
 use claim::Opened;
 use end::End;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use show::Meter;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -55,18 +56,26 @@ const SLOTS_WITHOUT_BBR: usize = 8;
 /// From the configuration.
 #[derive(Clone, Debug)]
 pub struct UploaderSettings {
-    /// Files are accepted only beneath these.
-    pub media_dirs: Vec<PathBuf>,
-    /// Who may come in.
+    /// Who may come in, and what a file must be to be sent.
     pub door: Arc<Door>,
-    /// Items that are not sent yet, at most.
-    pub max_items: u64,
+    /// Items that are not sent yet, at most: all of them, and those of one user.
+    pub limits: Limits,
     /// Parts in flight at once.
     pub parallel_parts: usize,
-    /// A file whose writer may not be done is left alone until it has not changed for this long.
-    pub settle: Duration,
-    /// A wall clock before this was never set.
-    pub clock_floor: WallTime,
+}
+
+/// The task's ends of the channels.
+pub struct Lines {
+    /// People, sources and the network.
+    pub inbox: mpsc::Receiver<ToQueue>,
+    /// What calls to the provider have shown.
+    pub keeper: mpsc::Sender<ToKeeper>,
+    /// What calls may carry.
+    pub access: watch::Receiver<Option<Access>>,
+    /// The snapshot.
+    pub view: watch::Sender<QueueView>,
+    /// Items that changed.
+    pub news: broadcast::Sender<Arc<ItemNews>>,
 }
 
 /// What a future came back with.
@@ -133,20 +142,9 @@ pub struct Uploader<T> {
 
 impl<T: Transport> Uploader<T> {
     /// Nothing happens before [`Uploader::run`].
-    #[expect(clippy::too_many_arguments, reason = "the wiring of one task, done in one place")]
-    pub fn new(
-        settings: UploaderSettings,
-        provider: Provider,
-        transport: Arc<T>,
-        room: Arc<Strongroom>,
-        clock: Clock,
-        inbox: mpsc::Receiver<ToQueue>,
-        keeper: mpsc::Sender<ToKeeper>,
-        access: watch::Receiver<Option<Access>>,
-        view: watch::Sender<QueueView>,
-        news: broadcast::Sender<Arc<ItemNews>>,
-        seed: u64,
-    ) -> Uploader<T> {
+    pub fn new(parts: Parts<T>, settings: UploaderSettings, lines: Lines, seed: u64) -> Uploader<T> {
+        let Parts { provider, transport, room, clock } = parts;
+        let Lines { inbox, keeper, access, view, news } = lines;
         let pacer = Pacer::new(clock.clone());
         Uploader {
             settings,

@@ -7,7 +7,7 @@ use crate::{
         item::{Item, ItemId},
         time::Now,
     },
-    store::{Limits, StoreError},
+    store::StoreError,
     tasks::{Strongroom, strongroom::refusal},
 };
 use std::path::PathBuf;
@@ -67,12 +67,12 @@ async fn add(
     paths: Vec<PathBuf>,
     wish: AddWish,
 ) -> Result<Vec<ItemId>, Refusal> {
-    let (door, max_items) = (settings.door, settings.max_items);
+    let (door, limits) = (settings.door, settings.limits);
     let items = tokio::task::spawn_blocking(move || {
         paths.into_iter().map(|path| door.asked(path, &wish, now)).collect::<Result<Vec<_>, _>>()
     });
     let items = items.await.map_err(|_| Refusal::Stopping)??;
-    room.add(items, Limits { max_items, max_per_user: max_items }).await.map_err(refusal)
+    room.add(items, limits).await.map_err(refusal)
 }
 
 fn done(outcome: Result<(), StoreError>) -> Result<QueueAnswer, Refusal> {
