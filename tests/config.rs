@@ -429,7 +429,7 @@ fn the_example_is_the_default() {
         |line: &str| line.strip_prefix('#').is_some_and(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));
     let shown: Vec<&str> = example.lines().map(|l| if key(l) { &l[1..] } else { l }).collect();
     assert_eq!(load_text(&shown.join("\n")).unwrap(), Settings::default(), "with every default spelt out");
-    assert_eq!(example.lines().filter(|l| key(l)).count(), 13);
+    assert_eq!(example.lines().filter(|l| key(l)).count(), 14);
     let shows = |l: &&str| l.contains(" = ") || l.starts_with("[[");
     let all = example.lines().map(|l| l.strip_prefix("#   ").filter(shows).unwrap_or(l));
     // Every other key is mentioned as an example that is good as well.

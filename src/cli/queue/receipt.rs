@@ -2,7 +2,7 @@
 //!
 //! # Decisions
 //!
-//! - `twox-hash`, which the daemon uses too; the reading is this program's own, so that the check is a second opinion on
+//! - `xxhash-rust`, which the daemon uses too; the reading is this program's own, so that the check is a second opinion on
 //!   the file and on the numbers of the receipt.
 
 use std::fs::File;
