@@ -16,7 +16,8 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
             State::RequestingCode => "asking the provider for a code".to_owned(),
             State::Unprovisioned => "not provisioned: there is no client secret".to_owned(),
             State::Unpaired => "not paired".to_owned(),
-            State::NeedsPairing | State::SecretUnavailable => sentence(new.reason, &new.detail),
+            State::SecretUnavailable => format!("the rig's secrets can't be read: {}", new.detail),
+            State::NeedsPairing => sentence(new.reason, &new.detail),
         };
         match new.state {
             State::NeedsPairing | State::SecretUnavailable => {
