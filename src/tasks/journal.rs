@@ -16,8 +16,7 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
             State::RequestingCode => "asking the provider for a code".to_owned(),
             State::Unprovisioned => "not provisioned: there is no client secret".to_owned(),
             State::Unpaired => "not paired".to_owned(),
-            State::SecretUnavailable => format!("the rig's secrets can't be read: {}", new.detail),
-            State::NeedsPairing => sentence(new.reason, &new.detail),
+            State::NeedsPairing | State::SecretUnavailable => trouble(new),
         };
         match new.state {
             State::NeedsPairing | State::SecretUnavailable => {
@@ -33,7 +32,7 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
         if new.reason == crate::domain::view::Reason::None {
             info!(pairing_state, reason, project_id, "all is well again");
         } else {
-            warn!(pairing_state, reason, project_id, "{}", sentence(new.reason, &new.detail));
+            warn!(pairing_state, reason, project_id, "{}", trouble(new));
         }
     }
     if old.refreshed_at.is_some() && new.refreshed_at.is_some() && old.refreshed_at != new.refreshed_at {
@@ -41,5 +40,18 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
     }
     if old.clock_trusted && !new.clock_trusted {
         warn!("the clock is not to be trusted; nothing is lost by it, but TLS may refuse until it is set");
+    }
+}
+
+fn trouble(view: &RigView) -> String {
+    match view.state {
+        // The reason is the disk's, whatever is wrong with the key.
+        State::SecretUnavailable => format!("the rig's secrets can't be read: {}", view.detail),
+        State::NeedsPairing
+        | State::Paired
+        | State::WaitingForUser
+        | State::RequestingCode
+        | State::Unprovisioned
+        | State::Unpaired => sentence(view.reason, &view.detail),
     }
 }
