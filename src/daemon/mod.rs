@@ -9,6 +9,7 @@ pub mod command_line;
 mod logging;
 mod memory;
 mod notify;
+mod reload;
 
 use crate::{
     bus::Bus,
@@ -26,20 +27,21 @@ use crate::{
     vault::KeySource,
 };
 use notify::Notify;
+use reload::Reloader;
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{broadcast, mpsc, oneshot, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-pub use logging::start as start_logging;
+pub use logging::{LogLevel, start as start_logging};
 pub use memory::seclude;
 
 /// The daemon's version, semantic versioning.
@@ -63,6 +65,18 @@ pub enum Fatal {
     System(#[from] std::io::Error),
 }
 
+/// What the daemon is started with.
+pub struct Launch {
+    /// What the configuration says.
+    pub settings: Settings,
+    /// The identity that the configuration names, resolved.
+    pub client_id: Option<String>,
+    /// Where the configuration was read, if not from the installed file; for a reload.
+    pub config_path: Option<PathBuf>,
+    /// For a reload.
+    pub log: LogLevel,
+}
+
 struct Parts {
     desk: Desk,
     keeper: Keeper<Http>,
@@ -72,14 +86,18 @@ struct Parts {
     transport: Arc<Http>,
 }
 
-/// Runs until SIGTERM or SIGINT. `client_id`: the identity that the configuration names, resolved.
-pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fatal> {
+/// Runs until SIGTERM or SIGINT. SIGHUP reads the configuration again.
+pub async fn run(launch: Launch) -> Result<(), Fatal> {
+    let Launch { settings, client_id, config_path, log } = launch;
     let clock = Clock::system();
     let notify = Notify::from_environment();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let hangup = signal(SignalKind::hangup())?;
     info!(version = VERSION, "starting");
-    let Parts { desk, keeper, uploader, mut rig, queue, transport } = wire(&settings, client_id, &clock)?;
+    let (tell_queue, queue_settings) = watch::channel(reload::for_uploader(&settings.queue));
+    let Parts { desk, keeper, uploader, mut rig, queue, transport } =
+        wire(&settings, client_id, queue_settings, &clock)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let (keeper_stop, uploader_stop) = (stop.clone(), stop.clone());
@@ -110,10 +128,11 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
         });
     }
     transport.open();
+    let told = Told { status, hangup, reloader: Reloader::new(config_path, settings, log, tell_queue) };
     let ended = tokio::select! {
         () = std::future::ready(()), if !up => None,
         ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
-        () = supervise(&notify, &desk, &clock, rig, queue, status) => None,
+        () = supervise(&notify, &desk, &clock, rig, queue, told) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
@@ -152,7 +171,12 @@ async fn come_up(
     Ok(bus)
 }
 
-fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result<Parts, Fatal> {
+fn wire(
+    settings: &Settings,
+    client_id: Option<String>,
+    queue_settings: watch::Receiver<UploaderSettings>,
+    clock: &Clock,
+) -> Result<Parts, Fatal> {
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
     let provider = match settings.provider.kind {
         ProviderKind::Frameio => Provider::FrameIo(FrameIo {
@@ -187,11 +211,7 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
         access_out,
     );
     let uploader = Uploader::new(
-        UploaderSettings {
-            media_dirs: settings.queue.media_dirs.clone(),
-            max_items: settings.queue.max_items,
-            parallel_parts: settings.queue.parallel_parts,
-        },
+        queue_settings,
         provider,
         transport.clone(),
         room,
@@ -207,26 +227,40 @@ fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result
     Ok(Parts { desk, keeper, uploader, rig, queue, transport })
 }
 
-/// Keeps `systemctl status` truthful, and the watchdog fed while every task answers. `told`: the status line that systemd
-/// has. Never returns.
+/// What passes between us and the service manager.
+struct Told {
+    /// The status line that it has.
+    status: String,
+    hangup: Signal,
+    reloader: Reloader,
+}
+
+/// Keeps `systemctl status` truthful, the watchdog fed while every task answers, and the configuration as fresh as the
+/// last SIGHUP. Never returns.
 async fn supervise(
     notify: &Notify,
     desk: &Desk,
     clock: &Clock,
     mut rig: watch::Receiver<RigView>,
     mut queue: watch::Receiver<QueueView>,
-    mut told: String,
+    mut told: Told,
 ) {
     let mut feed_at = notify.watchdog().map(|every| clock.now().boot + every);
     loop {
-        let line = status_line(&rig.borrow_and_update(), &queue.borrow_and_update());
-        if line != told {
+        let line = told.line(&rig.borrow_and_update(), &queue.borrow_and_update());
+        if line != told.status {
             notify.status(&line);
-            told = line;
+            told.status = line;
         }
         tokio::select! {
             changed = rig.changed() => if changed.is_err() { return std::future::pending().await },
             changed = queue.changed() => if changed.is_err() { return std::future::pending().await },
+            Some(()) = told.hangup.recv() => {
+                notify.reloading();
+                told.reloader.reload().await;
+                told.status = told.line(&rig.borrow(), &queue.borrow());
+                notify.ready(&told.status);
+            }
             () = clock.sleep_until_some(feed_at) => {
                 if all_answer(desk).await {
                     notify.alive();
@@ -235,6 +269,16 @@ async fn supervise(
                 }
                 feed_at = notify.watchdog().map(|every| clock.now().boot + every);
             }
+        }
+    }
+}
+
+impl Told {
+    fn line(&self, rig: &RigView, queue: &QueueView) -> String {
+        let line = status_line(rig, queue);
+        match self.reloader.notice() {
+            "" => line,
+            notice => format!("{line}; {notice}"),
         }
     }
 }

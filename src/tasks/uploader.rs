@@ -69,7 +69,8 @@ enum Done {
 
 /// The task.
 pub struct Uploader<T> {
-    settings: UploaderSettings,
+    /// As the last reload left them; a turn keeps those it began with.
+    settings: watch::Receiver<UploaderSettings>,
     provider: Provider,
     transport: Arc<T>,
     room: Arc<Strongroom>,
@@ -104,7 +105,7 @@ impl<T: Transport> Uploader<T> {
     /// Nothing happens before [`Uploader::run`].
     #[expect(clippy::too_many_arguments, reason = "the wiring of one task, done in one place")]
     pub fn new(
-        settings: UploaderSettings,
+        settings: watch::Receiver<UploaderSettings>,
         provider: Provider,
         transport: Arc<T>,
         room: Arc<Strongroom>,
@@ -211,8 +212,9 @@ impl<T: Transport> Uploader<T> {
             return;
         }
         (self.between, self.stop_next) = (true, false);
-        let (room, dirs, clock) = (self.room.clone(), self.settings.media_dirs.clone(), self.clock.clone());
-        let parallel = self.settings.parallel_parts;
+        let (room, clock) = (self.room.clone(), self.clock.clone());
+        let UploaderSettings { media_dirs: dirs, parallel_parts: parallel, .. } =
+            self.settings.borrow().clone();
         let aside: Vec<ItemId> = self.aside.keys().copied().collect();
         self.running.push(Box::pin(async move {
             Done::Claimed(claim(&room, access, &aside, dirs, parallel, &clock).await)
@@ -320,7 +322,7 @@ impl<T: Transport> Uploader<T> {
                 self.aside.clear();
             }
             ToQueue::Ask(Ask { command, reply }) => {
-                let (room, settings) = (self.room.clone(), self.settings.clone());
+                let (room, settings) = (self.room.clone(), self.settings.borrow().clone());
                 self.prepare(&command);
                 let clock = self.clock.clone();
                 self.running.push(Box::pin(async move {

@@ -172,7 +172,7 @@ impl<T: Transport> Uploader<T> {
             Ending::Done => {
                 self.clear_trouble();
                 self.between = true;
-                let (room, dirs) = (self.room.clone(), self.settings.media_dirs.clone());
+                let (room, dirs) = (self.room.clone(), self.settings.borrow().media_dirs.clone());
                 return self.running.push(Box::pin(async move {
                     let end = last_look(item, dirs).await;
                     Done::Ended(write(&room, end).await)
