@@ -169,3 +169,44 @@ async fn a_second_daemon_on_another_bus_cannot_touch_the_same_state() {
     other.provision("another-secret").await.unwrap_err();
     assert_eq!(rig.state().await, "paired");
 }
+
+#[tokio::test]
+async fn a_reload_takes_a_good_configuration_and_nothing_of_a_bad_one() {
+    let mut rig = Setup::new().paired().await;
+    let text = std::fs::read_to_string(rig.config()).unwrap();
+    let clip = rig.path("elsewhere/clip.mp4");
+    std::fs::create_dir(rig.path("elsewhere")).unwrap();
+    fill(&clip, 3000, 7);
+    assert_eq!(rig.add(&clip).await.unwrap_err().name, "OutsideMediaDirs");
+    let wider = text.replace("media_dirs = [", &format!("media_dirs = [{:?}, ", rig.path("elsewhere")));
+
+    // One mistake, and nothing of it is taken.
+    let typing_error = wider.replace("parallel_parts", "paralel_parts");
+    rig.announce_error("paralel_parts");
+    let status = rig.reload(&typing_error).await;
+    let line = typing_error.lines().position(|l| l.contains("paralel_parts")).unwrap() + 1;
+    assert!(status.contains(&format!("rigpost.toml:{line}: key `queue.paralel_parts`")), "{status}");
+    assert!(status.starts_with("STATUS=paired with Testbed"), "{status}");
+    assert_eq!(rig.add(&clip).await.unwrap_err().name, "OutsideMediaDirs");
+    // The next thing that happens does not wipe it away.
+    let before = rig.notes.len();
+    rig.queue("Pause").await.unwrap();
+    rig.add(rig.clip("another.mp4", 5000)).await.unwrap();
+    assert!(rig.notes.wait(before, "1 file left").await.contains("was not taken"));
+
+    // Mended, it is.
+    let status = rig.reload(&wider).await;
+    assert!(!status.contains("configuration"), "{status}");
+    rig.add(&clip).await.unwrap();
+
+    // What a running daemon can't change is said.
+    let status = rig.reload(&wider.replace("[state]\ndir = \"", "[state]\ndir = \"/new")).await;
+    assert!(status.ends_with("changes in [state] wait for a restart"), "{status}");
+    assert_eq!(rig.state().await, "paired");
+    let status = rig.reload(&wider.replace("level = \"debug\"", "level = \"error\"")).await;
+    assert!(!status.contains("restart"), "{status}");
+    rig.queue("Resume").await.unwrap();
+    rig.wait_item(rig.add(&clip).await.unwrap(), "done").await;
+    let (_, status) = (rig.kill_and_start().await, rig.log.all());
+    assert!(!status.iter().any(|l| l.contains("sending")), "that is not said at level error: {status:#?}");
+}

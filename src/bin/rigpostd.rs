@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     if check_only {
         return ExitCode::SUCCESS;
     }
-    daemon::start_logging(settings.log.level);
+    let log = daemon::start_logging(settings.log.level);
     if let Err(e) = secluded {
         tracing::warn!("secrets could end up in a core dump: {e}");
     }
@@ -47,7 +47,8 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build();
     let outcome = match runtime {
         Ok(runtime) => {
-            let outcome = runtime.block_on(daemon::run(settings, client_id));
+            let outcome =
+                runtime.block_on(daemon::run(daemon::Launch { settings, client_id, config_path, log }));
             runtime.shutdown_timeout(std::time::Duration::from_secs(1));
             outcome
         }

@@ -12,26 +12,50 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 use tracing_subscriber::{
-    filter::filter_fn,
-    fmt,
-    layer::SubscriberExt,
+    Layer, fmt,
+    layer::{Context, SubscriberExt},
     registry::{Extensions, ExtensionsMut, LookupSpan, SpanData},
+    reload::{self, Handle},
     util::SubscriberInitExt,
 };
 
-/// Installs the subscriber; a second call in one process changes nothing.
-pub fn start(level: Level) {
-    let level = match level {
+/// Changes what is written from now on.
+pub struct LogLevel(Handle<Ours, EventsOnly>);
+
+impl LogLevel {
+    pub(super) fn set(&self, level: Level) {
+        // Fails only when the subscriber is gone, and with it everything that is written.
+        let _ = self.0.reload(Ours(filter(level)));
+    }
+}
+
+/// Our own events, up to a level.
+struct Ours(LevelFilter);
+
+impl<S: Subscriber> Layer<S> for Ours {
+    fn enabled(&self, meta: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        meta.is_event() && *meta.level() <= self.0 && meta.target().starts_with("rigpost")
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.0)
+    }
+}
+
+fn filter(level: Level) -> LevelFilter {
+    match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
-    };
-    let ours = filter_fn(move |meta| {
-        meta.is_event() && *meta.level() <= level && meta.target().starts_with("rigpost")
-    });
-    let events = EventsOnly.with(ours.with_max_level_hint(level));
+    }
+}
+
+/// Installs the subscriber; a second call in one process changes nothing.
+pub fn start(level: Level) -> LogLevel {
+    let (ours, handle) = reload::Layer::new(Ours(filter(level)));
+    let events = EventsOnly.with(ours);
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
     let done = match journal {
         Some(journal) => {
@@ -47,6 +71,7 @@ pub fn start(level: Level) {
     if done.is_err() {
         tracing::debug!("logging was set up before");
     }
+    LogLevel(handle)
 }
 
 /// What the layers stand on: knows of no span.

@@ -9,39 +9,35 @@ pub mod command_line;
 mod logging;
 mod memory;
 mod notify;
+mod reload;
+mod wiring;
 
 use crate::{
     bus::Bus,
     clock::Clock,
-    config::{ProviderKind, Settings},
-    domain::{
-        rig::Rig,
-        time::WallTime,
-        view::{QueueView, RigView, status_line},
-    },
-    http::Http,
-    link::{DEPTH, Desk, ToKeeper, ToQueue},
+    config::Settings,
+    domain::view::{QueueView, RigView, status_line},
+    link::{Desk, ToKeeper, ToQueue},
     network::Network,
-    provider::{FrameIo, Provider},
-    store::Limits,
-    tasks::{Door, Found, Keeper, Lines, Parts, Ping, Scout, Strongroom, Uploader, UploaderSettings},
-    vault::KeySource,
+    tasks::Ping,
 };
 use notify::Notify;
+use reload::Reloader;
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::{broadcast, mpsc, oneshot, watch},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
+use wiring::{Wired, wire};
 
-pub use logging::start as start_logging;
+pub use logging::{LogLevel, start as start_logging};
 pub use memory::seclude;
 
 /// The daemon's version, semantic versioning.
@@ -65,26 +61,30 @@ pub enum Fatal {
     System(#[from] std::io::Error),
 }
 
-struct Wired {
-    desk: Desk,
-    keeper: Keeper<Http>,
-    uploader: Uploader<Http>,
-    /// Where there are media sources.
-    scout: Option<(Scout, mpsc::Sender<Ping>)>,
-    rig: watch::Receiver<RigView>,
-    queue: watch::Receiver<QueueView>,
-    transport: Arc<Http>,
+/// What the daemon is started with.
+pub struct Launch {
+    /// What the configuration says.
+    pub settings: Settings,
+    /// The identity that the configuration names, resolved.
+    pub client_id: Option<String>,
+    /// Where the configuration was read, if not from the installed file; for a reload.
+    pub config_path: Option<PathBuf>,
+    /// For a reload.
+    pub log: LogLevel,
 }
 
-/// Runs until SIGTERM or SIGINT. `client_id`: the identity that the configuration names, resolved.
-pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fatal> {
+/// Runs until SIGTERM or SIGINT. SIGHUP reads the configuration again.
+pub async fn run(launch: Launch) -> Result<(), Fatal> {
+    let Launch { settings, client_id, config_path, log } = launch;
     let clock = Clock::system();
     let notify = Notify::from_environment();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let hangup = signal(SignalKind::hangup())?;
     info!(version = VERSION, "starting");
+    let (tell_queue, queue_settings) = watch::channel(wiring::for_uploader(&settings));
     let Wired { desk, keeper, uploader, scout, mut rig, queue, transport } =
-        wire(&settings, client_id, &clock)?;
+        wire(&settings, client_id, queue_settings, &clock)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let (keeper_stop, uploader_stop) = (stop.clone(), stop.clone());
@@ -132,10 +132,11 @@ pub async fn run(settings: Settings, client_id: Option<String>) -> Result<(), Fa
         ping
     });
     transport.open();
+    let told = Told { status, hangup, reloader: Reloader::new(config_path, settings, log, tell_queue) };
     let ended = tokio::select! {
         () = std::future::ready(()), if !up => None,
         ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
-        () = supervise(&notify, &desk, scout.as_ref(), &clock, rig, queue, status) => None,
+        () = supervise(&notify, &desk, scout.as_ref(), &clock, rig, queue, told) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
@@ -194,68 +195,16 @@ async fn come_up(
     Ok(bus)
 }
 
-fn wire(settings: &Settings, client_id: Option<String>, clock: &Clock) -> Result<Wired, Fatal> {
-    let seed = getrandom::u64().map_err(std::io::Error::other)?;
-    let provider = match settings.provider.kind {
-        ProviderKind::Frameio => Provider::FrameIo(FrameIo {
-            base_url: settings.provider.base_url.clone(),
-            client_version: settings.provider.client_version.clone(),
-            url_pairing: settings.provider.url_pairing,
-            secret_on_poll: settings.provider.secret_on_poll,
-        }),
-    };
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let room = Arc::new(Strongroom::open(Found {
-        dir: settings.state.dir.clone(),
-        key: KeySource::choose(credentials, settings.vault.key_file.clone()),
-        client_id,
-    }));
-    let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION, clock.clone()));
-    let (to_keeper, keeper_inbox) = mpsc::channel::<ToKeeper>(DEPTH);
-    let (to_queue, queue_inbox) = mpsc::channel::<ToQueue>(DEPTH);
-    let (rig_out, rig) = watch::channel(RigView::unread());
-    let (queue_out, queue) = watch::channel(QueueView::default());
-    let (access_out, access) = watch::channel(None);
-    let (news, _) = broadcast::channel(DEPTH * 4);
-    let floor = WallTime(option_env!("RIGPOST_BUILD_EPOCH").and_then(|t| t.parse().ok()).unwrap_or(0));
-    let door = Arc::new(door(settings, floor));
-    let scout = (!door.sources.is_empty()).then(|| {
-        let (ping, pings) = mpsc::channel(1);
-        let (room, to_queue, max_items) = (room.clone(), to_queue.clone(), settings.queue.max_items);
-        let scout = Scout::new(door.clone(), max_items, room, clock.clone(), to_queue, queue.clone(), pings);
-        (scout, ping)
-    });
-    let parts = Parts { provider, transport: transport.clone(), room, clock: clock.clone() };
-    let machine = Rig::new(seed, floor, settings.provider.heartbeat);
-    let keeper = Keeper::new(parts.clone(), machine, keeper_inbox, rig_out, access_out);
-    let uploader_settings = UploaderSettings {
-        door,
-        limits: Limits {
-            max_items: settings.queue.max_items,
-            max_per_user: settings.queue.max_items_per_user.min(settings.queue.max_items),
-        },
-        parallel_parts: settings.queue.parallel_parts,
-    };
-    let lines =
-        Lines { inbox: queue_inbox, keeper: to_keeper.clone(), access, view: queue_out, news: news.clone() };
-    let uploader = Uploader::new(parts, uploader_settings, lines, seed ^ 3);
-    let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
-    Ok(Wired { desk, keeper, uploader, scout, rig, queue, transport })
+/// What passes between us and the service manager.
+struct Told {
+    /// The status line that it has.
+    status: String,
+    hangup: Signal,
+    reloader: Reloader,
 }
 
-fn door(settings: &Settings, earliest: WallTime) -> Door {
-    Door {
-        media_dirs: settings.queue.media_dirs.clone(),
-        classes: settings.classes.clone(),
-        sources: settings.sources.clone(),
-        settle: Duration::from_secs(settings.queue.settle_seconds),
-        before_pairing: settings.queue.before_pairing,
-        earliest,
-    }
-}
-
-/// Keeps `systemctl status` truthful, and the watchdog fed while every task answers. `told`: the status line that systemd
-/// has. Never returns.
+/// Keeps `systemctl status` truthful, the watchdog fed while every task answers, and the configuration as fresh as the
+/// last SIGHUP. Never returns.
 async fn supervise(
     notify: &Notify,
     desk: &Desk,
@@ -263,18 +212,24 @@ async fn supervise(
     clock: &Clock,
     mut rig: watch::Receiver<RigView>,
     mut queue: watch::Receiver<QueueView>,
-    mut told: String,
+    mut told: Told,
 ) {
     let mut feed_at = notify.watchdog().map(|every| clock.now().boot + every);
     loop {
-        let line = status_line(&rig.borrow_and_update(), &queue.borrow_and_update());
-        if line != told {
+        let line = told.line(&rig.borrow_and_update(), &queue.borrow_and_update());
+        if line != told.status {
             notify.status(&line);
-            told = line;
+            told.status = line;
         }
         tokio::select! {
             changed = rig.changed() => if changed.is_err() { return std::future::pending().await },
             changed = queue.changed() => if changed.is_err() { return std::future::pending().await },
+            Some(()) = told.hangup.recv() => {
+                notify.reloading();
+                told.reloader.reload().await;
+                told.status = told.line(&rig.borrow(), &queue.borrow());
+                notify.ready(&told.status);
+            }
             () = clock.sleep_until_some(feed_at) => {
                 if all_answer(desk, scout).await {
                     notify.alive();
@@ -283,6 +238,16 @@ async fn supervise(
                 }
                 feed_at = notify.watchdog().map(|every| clock.now().boot + every);
             }
+        }
+    }
+}
+
+impl Told {
+    fn line(&self, rig: &RigView, queue: &QueueView) -> String {
+        let line = status_line(rig, queue);
+        match self.reloader.notice() {
+            "" => line,
+            notice => format!("{line}; {notice}"),
         }
     }
 }

@@ -19,9 +19,14 @@ impl Notify {
         self.watchdog
     }
 
-    /// The name is owned and every property tells the truth.
+    /// The name is owned and every property tells the truth; or a reload is over.
     pub fn ready(&self, status: &str) {
         self.say(&[NotifyState::Ready, NotifyState::Status(status)]);
+    }
+
+    /// The configuration is being read again; [`Notify::ready`] follows.
+    pub fn reloading(&self) {
+        self.say(&[NotifyState::Reloading]);
     }
 
     /// For `systemctl status`.

@@ -17,7 +17,7 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
             State::RequestingCode => "asking the provider for a code".to_owned(),
             State::Unprovisioned => "not provisioned: there is no client secret".to_owned(),
             State::Unpaired => "not paired".to_owned(),
-            State::NeedsPairing | State::SecretUnavailable => sentence(new.reason, &new.detail),
+            State::NeedsPairing | State::SecretUnavailable => trouble(new),
         };
         match new.state {
             State::NeedsPairing | State::SecretUnavailable => {
@@ -33,7 +33,7 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
         if new.reason == crate::domain::view::Reason::None {
             info!(pairing_state, reason, project_id, "all is well again");
         } else {
-            warn!(pairing_state, reason, project_id, "{}", sentence(new.reason, &new.detail));
+            warn!(pairing_state, reason, project_id, "{}", trouble(new));
         }
     }
     if old.is_paused_in_project() != new.is_paused_in_project() && new.state == State::Paired {
@@ -50,5 +50,18 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
     }
     if old.clock_trusted && !new.clock_trusted {
         warn!("the clock is not to be trusted; nothing is lost by it, but TLS may refuse until it is set");
+    }
+}
+
+fn trouble(view: &RigView) -> String {
+    match view.state {
+        // The reason is the disk's, whatever is wrong with the key.
+        State::SecretUnavailable => format!("the rig's secrets can't be read: {}", view.detail),
+        State::NeedsPairing
+        | State::Paired
+        | State::WaitingForUser
+        | State::RequestingCode
+        | State::Unprovisioned
+        | State::Unpaired => sentence(view.reason, &view.detail),
     }
 }

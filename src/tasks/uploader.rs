@@ -100,7 +100,8 @@ struct Retry {
 
 /// The task.
 pub struct Uploader<T> {
-    settings: UploaderSettings,
+    /// As the last reload left them.
+    settings: watch::Receiver<UploaderSettings>,
     provider: Provider,
     transport: Arc<T>,
     room: Arc<Strongroom>,
@@ -142,7 +143,12 @@ pub struct Uploader<T> {
 
 impl<T: Transport> Uploader<T> {
     /// Nothing happens before [`Uploader::run`].
-    pub fn new(parts: Parts<T>, settings: UploaderSettings, lines: Lines, seed: u64) -> Uploader<T> {
+    pub fn new(
+        parts: Parts<T>,
+        settings: watch::Receiver<UploaderSettings>,
+        lines: Lines,
+        seed: u64,
+    ) -> Uploader<T> {
         let Parts { provider, transport, room, clock } = parts;
         let Lines { inbox, keeper, access, view, news } = lines;
         let pacer = Pacer::new(clock.clone());
@@ -225,7 +231,7 @@ impl<T: Transport> Uploader<T> {
 
     /// Parts in flight at once: more where one connection alone can't fill a lossy link.
     fn slots(&self) -> usize {
-        let parts = self.settings.parallel_parts;
+        let parts = self.settings.borrow().parallel_parts;
         if self.transport.congestion() == Congestion::Default { parts.max(SLOTS_WITHOUT_BBR) } else { parts }
     }
 

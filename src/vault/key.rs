@@ -43,7 +43,7 @@ pub enum VaultError {
         path: PathBuf,
     },
     /// The service runs with credentials, and this one is not among them: only its unit can bring it.
-    #[error("{}: systemd brought no root key; give the unit the credential {CREDENTIAL} and restart it", path.display())]
+    #[error("{}: systemd brought no root key; `journalctl -u rigpost-key` says why", path.display())]
     NotBrought {
         /// Where it was looked for.
         path: PathBuf,

@@ -124,6 +124,17 @@ impl Rig {
         assert!(ended.is_none(), "the daemon ended: {}; it said: {:#?}", ended.unwrap(), self.log.all());
     }
 
+    /// Writes another configuration, has the daemon read it, and answers with the status line after that.
+    pub(crate) async fn reload(&self, config: &str) -> String {
+        std::fs::write(self.config(), config).unwrap();
+        let before = self.notes.len();
+        self.daemon.as_ref().unwrap().signal(Signal::HUP);
+        self.notes.wait(before, "RELOADING=1").await;
+        self.notes.wait(before, "READY=1").await;
+        let ready = before + self.notes.all()[before..].iter().position(|l| l == "READY=1").unwrap();
+        self.notes.wait(ready, "STATUS=").await
+    }
+
     /// Starts the daemon, whatever becomes of it.
     pub(crate) fn spawn(&mut self) {
         assert!(self.daemon.is_none(), "the daemon runs already");

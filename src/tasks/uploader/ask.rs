@@ -42,7 +42,7 @@ impl<T: Transport> Uploader<T> {
             | QueueCommand::SetBandwidthLimit(_) => Asked::Change,
             QueueCommand::SetPaused(true) => Asked::Pause,
         };
-        let (room, settings, clock) = (self.room.clone(), self.settings.clone(), self.clock.clone());
+        let (room, settings, clock) = (self.room.clone(), self.settings.borrow().clone(), self.clock.clone());
         self.running.push(Box::pin(async move {
             let (answer, changed) = answer(&room, settings, &clock, command).await;
             // Nobody waits any more: their bus connection went away.

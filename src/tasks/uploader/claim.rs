@@ -28,11 +28,15 @@ pub(super) struct Opened {
 impl<T: Transport> Uploader<T> {
     pub(super) fn claim(&mut self, project_id: String, above: Option<i32>) {
         (self.claiming, self.stop_next) = (true, false);
-        let (room, dirs) = (self.room.clone(), self.settings.door.media_dirs.clone());
+        let (room, dirs) = (self.room.clone(), self.media_dirs());
         let waiting: Vec<ItemId> = self.aside.keys().copied().collect();
         self.running.push(Box::pin(async move {
             Done::Claimed(above, claim(&room, &project_id, &waiting, above, dirs).await)
         }));
+    }
+
+    pub(super) fn media_dirs(&self) -> Vec<PathBuf> {
+        self.settings.borrow().door.media_dirs.clone()
     }
 
     pub(super) fn claimed(&mut self, above: Option<i32>, answer: Result<Option<Box<Opened>>, Refusal>) {
@@ -87,7 +91,7 @@ impl<T: Transport> Uploader<T> {
     fn wait_for_writer(&mut self, item: &Item, facts: FileFacts) {
         let grown = !same_bytes(&facts, item);
         self.seen.insert(item.id, facts);
-        self.aside.insert(item.id, self.clock.now().boot + self.settings.door.settle);
+        self.aside.insert(item.id, self.clock.now().boot + self.settings.borrow().door.settle);
         self.write_end(End {
             id: item.id,
             to: ItemState::Queued,

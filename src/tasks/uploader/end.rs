@@ -90,7 +90,7 @@ impl<T: Transport> Uploader<T> {
     fn finish_sent(&mut self, turn: Turn) {
         self.clear_trouble();
         self.ending += 1;
-        let (room, dirs, now) = (self.room.clone(), self.settings.door.media_dirs.clone(), self.clock.now());
+        let (room, dirs, now) = (self.room.clone(), self.media_dirs(), self.clock.now());
         self.running.push(Box::pin(async move {
             let end = last_look(turn.item, dirs).await;
             Done::Ended(write(&room, end, now).await)

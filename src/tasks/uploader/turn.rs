@@ -145,7 +145,7 @@ impl<T: Transport> Uploader<T> {
                 channel: turn.item.new.channel,
             },
             token: access.token,
-            floor: self.settings.door.earliest,
+            floor: self.settings.borrow().door.earliest,
             clock: self.clock.clone(),
             room: self.room.clone(),
             provider: self.provider.clone(),
