@@ -1,4 +1,4 @@
-//! The least that sends a file over TLS, so that `tests/measure` can say what an upload costs beyond it: blocking
+//! The least that sends a file over TLS, so that `tests/measure upload` can say what an upload costs beyond it: blocking
 //! threads, one connection each, `read` and `write` through rustls.
 //!
 //! ```text

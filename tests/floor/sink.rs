@@ -1,4 +1,4 @@
-//! The storage of `tests/measure`: takes every PUT over TLS, throws the bytes away and answers as S3 does.
+//! The storage of `tests/measure upload`: takes every PUT over TLS, throws the bytes away and answers as S3 does.
 //!
 //! ```text
 //! sink CERTIFICATE-FILE READY-FILE [--md5]
@@ -23,7 +23,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::header::{ETAG, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use md5::{Digest as _, Md5};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,6 +46,11 @@ fn acceptor(certificate: &Path) -> Result<TlsAcceptor, Failure> {
 }
 
 async fn take(request: Request<Incoming>, md5: bool) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let mut answer = Response::new(Empty::new());
+    if request.method() != Method::PUT {
+        *answer.status_mut() = StatusCode::NOT_FOUND;
+        return Ok(answer);
+    }
     let mut body = request.into_body();
     let mut hash = md5.then(Md5::new);
     while let Some(Ok(frame)) = body.frame().await {
@@ -63,7 +68,6 @@ async fn take(request: Request<Incoming>, md5: bool) -> Result<Response<Empty<By
         None => etag.push_str("not-an-md5"),
     }
     etag.push('"');
-    let mut answer = Response::new(Empty::new());
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         answer.headers_mut().insert(ETAG, etag);
     }
