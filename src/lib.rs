@@ -22,11 +22,9 @@
 //! | module | may use |
 //! | --- | --- |
 //! | [`domain`] | nothing of this crate |
-//! | [`provider`], [`vault`], [`link`], [`clock`], [`media`] | `domain` |
 //! | [`network`] | `domain`, `clock` |
 //! | [`provider`], [`vault`], [`link`], [`clock`] | `domain` |
 //! | [`media`] | `domain`, `clock` |
-//! | [`provider`], [`vault`], [`link`], [`clock`], [`media`] | `domain` |
 //! | [`watch`] | nothing of this crate |
 //! | [`store`] | `domain`, `vault` |
 //! | [`http`] | `domain`, `provider`, `clock`, `media` |
