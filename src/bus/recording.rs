@@ -13,7 +13,7 @@ use crate::{
 use futures_util::StreamExt as _;
 use std::collections::BTreeSet;
 use tokio::sync::{mpsc, oneshot};
-use zbus::{Connection, MatchRule, MessageStream, fdo, message::Type, names::OwnedUniqueName};
+use zbus::{Connection, MatchRule, MessageStream, message::Type, names::OwnedUniqueName};
 
 /// More cameras than one board serves.
 const MAX_HOLDERS: usize = 32;
@@ -126,5 +126,8 @@ async fn next(departures: &mut Option<MessageStream>) -> Option<OwnedUniqueName>
 }
 
 async fn is_here(connection: &Connection, who: &OwnedUniqueName) -> zbus::Result<bool> {
-    Ok(fdo::DBusProxy::new(connection).await?.name_has_owner(who.clone().into()).await?)
+    // By hand: a proxy would bring forty kilobytes of code for a cache of properties that nobody reads.
+    let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
+    let answer = connection.call_method(Some(bus), path, Some(bus), "NameHasOwner", who).await?;
+    answer.body().deserialize()
 }
