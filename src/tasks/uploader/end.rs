@@ -48,7 +48,7 @@ impl End {
         End { id, to: ItemState::Failed, reason, detail: why.into(), refaced: None }
     }
 
-    fn queued(id: ItemId, reason: &'static str, detail: String) -> End {
+    pub(super) fn queued(id: ItemId, reason: &'static str, detail: String) -> End {
         End { id, to: ItemState::Queued, reason, detail, refaced: None }
     }
 }
@@ -66,11 +66,11 @@ impl<T: Transport> Uploader<T> {
                 End::queued(id, reason.as_str(), why)
             }
             Ending::Aside(why) => {
-                self.put_aside(&turn, &why);
+                self.put_aside(&turn.item, Reason::Provider, &why);
                 End::queued(id, "provider", why)
             }
             Ending::Forbidden(why) => {
-                self.put_aside(&turn, &why);
+                self.put_aside(&turn.item, Reason::Provider, &why);
                 // One may be the clip's own fault. Two in a row are the project's, and all the others would follow.
                 self.forbidden += 1;
                 if self.forbidden > 1 {
@@ -89,20 +89,21 @@ impl<T: Transport> Uploader<T> {
 
     fn finish_sent(&mut self, turn: Turn) {
         self.clear_trouble();
-        self.ending += 1;
+        let id = turn.item.id;
+        self.ending.insert(id);
         let (room, dirs, now) = (self.room.clone(), self.media_dirs(), self.clock.now());
         self.running.push(Box::pin(async move {
             let end = last_look(turn.item, dirs).await;
-            Done::Ended(write(&room, end, now).await)
+            Done::Ended(id, write(&room, end, now).await)
         }));
     }
 
-    fn put_aside(&mut self, turn: &Turn, why: &str) {
-        let (id, file) = (turn.item.id, shown(&turn.item.new.path));
-        warn!(item = id.0, reason = "provider", file, "put aside, others go on: {why}");
-        let wait = doubled(FIRST_ASIDE, turn.item.attempts.saturating_sub(1), MAX_ASIDE);
+    pub(super) fn put_aside(&mut self, item: &Item, reason: Reason, why: &str) {
+        let (id, file) = (item.id, shown(&item.new.path));
+        warn!(item = id.0, reason = reason.as_str(), file, "put aside, others go on: {why}");
+        let wait = doubled(FIRST_ASIDE, item.attempts.saturating_sub(1), MAX_ASIDE);
         self.aside.insert(id, self.clock.now().boot + wait);
-        self.view.send_modify(|v| v.trouble = Some((Reason::Provider, why.to_owned())));
+        self.view.send_modify(|v| v.trouble = Some((reason, why.to_owned())));
     }
 
     fn report_refused(&mut self, turn: Turn) {
@@ -117,13 +118,14 @@ impl<T: Transport> Uploader<T> {
     }
 
     pub(super) fn write_end(&mut self, end: End) {
-        self.ending += 1;
+        let id = end.id;
+        self.ending.insert(id);
         let (room, now) = (self.room.clone(), self.clock.now());
-        self.running.push(Box::pin(async move { Done::Ended(write(&room, end, now).await) }));
+        self.running.push(Box::pin(async move { Done::Ended(id, write(&room, end, now).await) }));
     }
 
-    pub(super) async fn ended(&mut self, ended: Result<Option<Box<Item>>, End>) {
-        self.ending -= 1;
+    pub(super) async fn ended(&mut self, id: ItemId, ended: Result<Option<Box<Item>>, End>) {
+        self.ending.remove(&id);
         match ended {
             // It turned out to be another item's file.
             Ok(None) => self.refresh_view().await,
