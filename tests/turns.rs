@@ -70,3 +70,37 @@ async fn a_disk_that_fails_at_the_start_leaves_no_clip_behind() {
     rig.assert_arrived(&clip, PROJECT);
     assert_eq!(rig.sim.assets().len(), 1, "the same asset");
 }
+
+#[tokio::test]
+async fn a_clip_that_is_cleared_before_its_turn_is_over_is_no_trouble() {
+    let rig = Setup::new().paired().await;
+    rig.sim.inject("create:delay=1500".parse().unwrap());
+    let before = rig.now();
+    let id = rig.add(rig.clip("unwanted.mov", 5000)).await.unwrap();
+    rig.event(before, Endpoint::Create, EventKind::Received).await;
+    rig.queue_items("Cancel", &[id]).await.unwrap();
+    rig.call(QUEUE, "Clear", &(none(),)).await.unwrap();
+    // This turn begins after that one has ended.
+    rig.event(before, Endpoint::Create, EventKind::Replied).await;
+    let good = rig.clip("good.mov", 5000);
+    let id = rig.add(&good).await.unwrap();
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&good, PROJECT);
+    let trouble: Vec<String> =
+        rig.log.all().into_iter().filter(|l| l.contains("can't be written yet")).collect();
+    assert_eq!(trouble, Vec::<String>::new(), "{:?}", rig.blockers().await);
+}
+
+#[tokio::test]
+async fn a_stop_hears_the_answer_that_is_under_way() {
+    let mut rig = Setup::new().paired().await;
+    rig.sim.inject("create:delay=1500".parse().unwrap());
+    let clip = rig.clip("stopped.mov", 5000);
+    let before = rig.now();
+    let id = rig.add(&clip).await.unwrap();
+    rig.event(before, Endpoint::Create, EventKind::Received).await;
+    rig.restart().await;
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&clip, PROJECT);
+    assert_eq!(rig.sim.assets().len(), 1, "asked for once");
+}

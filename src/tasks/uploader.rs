@@ -207,7 +207,7 @@ impl<T: Transport> Uploader<T> {
             let deadline = self.deadline();
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return self.wind_up().await,
                 Some(done) = self.running.next() => self.done(done).await,
                 Some(message) = self.inbox.recv() => self.message(message),
                 changed = self.access.changed() => {

@@ -91,7 +91,7 @@ impl<T: Transport> Uploader<T> {
     }
 
     /// Ends a turn now: a part that hangs must not keep the others waiting for its time-out.
-    fn cut(&mut self, id: ItemId) {
+    pub(super) fn cut(&mut self, id: ItemId) {
         let Some(dropped) = self.turns.get(&id).map(|t| t.dropped.clone()) else { return };
         self.feed(id, upload::Event::Stop);
         dropped.cancel();

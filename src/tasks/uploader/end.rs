@@ -14,9 +14,10 @@ use crate::{
     http::Transport,
     link::ToKeeper,
     media::made,
-    store::Refaced,
+    store::{Refaced, StoreError},
     tasks::Strongroom,
 };
+use futures_util::StreamExt;
 use std::{path::PathBuf, time::Duration};
 use tracing::{info, warn};
 
@@ -26,6 +27,9 @@ const MAX_ASIDE: Duration = Duration::from_secs(3600);
 
 /// A person has to act in the project: asking more often would only be noise.
 const PERSON_WAIT: Duration = Duration::from_secs(300);
+
+/// For an answer that is under way when the daemon stops.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How a turn ends, as it is to be written.
 #[derive(Debug)]
@@ -54,6 +58,20 @@ impl End {
 }
 
 impl<T: Transport> Uploader<T> {
+    /// Lets go of what is in flight, and hears out what the cloud was asked for: or it would be asked for twice.
+    pub(super) async fn wind_up(&mut self) {
+        self.stop_next |= self.claiming;
+        self.turns.keys().copied().collect::<Vec<_>>().into_iter().for_each(|id| self.cut(id));
+        let patience = self.clock.now().boot + LAST_WORDS;
+        while self.claiming || !self.turns.is_empty() || !self.ending.is_empty() {
+            tokio::select! {
+                biased;
+                Some(done) = self.running.next() => self.done(done).await,
+                () = self.clock.sleep_until(patience) => return,
+            }
+        }
+    }
+
     pub(super) fn finish(&mut self, id: ItemId, ending: Ending) {
         let Some(turn) = self.turns.remove(&id) else { return };
         let end = match ending {
@@ -127,7 +145,7 @@ impl<T: Transport> Uploader<T> {
     pub(super) async fn ended(&mut self, id: ItemId, ended: Result<Option<Box<Item>>, End>) {
         self.ending.remove(&id);
         match ended {
-            // It turned out to be another item's file.
+            // It turned out to be another item's file, or is gone.
             Ok(None) => self.refresh_view().await,
             Ok(Some(item)) => {
                 if item.state == ItemState::Queued && !self.aside.contains_key(&item.id) {
@@ -161,7 +179,7 @@ async fn write(room: &Strongroom, end: End, now: Now) -> Result<Option<Box<Item>
     if let Some(facts) = end.refaced {
         match room.reface(end.id, facts, made(&facts, now)).await {
             Ok(Refaced::Changed | Refaced::TooLate) => {}
-            Ok(Refaced::Duplicate(_)) => return Ok(None),
+            Ok(Refaced::Duplicate(_)) | Err(StoreError::NotFound(_)) => return Ok(None),
             Err(e) => {
                 warn!(item = end.id.0, "the file's new size can't be written yet: {e}");
                 return Err(end);
@@ -180,6 +198,8 @@ async fn write(room: &Strongroom, end: End, now: Now) -> Result<Option<Box<Item>
             }
             Ok(Some(Box::new(item)))
         }
+        // Cancelled, and taken off the list before its turn was over.
+        Err(StoreError::NotFound(_)) => Ok(None),
         Err(e) => {
             warn!(item = end.id.0, "the end of a turn can't be written yet: {e}");
             Err(end)
