@@ -44,16 +44,26 @@ pub enum Next {
 pub struct Line {
     /// No clip of a higher priority than this waits; below every priority: none waits at all. `None`: not known.
     nothing_above: Option<i64>,
+    /// Something has changed since the claim that is under way was begun.
+    stale: bool,
 }
 
 impl Line {
     /// Something came, came back, or changed its place.
     pub fn changed(&mut self) {
-        self.nothing_above = None;
+        *self = Line { nothing_above: None, stale: true };
+    }
+
+    /// A claim begins: what changes from now on it may not see.
+    pub fn asking(&mut self) {
+        self.stale = false;
     }
 
     /// A claim above `above` answered: with a clip of this priority, or with nothing.
     pub fn claimed(&mut self, above: Option<i32>, got: Option<i32>) {
+        if self.stale {
+            return;
+        }
         let bound = got.map_or_else(|| above.map_or(i64::MIN, i64::from), i64::from);
         self.nothing_above = Some(self.nothing_above.map_or(bound, |known| known.min(bound)));
     }

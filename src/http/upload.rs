@@ -173,6 +173,10 @@ impl Uploads {
         };
         let left = meter.written() - before;
         match outcome {
+            Ok(response) if thanks_for_nothing(&response, left, part) => Err(Failure {
+                error: unsent("an answer of success came before all of the part had left"),
+                no_answer: false,
+            }),
             Ok(response) => {
                 if !over && line.settle().await {
                     self.pool.give_back(part.origin.clone(), line, generation, self.clock.now().boot);
@@ -216,6 +220,12 @@ impl Uploads {
         });
         Some(request)
     }
+}
+
+/// A success for a part that has not left: whoever says that is not the storage. A web page is told by its own name.
+fn thanks_for_nothing(response: &Response, left: u64, part: &Part<'_>) -> bool {
+    let all = left >= part.length && part.watch.digest().is_some();
+    (200..300).contains(&response.status) && !response.is_html() && !all
 }
 
 /// Why an exchange came to nothing.

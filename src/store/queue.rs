@@ -175,7 +175,8 @@ fn next(
     // Every priority is greater than nobody's.
     let above = above.map_or(i64::MIN, i64::from);
     let mut in_order = statement.query_map((project_id, above), |r| Ok((rows::item_id(r, 0)?, r.get(1)?)))?;
-    let first = in_order.find(|next| next.as_ref().map_or(true, |(id, _)| !waiting.contains(id)));
+    let waits: std::collections::BTreeSet<_> = waiting.iter().collect();
+    let first = in_order.find(|next| next.as_ref().map_or(true, |(id, _)| !waits.contains(id)));
     Ok(first.transpose()?)
 }
 

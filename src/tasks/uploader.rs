@@ -4,7 +4,8 @@
 //! # Decisions
 //! - Trouble on the way pauses the whole queue with a growing delay: every clip would meet the same trouble. A clip that
 //!   is itself the trouble is failed, or put aside with a growing delay of its own, and the next one has its turn.
-//! - The delay is forgotten as soon as a part goes through, unless the provider itself has named it.
+//! - The delay is forgotten as soon as a part is through and on disk, unless the provider itself has named it. Before it
+//!   is on disk a full one would have the same part sent again and again.
 //! - An end that can't be written is kept and written later: a row that says "uploading" while nobody uploads it would
 //!   stay there until the next start.
 //! - A token that the provider refused is not used again; new turns wait for the keeper's next one.
@@ -42,7 +43,11 @@ use claim::Opened;
 use end::End;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use show::Meter;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -85,7 +90,7 @@ enum Done {
     Machine(ItemId, upload::Event),
     PartSent(ItemId, u32, Result<upload::Confirmed, upload::PartError>),
     /// The item as it is now, if it still is one.
-    Ended(Result<Option<Box<Item>>, End>),
+    Ended(ItemId, Result<Option<Box<Item>>, End>),
     /// The answer is out; what was asked, and items that changed.
     Answered(Asked, Vec<Item>),
     Told,
@@ -117,10 +122,12 @@ pub struct Uploader<T> {
     claiming: bool,
     /// A wish came while a claim was on its way: what it brings goes back.
     stop_next: bool,
-    /// A pause is on its way to the disk.
-    pausing: bool,
+    /// Pauses on their way to the disk.
+    pausing: usize,
+    /// What had its turn at the last stop is queued again. Nothing is claimed before.
+    resumed: bool,
     /// Ends on their way to the disk.
-    ending: usize,
+    ending: BTreeSet<ItemId>,
     /// Ends that could not be written yet.
     unwritten: Vec<End>,
     /// Clips in trouble of their own, or still being written, until when.
@@ -128,6 +135,8 @@ pub struct Uploader<T> {
     /// How the files of those looked that may still be being written.
     seen: BTreeMap<ItemId, FileFacts>,
     refused: Option<AccessToken>,
+    /// The last that was paired.
+    project: Option<String>,
     retry: Option<Retry>,
     troubles: u32,
     /// Clips in a row that the project forbade.
@@ -168,12 +177,14 @@ impl<T: Transport> Uploader<T> {
             line: Line::default(),
             claiming: false,
             stop_next: false,
-            pausing: false,
-            ending: 0,
+            pausing: 0,
+            resumed: false,
+            ending: BTreeSet::new(),
             unwritten: Vec::new(),
             aside: BTreeMap::new(),
             seen: BTreeMap::new(),
             refused: None,
+            project: None,
             retry: None,
             troubles: 0,
             forbidden: 0,
@@ -187,16 +198,16 @@ impl<T: Transport> Uploader<T> {
 
     /// Runs until `stop`: parts in flight are let go, what is finished is on disk.
     pub async fn run(mut self, stop: CancellationToken) {
-        if let Err(e) = self.room.resume_uploading().await {
-            warn!("the queue can't be read: {e}");
-        }
+        // Or else with the first claim.
+        let resumed = self.room.resume_uploading().await;
+        self.resumed = resumed.inspect_err(|e| warn!("the queue can't be read yet: {e}")).is_ok();
         self.refresh_view().await;
         loop {
             self.drive();
             let deadline = self.deadline();
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return self.wind_up().await,
                 Some(done) = self.running.next() => self.done(done).await,
                 Some(message) = self.inbox.recv() => self.message(message),
                 changed = self.access.changed() => {
@@ -240,7 +251,7 @@ impl<T: Transport> Uploader<T> {
             let v = self.view.borrow();
             v.paused || v.recording
         };
-        !held && !self.pausing && self.retry.is_none() && self.room.usable()
+        !held && self.pausing == 0 && self.retry.is_none() && self.room.usable()
     }
 
     /// The project whose clips may have a turn now.
@@ -252,7 +263,7 @@ impl<T: Transport> Uploader<T> {
 
     /// Gives back what only sending needs, when there will be none for a while.
     fn rest(&mut self) {
-        let idle = self.turns.is_empty() && !self.claiming && self.ending == 0;
+        let idle = self.turns.is_empty() && !self.claiming && self.ending.is_empty();
         if idle && !self.meter.at_rest() {
             self.meter = Meter::default();
             self.transport.rest(Connection::Pooled);
@@ -287,6 +298,10 @@ impl<T: Transport> Uploader<T> {
         // Another project, or no grant any more: what is under way is not for it.
         let project = self.access.borrow().as_ref().map(|a| a.project_id.clone());
         if project.is_some() {
+            if self.project != project {
+                self.forgive();
+                self.project.clone_from(&project);
+            }
             let stale = |t: &&Turn| t.item.new.project_id != project;
             let stale: Vec<_> = self.turns.values().filter(stale).map(|t| t.item.id).collect();
             stale.into_iter().for_each(|id| self.feed(id, upload::Event::Stop));
@@ -294,11 +309,19 @@ impl<T: Transport> Uploader<T> {
         self.stop_next |= self.claiming;
     }
 
+    /// What stood in the way in one project says nothing about the next.
+    fn forgive(&mut self) {
+        (self.retry, self.troubles, self.forbidden) = (None, 0, 0);
+        self.aside.retain(|id, _| self.seen.contains_key(id));
+        self.view.send_if_modified(|v| v.trouble.take().is_some());
+    }
+
     async fn done(&mut self, done: Done) {
         match done {
             Done::Claimed(above, answer) => self.claimed(above, answer),
             Done::Machine(id, event) => {
                 if let upload::Event::PartRecorded(n, true) = event {
+                    self.clear_trouble();
                     self.count_down(id, n);
                 }
                 if let upload::Event::Created(_, Ok(_)) = event {
@@ -307,7 +330,7 @@ impl<T: Transport> Uploader<T> {
                 self.feed(id, event);
             }
             Done::PartSent(id, n, answer) => self.part_sent(id, n, answer),
-            Done::Ended(ended) => self.ended(ended).await,
+            Done::Ended(id, ended) => self.ended(id, ended).await,
             Done::Answered(asked, changed) => self.answered(asked, &changed).await,
             Done::Told => {}
         }
@@ -340,7 +363,7 @@ impl<T: Transport> Uploader<T> {
         self.view.send_modify(|v| v.trouble = Some((reason, why)));
     }
 
-    /// Bytes have moved: the way is good.
+    /// Bytes have moved and that is on disk: the way is good.
     fn clear_trouble(&mut self) {
         self.troubles = 0;
         self.retry.take_if(|r| !r.firm);

@@ -142,3 +142,27 @@ async fn a_server_that_does_not_know_the_question_gets_the_part_all_the_same() {
     assert_eq!(rig.put(&refusing.url(), PART).await.unwrap().status, 200);
     assert_eq!(refusing.connections(), 2);
 }
+
+#[tokio::test]
+async fn a_success_for_a_part_that_has_not_left_is_none() {
+    for authority in both() {
+        // At once, as a box on the way does that knows no uploads; or when some of it is there.
+        for taken in [0, 100_000] {
+            let server = Server::start(authority.as_ref(), move |mut peer: Peer| async move {
+                peer.head().await;
+                if taken > 0 {
+                    peer.say("HTTP/1.1 100 Continue\r\n\r\n").await;
+                    peer.body(taken).await;
+                }
+                peer.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+                peer.gone().await;
+            })
+            .await;
+            let rig = Rig::new(authority.as_ref());
+            rig.pacer.set_limit(Some(200_000));
+            let failed = rig.put(&server.url(), 5 << 20).await.unwrap_err();
+            assert!(failed.trouble.why.contains("before all of the part had left"), "{failed:?}");
+            assert!(!failed.trouble.maybe_applied, "{failed:?}");
+        }
+    }
+}

@@ -104,3 +104,23 @@ fn the_line_learns_from_claims_and_forgets_at_news() {
     line.changed();
     assert!(line.may_hold_above(i64::from(i32::MAX)) && !line.empty());
 }
+
+#[test]
+fn what_came_during_a_claim_is_not_forgotten_with_its_answer() {
+    for got in [None, Some(0)] {
+        let mut line = Line::default();
+        line.asking();
+        line.changed();
+        line.claimed(None, got);
+        assert!(!line.empty());
+        let turns = [turn(1, 0, true, 1)];
+        assert_eq!(
+            next(&turns, 2, line, false),
+            Next::Claim(Some(0)),
+            "something that matters more may wait"
+        );
+        line.asking();
+        line.claimed(None, got);
+        assert_eq!(next(&turns, 2, line, false), Next::Part(ItemId(1)), "now it is known");
+    }
+}

@@ -58,13 +58,15 @@ impl<T: Transport> Uploader<T> {
                 self.stop_next |= self.claiming;
                 for id in ids {
                     self.cut(*id);
+                    // The look at a file that may be being written begins anew if it comes back.
+                    self.seen.remove(id);
                     // Its turn must not come again before the wish is on disk.
                     self.aside.insert(*id, self.clock.now().boot + WISH_PATIENCE);
                 }
             }
             QueueCommand::SetPaused(true) => {
                 // No new turn before the wish is on disk and seen.
-                self.pausing = true;
+                self.pausing += 1;
                 self.stop_next |= self.claiming;
                 let all: Vec<_> = self.turns.keys().copied().collect();
                 all.into_iter().for_each(|id| self.cut(id));
@@ -89,7 +91,7 @@ impl<T: Transport> Uploader<T> {
     }
 
     /// Ends a turn now: a part that hangs must not keep the others waiting for its time-out.
-    fn cut(&mut self, id: ItemId) {
+    pub(super) fn cut(&mut self, id: ItemId) {
         let Some(dropped) = self.turns.get(&id).map(|t| t.dropped.clone()) else { return };
         self.feed(id, upload::Event::Stop);
         dropped.cancel();
@@ -99,7 +101,7 @@ impl<T: Transport> Uploader<T> {
         match asked {
             Asked::Nothing => return,
             Asked::Change => {}
-            Asked::Pause => self.pausing = false,
+            Asked::Pause => self.pausing -= 1,
             Asked::Cancel(ids) => self.aside.retain(|id, _| !ids.contains(id)),
         }
         self.line.changed();

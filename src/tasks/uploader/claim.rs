@@ -9,6 +9,7 @@ use crate::{
         command::Refusal,
         item::{Asset, FileFacts, Item, ItemId, ItemState, shown},
         upload::{Action, Upload},
+        view::Reason,
     },
     http::Transport,
     media::open_beneath,
@@ -28,9 +29,15 @@ pub(super) struct Opened {
 impl<T: Transport> Uploader<T> {
     pub(super) fn claim(&mut self, project_id: String, above: Option<i32>) {
         (self.claiming, self.stop_next) = (true, false);
-        let (room, dirs) = (self.room.clone(), self.media_dirs());
-        let waiting: Vec<ItemId> = self.aside.keys().copied().collect();
+        self.line.asking();
+        let (room, dirs, resume) = (self.room.clone(), self.media_dirs(), !self.resumed);
+        // A turn may outlast the item's: it is cancelled and queued again while an answer is still awaited.
+        let busy = self.turns.keys().chain(&self.ending);
+        let waiting: Vec<ItemId> = self.aside.keys().chain(busy).copied().collect();
         self.running.push(Box::pin(async move {
+            if resume && let Err(e) = room.resume_uploading().await {
+                return Done::Claimed(above, Err(refusal(e)));
+            }
             Done::Claimed(above, claim(&room, &project_id, &waiting, above, dirs).await)
         }));
     }
@@ -41,6 +48,7 @@ impl<T: Transport> Uploader<T> {
 
     pub(super) fn claimed(&mut self, above: Option<i32>, answer: Result<Option<Box<Opened>>, Refusal>) {
         self.claiming = false;
+        self.resumed |= answer.is_ok();
         match answer {
             Ok(Some(opened)) => {
                 self.line.claimed(above, Some(opened.item.new.priority));
@@ -49,7 +57,7 @@ impl<T: Transport> Uploader<T> {
             Ok(None) => self.line.claimed(above, None),
             Err(e) => {
                 warn!("the queue can't be read: {e}");
-                self.later(crate::domain::view::Reason::Storage, e.to_string(), None);
+                self.later(Reason::Storage, e.to_string(), None);
             }
         }
     }
@@ -79,7 +87,14 @@ impl<T: Transport> Uploader<T> {
             let why = "the file is not the one that was queued: its size or time changed";
             return self.write_end(End::failed(id, "changed", why));
         }
-        let Ok(asset) = asset else { return self.write_end(End::requeue(id)) };
+        let asset = match asset {
+            Ok(asset) => asset,
+            // Its own trouble, as far as is known: where it is the disk's, the next claim meets it too.
+            Err(e) => {
+                self.put_aside(&item, Reason::Storage, &e.to_string());
+                return self.write_end(End::queued(id, Reason::Storage.as_str(), e.to_string()));
+            }
+        };
         info!(item = id.0, file = %shown(&item.new.path), "sending");
         self.tell(&item);
         let (upload, actions) = Upload::begin(id, facts.size, asset, self.clock.now());

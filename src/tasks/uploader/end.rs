@@ -14,9 +14,10 @@ use crate::{
     http::Transport,
     link::ToKeeper,
     media::made,
-    store::Refaced,
+    store::{Refaced, StoreError},
     tasks::Strongroom,
 };
+use futures_util::StreamExt;
 use std::{path::PathBuf, time::Duration};
 use tracing::{info, warn};
 
@@ -26,6 +27,9 @@ const MAX_ASIDE: Duration = Duration::from_secs(3600);
 
 /// A person has to act in the project: asking more often would only be noise.
 const PERSON_WAIT: Duration = Duration::from_secs(300);
+
+/// For an answer that is under way when the daemon stops.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How a turn ends, as it is to be written.
 #[derive(Debug)]
@@ -48,12 +52,26 @@ impl End {
         End { id, to: ItemState::Failed, reason, detail: why.into(), refaced: None }
     }
 
-    fn queued(id: ItemId, reason: &'static str, detail: String) -> End {
+    pub(super) fn queued(id: ItemId, reason: &'static str, detail: String) -> End {
         End { id, to: ItemState::Queued, reason, detail, refaced: None }
     }
 }
 
 impl<T: Transport> Uploader<T> {
+    /// Lets go of what is in flight, and hears out what the cloud was asked for: or it would be asked for twice.
+    pub(super) async fn wind_up(&mut self) {
+        self.stop_next |= self.claiming;
+        self.turns.keys().copied().collect::<Vec<_>>().into_iter().for_each(|id| self.cut(id));
+        let patience = self.clock.now().boot + LAST_WORDS;
+        while self.claiming || !self.turns.is_empty() || !self.ending.is_empty() {
+            tokio::select! {
+                biased;
+                Some(done) = self.running.next() => self.done(done).await,
+                () = self.clock.sleep_until(patience) => return,
+            }
+        }
+    }
+
     pub(super) fn finish(&mut self, id: ItemId, ending: Ending) {
         let Some(turn) = self.turns.remove(&id) else { return };
         let end = match ending {
@@ -66,11 +84,11 @@ impl<T: Transport> Uploader<T> {
                 End::queued(id, reason.as_str(), why)
             }
             Ending::Aside(why) => {
-                self.put_aside(&turn, &why);
+                self.put_aside(&turn.item, Reason::Provider, &why);
                 End::queued(id, "provider", why)
             }
             Ending::Forbidden(why) => {
-                self.put_aside(&turn, &why);
+                self.put_aside(&turn.item, Reason::Provider, &why);
                 // One may be the clip's own fault. Two in a row are the project's, and all the others would follow.
                 self.forbidden += 1;
                 if self.forbidden > 1 {
@@ -89,20 +107,21 @@ impl<T: Transport> Uploader<T> {
 
     fn finish_sent(&mut self, turn: Turn) {
         self.clear_trouble();
-        self.ending += 1;
+        let id = turn.item.id;
+        self.ending.insert(id);
         let (room, dirs, now) = (self.room.clone(), self.media_dirs(), self.clock.now());
         self.running.push(Box::pin(async move {
             let end = last_look(turn.item, dirs).await;
-            Done::Ended(write(&room, end, now).await)
+            Done::Ended(id, write(&room, end, now).await)
         }));
     }
 
-    fn put_aside(&mut self, turn: &Turn, why: &str) {
-        let (id, file) = (turn.item.id, shown(&turn.item.new.path));
-        warn!(item = id.0, reason = "provider", file, "put aside, others go on: {why}");
-        let wait = doubled(FIRST_ASIDE, turn.item.attempts.saturating_sub(1), MAX_ASIDE);
+    pub(super) fn put_aside(&mut self, item: &Item, reason: Reason, why: &str) {
+        let (id, file) = (item.id, shown(&item.new.path));
+        warn!(item = id.0, reason = reason.as_str(), file, "put aside, others go on: {why}");
+        let wait = doubled(FIRST_ASIDE, item.attempts.saturating_sub(1), MAX_ASIDE);
         self.aside.insert(id, self.clock.now().boot + wait);
-        self.view.send_modify(|v| v.trouble = Some((Reason::Provider, why.to_owned())));
+        self.view.send_modify(|v| v.trouble = Some((reason, why.to_owned())));
     }
 
     fn report_refused(&mut self, turn: Turn) {
@@ -117,15 +136,16 @@ impl<T: Transport> Uploader<T> {
     }
 
     pub(super) fn write_end(&mut self, end: End) {
-        self.ending += 1;
+        let id = end.id;
+        self.ending.insert(id);
         let (room, now) = (self.room.clone(), self.clock.now());
-        self.running.push(Box::pin(async move { Done::Ended(write(&room, end, now).await) }));
+        self.running.push(Box::pin(async move { Done::Ended(id, write(&room, end, now).await) }));
     }
 
-    pub(super) async fn ended(&mut self, ended: Result<Option<Box<Item>>, End>) {
-        self.ending -= 1;
+    pub(super) async fn ended(&mut self, id: ItemId, ended: Result<Option<Box<Item>>, End>) {
+        self.ending.remove(&id);
         match ended {
-            // It turned out to be another item's file.
+            // It turned out to be another item's file, or is gone.
             Ok(None) => self.refresh_view().await,
             Ok(Some(item)) => {
                 if item.state == ItemState::Queued && !self.aside.contains_key(&item.id) {
@@ -159,7 +179,7 @@ async fn write(room: &Strongroom, end: End, now: Now) -> Result<Option<Box<Item>
     if let Some(facts) = end.refaced {
         match room.reface(end.id, facts, made(&facts, now)).await {
             Ok(Refaced::Changed | Refaced::TooLate) => {}
-            Ok(Refaced::Duplicate(_)) => return Ok(None),
+            Ok(Refaced::Duplicate(_)) | Err(StoreError::NotFound(_)) => return Ok(None),
             Err(e) => {
                 warn!(item = end.id.0, "the file's new size can't be written yet: {e}");
                 return Err(end);
@@ -178,6 +198,8 @@ async fn write(room: &Strongroom, end: End, now: Now) -> Result<Option<Box<Item>
             }
             Ok(Some(Box::new(item)))
         }
+        // Cancelled, and taken off the list before its turn was over.
+        Err(StoreError::NotFound(_)) => Ok(None),
         Err(e) => {
             warn!(item = end.id.0, "the end of a turn can't be written yet: {e}");
             Err(end)

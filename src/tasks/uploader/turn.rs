@@ -178,7 +178,8 @@ impl<T: Transport> Uploader<T> {
                 Err(_) if watch.broken.load(Relaxed) => {
                     Err(PartError::File("changed", "the file became shorter or can't be read".to_owned()))
                 }
-                Err(e) if e.trouble.maybe_applied && e.sent < EARLY.min(len) => {
+                // A server does not wait for ever for a part that we hold back.
+                Err(e) if e.trouble.maybe_applied && e.sent < EARLY.min(len) && !watch.held() => {
                     Err(PartError::CutEarly(e.trouble))
                 }
                 Err(e) => Err(PartError::Transient(e.trouble)),
@@ -205,7 +206,6 @@ impl<T: Transport> Uploader<T> {
         });
         if answer.is_ok() {
             turn.item.sent += turn.upload.part(n).map_or(0, |(_, _, len)| len);
-            self.clear_trouble();
         }
         self.feed(id, upload::Event::Sent(n, answer));
     }
