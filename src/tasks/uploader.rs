@@ -132,6 +132,8 @@ pub struct Uploader<T> {
     unwritten: Vec<End>,
     /// Clips in trouble of their own, or still being written, until when.
     aside: BTreeMap<ItemId, BootTime>,
+    /// How often each was put aside for trouble of its own, since it was last through or a person acted.
+    own_troubles: BTreeMap<ItemId, u32>,
     /// How the files of those looked that may still be being written.
     seen: BTreeMap<ItemId, FileFacts>,
     refused: Option<AccessToken>,
@@ -182,6 +184,7 @@ impl<T: Transport> Uploader<T> {
             ending: BTreeSet::new(),
             unwritten: Vec::new(),
             aside: BTreeMap::new(),
+            own_troubles: BTreeMap::new(),
             seen: BTreeMap::new(),
             refused: None,
             project: None,
@@ -312,6 +315,7 @@ impl<T: Transport> Uploader<T> {
     /// What stood in the way in one project says nothing about the next.
     fn forgive(&mut self) {
         (self.retry, self.troubles, self.forbidden) = (None, 0, 0);
+        self.own_troubles.clear();
         self.aside.retain(|id, _| self.seen.contains_key(id));
         self.view.send_if_modified(|v| v.trouble.take().is_some());
     }

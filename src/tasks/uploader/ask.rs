@@ -78,6 +78,7 @@ impl<T: Transport> Uploader<T> {
             }
             QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => {
                 self.retry = None;
+                self.own_troubles.clear();
                 self.aside.retain(|id, _| self.seen.contains_key(id));
             }
             QueueCommand::Add { .. }

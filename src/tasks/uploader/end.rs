@@ -119,7 +119,10 @@ impl<T: Transport> Uploader<T> {
     pub(super) fn put_aside(&mut self, item: &Item, reason: Reason, why: &str) {
         let (id, file) = (item.id, shown(&item.new.path));
         warn!(item = id.0, reason = reason.as_str(), file, "put aside, others go on: {why}");
-        let wait = doubled(FIRST_ASIDE, item.attempts.saturating_sub(1), MAX_ASIDE);
+        // Turns that ended by another's trouble, by a pause or a restart do not count.
+        let times = self.own_troubles.entry(id).or_default();
+        let wait = doubled(FIRST_ASIDE, *times, MAX_ASIDE);
+        *times = times.saturating_add(1);
         self.aside.insert(id, self.clock.now().boot + wait);
         self.view.send_modify(|v| v.trouble = Some((reason, why.to_owned())));
     }
@@ -144,6 +147,10 @@ impl<T: Transport> Uploader<T> {
 
     pub(super) async fn ended(&mut self, id: ItemId, ended: Result<Option<Box<Item>>, End>) {
         self.ending.remove(&id);
+        if !matches!(&ended, Ok(Some(item)) if item.state == ItemState::Queued) && ended.is_ok() {
+            self.seen.remove(&id);
+            self.own_troubles.remove(&id);
+        }
         match ended {
             // It turned out to be another item's file, or is gone.
             Ok(None) => self.refresh_view().await,
