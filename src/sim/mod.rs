@@ -75,8 +75,11 @@ impl Sim {
     /// cannot be; the bucket of [`SimOptions::s3`] is not there and cannot be made.
     pub async fn start(options: SimOptions) -> io::Result<Self> {
         let clock = Clock::start();
-        let tls =
-            if options.tls { Some(tls::acceptor(options.tls_validity, clock.now().wall)?) } else { None };
+        let tls = if options.tls {
+            Some(tls::acceptor(options.tls_validity, clock.now().wall, options.listen.ip())?)
+        } else {
+            None
+        };
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
         let host = match address.ip() {

@@ -5,6 +5,7 @@
 //! provider is passed explicitly: whoever embeds the simulator may have installed another one for the process.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,14 +20,20 @@ use tokio_rustls::TlsAcceptor;
 
 use super::options::TlsValidity;
 
-/// The acceptor, and the authority's certificate in PEM for clients to trust.
-pub(crate) fn acceptor(validity: TlsValidity, today: Timestamp) -> io::Result<(TlsAcceptor, String)> {
-    build(validity, today).map_err(io::Error::other)
+/// The acceptor, and the authority's certificate in PEM for clients to trust. The certificate is for `localhost` and for
+/// `listen`, so that a device elsewhere can be told that address.
+pub(crate) fn acceptor(
+    validity: TlsValidity,
+    today: Timestamp,
+    listen: IpAddr,
+) -> io::Result<(TlsAcceptor, String)> {
+    build(validity, today, listen).map_err(io::Error::other)
 }
 
 fn build(
     validity: TlsValidity,
     today: Timestamp,
+    listen: IpAddr,
 ) -> Result<(TlsAcceptor, String), Box<dyn std::error::Error + Send + Sync>> {
     let year = i32::from(today.to_zoned(TimeZone::UTC).year());
 
@@ -40,7 +47,11 @@ fn build(
     let authority_pem = authority.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(authority, authority_key);
 
-    let mut leaf = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    if !listen.is_unspecified() {
+        names.push(listen.to_string());
+    }
+    let mut leaf = CertificateParams::new(names)?;
     leaf.distinguished_name.push(DnType::CommonName, "rigpost-sim");
     leaf.use_authority_key_identifier_extension = true;
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -1,11 +1,11 @@
 //! The storage of `tests/measure upload`: takes every PUT over TLS, throws the bytes away and answers as S3 does.
 //!
 //! ```text
-//! sink CERTIFICATE-FILE READY-FILE [--md5]
+//! sink CERTIFICATE-FILE READY-FILE [--md5] [--listen ADDRESS]
 //! ```
 //!
-//! Makes itself a certificate for `localhost`, writes it to CERTIFICATE-FILE, listens on a port of its own on loopback
-//! and writes its URL to READY-FILE. With `--md5` the ETag is the MD5 of what came; without, it is none.
+//! Makes itself a certificate for `localhost` and ADDRESS, writes it to CERTIFICATE-FILE, listens there on a port of its
+//! own (on loopback without ADDRESS) and writes its URL to READY-FILE. With `--md5` the ETag is the MD5 of what came; without, it is none.
 //!
 //! # Decisions
 //!
@@ -15,6 +15,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,8 +35,8 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-fn acceptor(certificate: &Path) -> Result<TlsAcceptor, Failure> {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+fn acceptor(certificate: &Path, names: Vec<String>) -> Result<TlsAcceptor, Failure> {
+    let made = rcgen::generate_simple_self_signed(names)?;
     std::fs::write(certificate, made.cert.pem())?;
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -85,13 +86,21 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, md5: bool) -> Result<()
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [certificate, ready, rest @ ..] = &arguments[..] else {
-        return Err("usage: sink CERTIFICATE-FILE READY-FILE [--md5]".into());
-    };
-    let md5 = rest.iter().any(|word| word == "--md5");
-    let acceptor = acceptor(Path::new(certificate))?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    std::fs::write(ready, format!("https://localhost:{}", listener.local_addr()?.port()))?;
+    let usage = "usage: sink CERTIFICATE-FILE READY-FILE [--md5] [--listen ADDRESS]";
+    let [certificate, ready, rest @ ..] = &arguments[..] else { return Err(usage.into()) };
+    let (mut md5, mut at) = (false, None);
+    let mut rest = rest.iter();
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "--md5" => md5 = true,
+            "--listen" => at = Some(rest.next().ok_or(usage)?.parse::<IpAddr>()?),
+            _ => return Err(usage.into()),
+        }
+    }
+    let name = at.map_or_else(|| "localhost".to_owned(), |at| at.to_string());
+    let acceptor = acceptor(Path::new(certificate), vec!["localhost".to_owned(), name.clone()])?;
+    let listener = TcpListener::bind((at.unwrap_or(Ipv4Addr::LOCALHOST.into()), 0)).await?;
+    std::fs::write(ready, format!("https://{name}:{}", listener.local_addr()?.port()))?;
     loop {
         let (stream, _) = listener.accept().await?;
         // A sender that hangs up is the sender's business.

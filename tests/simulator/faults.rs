@@ -347,6 +347,17 @@ async fn tls_is_trusted_by_its_authority_and_only_while_valid() {
 }
 
 #[tokio::test]
+async fn tls_is_for_the_address_it_listens_at() {
+    let listen = "127.0.0.2:0".parse().unwrap();
+    let sim = Sim::start(SimOptions { tls: true, listen, ..quick() }).await.unwrap();
+    let authority = reqwest::Certificate::from_pem(sim.ca_pem().unwrap().as_bytes()).unwrap();
+    let trusting = http().tls_certs_only([authority]).build().unwrap();
+    let port = sim.url().port().unwrap();
+    let answer = trusting.get(format!("https://127.0.0.2:{port}/health")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
 async fn input_nobody_should_send_is_refused_without_harm() {
     let sim = Sim::start(quick()).await.unwrap();
     let rig = Rig::paired(&sim).await;
