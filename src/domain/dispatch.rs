@@ -6,12 +6,16 @@
 //! - Priority decides who gets the next free slot. A clip that is more important than something in flight, and has
 //!   nothing in flight itself, need not wait for one: it gets an extra slot, so that a part of a large original on a thin
 //!   line never holds a proxy up.
+//! - A clip that was overtaken keeps its turn, and what matters more must still get one: turns of which nothing is on
+//!   its way do not stand in the way of a claim, up to a bound on open files.
 //! - What is known of the rest of the queue is one number: nothing above it waits. So a queue of a million clips is
 //!   asked for its best only when that can matter.
 use crate::domain::item::ItemId;
 
 /// Extra slots, all clips together.
 const EXPRESS: usize = 2;
+/// Turns that were overtaken, at most: each keeps a file open.
+const OVERTAKEN: usize = 16;
 
 /// One clip that has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +87,8 @@ pub fn next(turns: &[Standing], slots: usize, line: Line, claiming: bool) -> Nex
     let slots = slots.max(1);
     let used: usize = turns.iter().map(|t| t.in_flight + usize::from(t.preparing)).sum();
     let best = turns.iter().filter(|t| t.ready).min_by_key(|t| (std::cmp::Reverse(t.priority), t.id));
-    let may_claim = !claiming && turns.len() < slots + EXPRESS;
+    let overtaken = turns.iter().filter(|t| t.ready && t.in_flight == 0).count().min(OVERTAKEN);
+    let may_claim = !claiming && turns.len() - overtaken < slots + EXPRESS;
     if used < slots {
         let Some(best) = best else {
             return if may_claim && !line.empty() { Next::Claim(None) } else { Next::Wait };
@@ -99,13 +104,12 @@ pub fn next(turns: &[Standing], slots: usize, line: Line, claiming: bool) -> Nex
     if used >= slots + EXPRESS {
         return Next::Wait;
     }
-    if let Some(best) = best.filter(|b| b.priority > lowest && b.in_flight == 0) {
-        return Next::Part(best.id);
-    }
     // The best may have parts in flight; another that matters more than the lowest may have none.
     let starved = |t: &&Standing| t.ready && t.in_flight == 0 && t.priority > lowest;
-    if let Some(turn) = turns.iter().find(starved) {
-        return Next::Part(turn.id);
+    let starved = turns.iter().filter(starved).min_by_key(|t| (std::cmp::Reverse(t.priority), t.id));
+    if let Some(turn) = starved {
+        let outdone = may_claim && line.may_hold_above(i64::from(turn.priority));
+        return if outdone { Next::Claim(Some(turn.priority)) } else { Next::Part(turn.id) };
     }
     let matters = line.may_hold_above(i64::from(lowest));
     if may_claim && matters { Next::Claim(Some(lowest)) } else { Next::Wait }

@@ -307,7 +307,7 @@ impl<T: Transport> Uploader<T> {
             }
             let stale = |t: &&Turn| t.item.new.project_id != project;
             let stale: Vec<_> = self.turns.values().filter(stale).map(|t| t.item.id).collect();
-            stale.into_iter().for_each(|id| self.feed(id, upload::Event::Stop));
+            stale.into_iter().for_each(|id| self.cut(id));
         }
         self.stop_next |= self.claiming;
     }

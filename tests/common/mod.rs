@@ -12,6 +12,7 @@
 mod bus;
 mod calls;
 mod daemon;
+mod flight;
 mod lines;
 mod media;
 mod rig;
@@ -19,6 +20,7 @@ mod setup;
 
 pub(crate) use bus::{Bus, Monitor};
 pub(crate) use calls::{DEVICE, Dict, PAIRING, QUEUE, Refused, none, text};
+pub(crate) use flight::{EXPRESS, Flight};
 pub(crate) use lines::Lines;
 pub(crate) use media::{fill, sha256};
 pub(crate) use rig::{PROJECT, Rig};

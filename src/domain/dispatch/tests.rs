@@ -24,7 +24,7 @@ fn empty() -> Line {
 #[test]
 fn what_the_line_does_next() {
     let unknown = Line::default();
-    let rows: [(&str, Vec<Standing>, Line, Next); 16] = [
+    let rows: [(&str, Vec<Standing>, Line, Next); 20] = [
         ("nothing at all", vec![], empty(), Next::Wait),
         ("somebody may wait", vec![], unknown, Next::Claim(None)),
         ("one with parts left, alone", vec![turn(1, 0, true, 1)], empty(), Next::Part(ItemId(1))),
@@ -60,8 +60,32 @@ fn what_the_line_does_next() {
         (
             "an important one behind a more important one",
             vec![turn(1, 0, true, 2), turn(2, 9, true, 1), turn(3, 5, true, 0)],
-            known(9),
+            known(5),
             Next::Part(ItemId(3)),
+        ),
+        (
+            "and maybe another waits that matters more",
+            vec![turn(1, 0, true, 2), turn(2, 9, true, 1), turn(3, 5, true, 0)],
+            known(9),
+            Next::Claim(Some(5)),
+        ),
+        (
+            "the most important of those that have nothing on the way",
+            vec![turn(1, 0, true, 2), turn(2, 3, true, 0), turn(3, 5, true, 0), turn(4, 9, true, 1)],
+            known(5),
+            Next::Part(ItemId(3)),
+        ),
+        (
+            "those that were overtaken do not keep a more important one out",
+            vec![turn(1, 0, true, 2), turn(2, 3, true, 0), turn(3, 5, true, 1), turn(4, 4, true, 0)],
+            unknown,
+            Next::Claim(Some(4)),
+        ),
+        (
+            "nor where a slot is free",
+            vec![turn(1, 0, true, 0), turn(2, 3, true, 0), turn(3, 5, true, 0), turn(4, 4, true, 0)],
+            unknown,
+            Next::Claim(Some(5)),
         ),
         (
             "the extra slots are not without end",
@@ -88,6 +112,9 @@ fn turns_are_not_without_end() {
     let many: Vec<_> = (0..4).map(|n| turn(n, 0, false, 0)).collect();
     assert_eq!(next(&many, 2, known(9), false), Next::Wait);
     assert_eq!(next(&many[1..], 2, known(9), false), Next::Claim(None));
+    let overtaken = |n| (0..n).map(|n| turn(n, 0, true, 0)).collect::<Vec<_>>();
+    assert_eq!(next(&overtaken(19), 2, known(9), false), Next::Claim(Some(0)));
+    assert_eq!(next(&overtaken(20), 2, known(9), false), Next::Part(ItemId(0)), "files are not without end");
 }
 
 #[test]
