@@ -104,3 +104,13 @@ async fn a_stop_hears_the_answer_that_is_under_way() {
     rig.assert_arrived(&clip, PROJECT);
     assert_eq!(rig.sim.assets().len(), 1, "asked for once");
 }
+
+#[tokio::test]
+async fn tokens_that_are_refused_one_after_another_are_a_reason() {
+    let rig = Setup::new().paired().await;
+    rig.sim.inject("create:401:forever".parse().unwrap());
+    let id = rig.add(rig.clip("waits.mov", 5000)).await.unwrap();
+    rig.wait_blocker("provider").await;
+    assert_eq!((text(&rig.item(id).await, "state"), rig.state().await), ("queued".into(), "paired".into()));
+    assert_eq!(rig.called(Endpoint::Create), 2, "not again before there is another token");
+}

@@ -74,6 +74,8 @@ impl<T: Transport> Uploader<T> {
             QueueCommand::SetRecording(recording) => {
                 self.view.send_if_modified(|v| std::mem::replace(&mut v.recording, *recording) != *recording);
                 self.pacer.freeze(*recording);
+                // No turn begins meanwhile, not even by asking for an asset.
+                self.stop_next |= *recording && self.claiming;
                 self.show_progress();
             }
             QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => {
@@ -103,7 +105,11 @@ impl<T: Transport> Uploader<T> {
             Asked::Nothing => return,
             Asked::Change => {}
             Asked::Pause => self.pausing -= 1,
-            Asked::Cancel(ids) => self.aside.retain(|id, _| !ids.contains(id)),
+            Asked::Cancel(ids) => {
+                for id in &ids {
+                    self.aside.remove(id);
+                }
+            }
         }
         self.line.changed();
         self.refresh_view().await;

@@ -129,7 +129,11 @@ impl<T: Transport> Uploader<T> {
 
     fn report_refused(&mut self, turn: Turn) {
         let Some(token) = turn.used else { return };
-        self.refused = Some(token.clone());
+        // One is renewed and that is all. A second may be followed by a long wait for the third.
+        if self.refused.replace(token.clone()).is_some_and(|former| former != token) {
+            let why = "HTTP 401 for one access token after another".to_owned();
+            self.view.send_modify(|v| v.trouble = Some((Reason::Provider, why)));
+        }
         let keeper = self.keeper.clone();
         self.running.push(Box::pin(async move {
             // The keeper ends only with the daemon.
