@@ -35,8 +35,10 @@ const READ: usize = 64 * 1024;
 pub struct PartWatch {
     /// Bytes handed to the connection so far.
     pub sent: AtomicU64,
-    /// The file ended early or could not be read: it is not what was queued.
-    pub broken: AtomicBool,
+    /// The file ended early: it is not what was queued.
+    pub shorter: AtomicBool,
+    /// The file could not be read: its card is gone, or its disk fails.
+    pub unreadable: AtomicBool,
     held: AtomicBool,
     digest: Mutex<Option<PartDigest>>,
 }
@@ -199,7 +201,9 @@ impl http_body::Body for PartBody {
         if this.unsent.is_empty()
             && let Err(e) = this.read()
         {
-            this.watch.broken.store(true, Relaxed);
+            let shorter = e.kind() == io::ErrorKind::UnexpectedEof;
+            let why = if shorter { &this.watch.shorter } else { &this.watch.unreadable };
+            why.store(true, Relaxed);
             return Poll::Ready(Some(Err(e)));
         }
         let frame = this.unsent.split_to(pass.min(this.unsent.len()));
@@ -300,7 +304,7 @@ mod tests {
         let (file, _) = file(100_000);
         let (body, watch) = part(&file, 50_000, 60_000, true);
         assert!(body.collect().await.is_err());
-        assert!(watch.broken.load(Relaxed));
+        assert!(watch.shorter.load(Relaxed));
         assert_eq!(watch.digest(), None, "not of the part");
     }
 

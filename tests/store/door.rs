@@ -178,6 +178,32 @@ async fn a_file_that_was_renamed_is_followed_while_it_waits() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_gone_and_is_back_goes_on() {
+    for (reason, back) in [("vanished", true), ("unreadable", true), ("refused", false), ("changed", false)] {
+        let dir = dir();
+        let store = ready(dir.path()).await;
+        let id = find(&store, vec![seen(1)]).await.added[0];
+        store.claim("p", &[], None).await.unwrap();
+        store.save_asset(id, &asset("x", 2)).await.unwrap();
+        store.finish_part(id, "x", 0, "e", 500, None).await.unwrap();
+        store.finish(id, ItemState::Failed, reason, "why", at(9)).await.unwrap();
+        let again = find(&store, vec![seen(1)]).await;
+        let item = one(&store, id).await;
+        if back {
+            assert_eq!(again, Found { changed: vec![id], known: 1, ..Found::default() }, "{reason}");
+            assert_eq!(
+                (item.state, item.reason.as_str(), item.detail.as_str()),
+                (ItemState::Queued, "none", "")
+            );
+            assert_eq!((item.sent, item.asset_id.as_str()), (500, "x"), "with what has arrived");
+        } else {
+            assert_eq!(again, known(1), "{reason}");
+            assert_eq!(item.state, ItemState::Failed, "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn another_inode_size_time_or_device_is_another_file() {
     let dir = dir();
     let store = ready(dir.path()).await;

@@ -2,7 +2,8 @@
 //!
 //! # Decisions
 //! - A person who adds a file that failed or was cancelled wants it tried again; a source that finds it once more wants
-//!   nothing. So a source never changes how an item stands.
+//!   nothing. So a source never changes how an item stands, but for one that failed because its file was gone: a card
+//!   that was pulled and is put back goes on by itself.
 //! - The same file is one row in each project. Adding a file again that is done for another project is wanting it in
 //!   this one too; one that waits or is held for another project is answered as it is, or adding a whole card again
 //!   would send held footage to the wrong project.
@@ -35,7 +36,7 @@ pub struct Limits {
 pub struct Found {
     /// New items.
     pub added: Vec<ItemId>,
-    /// Items that wait and got another path or other facts: renamed, or grown.
+    /// Items that got another path or other facts (renamed, or grown), or wait again because their file is back.
     pub changed: Vec<ItemId>,
     /// Files that were known, those in `changed` included.
     pub known: u64,
@@ -236,6 +237,11 @@ fn found_one(
         let sql = "UPDATE item SET watched = 1 WHERE id = ?1";
         tx.prepare_cached(sql)?.execute([rows::sql_id(row.id)])?;
     }
+    for row in there.iter().filter(|row| row.state == ItemState::Failed) {
+        if come_back(tx, row, pairing)? {
+            found.changed.push(row.id);
+        }
+    }
     if !there.is_empty() || memory::knows(tx, &item.path, item.facts)? {
         found.known += 1;
         return Ok(());
@@ -254,6 +260,15 @@ fn found_one(
     *room -= u64::from(state != ItemState::Cancelled);
     found.added.push(id);
     Ok(())
+}
+
+/// An item that failed because its file could not be read any more, which is there again as it was queued: the card is
+/// back. Goes on with what has arrived of it.
+fn come_back(tx: &Tx<'_>, row: &Row, pairing: &Pairing) -> Result<bool, StoreError> {
+    let (state, reason) = pairing.place_of(row.project.as_deref());
+    let sql = "UPDATE item SET state = ?2, reason = ?3, detail = ''
+               WHERE id = ?1 AND state = 'failed' AND reason IN ('vanished', 'unreadable')";
+    Ok(tx.prepare_cached(sql)?.execute((rows::sql_id(row.id), state.as_str(), reason))? > 0)
 }
 
 /// The item that waits for this file under its former name. What it is called and what kind of file that makes it

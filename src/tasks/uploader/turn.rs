@@ -175,8 +175,11 @@ impl<T: Transport> Uploader<T> {
             let sent = sent.unwrap_or_else(|| Err(cancelled()));
             let answer = match sent {
                 Ok(r) => provider.read_part(&r).map(|()| Confirmed { etag: r.etag, digest: watch.digest() }),
-                Err(_) if watch.broken.load(Relaxed) => {
-                    Err(PartError::File("changed", "the file became shorter or can't be read".to_owned()))
+                Err(_) if watch.shorter.load(Relaxed) => {
+                    Err(PartError::File("changed", "the file became shorter".to_owned()))
+                }
+                Err(_) if watch.unreadable.load(Relaxed) => {
+                    Err(PartError::File("unreadable", "the file can't be read any more".to_owned()))
                 }
                 // A server does not wait for ever for a part that we hold back.
                 Err(e) if e.trouble.maybe_applied && e.sent < EARLY.min(len) && !watch.held() => {
