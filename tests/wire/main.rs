@@ -152,7 +152,7 @@ async fn a_file_that_became_shorter_is_no_reason_for_another_attempt() {
     assert!(rig.put(&server.url(), 10).await.is_ok());
     let (body, watch) = rig.part((8 << 20) - 1000, 2000);
     let failed = rig.http.put(&Secret::new(server.url()), vec![], 2000, body).await;
-    assert!(failed.is_err() && watch.broken.load(Relaxed));
+    assert!(failed.is_err() && watch.shorter.load(Relaxed));
     assert_eq!(server.connections(), 1);
 }
 
