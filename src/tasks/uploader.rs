@@ -55,8 +55,8 @@ use turn::Turn;
 
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_secs(120);
-/// At 1 % loss eight connections fill half of a link of which one fills a twelfth.
-const SLOTS_WITHOUT_BBR: usize = 8;
+/// At 1 % loss one connection fills a twelfth of a link, and eight fill half of it.
+const SLOTS_WITHOUT_BBR: usize = 12;
 
 /// From the configuration.
 #[derive(Clone, Debug)]

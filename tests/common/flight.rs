@@ -11,7 +11,7 @@ impl Setup {
     pub(crate) fn slots(&self) -> usize {
         let allowed = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_allowed_congestion_control");
         let bbr = allowed.is_ok_and(|names| names.split_whitespace().any(|name| name == "bbr"));
-        if bbr { self.parallel_parts } else { self.parallel_parts.max(8) }
+        if bbr { self.parallel_parts } else { self.parallel_parts.max(12) }
     }
 }
 
