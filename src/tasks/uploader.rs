@@ -91,8 +91,8 @@ enum Done {
     PartSent(ItemId, u32, Result<upload::Confirmed, upload::PartError>),
     /// The item as it is now, if it still is one.
     Ended(ItemId, Result<Option<Box<Item>>, End>),
-    /// The answer is out; what was asked, and items that changed.
-    Answered(Asked, Vec<Item>),
+    /// What was asked, items that changed, and the answer.
+    Answered(Asked, Vec<Item>, Option<ask::Reply>),
     Told,
 }
 
@@ -335,7 +335,7 @@ impl<T: Transport> Uploader<T> {
             }
             Done::PartSent(id, n, answer) => self.part_sent(id, n, answer),
             Done::Ended(id, ended) => self.ended(id, ended).await,
-            Done::Answered(asked, changed) => self.answered(asked, &changed).await,
+            Done::Answered(asked, changed, reply) => self.answered(asked, &changed, reply).await,
             Done::Told => {}
         }
     }
@@ -383,7 +383,7 @@ impl<T: Transport> Uploader<T> {
                 self.line.changed();
                 let room = self.room.clone();
                 self.running.push(Box::pin(async move {
-                    Done::Answered(Asked::Change, answer::told(&room, &ids).await)
+                    Done::Answered(Asked::Change, answer::told(&room, &ids).await, None)
                 }));
             }
             ToQueue::NetworkUp => {

@@ -2,7 +2,7 @@
 use super::{Done, Uploader, answer::answer};
 use crate::{
     domain::{
-        command::{QueueAnswer, QueueCommand},
+        command::{QueueAnswer, QueueCommand, Refusal},
         item::{Item, ItemId},
         upload,
     },
@@ -10,9 +10,13 @@ use crate::{
     link::Ask,
 };
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// More than the disk takes for a person's wish.
 const WISH_PATIENCE: Duration = Duration::from_secs(60);
+
+/// An answer that waits until the snapshot shows what it speaks of: who is told "paused" must not read otherwise.
+pub(super) type Reply = Box<(oneshot::Sender<Result<QueueAnswer, Refusal>>, Result<QueueAnswer, Refusal>)>;
 
 /// What a command was about, as far as it matters once it is answered.
 pub(super) enum Asked {
@@ -45,9 +49,7 @@ impl<T: Transport> Uploader<T> {
         let (room, settings, clock) = (self.room.clone(), self.settings.borrow().clone(), self.clock.clone());
         self.running.push(Box::pin(async move {
             let (answer, changed) = answer(&room, settings, &clock, command).await;
-            // Nobody waits any more: their bus connection went away.
-            let _ = reply.send(answer);
-            Done::Answered(asked, changed)
+            Done::Answered(asked, changed, Some(Box::new((reply, answer))))
         }));
     }
 
@@ -100,9 +102,9 @@ impl<T: Transport> Uploader<T> {
         dropped.cancel();
     }
 
-    pub(super) async fn answered(&mut self, asked: Asked, changed: &[Item]) {
+    pub(super) async fn answered(&mut self, asked: Asked, changed: &[Item], reply: Option<Reply>) {
         match asked {
-            Asked::Nothing => return,
+            Asked::Nothing => return say(reply),
             Asked::Change => {}
             Asked::Pause => self.pausing -= 1,
             Asked::Cancel(ids) => {
@@ -113,11 +115,20 @@ impl<T: Transport> Uploader<T> {
         }
         self.line.changed();
         self.refresh_view().await;
+        say(reply);
         for item in changed {
             if let Some(turn) = self.turns.get_mut(&item.id) {
                 turn.item.new.priority = item.new.priority;
             }
             self.tell(item);
         }
+    }
+}
+
+fn say(reply: Option<Reply>) {
+    if let Some(reply) = reply {
+        let (reply, answer) = *reply;
+        // Nobody waits any more: their bus connection went away.
+        let _ = reply.send(answer);
     }
 }
