@@ -56,16 +56,17 @@ async fn a_clip_whose_asset_can_not_be_read_does_not_hold_up_the_others() {
 #[tokio::test]
 async fn a_disk_that_fails_at_the_start_leaves_no_clip_behind() {
     let (mut rig, clip, id) = killed_in_the_middle().await;
-    // No clip can be queued again for some seconds.
     rig.database()
         .execute_batch(
-            "CREATE TABLE broken (until INTEGER); INSERT INTO broken SELECT unixepoch('now') + 4;
-             CREATE TRIGGER broken_for_now BEFORE UPDATE OF state ON item
-             WHEN OLD.state = 'uploading' AND unixepoch('now') < (SELECT until FROM broken)
+            "CREATE TRIGGER broken BEFORE UPDATE OF state ON item WHEN OLD.state = 'uploading'
              BEGIN SELECT RAISE(ABORT, 'a disk that fails'); END;",
         )
         .unwrap();
+    let before = rig.log.len();
     rig.start().await;
+    rig.log.wait(before, "a disk that fails").await;
+    // From now on clips can be queued again.
+    rig.database().execute_batch("DROP TRIGGER broken").unwrap();
     rig.wait_item(id, "done").await;
     rig.assert_arrived(&clip, PROJECT);
     assert_eq!(rig.sim.assets().len(), 1, "the same asset");
