@@ -30,15 +30,6 @@ impl Strongroom {
         self.store()?.claim(project_id, waiting, above).await
     }
 
-    /// The priority of the next item of this project.
-    pub async fn best_waiting(
-        &self,
-        project_id: &str,
-        waiting: &[ItemId],
-    ) -> Result<Option<i32>, StoreError> {
-        self.store()?.best_waiting(project_id, waiting).await
-    }
-
     /// What is known of an item's asset.
     pub async fn asset_of(&self, id: ItemId) -> Result<Option<Asset>, StoreError> {
         self.store()?.asset_of(id).await
@@ -92,11 +83,6 @@ impl Strongroom {
     /// The item's file has grown.
     pub async fn reface(&self, id: ItemId, facts: FileFacts, created: Now) -> Result<Refaced, StoreError> {
         self.store()?.reface(id, facts, created).await
-    }
-
-    /// The item's file was seen unchanged.
-    pub async fn settle(&self, id: ItemId) -> Result<(), StoreError> {
-        self.store()?.settle(id).await
     }
 
     /// These items as they are now; those that are gone are left out, and all when the disk does not answer.

@@ -85,7 +85,7 @@ impl<T: Transport> Uploader<T> {
             }
             Ending::Aside(why) => {
                 self.put_aside(&turn.item, Reason::Provider, &why);
-                End::queued(id, "provider", why)
+                End::queued(id, Reason::Provider.as_str(), why)
             }
             Ending::Forbidden(why) => {
                 self.put_aside(&turn.item, Reason::Provider, &why);
@@ -94,7 +94,7 @@ impl<T: Transport> Uploader<T> {
                 if self.forbidden > 1 {
                     self.later(Reason::Provider, why.clone(), Some(PERSON_WAIT));
                 }
-                End::queued(id, "provider", why)
+                End::queued(id, Reason::Provider.as_str(), why)
             }
             Ending::Unauthorized => {
                 self.report_refused(turn);
