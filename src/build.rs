@@ -31,6 +31,7 @@ mod sim_args;
 /// Files whose change calls for new pages.
 const SOURCES: &[&str] = &[
     "src/build.rs",
+    "src/release.ld",
     "src/cli/args.rs",
     "src/cli/args/queue.rs",
     "src/daemon/args.rs",
@@ -100,6 +101,7 @@ fn programs() -> Vec<Program> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     pack_relocations();
+    leave_out_unwinding();
     for source in SOURCES {
         println!("cargo:rerun-if-changed={source}");
     }
@@ -223,5 +225,18 @@ fn pack_relocations() {
     let packs = env.is_ok_and(|env| env == "gnu") && arch.is_ok_and(|arch| arch == "x86_64");
     if packs {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
+}
+
+/// The tables for unwinding are a seventh of the daemon, and in a release, where a panic aborts, nobody reads them. The
+/// standard library brings its own, so that a flag of the compiler would leave half of them: the linker drops all. What
+/// is lost is the list of calls that `RUST_BACKTRACE` asks for; a panic still prints its place. 32-bit ARM has tables of
+/// another kind.
+fn leave_out_unwinding() {
+    let (env, width) = (env::var("CARGO_CFG_TARGET_ENV"), env::var("CARGO_CFG_TARGET_POINTER_WIDTH"));
+    let has_them = env.is_ok_and(|env| env == "gnu") && width.is_ok_and(|width| width == "64");
+    if has_them && env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+        println!("cargo:rustc-link-arg-bins=-Wl,-T,{}/src/release.ld", env!("CARGO_MANIFEST_DIR"));
+        println!("cargo:rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
     }
 }
