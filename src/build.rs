@@ -1,6 +1,7 @@
-//! Writes the man pages and the shell completions, and fixes the time before which no clock can be right.
+//! Writes the man pages and the shell completions, tells the linker how to lay a release out, and fixes the time before
+//! which no clock can be right.
 //!
-//! They go to `man/` and `completions/` of `$RIGPOST_DOCS_DIR`, for packagers, else of cargo's `$OUT_DIR`.
+//! The first two go to `man/` and `completions/` of `$RIGPOST_DOCS_DIR`, for packagers, else of cargo's `$OUT_DIR`.
 //!
 //! # Decisions
 //!
@@ -101,7 +102,7 @@ fn programs() -> Vec<Program> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     pack_relocations();
-    leave_out_unwinding();
+    lay_out_release();
     for source in SOURCES {
         println!("cargo:rerun-if-changed={source}");
     }
@@ -228,11 +229,15 @@ fn pack_relocations() {
     }
 }
 
+/// Gives the linker of a release the rules in `src/release.ld`, which GNU's and LLVM's understand. Two things:
+///
 /// The tables for unwinding are a seventh of the daemon, and in a release, where a panic aborts, nobody reads them. The
 /// standard library brings its own, so that a flag of the compiler would leave half of them: the linker drops all. What
 /// is lost is the list of calls that `RUST_BACKTRACE` asks for; a panic still prints its place. 32-bit ARM has tables of
 /// another kind.
-fn leave_out_unwinding() {
+///
+/// Code that an idle daemon has not run is laid together, which leaves a sixth of the daemon out of its memory.
+fn lay_out_release() {
     let (env, width) = (env::var("CARGO_CFG_TARGET_ENV"), env::var("CARGO_CFG_TARGET_POINTER_WIDTH"));
     let has_them = env.is_ok_and(|env| env == "gnu") && width.is_ok_and(|width| width == "64");
     if has_them && env::var("PROFILE").is_ok_and(|profile| profile == "release") {
