@@ -251,7 +251,7 @@ fn pack_relocations() {
 /// is lost is the list of calls that `RUST_BACKTRACE` asks for; a panic still prints its place. 32-bit ARM has tables of
 /// another kind.
 ///
-/// Code that an idle daemon has not run is laid together, which leaves a sixth of the daemon out of its memory.
+/// Code that an idle daemon has not run is laid together, which leaves a fifth of the daemon out of its memory.
 fn lay_out_release() {
     let (env, width) = (env::var("CARGO_CFG_TARGET_ENV"), env::var("CARGO_CFG_TARGET_POINTER_WIDTH"));
     let has_them = env.is_ok_and(|env| env == "gnu") && width.is_ok_and(|width| width == "64");
