@@ -137,6 +137,17 @@ async fn only_the_token_group_may_ask_for_tokens_and_it_may_nothing_else() {
         let said = program.call(interface, method, &get).await.unwrap_err();
         assert!(said.to_lowercase().contains("denied"), "{method}: {said}");
     }
+    // The command line, where this user can reach it.
+    let command = rig.bus.dir().join("rigpost");
+    std::fs::copy(env!("CARGO_BIN_EXE_rigpost"), &command).unwrap();
+    let mut fetch = rig.bus.as_user("nobody", TOKEN, command.to_str().unwrap());
+    let output = soon("the command", fetch.arg("token").output()).await.unwrap();
+    let token = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && token.trim_end().contains(MARKER), "the marker of what is secret");
+    let mut fetch = rig.bus.as_user("nobody", UI, command.to_str().unwrap());
+    let output = soon("the command", fetch.arg("token").output()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(4) && said.contains("group rigpost-token"), "{said}");
     for both in [format!("{UI},{TOKEN}"), format!("{TOKEN},{UI}")] {
         let person = Person { rig: &rig, groups: &both };
         person.call(TOKENS, "GetAccessToken", &get).await.unwrap();

@@ -112,6 +112,14 @@ pub enum Command {
     ///
     /// For example: `sudo rigpost provision < /run/secrets/client-secret`
     Provision(ProvisionArgs),
+    /// Print an access token, for a program that calls an API of its own
+    ///
+    /// For root and members of the group rigpost-token, where the configuration allows it (`allow` in [tokens]). The token
+    /// is renewed first where it does not live long enough. Each call leaves a line in the journal.
+    ///
+    /// Whoever has the token may act as this rig until it runs out: keep it out of files and of command lines. For example:
+    /// `rigpost token | my-program`
+    Token(TokenArgs),
     /// Queue clips for upload
     ///
     /// When this returns, the clips are on the queue for good: a power cut does not lose them. Files must lie beneath one
@@ -186,6 +194,14 @@ pub struct PairArgs {
     /// Don't show the QR code
     #[arg(long)]
     pub no_qr: bool,
+}
+
+/// Options of `rigpost token`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// It must live for so many more seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub min_validity: u32,
 }
 
 /// Options of the commands that ask first.

@@ -74,6 +74,15 @@ pub(crate) trait Queue {
 }
 
 #[zbus::proxy(
+    interface = "org.rigpost.Rigpost1.Tokens",
+    default_service = "org.rigpost.Rigpost1",
+    default_path = "/org/rigpost/Rigpost1"
+)]
+pub(crate) trait Tokens {
+    fn get_access_token(&self, options: Options<'_>) -> zbus::Result<(String, u64)>;
+}
+
+#[zbus::proxy(
     interface = "org.freedesktop.DBus.Properties",
     default_service = "org.rigpost.Rigpost1",
     default_path = "/org/rigpost/Rigpost1"
@@ -133,6 +142,11 @@ impl Daemon {
     /// The methods of the queue.
     pub(crate) async fn queue(&self) -> zbus::Result<QueueProxy<'_>> {
         QueueProxy::builder(&self.bus).cache_properties(zbus::proxy::CacheProperties::No).build().await
+    }
+
+    /// The methods for other programs.
+    pub(crate) async fn tokens(&self) -> zbus::Result<TokensProxy<'_>> {
+        TokensProxy::builder(&self.bus).cache_properties(zbus::proxy::CacheProperties::No).build().await
     }
 
     async fn properties(&self) -> zbus::Result<PropertiesProxy<'_>> {

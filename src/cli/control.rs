@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use futures_util::StreamExt as _;
 use zbus::Variant;
 
-use super::args::{ConfirmArgs, LimitArgs, PauseArgs};
+use super::args::{ConfirmArgs, LimitArgs, PauseArgs, TokenArgs};
 use super::bus::{Daemon, Event, Options};
 use super::exit::{Code, Doing, Failure, from_bus};
 use super::leave::Leaving;
@@ -38,6 +38,16 @@ pub(crate) async fn unpair(args: &ConfirmArgs, out: &mut Out) -> Result<(), Fail
         "paired" | "needs-pairing" => out.line(&format!("Unpaired{from}. To pair again: rigpost pair"))?,
         _ => out.line("This rig was not paired.")?,
     }
+    Ok(())
+}
+
+/// `rigpost token`.
+pub(crate) async fn token(args: &TokenArgs, out: &mut Out) -> Result<(), Failure> {
+    let token = |error: zbus::Error| from_bus(&error, Doing::Token);
+    let daemon = Daemon::connect().await?;
+    let options = Options::from([("min_validity", Variant::from(args.min_validity))]);
+    let (text, _) = daemon.tokens().await.map_err(token)?.get_access_token(options).await.map_err(token)?;
+    out.line(&text)?;
     Ok(())
 }
 

@@ -91,6 +91,8 @@ pub(crate) enum Doing {
     Group,
     /// The same, with clips that are to be queued.
     Add,
+    /// Something that members of the other group may do.
+    Token,
     /// Something only root may do, with the name of its command.
     Root(&'static str),
 }
@@ -259,8 +261,10 @@ const OWN: &[(&str, Code, &str, &str)] = &[
 fn from_ours(short: &str, detail: &str, doing: Doing) -> Failure {
     // What is said of clips at the door helps nobody with those that are in.
     if short == "NotAllowed" && doing != Doing::Add {
-        let next = "`rigpost queue --all` shows the clips and their states";
-        return Failure::new(Code::Failure, say("the daemon does not do this", detail), next);
+        let allow = (Code::NotAllowed, "set `allow` in [tokens] of the configuration, and restart rigpost");
+        let clips = (Code::Failure, "`rigpost queue --all` shows the clips and their states");
+        let (code, next) = if doing == Doing::Token { allow } else { clips };
+        return Failure::new(code, say("the daemon does not do this", detail), next);
     }
     match OWN.iter().find(|(name, ..)| *name == short) {
         Some((_, code, what, next)) => Failure::new(*code, say(what, detail), *next),
@@ -307,6 +311,11 @@ fn denied_for(doing: Doing, is_root: bool, user: Option<&str>) -> Failure {
         (false, Doing::Root(command)) => {
             Failure::new(Code::NotAllowed, "only root may do this", format!("sudo rigpost {command}"))
         }
+        (false, Doing::Token) => Failure::new(
+            Code::NotAllowed,
+            "you are not allowed to fetch tokens: only root and the group rigpost-token are",
+            format!("sudo usermod -aG rigpost-token {user}, then log out and log in again"),
+        ),
         (false, Doing::Group | Doing::Add) => Failure::new(
             Code::NotAllowed,
             "you are not allowed to talk to rigpost: only root and the group rigpost-ui are",

@@ -64,6 +64,7 @@ async fn run(command: Command, out: &mut Out) -> Result<Code, Failure> {
         Command::Pair(args) => Box::pin(pair::run(&args, out)).await?,
         Command::Cancel => control::cancel(out).await?,
         Command::Unpair(args) => control::unpair(&args, out).await?,
+        Command::Token(args) => control::token(&args, out).await?,
         Command::Forget(args) => control::forget(&args, out).await?,
         Command::Provision(args) => provision::run(&args, out).await?,
         Command::Add(args) => Box::pin(add::run(&args, out)).await?,
