@@ -1,8 +1,9 @@
 // What stands in front of the provider: it writes down every request, spoils answers on command, and has the door by which a
 // test commands it:
 //
-//   POST /control/ORDER        carries out an order of the provider's, or `fault`: {endpoint, kind, times}
-//   GET  /control/log?after=N  the requests after number N, as soon as there are any
+//   POST /control/ORDER        carries out an order of the provider's; or `fault`: {endpoint, kind, times}, `mend`: no more
+//                              faults, `edits`: {endpoint: {field: value}}, for all answers from now on
+//   GET  /control/log?after=N  the requests after number N, as soon as there are any; at once for N < 0
 //
 // Endpoints are device-code, token-poll, refresh, revoke, keys, discovery, and page for what a person sees.
 import { createHash } from 'node:crypto';
@@ -49,7 +50,10 @@ export class Front {
     this.inner = inner;
     this.server = http.createServer((request, response) => {
       const work = request.url.startsWith('/control/') ? this.command(request, response) : this.serve(request, response);
-      work.catch((error) => response.writeHead(500, { 'content-type': 'text/plain' }).end(`${error.stack}\n`));
+      work.catch((error) => {
+        if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
+        response.end(`${error.stack}\n`);
+      });
     });
     this.server.on('connection', (socket) =>
       this.connections.set(socket, { connection: ++this.connected, request: 0 }));
@@ -106,7 +110,7 @@ export class Front {
   }
 
   write(entry) {
-    this.log.push({ n: this.log.length + 1, ...entry });
+    this.log.push({ n: this.log.length + 1, ms: Math.round(performance.now()), ...entry });
     this.news.emit('news');
   }
 
@@ -118,9 +122,11 @@ export class Front {
     if (order === 'log') {
       const after = Number(url.searchParams.get('after'));
       while (this.log.length <= after && !request.socket.destroyed) await once(this.news, 'news');
-      answer = this.log.slice(after);
+      answer = this.log.slice(Math.max(after, 0));
     } else if (order === 'fault') {
       this.faults.push({ times: 1, ...words });
+    } else if (order === 'mend') {
+      this.faults = [];
     } else if (order === 'edits') {
       this.edits = words;
     } else {

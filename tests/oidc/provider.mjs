@@ -4,8 +4,8 @@
 //
 //   node provider.mjs [OPTIONS]     prints its issuer when it listens, and ends with its standard input
 //
-// OPTIONS is a JSON object of what OPTIONS below lists. Clients: `public` has no secret; `post` and `basic` show
-// theirs, `test-client-secret`, in the body or in a header. Anybody may sign in, with any password.
+// OPTIONS is a JSON object of what OPTIONS below lists. Clients: `public` has no secret; `post` and `basic` show theirs in
+// the body or in a header. Anybody may sign in, with any password.
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { exportJWK, generateKeyPair } from 'jose';
@@ -18,11 +18,11 @@ const OPTIONS = {
   access: 3600, // seconds an access token lives
   code: 600, // seconds a user code lives
   rotate: true, // every refresh brings another refresh token
+  secret: 'test-client-secret', // of the clients that have one
   conform: false, // names only at the userinfo endpoint, as the specification has it
   edits: {}, // fields of answers, by endpoint: {"device-code": {"interval": 1}}; null takes a field away
   ...JSON.parse(process.argv[2] ?? '{}'),
 };
-const SECRET = 'test-client-secret';
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 const client = (id, method, secret) => ({
@@ -41,8 +41,8 @@ const nameOf = (sub) => sub.split('.').map((w) => w[0].toUpperCase() + w.slice(1
 const settings = {
   clients: [
     client('public', 'none'),
-    client('post', 'client_secret_post', SECRET),
-    client('basic', 'client_secret_basic', SECRET),
+    client('post', 'client_secret_post', OPTIONS.secret),
+    client('basic', 'client_secret_basic', OPTIONS.secret),
   ],
   clientAuthMethods: ['none', 'client_secret_post', 'client_secret_basic'],
   cookies: { keys: [randomBytes(16).toString('hex')] },
