@@ -40,9 +40,9 @@
 //! - The domain never asks what time it is, and nobody but [`clock`] reads a clock.
 //! - Only the keeper writes tokens; only the store knows SQL; only `bus::announce` emits signals
 //!   (after a `Set`, zbus says the new value too).
-//! - No token, device code or client secret crosses D-Bus. A user code crosses it as a reply to a person's question,
-//!   never in a signal.
-//! - Nothing on the bus waits for the network, but `Start`, which the pairing machine bounds.
+//! - No device code, refresh token or client secret crosses D-Bus. A user code crosses it as a reply to a person's
+//!   question, an access token as a reply to a program that a maker has let in (`bus::tokens`); neither in a signal.
+//! - Nothing on the bus waits for the network, but `Start` and `GetAccessToken`, which the machine bounds.
 //! - Whatever is killed at any point comes back right; an orderly stop only saves time.
 pub mod bus;
 pub mod cli;

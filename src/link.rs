@@ -3,9 +3,10 @@
 //! # Decisions
 //! - Every channel is bounded. A full one makes the caller on the bus wait, not the memory grow.
 use crate::domain::{
-    command::{QueueAnswer, QueueCommand, Refusal, RigCommand},
+    command::{AccessWish, QueueAnswer, QueueCommand, Refusal, RigAnswer, RigCommand},
     item::ItemId,
     oauth::{AccessToken, Cause},
+    time::BootTime,
     view::{ItemNews, QueueView, RigView},
 };
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub struct Ask<C, R> {
 #[derive(Debug)]
 pub enum ToKeeper {
     /// A person asks.
-    Ask(Ask<RigCommand, ()>),
+    Ask(Ask<RigCommand, RigAnswer>),
     /// An API call with this token came back with the provider's own 401.
     Unauthorized(AccessToken),
     /// An API call with this token was accepted.
@@ -84,6 +85,18 @@ pub struct Desk {
 impl Desk {
     /// Asks the keeper and waits for its answer, which is bounded by the machine itself.
     pub async fn ask_rig(&self, command: RigCommand) -> Result<(), Refusal> {
+        self.answer_of_rig(command).await.map(drop)
+    }
+
+    /// The same for a local program that needs an access token: the token, and when it runs out.
+    pub async fn access_token(&self, wish: AccessWish) -> Result<(AccessToken, BootTime), Refusal> {
+        match self.answer_of_rig(RigCommand::Access(wish)).await? {
+            RigAnswer::Access(token, expires_at) => Ok((token, expires_at)),
+            RigAnswer::Done => Err(Refusal::Stopping),
+        }
+    }
+
+    async fn answer_of_rig(&self, command: RigCommand) -> Result<RigAnswer, Refusal> {
         let (reply, answer) = oneshot::channel();
         let ask = ToKeeper::Ask(Ask { command, reply });
         self.keeper.send(ask).await.map_err(|_| Refusal::Stopping)?;

@@ -7,10 +7,11 @@ use futures_util::StreamExt as _;
 use std::{collections::BTreeSet, collections::HashMap, time::Duration};
 use zbus::{Variant, message::Type};
 
-const XML: [&str; 3] = [
+const XML: [&str; 4] = [
     include_str!("../dbus/org.rigpost.Rigpost1.Device.xml"),
     include_str!("../dbus/org.rigpost.Rigpost1.Pairing.xml"),
     include_str!("../dbus/org.rigpost.Rigpost1.Queue.xml"),
+    include_str!("../dbus/org.rigpost.Rigpost1.Tokens.xml"),
 ];
 const EMITS: &str = "org.freedesktop.DBus.Property.EmitsChangedSignal";
 

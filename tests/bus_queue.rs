@@ -111,7 +111,8 @@ impl Desks {
             }
         });
         let to = zbus::connection::Builder::address(bus.address.as_str());
-        let served = rigpost::bus::Bus::serve(to, desk, Clock::system(), "1.2.3", "frameio").await.unwrap();
+        let about = rigpost::bus::About { version: "1.2.3", provider: "frameio", gives_tokens: false };
+        let served = rigpost::bus::Bus::serve(to, desk, Clock::system(), about).await.unwrap();
         served.own_name().await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(served.run(stop.clone()));

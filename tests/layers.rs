@@ -65,6 +65,10 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
             // Down to the disk, sealed.
             "src/store/grant.rs",
             "src/store/pairing.rs",
+            // A signature is the issuer's or not.
+            "src/provider/id_token.rs",
+            // Out to a program that a maker has let in.
+            "src/bus/tokens.rs",
             // Codes, which the screen is there to show.
             "src/bus/announce.rs",
             "src/bus/pairing.rs",

@@ -24,24 +24,43 @@ pub struct Callers(Arc<Mutex<VecDeque<(OwnedUniqueName, u32)>>>);
 impl Callers {
     /// The user who made this call. Fails when the caller has left the bus: then nobody can say who it was.
     pub async fn uid(&self, header: &Header<'_>, connection: &Connection) -> Result<u32, Refusal> {
-        let gone = || Refusal::NotAllowed("the caller left the bus before the answer".to_owned());
         let sender = header.sender().ok_or_else(gone)?;
         if let Some(uid) = self.known(sender) {
             return Ok(uid);
         }
-        // By hand: a proxy would bring forty kilobytes of code for a cache of properties that nobody reads.
-        let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
-        let answer =
-            connection.call_method(Some(bus), path, Some(bus), "GetConnectionUnixUser", sender).await;
-        let uid = answer.and_then(|reply| reply.body().deserialize::<u32>()).map_err(|_| gone())?;
+        let uid = ask(connection, "GetConnectionUnixUser", sender).await.ok_or_else(gone)?;
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.truncate(REMEMBERED - 1);
         last.push_front((sender.to_owned().into(), uid));
         Ok(uid)
     }
 
+    /// The user and the process, for the journal.
+    pub async fn uid_and_pid(
+        &self,
+        header: &Header<'_>,
+        connection: &Connection,
+    ) -> Result<(u32, u32), Refusal> {
+        let uid = self.uid(header, connection).await?;
+        let sender = header.sender().ok_or_else(gone)?;
+        let pid = ask(connection, "GetConnectionUnixProcessID", sender).await.ok_or_else(gone)?;
+        Ok((uid, pid))
+    }
+
     fn known(&self, sender: &UniqueName<'_>) -> Option<u32> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.iter().find(|(name, _)| **name == *sender).map(|(_, uid)| *uid)
     }
+}
+
+fn gone() -> Refusal {
+    Refusal::NotAllowed("the caller left the bus before the answer".to_owned())
+}
+
+/// A number that the bus knows of a connection. By hand: a proxy would bring forty kilobytes of code for a cache of
+/// properties that nobody reads.
+async fn ask(connection: &Connection, question: &str, of: &UniqueName<'_>) -> Option<u32> {
+    let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
+    let answer = connection.call_method(Some(bus), path, Some(bus), question, of).await;
+    answer.and_then(|reply| reply.body().deserialize::<u32>()).ok()
 }

@@ -1,6 +1,6 @@
 //! `org.rigpost.Rigpost1.Device`.
 use crate::{
-    bus::{caller::Callers, error::BusError, options},
+    bus::{About, caller::Callers, error::BusError, options},
     domain::{
         command::{Refusal, RigCommand},
         oauth::ClientSecret,
@@ -26,14 +26,13 @@ const SECRET_TIMEOUT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 pub struct Device {
     desk: Desk,
     callers: Callers,
-    version: &'static str,
-    provider: &'static str,
+    about: About,
 }
 
 impl Device {
-    /// `version` and `provider` never change while the program runs.
-    pub fn new(desk: Desk, callers: Callers, version: &'static str, provider: &'static str) -> Device {
-        Device { desk, callers, version, provider }
+    /// All it needs.
+    pub fn new(desk: Desk, callers: Callers, about: About) -> Device {
+        Device { desk, callers, about }
     }
 
     /// What concerns the identity itself is root's. The bus policy says so too; this holds under any policy.
@@ -75,7 +74,7 @@ impl Device {
 
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> &str {
-        self.version
+        self.about.version
     }
 
     #[zbus(property)]
@@ -85,7 +84,7 @@ impl Device {
 
     #[zbus(property(emits_changed_signal = "const"))]
     fn provider(&self) -> &str {
-        self.provider
+        self.about.provider
     }
 
     #[zbus(property)]

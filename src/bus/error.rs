@@ -31,7 +31,7 @@ impl From<Refusal> for BusError {
     fn from(refusal: Refusal) -> BusError {
         let name = match &refusal {
             Refusal::NotProvisioned => "org.rigpost.Rigpost1.Error.NotProvisioned",
-            Refusal::NotPaired => "org.rigpost.Rigpost1.Error.NotPaired",
+            Refusal::NotPaired | Refusal::RanOut => "org.rigpost.Rigpost1.Error.NotPaired",
             Refusal::AlreadyPaired => "org.rigpost.Rigpost1.Error.AlreadyPaired",
             Refusal::InProgress => "org.rigpost.Rigpost1.Error.InProgress",
             Refusal::NetworkUnavailable(_) => "org.rigpost.Rigpost1.Error.NetworkUnavailable",
@@ -47,6 +47,7 @@ impl From<Refusal> for BusError {
             Refusal::NotAllowed(_) => "org.rigpost.Rigpost1.Error.NotAllowed",
             Refusal::Cancelled | Refusal::Expired | Refusal::Denied => "org.rigpost.Rigpost1.Error.Cancelled",
             Refusal::InvalidArgs(_) => "org.freedesktop.DBus.Error.InvalidArgs",
+            Refusal::NotSupported(_) => "org.freedesktop.DBus.Error.NotSupported",
             Refusal::LimitsExceeded(_) => "org.freedesktop.DBus.Error.LimitsExceeded",
             Refusal::AccessDenied => "org.freedesktop.DBus.Error.AccessDenied",
             Refusal::StorageFailed(_) => "org.freedesktop.DBus.Error.IOError",

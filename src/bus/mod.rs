@@ -1,7 +1,8 @@
 //! The system bus: `org.rigpost.Rigpost1`. The only folder with zbus, apart from the command line's client.
 //!
 //! Thin on purpose: a method turns arguments into a command and the answer into a reply, a property reads the last
-//! snapshot. Nothing here waits for the network but [`Pairing.Start`](pairing), which the machine bounds.
+//! snapshot. Nothing here waits for the network but [`Pairing.Start`](pairing) and [`Tokens.GetAccessToken`](tokens), which
+//! the machine bounds.
 //!
 //! # Decisions
 //! - Handlers take `&self`: zbus would hold every other call on the interface back while a `&mut self` one waits.
@@ -16,6 +17,7 @@ mod pairing;
 mod qr;
 mod queue;
 mod recording;
+mod tokens;
 
 use crate::{clock::Clock, link::Desk};
 use std::time::Duration;
@@ -30,6 +32,17 @@ pub const PATH: &str = "/org/rigpost/Rigpost1";
 /// A reply that does not come within this is an error for the caller (GetConnectionUnixUser and the like).
 const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What never changes while the program runs.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Of the program.
+    pub version: &'static str,
+    /// The kind of provider.
+    pub provider: &'static str,
+    /// Access tokens are given out to other programs.
+    pub gives_tokens: bool,
+}
+
 /// A connection that serves all interfaces and does not own the name yet.
 #[derive(Debug)]
 pub struct Bus {
@@ -42,29 +55,19 @@ pub struct Bus {
 
 impl Bus {
     /// Connects to the system bus (`DBUS_SYSTEM_BUS_ADDRESS` is honoured) and serves the object.
-    pub async fn connect(
-        desk: Desk,
-        clock: Clock,
-        version: &'static str,
-        provider: &'static str,
-    ) -> zbus::Result<Bus> {
-        Bus::serve(Builder::system(), desk, clock, version, provider).await
+    pub async fn connect(desk: Desk, clock: Clock, about: About) -> zbus::Result<Bus> {
+        Bus::serve(Builder::system(), desk, clock, about).await
     }
 
     /// The same on the bus of this builder.
-    pub async fn serve(
-        builder: Builder<'_>,
-        desk: Desk,
-        clock: Clock,
-        version: &'static str,
-        provider: &'static str,
-    ) -> zbus::Result<Bus> {
+    pub async fn serve(builder: Builder<'_>, desk: Desk, clock: Clock, about: About) -> zbus::Result<Bus> {
         let announcer = announce::Announcer::new(&desk);
         let (callers, (holds, wishes)) = (caller::Callers::default(), recording::channel());
         let connection = builder
             .method_timeout(METHOD_TIMEOUT)
-            .serve_at(PATH, device::Device::new(desk.clone(), callers.clone(), version, provider))
+            .serve_at(PATH, device::Device::new(desk.clone(), callers.clone(), about))
             .serve_at(PATH, pairing::Pairing::new(desk.clone()))
+            .serve_at(PATH, tokens::Tokens::new(desk.clone(), callers.clone(), about.gives_tokens))
             .serve_at(PATH, queue::Queue::new(desk.clone(), callers, holds))
             .build()
             .await?;

@@ -13,6 +13,7 @@ use super::text::clean;
 pub(crate) fn provider(name: &str) -> String {
     match name {
         "frameio" => "Frame.io".to_owned(),
+        "oauth" => "the sign-in provider".to_owned(),
         "" => "the provider".to_owned(),
         other => clean(other),
     }
@@ -37,6 +38,7 @@ pub(crate) fn reason(name: &str) -> Option<String> {
         "denied" => "the pairing was denied",
         "expired" => "the pairing ran out of time",
         "revoked" => "the authorization was ended in the cloud",
+        "access-expired" => "the authorization has run out, and the provider gave nothing to renew it with",
         "interrupted-refresh" => "a renewal was interrupted, and the old authorization is no longer accepted",
         "network" => "there is no network, or the provider can't be reached",
         "captive-portal" => "this network answers with a log-in page of its own",
@@ -75,6 +77,7 @@ pub(crate) fn next(now: &Snapshot) -> Option<String> {
         "clock" => {
             Some("connect to a network with a time server, or: sudo timedatectl set-time 'YYYY-MM-DD HH:MM'")
         }
+        "access-expired" => Some("pair again: rigpost pair"),
         "client-rejected" => {
             Some("check identity and secret with whoever issued them, then: sudo rigpost provision")
         }
@@ -123,10 +126,11 @@ mod tests {
         "paired",
         "needs-pairing",
     ];
-    const REASONS: [&str; 10] = [
+    const REASONS: [&str; 11] = [
         "denied",
         "expired",
         "revoked",
+        "access-expired",
         "interrupted-refresh",
         "network",
         "captive-portal",

@@ -15,12 +15,13 @@
 mod fragment;
 mod merge;
 mod problem;
+mod provider;
 mod sources;
 mod validate;
 
 pub use problem::{ConfigError, Problem};
 
-use crate::domain::{class::Classes, item::BeforePairing, source::Source};
+use crate::domain::{class::Classes, item::BeforePairing, oauth::ClientAuth, source::Source};
 use std::{
     env,
     fs::File,
@@ -62,6 +63,8 @@ pub struct Settings {
     pub provider: Provider,
     /// `[state]`.
     pub state: State,
+    /// `[tokens]`.
+    pub tokens: Tokens,
     /// `[vault]`.
     pub vault: Vault,
     /// `[queue]`.
@@ -95,6 +98,8 @@ pub enum ClientIdSource {
 pub struct Provider {
     /// Which dialect it speaks.
     pub kind: ProviderKind,
+    /// Of the kind `oauth`, and then there.
+    pub oauth: Option<OAuth>,
     /// Without query, fragment and user; https unless the host is this machine.
     pub base_url: Url,
     /// Semantic version that the provider is told.
@@ -109,11 +114,43 @@ pub struct Provider {
     pub ca_file: Option<PathBuf>,
 }
 
+/// A provider of RFC 8628. All URLs are https unless the host is this machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OAuth {
+    /// Asked for the endpoints that are not named; `None`: token and device authorization endpoint are.
+    pub issuer: Option<Url>,
+    /// What the provider calls the application.
+    pub client_id: String,
+    /// How the application shows who it is.
+    pub client_auth: ClientAuth,
+    /// Empty: not sent.
+    pub scope: String,
+    /// More fields of the request for a code, `audience` among them.
+    pub parameters: Vec<(String, String)>,
+    /// RFC 8628 §4.
+    pub device_authorization_endpoint: Option<Url>,
+    /// RFC 8414 §2.
+    pub token_endpoint: Option<Url>,
+    /// RFC 8414 §2.
+    pub revocation_endpoint: Option<Url>,
+    /// RFC 8414 §2.
+    pub jwks_uri: Option<Url>,
+}
+
+/// Access tokens for other programs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tokens {
+    /// Members of the group `rigpost-token` may fetch them.
+    pub allow: bool,
+}
+
 /// The dialects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProviderKind {
     /// Frame.io Camera to Cloud, hardware devices.
     Frameio,
+    /// Any provider of RFC 8628, with OpenID Connect where it has that.
+    OAuth,
 }
 
 impl ProviderKind {
@@ -121,6 +158,7 @@ impl ProviderKind {
     pub fn as_str(self) -> &'static str {
         match self {
             ProviderKind::Frameio => "frameio",
+            ProviderKind::OAuth => "oauth",
         }
     }
 }
@@ -198,6 +236,7 @@ impl Default for Settings {
             device: Device { client_id: None },
             provider: Provider {
                 kind: ProviderKind::Frameio,
+                oauth: None,
                 base_url: Url::parse("https://api.frame.io").expect("a URL that a test has parsed"),
                 client_version: env!("CARGO_PKG_VERSION").into(),
                 url_pairing: true,
@@ -206,6 +245,7 @@ impl Default for Settings {
                 ca_file: None,
             },
             state: State { dir: "/var/lib/rigpost".into() },
+            tokens: Tokens { allow: false },
             vault: Vault { key_file: "/var/lib/rigpost/root.key".into() },
             queue: Queue {
                 media_dirs: vec!["/media".into(), "/mnt".into()],

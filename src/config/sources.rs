@@ -32,6 +32,15 @@ pub(super) fn classes(lists: &[Named], problems: &mut Vec<Problem>) -> Classes {
     Classes::new(wishes)
 }
 
+/// Where the provider takes no clips.
+pub(super) fn refuse(lists: &[Named], problems: &mut Vec<Problem>) {
+    for named in lists.iter().filter(|named| named.section == "source") {
+        let reason = "a provider of the kind \"oauth\" takes no clips: remove this section".to_owned();
+        let (file, line) = (named.file.clone(), Some(named.line));
+        problems.push(Problem { file, line, key: Some("source".to_owned()), reason });
+    }
+}
+
 /// In the order in which they look at a file.
 pub(super) fn sources(
     lists: &[Named],

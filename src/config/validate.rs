@@ -4,14 +4,10 @@ use super::{
     fragment::Value,
     merge::{Keys, Merged, Setting},
     problem::Problem,
-    sources,
+    provider, sources,
 };
 use crate::domain::item::BeforePairing;
-use std::{
-    path::{Component, Path, PathBuf},
-    time::Duration,
-};
-use url::{Host, Url};
+use std::path::{Component, Path, PathBuf};
 
 /// Settings with a default in the place of everything that is wrong and noted.
 pub(super) fn settings(merged: &Merged, roots: &Roots, problems: &mut Vec<Problem>) -> Settings {
@@ -21,13 +17,8 @@ pub(super) fn settings(merged: &Merged, roots: &Roots, problems: &mut Vec<Proble
         s.state.dir.clone_from(dir);
     }
     s.device.client_id = c.client_id_source();
-    c.text("provider.kind", &mut s.provider.kind, provider_kind);
-    c.text("provider.base_url", &mut s.provider.base_url, base_url);
-    c.text("provider.client_version", &mut s.provider.client_version, semantic_version);
-    c.flag("provider.url_pairing", &mut s.provider.url_pairing);
-    c.flag("provider.secret_on_poll", &mut s.provider.secret_on_poll);
-    c.heartbeat(&mut s.provider.heartbeat);
-    c.text("provider.ca_file", &mut s.provider.ca_file, |text| absolute(text).map(Some));
+    provider::section(&mut c, &mut s.provider);
+    provider::tokens(&mut c, s.provider.kind, &mut s.tokens);
     c.text("state.dir", &mut s.state.dir, absolute);
     s.vault.key_file = s.state.dir.join("root.key");
     c.text("vault.key_file", &mut s.vault.key_file, absolute);
@@ -42,6 +33,9 @@ pub(super) fn settings(merged: &Merged, roots: &Roots, problems: &mut Vec<Proble
     c.text("log.level", &mut s.log.level, level);
     s.classes = sources::classes(&merged.lists, problems);
     s.sources = sources::sources(&merged.lists, &s.classes, &s.queue.media_dirs, problems);
+    if s.provider.kind == ProviderKind::OAuth {
+        sources::refuse(&merged.lists, problems);
+    }
     s
 }
 
@@ -65,7 +59,7 @@ impl Checker<'_> {
         }
     }
 
-    fn flag(&mut self, key: &str, into: &mut bool) {
+    pub(super) fn flag(&mut self, key: &str, into: &mut bool) {
         if let Some(Setting { value: Value::Flag(flag), .. }) = self.merged.get(key) {
             *into = *flag;
         }
@@ -96,20 +90,6 @@ impl Checker<'_> {
             Ok(n) => *into = Some(n),
             Err(_) => {
                 let reason = format!("must be between {} and {}, not {n}", i32::MIN, i32::MAX);
-                self.wrong(key, setting, setting.line, reason);
-            }
-        }
-    }
-
-    /// The cloud wants to hear from a device at most once a minute and at least once in five.
-    fn heartbeat(&mut self, into: &mut Option<Duration>) {
-        let key = "provider.heartbeat";
-        let Some(setting @ Setting { value: Value::Number(n), .. }) = self.merged.get(key) else { return };
-        match u64::try_from(*n) {
-            Ok(0) => *into = None,
-            Ok(seconds @ 60..=290) => *into = Some(Duration::from_secs(seconds)),
-            Ok(_) | Err(_) => {
-                let reason = format!("must be between 60 and 290 seconds, or 0 for none, not {n}");
                 self.wrong(key, setting, setting.line, reason);
             }
         }
@@ -197,57 +177,6 @@ fn is_mac_address(text: &str) -> bool {
             2 => grouped('.', 4),
             _ => false,
         }
-}
-
-fn provider_kind(text: &str) -> Result<ProviderKind, String> {
-    if text == ProviderKind::Frameio.as_str() {
-        return Ok(ProviderKind::Frameio);
-    }
-    Err(format!("there is no provider {text:?}; this version knows \"frameio\""))
-}
-
-fn base_url(text: &str) -> Result<Url, String> {
-    if text.contains('@') {
-        // Not repeated: it may be a real password.
-        return Err("must not contain a user or a password".into());
-    }
-    let url = Url::parse(text).map_err(|e| format!("{text:?} is not a URL: {e}"))?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("must not contain a query or a fragment".into());
-    }
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => Ok(url),
-        ("http", Some(host)) if is_this_machine(&host) => Ok(url),
-        ("http", _) => Err(format!("must begin with https:// unless the host is this machine, not {text:?}")),
-        _ => Err(format!("must begin with https://, not {text:?}")),
-    }
-}
-
-fn is_this_machine(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback(),
-    }
-}
-
-/// Semantic Versioning 2.0.0.
-fn semantic_version(text: &str) -> Result<String, String> {
-    let (rest, build) = text.split_once('+').map_or((text, None), |(rest, build)| (rest, Some(build)));
-    let (core, pre) = rest.split_once('-').map_or((rest, None), |(core, pre)| (core, Some(pre)));
-    let number =
-        |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) && (n == "0" || !n.starts_with('0'));
-    let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let pre_word = |w: &str| word(w) && (!w.bytes().all(|b| b.is_ascii_digit()) || number(w));
-    let good = core.split('.').count() == 3
-        && core.split('.').all(number)
-        && pre.is_none_or(|pre| pre.split('.').all(pre_word))
-        && build.is_none_or(|build| build.split('.').all(word));
-    if good {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("must be a semantic version such as \"1.2.3\", not {text:?}"))
-    }
 }
 
 pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {

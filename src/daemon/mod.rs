@@ -13,7 +13,7 @@ mod reload;
 mod wiring;
 
 use crate::{
-    bus::Bus,
+    bus::{About, Bus},
     clock::Clock,
     config::Settings,
     domain::view::{QueueView, RigView, status_line},
@@ -183,7 +183,12 @@ async fn come_up(
     clock: &Clock,
     rig: &mut watch::Receiver<RigView>,
 ) -> Result<Bus, Fatal> {
-    let bus = Bus::connect(desk.clone(), clock.clone(), VERSION, settings.provider.kind.as_str())
+    let about = About {
+        version: VERSION,
+        provider: settings.provider.kind.as_str(),
+        gives_tokens: settings.tokens.allow,
+    };
+    let bus = Bus::connect(desk.clone(), clock.clone(), about)
         .await
         .map_err(|e| Fatal::Bus(format!("the system bus can't be reached: {e}")))?;
     // Nobody reads a state before there is one.

@@ -88,11 +88,12 @@ fn refusal(e: &ConfigError) -> String {
 /// The sections that differ in what is not applied to a running daemon.
 fn waiting_for_restart(in_force: &Settings, wanted: &Settings) -> Vec<&'static str> {
     // Every section is named, so that a new one is not forgotten.
-    let Settings { device, provider, state, vault, sources, classes: _, queue: _, log: _ } = wanted;
+    let Settings { device, provider, state, tokens, vault, sources, classes: _, queue: _, log: _ } = wanted;
     let differs = [
         ("[device]", in_force.device != *device),
         ("[provider]", in_force.provider != *provider),
         ("[state]", in_force.state != *state),
+        ("[tokens]", in_force.tokens != *tokens),
         ("[vault]", in_force.vault != *vault),
         ("[[source]]", in_force.sources != *sources),
     ];

@@ -2,17 +2,18 @@
 use super::{Fatal, VERSION};
 use crate::{
     clock::Clock,
-    config::{ProviderKind, Settings},
+    config::{self, Settings},
     domain::{
+        oauth::ClientAuth,
         rig::Rig,
         time::WallTime,
         view::{QueueView, RigView},
     },
     http::Http,
     link::{DEPTH, Desk, ToKeeper, ToQueue},
-    provider::{FrameIo, Provider},
+    provider::{self, FrameIo, OAuth, Provider},
     store::Limits,
-    tasks::{Door, Found, Keeper, Lines, Parts, Ping, Scout, Strongroom, Uploader, UploaderSettings},
+    tasks::{Door, Found, Keeper, Lines, Parts, Ping, Realm, Scout, Strongroom, Uploader, UploaderSettings},
     vault::KeySource,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -38,19 +39,13 @@ pub(super) fn wire(
     clock: &Clock,
 ) -> Result<Wired, Fatal> {
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
-    let provider = match settings.provider.kind {
-        ProviderKind::Frameio => Provider::FrameIo(FrameIo {
-            base_url: settings.provider.base_url.clone(),
-            client_version: settings.provider.client_version.clone(),
-            url_pairing: settings.provider.url_pairing,
-            secret_on_poll: settings.provider.secret_on_poll,
-        }),
-    };
+    let (provider, realm) = provider(&settings.provider);
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let room = Arc::new(Strongroom::open(Found {
         dir: settings.state.dir.clone(),
         key: KeySource::choose(credentials, settings.vault.key_file.clone()),
         client_id,
+        realm,
     }));
     let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION, clock.clone()));
     let (to_keeper, keeper_inbox) = mpsc::channel::<ToKeeper>(DEPTH);
@@ -95,4 +90,33 @@ pub(super) fn for_uploader(settings: &Settings) -> UploaderSettings {
 /// A wall clock before the build was never set.
 fn clock_floor() -> WallTime {
     WallTime(option_env!("RIGPOST_BUILD_EPOCH").and_then(|t| t.parse().ok()).unwrap_or(0))
+}
+
+/// The provider, and under which name its secrets are kept.
+fn provider(settings: &config::Provider) -> (Provider, Realm) {
+    let Some(o) = &settings.oauth else {
+        let provider = Provider::FrameIo(FrameIo {
+            base_url: settings.base_url.clone(),
+            client_version: settings.client_version.clone(),
+            url_pairing: settings.url_pairing,
+            secret_on_poll: settings.secret_on_poll,
+        });
+        return (provider, Realm::default());
+    };
+    let found = provider::Found {
+        issuer: o.issuer.clone(),
+        device_authorization: o.device_authorization_endpoint.clone(),
+        token: o.token_endpoint.clone(),
+        revocation: o.revocation_endpoint.clone(),
+        jwks: o.jwks_uri.clone(),
+    };
+    let at = o.issuer.as_ref().or(o.token_endpoint.as_ref()).map(ToString::to_string).unwrap_or_default();
+    let realm = Realm {
+        name: format!("{at} {}", o.client_id),
+        client_id: Some(o.client_id.clone()),
+        public: o.client_auth == ClientAuth::None,
+    };
+    let fields = o.parameters.clone();
+    let provider = OAuth::new(o.client_id.clone(), o.client_auth, o.scope.clone(), fields, found);
+    (Provider::OAuth(Arc::new(provider)), realm)
 }

@@ -1,7 +1,8 @@
 //! What people ask of the rig, and the ways it says no.
 use crate::domain::{
     item::{Item, ItemId, ItemState, Receipt},
-    oauth::ClientSecret,
+    oauth::{AccessToken, ClientSecret},
+    time::BootTime,
 };
 use std::{path::PathBuf, time::Duration};
 
@@ -21,6 +22,26 @@ pub enum RigCommand {
     Provision(ClientSecret),
     /// Erase the identity too.
     Forget,
+    /// An access token for another program.
+    Access(AccessWish),
+}
+
+/// What a program says that needs an access token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessWish {
+    /// It must live at least so long from now on.
+    pub min_validity: Duration,
+    /// Its own API has refused this one.
+    pub refused: Option<AccessToken>,
+}
+
+/// The rig's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RigAnswer {
+    /// Done.
+    Done,
+    /// An access token, and when it runs out.
+    Access(AccessToken, BootTime),
 }
 
 /// For the queue.
@@ -105,6 +126,8 @@ pub enum Refusal {
     NotProvisioned,
     #[error("the rig is not paired")]
     NotPaired,
+    #[error("the authorization has run out, and the provider gave nothing to renew it with; pair again")]
+    RanOut,
     #[error("the rig is paired already; unpair it first")]
     AlreadyPaired,
     #[error("a pairing is running; cancel it first")]
@@ -141,6 +164,8 @@ pub enum Refusal {
     Denied,
     #[error("{0}")]
     InvalidArgs(String),
+    #[error("{0}")]
+    NotSupported(String),
     #[error("{0}")]
     LimitsExceeded(String),
     #[error("only root may do this")]

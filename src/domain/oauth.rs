@@ -1,5 +1,8 @@
 //! The words of RFC 6749 and RFC 8628, as types.
-use crate::domain::{secret::Secret, time::Now};
+use crate::domain::{
+    secret::Secret,
+    time::{Now, WallTime},
+};
 use std::{fmt, time::Duration};
 use url::Url;
 
@@ -39,13 +42,31 @@ secret_word!(
     RefreshToken
 );
 secret_word!(
+    /// OpenID Connect Core §2: a signed statement about the person. Names them, so it is kept like a token.
+    IdToken
+);
+secret_word!(
     /// RFC 6749 §2.3.1 `client_secret`; at Frame.io one for each device model.
     ClientSecret
 );
 
-/// RFC 6749 §2.2 `client_id`. At Frame.io it names this one rig, for life. Not a secret, but no name of a person.
+/// RFC 6749 §2.2 `client_id`. At Frame.io it names this one rig, for life; elsewhere the application. Not a secret, but
+/// no name of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientId(pub String);
+
+/// How the client shows who it is (RFC 6749 §2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// A public client: only by its `client_id`.
+    None,
+    /// `client_secret` among the fields.
+    Post,
+    /// The same, but not in the polls for tokens (Frame.io).
+    PostButPolls,
+    /// HTTP Basic.
+    Basic,
+}
 
 /// RFC 8628 §3.2, the answer to a device authorization request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +96,8 @@ pub struct TokenResponse {
     pub refresh_token: Option<RefreshToken>,
     /// `None`: the server did not say.
     pub expires_in: Option<Duration>,
+    /// Of OpenID providers. Not verified.
+    pub id_token: Option<IdToken>,
 }
 
 /// What is stored together and replaced together.
@@ -88,6 +111,17 @@ pub struct TokenSet {
     pub obtained: Now,
     /// Life of the access token from then on.
     pub expires_in: Duration,
+    /// What came with these very tokens, until it has been verified.
+    pub id_token: Option<IdToken>,
+}
+
+/// What a revocation names (RFC 7009 §2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revocable {
+    /// Takes the whole grant along.
+    Refresh(RefreshToken),
+    /// Where there is no refresh token.
+    Access(AccessToken),
 }
 
 /// What an exchange with the authorization server or its API can end in besides success; one variant for each thing
@@ -157,16 +191,27 @@ impl fmt::Display for TokenError {
     }
 }
 
+/// What is asked when asking who we are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identify {
+    /// In force.
+    pub token: AccessToken,
+    /// What came with it and nobody has verified yet.
+    pub id_token: Option<IdToken>,
+    /// When it came; `None` where no clock that can be trusted tells.
+    pub came: Option<WallTime>,
+}
+
 /// What the provider says about this rig and the project it is paired with (Frame.io: `GET /v2/devices/me`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceInfo {
     /// What the cloud calls this rig.
     pub device_name: String,
-    /// The id that queued clips are bound to. Never empty.
+    /// The id that queued clips are bound to; of a provider without projects, its issuer. Never empty.
     pub project_id: String,
     /// For the screen; projects get renamed.
     pub project_name: String,
-    /// Who authorized the rig.
+    /// Who authorized the rig; empty: this answer does not say.
     pub authorized_by: String,
     /// Unix seconds at which the project ends the authorization.
     pub authorization_expires: Option<i64>,

@@ -6,6 +6,7 @@
 //! # Decisions
 //! - One machine over the three, and not three tasks with channels: a grant, an unpairing and a lost secret concern all
 //!   of them at once, and here every order of events can be tested as a table.
+mod access;
 mod event;
 mod pairing;
 mod presence;
@@ -15,10 +16,10 @@ pub use event::{Action, CommandId, Disk, Event, Loaded};
 
 use crate::domain::{
     backoff::Jitter,
-    command::{Refusal, RigCommand},
+    command::{Refusal, RigAnswer, RigCommand},
     heartbeat::Heartbeat,
     ledger,
-    oauth::{AccessToken, Cause, DeviceInfo, RefreshToken},
+    oauth::{AccessToken, Cause, DeviceInfo, Revocable},
     pairing::{self as pair, Pairing},
     time::{BootTime, Now, WallTime},
     token::{self, TokenLife},
@@ -43,6 +44,8 @@ pub struct Rig {
     device: Option<DeviceInfo>,
     refreshed_at: Option<WallTime>,
     access_expires_at: Option<BootTime>,
+    /// The same, where nothing will renew it; until then.
+    runs_out_at: Option<BootTime>,
     /// How the last pairing ended, while that still matters.
     last: (Reason, String),
     online: bool,
@@ -65,7 +68,9 @@ pub struct Rig {
     erasing: usize,
     /// Commands that came meanwhile.
     held_back: Vec<(CommandId, RigCommand)>,
-    revoke_after: Option<RefreshToken>,
+    revoke_after: Option<Revocable>,
+    /// Programs that wait for a fresh access token.
+    waiting_for_access: Vec<access::Waiting>,
 }
 
 /// `Start` is answered within this, code or not; more than a first code can take.
@@ -88,6 +93,7 @@ impl Rig {
             device: None,
             refreshed_at: None,
             access_expires_at: None,
+            runs_out_at: None,
             last: (Reason::None, String::new()),
             online: false,
             server_date: None,
@@ -101,6 +107,7 @@ impl Rig {
             erasing: 0,
             held_back: Vec::new(),
             revoke_after: None,
+            waiting_for_access: Vec::new(),
         }
     }
 
@@ -111,7 +118,8 @@ impl Rig {
         let whoami = self.whoami.deadline().filter(|_| calm);
         let heartbeat = self.heartbeat.deadline().filter(|_| self.may_beat());
         let caller = self.waiting_for_code.first().map(|(_, since)| *since + START_PATIENCE);
-        [self.pairing.deadline(), life, whoami, heartbeat, caller].into_iter().flatten().min()
+        let access = self.access_deadline();
+        [self.pairing.deadline(), life, whoami, heartbeat, caller, access].into_iter().flatten().min()
     }
 
     /// A pairing is going on: the next question to the provider comes soon.
@@ -174,7 +182,7 @@ impl Rig {
                     self.client_id = client_id;
                     self.secret_saved(reloaded, now, &mut out);
                 }
-                out.push(Action::Reply(id, disk.refusal()));
+                out.push(Action::Reply(id, disk.refusal().map(|()| RigAnswer::Done)));
             }
             Event::TokensErased(id, disk) => self.erased(id, disk, None, now, &mut out),
             Event::Forgotten(id, disk, client_id) => self.erased(id, disk, Some(client_id), now, &mut out),
@@ -203,10 +211,12 @@ impl Rig {
             Event::Timer => self.timer(now, &mut out),
         }
         self.after_calm(&mut out);
+        self.answer_access(now, &mut out);
         out
     }
 
     fn timer(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.runs_out_at = self.runs_out_at.filter(|at| now.boot < *at);
         self.pair(pair::Event::Timer, now, out);
         if self.erasing == 0 {
             self.live(token::Event::Timer, now, out);
@@ -249,7 +259,7 @@ impl Rig {
         }
         if let Some(running) = loaded.pairing
             && self.provisioned
-            && !self.life.granted()
+            && (!self.life.granted() || self.life.ran_out(now))
         {
             self.pair(pair::Event::Resume(running), now, out);
         }
@@ -263,7 +273,9 @@ impl Rig {
         let refuse = |r| Action::Reply(id, Err(r));
         match command {
             RigCommand::Start { .. } if !self.usable => out.push(refuse(self.unavailable())),
-            RigCommand::Start { .. } if self.life.granted() => out.push(refuse(Refusal::AlreadyPaired)),
+            RigCommand::Start { .. } if self.life.granted() && !self.life.ran_out(now) => {
+                out.push(refuse(Refusal::AlreadyPaired));
+            }
             RigCommand::Start { .. } if !self.provisioned => out.push(refuse(Refusal::NotProvisioned)),
             RigCommand::Start { limit } => {
                 self.waiting_for_code.push((id, now.boot));
@@ -275,7 +287,7 @@ impl Rig {
             }
             RigCommand::Cancel => {
                 self.pair(pair::Event::Cancel, now, out);
-                out.push(Action::Reply(id, Ok(())));
+                out.push(Action::Reply(id, Ok(RigAnswer::Done)));
             }
             RigCommand::Unpair | RigCommand::Forget | RigCommand::Provision(_) if self.pairing.active() => {
                 out.push(refuse(Refusal::InProgress));
@@ -284,10 +296,11 @@ impl Rig {
             RigCommand::Provision(secret) => out.push(Action::SaveSecret(id, secret)),
             RigCommand::Unpair | RigCommand::Forget if !self.usable => out.push(refuse(self.unavailable())),
             RigCommand::Unpair if !self.life.granted() && self.life.ending().is_none() => {
-                out.push(Action::Reply(id, Ok(())));
+                out.push(Action::Reply(id, Ok(RigAnswer::Done)));
             }
             RigCommand::Unpair => self.waiting_for_calm.push((id, false)),
             RigCommand::Forget => self.waiting_for_calm.push((id, true)),
+            RigCommand::Access(wish) => self.wants_access(id, wish, now, out),
         }
     }
 
@@ -300,7 +313,7 @@ impl Rig {
         if self.waiting_for_calm.is_empty() || (self.life.busy() && !self.life.stuck_on_disk()) {
             return;
         }
-        self.revoke_after = self.life.revocable().cloned();
+        self.revoke_after = self.life.revocable();
         // An answer that comes now must not be written behind the erasure.
         self.whoami.stop();
         self.heartbeat.stop();
@@ -318,7 +331,7 @@ impl Rig {
             self.heartbeat.stop();
             self.device = None;
             self.refreshed_at = None;
-            self.access_expires_at = None;
+            (self.access_expires_at, self.runs_out_at) = (None, None);
             self.last = (Reason::None, String::new());
             if let Some(client_id) = forgot {
                 self.client_id = client_id;
@@ -330,7 +343,7 @@ impl Rig {
             let actions = self.whoami.ask(token);
             self.identify(actions, now, out);
         }
-        out.push(Action::Reply(id, disk.refusal()));
+        out.push(Action::Reply(id, disk.refusal().map(|()| RigAnswer::Done)));
         if self.erasing == 0 {
             for (id, command) in std::mem::take(&mut self.held_back) {
                 self.command(id, command, now, out);
@@ -367,7 +380,7 @@ impl Rig {
                 token::Action::End(ending) => {
                     self.whoami.stop();
                     self.heartbeat.stop();
-                    self.access_expires_at = None;
+                    (self.access_expires_at, self.runs_out_at) = (None, None);
                     out.push(Action::EndGrant(ending));
                 }
             }
@@ -379,6 +392,8 @@ impl Rig {
             Some(age) => now.boot + t.expires_in.saturating_sub(age),
             None => now.boot,
         });
+        let renewed = self.life.tokens().is_some_and(|t| t.refresh.is_some());
+        self.runs_out_at = self.access_expires_at.filter(|_| !renewed);
     }
 }
 

@@ -30,7 +30,7 @@ pub use event::{Action, Ending, Event, Trouble};
 
 use crate::domain::{
     backoff::{Jitter, KEPT_DOUBLINGS, doubled},
-    oauth::{AccessToken, Cause, RefreshToken, TokenError, TokenResponse, TokenSet},
+    oauth::{AccessToken, Cause, Revocable, TokenError, TokenResponse, TokenSet},
     seq::Seq,
     time::{BootTime, Now},
 };
@@ -111,7 +111,7 @@ impl TokenLife {
     }
 
     /// What a revocation should name, for any grant that is still alive.
-    pub fn revocable(&self) -> Option<&RefreshToken> {
+    pub fn revocable(&self) -> Option<Revocable> {
         match &self.state {
             State::Saving { next: t, .. }
             | State::SaveLater { next: t, .. }
@@ -119,7 +119,10 @@ impl TokenLife {
             | State::Marking { tokens: t, .. }
             | State::Refreshing { tokens: t, .. }
             | State::RefreshLater { tokens: t, .. }
-            | State::Ended { kept: Some(t), .. } => t.refresh.as_ref(),
+            | State::Ended { kept: Some(t), .. } => Some(match &t.refresh {
+                Some(refresh) => Revocable::Refresh(refresh.clone()),
+                None => Revocable::Access(t.access.clone()),
+            }),
             State::None | State::Ended { kept: None, .. } => None,
         }
     }
@@ -140,6 +143,24 @@ impl TokenLife {
             | State::Marking { .. }
             | State::Refreshing { .. }
             | State::RefreshLater { .. } => None,
+        }
+    }
+
+    /// The time of the tokens in force is up by the server's own word, and there is nothing to renew them with. Still
+    /// not ended: what is ours to say is that nobody should wait for it.
+    pub fn ran_out(&self, now: Now) -> bool {
+        match &self.state {
+            State::Valid { tokens, .. } => {
+                tokens.refresh.is_none()
+                    && now.age_of(tokens.obtained).is_some_and(|age| age >= tokens.expires_in)
+            }
+            State::None
+            | State::Saving { .. }
+            | State::SaveLater { .. }
+            | State::Marking { .. }
+            | State::Refreshing { .. }
+            | State::RefreshLater { .. }
+            | State::Ended { .. } => false,
         }
     }
 
@@ -214,6 +235,7 @@ impl TokenLife {
             }
 
             (S::Valid { tokens, .. }, Event::Timer) => self.mark(tokens, 0),
+            (S::Valid { tokens, .. }, Event::Wanted) if tokens.refresh.is_some() => self.mark(tokens, 0),
             (S::Valid { tokens, since, refresh_at, by_401 }, Event::Unauthorized(used)) => {
                 self.unauthorized(tokens, since, refresh_at, by_401, &used, now)
             }
@@ -260,6 +282,7 @@ impl TokenLife {
                 | Event::Refreshed(..)
                 | Event::Saved(..)
                 | Event::Unauthorized(_)
+                | Event::Wanted
                 | Event::NewSecret,
             ) => (state, vec![]),
         };
@@ -408,6 +431,7 @@ fn token_set(new: TokenResponse, old: Option<&TokenSet>, now: Now) -> TokenSet {
         refresh: new.refresh_token.or_else(|| old.and_then(|o| o.refresh.clone())),
         obtained: now,
         expires_in: new.expires_in.or_else(|| old.map(|o| o.expires_in)).unwrap_or(DEFAULT_LIFE),
+        id_token: new.id_token,
     }
 }
 

@@ -49,6 +49,8 @@ words! {
         Denied = "denied",
         /// The time limit of the pairing ran out.
         Expired = "expired",
+        /// The access token's time is up, and the provider gave nothing to renew it with.
+        AccessExpired = "access-expired",
         /// The grant was ended on the other side.
         Revoked = "revoked",
         /// The answer to a refresh was lost, and the old token is no longer accepted.
@@ -320,6 +322,9 @@ pub fn sentence(reason: Reason, detail: &str) -> String {
         Reason::None => "",
         Reason::Denied => "The person at the web page refused this rig.",
         Reason::Expired => "Nobody typed the code in time.",
+        Reason::AccessExpired => {
+            "The authorization has run out, and the provider gave nothing to renew it with. Pair again."
+        }
         Reason::Revoked => "The authorization was ended in the project.",
         Reason::InterruptedRefresh => {
             "The answer to a token refresh was lost, and the old token is no longer accepted. Pair again."

@@ -6,7 +6,7 @@
 use super::{CONNECT_TIMEOUT, DEAD_LINK, answer, failure, names::Names};
 use crate::{
     domain::oauth::{Cause, Trouble},
-    provider::wire::{Body, Connection, MAX_BODY, Request, Response, trouble},
+    provider::wire::{Authorization, Body, Connection, MAX_BODY, Request, Response, trouble},
 };
 use reqwest::{
     Client, ClientBuilder,
@@ -18,6 +18,8 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
@@ -104,16 +106,25 @@ pub(super) async fn send(client: Client, request: Request) -> Result<Response, T
     for (name, value) in &request.headers {
         builder = builder.header(*name, value);
     }
-    if let Some(token) = &request.bearer {
-        builder = builder.bearer_auth(token.expose());
-    }
+    builder = match &request.authorization {
+        Some(Authorization::Bearer(token)) => builder.bearer_auth(token.expose()),
+        Some(Authorization::Basic { id, secret }) => {
+            builder.basic_auth(form_encoded(&id.0).as_str(), Some(form_encoded(secret.expose()).as_str()))
+        }
+        None => builder,
+    };
     builder = match request.body {
         // Some proxies refuse a POST that does not say how long it is.
         Body::Empty if request.post => builder.header(header::CONTENT_LENGTH, 0),
         Body::Empty => builder,
         Body::Multipart(fields) => {
             let form = multipart::Form::new();
-            builder.multipart(fields.iter().fold(form, |f, (k, v)| f.text(*k, v.expose().to_owned())))
+            builder.multipart(fields.iter().fold(form, |f, (k, v)| f.text(k.clone(), v.expose().to_owned())))
+        }
+        Body::Form(fields) => {
+            let mut text = form_urlencoded::Serializer::new(String::new());
+            text.extend_pairs(fields.iter().map(|(k, v)| (k.as_ref(), v.expose())));
+            builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(text.finish())
         }
         Body::Json(json) => builder.header(header::CONTENT_TYPE, "application/json").body(json.to_vec()),
     };
@@ -126,6 +137,11 @@ pub(super) async fn send(client: Client, request: Request) -> Result<Response, T
         response.body.extend_from_slice(&chunk);
     }
     Ok(response)
+}
+
+/// RFC 6749 appendix B.
+fn form_encoded(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(form_urlencoded::byte_serialize(text.as_bytes()).collect())
 }
 
 /// What a failure of the client means, without its URL.

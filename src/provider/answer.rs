@@ -14,12 +14,33 @@ use std::time::Duration;
 pub enum Sorted {
     /// 2xx with what may be the expected body.
     Success,
-    /// `{"error": "..."}`, RFC 6749 §5.2: HTTP status and the word.
-    Word(u16, String),
+    /// `{"error": "..."}`, RFC 6749 §5.2.
+    Word(Word),
     /// Frame.io's detailed shape: status, title, detail.
     Detailed(Detailed),
     /// Not the provider's protocol, or the provider in trouble.
     Trouble(Trouble),
+}
+
+/// `{"error": "...", "error_description": "..."}`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Word {
+    /// HTTP status.
+    pub status: u16,
+    /// Shortened; for comparing.
+    pub word: String,
+    /// Shortened; the server's text for people, where there is one.
+    pub description: String,
+}
+
+impl std::fmt::Display for Word {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.word)?;
+        if !self.description.is_empty() {
+            write!(f, ": {}", self.description)?;
+        }
+        Ok(())
+    }
 }
 
 /// `{"code":…, "errors":[{"title":…, "detail":…}], "message":…}`.
@@ -36,6 +57,7 @@ pub struct Detailed {
 #[derive(Deserialize)]
 struct Shapes {
     error: Option<String>,
+    error_description: Option<serde_json::Value>,
     code: Option<serde::de::IgnoredAny>,
     message: Option<String>,
     #[serde(default)]
@@ -70,8 +92,9 @@ fn sort_error(response: &Response) -> Sorted {
     let status = response.status;
     match response.json::<Shapes>() {
         // The word for a poll that came too soon (RFC 8628 §3.5), whatever the number it comes with.
-        Some(Shapes { error: Some(word), .. }) if status != 429 || word == "slow_down" => {
-            Sorted::Word(status, short(&word))
+        Some(Shapes { error: Some(word), error_description, .. }) if status != 429 || word == "slow_down" => {
+            let text = error_description.as_ref().and_then(serde_json::Value::as_str);
+            Sorted::Word(Word { status, word: short(&word), description: short(text.unwrap_or_default()) })
         }
         _ if status == 429 => Sorted::Trouble(trouble(
             Cause::RateLimited,
@@ -100,21 +123,21 @@ fn sort_error(response: &Response) -> Sorted {
 /// The standard words (RFC 6749 §5.2, RFC 8628 §3.5) and Frame.io's `bad_request`.
 pub fn token_error(sorted: Sorted) -> TokenError {
     match sorted {
-        Sorted::Word(status, word) => match word.as_str() {
+        Sorted::Word(word) => match word.word.as_str() {
             "authorization_pending" => TokenError::AuthorizationPending,
             "slow_down" => TokenError::SlowDown,
             "access_denied" => TokenError::AccessDenied,
             "expired_token" => TokenError::ExpiredToken,
-            "invalid_grant" => TokenError::InvalidGrant(word),
+            "invalid_grant" => TokenError::InvalidGrant(word.to_string()),
             "invalid_client" => TokenError::ClientRejected,
             "invalid_request"
             | "bad_request"
             | "invalid_scope"
             | "unauthorized_client"
-            | "unsupported_grant_type" => TokenError::Rejected(word),
+            | "unsupported_grant_type" => TokenError::Rejected(word.to_string()),
             // RFC 6750 §3.1, Frame.io's own words, and whatever else a provider calls it.
             "invalid_token" | "Not Authorized" => TokenError::Unauthorized,
-            _ if status == 401 => TokenError::Unauthorized,
+            _ if word.status == 401 => TokenError::Unauthorized,
             _ => TokenError::Transient(trouble(Cause::Provider, format!("error \"{word}\""), None)),
         },
         Sorted::Detailed(d) if d.is_unauthorized() => TokenError::Unauthorized,

@@ -10,31 +10,21 @@
 //! - The secret is left out of polls, as in every example of the guide; the API reference marks it as required, so the
 //!   configuration can turn it on.
 use crate::domain::{
-    oauth::{
-        AccessToken, Cause, DeviceAuthorization, DeviceCode, DeviceInfo, DeviceStatus, RefreshToken,
-        TokenError, TokenResponse, UserCode, VerificationUriComplete,
-    },
+    oauth::{AccessToken, Cause, ClientAuth, DeviceInfo, DeviceStatus, TokenError},
     secret::Secret,
     upload::{AssetRequest, CreateError, PartError},
 };
 use crate::provider::{
-    Client,
-    answer::{Detailed, Sorted, short, sort, token_error, unexpected},
-    wire::{Body, Connection, Request, Response, trouble},
+    answer::{Detailed, Sorted, Word, short, sort, unexpected},
+    dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success},
+    wire::{Authorization, Body, Connection, Request, Response, trouble},
 };
 use serde::Deserialize;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 use url::Url;
 use zeroize::Zeroizing;
 
-/// The guide's life of a code, where the answer does not say.
-const CODE_LIFE: f64 = 120.0;
-const INTERVAL: f64 = 5.0;
-/// A person waits for the code.
-const CODE_TIMEOUT: Duration = Duration::from_secs(8);
-const TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_PARTS: usize = 10_000;
-const MAX_TEXT: usize = 16 * 1024;
 
 /// Settings of the dialect.
 #[derive(Clone, Debug)]
@@ -50,36 +40,11 @@ pub struct FrameIo {
 }
 
 #[derive(Deserialize)]
-struct CodeAnswer {
-    device_code: Zeroizing<String>,
-    user_code: Zeroizing<String>,
-    expires_in: Option<f64>,
-    interval: Option<f64>,
-    name: Option<String>,
-    verification_uri: Option<String>,
-    verification_uri_complete: Option<Zeroizing<String>>,
-    /// The checklist's spelling.
-    verification_url_complete: Option<Zeroizing<String>>,
-}
-
-#[derive(Deserialize)]
-struct TokenAnswer {
-    access_token: Zeroizing<String>,
-    refresh_token: Option<Zeroizing<String>>,
-}
-
-/// Read apart from the tokens: an odd number, even one that is no number, must not cost us the only ones there are.
-#[derive(Deserialize)]
-struct TokenLife {
-    expires_in: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
 struct MeAnswer {
     name: Option<String>,
     project_id: Option<String>,
     project: Option<Project>,
-    authorization: Option<Authorization>,
+    authorization: Option<Authorized>,
     /// Read apart, like a token's life: an odd one must not hide the project.
     status: Option<serde_json::Value>,
 }
@@ -91,7 +56,7 @@ struct Project {
 }
 
 #[derive(Deserialize)]
-struct Authorization {
+struct Authorized {
     creator: Option<Creator>,
     expires_at: Option<serde_json::Value>,
 }
@@ -108,105 +73,39 @@ struct AssetAnswer {
 }
 
 impl FrameIo {
-    pub(super) fn device_authorization_request(&self, client: &Client) -> Request {
-        let fields = vec![
-            ("client_id", Secret::new(client.id.0.clone())),
-            ("client_secret", client.secret.0.clone()),
-            ("scope", Secret::new("asset_create offline")),
-        ];
-        let mut request = self.auth("device code", "/v2/auth/device/code", fields);
-        request.timeout = CODE_TIMEOUT;
-        if self.url_pairing {
-            request.headers.push(("x-client-platypus-enabled", "true".to_owned()));
-        }
-        request
-    }
-
-    pub(super) fn read_device_authorization(
-        &self,
-        response: &Response,
-    ) -> Result<DeviceAuthorization, TokenError> {
-        expect_success(response)?;
-        let a: CodeAnswer = response.json().ok_or_else(unexpected)?;
-        let code_ok =
-            (1..=64).contains(&a.user_code.chars().count()) && !a.user_code.chars().any(char::is_control);
-        let device_ok = (1..=MAX_TEXT).contains(&a.device_code.len());
-        let expires_in = seconds(a.expires_in.unwrap_or(CODE_LIFE), 1.0, 3600.0);
-        let interval = seconds(a.interval.unwrap_or(INTERVAL), 1.0, 60.0);
-        let (true, true, Some(expires_in), Some(interval)) = (code_ok, device_ok, expires_in, interval)
-        else {
-            return Err(unexpected());
-        };
-        let shown = |text: &String| {
-            text.len() <= 2048 && Url::parse(text).is_ok_and(|u| matches!(u.scheme(), "http" | "https"))
-        };
-        Ok(DeviceAuthorization {
-            device_code: DeviceCode(Secret::from(a.device_code)),
-            user_code: UserCode(Secret::from(a.user_code)),
-            verification_uri: a.verification_uri.filter(shown).and_then(|u| Url::parse(&u).ok()),
-            verification_uri_complete: a
-                .verification_uri_complete
-                .or(a.verification_url_complete)
-                .filter(|u| shown(u))
-                .map(|u| VerificationUriComplete(Secret::from(u))),
-            expires_in,
-            interval,
-            device_name: a.name.map(|n| short(&n)),
-        })
-    }
-
-    pub(super) fn device_token_request(&self, client: &Client, code: &DeviceCode) -> Request {
-        let mut fields = vec![
-            ("client_id", Secret::new(client.id.0.clone())),
-            ("device_code", code.0.clone()),
-            ("grant_type", Secret::new("urn:ietf:params:oauth:grant-type:device_code")),
-        ];
-        if self.secret_on_poll {
-            fields.push(("client_secret", client.secret.0.clone()));
-        }
-        self.auth("token poll", "/v2/auth/token", fields)
-    }
-
-    pub(super) fn read_device_token(&self, response: &Response) -> Result<TokenResponse, TokenError> {
-        expect_success(response)?;
-        read_tokens(response)
-    }
-
-    pub(super) fn refresh_request(&self, client: &Client, token: &RefreshToken) -> Request {
-        let fields = vec![
-            ("client_id", Secret::new(client.id.0.clone())),
-            ("client_secret", client.secret.0.clone()),
-            ("grant_type", Secret::new("refresh_token")),
-            ("refresh_token", token.0.clone()),
-        ];
-        self.auth("token refresh", "/v2/auth/token", fields)
-    }
-
-    pub(super) fn read_refresh(&self, response: &Response) -> Result<TokenResponse, TokenError> {
-        match expect_success(response) {
-            Ok(()) => read_tokens(response),
+    /// The page of data.
+    pub(super) fn dialect(&self) -> Dialect {
+        Dialect {
+            form: Form::Multipart,
+            client_auth: if self.secret_on_poll { ClientAuth::Post } else { ClientAuth::PostButPolls },
+            scope: "asset_create offline".to_owned(),
+            headers: vec![("x-client-version", self.client_version.clone())],
+            code_headers: match self.url_pairing {
+                true => vec![("x-client-platypus-enabled", "true".to_owned())],
+                false => vec![],
+            },
+            code_fields: vec![],
+            code_life: 120.0,
+            interval: 5.0,
             // Frame.io's word for a refresh token that was used before.
-            Err(TokenError::Rejected(word)) if word == "invalid_request" => {
-                Err(TokenError::InvalidGrant(word))
-            }
-            Err(e) => Err(e),
+            spent: &["invalid_request"],
+            unauthorized_ends: true,
         }
     }
 
-    pub(super) fn revoke_request(&self, client: &Client, token: &RefreshToken) -> Request {
-        let fields = vec![
-            ("client_id", Secret::new(client.id.0.clone())),
-            ("client_secret", client.secret.0.clone()),
-            ("token", token.0.clone()),
-        ];
-        self.auth("token revocation", "/v2/auth/revoke", fields)
+    pub(super) fn endpoints(&self) -> Endpoints {
+        Endpoints {
+            device_authorization: self.at("/v2/auth/device/code"),
+            token: self.at("/v2/auth/token"),
+            revocation: Some(self.at("/v2/auth/revoke")),
+        }
     }
 
     pub(super) fn identify_request(&self, token: &AccessToken) -> Request {
         self.api("device identity", "/v2/devices/me", token, None)
     }
 
-    pub(super) fn read_identity(&self, response: &Response) -> Result<DeviceInfo, TokenError> {
+    pub(super) fn read_identity(response: &Response) -> Result<DeviceInfo, TokenError> {
         expect_success(response)?;
         let a: MeAnswer = response.json().ok_or_else(unexpected)?;
         let project = a.project.unwrap_or(Project { id: None, name: None });
@@ -234,11 +133,8 @@ impl FrameIo {
         Request { post: true, ..self.api("heartbeat", "/v2/devices/heartbeat", token, None) }
     }
 
-    pub(super) fn read_heartbeat(&self, response: &Response) -> Result<(), TokenError> {
-        expect_success(response)
-    }
-
-    pub(super) fn create_asset_request(&self, token: &AccessToken, asset: &AssetRequest) -> Request {
+    /// Ask for an asset to put a clip in.
+    pub fn create_asset_request(&self, token: &AccessToken, asset: &AssetRequest) -> Request {
         let mut body = serde_json::json!({
             "name": asset.name,
             "filetype": asset.filetype,
@@ -252,13 +148,14 @@ impl FrameIo {
         self.api("asset creation", "/v2/devices/assets", token, Some(json))
     }
 
-    pub(super) fn read_asset(&self, response: &Response) -> Result<(String, Vec<Secret>), CreateError> {
+    /// The asset's id and the URLs for its parts, in byte order.
+    pub fn read_asset(&self, response: &Response) -> Result<(String, Vec<Secret>), CreateError> {
         let bad = || CreateError::Transient(trouble(Cause::Provider, "an asset that can't be used", None));
         match sort(response) {
             Sorted::Success => {}
             Sorted::Trouble(t) => return Err(CreateError::Transient(t)),
-            Sorted::Word(status, word) => {
-                return Err(refused_asset(&Detailed { status, title: word, detail: String::new() }));
+            Sorted::Word(Word { status, word, description }) => {
+                return Err(refused_asset(&Detailed { status, title: word, detail: description }));
             }
             Sorted::Detailed(d) => return Err(refused_asset(&d)),
         }
@@ -274,12 +171,14 @@ impl FrameIo {
         Ok((a.id, a.upload_urls.into_iter().map(Secret::new).collect()))
     }
 
-    pub(super) fn part_headers(&self, filetype: &str) -> Vec<(&'static str, String)> {
+    /// The headers that every part must carry, besides its length.
+    pub fn part_headers(&self, filetype: &str) -> Vec<(&'static str, String)> {
         // Both are signed into the URL: another value fails the signature.
         vec![("content-type", filetype.to_owned()), ("x-amz-acl", "private".to_owned())]
     }
 
-    pub(super) fn read_part(&self, response: &Response) -> Result<(), PartError> {
+    /// What the storage's answer to a part means.
+    pub fn read_part(&self, response: &Response) -> Result<(), PartError> {
         let body = String::from_utf8_lossy(&response.body);
         let code =
             body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
@@ -310,19 +209,6 @@ impl FrameIo {
         }
     }
 
-    fn auth(&self, name: &'static str, path: &str, fields: Vec<(&'static str, Secret)>) -> Request {
-        Request {
-            name,
-            post: true,
-            url: self.at(path),
-            headers: vec![("x-client-version", self.client_version.clone())],
-            bearer: None,
-            body: Body::Multipart(fields),
-            timeout: TIMEOUT,
-            connection: Connection::Fresh,
-        }
-    }
-
     fn api(
         &self,
         name: &'static str,
@@ -335,7 +221,7 @@ impl FrameIo {
             post: json.is_some(),
             url: self.at(path),
             headers: vec![("x-client-version", self.client_version.clone())],
-            bearer: Some(token.clone()),
+            authorization: Some(Authorization::Bearer(token.clone())),
             body: json.map_or(Body::Empty, Body::Json),
             timeout: TIMEOUT,
             connection: Connection::Fresh,
@@ -347,28 +233,6 @@ impl FrameIo {
         url.set_path(path);
         url
     }
-}
-
-fn expect_success(response: &Response) -> Result<(), TokenError> {
-    match sort(response) {
-        Sorted::Success => Ok(()),
-        other @ (Sorted::Word(..) | Sorted::Detailed(_) | Sorted::Trouble(_)) => Err(token_error(other)),
-    }
-}
-
-fn read_tokens(response: &Response) -> Result<TokenResponse, TokenError> {
-    let a: TokenAnswer = response.json().ok_or_else(unexpected)?;
-    let fits = |t: &str| (1..=MAX_TEXT).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic());
-    if !fits(&a.access_token) || !a.refresh_token.as_ref().is_none_or(|t| fits(t)) {
-        return Err(unexpected());
-    }
-    let life = response.json::<TokenLife>().and_then(|a| a.expires_in);
-    let life = life.and_then(|v| v.as_f64().or_else(|| v.as_str()?.parse().ok()));
-    Ok(TokenResponse {
-        access_token: AccessToken(Secret::from(a.access_token)),
-        refresh_token: a.refresh_token.map(|t| RefreshToken(Secret::from(t))),
-        expires_in: life.and_then(|s| seconds(s, 1.0, 366.0 * 86_400.0)),
-    })
 }
 
 /// What the provider's no to an asset means.
@@ -384,11 +248,6 @@ fn refused_asset(d: &Detailed) -> CreateError {
         // Maybe this clip's own.
         _ => CreateError::Conflict(d.to_string()),
     }
-}
-
-/// A server's number of seconds, kept within bounds; `None` for a number that can't be one.
-fn seconds(value: f64, least: f64, most: f64) -> Option<Duration> {
-    (value.is_finite() && value >= 0.0).then(|| Duration::from_secs_f64(value.clamp(least, most)))
 }
 
 /// A moment in either of the ways APIs write one: RFC 3339, or Unix seconds.

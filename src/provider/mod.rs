@@ -2,30 +2,36 @@
 //!
 //! # Decisions
 //! - An enum and not a trait: the set is closed and chosen in the configuration, every difference is visible side by
-//!   side, and a new provider makes the compiler list each decision.
+//!   side, and a new provider makes the compiler list each decision. What is the same in all of them, the flow itself,
+//!   is written once ([`dialect`]); a provider that differs in words only is a page of data for it.
 mod answer;
+pub mod dialect;
+pub mod exchange;
 mod frameio;
+mod id_token;
+mod metadata;
+mod oauth;
 pub mod wire;
 
 pub use answer::short;
 pub use frameio::FrameIo;
+pub use oauth::{Found, OAuth};
 
-use crate::domain::{
-    oauth::{
-        AccessToken, ClientId, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken,
-        TokenError, TokenResponse,
-    },
-    upload::{AssetRequest, CreateError, PartError},
+use crate::domain::oauth::{
+    AccessToken, ClientAuth, ClientId, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, Identify,
+    RefreshToken, Revocable, TokenResponse,
 };
-use wire::{Request, Response};
+use dialect::{Dialect, Endpoints};
+use exchange::Step;
+use std::sync::Arc;
 
 /// Who we are to the provider.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// RFC 6749 §2.2.
     pub id: ClientId,
-    /// RFC 6749 §2.3.1.
-    pub secret: ClientSecret,
+    /// RFC 6749 §2.3.1; `None`: a public client.
+    pub secret: Option<ClientSecret>,
 }
 
 /// A provider's dialect.
@@ -33,114 +39,91 @@ pub struct Client {
 pub enum Provider {
     /// Frame.io Camera to Cloud, hardware devices.
     FrameIo(FrameIo),
+    /// Any provider of RFC 8628, with OpenID Connect where it has that.
+    OAuth(Arc<OAuth>),
 }
 
 impl Provider {
-    /// RFC 8628 §3.1.
-    pub fn device_authorization_request(&self, client: &Client) -> Request {
+    /// RFC 8628 §3.1 and §3.2. `SlowDown` here means: ask for the code again later.
+    pub fn device_authorization(&self, client: &Client) -> Step<DeviceAuthorization> {
+        let (dialect, client) = (self.dialect(), client.clone());
+        self.at(move |at| {
+            let request = dialect.code_request(&client, &at.device_authorization);
+            Step::last(request, move |answer| dialect.read_code(answer))
+        })
+    }
+
+    /// RFC 8628 §3.4 and §3.5.
+    pub fn device_token(&self, client: &Client, code: &DeviceCode) -> Step<TokenResponse> {
+        let (dialect, client, code) = (self.dialect(), client.clone(), code.clone());
+        self.at(move |at| {
+            let request = dialect.poll_request(&client, &code, &at.token);
+            Step::last(request, move |answer| dialect.read_poll(answer))
+        })
+    }
+
+    /// RFC 6749 §6. Only answers that end the grant for good come back as `InvalidGrant`, `Unauthorized` or
+    /// `ClientRejected`.
+    pub fn refresh(&self, client: &Client, token: &RefreshToken) -> Step<TokenResponse> {
+        let (dialect, client, token) = (self.dialect(), client.clone(), token.clone());
+        self.at(move |at| {
+            let request = dialect.refresh_request(&client, &token, &at.token);
+            Step::last(request, move |answer| dialect.read_refresh(answer))
+        })
+    }
+
+    /// RFC 7009; nothing where the provider does not offer it.
+    pub fn revoke(&self, client: &Client, token: &Revocable) -> Step<()> {
+        let (dialect, client, token) = (self.dialect(), client.clone(), token.clone());
+        self.at(move |at| match &at.revocation {
+            Some(endpoint) => {
+                Step::last(dialect.revoke_request(&client, &token, endpoint), dialect::expect_success)
+            }
+            None => Step::Done(Ok(())),
+        })
+    }
+
+    /// Who are we to the provider, and who said yes?
+    pub fn identify(&self, question: Identify) -> Step<DeviceInfo> {
         match self {
-            Provider::FrameIo(p) => p.device_authorization_request(client),
+            Provider::FrameIo(p) => Step::last(p.identify_request(&question.token), FrameIo::read_identity),
+            Provider::OAuth(p) => oauth::identify(p, question),
         }
     }
 
-    /// RFC 8628 §3.2. `SlowDown` here means: ask for the code again later.
-    pub fn read_device_authorization(&self, response: &Response) -> Result<DeviceAuthorization, TokenError> {
+    /// The rig is there. Nothing to say where no provider waits for it.
+    pub fn heartbeat(&self, token: &AccessToken) -> Step<()> {
         match self {
-            Provider::FrameIo(p) => p.read_device_authorization(response),
+            Provider::FrameIo(p) => Step::last(p.heartbeat_request(token), dialect::expect_success),
+            Provider::OAuth(_) => Step::Done(Ok(())),
         }
     }
 
-    /// RFC 8628 §3.4.
-    pub fn device_token_request(&self, client: &Client, code: &DeviceCode) -> Request {
+    /// Where clips go; `None`: this provider takes none.
+    pub fn clips(&self) -> Option<&FrameIo> {
         match self {
-            Provider::FrameIo(p) => p.device_token_request(client, code),
+            Provider::FrameIo(p) => Some(p),
+            Provider::OAuth(_) => None,
         }
     }
 
-    /// RFC 8628 §3.5.
-    pub fn read_device_token(&self, response: &Response) -> Result<TokenResponse, TokenError> {
+    /// Nothing can be asked without a client secret.
+    pub fn wants_secret(&self) -> bool {
+        self.dialect().client_auth != ClientAuth::None
+    }
+
+    fn dialect(&self) -> Dialect {
         match self {
-            Provider::FrameIo(p) => p.read_device_token(response),
+            Provider::FrameIo(p) => p.dialect(),
+            Provider::OAuth(p) => p.dialect.clone(),
         }
     }
 
-    /// RFC 6749 §6.
-    pub fn refresh_request(&self, client: &Client, token: &RefreshToken) -> Request {
+    /// Goes on once it is known where to ask.
+    fn at<T: 'static>(&self, then: impl FnOnce(Endpoints) -> Step<T> + Send + 'static) -> Step<T> {
         match self {
-            Provider::FrameIo(p) => p.refresh_request(client, token),
-        }
-    }
-
-    /// Only answers that end the grant for good come back as `InvalidGrant`, `Unauthorized` or `ClientRejected`.
-    pub fn read_refresh(&self, response: &Response) -> Result<TokenResponse, TokenError> {
-        match self {
-            Provider::FrameIo(p) => p.read_refresh(response),
-        }
-    }
-
-    /// RFC 7009 §2.1.
-    pub fn revoke_request(&self, client: &Client, token: &RefreshToken) -> Request {
-        match self {
-            Provider::FrameIo(p) => p.revoke_request(client, token),
-        }
-    }
-
-    /// Who are we to the provider?
-    pub fn identify_request(&self, token: &AccessToken) -> Request {
-        match self {
-            Provider::FrameIo(p) => p.identify_request(token),
-        }
-    }
-
-    /// The answer to that.
-    pub fn read_identity(&self, response: &Response) -> Result<DeviceInfo, TokenError> {
-        match self {
-            Provider::FrameIo(p) => p.read_identity(response),
-        }
-    }
-
-    /// The rig is there.
-    pub fn heartbeat_request(&self, token: &AccessToken) -> Request {
-        match self {
-            Provider::FrameIo(p) => p.heartbeat_request(token),
-        }
-    }
-
-    /// The answer to that.
-    pub fn read_heartbeat(&self, response: &Response) -> Result<(), TokenError> {
-        match self {
-            Provider::FrameIo(p) => p.read_heartbeat(response),
-        }
-    }
-
-    /// Ask for an asset to put a clip in.
-    pub fn create_asset_request(&self, token: &AccessToken, asset: &AssetRequest) -> Request {
-        match self {
-            Provider::FrameIo(p) => p.create_asset_request(token, asset),
-        }
-    }
-
-    /// The asset's id and the URLs for its parts, in byte order.
-    pub fn read_asset(
-        &self,
-        response: &Response,
-    ) -> Result<(String, Vec<crate::domain::secret::Secret>), CreateError> {
-        match self {
-            Provider::FrameIo(p) => p.read_asset(response),
-        }
-    }
-
-    /// The headers that every part must carry, besides its length.
-    pub fn part_headers(&self, filetype: &str) -> Vec<(&'static str, String)> {
-        match self {
-            Provider::FrameIo(p) => p.part_headers(filetype),
-        }
-    }
-
-    /// What the storage's answer to a part means.
-    pub fn read_part(&self, response: &Response) -> Result<(), PartError> {
-        match self {
-            Provider::FrameIo(p) => p.read_part(response),
+            Provider::FrameIo(p) => then(p.endpoints()),
+            Provider::OAuth(p) => oauth::at(p, then),
         }
     }
 }

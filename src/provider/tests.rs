@@ -1,13 +1,83 @@
 //! Requests field by field, and every shape of answer that was seen, documented or feared.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
+use super::exchange::Step as Stage;
 use super::*;
+use crate::domain::{
+    oauth::TokenError,
+    upload::{AssetRequest, PartError},
+};
 use crate::domain::{
     oauth::{Cause, Trouble, UserCode},
     secret::Secret,
     upload::CreateError,
 };
 use std::time::Duration;
-use wire::{Body, Connection};
+use wire::{Authorization, Body, Connection, Request, Response};
+
+mod fixtures;
+mod oauth;
+
+/// Each question as its request and the reader of its answer: what an exchange of one step is.
+trait OneStep {
+    fn device_authorization_request(&self, client: &Client) -> Request;
+    fn read_device_authorization(&self, r: &Response) -> Result<DeviceAuthorization, TokenError>;
+    fn device_token_request(&self, client: &Client, code: &DeviceCode) -> Request;
+    fn read_device_token(&self, r: &Response) -> Result<TokenResponse, TokenError>;
+    fn refresh_request(&self, client: &Client, token: &RefreshToken) -> Request;
+    fn read_refresh(&self, r: &Response) -> Result<TokenResponse, TokenError>;
+    fn revoke_request(&self, client: &Client, token: &RefreshToken) -> Request;
+    fn identify_request(&self, token: &AccessToken) -> Request;
+    fn read_identity(&self, r: &Response) -> Result<DeviceInfo, TokenError>;
+}
+
+fn first<T>(step: Stage<T>) -> Request {
+    match step {
+        Stage::Ask(request, _) => *request,
+        Stage::Done(_) => panic!("nothing is asked"),
+    }
+}
+
+fn read<T>(step: Stage<T>, response: &Response) -> Result<T, TokenError> {
+    let Stage::Ask(_, next) = step else { panic!("nothing is asked") };
+    match next.answered(response) {
+        Stage::Done(outcome) => outcome,
+        Stage::Ask(request, _) => panic!("more is asked: {}", request.name),
+    }
+}
+
+fn question(token: &AccessToken) -> Identify {
+    Identify { token: token.clone(), id_token: None, came: None }
+}
+
+impl OneStep for Provider {
+    fn device_authorization_request(&self, client: &Client) -> Request {
+        first(self.device_authorization(client))
+    }
+    fn read_device_authorization(&self, r: &Response) -> Result<DeviceAuthorization, TokenError> {
+        read(self.device_authorization(&client()), r)
+    }
+    fn device_token_request(&self, client: &Client, code: &DeviceCode) -> Request {
+        first(self.device_token(client, code))
+    }
+    fn read_device_token(&self, r: &Response) -> Result<TokenResponse, TokenError> {
+        read(self.device_token(&client(), &DeviceCode(Secret::new("dc"))), r)
+    }
+    fn refresh_request(&self, client: &Client, token: &RefreshToken) -> Request {
+        first(self.refresh(client, token))
+    }
+    fn read_refresh(&self, r: &Response) -> Result<TokenResponse, TokenError> {
+        read(self.refresh(&client(), &RefreshToken(Secret::new("rt"))), r)
+    }
+    fn revoke_request(&self, client: &Client, token: &RefreshToken) -> Request {
+        first(self.revoke(client, &Revocable::Refresh(token.clone())))
+    }
+    fn identify_request(&self, token: &AccessToken) -> Request {
+        first(self.identify(question(token)))
+    }
+    fn read_identity(&self, r: &Response) -> Result<DeviceInfo, TokenError> {
+        read(self.identify(question(&AccessToken(Secret::new("at")))), r)
+    }
+}
 
 fn frameio() -> FrameIo {
     FrameIo {
@@ -23,7 +93,7 @@ fn provider() -> Provider {
 }
 
 fn client() -> Client {
-    Client { id: ClientId("rig-7".to_owned()), secret: ClientSecret(Secret::new("s3cret")) }
+    Client { id: ClientId("rig-7".to_owned()), secret: Some(ClientSecret(Secret::new("s3cret"))) }
 }
 
 fn answer(status: u16, content_type: &str, body: &str) -> Response {
@@ -65,13 +135,20 @@ fn told(request: &Request) -> String {
     for (name, value) in &request.headers {
         out += &format!("\n{name}: {value}");
     }
-    if let Some(token) = &request.bearer {
-        out += &format!("\nauthorization: Bearer {}", token.expose());
+    match &request.authorization {
+        Some(Authorization::Bearer(token)) => out += &format!("\nauthorization: Bearer {}", token.expose()),
+        Some(Authorization::Basic { id, secret }) => {
+            out += &format!("\nauthorization: Basic {} {}", id.0, secret.expose());
+        }
+        None => {}
     }
     match &request.body {
         Body::Empty => {}
         Body::Multipart(fields) => {
             fields.iter().for_each(|(name, value)| out += &format!("\n[{name}] {}", value.expose()));
+        }
+        Body::Form(fields) => {
+            fields.iter().for_each(|(name, value)| out += &format!("\n{name}={}", value.expose()));
         }
         Body::Json(bytes) => out += &format!("\n{}", String::from_utf8_lossy(bytes)),
     }
@@ -132,13 +209,13 @@ fn api_calls_carry_the_access_token_and_the_version() {
         channel: 0,
     };
     assert_eq!(
-        told(&provider().create_asset_request(&token, &asset)),
+        told(&frameio().create_asset_request(&token, &asset)),
         "POST https://api.frame.io/v2/devices/assets\nx-client-version: 1.4.2\nauthorization: Bearer at\n\
          {\"filesize\":21136250,\"filetype\":\"video/quicktime\",\"name\":\"A001 \\\"one\\\".mov\",\"offset\":10}"
     );
-    let second = provider().create_asset_request(&token, &AssetRequest { channel: 2, ..asset });
+    let second = frameio().create_asset_request(&token, &AssetRequest { channel: 2, ..asset });
     assert!(told(&second).contains("\"channel\":2"));
-    let headers = provider().part_headers("video/quicktime");
+    let headers = frameio().part_headers("video/quicktime");
     assert_eq!(
         headers,
         [("content-type", "video/quicktime".to_owned()), ("x-amz-acl", "private".to_owned())]
@@ -161,7 +238,7 @@ fn every_request_has_a_connection_of_its_own_and_no_secret_in_its_url_or_its_deb
         p.refresh_request(&c, &RefreshToken(Secret::new("s3cret"))),
         p.revoke_request(&c, &RefreshToken(Secret::new("s3cret"))),
         p.identify_request(&AccessToken(Secret::new("s3cret"))),
-        p.create_asset_request(&AccessToken(Secret::new("s3cret")), &asset),
+        frameio().create_asset_request(&AccessToken(Secret::new("s3cret")), &asset),
     ] {
         assert_eq!(request.connection, Connection::Fresh, "{}", request.name);
         assert!(request.timeout <= Duration::from_secs(20));
@@ -260,13 +337,13 @@ fn a_code_that_no_screen_can_show_is_no_code() {
 
 #[test]
 fn every_error_of_a_poll_means_what_the_standard_says() {
-    let rejected = |w: &str| TokenError::Rejected(w.to_owned());
+    let rejected = |w: &str| TokenError::Rejected(format!("{w}: x"));
     for (word, error) in [
         ("authorization_pending", TokenError::AuthorizationPending),
         ("slow_down", TokenError::SlowDown),
         ("access_denied", TokenError::AccessDenied),
         ("expired_token", TokenError::ExpiredToken),
-        ("invalid_grant", TokenError::InvalidGrant("invalid_grant".to_owned())),
+        ("invalid_grant", TokenError::InvalidGrant("invalid_grant: x".to_owned())),
         ("invalid_client", TokenError::ClientRejected),
         ("invalid_request", rejected("invalid_request")),
         ("bad_request", rejected("bad_request")),
@@ -388,6 +465,7 @@ fn tokens_are_read_and_an_odd_life_does_not_lose_them() {
         access_token: AccessToken(Secret::new("a.b-c")),
         refresh_token: Some(RefreshToken(Secret::new("r"))),
         expires_in: Some(Duration::from_secs(28_800)),
+        id_token: None,
     };
     assert_eq!(provider().read_device_token(&json(200, body)), Ok(tokens.clone()));
     assert_eq!(provider().read_refresh(&json(200, body)), Ok(tokens));
@@ -481,7 +559,7 @@ fn a_refused_token_is_told_from_everything_else() {
 
 #[test]
 fn an_asset_is_read_and_an_unusable_one_is_no_asset() {
-    let read = |body: &str| provider().read_asset(&json(201, body));
+    let read = |body: &str| frameio().read_asset(&json(201, body));
     let body = r#"{"_type":"file","id":"as-1","upload_urls":["https://s3/1?X=2","https://s3/2"]}"#;
     let urls = vec![Secret::new("https://s3/1?X=2"), Secret::new("https://s3/2")];
     assert_eq!(read(body), Ok(("as-1".to_owned(), urls)));
@@ -500,14 +578,14 @@ fn an_asset_is_read_and_an_unusable_one_is_no_asset() {
     ] {
         assert!(matches!(read(bad), Err(CreateError::Transient(_))), "{:.80}", bad);
     }
-    let lab = Provider::FrameIo(FrameIo { base_url: "http://127.0.0.1:1".parse().unwrap(), ..frameio() });
+    let lab = FrameIo { base_url: "http://127.0.0.1:1".parse().unwrap(), ..frameio() };
     assert!(lab.read_asset(&json(201, r#"{"id":"a","upload_urls":["http://127.0.0.1:2/1"]}"#)).is_ok());
 }
 
 #[test]
 fn each_refusal_of_an_asset_follows_the_retry_table() {
     let word = |status, w: &str| json(status, &format!(r#"{{"error":"{w}"}}"#));
-    let read = |r: &Response| provider().read_asset(r).expect_err("a refusal");
+    let read = |r: &Response| frameio().read_asset(r).expect_err("a refusal");
     for response in [
         detailed(401, "Not Authorized", ""),
         detailed(409, "Not Authorized", ""),
@@ -566,7 +644,7 @@ fn what_the_storage_says_to_a_part() {
         );
         answer(status, "application/xml", &body)
     };
-    let read = |r: &Response| provider().read_part(r);
+    let read = |r: &Response| frameio().read_part(r);
     assert_eq!(read(&answer(200, "", "")), Ok(()));
     assert_eq!(read(&answer(204, "", "")), Ok(()));
     let over = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
@@ -621,6 +699,6 @@ fn no_bytes_make_a_reader_panic() {
         let p = provider();
         let _ = (p.read_device_authorization(&response), p.read_device_token(&response));
         let _ = (p.read_refresh(&response), p.read_identity(&response));
-        let _ = (p.read_asset(&response), p.read_part(&response));
+        let _ = (frameio().read_asset(&response), frameio().read_part(&response));
     }
 }

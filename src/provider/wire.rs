@@ -1,7 +1,9 @@
 //! Requests and answers as plain values: a dialect builds the first and reads the second, and never sends anything.
-use crate::domain::oauth::{AccessToken, Cause, Trouble};
-use crate::domain::secret::Secret;
-use std::time::Duration;
+use crate::domain::{
+    oauth::{AccessToken, Cause, ClientId, ClientSecret, Trouble},
+    secret::Secret,
+};
+use std::{borrow::Cow, time::Duration};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -14,15 +16,34 @@ pub enum Connection {
     Pooled,
 }
 
+/// One field of a form.
+pub type Field = (Cow<'static, str>, Secret);
+
 /// What a request carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// Nothing.
     Empty,
     /// `multipart/form-data`, in this order.
-    Multipart(Vec<(&'static str, Secret)>),
+    Multipart(Vec<Field>),
+    /// `application/x-www-form-urlencoded`, in this order.
+    Form(Vec<Field>),
     /// `application/json`, already written.
     Json(Zeroizing<Vec<u8>>),
+}
+
+/// By which a request shows who sends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorization {
+    /// RFC 6750 §2.1.
+    Bearer(AccessToken),
+    /// RFC 6749 §2.3.1: both are form-encoded before they are joined.
+    Basic {
+        /// The user's place.
+        id: ClientId,
+        /// The password's place.
+        secret: ClientSecret,
+    },
 }
 
 /// One request. `name` is all that a log may say about it.
@@ -34,10 +55,10 @@ pub struct Request {
     pub post: bool,
     /// Never holds a secret: those go into the body.
     pub url: Url,
-    /// In addition to what the body and the bearer bring.
+    /// In addition to what the body and the authorization bring.
     pub headers: Vec<(&'static str, String)>,
-    /// For `Authorization: Bearer`.
-    pub bearer: Option<AccessToken>,
+    /// For `Authorization`.
+    pub authorization: Option<Authorization>,
     /// What it carries.
     pub body: Body,
     /// From the first byte out to the last byte in.

@@ -8,7 +8,7 @@
 use super::{Store, StoreError, Tx, identity, pairing, queue, rows};
 use crate::domain::{
     item::ItemId,
-    oauth::{AccessToken, ClientSecret, DeviceInfo, RefreshToken, TokenSet},
+    oauth::{AccessToken, ClientSecret, DeviceInfo, IdToken, RefreshToken, TokenSet},
     pairing::Running,
     secret::Secret,
     time::{Now, WallTime},
@@ -17,6 +17,8 @@ use crate::domain::{
 use rusqlite::OptionalExtension;
 
 const CLIENT_SECRET: &str = "client_secret";
+/// Goes once it has been verified.
+const ID_TOKEN: &str = "id_token";
 const ACCESS_TOKEN: &str = "access_token";
 const REFRESH_TOKEN: &str = "refresh_token";
 /// Sealed one by one, of use only together.
@@ -54,7 +56,8 @@ impl Store {
                 Err(StoreError::NotFound(_)) => return Ok(loaded),
                 current => current?,
             };
-            loaded.client_secret = open_or_note(tx, CLIENT_SECRET, &mut loaded.broken)?.map(ClientSecret);
+            let secret = client_secret(&identity::realm(tx)?);
+            loaded.client_secret = open_or_note(tx, &secret, &mut loaded.broken)?.map(ClientSecret);
             load_grant(tx, &client_id, &mut loaded)?;
             loaded.device = load_device(tx, &client_id)?;
             loaded.pairing = pairing::load(tx, &client_id, &mut loaded.broken)?;
@@ -70,7 +73,7 @@ impl Store {
         self.tx(move |tx| {
             let revive = "UPDATE grant_state SET ending = NULL WHERE ending = ?1";
             tx.execute(revive, [word(Ending::ClientRejected)])?;
-            tx.seal(CLIENT_SECRET, secret.expose().as_bytes())
+            tx.seal(&client_secret(&identity::realm(tx)?), secret.expose().as_bytes())
         })
         .await
     }
@@ -101,6 +104,10 @@ impl Store {
             match &tokens.refresh {
                 Some(refresh) => tx.seal(REFRESH_TOKEN, refresh.expose().as_bytes())?,
                 None => tx.erase(REFRESH_TOKEN)?,
+            }
+            match &tokens.id_token {
+                Some(id_token) => tx.seal(ID_TOKEN, id_token.expose().as_bytes())?,
+                None => tx.erase(ID_TOKEN)?,
             }
             let (boot_id, boot, wall) = rows::sql_now(tokens.obtained);
             tx.execute(
@@ -149,6 +156,8 @@ impl Store {
                     wall,
                 ),
             )?;
+            // It has served: what it said is in the row now.
+            tx.erase(ID_TOKEN)?;
             queue::bind_to(tx, &info.project_id)
         })
         .await
@@ -180,6 +189,11 @@ impl Store {
     }
 }
 
+/// The record's name: a secret is one provider's.
+fn client_secret(realm: &str) -> String {
+    if realm.is_empty() { CLIENT_SECRET.to_owned() } else { format!("{CLIENT_SECRET}/{realm}") }
+}
+
 /// Opens a record, or notes its name where it is there and does not open.
 pub(super) fn open_or_note(
     tx: &Tx<'_>,
@@ -199,7 +213,7 @@ pub(super) fn open_or_note(
 pub(super) fn current_pairing(tx: &Tx<'_>) -> Result<Option<(String, Option<Now>)>, StoreError> {
     let sql =
         "SELECT project_id, since_boot_id IS NOT NULL, since_boot_id, since_boot_us, since_wall_s FROM device
-               WHERE client_id = (SELECT client_id FROM identity ORDER BY seq DESC LIMIT 1)";
+               WHERE client_id = (SELECT tag FROM identity ORDER BY seq DESC LIMIT 1)";
     let row = tx.prepare_cached(sql)?.query_row([], |r| {
         let since = if r.get(1)? { Some(rows::now(r, 2)?) } else { None };
         Ok((r.get(0)?, since))
@@ -227,9 +241,11 @@ fn load_grant(tx: &Tx<'_>, client_id: &str, loaded: &mut Loaded) -> Result<(), S
     let before = loaded.broken.len();
     let access = open_or_note(tx, ACCESS_TOKEN, &mut loaded.broken)?.map(AccessToken);
     let refresh = open_or_note(tx, REFRESH_TOKEN, &mut loaded.broken)?.map(RefreshToken);
+    // It only names a person, and is asked for anew with the next refresh.
+    let id_token = open_or_note(tx, ID_TOKEN, &mut Vec::new())?.map(IdToken);
     // Half a set is none: without its refresh token it would end unnoticed in an hour.
     if let (Some(access), true) = (access, loaded.broken.len() == before) {
-        loaded.tokens = Some((TokenSet { access, refresh, obtained, expires_in }, marked));
+        loaded.tokens = Some((TokenSet { access, refresh, obtained, expires_in, id_token }, marked));
     }
     Ok(())
 }
@@ -257,7 +273,7 @@ pub(super) fn drop_set(tx: &Tx<'_>) -> Result<(), StoreError> {
 }
 
 fn erase_sealed_tokens(tx: &Tx<'_>) -> Result<(), StoreError> {
-    TOKENS.iter().try_for_each(|name| tx.erase(name))
+    TOKENS.iter().chain(&[ID_TOKEN]).try_for_each(|name| tx.erase(name))
 }
 
 fn word(ending: Ending) -> &'static str {

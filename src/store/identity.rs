@@ -7,6 +7,8 @@
 //! - The configuration wins over the stored name: it is how a maker moves a rig to serial numbers. The old name stays as
 //!   an older row, and what was granted to it stays tagged with it: it is not used under the new name, and it is in
 //!   force again when the configuration is put right. Erasing it would let a typing error end a grant.
+//! - The same with the provider, the realm: what is granted is tagged with both, so that no token is ever shown to another
+//!   provider than the one that gave it.
 use super::{Store, StoreError, Tx};
 use rusqlite::OptionalExtension;
 use sha2::{Digest, Sha256};
@@ -21,24 +23,26 @@ pub struct Identity {
 }
 
 impl Store {
-    /// The rig's name, made now if there is none; `wanted`, from the configuration, is the name to use. Comes before
-    /// [`Store::load`]. Upholds: the identity stays for life, and an unreadable one is never replaced.
+    /// The rig's name, made now if there is none; `wanted`, from the configuration, is the name to use, `realm` the
+    /// provider it is used at (empty: Frame.io). Comes before [`Store::load`]. Upholds: the identity stays for life, and an
+    /// unreadable one is never replaced.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] where there was a name and it can't be read.
-    pub async fn identity(&self, wanted: Option<&str>) -> Result<Identity, StoreError> {
-        let wanted = wanted.map(str::to_owned);
+    pub async fn identity(&self, wanted: Option<&str>, realm: &str) -> Result<Identity, StoreError> {
+        let (wanted, realm) = (wanted.map(str::to_owned), realm.to_owned());
         let (identity, new) = self
             .tx(move |tx| {
                 let stored = stored(tx)?;
                 let client_id = match (wanted, &stored) {
                     (Some(wanted), _) => wanted,
-                    (None, Some(stored)) => stored.clone(),
+                    (None, Some(stored)) => stored.client_id.clone(),
                     (None, None) => fresh()?,
                 };
-                let new = stored.as_ref() != Some(&client_id);
+                let same = |s: &Stored| s.client_id == client_id && s.realm == realm;
+                let new = !stored.as_ref().is_some_and(same);
                 if new {
-                    insert(tx, &client_id)?;
+                    insert(tx, &client_id, &realm)?;
                 }
                 Ok((Identity { changed: new && stored.is_some(), client_id }, new))
             })
@@ -55,27 +59,45 @@ impl Store {
     }
 }
 
-/// The name in force; [`StoreError::NotFound`] before [`Store::identity`] has made one.
+/// What is granted to the name in force at the realm in force is tagged with this; [`StoreError::NotFound`] before
+/// [`Store::identity`] has made one.
 pub(super) fn current(tx: &Tx<'_>) -> Result<String, StoreError> {
+    Ok(in_force(tx)?.tag)
+}
+
+/// The provider in force.
+pub(super) fn realm(tx: &Tx<'_>) -> Result<String, StoreError> {
+    Ok(in_force(tx)?.realm)
+}
+
+fn in_force(tx: &Tx<'_>) -> Result<Stored, StoreError> {
     stored(tx)?.ok_or_else(|| StoreError::NotFound("identity".into()))
 }
 
-fn stored(tx: &Tx<'_>) -> Result<Option<String>, StoreError> {
+struct Stored {
+    client_id: String,
+    realm: String,
+    tag: String,
+}
+
+fn stored(tx: &Tx<'_>) -> Result<Option<Stored>, StoreError> {
     let made: bool = tx.query_row("SELECT identity_made FROM rig WHERE id = 1", [], |r| r.get(0))?;
-    let sql = "SELECT client_id, check_sha256 FROM identity ORDER BY seq DESC LIMIT 1";
-    let row: Option<(String, Vec<u8>)> =
-        tx.prepare_cached(sql)?.query_row([], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+    let sql = "SELECT client_id, realm, tag, check_sha256 FROM identity ORDER BY seq DESC LIMIT 1";
+    let row: Option<(Stored, Vec<u8>)> = tx
+        .prepare_cached(sql)?
+        .query_row([], |r| Ok((Stored { client_id: r.get(0)?, realm: r.get(1)?, tag: r.get(2)? }, r.get(3)?)))
+        .optional()?;
     match row {
         None if made => Err(StoreError::Corrupt("the rig's identity is gone".into())),
         None => Ok(None),
-        Some((client_id, check)) if check == check_of(&client_id) => Ok(Some(client_id)),
+        Some((stored, check)) if check == check_of(&stored.client_id) => Ok(Some(stored)),
         Some(_) => Err(StoreError::Corrupt("the rig's identity fails its check sum".into())),
     }
 }
 
-fn insert(tx: &Tx<'_>, client_id: &str) -> Result<(), StoreError> {
-    let check = check_of(client_id);
-    tx.execute("INSERT INTO identity (client_id, check_sha256) VALUES (?1, ?2)", (client_id, check))?;
+fn insert(tx: &Tx<'_>, client_id: &str, realm: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO identity (client_id, check_sha256, realm) VALUES (?1, ?2, ?3)";
+    tx.execute(sql, (client_id, check_of(client_id), realm))?;
     tx.execute("UPDATE rig SET identity_made = 1 WHERE id = 1", [])?;
     Ok(())
 }

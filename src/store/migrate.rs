@@ -10,8 +10,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::{fs::File, path::Path};
 
 /// Step `n` (from 0) leads to version `n + 1`.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_sources.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_sources.sql"),
+    include_str!("migrations/0003_providers.sql"),
+];
 
 /// [`StoreError::TooNew`] where `found` is beyond what `steps` lead to.
 pub(super) fn refuse_newer(found: u32, steps: &[&str]) -> Result<(), StoreError> {

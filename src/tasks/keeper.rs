@@ -1,7 +1,7 @@
 //! Keeps the rig's identity and tokens: drives [`Rig`] against the provider, the store and the people.
 use crate::{
     domain::{
-        command::Refusal,
+        command::{Refusal, RigAnswer},
         oauth::{Cause, DeviceStatus, TokenError, Trouble},
         rig::{Action, CommandId, Event, Rig},
         view::RigView,
@@ -9,8 +9,9 @@ use crate::{
     http::Transport,
     link::{Access, ToKeeper},
     provider::{
-        Client,
-        wire::{Connection, Request, Response, trouble},
+        Client, Provider,
+        exchange::{Step, harmless},
+        wire::{Connection, trouble},
     },
     tasks::{Parts, journal},
 };
@@ -18,7 +19,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// What a future came back with.
 struct Done {
@@ -37,7 +38,7 @@ pub struct Keeper<T> {
     inbox: mpsc::Receiver<ToKeeper>,
     view: watch::Sender<RigView>,
     access: watch::Sender<Option<Access>>,
-    replies: BTreeMap<CommandId, oneshot::Sender<Result<(), Refusal>>>,
+    replies: BTreeMap<CommandId, oneshot::Sender<Result<RigAnswer, Refusal>>>,
     commands: u64,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     disk_queue: VecDeque<Action>,
@@ -150,52 +151,38 @@ impl<T: Transport> Keeper<T> {
     fn perform(&mut self, action: Action) {
         match action {
             Action::RequestCode(seq) => {
-                let request =
-                    self.client.as_ref().map(|c| self.parts.provider.device_authorization_request(c));
-                let provider = self.parts.provider.clone();
-                self.ask(request, move |answer| {
-                    Event::Code(seq, answer.and_then(|r| provider.read_device_authorization(&r)))
-                });
+                let step = self.as_client(Provider::device_authorization);
+                self.ask(step, move |answer| Event::Code(seq, answer));
             }
             Action::Poll(seq, code) => {
-                let request =
-                    self.client.as_ref().map(|c| self.parts.provider.device_token_request(c, &code));
-                let provider = self.parts.provider.clone();
-                self.ask(request, move |answer| {
-                    Event::Polled(seq, answer.and_then(|r| provider.read_device_token(&r)))
-                });
+                let step = self.as_client(|p, client| p.device_token(client, &code));
+                self.ask(step, move |answer| Event::Polled(seq, answer));
             }
             Action::Refresh(seq, token) => {
-                let request = self.client.as_ref().map(|c| self.parts.provider.refresh_request(c, &token));
-                let provider = self.parts.provider.clone();
-                self.ask(request, move |answer| {
-                    Event::Refreshed(seq, answer.and_then(|r| provider.read_refresh(&r)))
-                });
+                let step = self.as_client(|p, client| p.refresh(client, &token));
+                self.ask(step, move |answer| Event::Refreshed(seq, answer));
             }
-            Action::Identify(seq, token) => {
-                let request = Some(self.parts.provider.identify_request(&token));
-                let provider = self.parts.provider.clone();
-                self.ask(request, move |answer| {
-                    Event::Identified(seq, answer.and_then(|r| provider.read_identity(&r)))
+            Action::Identify(seq, question) => {
+                let step = self.parts.provider.identify(question);
+                self.ask(step, move |answer| {
+                    if let Err(TokenError::Rejected(why)) = &answer {
+                        warn!("who has authorized this rig is not known: {why}");
+                    }
+                    Event::Identified(seq, answer)
                 });
             }
             Action::Beat(seq, token) => {
-                let request = Some(self.parts.provider.heartbeat_request(&token));
-                let provider = self.parts.provider.clone();
-                self.ask(request, move |answer| {
-                    Event::Beaten(seq, answer.and_then(|r| provider.read_heartbeat(&r)))
-                });
+                let step = self.parts.provider.heartbeat(&token);
+                self.ask(step, move |answer| Event::Beaten(seq, answer));
             }
             Action::Revoke(token) => {
-                if let Some(client) = &self.client {
-                    let request = self.parts.provider.revoke_request(client, &token);
-                    let transport = self.parts.transport.clone();
-                    self.running.push(Box::pin(async move {
-                        let outcome = transport.send(request).await.map(|r| r.status);
-                        debug!(outcome = ?outcome.map_err(|t| t.why), "revocation");
-                        Done { event: None, date: None, from_disk: false, client: None }
-                    }));
-                }
+                let step = self.as_client(|p, client| p.revoke(client, &token));
+                let transport = self.parts.transport.clone();
+                self.running.push(Box::pin(async move {
+                    let (outcome, _) = exchange(transport.as_ref(), step).await;
+                    debug!(outcome = ?outcome.map_err(|e| e.to_string()), "revocation");
+                    Done { event: None, date: None, from_disk: false, client: None }
+                }));
             }
             Action::Reply(id, answer) => {
                 if let Some(reply) = self.replies.remove(&id) {
@@ -217,30 +204,25 @@ impl<T: Transport> Keeper<T> {
         }
     }
 
-    fn ask(
+    /// What only a client with its secret can ask.
+    fn as_client<V>(&self, ask: impl FnOnce(&Provider, &Client) -> Step<V>) -> Step<V> {
+        match &self.client {
+            Some(client) => ask(&self.parts.provider, client),
+            None => Step::Done(Err(TokenError::Transient(Trouble {
+                maybe_applied: false,
+                ..trouble(Cause::Provider, "there is no client secret", None)
+            }))),
+        }
+    }
+
+    fn ask<V: Send + 'static>(
         &mut self,
-        request: Option<Request>,
-        read: impl FnOnce(Result<Response, TokenError>) -> Event + Send + 'static,
+        step: Step<V>,
+        read: impl FnOnce(Result<V, TokenError>) -> Event + Send + 'static,
     ) {
         let transport = self.parts.transport.clone();
         self.running.push(Box::pin(async move {
-            let answer = match request {
-                Some(request) => {
-                    let name = request.name;
-                    let answer = transport.send(request).await;
-                    match &answer {
-                        Ok(r) => debug!(request = name, status = r.status, "answered"),
-                        Err(t) => debug!(request = name, "{}", t.why),
-                    }
-                    answer.map_err(TokenError::Transient)
-                }
-                // Without a client secret there is nothing to ask with.
-                None => Err(TokenError::Transient(Trouble {
-                    maybe_applied: false,
-                    ..trouble(Cause::Provider, "there is no client secret", None)
-                })),
-            };
-            let date = answer.as_ref().ok().and_then(|r| r.date);
+            let (answer, date) = exchange(transport.as_ref(), step).await;
             Done { event: Some(read(answer)), date, from_disk: false, client: None }
         }));
     }
@@ -268,7 +250,8 @@ impl<T: Transport> Keeper<T> {
             }
             changed
         });
-        let access = self.rig.access().map(|(token, device)| Access {
+        let for_clips = self.rig.access().filter(|_| self.parts.provider.clips().is_some());
+        let access = for_clips.map(|(token, device)| Access {
             token: token.clone(),
             project_id: device.project_id.clone(),
             paused: device.status == DeviceStatus::Paused,
@@ -280,5 +263,29 @@ impl<T: Transport> Keeper<T> {
             }
             changed
         });
+    }
+}
+
+/// Sends what an exchange asks for, one request after another; and the provider's clock, if it showed it.
+async fn exchange<V, T: Transport>(transport: &T, mut step: Step<V>) -> (Result<V, TokenError>, Option<i64>) {
+    let mut date = None;
+    loop {
+        let (request, next) = match step {
+            Step::Ask(request, next) => (*request, next),
+            Step::Done(outcome) => return (outcome, date),
+        };
+        let (name, reads_only) = (request.name, !request.post);
+        step = match transport.send(request).await {
+            Ok(response) => {
+                debug!(request = name, status = response.status, "answered");
+                date = response.date.or(date);
+                next.answered(&response)
+            }
+            Err(t) => {
+                debug!(request = name, "{}", t.why);
+                let e = TokenError::Transient(t);
+                Step::Done(Err(if reads_only { harmless(e) } else { e }))
+            }
+        };
     }
 }

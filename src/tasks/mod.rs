@@ -15,7 +15,7 @@ mod uploader;
 pub use door::Door;
 pub use keeper::Keeper;
 pub use scout::{Ping, Scout};
-pub use strongroom::{Found, Strongroom};
+pub use strongroom::{Found, Realm, Strongroom};
 pub use uploader::{Lines, Uploader, UploaderSettings};
 
 use crate::{clock::Clock, provider::Provider};

@@ -31,6 +31,20 @@ pub struct Found {
     pub key: KeySource,
     /// The identity that the configuration names, if it does.
     pub client_id: Option<String>,
+    /// Whose secrets and grants these are.
+    pub realm: Realm,
+}
+
+/// One provider, as the strongroom keeps it apart from others: what one has granted is never shown to another, and is
+/// there again when the configuration is put back.
+#[derive(Clone, Debug, Default)]
+pub struct Realm {
+    /// Its name; empty: Frame.io.
+    pub name: String,
+    /// The `client_id` that it gave to all rigs; `None`: each rig's own identity is one.
+    pub client_id: Option<String>,
+    /// Its clients are public: there is no client secret to wait for.
+    pub public: bool,
 }
 
 /// Everything durable goes through here.
@@ -79,7 +93,7 @@ impl Strongroom {
 
     async fn try_load(&self) -> Result<Known, StoreError> {
         let store = self.store()?;
-        let identity = store.identity(self.found.client_id.as_deref()).await?;
+        let identity = store.identity(self.found.client_id.as_deref(), &self.found.realm.name).await?;
         if identity.changed {
             warn!(
                 client_id = identity.client_id,
@@ -110,12 +124,12 @@ impl Strongroom {
         for record in &found.broken {
             error!(record, "a sealed record does not open; what it held is lost");
         }
-        if found.broken.iter().any(|r| r == "client_secret") {
+        if found.broken.iter().any(|r| r.starts_with("client_secret")) {
             return unusable("the sealed client secret does not open".to_owned());
         }
         let lost_tokens = found.tokens.is_none() && found.broken.iter().any(|r| r.ends_with("_token"));
         let client_id = identity.client_id;
-        let client = found.client_secret.map(|secret| Client { id: ClientId(client_id.clone()), secret });
+        let client = self.client(&client_id, found.client_secret);
         let loaded = Loaded {
             usable: true,
             unusable_because: String::new(),
@@ -129,6 +143,16 @@ impl Strongroom {
             boot_wall: None,
         };
         Ok((loaded, protection, client))
+    }
+
+    /// Who we are to the provider; `None`: nobody, without a secret.
+    fn client(&self, identity: &str, secret: Option<ClientSecret>) -> Option<Client> {
+        let Realm { client_id, public, .. } = &self.found.realm;
+        let id = ClientId(client_id.clone().unwrap_or_else(|| identity.to_owned()));
+        match public {
+            true => Some(Client { id, secret: None }),
+            false => secret.map(|secret| Client { id, secret: Some(secret) }),
+        }
     }
 
     async fn open_vault(&self, may_create: bool) -> Result<Vault, String> {
@@ -206,8 +230,8 @@ impl Strongroom {
             Err(disk) => return (refused(disk), None),
         };
         if !mend {
-            let client = Client { id: ClientId(client_id.clone()), secret };
-            return (Some(Event::SecretSaved(id, Disk::Done, client_id, None)), Some(Some(client)));
+            let client = self.client(&client_id, Some(secret));
+            return (Some(Event::SecretSaved(id, Disk::Done, client_id, None)), Some(client));
         }
         let (loaded, protection, client) = self.load().await;
         if !loaded.usable {
@@ -220,7 +244,8 @@ impl Strongroom {
     /// Makes sure of an identity and seals the client secret for it; where the vault was lost, begins a new one before
     /// that and drops what the old one sealed. Answers with the identity.
     async fn keep_secret(&self, store: &Store, mend: bool, secret: &ClientSecret) -> Result<String, Disk> {
-        let identity = store.identity(self.found.client_id.as_deref()).await.map_err(failure)?;
+        let identity =
+            store.identity(self.found.client_id.as_deref(), &self.found.realm.name).await.map_err(failure)?;
         if mend {
             let vault = self.open_vault(true).await.map_err(Disk::NoKey)?;
             store.readopt(vault).await.map_err(failure)?;
@@ -237,7 +262,7 @@ impl Strongroom {
         if outcome != Disk::Done {
             return (Some(Event::Forgotten(id, outcome, String::new())), None);
         }
-        let client_id = match store.identity(self.found.client_id.as_deref()).await {
+        let client_id = match store.identity(self.found.client_id.as_deref(), &self.found.realm.name).await {
             Ok(identity) => identity.client_id,
             Err(e) => {
                 warn!("there is no new identity yet: {e}");
@@ -321,7 +346,12 @@ mod tests {
     async fn without_a_key_a_secret_is_refused_for_that_and_not_for_the_disk() {
         let dir = tempfile::tempdir().unwrap();
         let key = KeySource::Credential { dir: dir.path().join("credentials") };
-        let room = Strongroom::open(Found { dir: dir.path().join("state"), key, client_id: None });
+        let room = Strongroom::open(Found {
+            dir: dir.path().join("state"),
+            key,
+            client_id: None,
+            realm: Realm::default(),
+        });
         assert!(!room.load().await.0.usable);
         let (Some(Event::SecretSaved(_, Disk::NoKey(why), ..)), None) = room.write(secret(), BootId(1)).await
         else {
@@ -332,7 +362,12 @@ mod tests {
 
     fn room(dir: &tempfile::TempDir) -> Strongroom {
         let key = KeySource::File { path: dir.path().join("key") };
-        Strongroom::open(Found { dir: dir.path().join("state"), key, client_id: None })
+        Strongroom::open(Found {
+            dir: dir.path().join("state"),
+            key,
+            client_id: None,
+            realm: Realm::default(),
+        })
     }
 
     #[tokio::test]
@@ -347,7 +382,7 @@ mod tests {
             panic!("no client")
         };
         assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client_id));
-        assert_eq!((client.id.0, client.secret.expose()), (client_id, "model-secret"));
+        assert_eq!((client.id.0, client.secret.as_ref().unwrap().expose()), (client_id, "model-secret"));
         assert!(room.usable());
     }
 

@@ -14,7 +14,7 @@ use crate::{
     media::PartBody,
     provider::{
         FrameIo, Provider,
-        wire::{Body, Request, Response, trouble},
+        wire::{Authorization, Body, Request, Response, trouble},
     },
     tasks::{Found, Keeper, Parts, Strongroom},
     vault::KeySource,
@@ -68,7 +68,7 @@ struct Cloud {
 
 fn field(request: &Request, name: &str) -> String {
     match &request.body {
-        Body::Multipart(fields) => {
+        Body::Multipart(fields) | Body::Form(fields) => {
             fields.iter().find(|(n, _)| *n == name).map(|(_, v)| v.expose().to_owned()).unwrap_or_default()
         }
         Body::Empty | Body::Json(_) => String::new(),
@@ -96,7 +96,8 @@ impl Cloud {
     /// An API call, which must carry the newest token.
     fn heard(&self, request: Request) {
         let mut books = self.books();
-        let bearer = request.bearer.map(|t| t.expose().to_owned()).unwrap_or_default();
+        let Some(Authorization::Bearer(token)) = request.authorization else { panic!("no token") };
+        let bearer = token.expose();
         assert_eq!(bearer, format!("a{}", books.current), "a token that is not the newest");
         let silence = books.heard.map(|at| at.elapsed()).unwrap_or_default();
         (books.heard, books.silence) = (Some(Instant::now()), books.silence.max(silence));
@@ -204,6 +205,7 @@ impl Bench {
             dir: dir.path().join("state"),
             key: KeySource::File { path: dir.path().join("key") },
             client_id: None,
+            realm: crate::tasks::Realm::default(),
         }));
         let books = Books {
             current: 0,
@@ -241,7 +243,7 @@ impl Bench {
     async fn ask(&self, command: RigCommand) -> Result<(), Refusal> {
         let (reply, answer) = oneshot::channel();
         self.to.send(ToKeeper::Ask(Ask { command, reply })).await.unwrap();
-        answer.await.unwrap()
+        answer.await.unwrap().map(|_| ())
     }
 
     async fn paired(failing: bool) -> Bench {
@@ -345,7 +347,7 @@ async fn unpairing_during_a_refresh_revokes_the_new_token_and_empties_the_disk()
     b.to.send(ToKeeper::Ask(Ask { command: RigCommand::Unpair, reply })).await.unwrap();
     pass(Duration::from_secs(5)).await;
     b.cloud.gate.add_permits(1);
-    assert_eq!(answer.await.unwrap(), Ok(()));
+    assert_eq!(answer.await.unwrap(), Ok(crate::domain::command::RigAnswer::Done));
     let view = b.view.borrow().clone();
     assert_eq!((view.state, view.reason), (State::Unpaired, Reason::None));
     assert_eq!(b.on_disk().await, None);

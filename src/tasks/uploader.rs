@@ -34,7 +34,7 @@ use crate::{
     http::{Congestion, Transport},
     link::{Access, ToKeeper, ToQueue},
     media::Pacer,
-    provider::{Provider, wire::Connection},
+    provider::{FrameIo, wire::Connection},
     store::Limits,
     tasks::{Door, Parts, Strongroom},
 };
@@ -107,7 +107,8 @@ struct Retry {
 pub struct Uploader<T> {
     /// As the last reload left them.
     settings: watch::Receiver<UploaderSettings>,
-    provider: Provider,
+    /// Where clips go; `None`: this provider takes none.
+    cloud: Option<FrameIo>,
     transport: Arc<T>,
     room: Arc<Strongroom>,
     clock: Clock,
@@ -165,7 +166,7 @@ impl<T: Transport> Uploader<T> {
         let pacer = Pacer::new(clock.clone());
         Uploader {
             settings,
-            provider,
+            cloud: provider.clips().cloned(),
             transport,
             room,
             clock,

@@ -94,7 +94,7 @@ async fn open(dir: &Path) -> Result<Store, Failure> {
     let key = dir.join("key");
     let store = Store::open(&dir.join("state"))?;
     store.attach(Some(Vault::open(&KeySource::File { path: key }, true)?)).await?;
-    store.identity(None).await?;
+    store.identity(None, "").await?;
     let project = DeviceInfo {
         device_name: "Rig".to_owned(),
         project_id: PROJECT.to_owned(),

@@ -16,7 +16,7 @@ async fn rig() -> (TempDir, String) {
     let id = store.claim("p", &[], None).await.unwrap().unwrap().id;
     store.save_asset(id, &asset("x", 4)).await.unwrap();
     store.finish_part(id, "x", 0, "e", 250, digest(1)).await.unwrap();
-    let name = store.identity(None).await.unwrap().client_id;
+    let name = store.identity(None, "").await.unwrap().client_id;
     (dir, name)
 }
 
@@ -24,7 +24,7 @@ async fn rig() -> (TempDir, String) {
 async fn use_all(dir: &Path, name: &str, what: &str) -> Result<(), StoreError> {
     let store = Store::open(dir)?;
     assert!(!store.created(), "{what}: taken for a fresh rig");
-    let identity = store.identity(None).await?;
+    let identity = store.identity(None, "").await?;
     assert_eq!(identity.client_id, name, "{what}");
     store.has_sealed_records().await?;
     store.attach(Some(vault(1))).await?;

@@ -348,7 +348,7 @@ async fn forgetting_and_pairing_again_frees_nothing_that_waits_for_a_person() {
     let held = find(&store, vec![made(1, now, now, BeforePairing::Ask)]).await.added[0];
     pair(&store, "p", moment(1, 100, TRUE)).await;
     store.forget().await.unwrap();
-    store.identity(None).await.unwrap();
+    store.identity(None, "").await.unwrap();
     pair(&store, "p", moment(1, 200, TRUE)).await;
     let item = one(&store, held).await;
     assert_eq!((item.state, item.reason.as_str()), (ItemState::Held, "before-pairing"));

@@ -18,7 +18,7 @@ async fn a_new_rig_has_nothing() {
     assert!(store.created());
     assert_eq!(store.load().await.unwrap(), Loaded::default());
     assert_eq!(store.mark_refresh().await, Err(StoreError::NotFound("identity".into())));
-    store.identity(None).await.unwrap();
+    store.identity(None, "").await.unwrap();
     assert_eq!(store.load().await.unwrap(), Loaded::default());
     assert_eq!(store.mark_refresh().await, Err(StoreError::NotFound("tokens".into())));
     assert!(matches!(store.end_grant(Ending::Revoked, false).await, Err(StoreError::NotFound(_))));
@@ -87,7 +87,7 @@ async fn an_ended_grant_leaves_no_token_and_says_how() {
 async fn unpairing_keeps_identity_secret_and_queue() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let name = store.identity(None).await.unwrap().client_id;
+    let name = store.identity(None, "").await.unwrap().client_id;
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
@@ -97,7 +97,7 @@ async fn unpairing_keeps_identity_secret_and_queue() {
     store.erase_tokens().await.unwrap();
     let expected = Loaded { client_secret: Some(client_secret()), ..Loaded::default() };
     assert_eq!(store.load().await.unwrap(), expected);
-    assert_eq!(store.identity(None).await.unwrap().client_id, name);
+    assert_eq!(store.identity(None, "").await.unwrap().client_id, name);
     assert_eq!(store.get(&[id]).await.unwrap()[0].state, ItemState::Queued);
 }
 
@@ -105,7 +105,7 @@ async fn unpairing_keeps_identity_secret_and_queue() {
 async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let name = store.identity(None).await.unwrap().client_id;
+    let name = store.identity(None, "").await.unwrap().client_id;
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
@@ -123,7 +123,7 @@ async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
         );
     }
     assert_eq!(store.orphans().await, Ok(1));
-    let next = store.identity(None).await.unwrap();
+    let next = store.identity(None, "").await.unwrap();
     assert!(next.client_id != name && !next.changed);
     assert_eq!(store.save_device(&device("p")).await.unwrap(), [a, b]);
     assert!(store.claim("p", &[], None).await.unwrap().is_some_and(|item| item.id == a));

@@ -5,53 +5,56 @@ use rigpost::store::{Identity, Store};
 #[tokio::test]
 async fn a_name_is_made_once_and_is_random() {
     let (one, two) = (dir(), dir());
-    let first = ready(one.path()).await.identity(None).await.unwrap();
+    let first = ready(one.path()).await.identity(None, "").await.unwrap();
     assert!(!first.changed);
     let uuid = uuid::Uuid::parse_str(&first.client_id).unwrap();
     assert_eq!(uuid.get_version_num(), 4);
     for _ in 0..3 {
-        assert_eq!(ready(one.path()).await.identity(None).await.unwrap(), first);
+        assert_eq!(ready(one.path()).await.identity(None, "").await.unwrap(), first);
     }
-    assert_ne!(ready(two.path()).await.identity(None).await.unwrap().client_id, first.client_id);
+    assert_ne!(ready(two.path()).await.identity(None, "").await.unwrap().client_id, first.client_id);
 }
 
 #[tokio::test]
 async fn a_name_survives_the_loss_of_the_log() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let name = store.identity(None).await.unwrap();
+    let name = store.identity(None, "").await.unwrap();
     let copy = cut_power(dir.path());
     std::fs::remove_file(db(copy.path()).with_extension("db-wal")).unwrap();
-    assert_eq!(Store::open(copy.path()).unwrap().identity(None).await.unwrap(), name);
+    assert_eq!(Store::open(copy.path()).unwrap().identity(None, "").await.unwrap(), name);
 }
 
 #[tokio::test]
 async fn the_configured_name_wins_and_the_grant_of_the_old_one_waits() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let random = store.identity(None).await.unwrap().client_id;
+    let random = store.identity(None, "").await.unwrap().client_id;
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
     store.save_pairing(Some(&code()), None).await.unwrap();
     let serial = Identity { client_id: "SN-1".into(), changed: true };
-    assert_eq!(store.identity(Some("SN-1")).await.unwrap(), serial);
-    assert_eq!(store.identity(Some("SN-1")).await.unwrap(), Identity { changed: false, ..serial.clone() });
+    assert_eq!(store.identity(Some("SN-1"), "").await.unwrap(), serial);
+    assert_eq!(
+        store.identity(Some("SN-1"), "").await.unwrap(),
+        Identity { changed: false, ..serial.clone() }
+    );
     // Without a word from the configuration the last name stays.
-    assert_eq!(store.identity(None).await.unwrap(), Identity { changed: false, ..serial });
+    assert_eq!(store.identity(None, "").await.unwrap(), Identity { changed: false, ..serial });
     let loaded = store.load().await.unwrap();
     assert_eq!((loaded.tokens, loaded.device, loaded.pairing, loaded.refreshed_at), (None, None, None, None));
     assert_eq!(loaded.client_secret, Some(client_secret()));
     assert!(store.mark_refresh().await.is_err());
     // Put right again, nothing is lost.
-    assert!(store.identity(Some(&random)).await.unwrap().changed);
+    assert!(store.identity(Some(&random), "").await.unwrap().changed);
     let loaded = store.load().await.unwrap();
     assert_eq!((loaded.tokens, loaded.device), (Some((tokens(1), false)), Some(device("p"))));
     // A new pairing under the other name replaces it.
-    store.identity(Some("SN-1")).await.unwrap();
+    store.identity(Some("SN-1"), "").await.unwrap();
     store.save_tokens(&tokens(2)).await.unwrap();
     assert_eq!(store.load().await.unwrap().tokens, Some((tokens(2), false)));
-    store.identity(Some(&random)).await.unwrap();
+    store.identity(Some(&random), "").await.unwrap();
     assert_eq!(store.load().await.unwrap().tokens, None);
 }
 
@@ -67,7 +70,7 @@ async fn a_name_that_was_damaged_or_lost_is_never_replaced() {
         raw(dir.path()).execute_batch(damage).unwrap();
         let store = Store::open(dir.path()).unwrap();
         for wanted in [None, Some("SN-1")] {
-            assert!(is_corrupt(&store.identity(wanted).await), "{damage} {wanted:?}");
+            assert!(is_corrupt(&store.identity(wanted, "").await), "{damage} {wanted:?}");
         }
         assert!(is_corrupt(&store.load().await), "{damage}");
     }

@@ -48,7 +48,7 @@ async fn an_old_database_gets_the_schema_of_a_new_one() {
 async fn what_version_1_knew_is_still_known() {
     let dir = restored(RELEASED[0].1);
     let store = ready(dir.path()).await;
-    assert_eq!(store.identity(None).await.unwrap().client_id, "SN-1");
+    assert_eq!(store.identity(None, "").await.unwrap().client_id, "SN-1");
     let loaded = store.load().await.unwrap();
     let expected = Loaded {
         client_secret: Some(client_secret()),

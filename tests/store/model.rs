@@ -118,7 +118,7 @@ impl World {
             1 => {
                 self.current = None;
                 self.store.forget().await?;
-                self.store.identity(None).await.map(drop)
+                self.store.identity(None, "").await.map(drop)
             }
             2 => self.store.readopt(vault(1)).await,
             _ => {

@@ -40,7 +40,7 @@ pub(crate) fn vault(byte: u8) -> Vault {
 pub(crate) async fn ready(dir: &Path) -> Store {
     let store = Store::open(dir).unwrap();
     assert_eq!(store.attach(Some(vault(1))).await, Ok(VaultState::Ready));
-    store.identity(None).await.unwrap();
+    store.identity(None, "").await.unwrap();
     store
 }
 
@@ -55,6 +55,7 @@ pub(crate) fn tokens(n: u32) -> TokenSet {
         refresh: Some(RefreshToken(Secret::new(format!("refresh-{n}")))),
         obtained: at(u64::from(n)),
         expires_in: Duration::from_secs(28_800),
+        id_token: None,
     }
 }
 

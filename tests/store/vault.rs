@@ -46,7 +46,7 @@ async fn a_key_is_bound_at_its_first_use() {
 async fn without_the_key_the_rest_is_there_and_nothing_is_lost() {
     let dir = dir();
     let (store, id) = full(dir.path()).await;
-    let name = store.identity(None).await.unwrap();
+    let name = store.identity(None, "").await.unwrap();
     for key in [None, Some(vault(9))] {
         store.attach(key).await.unwrap();
         let loaded = store.load().await.unwrap();
@@ -55,7 +55,7 @@ async fn without_the_key_the_rest_is_there_and_nothing_is_lost() {
             (BROKEN.map(String::from).as_slice(), Some(device("p")))
         );
         assert_eq!((loaded.client_secret, loaded.tokens), (None, None));
-        assert_eq!(store.identity(None).await.unwrap(), name);
+        assert_eq!(store.identity(None, "").await.unwrap(), name);
         assert_eq!(store.list(Some(ItemState::Uploading), 0, 10).await.unwrap().0[0].id, id);
         assert_eq!(store.asset_of(id).await, Err(sealed("asset/1/urls")));
         assert_eq!(store.save_tokens(&tokens(2)).await, Err(sealed("access_token")));
@@ -71,13 +71,13 @@ async fn without_the_key_the_rest_is_there_and_nothing_is_lost() {
 async fn provisioning_again_keeps_identity_and_queue() {
     let dir = dir();
     let (store, id) = full(dir.path()).await;
-    let name = store.identity(None).await.unwrap();
+    let name = store.identity(None, "").await.unwrap();
     store.save_pairing(Some(&code()), None).await.unwrap();
     assert_eq!(store.attach(Some(vault(2))).await, Ok(VaultState::Foreign));
     store.readopt(vault(2)).await.unwrap();
     let expected = Loaded { device: Some(device("p")), pairing: running(None), ..Loaded::default() };
     assert_eq!(store.load().await.unwrap(), expected);
-    assert_eq!(store.identity(None).await.unwrap(), name);
+    assert_eq!(store.identity(None, "").await.unwrap(), name);
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(1)));
     let item = &store.get(&[id]).await.unwrap()[0];
     assert_eq!((item.sent, item.asset_id.as_str(), item.state), (0, "", ItemState::Uploading));

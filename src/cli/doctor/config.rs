@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::Check;
-use crate::config::{Settings, load_installed};
+use crate::config::{OAuth, Provider, Settings, load_installed};
 
 const INSTALLED: &str = "/etc/rigpost/rigpost.toml";
 
 /// The settings that are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Facts {
-    pub(crate) base_url: url::Url,
+    /// What the provider answers to anybody.
+    pub(crate) probe: url::Url,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) state_dir: PathBuf,
     pub(crate) key_file: Option<PathBuf>,
@@ -37,13 +38,27 @@ pub(crate) fn check(path: &Path) -> (Facts, Check) {
 impl From<Settings> for Facts {
     fn from(settings: Settings) -> Self {
         Self {
-            base_url: settings.provider.base_url,
+            probe: probe(&settings.provider),
             ca_file: settings.provider.ca_file,
             state_dir: settings.state.dir,
             key_file: Some(settings.vault.key_file),
             media_dirs: settings.queue.media_dirs,
         }
     }
+}
+
+/// Frame.io's own check of health; the document that every issuer publishes; or where tokens come from.
+fn probe(provider: &Provider) -> url::Url {
+    let (base, path) = match &provider.oauth {
+        None => (Some(&provider.base_url), "/health"),
+        Some(OAuth { issuer: issuer @ Some(_), .. }) => {
+            (issuer.as_ref(), "/.well-known/openid-configuration")
+        }
+        Some(OAuth { token_endpoint, .. }) => (token_endpoint.as_ref(), ""),
+    };
+    let mut url = base.unwrap_or(&provider.base_url).clone();
+    url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+    url
 }
 
 #[cfg(test)]

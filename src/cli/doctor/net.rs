@@ -51,7 +51,7 @@ fn judge_clock(now: i64, built: i64) -> Check {
 
 /// Checks the way to the provider, up to the first step that fails.
 pub(super) async fn provider(facts: &Facts, report: &mut Report<'_>) -> Result<(), Failure> {
-    let host = facts.base_url.host_str().unwrap_or_default().to_owned();
+    let host = facts.probe.host_str().unwrap_or_default().to_owned();
     let resolved = resolve(facts, &host).await;
     let goes_on = resolved.next.is_empty();
     report.add(resolved)?;
@@ -73,8 +73,7 @@ pub(super) async fn provider(facts: &Facts, report: &mut Report<'_>) -> Result<(
                 .add_all(["provider", "clock drift"].map(|name| Check::skipped(name, "no encryption")));
         }
     };
-    let health = format!("{}/health", facts.base_url.as_str().trim_end_matches('/'));
-    match client.get(health).send().await {
+    match client.get(facts.probe.clone()).send().await {
         Ok(response) => {
             report.add(encryption(facts))?;
             let drift = drift(&response, clock::wall_seconds());
@@ -90,7 +89,7 @@ pub(super) async fn provider(facts: &Facts, report: &mut Report<'_>) -> Result<(
 
 async fn resolve(facts: &Facts, host: &str) -> Check {
     const NAME: &str = "name";
-    let port = facts.base_url.port_or_known_default().unwrap_or(443);
+    let port = facts.probe.port_or_known_default().unwrap_or(443);
     // The brackets of a literal IPv6 address belong to the URL.
     let bare = host.trim_matches(['[', ']']);
     let next = "check the network and its DNS server: resolvectl status";
@@ -133,11 +132,11 @@ fn client(ca_file: Option<&Path>) -> Result<Client, String> {
 
 fn encryption(facts: &Facts) -> Check {
     const NAME: &str = "encryption";
-    match facts.base_url.scheme() {
+    match facts.probe.scheme() {
         "https" => Check::ok(NAME, "the provider's certificate is trusted"),
         _ => Check::warn(
             NAME,
-            "none: `provider.base_url` is not https",
+            "none: the provider's address is not https",
             "fit for a simulator on this desk, nowhere else",
         ),
     }
@@ -262,7 +261,7 @@ fn judge_answer(status: u16, kind: &str, body: &[u8]) -> Check {
         _ => Check::fail(
             NAME,
             format!("does not know the question (status {status})"),
-            "check `provider.base_url`",
+            "check the provider's address in the configuration",
         ),
     }
 }

@@ -42,6 +42,7 @@ fn tokens() -> TokenResponse {
         access_token: AccessToken(Secret::new("a")),
         refresh_token: Some(RefreshToken(Secret::new("r"))),
         expires_in: None,
+        id_token: None,
     }
 }
 

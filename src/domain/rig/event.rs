@@ -1,10 +1,10 @@
 //! What comes in to the rig's machine, and what goes out.
 use crate::domain::{
-    command::{Refusal, RigCommand},
+    command::{Refusal, RigAnswer, RigCommand},
     ledger::BootWall,
     oauth::{
-        AccessToken, Cause, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken,
-        TokenError, TokenResponse, TokenSet,
+        AccessToken, Cause, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, Identify,
+        RefreshToken, Revocable, TokenError, TokenResponse, TokenSet,
     },
     pairing::{CodeOnOffer, Running, TimeLimit},
     seq::Seq,
@@ -112,15 +112,14 @@ pub enum Event {
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the machines' own actions say it")]
-#[expect(clippy::large_enum_variant, reason = "one or two at a time, performed at once")]
 pub enum Action {
     RequestCode(Seq),
     Poll(Seq, DeviceCode),
     Refresh(Seq, RefreshToken),
-    Identify(Seq, AccessToken),
+    Identify(Seq, Identify),
     Beat(Seq, AccessToken),
     /// Best effort; nobody waits for the answer.
-    Revoke(RefreshToken),
+    Revoke(Revocable),
     SaveCode(Seq, CodeOnOffer, Option<TimeLimit>),
     SaveLimit(TimeLimit),
     ErasePairing,
@@ -133,5 +132,5 @@ pub enum Action {
     EraseTokens(CommandId),
     SaveSecret(CommandId, ClientSecret),
     Forget(CommandId),
-    Reply(CommandId, Result<(), Refusal>),
+    Reply(CommandId, Result<RigAnswer, Refusal>),
 }

@@ -4,7 +4,8 @@ use super::{
     screen::{reason_of, refusal_of},
 };
 use crate::domain::{
-    command::Refusal,
+    command::{Refusal, RigAnswer},
+    oauth::Revocable,
     pairing::{self, Outcome},
     time::Now,
     token,
@@ -30,7 +31,10 @@ impl Rig {
                 }
                 // Only while there is no other grant, which the revocation might take along.
                 pairing::Action::Discard(tokens) if !self.life.granted() && !self.pairing.active() => {
-                    out.extend(tokens.refresh_token.map(Action::Revoke));
+                    out.push(Action::Revoke(match tokens.refresh_token {
+                        Some(refresh) => Revocable::Refresh(refresh),
+                        None => Revocable::Access(tokens.access_token),
+                    }));
                 }
                 pairing::Action::Discard(_) => {}
                 pairing::Action::Finish(outcome) => self.finished(outcome, out),
@@ -61,6 +65,7 @@ impl Rig {
     }
 
     pub(super) fn answer_waiting(&mut self, answer: &Result<(), Refusal>, out: &mut Vec<Action>) {
-        out.extend(self.waiting_for_code.drain(..).map(|(id, _)| Action::Reply(id, answer.clone())));
+        let answer = || answer.clone().map(|()| RigAnswer::Done);
+        out.extend(self.waiting_for_code.drain(..).map(|(id, _)| Action::Reply(id, answer())));
     }
 }

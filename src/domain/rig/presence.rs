@@ -4,7 +4,7 @@ use super::{Action, Rig};
 use crate::domain::{
     heartbeat,
     ledger::BootWall,
-    oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, TokenError},
+    oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, Identify, TokenError},
     seq::Seq,
     time::{Now, WallTime},
     token, whoami,
@@ -17,15 +17,29 @@ const HURRY_GAP: Duration = Duration::from_secs(5);
 const HURRY_SPREAD: Duration = Duration::from_secs(2);
 
 impl Rig {
+    fn question(&self, token: AccessToken, now: Now) -> Identify {
+        let came =
+            self.life.tokens().and_then(|t| now.age_of(t.obtained)).filter(|_| self.clock_trusted(now));
+        Identify {
+            id_token: self.life.tokens().and_then(|t| t.id_token.clone()),
+            came: came.map(|age| WallTime(now.wall.0 - i64::try_from(age.as_secs()).unwrap_or(0))),
+            token,
+        }
+    }
+
     /// The answer who we are.
     pub(super) fn identified(
         &mut self,
         seq: Seq,
-        answer: Result<DeviceInfo, TokenError>,
+        mut answer: Result<DeviceInfo, TokenError>,
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        if let Ok(info) = &answer {
+        if let Ok(info) = &mut answer {
+            // What is known is of this grant, so it holds until an answer says it anew.
+            if let (true, Some(known)) = (info.authorized_by.is_empty(), &self.device) {
+                info.authorized_by.clone_from(&known.authorized_by);
+            }
             // First of all: what follows from the answer may be a reason to look, were this one not counted.
             self.heartbeat.looked(info.status == DeviceStatus::Paused, now);
         }
@@ -36,7 +50,10 @@ impl Rig {
     pub(super) fn identify(&mut self, actions: Vec<whoami::Action>, now: Now, out: &mut Vec<Action>) {
         for action in actions {
             match action {
-                whoami::Action::Ask(seq, token) => out.push(Action::Identify(seq, token)),
+                whoami::Action::Ask(seq, token) => {
+                    let question = self.question(token, now);
+                    out.push(Action::Identify(seq, question));
+                }
                 whoami::Action::Save(seq, info) => out.push(Action::SaveDevice(seq, info)),
                 whoami::Action::Known(info) => self.device = Some(info),
                 whoami::Action::Unauthorized(token) => self.live(token::Event::Unauthorized(token), now, out),

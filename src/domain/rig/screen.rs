@@ -16,7 +16,7 @@ impl Rig {
     pub fn view(&self, now: Now) -> RigView {
         let code = self.pairing.code();
         let state = self.state();
-        let (reason, detail) = self.reason(state);
+        let (reason, detail) = self.reason(state, now);
         let named = self.device.as_ref().map(|d| d.device_name.clone()).filter(|n| !n.is_empty());
         RigView {
             state,
@@ -40,7 +40,7 @@ impl Rig {
 
     /// The provider's last word on the time, and what the boot clock says has passed since, against the wall clock: so a
     /// clock that is set, or steps, is judged as it stands now.
-    fn clock_trusted(&self, now: Now) -> bool {
+    pub(super) fn clock_trusted(&self, now: Now) -> bool {
         let off = |(date, read): (i64, BootTime)| {
             let passed = i64::try_from(now.boot.since(read).as_secs()).unwrap_or(i64::MAX);
             date.saturating_add(passed).abs_diff(now.wall.0)
@@ -69,7 +69,7 @@ impl Rig {
         }
     }
 
-    fn reason(&self, state: State) -> (Reason, String) {
+    fn reason(&self, state: State, now: Now) -> (Reason, String) {
         let of_trouble = |t: Option<token::Trouble>| match t {
             None => Reason::None,
             Some(token::Trouble::Storage) => Reason::Storage,
@@ -80,6 +80,7 @@ impl Rig {
             State::RequestingCode | State::WaitingForUser if self.pairing.active() => {
                 (self.pairing.trouble().map_or(Reason::None, reason_of_cause), String::new())
             }
+            State::Paired if self.life.ran_out(now) => (Reason::AccessExpired, String::new()),
             State::Paired | State::RequestingCode | State::WaitingForUser => {
                 let beat = || self.heartbeat.trouble().map(token::Trouble::Exchange);
                 (of_trouble(self.life.trouble().or(self.whoami.trouble()).or_else(beat)), String::new())

@@ -6,8 +6,8 @@ use super::*;
 use crate::domain::{
     ledger::BootWall,
     oauth::{
-        ClientSecret, DeviceAuthorization, DeviceCode, TokenError, TokenResponse, TokenSet, Trouble,
-        UserCode, VerificationUriComplete,
+        ClientSecret, DeviceAuthorization, DeviceCode, RefreshToken, Revocable, TokenError, TokenResponse,
+        TokenSet, Trouble, UserCode, VerificationUriComplete,
     },
     pairing::{CodeOnOffer, Running, TimeLimit},
     secret::Secret,
@@ -43,11 +43,18 @@ fn response(n: u32) -> TokenResponse {
         access_token: access(n),
         refresh_token: Some(refresh(n)),
         expires_in: Some(secs(8 * HOUR)),
+        id_token: None,
     }
 }
 
 fn set(n: u32) -> TokenSet {
-    TokenSet { access: access(n), refresh: Some(refresh(n)), obtained: at(0), expires_in: secs(8 * HOUR) }
+    TokenSet {
+        access: access(n),
+        refresh: Some(refresh(n)),
+        obtained: at(0),
+        expires_in: secs(8 * HOUR),
+        id_token: None,
+    }
 }
 
 fn auth(n: u32) -> DeviceAuthorization {
@@ -165,7 +172,7 @@ impl Bench {
     fn answer(&mut self, command: RigCommand) -> Result<(), Refusal> {
         let (id, actions) = self.command(command);
         match &actions[..] {
-            [.., Action::Reply(to, answer)] if *to == id => answer.clone(),
+            [.., Action::Reply(to, answer)] if *to == id => answer.clone().map(|_| ()),
             other => panic!("no answer: {other:?}"),
         }
     }
@@ -176,7 +183,7 @@ impl Bench {
         let [Action::RequestCode(seq)] = actions[..] else { panic!("{actions:?}") };
         let actions = self.on(Event::Code(seq, Ok(auth(1))));
         let [Action::SaveCode(seq, ..)] = actions[..] else { panic!("{actions:?}") };
-        assert_eq!(self.on(Event::CodeSaved(seq, Disk::Done)), [Action::Reply(id, Ok(()))]);
+        assert_eq!(self.on(Event::CodeSaved(seq, Disk::Done)), [Action::Reply(id, Ok(RigAnswer::Done))]);
         id
     }
 
@@ -205,8 +212,8 @@ impl Bench {
     fn grant(&mut self, n: u32) -> Seq {
         let seq = self.granted(n);
         let actions = self.on(Event::TokensSaved(seq, Disk::Done));
-        let [Action::Identify(seq, ref token)] = actions[..] else { panic!("{actions:?}") };
-        assert_eq!(*token, access(n));
+        let [Action::Identify(seq, ref question)] = actions[..] else { panic!("{actions:?}") };
+        assert_eq!(question.token, access(n));
         seq
     }
 
@@ -262,7 +269,7 @@ fn an_unreadable_vault_refuses_everything_but_provisioning() {
     let reloaded = Some((Box::new(usable()), Protection::File));
     assert_eq!(
         b.on(Event::SecretSaved(id, Disk::Done, "rig-7".to_owned(), reloaded)),
-        [Action::Reply(id, Ok(()))]
+        [Action::Reply(id, Ok(RigAnswer::Done))]
     );
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
 }
@@ -283,7 +290,7 @@ fn a_secret_that_cant_be_kept_is_refused_by_name() {
     // The identity may have been made only now.
     let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
     let done = Event::SecretSaved(id, Disk::Done, "rig-8".to_owned(), None);
-    assert_eq!(b.on(done), [Action::Reply(id, Ok(()))]);
+    assert_eq!(b.on(done), [Action::Reply(id, Ok(RigAnswer::Done))]);
     assert_eq!((b.shows(), b.view().client_id), ((State::Unpaired, Reason::None), "rig-8".to_owned()));
 }
 
@@ -324,7 +331,7 @@ fn a_second_start_joins_the_first_and_both_are_answered() {
     assert_eq!(actions, []);
     let actions = b.on(Event::Code(seq, Ok(auth(1))));
     let [Action::SaveCode(seq, ..)] = actions[..] else { panic!("{actions:?}") };
-    let both = [Action::Reply(one, Ok(())), Action::Reply(two, Ok(()))];
+    let both = [Action::Reply(one, Ok(RigAnswer::Done)), Action::Reply(two, Ok(RigAnswer::Done))];
     assert_eq!(b.on(Event::CodeSaved(seq, Disk::Done)), both);
     assert_eq!(b.answer(START), Ok(()), "and who comes later gets the code that is there");
 
@@ -431,8 +438,11 @@ fn a_denial_a_limit_and_a_cancel_are_told_apart() {
     let mut b = Bench::unpaired();
     let (start, _) = b.command(START);
     let (cancel, actions) = b.command(RigCommand::Cancel);
-    let told =
-        [Action::ErasePairing, Action::Reply(start, Err(Refusal::Cancelled)), Action::Reply(cancel, Ok(()))];
+    let told = [
+        Action::ErasePairing,
+        Action::Reply(start, Err(Refusal::Cancelled)),
+        Action::Reply(cancel, Ok(RigAnswer::Done)),
+    ];
     assert_eq!(actions, told);
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
     assert_eq!(b.answer(RigCommand::Cancel), Ok(()), "again does no harm");
@@ -479,7 +489,7 @@ fn a_grant_for_a_cancelled_pairing_is_revoked() {
     b.show_code();
     let seq = b.poll();
     assert_eq!(b.answer(RigCommand::Cancel), Ok(()));
-    assert_eq!(b.on(Event::Polled(seq, Ok(response(1)))), [Action::Revoke(refresh(1))]);
+    assert_eq!(b.on(Event::Polled(seq, Ok(response(1)))), [Action::Revoke(Revocable::Refresh(refresh(1)))]);
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
 
     let mut b = Bench::unpaired();
@@ -526,7 +536,7 @@ fn who_we_are_is_asked_after_every_grant_and_refresh_and_until_there_is_an_answe
     let [Action::SaveTokens(seq, _)] = actions[..] else { panic!("{actions:?}") };
     assert_eq!(b.shows().0, State::Paired, "a refresh is not seen");
     let actions = b.on(Event::TokensSaved(seq, Disk::Done));
-    assert!(matches!(&actions[..], [Action::Identify(_, t)] if *t == access(2)));
+    assert!(matches!(&actions[..], [Action::Identify(_, q)] if q.token == access(2)));
     assert_eq!(b.rig.access(), Some((&access(2), &device("one"))), "the same grant, the same project");
 }
 
@@ -661,7 +671,7 @@ fn unpairing_revokes_and_erases_and_says_so() {
     let mut b = Bench::paired();
     let (id, actions) = b.command(RigCommand::Unpair);
     assert_eq!(actions, [Action::EraseTokens(id)]);
-    let done = [Action::Revoke(refresh(1)), Action::Reply(id, Ok(()))];
+    let done = [Action::Revoke(Revocable::Refresh(refresh(1))), Action::Reply(id, Ok(RigAnswer::Done))];
     assert_eq!(b.on(Event::TokensErased(id, Disk::Done)), done);
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
     let view = b.view();
@@ -686,7 +696,7 @@ fn unpairing_or_forgetting_while_refreshing_waits_and_revokes_the_new_token() {
             (Action::EraseTokens(id), Event::TokensErased(id, Disk::Done))
         };
         assert!(actions.contains(&erase), "{actions:?}");
-        let done = [Action::Revoke(refresh(2)), Action::Reply(id, Ok(()))];
+        let done = [Action::Revoke(Revocable::Refresh(refresh(2))), Action::Reply(id, Ok(RigAnswer::Done))];
         assert_eq!(b.on(erased), done);
         let expected = if forget { State::Unprovisioned } else { State::Unpaired };
         assert_eq!(b.shows(), (expected, Reason::None));
@@ -714,7 +724,7 @@ fn unpairing_when_new_tokens_cant_be_stored_does_not_wait_for_the_disk_for_ever(
     let (id, _) = b.command(RigCommand::Unpair);
     let seq = Seq(seq.0 + 1);
     assert_eq!(b.on(Event::TokensSaved(seq, Disk::Full)), [Action::EraseTokens(id)]);
-    let done = [Action::Revoke(refresh(2)), Action::Reply(id, Ok(()))];
+    let done = [Action::Revoke(Revocable::Refresh(refresh(2))), Action::Reply(id, Ok(RigAnswer::Done))];
     assert_eq!(b.on(Event::TokensErased(id, Disk::Done)), done);
 }
 
@@ -732,14 +742,15 @@ fn nothing_begins_while_an_erasure_is_on_its_way_to_the_disk() {
     let (start, actions) = b.command(START);
     assert_eq!(actions, [], "held back until the disk has answered");
     let actions = b.on(Event::TokensErased(id, Disk::Done));
-    let [Action::Revoke(_), Action::Reply(to, Ok(())), Action::RequestCode(_)] = actions[..] else {
+    let [Action::Revoke(_), Action::Reply(to, Ok(RigAnswer::Done)), Action::RequestCode(_)] = actions[..]
+    else {
         panic!("{actions:?}")
     };
     assert_eq!(to, id);
     assert_eq!(b.view().state, State::RequestingCode);
     let (cancel, actions) = b.command(RigCommand::Cancel);
     assert!(actions.contains(&Action::Reply(start, Err(Refusal::Cancelled))));
-    assert!(actions.contains(&Action::Reply(cancel, Ok(()))));
+    assert!(actions.contains(&Action::Reply(cancel, Ok(RigAnswer::Done))));
 }
 
 #[test]
@@ -791,9 +802,9 @@ fn who_joins_a_pairing_with_a_limit_is_answered_and_tightens_it() {
     b.show_code();
     let (id, actions) = b.command(RigCommand::Start { limit: Some(secs(60)) });
     let limit = TimeLimit { since: b.now, left: secs(60) };
-    assert_eq!(actions, [Action::SaveLimit(limit), Action::Reply(id, Ok(()))]);
+    assert_eq!(actions, [Action::SaveLimit(limit), Action::Reply(id, Ok(RigAnswer::Done))]);
     let (id, actions) = b.command(RigCommand::Start { limit: Some(secs(90)) });
-    assert_eq!(actions, [Action::Reply(id, Ok(()))]);
+    assert_eq!(actions, [Action::Reply(id, Ok(RigAnswer::Done))]);
 }
 
 #[test]

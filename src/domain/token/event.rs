@@ -38,6 +38,8 @@ pub enum Event {
     Unauthorized(AccessToken),
     /// An API call that carried this access token was accepted.
     Accepted(AccessToken),
+    /// Somebody needs a token that lives longer than the one in force. Does nothing where there is none to refresh with.
+    Wanted,
     /// The rig has a new client secret.
     NewSecret,
     /// The tokens are erased.

@@ -1,5 +1,6 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 use super::*;
+use crate::domain::oauth::RefreshToken;
 use crate::domain::{
     secret::Secret,
     time::{BootId, WallTime},
@@ -27,11 +28,22 @@ fn refresh(n: u32) -> RefreshToken {
 }
 
 fn response(n: u32) -> TokenResponse {
-    TokenResponse { access_token: access(n), refresh_token: Some(refresh(n)), expires_in: Some(secs(LIFE)) }
+    TokenResponse {
+        access_token: access(n),
+        refresh_token: Some(refresh(n)),
+        expires_in: Some(secs(LIFE)),
+        id_token: None,
+    }
 }
 
 fn set(n: u32, obtained: Now) -> TokenSet {
-    TokenSet { access: access(n), refresh: Some(refresh(n)), obtained, expires_in: secs(LIFE) }
+    TokenSet {
+        access: access(n),
+        refresh: Some(refresh(n)),
+        obtained,
+        expires_in: secs(LIFE),
+        id_token: None,
+    }
 }
 
 fn trouble(cause: Cause, maybe_applied: bool) -> TokenError {
@@ -90,7 +102,7 @@ fn ready_is_said_only_after_the_tokens_are_on_disk() {
     let seq = saving(&life.on(Event::Granted(response(1)), at(0)));
     assert!(life.granted() && life.busy());
     assert_eq!(life.access_token(), None);
-    assert_eq!(life.revocable(), Some(&refresh(1)));
+    assert_eq!(life.revocable(), Some(Revocable::Refresh(refresh(1))));
     assert_eq!(life.on(Event::Saved(seq, true), at(1)), [Action::Ready]);
     assert_eq!(life.access_token(), Some(&access(1)));
     assert!(!life.busy());
@@ -163,7 +175,7 @@ fn new_tokens_are_not_used_before_they_are_on_disk() {
     let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(time)));
     assert_eq!(life.access_token(), None);
     assert_eq!(life.tokens(), None);
-    assert_eq!(life.revocable(), Some(&refresh(2)), "the old one is spent");
+    assert_eq!(life.revocable(), Some(Revocable::Refresh(refresh(2))), "the old one is spent");
     assert_eq!(life.on(Event::Saved(save, true), at(time)), [Action::Ready]);
     assert_eq!(life.access_token(), Some(&access(2)));
 }
@@ -219,11 +231,12 @@ fn a_server_that_does_not_rotate_keeps_the_old_refresh_token() {
 #[test]
 fn a_grant_without_a_life_or_a_refresh_token_is_taken_as_it_is() {
     let mut life = TokenLife::new(Jitter::new(1));
-    let bare = TokenResponse { access_token: access(1), refresh_token: None, expires_in: None };
+    let bare =
+        TokenResponse { access_token: access(1), refresh_token: None, expires_in: None, id_token: None };
     let seq = saving(&life.on(Event::Granted(bare), at(0)));
     assert_eq!(life.on(Event::Saved(seq, true), at(0)), [Action::Ready]);
     assert_eq!(life.tokens().map(|t| t.expires_in), Some(secs(HOUR)));
-    assert_eq!(life.revocable(), None);
+    assert_eq!(life.revocable(), Some(Revocable::Access(access(1))));
 }
 
 #[test]
@@ -481,7 +494,7 @@ fn a_rejected_client_keeps_its_tokens_for_a_new_secret() {
     let (seq, time) = leave(&mut life, 1);
     let _ = life.on(Event::Refreshed(seq, Err(TokenError::ClientRejected)), at(time));
     assert_eq!((life.ending(), life.access_token()), (Some(Ending::ClientRejected), None));
-    assert_eq!(life.revocable(), Some(&refresh(1)));
+    assert_eq!(life.revocable(), Some(Revocable::Refresh(refresh(1))));
     let mark = marking(&life.on(Event::NewSecret, at(time + 9)));
     let seq = refreshing(&life.on(Event::Marked(mark, true), at(time + 9)), 1);
     let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(time + 9)));
@@ -621,7 +634,9 @@ fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
             match &event {
                 Event::Marked(seq, true) => world.marked |= *seq == life.seq,
                 Event::Saved(seq, true) if *seq == life.seq => {
-                    let Some(token) = life.revocable().cloned() else { panic!("nothing was saved") };
+                    let Some(Revocable::Refresh(token)) = life.revocable() else {
+                        panic!("nothing was saved")
+                    };
                     world.saved.push(AccessToken(Secret::new(token.expose().replace('r', "a"))));
                     world.marked = false;
                 }

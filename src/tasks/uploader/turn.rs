@@ -14,7 +14,7 @@ use crate::{
     http::{PutError, Transport},
     link::{Access, ToKeeper},
     media::{Checks, PartBody, PartWatch},
-    provider::{Provider, wire::trouble},
+    provider::{FrameIo, wire::trouble},
     store::StoreError,
     tasks::Strongroom,
 };
@@ -125,7 +125,7 @@ impl<T: Transport> Uploader<T> {
         // Token and project come in one value: what was claimed for one project never goes to another.
         let ours = |a: &Access| turn.item.new.project_id.as_deref() == Some(a.project_id.as_str());
         let access = self.access.borrow().clone().filter(ours);
-        let Some(access) = access else {
+        let Some((access, cloud)) = access.zip(self.cloud.clone()) else {
             let answer = Err(CreateError::Unauthorized);
             return self
                 .running
@@ -148,7 +148,7 @@ impl<T: Transport> Uploader<T> {
             floor: self.settings.borrow().door.earliest,
             clock: self.clock.clone(),
             room: self.room.clone(),
-            provider: self.provider.clone(),
+            cloud,
             keeper: self.keeper.clone(),
         };
         let (transport, dropped) = (self.transport.clone(), turn.dropped.clone());
@@ -160,21 +160,21 @@ impl<T: Transport> Uploader<T> {
 
     fn send(&mut self, id: ItemId, n: u32) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
-        let Some((url, from, len)) = turn.upload.part(n) else { return };
+        let (Some((url, from, len)), Some(cloud)) = (turn.upload.part(n), self.cloud.clone()) else { return };
         let url = url.clone();
         let watch = Arc::new(PartWatch::default());
         turn.parts.insert(n, OnTheWay { watch: watch.clone(), shown: 0 });
         let (checks, pacer) = (Checks { md5: self.etags.wants_md5() }, self.pacer.clone());
         let body = PartBody::new(turn.file.clone(), from, len, checks, watch.clone(), pacer);
-        let headers = self.provider.part_headers(&turn.item.new.filetype);
-        let (transport, provider) = (self.transport.clone(), self.provider.clone());
+        let headers = cloud.part_headers(&turn.item.new.filetype);
+        let transport = self.transport.clone();
         let dropped = turn.dropped.clone();
         self.running.push(Box::pin(async move {
             let sent = dropped.run_until_cancelled(transport.put(&url, headers, len, body)).await;
             let cancelled = || PutError { trouble: trouble(Cause::Network, "cancelled", None), sent: 0 };
             let sent = sent.unwrap_or_else(|| Err(cancelled()));
             let answer = match sent {
-                Ok(r) => provider.read_part(&r).map(|()| Confirmed { etag: r.etag, digest: watch.digest() }),
+                Ok(r) => cloud.read_part(&r).map(|()| Confirmed { etag: r.etag, digest: watch.digest() }),
                 Err(_) if watch.shorter.load(Relaxed) => {
                     Err(PartError::File("changed", "the file became shorter".to_owned()))
                 }
@@ -223,7 +223,7 @@ struct Creation {
     floor: WallTime,
     clock: Clock,
     room: Arc<Strongroom>,
-    provider: Provider,
+    cloud: FrameIo,
     keeper: mpsc::Sender<ToKeeper>,
 }
 
@@ -235,11 +235,11 @@ impl Creation {
             return Err(CreateError::Transient(trouble(Cause::Network, "cancelled", None)));
         }
         self.wanted.offset = self.age().await;
-        let answer = transport.send(self.provider.create_asset_request(&self.token, &self.wanted)).await;
+        let answer = transport.send(self.cloud.create_asset_request(&self.token, &self.wanted)).await;
         if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {
             let _ = self.keeper.try_send(ToKeeper::ServerDate(date));
         }
-        let answer = answer.map_err(CreateError::Transient).and_then(|r| self.provider.read_asset(&r));
+        let answer = answer.map_err(CreateError::Transient).and_then(|r| self.cloud.read_asset(&r));
         // What the keeper has no room for now it learns from the next call.
         let _ = match &answer {
             Ok(_) => self.keeper.try_send(ToKeeper::Accepted(self.token)),

@@ -4,7 +4,8 @@
 use super::*;
 use crate::domain::{
     oauth::{
-        ClientSecret, DeviceAuthorization, DeviceCode, TokenError, TokenResponse, TokenSet, Trouble, UserCode,
+        ClientSecret, DeviceAuthorization, DeviceCode, Revocable, TokenError, TokenResponse, TokenSet,
+        Trouble, UserCode,
     },
     pairing::Running,
     secret::Secret,
@@ -28,6 +29,7 @@ fn response(n: usize) -> TokenResponse {
         access_token: AccessToken(Secret::new(format!("a{n}"))),
         refresh_token: Some(RefreshToken(Secret::new(format!("r{n}")))),
         expires_in: Some(Duration::from_secs(8 * 3600)),
+        id_token: None,
     }
 }
 
@@ -240,8 +242,8 @@ impl Walk {
                 let answer = self.refreshed(serial(&token));
                 self.answer(20.0, Event::Refreshed(seq, answer), true);
             }
-            Action::Identify(seq, token) => {
-                let n: usize = token.expose().trim_start_matches('a').parse().unwrap();
+            Action::Identify(seq, question) => {
+                let n: usize = question.token.expose().trim_start_matches('a').parse().unwrap();
                 let answer = if self.chance(0.2) {
                     Err(self.trouble())
                 } else if self.cloud.current == Some(n) {
@@ -266,6 +268,7 @@ impl Walk {
                 self.answer(20.0, Event::Beaten(seq, answer), false);
             }
             Action::Revoke(token) => {
+                let Revocable::Refresh(token) = token else { panic!("every grant has a refresh token") };
                 self.cloud.current = self.cloud.current.filter(|n| *n != serial(&token));
             }
             Action::Reply(id, _) => {
