@@ -7,6 +7,8 @@ use std::process::Output;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const UI: &str = "rigpost-ui";
+const TOKEN: &str = "rigpost-token";
+const TOKENS: &str = "org.rigpost.Rigpost1.Tokens";
 const BUS: &str = "org.freedesktop.DBus";
 
 /// Another user's process.
@@ -112,6 +114,42 @@ async fn a_member_of_the_group_may_pair_and_steer_and_not_touch_the_identity() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("root"), "{said}");
     assert_eq!((rig.state().await, rig.device_id().await), ("paired".to_owned(), id));
+}
+
+#[tokio::test]
+async fn only_the_token_group_may_ask_for_tokens_and_it_may_nothing_else() {
+    let drop_in = "[tokens]\nallow = true\nallow_frameio = true\n".to_owned();
+    let setup = Setup { drop_in, ..Setup::new() };
+    let rig = setup.paired().await;
+    let get = ["a{sv}", "0"];
+    for groups in ["", UI] {
+        let person = Person { rig: &rig, groups };
+        let said = person.call(TOKENS, "GetAccessToken", &get).await.unwrap_err();
+        assert!(said.to_lowercase().contains("denied"), "{groups}: {said}");
+    }
+    let program = Person { rig: &rig, groups: TOKEN };
+    let before = rig.log.len();
+    program.call(TOKENS, "GetAccessToken", &get).await.unwrap();
+    let line = rig.log.wait(before, "gave out the access token").await;
+    assert!(line.contains("caller_uid=65534 caller_pid=") && !line.contains(MARKER), "{line}");
+    assert_eq!(program.get(PAIRING, "UserCode").await, DENIED);
+    for (interface, method) in [(PAIRING, "Unpair"), (QUEUE, "Pause"), (DEVICE, "Forget")] {
+        let said = program.call(interface, method, &get).await.unwrap_err();
+        assert!(said.to_lowercase().contains("denied"), "{method}: {said}");
+    }
+    for both in [format!("{UI},{TOKEN}"), format!("{TOKEN},{UI}")] {
+        let person = Person { rig: &rig, groups: &both };
+        person.call(TOKENS, "GetAccessToken", &get).await.unwrap();
+        assert_eq!(person.get(PAIRING, "State").await, "");
+    }
+}
+
+#[tokio::test]
+async fn tokens_stay_inside_unless_the_configuration_lets_them_out() {
+    let rig = Setup::new().paired().await;
+    let program = Person { rig: &rig, groups: TOKEN };
+    let said = program.call(TOKENS, "GetAccessToken", &["a{sv}", "0"]).await.unwrap_err();
+    assert!(said.contains("tokens.allow"), "{said}");
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! Configuration files as people write them, and what they are told.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 
-use rigpost::{config::*, domain::item::BeforePairing};
+use rigpost::{
+    config::*,
+    domain::{item::BeforePairing, oauth::ClientAuth},
+};
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
@@ -98,7 +101,47 @@ const MISTAKES: &[(&str, &str)] = &[
     // The cloud.
     (
         "provider.kind = \"auth0\"",
-        "/rigpost.toml:1: key `provider.kind`: there is no provider \"auth0\"; this version knows \"frameio\"",
+        "/rigpost.toml:1: key `provider.kind`: there is no provider \"auth0\"; this version knows \"frameio\" and \"oauth\"",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nissuer = \"https://login.example\"",
+        "/rigpost.toml:2: key `provider.client_id`: is missing: what the provider calls this application",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\ntoken_endpoint = \"https://login.example/t\"",
+        "/rigpost.toml:2: key `provider.issuer`: is missing: or name both its endpoints instead",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\nurl_pairing = true",
+        "/rigpost.toml:5: key `provider.url_pairing`: means nothing to a provider of the kind \"oauth\"",
+    ),
+    (
+        "provider.issuer = \"https://login.example\"",
+        "/rigpost.toml:1: key `provider.issuer`: means nothing to a provider of the kind \"frameio\"",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"http://login.example\"",
+        "/rigpost.toml:4: key `provider.issuer`: must begin with https:// unless the host is this machine, not \"http://login.example\"",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\nclient_auth = \"basic\"",
+        "/rigpost.toml:5: key `provider.client_auth`: must be \"none\", \"client_secret_post\" or \"client_secret_basic\", not \"basic\"",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\nparameters = [\"client_secret=x\"]",
+        "/rigpost.toml:5: key `provider.parameters`: \"client_secret\" has a key of its own, or is not for a file",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\nparameters = [\"prompt\"]",
+        "/rigpost.toml:5: key `provider.parameters`: must be \"name=value\", not \"prompt\"",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n[[source]]\nname = \"A\"\npath = \"/media/a\"",
+        "/rigpost.toml:5: key `source`: a provider of the kind \"oauth\" takes no clips: remove this section",
+    ),
+    (
+        "tokens.allow = true",
+        "/rigpost.toml:1: key `tokens.allow`: is against Frame.io's rules for devices, which keep tokens out of the user's reach; if you mean it, set `tokens.allow_frameio` too",
     ),
     (
         "provider.base_url = \"api.frame.io\"",
@@ -429,9 +472,12 @@ fn the_example_is_the_default() {
         |line: &str| line.strip_prefix('#').is_some_and(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));
     let shown: Vec<&str> = example.lines().map(|l| if key(l) { &l[1..] } else { l }).collect();
     assert_eq!(load_text(&shown.join("\n")).unwrap(), Settings::default(), "with every default spelt out");
-    assert_eq!(example.lines().filter(|l| key(l)).count(), 14);
+    assert_eq!(example.lines().filter(|l| key(l)).count(), 16);
+    let (before, rest) = example.split_once("# --- of the kind \"oauth\"").unwrap();
+    let (oauth, after) = rest.split_once("\n[tokens]").unwrap();
     let shows = |l: &&str| l.contains(" = ") || l.starts_with("[[");
-    let all = example.lines().map(|l| l.strip_prefix("#   ").filter(shows).unwrap_or(l));
+    let frameio = format!("{before}\n[tokens]{after}");
+    let all = frameio.lines().map(|l| l.strip_prefix("#   ").filter(shows).unwrap_or(l));
     // Every other key is mentioned as an example that is good as well.
     let others: Vec<&str> = all.filter(|l| !l.starts_with("client_id =")).collect();
     let s = load_text(&others.join("\n")).unwrap();
@@ -440,4 +486,15 @@ fn the_example_is_the_default() {
     let sources: Vec<_> = s.sources.iter().map(|s| (s.name.as_str(), s.class.as_deref())).collect();
     assert_eq!(sources, [("A camera", None), ("sound", Some("audio"))]);
     assert_eq!(s.classes.of(Path::new("/media/x/a_LOW.mov")).map(|c| c.priority), Some(350));
+    let oauth: Vec<&str> = oauth.lines().filter_map(|l| l.strip_prefix("#   ").filter(shows)).collect();
+    let s = load_text(&format!("[provider]\nkind = \"oauth\"\n{}", oauth.join("\n"))).unwrap();
+    let o = s.provider.oauth.unwrap();
+    assert_eq!(
+        (o.scope.as_str(), o.client_auth),
+        ("openid profile offline_access", ClientAuth::None),
+        "defaults"
+    );
+    assert_eq!((oauth.len(), o.parameters.len()), (10, 2), "every key of this kind is shown");
+    assert!(o.issuer.is_some() && o.revocation_endpoint.is_some() && o.jwks_uri.is_some());
+    assert_eq!(s.provider.heartbeat, None, "nobody waits for it");
 }

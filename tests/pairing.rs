@@ -6,6 +6,7 @@ use common::*;
 use futures_util::future::join_all;
 use rigpost::sim::{Endpoint, EventKind, Fault, HoldPoint, TlsValidity};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn fault(spec: &str) -> Fault {
     spec.parse().unwrap()
@@ -339,6 +340,38 @@ async fn https_works_with_the_certificates_named_in_the_configuration() {
     let rig = Setup::cloud(|c| c.tls = true).provisioned().await;
     assert_eq!(rig.sim.url().scheme(), "https");
     rig.pair().await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_authority_that_nobody_named_is_no_matter_of_the_network() {
+    let rig = Setup::cloud(|c| c.tls = true).provisioned().await;
+    let config = std::fs::read_to_string(rig.config()).unwrap();
+    let without: Vec<&str> = config.lines().filter(|l| !l.starts_with("ca_file")).collect();
+    std::fs::write(rig.config(), without.join("\n")).unwrap();
+    let mut rig = rig;
+    rig.restart().await;
+    assert_eq!(rig.ask_to_pair().await.unwrap_err().name, "NetworkUnavailable");
+    assert_eq!((rig.state().await.as_str(), rig.reason().await.as_str()), ("unpaired", "certificate"));
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_a_log_in_is_named() {
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = Some(format!("http://{}", proxy.local_addr().unwrap()));
+    let door = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = proxy.accept().await.unwrap();
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await;
+            let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\
+                          Content-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let rig = Setup { base_url, ..Setup::new() }.provisioned().await;
+    assert_eq!(rig.ask_to_pair().await.unwrap_err().name, "NetworkUnavailable");
+    assert_eq!((rig.state().await.as_str(), rig.reason().await.as_str()), ("unpaired", "proxy"));
+    door.abort();
 }
 
 #[tokio::test]

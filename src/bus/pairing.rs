@@ -58,14 +58,19 @@ impl Pairing {
     fn qr_code(&self, format: &str, options: HashMap<String, OwnedVariant>) -> Result<Vec<u8>, BusError> {
         let mut options = Options::new(options);
         let scale: Option<u32> = options.take("scale", "a number of pixels (u)")?;
+        let fit: Option<u32> = options.take("fit", "a number of pixels (u)")?;
         options.finish()?;
+        if fit.is_some() && scale.is_some() {
+            let why = "options \"scale\" and \"fit\" exclude each other".to_owned();
+            return Err(Refusal::InvalidArgs(why).into());
+        }
         let text = self.view(|v| {
             let uri = v.verification_uri_complete.as_ref().map(|u| u.expose().to_owned());
             uri.or_else(|| v.verification_uri.clone())
                 .or_else(|| v.user_code.as_ref().map(|c| c.expose().to_owned()))
         });
         let text = text.ok_or_else(|| Refusal::NotFound("no code is on offer".to_owned()))?;
-        Ok(qr::draw(&text, format, scale.unwrap_or(8))?)
+        Ok(qr::draw(&text, format, fit.map_or(qr::Size::Scale(scale.unwrap_or(8)), qr::Size::Fit))?)
     }
 
     #[zbus(property)]

@@ -189,7 +189,7 @@ fn ended(now: &Pairing) -> Failure {
         "none" | "" => {
             Failure::new(Code::Ended, "the pairing was cancelled, here or on the rig's screen", again)
         }
-        "network" | "captive-portal" | "clock" | "provider" => Failure::new(
+        "network" | "captive-portal" | "certificate" | "proxy" | "clock" | "provider" => Failure::new(
             Code::Network,
             format!("the pairing failed: {}", why.unwrap_or_default()),
             "`rigpost doctor` finds out more; then: rigpost pair",

@@ -42,6 +42,10 @@ pub(crate) fn reason(name: &str) -> Option<String> {
         "interrupted-refresh" => "a renewal was interrupted, and the old authorization is no longer accepted",
         "network" => "there is no network, or the provider can't be reached",
         "captive-portal" => "this network answers with a log-in page of its own",
+        "certificate" => {
+            "the provider's certificate is not trusted: a proxy or filter on this network opens what is sent"
+        }
+        "proxy" => "a proxy on this network wants a log-in of its own",
         "clock" => "the clock of this rig is wrong, so secure connections fail",
         "client-rejected" => "the provider does not accept this rig's identity or secret",
         "provider" => "the provider has trouble",
@@ -73,6 +77,10 @@ pub(crate) fn headline(pairing: &Pairing) -> (Tone, String) {
 pub(crate) fn next(now: &Snapshot) -> Option<String> {
     let trouble = match now.pairing.reason.as_str() {
         "network" => Some("check cable, Wi-Fi or modem; `rigpost doctor` finds out more"),
+        "certificate" => {
+            Some("use another network, or give the authority's certificate in `provider.ca_file`")
+        }
+        "proxy" => Some("use another network, or have the rig let through"),
         "captive-portal" => Some("log in to this network with a browser behind it, or use another one"),
         "clock" => {
             Some("connect to a network with a time server, or: sudo timedatectl set-time 'YYYY-MM-DD HH:MM'")
@@ -126,7 +134,7 @@ mod tests {
         "paired",
         "needs-pairing",
     ];
-    const REASONS: [&str; 11] = [
+    const REASONS: [&str; 13] = [
         "denied",
         "expired",
         "revoked",
@@ -134,6 +142,8 @@ mod tests {
         "interrupted-refresh",
         "network",
         "captive-portal",
+        "certificate",
+        "proxy",
         "clock",
         "client-rejected",
         "provider",

@@ -198,7 +198,7 @@ impl Heartbeat {
 
 fn is_of_the_way(cause: Cause) -> bool {
     match cause {
-        Cause::Network | Cause::CaptivePortal | Cause::Clock => true,
+        Cause::Network | Cause::CaptivePortal | Cause::Clock | Cause::Certificate | Cause::Proxy => true,
         Cause::Provider | Cause::RateLimited => false,
     }
 }

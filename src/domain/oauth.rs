@@ -170,6 +170,11 @@ pub enum Cause {
     CaptivePortal,
     /// TLS says a certificate is not valid at this time.
     Clock,
+    /// TLS says a certificate is of nobody whom this rig trusts, or not for this name: somebody in between opens what is
+    /// sent, or a private authority is not configured.
+    Certificate,
+    /// A proxy in between wants to know who asks first.
+    Proxy,
     /// The provider answered with a server error or with what is not its protocol.
     Provider,
     /// The provider asked us to slow down.

@@ -206,7 +206,15 @@ impl Rig {
             }
             // Another network has another log-in page, or none.
             Event::NetworkUp => {
-                self.hurry(|cause| matches!(cause, Cause::Network | Cause::CaptivePortal), now);
+                self.hurry(
+                    |cause| {
+                        matches!(
+                            cause,
+                            Cause::Network | Cause::CaptivePortal | Cause::Certificate | Cause::Proxy
+                        )
+                    },
+                    now,
+                );
             }
             Event::Timer => self.timer(now, &mut out),
         }

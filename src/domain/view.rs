@@ -59,6 +59,10 @@ words! {
         Network = "network",
         /// Something in between answers in the provider's place.
         CaptivePortal = "captive-portal",
+        /// Something in between shows a certificate of its own, or the provider's is of a private authority.
+        Certificate = "certificate",
+        /// Something in between wants a log-in of the kind that proxies want.
+        Proxy = "proxy",
         /// TLS fails because of the time.
         Clock = "clock",
         /// The provider does not accept this identity or secret.
@@ -332,6 +336,13 @@ pub fn sentence(reason: Reason, detail: &str) -> String {
         Reason::Network => "The provider can't be reached. The rig keeps trying.",
         Reason::CaptivePortal => {
             "This network shows a log-in page instead of the internet. Log in to it, or change network."
+        }
+        Reason::Certificate => {
+            "The provider's certificate is not one that this rig trusts: a proxy or filter on this network opens what is \
+             sent, or a private authority is missing in the configuration (ca_file)."
+        }
+        Reason::Proxy => {
+            "A proxy on this network wants a log-in of its own before it lets anything through. Use another network."
         }
         Reason::Clock => "The clock is wrong, so the provider's certificate is not accepted. Set the time.",
         Reason::ClientRejected => {

@@ -18,11 +18,10 @@ pub struct PutError {
 
 /// A failure, and whether a clock may be the reason. The request may have had its effect.
 pub(super) fn trouble_of(e: &(dyn Error + 'static)) -> Trouble {
-    let cause = if is_about_time(e) { Cause::Clock } else { Cause::Network };
-    trouble(cause, chain(e), None)
+    trouble(cause_of(e), chain(e), None)
 }
 
-fn is_about_time(e: &(dyn Error + 'static)) -> bool {
+fn cause_of(e: &(dyn Error + 'static)) -> Cause {
     let mut next = Some(e);
     while let Some(mut inner) = next {
         // rustls comes wrapped in one io::Error or two, whose source() skips the error they hold.
@@ -30,14 +29,18 @@ fn is_about_time(e: &(dyn Error + 'static)) -> bool {
             inner = held;
         }
         if let Some(rustls::Error::InvalidCertificate(why)) = inner.downcast_ref::<rustls::Error>() {
-            let text = format!("{why:?}");
-            return matches!(why, CertificateError::Expired | CertificateError::NotValidYet)
-                || text.starts_with("Expired")
-                || text.starts_with("NotValidYet");
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the rest says that nobody vouches for it")]
+            return match why {
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => Cause::Clock,
+                _ => Cause::Certificate,
+            };
         }
         next = inner.source();
     }
-    false
+    Cause::Network
 }
 
 /// The error and its causes in one line, each said once.

@@ -3,10 +3,12 @@
 //! # Decisions
 //! - `openat2` with `RESOLVE_BENEATH`: the kernel refuses a path that leaves its media directory by `..` or by a link,
 //!   in one step, so nothing can be swapped between a check and the opening.
+mod filetype;
 mod pacer;
 mod part;
 mod walk;
 
+pub use filetype::filetype;
 pub use pacer::Pacer;
 pub use part::{Checks, PartBody, PartWatch};
 pub use walk::{Step, Visitor, Walk, glance};

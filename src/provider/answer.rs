@@ -81,6 +81,7 @@ pub fn sort(response: &Response) -> Sorted {
         300..=399 | 511 => {
             Sorted::Trouble(trouble(Cause::CaptivePortal, format!("HTTP {status} points elsewhere"), None))
         }
+        407 => Sorted::Trouble(trouble(Cause::Proxy, "HTTP 407: a proxy wants a log-in", None)),
         500..=599 => {
             Sorted::Trouble(trouble(Cause::Provider, format!("HTTP {status}"), response.retry_after))
         }

@@ -186,6 +186,7 @@ impl FrameIo {
         let is_s3 = code.is_some();
         match response.status {
             200..=299 if !response.is_html() => Ok(()),
+            407 => Err(PartError::Transient(trouble(Cause::Proxy, named(), None))),
             // Its time is over, or that of the keys that signed it, or there is nothing to put it to any more.
             403 if is_s3 && body.contains("expired") => Err(PartError::UrlDead(named())),
             404 if is_s3 => Err(PartError::UrlDead(named())),

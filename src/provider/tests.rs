@@ -402,7 +402,7 @@ fn not_final() -> Vec<(Response, Cause)> {
         (json(404, r#"{"error":"no such route"}"#), Cause::Provider),
         (detailed(404, "Not Found", ""), Cause::Provider),
         (detailed(422, "Unprocessable", ""), Cause::Provider),
-        (answer(407, "", ""), Cause::Provider),
+        (answer(407, "", ""), Cause::Proxy),
         (answer(0, "", ""), Cause::Provider),
     ]
 }

@@ -62,16 +62,12 @@ impl Store {
 /// What is granted to the name in force at the realm in force is tagged with this; [`StoreError::NotFound`] before
 /// [`Store::identity`] has made one.
 pub(super) fn current(tx: &Tx<'_>) -> Result<String, StoreError> {
-    Ok(in_force(tx)?.tag)
+    Ok(stored(tx)?.ok_or_else(|| StoreError::NotFound("identity".into()))?.tag)
 }
 
-/// The provider in force.
+/// The provider in force; before there is an identity, Frame.io.
 pub(super) fn realm(tx: &Tx<'_>) -> Result<String, StoreError> {
-    Ok(in_force(tx)?.realm)
-}
-
-fn in_force(tx: &Tx<'_>) -> Result<Stored, StoreError> {
-    stored(tx)?.ok_or_else(|| StoreError::NotFound("identity".into()))
+    Ok(stored(tx)?.map_or_else(String::new, |stored| stored.realm))
 }
 
 struct Stored {

@@ -54,9 +54,10 @@ pub(super) fn item_now(tx: &Tx<'_>, id: ItemId) -> Result<Item, StoreError> {
     tx.prepare_cached(&sql)?.query_row([sql_id(id)], item).optional()?.ok_or_else(|| StoreError::no_item(id))
 }
 
-/// Runs a statement that answers with one id in each row.
+/// Runs a statement that answers with one id in each row. For those that are seldom run: it is not kept, and one that
+/// changes items holds the memory of five pages, for what their triggers do.
 pub(super) fn ids(tx: &Tx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Vec<ItemId>, StoreError> {
-    let mut statement = tx.prepare_cached(sql)?;
+    let mut statement = tx.prepare(sql)?;
     let rows = statement.query_map(params, |row| item_id(row, 0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

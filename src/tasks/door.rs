@@ -7,7 +7,7 @@ use crate::{
         source::Source,
         time::{Now, WallTime},
     },
-    media::{made, open_beneath},
+    media::{filetype, made, open_beneath},
 };
 use std::{
     path::{Path, PathBuf},
@@ -78,11 +78,10 @@ impl Door {
 
     fn item(&self, path: PathBuf, closed: bool, now: Now) -> Result<NewItem, Refusal> {
         let (_, facts) = open_beneath(&self.media_dirs, &path)?;
-        let filetype = mime_guess::from_path(&path).first_raw().unwrap_or("application/octet-stream");
         let class = self.classes.of(&path);
         Ok(NewItem {
             name: path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default(),
-            filetype: filetype.to_owned(),
+            filetype: filetype(&path).to_owned(),
             facts,
             class: class.map(|c| c.name.clone()).unwrap_or_default(),
             priority: class.map_or(0, |c| c.priority),

@@ -43,6 +43,8 @@ pub struct Keeper<T> {
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     disk_queue: VecDeque<Action>,
     disk_busy: bool,
+    /// That the grant has ended is on its way to the disk. Told before that, a crash would give it another reason.
+    ending: bool,
 }
 
 impl<T: Transport> Keeper<T> {
@@ -66,6 +68,7 @@ impl<T: Transport> Keeper<T> {
             running: FuturesUnordered::new(),
             disk_queue: VecDeque::new(),
             disk_busy: false,
+            ending: false,
         }
     }
 
@@ -99,6 +102,7 @@ impl<T: Transport> Keeper<T> {
 
     fn done(&mut self, done: Done) {
         self.disk_busy &= !done.from_disk;
+        self.ending &= !done.from_disk;
         if let Some(date) = done.date {
             self.step(Event::ServerDate(date));
         }
@@ -109,7 +113,10 @@ impl<T: Transport> Keeper<T> {
         }
         match done.event {
             Some(event) => self.event(event),
-            None => self.next_write(),
+            None => {
+                self.next_write();
+                self.publish();
+            }
         }
         if self.running.is_empty() && !self.rig.pairing() {
             self.parts.transport.rest(Connection::Fresh);
@@ -233,6 +240,7 @@ impl<T: Transport> Keeper<T> {
         }
         let Some(action) = self.disk_queue.pop_front() else { return };
         self.disk_busy = true;
+        self.ending = matches!(action, Action::EndGrant(_));
         let (room, boot) = (self.parts.room.clone(), self.parts.clock.now().boot_id);
         self.running.push(Box::pin(async move {
             let (event, client) = room.write(action, boot).await;
@@ -241,6 +249,9 @@ impl<T: Transport> Keeper<T> {
     }
 
     fn publish(&mut self) {
+        if self.ending || self.disk_queue.iter().any(|a| matches!(a, Action::EndGrant(_))) {
+            return;
+        }
         let view = self.rig.view(self.parts.clock.now());
         self.view.send_if_modified(|old| {
             let changed = *old != view;

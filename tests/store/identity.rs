@@ -1,6 +1,12 @@
 //! One name for life.
 use crate::support::*;
-use rigpost::store::{Identity, Store};
+use rigpost::{
+    domain::{
+        oauth::{IdToken, TokenSet},
+        secret::Secret,
+    },
+    store::{Identity, Loaded, Store, StoreError},
+};
 
 #[tokio::test]
 async fn a_name_is_made_once_and_is_random() {
@@ -74,4 +80,46 @@ async fn a_name_that_was_damaged_or_lost_is_never_replaced() {
         }
         assert!(is_corrupt(&store.load().await), "{damage}");
     }
+}
+
+#[tokio::test]
+async fn what_one_provider_has_granted_is_not_another_s_and_is_there_again_when_it_is_back() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let name = store.identity(None, "").await.unwrap().client_id;
+    store.save_client_secret(&client_secret()).await.unwrap();
+    store.save_tokens(&tokens(1)).await.unwrap();
+    store.save_device(&device("p")).await.unwrap();
+    let frameio = store.load().await.unwrap();
+    let other = "https://login.example/ app-1";
+    let moved = store.identity(None, other).await.unwrap();
+    assert_eq!(moved, Identity { client_id: name.clone(), changed: true }, "the rig keeps its own name");
+    let there = store.load().await.unwrap();
+    assert_eq!((there.client_secret, there.tokens, there.device), (None, None, None));
+    assert_eq!(store.mark_refresh().await, Err(StoreError::NotFound("tokens".into())));
+    store.identity(None, "").await.unwrap();
+    assert_eq!(store.load().await.unwrap(), frameio, "a slip in the configuration loses nothing");
+    store.identity(None, other).await.unwrap();
+    store.save_tokens(&tokens(2)).await.unwrap();
+    assert_eq!(store.load().await.unwrap().tokens, Some((tokens(2), false)));
+    store.identity(None, "").await.unwrap();
+    let back = store.load().await.unwrap();
+    assert_eq!(
+        (back.client_secret, back.tokens),
+        (Some(client_secret()), None),
+        "another's tokens are not ours"
+    );
+}
+
+#[tokio::test]
+async fn an_id_token_is_kept_until_it_has_been_verified() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let id_token = Some(IdToken(Secret::new("h.p.s")));
+    store.save_tokens(&TokenSet { id_token: id_token.clone(), ..tokens(1) }).await.unwrap();
+    let kept = |loaded: Loaded| loaded.tokens.unwrap().0.id_token;
+    assert_eq!(kept(store.load().await.unwrap()), id_token);
+    store.save_device(&device("p")).await.unwrap();
+    assert_eq!(kept(store.load().await.unwrap()), None);
+    assert_eq!(store.load().await.unwrap().tokens.unwrap().0, tokens(1), "and nothing else went");
 }

@@ -140,9 +140,11 @@ fn left(tokens: &TokenSet, now: Now) -> (Duration, Option<Duration>) {
 fn refusal_of(trouble: Trouble) -> Refusal {
     match trouble {
         Trouble::Storage => Refusal::StorageFull,
-        Trouble::Exchange(cause @ (Cause::Network | Cause::CaptivePortal | Cause::Clock)) => {
+        Trouble::Exchange(cause @ (Cause::Provider | Cause::RateLimited)) => {
+            refusal_of_cause(cause, "it does not renew the access token now")
+        }
+        Trouble::Exchange(cause) => {
             refusal_of_cause(cause, "the access token can't be renewed now; the rig keeps trying")
         }
-        Trouble::Exchange(cause) => refusal_of_cause(cause, "it does not renew the access token now"),
     }
 }

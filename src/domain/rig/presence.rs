@@ -136,7 +136,7 @@ impl Rig {
 
     pub(super) fn note_trouble(&mut self, cause: Cause) {
         self.online = match cause {
-            Cause::Network | Cause::CaptivePortal | Cause::Clock => false,
+            Cause::Network | Cause::CaptivePortal | Cause::Clock | Cause::Certificate | Cause::Proxy => false,
             Cause::Provider | Cause::RateLimited => true,
         };
     }

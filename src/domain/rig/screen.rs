@@ -103,6 +103,8 @@ fn reason_of_cause(cause: Cause) -> Reason {
     match cause {
         Cause::Network => Reason::Network,
         Cause::CaptivePortal => Reason::CaptivePortal,
+        Cause::Certificate => Reason::Certificate,
+        Cause::Proxy => Reason::Proxy,
         Cause::Clock => Reason::Clock,
         Cause::Provider | Cause::RateLimited => Reason::Provider,
     }
@@ -124,7 +126,7 @@ pub(super) fn reason_of(e: &TokenError) -> Reason {
 
 pub(super) fn refusal_of_cause(cause: Cause, why: &str) -> Refusal {
     match cause {
-        Cause::Network => Refusal::NetworkUnavailable(why.to_owned()),
+        Cause::Network | Cause::Certificate | Cause::Proxy => Refusal::NetworkUnavailable(why.to_owned()),
         Cause::CaptivePortal => Refusal::CaptivePortal(why.to_owned()),
         Cause::Clock => Refusal::ClockUntrusted(why.to_owned()),
         Cause::Provider => Refusal::ProviderError(why.to_owned()),

@@ -1,4 +1,5 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
+mod access;
 mod presence;
 mod walk;
 

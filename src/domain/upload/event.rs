@@ -127,6 +127,8 @@ impl From<Trouble> for Ending {
         let reason = match t.cause {
             Cause::Network => Reason::Network,
             Cause::CaptivePortal => Reason::CaptivePortal,
+            Cause::Certificate => Reason::Certificate,
+            Cause::Proxy => Reason::Proxy,
             Cause::Clock => Reason::Clock,
             Cause::Provider | Cause::RateLimited => Reason::Provider,
         };

@@ -92,7 +92,7 @@ fn bind(tx: &Tx<'_>, kind: usize, project: &str) -> Result<Vec<ItemId>, StoreErr
     let [duplicates, policy, rest] = binds(kind);
     let mut changed = rows::ids(tx, &duplicates, (project, DUPLICATE))?;
     changed.extend(rows::ids(tx, &policy, (project, BEFORE_PAIRING))?);
-    tx.prepare_cached(&rest)?.execute([project])?;
+    tx.execute(&rest, [project])?;
     Ok(changed)
 }
 
