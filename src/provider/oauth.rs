@@ -102,12 +102,13 @@ impl OAuth {
         look(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whom the rig is paired with. Also where nothing is known yet.
+    /// Whom the rig is paired with. Also where nothing is known yet; the same with a slash at the issuer's end and without,
+    /// which parsing adds.
     fn name(&self) -> (String, String) {
         let at = self.found.issuer.as_ref().or(self.found.token.as_ref());
         let host = at.and_then(Url::host_str).unwrap_or_default().to_owned();
         let id = match &self.found.issuer {
-            Some(issuer) => issuer.to_string(),
+            Some(issuer) => issuer.as_str().trim_end_matches('/').to_owned(),
             None => at.map(|url| url.origin().ascii_serialization()).unwrap_or_default(),
         };
         (short(&id), short(&host))

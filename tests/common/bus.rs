@@ -45,8 +45,10 @@ impl Bus {
         let dir = tempfile::tempdir().unwrap();
         // Other users connect too.
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        // The policy names it; where it can't be made the bus only warns.
-        let _ = Command::new("groupadd").args(["-r", "-f", "rigpost-ui"]).status();
+        // The policy names them; where they can't be made the bus only warns.
+        for group in ["rigpost-ui", "rigpost-token"] {
+            let _ = Command::new("groupadd").args(["-r", "-f", group]).status();
+        }
         let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.rigpost.Rigpost1.conf");
         let policy = std::fs::read_to_string(shipped).unwrap();
         assert!(policy.contains(r#"user="rigpost""#), "the policy names the daemon's user");

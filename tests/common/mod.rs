@@ -15,6 +15,7 @@ mod daemon;
 mod flight;
 mod lines;
 mod media;
+mod oidc;
 mod rig;
 mod setup;
 
@@ -23,6 +24,7 @@ pub(crate) use calls::{DEVICE, Dict, PAIRING, QUEUE, Refused, none, text};
 pub(crate) use flight::{EXPRESS, Flight};
 pub(crate) use lines::Lines;
 pub(crate) use media::{fill, sha256};
+pub(crate) use oidc::{Asked, Oidc, Script};
 pub(crate) use rig::{PROJECT, Rig};
 pub(crate) use setup::{MARKER, SECRET, Setup};
 

@@ -53,14 +53,11 @@ impl Rig {
         if let Some(id) = &s.client_id {
             writeln!(text, "client_id = {id:?}").unwrap();
         }
-        let base = s.base_url.clone().unwrap_or_else(|| self.sim.url().to_string());
-        write!(text, "[provider]\nbase_url = {base:?}\nclient_version = \"1.2.3\"\n").unwrap();
-        write!(text, "url_pairing = {}\nsecret_on_poll = {}\n", s.url_pairing, s.secret_on_poll).unwrap();
-        writeln!(text, "heartbeat = {}", s.heartbeat).unwrap();
-        if let Some(pem) = self.sim.ca_pem() {
-            let ca = self.path("ca.pem");
-            std::fs::write(&ca, pem).unwrap();
-            writeln!(text, "ca_file = {ca:?}").unwrap();
+        writeln!(text, "[provider]").unwrap();
+        if let Some(provider) = &s.provider {
+            writeln!(text, "{provider}").unwrap();
+        } else {
+            self.write_frameio(&mut text);
         }
         let media: Vec<PathBuf> = s.media_dirs.iter().map(|m| self.path(m)).collect();
         write!(
@@ -77,6 +74,19 @@ impl Rig {
             std::fs::create_dir_all(self.path("conf.d")).unwrap();
             let text = s.drop_in.replace("{dir}", self.dir.path().to_str().unwrap());
             std::fs::write(self.path("conf.d/50-test.toml"), text).unwrap();
+        }
+    }
+
+    fn write_frameio(&self, text: &mut String) {
+        let s = &self.setup;
+        let base = s.base_url.clone().unwrap_or_else(|| self.sim.url().to_string());
+        write!(text, "base_url = {base:?}\nclient_version = \"1.2.3\"\n").unwrap();
+        write!(text, "url_pairing = {}\nsecret_on_poll = {}\n", s.url_pairing, s.secret_on_poll).unwrap();
+        writeln!(text, "heartbeat = {}", s.heartbeat).unwrap();
+        if let Some(pem) = self.sim.ca_pem() {
+            let ca = self.path("ca.pem");
+            std::fs::write(&ca, pem).unwrap();
+            writeln!(text, "ca_file = {ca:?}").unwrap();
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Setup {
     pub(crate) sim: SimOptions,
     /// In place of the simulator's own address.
     pub(crate) base_url: Option<String>,
+    /// In place of the whole section on the provider.
+    pub(crate) provider: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) url_pairing: bool,
     pub(crate) secret_on_poll: bool,
@@ -49,6 +51,7 @@ impl Setup {
         Setup {
             sim,
             base_url: None,
+            provider: None,
             client_id: None,
             url_pairing: true,
             secret_on_poll: false,

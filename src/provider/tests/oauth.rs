@@ -313,10 +313,7 @@ fn a_believed_token_says_who_said_yes() {
     let named = |claims: Value| ask(&openid(), signer.token(&claims), &[signer.jwk()], Some(CAME)).1.unwrap();
     let info = named(claims());
     assert_eq!(info.authorized_by, "Jess Temporal");
-    assert_eq!(
-        (info.project_id.as_str(), info.project_name.as_str()),
-        ("https://login.example/", "login.example")
-    );
+    assert_eq!((info.project_id.as_str(), info.project_name.as_str()), (ISSUER, "login.example"));
     let mut without = claims();
     without.as_object_mut().unwrap().remove("name");
     assert_eq!(named(without.clone()).authorized_by, "auth0|7");

@@ -1,0 +1,99 @@
+//! Whom a rig believes to have paired it.
+use crate::{
+    cloud::{Cloud as _, LONG, Lives, Place, SHORT, pair, paired, started},
+    common::*,
+    openid::{PERSON, Public},
+};
+use futures_util::future::join_all;
+use serde_json::json;
+
+#[tokio::test]
+async fn the_id_token_names_the_person_and_the_issuer_is_the_project() {
+    let (rig, cloud) = paired::<Public>(LONG).await;
+    let shown = rig.properties(PAIRING).await;
+    assert_eq!(text(&shown, "AuthorizedBy"), PERSON.1);
+    assert_eq!(text(&shown, "ProjectId"), cloud.oidc.issuer());
+    assert_eq!(text(&shown, "ProjectName"), "127.0.0.1");
+    assert_eq!(rig.text(DEVICE, "Provider").await, "oauth");
+    assert_eq!(cloud.oidc.asked("keys").await.len(), 1);
+}
+
+#[tokio::test]
+async fn without_names_in_the_id_token_the_subject_stands_for_the_person() {
+    // As OpenID Connect has it: names are to be had from the userinfo endpoint, with an access token for that.
+    let cloud = Public::start_with(LONG, json!({ "conform": true })).await;
+    let rig = cloud.rig("").start().await;
+    pair(&rig, &cloud).await;
+    assert_eq!(rig.text(PAIRING, "AuthorizedBy").await, PERSON.0);
+}
+
+#[tokio::test]
+async fn without_an_id_token_there_is_a_pairing_and_no_name() {
+    let cloud = Public::start(LONG).await;
+    let rig = cloud.rig("scope = \"offline_access\"\n").start().await;
+    pair(&rig, &cloud).await;
+    assert_eq!(rig.text(PAIRING, "AuthorizedBy").await, "");
+    assert_eq!(cloud.oidc.asked("keys").await.len(), 0);
+}
+
+#[tokio::test]
+async fn keys_are_fetched_anew_once_when_the_provider_changed_them() {
+    let (rig, cloud) = paired::<Public>(LONG).await;
+    for rotations in 1..=2 {
+        rig.unpair().await.unwrap();
+        cloud.oidc.rotate_keys().await;
+        pair(&rig, &cloud).await;
+        assert_eq!(rig.text(PAIRING, "AuthorizedBy").await, PERSON.1);
+        assert_eq!(cloud.oidc.asked("keys").await.len(), 1 + rotations);
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_after_a_change_of_keys_is_an_ordinary_one() {
+    let (rig, cloud) = paired::<Public>(SHORT).await;
+    cloud.oidc.rotate_keys().await;
+    let first = cloud.next(&rig, Place::Refresh, 0).await;
+    cloud.next(&rig, Place::Refresh, first.n).await;
+    assert_eq!((rig.state().await.as_str(), rig.reason().await.as_str()), ("paired", "none"));
+    assert_eq!(rig.text(PAIRING, "AuthorizedBy").await, PERSON.1);
+    assert!(cloud.oidc.asked("keys").await.len() <= 2);
+}
+
+const FORGERIES: [&str; 7] = [
+    "forged-audience",
+    "forged-issuer",
+    "forged-expiry",
+    "forged-key",
+    "forged-claims",
+    "forged-unsigned",
+    "forged-symmetric",
+];
+
+#[tokio::test]
+async fn a_forged_id_token_is_not_believed_at_the_pairing() {
+    let tried = FORGERIES.map(async |kind| {
+        let (rig, cloud) = started::<Public>(LONG).await;
+        // Answers without tokens stay as they are.
+        cloud.oidc.fault("token-poll", kind, 1000).await;
+        let code = rig.start_pairing().await;
+        cloud.approve(&rig, &code).await;
+        let told = |p: &Dict| text(p, "Reason") == "provider";
+        let shown = rig.wait(PAIRING, kind, told).await;
+        assert_eq!(text(&shown, "State"), "paired", "{kind}");
+        assert_eq!(text(&shown, "AuthorizedBy"), "", "{kind}");
+    });
+    join_all(tried).await;
+}
+
+#[tokio::test]
+async fn a_forged_id_token_is_not_believed_at_a_renewal() {
+    let tried = FORGERIES.map(async |kind| {
+        let (rig, cloud) = paired::<Public>(Lives { access: 3, ..LONG }).await;
+        cloud.oidc.fault("refresh", kind, 1).await;
+        let first = cloud.oidc.wait(0, kind, |a| a.fault.as_deref() == Some(kind)).await;
+        cloud.next(&rig, Place::Refresh, first.n).await;
+        assert_eq!(rig.state().await, "paired", "{kind}");
+        assert_eq!(rig.text(PAIRING, "AuthorizedBy").await, PERSON.1, "{kind}");
+    });
+    join_all(tried).await;
+}
