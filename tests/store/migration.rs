@@ -10,7 +10,8 @@ use rigpost::{
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 use tempfile::TempDir;
 
-const RELEASED: [(&str, &str); 1] = [("v1", include_str!("../fixtures/store/v1.sql"))];
+const RELEASED: [(&str, &str); 2] =
+    [("v1", include_str!("../fixtures/store/v1.sql")), ("v2", include_str!("../fixtures/store/v2.sql"))];
 
 fn restored(sql: &str) -> TempDir {
     let dir = dir();
@@ -75,6 +76,18 @@ async fn what_version_1_knew_is_still_known() {
     let expected = Counters { files_left: 3, bytes_left: 2510, held: 1, failed: 1 };
     assert_eq!(store.counters().await.unwrap(), expected);
     assert_eq!(items[3].new, clip(4, Some("p")), "what version 1 did not know has its plain value");
+}
+
+#[tokio::test]
+async fn what_version_2_had_of_frame_io_is_still_frame_io_s() {
+    let dir = restored(RELEASED[1].1);
+    let store = ready(dir.path()).await;
+    let loaded = store.load().await.unwrap();
+    assert_eq!((loaded.tokens, loaded.device), (Some((tokens(1), true)), Some(device("p"))));
+    assert_eq!(loaded.client_secret, Some(client_secret()));
+    store.identity(None, "https://login.example/ app-1").await.unwrap();
+    let other = store.load().await.unwrap();
+    assert_eq!((other.client_secret, other.tokens, other.pairing), (None, None, None));
 }
 
 #[tokio::test]
