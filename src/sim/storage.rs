@@ -77,7 +77,8 @@ impl Storage {
         }
         drop(out);
         fs::rename(&target, self.root.join(file_name(asset, name)))?;
-        fs::remove_dir_all(&dir)?;
+        // The clip is whole, whatever is left: another attempt at a part may be writing there still.
+        let _in_use = fs::remove_dir_all(&dir);
         Ok(secret::hex(hash.finalize().as_slice()))
     }
 }

@@ -1,0 +1,120 @@
+//! Answers about clips: assets, and the parts that the storage takes.
+use super::*;
+
+#[test]
+fn an_asset_is_read_and_an_unusable_one_is_no_asset() {
+    let read = |body: &str| frameio().read_asset(&json(201, body));
+    let body = r#"{"_type":"file","id":"as-1","upload_urls":["https://s3/1?X=2","https://s3/2"]}"#;
+    let urls = vec![Secret::new("https://s3/1?X=2"), Secret::new("https://s3/2")];
+    assert_eq!(read(body), Ok(("as-1".to_owned(), urls)));
+    let long = format!(r#"{{"id":"a","upload_urls":["https://s3/{}"]}}"#, "x".repeat(20_000));
+    let many = format!(r#"{{"id":"a","upload_urls":[{}"https://s3"]}}"#, r#""https://s3","#.repeat(10_000));
+    for bad in [
+        "",
+        "{}",
+        r#"{"id":"a","upload_urls":[]}"#,
+        r#"{"id":"a","upload_urls":[5]}"#,
+        r#"{"id":"","upload_urls":["https://s3"]}"#,
+        r#"{"id":"a","upload_urls":["http://s3/plain"]}"#,
+        r#"{"id":"a","upload_urls":["file:///etc/passwd"]}"#,
+        &long,
+        &many,
+    ] {
+        assert!(matches!(read(bad), Err(CreateError::Transient(_))), "{:.80}", bad);
+    }
+    let lab = FrameIo { base_url: "http://127.0.0.1:1".parse().unwrap(), ..frameio() };
+    assert!(lab.read_asset(&json(201, r#"{"id":"a","upload_urls":["http://127.0.0.1:2/1"]}"#)).is_ok());
+}
+
+#[test]
+fn each_refusal_of_an_asset_follows_the_retry_table() {
+    let word = |status, w: &str| json(status, &format!(r#"{{"error":"{w}"}}"#));
+    let read = |r: &Response| frameio().read_asset(r).expect_err("a refusal");
+    for response in [
+        detailed(401, "Not Authorized", ""),
+        detailed(409, "Not Authorized", ""),
+        word(401, "invalid_token"),
+        word(401, "unauthorized"),
+    ] {
+        assert_eq!(read(&response), CreateError::Unauthorized);
+    }
+    for response in [
+        detailed(409, "Channel Paused", "This channel is paused"),
+        detailed(409, "Conflict", "The channel was paused then"),
+        word(409, "Channel Paused"),
+    ] {
+        assert_eq!(read(&response), CreateError::RecordedWhilePaused);
+    }
+    for response in [
+        detailed(422, "Unprocessable", "filesize"),
+        detailed(400, "Bad Request", "filetype"),
+        word(400, "bad_request"),
+        word(422, "invalid"),
+    ] {
+        assert!(matches!(read(&response), CreateError::Refused(_)));
+    }
+    for response in [
+        detailed(402, "Payment Required", ""),
+        word(402, "plan_limit"),
+        detailed(403, "Forbidden", ""),
+        detailed(404, "Not Found", ""),
+        word(403, "forbidden"),
+    ] {
+        assert!(matches!(read(&response), CreateError::Forbidden(_)), "{}", response.status);
+    }
+    let conflict = detailed(409, "Conflict", "caused by another asset");
+    assert!(matches!(read(&conflict), CreateError::Conflict(_)));
+    for (response, expected) in [
+        (word(429, "rate_limited"), Cause::RateLimited),
+        (detailed(429, "Too Many Requests", ""), Cause::RateLimited),
+        (detailed(500, "Internal", ""), Cause::Provider),
+        (html(404), Cause::CaptivePortal),
+        (html(200), Cause::CaptivePortal),
+        (json(302, ""), Cause::CaptivePortal),
+    ] {
+        assert!(
+            matches!(read(&response), CreateError::Transient(Trouble { cause, .. }) if cause == expected),
+            "{}",
+            response.status
+        );
+    }
+}
+
+#[test]
+fn what_the_storage_says_to_a_part() {
+    let s3 = |status, code: &str| {
+        let body = format!(
+            r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>x</Message></Error>"#
+        );
+        answer(status, "application/xml", &body)
+    };
+    let read = |r: &Response| frameio().read_part(r);
+    assert_eq!(read(&answer(200, "", "")), Ok(()));
+    assert_eq!(read(&answer(204, "", "")), Ok(()));
+    let over = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
+    for response in [answer(403, "application/xml", over), s3(404, "NoSuchUpload"), s3(400, "ExpiredToken")] {
+        assert!(matches!(read(&response), Err(PartError::UrlDead(_))), "{}", response.status);
+    }
+    for response in [s3(403, "AccessDenied"), s3(403, "SignatureDoesNotMatch")] {
+        assert!(matches!(read(&response), Err(PartError::UrlRefused(_))), "{}", response.status);
+    }
+    let cause = |r: &Response| match read(r) {
+        Err(PartError::Transient(t)) => Some((t.cause, t.retry_after.map(|w| w.as_secs()))),
+        _ => None,
+    };
+    for response in [
+        s3(400, "RequestTimeout"),
+        s3(500, "InternalError"),
+        s3(503, "SlowDown"),
+        answer(403, "", ""),
+        answer(404, "text/plain", "not here"),
+        answer(502, "text/plain", ""),
+    ] {
+        assert_eq!(cause(&response), Some((Cause::Provider, None)), "{}", response.status);
+    }
+    let slow = Response { retry_after: Some(Duration::from_secs(9)), ..s3(503, "SlowDown") };
+    assert_eq!(cause(&slow), Some((Cause::Provider, Some(9))));
+    for response in [html(200), html(302), html(403), html(404), html(511)] {
+        assert_eq!(cause(&response).map(|(c, _)| c), Some(Cause::CaptivePortal), "{}", response.status);
+    }
+}
