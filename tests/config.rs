@@ -463,6 +463,14 @@ fn a_name_from_a_file_is_checked_when_it_is_read() {
     assert_eq!(ClientIdSource::Literal("SN-1".into()).resolve().unwrap(), "SN-1");
 }
 
+#[test]
+fn a_site_may_choose_another_kind_than_its_maker() {
+    let vendor = "[provider]\nclient_version = \"1.2.3\"\nurl_pairing = false\n";
+    let site = "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n";
+    let dir = layout(&[("vendor/10-maker.toml", vendor), ("etc/rigpost.toml", site)]);
+    assert_eq!(load(None, &at(&dir)).unwrap().provider.kind, ProviderKind::OAuth);
+}
+
 /// What the example shows as defaults are the defaults, all of them that have one.
 #[test]
 fn the_example_is_the_default() {

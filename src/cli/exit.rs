@@ -165,7 +165,7 @@ pub(crate) fn from_name(name: &str, detail: &str, doing: Doing) -> Failure {
             if detail.is_empty() { "the rig's own disk failed".to_owned() } else { detail.to_owned() },
             "`rigpost doctor` and `journalctl -k -e` show what is wrong with the disk of /var/lib/rigpost",
         ),
-        "NotSupported" => failure(Code::Failure, say("the daemon can't do that", detail), UPGRADE),
+        "NotSupported" => failure(Code::Failure, say("the daemon can't do that", detail), "rigpost doctor"),
         "UnknownMethod" | "UnknownInterface" | "UnknownObject" | "UnknownProperty" => {
             failure(Code::Failure, "the daemon that runs does not know this request".into(), UPGRADE)
         }

@@ -50,8 +50,10 @@ pub(super) fn section(c: &mut Checker<'_>, into: &mut Provider) {
             OF_FRAMEIO
         }
     };
+    // What stands before the word that chose the kind was for another rig of the maker's.
+    let chosen = c.merged.get("provider.kind").map_or(0, |setting| setting.rank);
     for key in of_others {
-        if let Some(setting) = c.merged.get(key) {
+        if let Some(setting) = c.merged.get(key).filter(|setting| setting.rank >= chosen) {
             let reason = format!("means nothing to a provider of the kind {:?}", into.kind.as_str());
             c.wrong(key, setting, setting.line, reason);
         }

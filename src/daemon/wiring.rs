@@ -111,6 +111,8 @@ fn provider(settings: &config::Provider) -> (Provider, Realm) {
         jwks: o.jwks_uri.clone(),
     };
     let at = o.issuer.as_ref().or(o.token_endpoint.as_ref()).map(ToString::to_string).unwrap_or_default();
+    // A slash at the end makes no other provider.
+    let at = at.trim_end_matches('/');
     let realm = Realm {
         name: format!("{at} {}", o.client_id),
         client_id: Some(o.client_id.clone()),

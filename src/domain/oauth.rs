@@ -196,6 +196,16 @@ impl fmt::Display for TokenError {
     }
 }
 
+impl Revocable {
+    /// Of a grant with these.
+    pub fn of(access: &AccessToken, refresh: Option<&RefreshToken>) -> Revocable {
+        match refresh {
+            Some(refresh) => Revocable::Refresh(refresh.clone()),
+            None => Revocable::Access(access.clone()),
+        }
+    }
+}
+
 /// What is asked when asking who we are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identify {

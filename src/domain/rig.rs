@@ -165,8 +165,9 @@ impl Rig {
             }
             Event::Identified(seq, answer) => {
                 self.note(&answer);
-                self.identified(seq, answer, now, &mut out);
+                self.identified(seq, answer, true, now, &mut out);
             }
+            Event::Known(seq, answer) => self.identified(seq, answer, false, now, &mut out),
             Event::DeviceSaved(seq, disk) => {
                 let actions = self.whoami.saved(seq, disk.ok(), now);
                 self.identify(actions, now, &mut out);
@@ -185,7 +186,9 @@ impl Rig {
                 out.push(Action::Reply(id, disk.refusal().map(|()| RigAnswer::Done)));
             }
             Event::TokensErased(id, disk) => self.erased(id, disk, None, now, &mut out),
-            Event::Forgotten(id, disk, client_id) => self.erased(id, disk, Some(client_id), now, &mut out),
+            Event::Forgotten(id, disk, client_id, provisioned) => {
+                self.erased(id, disk, Some((client_id, provisioned)), now, &mut out);
+            }
             Event::Unauthorized(used) if self.erasing == 0 => {
                 self.live(token::Event::Unauthorized(used), now, &mut out);
             }
@@ -198,6 +201,7 @@ impl Rig {
             // Nothing is kept by the wall clock; the new view shows what it means.
             Event::ClockStepped => {
                 self.note_boot(now, &mut out);
+                self.note_expiry(now);
                 self.hurry(|cause| cause == Cause::Clock, now);
             }
             Event::ServerDate(date) => {
@@ -267,7 +271,7 @@ impl Rig {
         }
         if let Some(running) = loaded.pairing
             && self.provisioned
-            && (!self.life.granted() || self.life.ran_out(now))
+            && self.may_pair(now)
         {
             self.pair(pair::Event::Resume(running), now, out);
         }
@@ -281,9 +285,7 @@ impl Rig {
         let refuse = |r| Action::Reply(id, Err(r));
         match command {
             RigCommand::Start { .. } if !self.usable => out.push(refuse(self.unavailable())),
-            RigCommand::Start { .. } if self.life.granted() && !self.life.ran_out(now) => {
-                out.push(refuse(Refusal::AlreadyPaired));
-            }
+            RigCommand::Start { .. } if !self.may_pair(now) => out.push(refuse(Refusal::AlreadyPaired)),
             RigCommand::Start { .. } if !self.provisioned => out.push(refuse(Refusal::NotProvisioned)),
             RigCommand::Start { limit } => {
                 self.waiting_for_code.push((id, now.boot));
@@ -312,6 +314,11 @@ impl Rig {
         }
     }
 
+    /// There is no grant, or none that is of any use.
+    fn may_pair(&self, now: Now) -> bool {
+        !self.life.granted() || self.life.ran_out(now)
+    }
+
     fn unavailable(&self) -> Refusal {
         Refusal::SecretUnavailable(self.unusable_because.clone())
     }
@@ -331,7 +338,14 @@ impl Rig {
         }
     }
 
-    fn erased(&mut self, id: CommandId, disk: Disk, forgot: Option<String>, now: Now, out: &mut Vec<Action>) {
+    fn erased(
+        &mut self,
+        id: CommandId,
+        disk: Disk,
+        forgot: Option<(String, bool)>,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
         self.erasing = self.erasing.saturating_sub(1);
         if disk.ok() {
             self.live(token::Event::Erased, now, out);
@@ -341,9 +355,8 @@ impl Rig {
             self.refreshed_at = None;
             (self.access_expires_at, self.runs_out_at) = (None, None);
             self.last = (Reason::None, String::new());
-            if let Some(client_id) = forgot {
-                self.client_id = client_id;
-                self.provisioned = false;
+            if let Some(forgot) = forgot {
+                (self.client_id, self.provisioned) = forgot;
             }
             self.grant_unsaved = false;
             out.extend(self.revoke_after.take().map(Action::Revoke));

@@ -119,10 +119,7 @@ impl TokenLife {
             | State::Marking { tokens: t, .. }
             | State::Refreshing { tokens: t, .. }
             | State::RefreshLater { tokens: t, .. }
-            | State::Ended { kept: Some(t), .. } => Some(match &t.refresh {
-                Some(refresh) => Revocable::Refresh(refresh.clone()),
-                None => Revocable::Access(t.access.clone()),
-            }),
+            | State::Ended { kept: Some(t), .. } => Some(Revocable::of(&t.access, t.refresh.as_ref())),
             State::None | State::Ended { kept: None, .. } => None,
         }
     }
@@ -234,7 +231,11 @@ impl TokenLife {
                 self.save(token_set(new, None, now), 0)
             }
 
-            (S::Valid { tokens, .. }, Event::Timer) => self.mark(tokens, 0),
+            (S::Valid { tokens, by_401, .. }, Event::Timer) => {
+                // A token that lived out its time has shown that it was good.
+                self.storm = if by_401 { self.storm } else { 0 };
+                self.mark(tokens, 0)
+            }
             (S::Valid { tokens, .. }, Event::Wanted) if tokens.refresh.is_some() => self.mark(tokens, 0),
             (S::Valid { tokens, since, refresh_at, by_401 }, Event::Unauthorized(used)) => {
                 self.unauthorized(tokens, since, refresh_at, by_401, &used, now)

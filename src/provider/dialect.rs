@@ -261,7 +261,8 @@ pub(super) fn expect_success(response: &Response) -> Result<(), TokenError> {
 }
 
 fn read_tokens(response: &Response) -> Result<TokenResponse, TokenError> {
-    let a: TokenAnswer = response.json().ok_or_else(unexpected)?;
+    let mut a: TokenAnswer = response.json().ok_or_else(unexpected)?;
+    a.refresh_token = a.refresh_token.filter(|t| !t.is_empty());
     let fits = |t: &str| (1..=MAX_TEXT).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic());
     if !fits(&a.access_token) || !a.refresh_token.as_ref().is_none_or(|t| fits(t)) {
         return Err(unexpected());

@@ -4,8 +4,8 @@
 //! - What comes next is a closure and not a state: most exchanges are one request, and those of more (find the endpoints,
 //!   then ask; fetch the keys, then check) read from top to bottom where they are written.
 use crate::{
-    domain::oauth::{TokenError, Trouble},
-    provider::wire::{Request, Response},
+    domain::oauth::{Cause, TokenError, Trouble},
+    provider::wire::{Request, Response, trouble},
 };
 
 /// Where an exchange stands.
@@ -43,32 +43,21 @@ impl<T> Step<T> {
     }
 }
 
-impl<T: 'static> Step<T> {
-    /// Lets somebody see what it comes to.
-    pub fn inspect(self, see: impl FnOnce(&Result<T, TokenError>) + Send + 'static) -> Step<T> {
-        match self {
-            Step::Ask(request, next) => {
-                Step::Ask(request, Next(Box::new(move |response| next.answered(response).inspect(see))))
-            }
-            Step::Done(outcome) => {
-                see(&outcome);
-                Step::Done(outcome)
-            }
-        }
-    }
-}
-
-/// A trouble in a request that only reads: whatever the exchange was about has not begun.
+/// What went wrong in a request that only reads. Whatever the exchange was about has not begun, and nothing that is said
+/// there is said of it: no word of a document's keeper ends a grant.
 pub fn harmless(e: TokenError) -> TokenError {
-    match e {
-        TokenError::Transient(t) => TokenError::Transient(Trouble { maybe_applied: false, ..t }),
-        other @ (TokenError::AuthorizationPending
+    let t = match e {
+        TokenError::Transient(t) => t,
+        TokenError::Rejected(_) => return e,
+        TokenError::AuthorizationPending
         | TokenError::SlowDown
         | TokenError::AccessDenied
         | TokenError::ExpiredToken
         | TokenError::InvalidGrant(_)
         | TokenError::ClientRejected
-        | TokenError::Unauthorized
-        | TokenError::Rejected(_)) => other,
-    }
+        | TokenError::Unauthorized => {
+            trouble(Cause::Provider, format!("the provider's documents: {e}"), None)
+        }
+    };
+    TokenError::Transient(Trouble { maybe_applied: false, ..t })
 }

@@ -88,7 +88,12 @@ impl Keys {
     /// Reads a key set; `None` for what is none.
     pub fn read(document: &Value) -> Option<Keys> {
         let keys = document.get("keys")?.as_array()?;
-        Some(Keys(keys.iter().filter_map(|key| Jwk::deserialize(key).ok()).collect()))
+        Some(Keys(
+            keys.iter()
+                .filter(|key| key["use"] != "enc")
+                .filter_map(|key| Jwk::deserialize(key).ok())
+                .collect(),
+        ))
     }
 
     /// By the name that the token gives, or, where it gives none, the only one there is.

@@ -1,12 +1,16 @@
 //! What an issuer publishes about itself: OpenID Connect Discovery §4, and RFC 8414 where there is no such document.
 use crate::domain::oauth::{Cause, TokenError};
 use crate::provider::{
-    answer::{Sorted, short, sort, token_error, unexpected},
-    dialect::TIMEOUT,
+    answer::{short, unexpected},
+    dialect::expect_success,
     wire::{Body, Connection, Request, Response, trouble},
 };
 use serde::Deserialize;
+use std::time::Duration;
 use url::Url;
+
+/// Two of these come before a question that somebody waits for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What we use of it. What is no URL of the issuer's own kind (https) is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +60,7 @@ pub fn request(name: &'static str, url: Url) -> Request {
         headers: vec![("accept", "application/json".to_owned())],
         authorization: None,
         body: Body::Empty,
-        timeout: TIMEOUT,
+        timeout: PATIENCE,
         connection: Connection::Fresh,
     }
 }
@@ -76,12 +80,7 @@ pub fn read(response: &Response, asked: &Url) -> Result<Metadata, TokenError> {
         let why = format!("the issuer publishes no metadata (HTTP {})", response.status);
         return Err(TokenError::Transient(trouble(Cause::Provider, why, None)));
     }
-    match sort(response) {
-        Sorted::Success => {}
-        other @ (Sorted::Word(_) | Sorted::Detailed(_) | Sorted::Trouble(_)) => {
-            return Err(token_error(other));
-        }
-    }
+    expect_success(response)?;
     let d: Document = response.json().ok_or_else(unexpected)?;
     let same = |a: &Url| a.as_str().trim_end_matches('/') == asked.as_str().trim_end_matches('/');
     if !Url::parse(&d.issuer).is_ok_and(|named| same(&named)) {

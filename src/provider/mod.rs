@@ -18,8 +18,8 @@ pub use frameio::FrameIo;
 pub use oauth::{Found, OAuth};
 
 use crate::domain::oauth::{
-    AccessToken, ClientAuth, ClientId, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, Identify,
-    RefreshToken, Revocable, TokenResponse,
+    AccessToken, ClientId, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, RefreshToken,
+    Revocable, TokenResponse,
 };
 use dialect::{Dialect, Endpoints};
 use exchange::Step;
@@ -107,9 +107,12 @@ impl Provider {
         }
     }
 
-    /// Nothing can be asked without a client secret.
-    pub fn wants_secret(&self) -> bool {
-        self.dialect().client_auth != ClientAuth::None
+    /// An exchange came to nothing: endpoints that were asked for are asked for anew.
+    pub fn doubt(&self) {
+        match self {
+            Provider::FrameIo(_) => {}
+            Provider::OAuth(p) => p.doubt(),
+        }
     }
 
     fn dialect(&self) -> Dialect {

@@ -3,11 +3,10 @@
 //!
 //! # Decisions
 //! - What the issuer publishes is kept in memory only, from the first use on: it is a request of milliseconds every few
-//!   hours at most, and a file of it would be one more thing that can be out of date. An endpoint that does not answer as
-//!   one makes us look again.
+//!   hours at most, and a file of it would be one more thing that can be out of date. Trouble makes us look again.
 //! - The same with its keys; a token with an unknown one makes us fetch them once more, which is how keys are changed.
 //! - A provider without projects: what the rig is paired with is the issuer, its host for people.
-use crate::domain::oauth::{Cause, ClientAuth, DeviceInfo, Identify, TokenError};
+use crate::domain::oauth::{ClientAuth, DeviceInfo, Identify, TokenError};
 use crate::provider::{
     answer::{short, unexpected},
     dialect::{Dialect, Endpoints, Form, expect_success},
@@ -75,8 +74,11 @@ impl OAuth {
         OAuth { dialect, client_id, found, known: Mutex::default() }
     }
 
-    /// What nobody needs to ask for: all endpoints of the flow are named.
+    /// What nobody needs to ask for: all endpoints of the flow are named, or there is nobody to ask.
     fn named(&self) -> Option<Endpoints> {
+        if self.found.issuer.is_some() && self.found.revocation.is_none() {
+            return None;
+        }
         Some(Endpoints {
             device_authorization: self.found.device_authorization.clone()?,
             token: self.found.token.clone()?,
@@ -96,6 +98,11 @@ impl OAuth {
             token: either(&self.found.token, &metadata.token).ok_or_else(|| missing("token_endpoint"))?,
             revocation: either(&self.found.revocation, &metadata.revocation),
         })
+    }
+
+    /// Something did not answer as it should: what is known of the endpoints is asked for anew.
+    pub fn doubt(&self) {
+        self.know(|known| known.metadata = None);
     }
 
     fn know<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
@@ -125,11 +132,7 @@ pub(super) fn at<T: 'static>(
     }
     let p = provider.clone();
     described(provider, move |metadata| match p.endpoints(&metadata) {
-        Ok(endpoints) => then(endpoints).inspect(move |outcome| {
-            if matches!(outcome, Err(TokenError::Transient(t)) if t.cause == Cause::Provider) {
-                p.know(|known| known.metadata = None);
-            }
-        }),
+        Ok(endpoints) => then(endpoints),
         Err(e) => Step::Done(Err(e)),
     })
 }

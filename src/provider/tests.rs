@@ -7,7 +7,7 @@ use crate::domain::{
     upload::{AssetRequest, PartError},
 };
 use crate::domain::{
-    oauth::{Cause, Trouble, UserCode},
+    oauth::{Cause, ClientAuth, Trouble, UserCode},
     secret::Secret,
     upload::CreateError,
 };

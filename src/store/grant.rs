@@ -17,7 +17,7 @@ use crate::domain::{
 use rusqlite::OptionalExtension;
 
 const CLIENT_SECRET: &str = "client_secret";
-/// Goes once it has been verified.
+/// Goes once what it says is written down.
 const ID_TOKEN: &str = "id_token";
 const ACCESS_TOKEN: &str = "access_token";
 const REFRESH_TOKEN: &str = "refresh_token";
@@ -158,7 +158,8 @@ impl Store {
             )?;
             // It has served: what it said is in the row now.
             tx.erase(ID_TOKEN)?;
-            queue::bind_to(tx, &info.project_id)
+            // Only Frame.io takes clips; what waits for it waits.
+            if identity::realm(tx)?.is_empty() { queue::bind_to(tx, &info.project_id) } else { Ok(vec![]) }
         })
         .await
     }
@@ -209,11 +210,11 @@ pub(super) fn open_or_note(
     }
 }
 
-/// The project that is paired, if any, and since when, where that was written down.
+/// The project that clips go to, if one is paired, and since when, where that was written down.
 pub(super) fn current_pairing(tx: &Tx<'_>) -> Result<Option<(String, Option<Now>)>, StoreError> {
     let sql =
         "SELECT project_id, since_boot_id IS NOT NULL, since_boot_id, since_boot_us, since_wall_s FROM device
-               WHERE client_id = (SELECT tag FROM identity ORDER BY seq DESC LIMIT 1)";
+               WHERE client_id = (SELECT tag FROM identity WHERE realm = '' AND seq = (SELECT max(seq) FROM identity))";
     let row = tx.prepare_cached(sql)?.query_row([], |r| {
         let since = if r.get(1)? { Some(rows::now(r, 2)?) } else { None };
         Ok((r.get(0)?, since))

@@ -8,7 +8,7 @@
 //!   an older row, and what was granted to it stays tagged with it: it is not used under the new name, and it is in
 //!   force again when the configuration is put right. Erasing it would let a typing error end a grant.
 //! - The same with the provider, the realm: what is granted is tagged with both, so that no token is ever shown to another
-//!   provider than the one that gave it.
+//!   provider than the one that gave it. There is one grant at a time: a pairing with another provider replaces it.
 use super::{Store, StoreError, Tx};
 use rusqlite::OptionalExtension;
 use sha2::{Digest, Sha256};

@@ -47,11 +47,14 @@ impl Store {
     }
 }
 
-/// True when there was one.
+/// True when there was one of the name and the provider in force.
 pub(super) fn erase(tx: &Tx<'_>) -> Result<bool, StoreError> {
-    let erased = tx.execute("DELETE FROM pairing", [])? > 0;
+    let sql = "SELECT count(*) FROM pairing
+               WHERE client_id = (SELECT tag FROM identity ORDER BY seq DESC LIMIT 1)";
+    let ours: i64 = tx.query_row(sql, [], |r| r.get(0))?;
+    tx.execute("DELETE FROM pairing", [])?;
     erase_codes(tx)?;
-    Ok(erased)
+    Ok(ours > 0)
 }
 
 /// A part of the code is lost, and with it the code; the pairing goes on with another.

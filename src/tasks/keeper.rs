@@ -174,11 +174,12 @@ impl<T: Transport> Keeper<T> {
             }
             Action::Identify(seq, question) => {
                 let step = self.parts.provider.identify(question);
+                let asked = matches!(step, Step::Ask(..));
                 self.ask(step, move |answer| {
                     if let Err(TokenError::Rejected(why)) = &answer {
                         warn!("who has authorized this rig is not known: {why}");
                     }
-                    Event::Identified(seq, answer)
+                    if asked { Event::Identified(seq, answer) } else { Event::Known(seq, answer) }
                 });
             }
             Action::Beat(seq, token) => {
@@ -225,9 +226,12 @@ impl<T: Transport> Keeper<T> {
         step: Step<V>,
         read: impl FnOnce(Result<V, TokenError>) -> Event + Send + 'static,
     ) {
-        let transport = self.parts.transport.clone();
+        let (transport, provider) = (self.parts.transport.clone(), self.parts.provider.clone());
         self.running.push(Box::pin(async move {
             let (answer, date) = exchange(transport.as_ref(), step).await;
+            if matches!(answer, Err(TokenError::Transient(_))) {
+                provider.doubt();
+            }
             Done { event: Some(read(answer)), date, from_disk: false, client: None }
         }));
     }

@@ -35,8 +35,8 @@ pub struct Found {
     pub realm: Realm,
 }
 
-/// One provider, as the strongroom keeps it apart from others: what one has granted is never shown to another, and is
-/// there again when the configuration is put back.
+/// One provider, as the strongroom keeps it apart from others: what one has granted is never shown to another. It is there
+/// again when the configuration is put back, unless the rig was paired with another one meanwhile.
 #[derive(Clone, Debug, Default)]
 pub struct Realm {
     /// Its name; empty: Frame.io.
@@ -97,7 +97,7 @@ impl Strongroom {
         if identity.changed {
             warn!(
                 client_id = identity.client_id,
-                "the configuration names another identity; pair again under it"
+                "the configuration names another identity or provider; what was granted to the one before is not used"
             );
         }
         let unusable = |why: String| {
@@ -260,7 +260,7 @@ impl Strongroom {
     async fn forget(&self, store: &Store, id: CommandId) -> (Option<Event>, Option<Option<Client>>) {
         let outcome = disk(store.forget().await);
         if outcome != Disk::Done {
-            return (Some(Event::Forgotten(id, outcome, String::new())), None);
+            return (Some(Event::Forgotten(id, outcome, String::new(), false)), None);
         }
         let client_id = match store.identity(self.found.client_id.as_deref(), &self.found.realm.name).await {
             Ok(identity) => identity.client_id,
@@ -269,7 +269,9 @@ impl Strongroom {
                 String::new()
             }
         };
-        (Some(Event::Forgotten(id, outcome, client_id)), Some(None))
+        // A public client is all that it was.
+        let client = self.client(&client_id, None);
+        (Some(Event::Forgotten(id, outcome, client_id, client.is_some())), Some(client))
     }
 }
 
@@ -283,7 +285,7 @@ fn failed(action: Action, disk: Disk) -> Option<Event> {
         Action::NoteBoot(_) => Some(Event::BootNoted(disk)),
         Action::EraseTokens(id) => Some(Event::TokensErased(id, disk)),
         Action::SaveSecret(id, _) => Some(Event::SecretSaved(id, disk, String::new(), None)),
-        Action::Forget(id) => Some(Event::Forgotten(id, disk, String::new())),
+        Action::Forget(id) => Some(Event::Forgotten(id, disk, String::new(), false)),
         Action::SaveLimit(_)
         | Action::ErasePairing
         | Action::EndGrant(_)

@@ -100,7 +100,14 @@ async fn what_one_provider_has_granted_is_not_another_s_and_is_there_again_when_
     store.identity(None, "").await.unwrap();
     assert_eq!(store.load().await.unwrap(), frameio, "a slip in the configuration loses nothing");
     store.identity(None, other).await.unwrap();
+    // A pairing begun there and left, and then a refresh here, which is no new grant.
+    store.save_pairing(Some(&code()), None).await.unwrap();
+    store.identity(None, "").await.unwrap();
+    store.save_tokens(&tokens(1)).await.unwrap();
+    assert_eq!(store.load().await.unwrap().device, Some(device("p")));
+    store.identity(None, other).await.unwrap();
     store.save_tokens(&tokens(2)).await.unwrap();
+    store.save_device(&device("https://login.example/")).await.unwrap();
     assert_eq!(store.load().await.unwrap().tokens, Some((tokens(2), false)));
     store.identity(None, "").await.unwrap();
     let back = store.load().await.unwrap();

@@ -12,6 +12,8 @@ const INSTALLED: &str = "/etc/rigpost/rigpost.toml";
 pub(crate) struct Facts {
     /// What the provider answers to anybody.
     pub(crate) probe: url::Url,
+    /// That it answers is all that can be asked of it: whether there is a document is the provider's choice.
+    pub(crate) any_answer: bool,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) state_dir: PathBuf,
     pub(crate) key_file: Option<PathBuf>,
@@ -39,6 +41,7 @@ impl From<Settings> for Facts {
     fn from(settings: Settings) -> Self {
         Self {
             probe: probe(&settings.provider),
+            any_answer: settings.provider.oauth.is_some(),
             ca_file: settings.provider.ca_file,
             state_dir: settings.state.dir,
             key_file: Some(settings.vault.key_file),

@@ -77,7 +77,7 @@ pub(super) async fn provider(facts: &Facts, report: &mut Report<'_>) -> Result<(
         Ok(response) => {
             report.add(encryption(facts))?;
             let drift = drift(&response, clock::wall_seconds());
-            report.add(answer(response).await)?;
+            report.add(answer(response, facts.any_answer).await)?;
             report.add(drift)
         }
         Err(error) => {
@@ -216,7 +216,7 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// Was it the provider who answered?
-async fn answer(mut response: Response) -> Check {
+async fn answer(mut response: Response, any: bool) -> Check {
     let status = response.status();
     let kind = header(&response, &CONTENT_TYPE).unwrap_or_default();
     let mut body = Vec::new();
@@ -231,10 +231,10 @@ async fn answer(mut response: Response) -> Check {
             }
         }
     }
-    judge_answer(status.as_u16(), &kind, &body)
+    judge_answer(status.as_u16(), &kind, &body, any)
 }
 
-fn judge_answer(status: u16, kind: &str, body: &[u8]) -> Check {
+fn judge_answer(status: u16, kind: &str, body: &[u8], any: bool) -> Check {
     const NAME: &str = "provider";
     let is_json = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok();
     let portal = |how: &str| {
@@ -255,6 +255,7 @@ fn judge_answer(status: u16, kind: &str, body: &[u8]) -> Check {
             format!("has trouble of its own (status {status})"),
             "wait; its status page may say more. Nothing is lost meanwhile",
         ),
+        400..=499 if any => Check::ok(NAME, format!("answers (status {status}, as it may to a stranger)")),
         _ if kind.to_ascii_lowercase().contains("html") => portal("a web page"),
         200..=299 if is_json => Check::ok(NAME, "answers, and it is the provider itself"),
         200..=299 => portal("something that is not JSON"),
@@ -316,7 +317,7 @@ mod tests {
     #[test]
     fn answers_are_judged() {
         let verdict = |status, kind: &str, body: &str| {
-            let check = judge_answer(status, kind, body.as_bytes());
+            let check = judge_answer(status, kind, body.as_bytes(), false);
             (check.verdict, check.finding.contains("log-in page"))
         };
         assert_eq!(verdict(200, "application/json", r#"{"status":"ok"}"#), (Verdict::Ok, false));
@@ -326,6 +327,9 @@ mod tests {
         assert_eq!(verdict(511, "", ""), (Verdict::Fail, true));
         assert_eq!(verdict(503, "text/html", "<html>"), (Verdict::Warn, false));
         assert_eq!(verdict(404, "application/json", "{}"), (Verdict::Fail, false));
+        let endpoint = |status, kind| judge_answer(status, kind, b"", true).verdict;
+        assert_eq!((endpoint(405, ""), endpoint(404, "text/html")), (Verdict::Ok, Verdict::Ok));
+        assert_eq!((endpoint(200, "text/html"), endpoint(302, "")), (Verdict::Fail, Verdict::Fail));
     }
 
     #[test]

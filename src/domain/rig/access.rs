@@ -71,12 +71,7 @@ impl Rig {
             return Err(self.unavailable());
         }
         if !self.life.granted() {
-            return Err(match self.life.ending() {
-                Some(Ending::ClientRejected) => Refusal::ClientRejected,
-                Some(Ending::Revoked | Ending::InterruptedRefresh | Ending::Unreadable) | None => {
-                    Refusal::NotPaired
-                }
-            });
+            return Err(self.without_grant());
         }
         // On its way to the disk.
         let Some(tokens) = self.life.tokens() else { return Ok(None) };
@@ -92,14 +87,27 @@ impl Rig {
             !refused && !left.is_zero() && (left >= wish.min_validity || age.is_some_and(|a| a < YOUNG));
         match (good, &tokens.refresh, self.life.trouble()) {
             (true, ..) => Ok(Some((tokens.access.clone(), now.boot + left))),
+            (false, None, _) if age.is_none() => {
+                let why = "how long the access token has lived can't be told before the clock is set";
+                Err(Refusal::ClockUntrusted(why.to_owned()))
+            }
             (false, None, _) if left.is_zero() || refused => Err(Refusal::RanOut),
             (false, None, _) => Err(Refusal::LimitsExceeded(format!(
                 "the access token lives for {} s more, and the provider gave nothing to renew it with",
                 left.as_secs()
             ))),
             // It waits for a better time already.
-            (false, Some(_), Some(trouble)) if self.life.deadline().is_some() => Err(refusal_of(trouble)),
+            (false, Some(_), Some(trouble)) if self.life.deadline().is_some() => Err(refusal_for(trouble)),
             (false, Some(_), _) => Ok(None),
+        }
+    }
+
+    fn without_grant(&self) -> Refusal {
+        match self.life.ending() {
+            Some(Ending::ClientRejected) => Refusal::ClientRejected,
+            Some(Ending::Revoked | Ending::InterruptedRefresh | Ending::Unreadable) | None => {
+                Refusal::NotPaired
+            }
         }
     }
 
@@ -109,8 +117,8 @@ impl Rig {
             return;
         }
         let news = match (self.life.tokens(), self.life.trouble()) {
-            _ if !self.life.granted() => Some(Err(Refusal::NotPaired)),
-            (_, Some(trouble)) if self.life.deadline().is_some() => Some(Err(refusal_of(trouble))),
+            _ if !self.life.granted() => Some(Err(self.without_grant())),
+            (_, Some(trouble)) if self.life.deadline().is_some() => Some(Err(refusal_for(trouble))),
             (Some(tokens), _) => Some(Ok((tokens.access.clone(), now.boot + left(tokens, now).0))),
             (None, _) => None,
         };
@@ -137,7 +145,7 @@ fn left(tokens: &TokenSet, now: Now) -> (Duration, Option<Duration>) {
     (age.map_or(Duration::ZERO, |age| tokens.expires_in.saturating_sub(age)), age)
 }
 
-fn refusal_of(trouble: Trouble) -> Refusal {
+fn refusal_for(trouble: Trouble) -> Refusal {
     match trouble {
         Trouble::Storage => Refusal::StorageFull,
         Trouble::Exchange(cause @ (Cause::Provider | Cause::RateLimited)) => {

@@ -86,14 +86,16 @@ pub enum Event {
     Refreshed(Seq, Result<TokenResponse, TokenError>),
     TokensSaved(Seq, Disk),
     Identified(Seq, Result<DeviceInfo, TokenError>),
+    /// The answer to the same, where nobody had to be asked.
+    Known(Seq, Result<DeviceInfo, TokenError>),
     DeviceSaved(Seq, Disk),
     Beaten(Seq, Result<(), TokenError>),
     BootNoted(Disk),
     /// The client secret is sealed for this identity; what the store holds now, if it had to be mended.
     SecretSaved(CommandId, Disk, String, Option<(Box<Loaded>, Protection)>),
     TokensErased(CommandId, Disk),
-    /// All is erased, and this is the new identity.
-    Forgotten(CommandId, Disk, String),
+    /// All is erased; the new identity, and whether that is all that pairing takes.
+    Forgotten(CommandId, Disk, String, bool),
     /// An API call that carried this access token came back with the provider's own 401.
     Unauthorized(AccessToken),
     /// An API call that carried this access token was accepted.

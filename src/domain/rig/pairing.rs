@@ -30,11 +30,9 @@ impl Rig {
                     self.live(token::Event::Granted(tokens), now, out);
                 }
                 // Only while there is no other grant, which the revocation might take along.
-                pairing::Action::Discard(tokens) if !self.life.granted() && !self.pairing.active() => {
-                    out.push(Action::Revoke(match tokens.refresh_token {
-                        Some(refresh) => Revocable::Refresh(refresh),
-                        None => Revocable::Access(tokens.access_token),
-                    }));
+                pairing::Action::Discard(tokens) if self.may_pair(now) && !self.pairing.active() => {
+                    let of = Revocable::of(&tokens.access_token, tokens.refresh_token.as_ref());
+                    out.push(Action::Revoke(of));
                 }
                 pairing::Action::Discard(_) => {}
                 pairing::Action::Finish(outcome) => self.finished(outcome, out),

@@ -27,11 +27,12 @@ impl Rig {
         }
     }
 
-    /// The answer who we are.
+    /// The answer who we are. `asked`: by the provider itself, just now.
     pub(super) fn identified(
         &mut self,
         seq: Seq,
         mut answer: Result<DeviceInfo, TokenError>,
+        asked: bool,
         now: Now,
         out: &mut Vec<Action>,
     ) {
@@ -43,7 +44,8 @@ impl Rig {
             // First of all: what follows from the answer may be a reason to look, were this one not counted.
             self.heartbeat.looked(info.status == DeviceStatus::Paused, now);
         }
-        let actions = self.whoami.answered(seq, answer, self.device.as_ref(), now);
+        let mut actions = self.whoami.answered(seq, answer, self.device.as_ref(), now);
+        actions.retain(|action| asked || !matches!(action, whoami::Action::Accepted(_)));
         self.identify(actions, now, out);
     }
 

@@ -692,7 +692,7 @@ fn unpairing_or_forgetting_while_refreshing_waits_and_revokes_the_new_token() {
         let [Action::SaveTokens(seq, _)] = actions[..] else { panic!("{actions:?}") };
         let actions = b.on(Event::TokensSaved(seq, Disk::Done));
         let (erase, erased) = if forget {
-            (Action::Forget(id), Event::Forgotten(id, Disk::Done, "rig-8".to_owned()))
+            (Action::Forget(id), Event::Forgotten(id, Disk::Done, "rig-8".to_owned(), false))
         } else {
             (Action::EraseTokens(id), Event::TokensErased(id, Disk::Done))
         };

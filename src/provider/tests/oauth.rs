@@ -172,6 +172,7 @@ fn endpoints_are_found_once_and_again_when_they_do_not_answer() {
     assert_eq!(asked, [format!("{ISSUER}/found/device")], "known by now");
     let (_, refused) = play(p.device_authorization(&app(false)), |_| json(404, "{}"));
     assert_eq!(cause(&refused.unwrap_err()), Some(Cause::Provider));
+    p.doubt();
     let (asked, code) = play(p.device_authorization(&app(false)), cloud);
     assert_eq!((asked.len(), code.is_ok()), (2, true), "looked up anew");
 }
@@ -217,6 +218,13 @@ fn trouble_with_the_metadata_is_named_and_spends_nothing() {
     ] {
         let TokenError::Transient(t) = refused(answer) else { panic!("final") };
         assert_eq!((t.cause, t.maybe_applied), (expected, false), "{}", t.why);
+    }
+    // Whoever keeps a document may say no to that, and to nothing else.
+    for word in ["invalid_grant", "invalid_client", "slow_down", "access_denied", "expired_token"] {
+        let TokenError::Transient(t) = refused(json(409, &format!(r#"{{"error":"{word}"}}"#))) else {
+            panic!("{word}")
+        };
+        assert_eq!((t.cause, t.maybe_applied), (Cause::Provider, false), "{word}");
     }
     let trailing = json(200, &metadata(&format!("{ISSUER}/")).to_string());
     let p = rig_at(ClientAuth::None, found(true, false));
@@ -370,10 +378,28 @@ fn a_token_that_is_not_believed_is_named_and_quoted_nowhere() {
 }
 
 #[test]
+fn a_no_to_the_keys_is_no_no_to_the_grant() {
+    for answer in [json(401, r#"{"error":"unauthorized"}"#), detailed(401, "Not Authorized", ""), html(403)] {
+        let question = Identify {
+            token: AccessToken(Secret::new("at")),
+            id_token: Some(Signer::new("k").token(&claims())),
+            came: None,
+        };
+        let (_, outcome) = play(openid().identify(question), |url| match url.ends_with("/keys") {
+            true => answer.clone(),
+            false => json(200, &metadata(ISSUER).to_string()),
+        });
+        assert!(matches!(outcome, Err(TokenError::Transient(_))), "{outcome:?}");
+    }
+}
+
+#[test]
 fn changed_keys_are_fetched_once() {
     let (old, new) = (Signer::new("k1"), Signer::new("k2"));
     let p = openid();
-    let both = [value!({"kty": "novel", "kid": "k0"}), old.jwk()];
+    let mut sealing = Signer::new("k1").jwk();
+    sealing["use"] = "enc".into();
+    let both = [value!({"kty": "novel", "kid": "k0"}), sealing, old.jwk()];
     assert_eq!(ask(&p, old.token(&claims()), &both, Some(CAME)).0, 1, "a key of an unknown kind is left out");
     assert_eq!(
         ask(&p, old.token(&claims()), &[], Some(CAME)),

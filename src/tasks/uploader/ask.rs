@@ -32,7 +32,7 @@ pub(super) enum Asked {
 
 impl<T: Transport> Uploader<T> {
     pub(super) fn ask(&mut self, Ask { command, reply }: Ask<QueueCommand, QueueAnswer>) {
-        if self.cloud.is_none() && matches!(command, QueueCommand::Add { .. }) {
+        if self.cloud.is_none() && matches!(command, QueueCommand::Add { .. } | QueueCommand::Release(_)) {
             let why = "the provider that this rig is set up for takes no clips".to_owned();
             // Nobody waits any more: their bus connection went away.
             let _ = reply.send(Err(Refusal::NotSupported(why)));

@@ -137,7 +137,7 @@ impl Disc {
             }
             Action::Forget(id) => {
                 *self = Disc::default();
-                Some(Event::Forgotten(id, disk, "rig-8".to_owned()))
+                Some(Event::Forgotten(id, disk, "rig-8".to_owned(), false))
             }
             other => panic!("not a write: {other:?}"),
         };
