@@ -107,7 +107,7 @@ async fn a_member_of_the_group_may_pair_and_steer_and_not_touch_the_identity() {
     assert!(refused.to_lowercase().contains("denied"), "{refused}");
     // The command line, where this user can reach it.
     let program = rig.bus.dir().join("rigpost");
-    std::fs::copy(env!("CARGO_BIN_EXE_rigpost"), &program).unwrap();
+    install(env!("CARGO_BIN_EXE_rigpost"), &program);
     let secret = std::fs::File::open("/etc/hostname").unwrap();
     let mut provision = rig.bus.as_user("nobody", UI, program.to_str().unwrap());
     let output = soon("the command", provision.arg("provision").stdin(secret).output()).await.unwrap();
@@ -139,7 +139,7 @@ async fn only_the_token_group_may_ask_for_tokens_and_it_may_nothing_else() {
     }
     // The command line, where this user can reach it.
     let command = rig.bus.dir().join("rigpost");
-    std::fs::copy(env!("CARGO_BIN_EXE_rigpost"), &command).unwrap();
+    install(env!("CARGO_BIN_EXE_rigpost"), &command);
     let mut fetch = rig.bus.as_user("nobody", TOKEN, command.to_str().unwrap());
     let output = soon("the command", fetch.arg("token").output()).await.unwrap();
     let token = String::from_utf8(output.stdout).unwrap();

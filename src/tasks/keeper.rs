@@ -39,6 +39,8 @@ pub struct Keeper<T> {
     view: watch::Sender<RigView>,
     access: watch::Sender<Option<Access>>,
     replies: BTreeMap<CommandId, oneshot::Sender<Result<RigAnswer, Refusal>>>,
+    /// Answers that go out with the next snapshot: whoever hears one finds the rig as it says.
+    answers: Vec<(CommandId, Result<RigAnswer, Refusal>)>,
     commands: u64,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     disk_queue: VecDeque<Action>,
@@ -64,6 +66,7 @@ impl<T: Transport> Keeper<T> {
             view,
             access,
             replies: BTreeMap::new(),
+            answers: Vec::new(),
             commands: 0,
             running: FuturesUnordered::new(),
             disk_queue: VecDeque::new(),
@@ -192,12 +195,7 @@ impl<T: Transport> Keeper<T> {
                     Done { event: None, date: None, from_disk: false, client: None }
                 }));
             }
-            Action::Reply(id, answer) => {
-                if let Some(reply) = self.replies.remove(&id) {
-                    // Nobody waits any more: their bus connection went away.
-                    let _ = reply.send(answer);
-                }
-            }
+            Action::Reply(id, answer) => self.answers.push((id, answer)),
             write @ (Action::SaveCode(..)
             | Action::SaveLimit(_)
             | Action::ErasePairing
@@ -278,6 +276,12 @@ impl<T: Transport> Keeper<T> {
             }
             changed
         });
+        for (id, answer) in self.answers.drain(..) {
+            if let Some(reply) = self.replies.remove(&id) {
+                // Nobody waits any more: their bus connection went away.
+                let _ = reply.send(answer);
+            }
+        }
     }
 }
 

@@ -174,6 +174,12 @@ impl Drop for Monitor {
     }
 }
 
+/// Puts a built program where every user can run it. By a process of its own: a file that this one has open for writing is
+/// inherited by whatever another test starts at that moment, and can't be run as long as that is there.
+pub(crate) fn install(program: &str, place: &Path) {
+    assert!(Command::new("cp").arg(program).arg(place).status().unwrap().success());
+}
+
 /// The first of these programs' names that is there, as a path.
 pub(crate) fn program(name: &str) -> PathBuf {
     let dirs = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];

@@ -19,7 +19,7 @@ mod oidc;
 mod rig;
 mod setup;
 
-pub(crate) use bus::{Bus, Monitor};
+pub(crate) use bus::{Bus, Monitor, install};
 pub(crate) use calls::{DEVICE, Dict, PAIRING, QUEUE, Refused, none, text};
 pub(crate) use flight::{EXPRESS, Flight};
 pub(crate) use lines::Lines;

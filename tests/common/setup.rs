@@ -103,7 +103,7 @@ impl Setup {
         if let Some(user) = rig.setup.user {
             let given = std::process::Command::new("chown").arg("-R").arg(user).arg(rig.dir.path()).status();
             assert!(given.unwrap().success());
-            std::fs::copy(env!("CARGO_BIN_EXE_rigpostd"), rig.bus.dir().join("rigpostd")).unwrap();
+            super::install(env!("CARGO_BIN_EXE_rigpostd"), &rig.bus.dir().join("rigpostd"));
         }
         rig
     }

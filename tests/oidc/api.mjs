@@ -19,7 +19,7 @@ const players = new Map(); // by the subject of their tokens
 
 async function player(request) {
   const [, token] = request.headers.authorization?.match(/^Bearer (.+)$/) ?? [];
-  if (!token) throw new Refusal(401, 'an access token is needed');
+  if (!token) throw new Refusal(401, 'an access token is needed', 'Bearer');
   try {
     const { payload } = await jwtVerify(token, keys, { issuer: ISSUER, audience: AUDIENCE, requiredClaims: ['sub', 'exp'] });
     return payload;
@@ -27,7 +27,7 @@ async function player(request) {
     // Keys that can't be fetched say nothing of the token.
     const unknown = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT'].includes(error.code);
     if (unknown || !(error instanceof errors.JOSEError)) throw error;
-    throw new Refusal(401, error.message);
+    throw new Refusal(401, error.message, 'Bearer error="invalid_token"');
   }
 }
 
@@ -43,9 +43,11 @@ async function post(request) {
 const leaderboard = () => [...players.values()].sort((a, b) => b.score - a.score).slice(0, 10);
 
 class Refusal extends Error {
-  constructor(status, words) {
+  constructor(status, words, challenge) {
     super(words);
     this.status = status;
+    // RFC 6750 §3: so that the caller knows that another token would do.
+    this.headers = challenge && { 'www-authenticate': challenge };
   }
 }
 
@@ -78,9 +80,7 @@ const server = http.createServer(async (request, response) => {
     else if (request.headers.accept === 'application/json') json(200, leaderboard());
     else response.writeHead(200, { 'content-type': 'text/html' }).end(page(leaderboard()));
   } catch (error) {
-    // A token that is refused is said to be so (RFC 6750), so that the caller gets another.
-    const headers = error.status === 401 ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {};
-    json(error.status ?? 503, { error: error.message }, headers);
+    json(error.status ?? 503, { error: error.message }, error.headers);
   }
 });
 server.listen(Number(PORT), '127.0.0.1');

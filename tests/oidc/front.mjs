@@ -42,7 +42,7 @@ export class Front {
   orders = {};
   faults = [];
   log = [];
-  news = new EventEmitter();
+  news = new EventEmitter().setMaxListeners(0);
   connections = new WeakMap();
   connected = 0;
 

@@ -21,8 +21,13 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Stage {
+        Stage::asking(&format!("audience = {AUDIENCE:?}\n")).await
+    }
+
+    /// The rig asks for a token for the API in these words.
+    async fn asking(words: &str) -> Stage {
         let cloud = Public::start(LONG).await;
-        let setup = cloud.rig(&format!("audience = {AUDIENCE:?}\n"));
+        let setup = cloud.rig(words);
         let rig = Setup { drop_in: "[tokens]\nallow = true\n".to_owned(), ..setup }.start().await;
         let api = api(&cloud, AUDIENCE).await;
         Stage { rig, cloud, api }
@@ -106,6 +111,13 @@ async fn the_game_pairs_the_rig_by_itself() {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let page = http.get(&stage.api.url).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("<li>Grace Hopper: 1000</li><li>Ada Lovelace: 42</li>"), "{page}");
+}
+
+#[tokio::test]
+async fn an_api_may_be_asked_for_as_rfc_8707_has_it() {
+    let stage = Stage::asking(&format!("parameters = [\"resource={AUDIENCE}\"]\n")).await;
+    pair(&stage.rig, &stage.cloud).await;
+    stage.play(42).await.unwrap();
 }
 
 #[tokio::test]

@@ -163,7 +163,7 @@ async fn a_certificate_of_another_time_is_told_from_one_of_another_authority() {
         (&good, &good, None),
         (&over, &over, Some(Cause::Clock)),
         (&not_yet, &not_yet, Some(Cause::Clock)),
-        (&good, &over, Some(Cause::Network)),
+        (&good, &over, Some(Cause::Certificate)),
     ];
     for (n, (serving, trusted, cause)) in table.into_iter().enumerate() {
         let server =
