@@ -74,11 +74,8 @@ impl OAuth {
         OAuth { dialect, client_id, found, known: Mutex::default() }
     }
 
-    /// What nobody needs to ask for: all endpoints of the flow are named, or there is nobody to ask.
+    /// What nobody needs to ask for: all endpoints of the flow are named. An issuer beside them may publish nothing.
     fn named(&self) -> Option<Endpoints> {
-        if self.found.issuer.is_some() && self.found.revocation.is_none() {
-            return None;
-        }
         Some(Endpoints {
             device_authorization: self.found.device_authorization.clone()?,
             token: self.found.token.clone()?,

@@ -178,6 +178,13 @@ fn endpoints_are_found_once_and_again_when_they_do_not_answer() {
 }
 
 #[test]
+fn endpoints_by_hand_need_no_document_although_there_is_an_issuer() {
+    let p = rig_at(ClientAuth::None, Found { revocation: None, ..found(true, true) });
+    let request = first(p.device_authorization(&app(false)));
+    assert_eq!(request.url.as_str(), format!("{ISSUER}/device"));
+}
+
+#[test]
 fn the_second_place_is_that_of_rfc_8414() {
     let issuer = format!("{ISSUER}/realms/set");
     let p = rig_at(ClientAuth::None, Found { issuer: Some(issuer.parse().unwrap()), ..Found::default() });
