@@ -161,7 +161,7 @@ impl Heartbeat {
                 actions
             }
             Err(TokenError::Transient(t)) => {
-                if is_of_the_way(t.cause) {
+                if t.cause.is_of_the_way() {
                     self.trouble = Some(t.cause);
                 }
                 if !t.maybe_applied {
@@ -193,13 +193,6 @@ impl Heartbeat {
 
     fn look(&self, now: Now) -> Vec<Action> {
         if now.boot >= self.look_at { vec![Action::Look] } else { vec![] }
-    }
-}
-
-fn is_of_the_way(cause: Cause) -> bool {
-    match cause {
-        Cause::Network | Cause::CaptivePortal | Cause::Clock | Cause::Certificate | Cause::Proxy => true,
-        Cause::Provider | Cause::RateLimited => false,
     }
 }
 

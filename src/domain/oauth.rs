@@ -181,6 +181,16 @@ pub enum Cause {
     RateLimited,
 }
 
+impl Cause {
+    /// Something between the rig and the provider, not the provider itself.
+    pub fn is_of_the_way(self) -> bool {
+        match self {
+            Cause::Network | Cause::CaptivePortal | Cause::Clock | Cause::Certificate | Cause::Proxy => true,
+            Cause::Provider | Cause::RateLimited => false,
+        }
+    }
+}
+
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -210,15 +210,7 @@ impl Rig {
             }
             // Another network has another log-in page, or none.
             Event::NetworkUp => {
-                self.hurry(
-                    |cause| {
-                        matches!(
-                            cause,
-                            Cause::Network | Cause::CaptivePortal | Cause::Certificate | Cause::Proxy
-                        )
-                    },
-                    now,
-                );
+                self.hurry(|cause| cause.is_of_the_way() && cause != Cause::Clock, now);
             }
             Event::Timer => self.timer(now, &mut out),
         }

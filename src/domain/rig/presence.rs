@@ -137,9 +137,6 @@ impl Rig {
     }
 
     pub(super) fn note_trouble(&mut self, cause: Cause) {
-        self.online = match cause {
-            Cause::Network | Cause::CaptivePortal | Cause::Clock | Cause::Certificate | Cause::Proxy => false,
-            Cause::Provider | Cause::RateLimited => true,
-        };
+        self.online = !cause.is_of_the_way();
     }
 }
