@@ -1,5 +1,4 @@
-//! Writes the man pages, the shell completions and the table of file types, tells the linker how to lay a release out,
-//! and fixes the time before which no clock can be right.
+//! Writes the man pages and the shell completions, tells the linker how to lay a release out, and fixes the time before which no clock can be right.
 //!
 //! The first two go to `man/` and `completions/` of `$RIGPOST_DOCS_DIR`, for packagers, else of cargo's `$OUT_DIR`.
 //!
@@ -10,7 +9,6 @@
 //! - The build time comes from `SOURCE_DATE_EPOCH`, else from the newest entry of `debian/changelog`, so that two builds
 //!   of one release are the same, bit for bit.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -23,7 +21,7 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 #[path = "cli/args.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the library")]
 mod cli_args;
-#[path = "daemon/args.rs"]
+#[path = "daemon/run/args.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the library")]
 mod daemon_args;
 #[path = "sim/args.rs"]
@@ -36,7 +34,7 @@ const SOURCES: &[&str] = &[
     "src/release.ld",
     "src/cli/args.rs",
     "src/cli/args/queue.rs",
-    "src/daemon/args.rs",
+    "src/daemon/run/args.rs",
     "src/sim/args.rs",
     "Cargo.toml",
 ];
@@ -123,7 +121,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (man, completions) = (PathBuf::from(&root).join("man"), PathBuf::from(&root).join("completions"));
     fs::create_dir_all(&man)?;
     fs::create_dir_all(&completions)?;
-    write_filetypes(&PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?))?;
     let date = epoch.strftime("%Y-%m-%d").to_string();
     for program in programs() {
         if program.completions {
@@ -152,19 +149,6 @@ fn build_time() -> Result<jiff::Timestamp, Box<dyn Error>> {
         Some((_, date)) => Ok(jiff::fmt::rfc2822::parse(date.trim())?.timestamp()),
         None => Ok(jiff::Timestamp::now()),
     }
-}
-
-/// What `src/media/filetype.rs` looks up.
-fn write_filetypes(dir: &Path) -> std::io::Result<()> {
-    let extensions = mime_guess::get_extensions("*", "*").into_iter().flatten();
-    let known: BTreeMap<String, &str> = extensions
-        .filter_map(|extension| {
-            Some((extension.to_ascii_lowercase(), mime_guess::from_ext(extension).first_raw()?))
-        })
-        .collect();
-    let lines: String =
-        known.iter().map(|(extension, filetype)| format!("{extension} {filetype}\n")).collect();
-    fs::write(dir.join("filetypes"), lines)
 }
 
 /// Writes the page of a command, and those of the commands beneath it.

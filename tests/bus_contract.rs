@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
 use common::*;
 use futures_util::StreamExt as _;
-use std::{collections::BTreeSet, collections::HashMap, time::Duration};
-use zbus::{Variant, message::Type};
+use zbus::Variant;
+use zbus::message::Type;
 
 const XML: [&str; 4] = [
     include_str!("../dbus/org.rigpost.Rigpost1.Device.xml"),
@@ -64,7 +67,7 @@ async fn the_running_object_is_what_the_files_say() {
 
 #[test]
 fn every_documented_error_exists_and_every_error_is_documented() {
-    let source = include_str!("../src/bus/error.rs");
+    let source = include_str!("../src/daemon/bus/error.rs");
     let mut documented = BTreeSet::new();
     for xml in XML {
         for (at, _) in xml.match_indices("Errors") {
@@ -87,7 +90,7 @@ fn every_documented_error_exists_and_every_error_is_documented() {
     assert!(documented.len() > 15, "{documented:?}");
     for name in &documented {
         let exists = source.contains(&format!("Error.{name}\""));
-        assert!(exists, "{name} is documented and src/bus/error.rs has no such error");
+        assert!(exists, "{name} is documented and src/daemon/bus/error.rs has no such error");
     }
     let ours =
         source.split("\"org.rigpost.Rigpost1.Error.").skip(1).map(|rest| rest.split('"').next().unwrap());

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
-use common::*;
 use std::process::Output;
+
+use common::*;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const UI: &str = "rigpost-ui";

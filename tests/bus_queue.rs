@@ -4,24 +4,19 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "what a test does not expect fails it")]
 mod common;
 
+use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
 use common::*;
 use futures_util::StreamExt as _;
-use rigpost::{
-    clock::Clock,
-    domain::{
-        command::{AddWish, QueueAnswer, QueueCommand, Refusal},
-        item::{Item, ItemId, ItemState, NewItem, Receipt},
-        time::{Now, WallTime},
-        view::{QueueView, RigView, Sending},
-    },
-    link::{DEPTH, Desk, ToQueue},
-};
-use std::{
-    collections::HashMap,
-    os::unix::ffi::OsStrExt as _,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex},
-};
+use rigpost_core::command::{AddWish, QueueAnswer, QueueCommand, Refusal};
+use rigpost_core::queue::item::{Item, ItemId, ItemState, NewItem, Receipt};
+use rigpost_core::time::{Now, WallTime};
+use rigpost_core::view::{QueueView, RigView, Sending};
+use rigpost_daemon::clock::Clock;
+use rigpost_daemon::link::{DEPTH, Desk, ToQueue};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zbus::{Connection, Variant};
@@ -111,8 +106,8 @@ impl Desks {
             }
         });
         let to = zbus::connection::Builder::address(bus.address.as_str());
-        let about = rigpost::bus::About { version: "1.2.3", provider: "frameio", gives_tokens: false };
-        let served = rigpost::bus::Bus::serve(to, desk, Clock::system(), about).await.unwrap();
+        let about = rigpost_daemon::bus::About { version: "1.2.3", provider: "frameio", gives_tokens: false };
+        let served = rigpost_daemon::bus::Bus::serve(to, desk, Clock::system(), about).await.unwrap();
         served.own_name().await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(served.run(stop.clone()));

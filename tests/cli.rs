@@ -490,7 +490,10 @@ async fn doctor_works_without_network_bus_and_daemon() {
 
 /// A provider whose certificate is valid from this year on. Gives its URL, and writes the certificate to the file.
 async fn encrypted(from: i32, file: &std::path::Path) -> String {
-    use tokio_rustls::rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(from, 1, 1);
@@ -547,6 +550,7 @@ fn pages(command: &clap::Command, page: &str, found: &mut Vec<(String, clap::Com
 #[test]
 fn man_pages_and_completions_know_everything() {
     use clap::CommandFactory as _;
+
     let docs = std::path::Path::new(env!("RIGPOST_DOCS"));
     let read = |path: String| {
         std::fs::read_to_string(docs.join(&path))
@@ -554,7 +558,7 @@ fn man_pages_and_completions_know_everything() {
             .replace("\\-", "-")
     };
     let mut all = Vec::new();
-    pages(&rigpost::cli::args::RigpostArgs::command(), "rigpost", &mut all);
+    pages(&rigpost_cli::args::RigpostArgs::command(), "rigpost", &mut all);
     assert!(all.len() > 15);
     for (page, command) in all {
         let text = read(format!("man/{page}.1"));

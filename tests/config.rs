@@ -1,11 +1,12 @@
 //! Configuration files as people write them, and what they are told.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 
-use rigpost::{
-    config::*,
-    domain::{item::BeforePairing, oauth::ClientAuth},
-};
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
+
+use rigpost_core::identity::oauth::ClientAuth;
+use rigpost_core::queue::item::BeforePairing;
+use rigpost_daemon::config::*;
 use tempfile::TempDir;
 
 fn at(dir: &TempDir) -> Roots {

@@ -6,10 +6,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::path::PathBuf;
+
 use common::*;
 use futures_util::{StreamExt as _, stream};
-use rigpost::sim::{Endpoint, Event, EventKind};
-use std::path::PathBuf;
+use rigpost_sim::{Endpoint, Event, EventKind};
 
 /// Rigs at the same time: mostly they wait.
 const AT_ONCE: usize = 10;

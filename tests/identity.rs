@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use common::*;
-use rigpost::sim::Endpoint;
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use rigpost_sim::Endpoint;
 
 /// A paired rig that is off, with one clip in its queue; its identity.
 async fn shut_down() -> (Rig, String, u64) {
@@ -250,7 +252,7 @@ async fn a_forgotten_rig_is_another_one_and_keeps_its_clips() {
     let new = rig.device_id().await;
     assert!(new != id && !new.is_empty(), "{new}");
     assert_eq!(rig.state().await, "unprovisioned");
-    rig.event(0, Endpoint::Revoke, rigpost::sim::EventKind::Replied).await;
+    rig.event(0, Endpoint::Revoke, rigpost_sim::EventKind::Replied).await;
     rig.kill().await;
     assert_eq!(
         rig.column("SELECT name FROM sealed WHERE name LIKE '%secret%' OR name LIKE '%token%'"),

@@ -8,7 +8,7 @@ mod bucket;
 
 use bucket::Bucket;
 use common::*;
-use rigpost::sim::{Endpoint, Event, EventKind};
+use rigpost_sim::{Endpoint, Event, EventKind};
 use sha2::{Digest as _, Sha256};
 
 const CHUNK: u64 = 16 * 1024;

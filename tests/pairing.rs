@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use futures_util::future::join_all;
-use rigpost::sim::{Endpoint, EventKind, Fault, HoldPoint, TlsValidity};
-use std::time::Duration;
+use rigpost_sim::{Endpoint, EventKind, Fault, HoldPoint, TlsValidity};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn fault(spec: &str) -> Fault {
@@ -416,8 +417,8 @@ async fn a_time_limit_ends_a_pairing_as_expired() {
 
 #[tokio::test]
 async fn the_secret_goes_with_the_polls_where_the_configuration_says_so() {
-    let mut setup = Setup::cloud(|c| c.secret_on_poll = rigpost::sim::SecretOnPoll::Require);
+    let mut setup = Setup::cloud(|c| c.secret_on_poll = rigpost_sim::SecretOnPoll::Require);
     setup.secret_on_poll = true;
     setup.provisioned().await.pair().await;
-    Setup::cloud(|c| c.secret_on_poll = rigpost::sim::SecretOnPoll::Refuse).provisioned().await.pair().await;
+    Setup::cloud(|c| c.secret_on_poll = rigpost_sim::SecretOnPoll::Refuse).provisioned().await.pair().await;
 }

@@ -3,17 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use common::*;
-use rigpost::{
-    clock::Clock,
-    network::Network,
-    sim::{Endpoint, Event, EventKind},
-};
-use std::{
-    os::unix::process::CommandExt,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use rigpost_daemon::clock::Clock;
+use rigpost_daemon::watch::network::Network;
+use rigpost_sim::{Endpoint, Event, EventKind};
 
 /// A cloud whose access tokens live for seconds, so that who we are is asked every few seconds.
 fn short_lived(seconds: u64) -> Setup {

@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
 use common::*;
-use rigpost::sim::{Endpoint, Event, EventKind, HoldPoint, PartView};
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    path::{Path, PathBuf},
-};
+use rigpost_sim::{Endpoint, Event, EventKind, HoldPoint, PartView};
 use zbus::Variant;
 
 const CHUNK: u64 = 64 * 1024;

@@ -2,13 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write as _;
+use std::path::PathBuf;
+
 use common::*;
-use rigpost::sim::{Endpoint, EventKind, HoldPoint};
-use std::{
-    collections::{BTreeMap, HashMap},
-    io::Write as _,
-    path::PathBuf,
-};
+use rigpost_sim::{Endpoint, EventKind, HoldPoint};
 use zbus::Variant;
 
 const CHUNK: u64 = 64 * 1024;

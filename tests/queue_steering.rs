@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Stdio;
+
 use common::*;
-use rigpost::sim::Endpoint;
-use std::{collections::HashMap, path::Path, process::Stdio};
+use rigpost_sim::Endpoint;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use zbus::Variant;
 
@@ -170,6 +173,7 @@ async fn a_hold_survives_no_restart() {
 #[tokio::test]
 async fn a_name_that_is_not_utf_8_arrives() {
     use std::os::unix::ffi::OsStrExt as _;
+
     let rig = Setup::new().paired().await;
     let plain = rig.clip("plain.mp4", 3000);
     let odd = plain.with_file_name(std::ffi::OsStr::from_bytes(b"odd\xff.mp4"));

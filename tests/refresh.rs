@@ -2,14 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
 use common::*;
 use futures_util::future::join_all;
-use rigpost::{
-    clock::Clock,
-    domain::time::BootTime,
-    sim::{Endpoint, EventKind, HoldPoint},
-};
-use std::{path::Path, process::Command, time::Duration};
+use rigpost_core::time::BootTime;
+use rigpost_daemon::clock::Clock;
+use rigpost_sim::{Endpoint, EventKind, HoldPoint};
 
 /// A cloud whose access tokens live for seconds.
 fn short_lived(seconds: u64) -> Setup {
@@ -20,7 +21,7 @@ fn short_lived(seconds: u64) -> Setup {
 async fn refreshed(rig: &Rig, n: usize) {
     let mut seen = 0;
     for _ in 0..n {
-        let good = |e: &rigpost::sim::Event| {
+        let good = |e: &rigpost_sim::Event| {
             e.endpoint == Endpoint::Refresh && e.kind == EventKind::Replied && e.status == Some(200)
         };
         let event = rig.sim.wait_for_after(seen, good, PATIENCE).await;

@@ -9,10 +9,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+
 use common::*;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use rigpost::sim::{Endpoint, Event, EventKind, Fault, Sim, SimOptions, TlsValidity};
-use std::{panic::AssertUnwindSafe, path::PathBuf};
+use rigpost_sim::{Endpoint, Event, EventKind, Fault, Sim, SimOptions, TlsValidity};
 
 /// Rigs at the same time: mostly they wait.
 /// Parts in flight at once.

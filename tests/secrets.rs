@@ -2,16 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
 use common::*;
-use rigpost::sim::{Endpoint, EventKind};
+use rigpost_sim::{Endpoint, EventKind};
 use rustix::process::Signal;
-use std::{
-    fs,
-    os::unix::{fs::MetadataExt as _, process::ExitStatusExt as _},
-    path::Path,
-    process::Command,
-    time::Duration,
-};
 use zbus::message::Type;
 
 /// Every way things go well and badly, at the level that says most. Answers with the codes that were shown.
@@ -52,13 +52,13 @@ async fn a_long_day(rig: &mut Rig) -> Vec<String> {
         let id = rig.add(clip).await.unwrap();
         rig.wait_item(id, "done").await;
     }
-    let renewed = |e: &rigpost::sim::Event| {
+    let renewed = |e: &rigpost_sim::Event| {
         e.endpoint == Endpoint::Refresh && e.kind == EventKind::Replied && e.status == Some(200)
     };
     rig.sim.wait_for(renewed, PATIENCE).await.expect("a refresh");
     rig.sim.inject("part:stall:1:1".parse().unwrap());
     rig.add(rig.clip("three.mp4", 200_000)).await.unwrap();
-    let stalled = |e: &rigpost::sim::Event| e.fault.as_deref() == Some("stall");
+    let stalled = |e: &rigpost_sim::Event| e.fault.as_deref() == Some("stall");
     rig.sim.wait_for(stalled, PATIENCE).await.expect("a part under way");
     codes
 }

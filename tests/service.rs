@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
-use common::*;
-use rigpost::sim::{Endpoint, EventKind, HoldPoint};
-use rustix::process::Signal;
 use std::time::Duration;
+
+use common::*;
+use rigpost_sim::{Endpoint, EventKind, HoldPoint};
+use rustix::process::Signal;
 
 #[tokio::test]
 async fn ready_means_that_the_name_is_there_and_answers() {
@@ -81,6 +82,7 @@ async fn without_a_service_manager_it_works_too() {
     let mut owners = bus.receive_name_owner_changed_with_args(&[(0, NAME)]).await.unwrap();
     if !rig.bus.owned(&rig.ui).await {
         use futures_util::StreamExt as _;
+
         soon("the name", owners.next()).await.unwrap();
     }
     rig.provision(SECRET).await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use rigpost::sim::{Sim, SimOptions};
+use rigpost_sim::{Sim, SimOptions};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -235,7 +235,7 @@ async fn a_person_denies_and_mistypes() {
     phone.type_code(&digits).await;
     phone.says("[role=alert]", "answered already").await;
 
-    sim.set_lifetimes(rigpost::sim::Lifetimes { code_expires_in: 0.0, ..sim.lifetimes() });
+    sim.set_lifetimes(rigpost_sim::Lifetimes { code_expires_in: 0.0, ..sim.lifetimes() });
     let late = request_code(&sim, "rig-1").await;
     phone.type_code(late["user_code"].as_str().unwrap()).await;
     phone.says("[role=alert]", "has expired. The device shows a new one").await;

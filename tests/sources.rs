@@ -2,21 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
 use common::*;
 use futures_util::StreamExt as _;
 use rustix::process::{Signal, kill_process};
-use std::{
-    collections::BTreeSet,
-    ffi::OsStr,
-    fs,
-    io::Write as _,
-    os::unix::{
-        ffi::OsStrExt as _,
-        fs::{PermissionsExt as _, symlink},
-    },
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime},
-};
 
 /// One source, `media/card`, that settles quickly, and more keys for it.
 fn card(more: &str) -> Setup {
@@ -153,7 +150,7 @@ async fn everything_that_lies_there_at_the_start_is_found_whatever_its_name() {
     rig.start().await;
     queued(&rig, wanted.len() as u32).await;
     let shown: BTreeSet<String> =
-        wanted.iter().map(|p| rigpost::domain::item::shown(Path::new(p.file_name().unwrap()))).collect();
+        wanted.iter().map(|p| rigpost_core::queue::item::shown(Path::new(p.file_name().unwrap()))).collect();
     assert_eq!(names(&rig).await, shown);
     rig.stop().await;
     let paths: BTreeSet<PathBuf> = {

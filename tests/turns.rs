@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use rigpost::sim::{Endpoint, Event, EventKind};
+use rigpost_sim::{Endpoint, Event, EventKind};
 
 const CHUNK: u64 = 64 * 1024;
 

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
 use common::*;
 use futures_util::future::join_all;
-use rigpost::sim::{Endpoint, EventKind, HoldPoint};
-use std::{os::unix::fs::symlink, path::PathBuf};
+use rigpost_sim::{Endpoint, EventKind, HoldPoint};
 
 const CHUNK: u64 = 64 * 1024;
 
@@ -96,7 +98,7 @@ async fn a_killed_daemon_goes_on_with_the_parts_that_are_missing() {
     let three = |i: &Dict| i["sent"].downcast_ref::<u64>().unwrap() == 3 * CHUNK;
     rig.wait_item_that(id, "three confirmed parts", three).await;
     let stalled =
-        |e: &rigpost::sim::Event| e.endpoint == Endpoint::Part && e.fault.as_deref() == Some("stall");
+        |e: &rigpost_sim::Event| e.endpoint == Endpoint::Part && e.fault.as_deref() == Some("stall");
     rig.sim.wait_for(stalled, PATIENCE).await.expect("the fourth part is under way");
     rig.kill_and_start().await;
     rig.wait_item(id, "done").await;
@@ -307,7 +309,7 @@ async fn an_upload_can_be_paused_and_cancelled_while_it_runs() {
     let clip = rig.clip("long.mov", 6 * CHUNK as usize);
     rig.sim.inject("part:stall:1:2".parse().unwrap());
     let id = rig.add(&clip).await.unwrap();
-    let stalled = |e: &rigpost::sim::Event| e.fault.as_deref() == Some("stall");
+    let stalled = |e: &rigpost_sim::Event| e.fault.as_deref() == Some("stall");
     rig.sim.wait_for(stalled, PATIENCE).await.expect("a part is under way");
     rig.queue_items("Cancel", &[id]).await.unwrap();
     rig.wait_item(id, "cancelled").await;

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 mod common;
 
+use std::fs;
+use std::path::PathBuf;
+
 use common::*;
-use rigpost::sim::{Endpoint, EventKind};
-use std::{fs, path::PathBuf};
+use rigpost_sim::{Endpoint, EventKind};
 
 /// A battery-less board at its start.
 const EARLY: &str = "@1970-01-01 00:05:00";

@@ -1,16 +1,17 @@
 //! The daemon: arguments, configuration, exit code.
-use rigpost::{
-    config::{self, ClientIdSource, Settings},
-    daemon::{
-        self,
-        command_line::{self, Wish},
-    },
-};
-use std::{io::Write, process::ExitCode};
+use std::io::Write;
+use std::process::ExitCode;
+
+use rigpost_core::time::WallTime;
+use rigpost_daemon::config::{self, ClientIdSource, Settings};
+use rigpost_daemon::run;
+use rigpost_daemon::run::command_line::{self, Wish};
 
 /// `EX_CONFIG` of `sysexits.h`: the unit does not restart the daemon after it.
 const BAD_CONFIGURATION: u8 = 78;
 const BAD_USAGE: u8 = 2;
+/// Unix time of this build, by src/build.rs: a wall clock before it was never set.
+const BUILT: WallTime = WallTime::of_build(env!("RIGPOST_BUILD_EPOCH"));
 
 fn main() -> ExitCode {
     let (config_path, check_only) = match command_line::read(std::env::args_os()) {
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         }
     };
     // Before anything secret is read.
-    let secluded = daemon::seclude();
+    let secluded = run::seclude();
     let read = config::load_installed(config_path.as_deref());
     let named = |s: Settings| Ok((s.device.client_id.as_ref().map(ClientIdSource::resolve).transpose()?, s));
     let (client_id, settings) = match read.and_then(named) {
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     if check_only {
         return ExitCode::SUCCESS;
     }
-    let log = daemon::start_logging(settings.log.level);
+    let log = run::start_logging(settings.log.level);
     if let Err(e) = secluded {
         tracing::warn!("secrets could end up in a core dump: {e}");
     }
@@ -47,12 +48,17 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build();
     let outcome = match runtime {
         Ok(runtime) => {
-            let outcome =
-                runtime.block_on(daemon::run(daemon::Launch { settings, client_id, config_path, log }));
+            let outcome = runtime.block_on(run::run(run::Launch {
+                settings,
+                client_id,
+                config_path,
+                log,
+                built: BUILT,
+            }));
             runtime.shutdown_timeout(std::time::Duration::from_secs(1));
             outcome
         }
-        Err(e) => Err(daemon::Fatal::System(e)),
+        Err(e) => Err(run::Fatal::System(e)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

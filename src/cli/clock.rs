@@ -8,18 +8,6 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Unix time, in seconds, before which no correct clock can be: this program did not exist.
-pub(crate) const BUILD_EPOCH: i64 = parse(env!("RIGPOST_BUILD_EPOCH"));
-
-const fn parse(digits: &str) -> i64 {
-    let (bytes, mut value, mut i) = (digits.as_bytes(), 0_i64, 0);
-    while i < bytes.len() {
-        value = value * 10 + (bytes[i] - b'0') as i64;
-        i += 1;
-    }
-    value
-}
-
 /// Microseconds since the rig was started, suspend included.
 pub(crate) fn boot_micros() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
@@ -66,11 +54,5 @@ mod tests {
         assert_eq!(seconds_until(0), 0);
         let ahead = seconds_until(boot_micros() + 10_000_000);
         assert!((9..=10).contains(&ahead), "{ahead}");
-    }
-
-    #[test]
-    fn the_build_knows_its_time() {
-        assert!(wall_seconds() >= BUILD_EPOCH, "{BUILD_EPOCH}");
-        assert_eq!(parse("1763795220"), 1_763_795_220);
     }
 }

@@ -105,7 +105,7 @@ fn half_blocks(glyphs: &[[u8; 7]]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::text::width;
+    use crate::text::width;
 
     #[test]
     fn a_six_digit_code_fills_a_common_screen() {

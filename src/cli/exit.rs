@@ -8,8 +8,7 @@
 //! - The provider's trouble, a log-in page in between and a wrong clock share an exit code: to a script, all of them mean
 //!   "try again later".
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use zbus::DBusError as _;
 
@@ -326,9 +325,10 @@ fn denied_for(doing: Doing, is_root: bool, user: Option<&str>) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::cli::args::{EXIT_STATUS, RigpostArgs};
     use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::args::{EXIT_STATUS, RigpostArgs};
 
     const CODES: [Code; 10] = [
         Code::Ok,

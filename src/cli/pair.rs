@@ -15,12 +15,11 @@ use zbus::Variant;
 
 use super::args::PairArgs;
 use super::bus::{Daemon, Event, Options, Pairing};
-use super::clock;
 use super::exit::{Code, Doing, Failure, from_bus};
 use super::leave::Leaving;
 use super::out::{Out, Tone};
 use super::text::{self, clean};
-use super::words;
+use super::{clock, words};
 
 mod layout;
 mod screen;

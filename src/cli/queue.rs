@@ -52,6 +52,7 @@ struct List {
 /// Which states were asked for; `None`: any.
 fn states(args: &QueueArgs) -> Vec<Option<ItemState>> {
     use ItemState::{Failed, Held, Queued, Uploading};
+
     match (args.state, args.failed, args.held, args.all) {
         (Some(state), ..) => vec![Some(state)],
         (None, true, ..) => vec![Some(Failed)],

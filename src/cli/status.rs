@@ -9,11 +9,10 @@
 
 use super::args::StatusArgs;
 use super::bus::{Daemon, Device, Pairing, Queue, Snapshot};
-use super::clock;
 use super::exit::{Doing, Failure, from_bus};
 use super::out::{Out, Tone};
 use super::text::{self, clean};
-use super::words;
+use super::{clock, words};
 
 mod json;
 

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use board::Board;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use tokio::time::Instant;
@@ -17,7 +18,6 @@ use super::clock;
 use super::exit::{Code, Doing, Failure, from_bus};
 use super::leave::Leaving;
 use super::out::Out;
-use board::Board;
 
 mod board;
 mod pace;

@@ -2,11 +2,12 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use super::fake::{self, Bus, Dict, Fake, PATH, boot_micros};
-use super::{Pairing as Program, rigpost, run, shown};
 use rustix::process::{Pid, Signal, kill_process};
 use zbus::Variant;
 use zbus::object_server::SignalEmitter;
+
+use super::fake::{self, Bus, Dict, Fake, PATH, boot_micros};
+use super::{Pairing as Program, rigpost, run, shown};
 
 fn paired() -> Fake {
     let fake = Fake::default();

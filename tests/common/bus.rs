@@ -1,14 +1,16 @@
 //! A system bus of one test's own: everything denied but what a policy allows, and the policy is ours.
-use super::{NAME, soon};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
 use futures_util::StreamExt as _;
-use std::{
-    io::{BufRead as _, BufReader},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
-};
-use zbus::{Connection, MatchRule, MessageStream, fdo::MonitoringProxy, message::Type};
+use zbus::fdo::MonitoringProxy;
+use zbus::message::Type;
+use zbus::{Connection, MatchRule, MessageStream};
+
+use super::{NAME, soon};
 
 /// Debian's policy for the system bus, as far as it concerns services.
 const SYSTEM_POLICY: &str = r#"

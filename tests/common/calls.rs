@@ -1,8 +1,13 @@
 //! What people and programs ask of a rig over the bus.
-use super::{NAME, PATH, PROJECT, Rig, soon};
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
 use futures_util::StreamExt as _;
-use std::{collections::HashMap, io::Write as _, os::fd::AsFd as _, path::Path};
 use zbus::{DBusError as _, Fd, Message, OwnedVariant, Variant};
+
+use super::{NAME, PATH, PROJECT, Rig, soon};
 
 pub(crate) const DEVICE: &str = "org.rigpost.Rigpost1.Device";
 pub(crate) const PAIRING: &str = "org.rigpost.Rigpost1.Pairing";

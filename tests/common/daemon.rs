@@ -1,15 +1,13 @@
 //! The daemon as a child process, what it writes to standard error, and what it tells the service manager.
-use super::{Lines, soon};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
 use rustix::process::{Pid, Signal, kill_process};
-use std::{
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{ExitStatus, Stdio},
-};
-use tokio::{
-    net::UnixDatagram,
-    process::{Child, Command},
-};
+use tokio::net::UnixDatagram;
+use tokio::process::{Child, Command};
+
+use super::{Lines, soon};
 
 /// One run of the daemon.
 pub(crate) struct Daemon {

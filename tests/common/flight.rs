@@ -1,7 +1,9 @@
 //! Parts on their way, as the cloud's log tells of them.
-use super::{PATIENCE, Rig, Setup};
-use rigpost::sim::{Endpoint, Event, EventKind};
 use std::collections::{BTreeMap, BTreeSet};
+
+use rigpost_sim::{Endpoint, Event, EventKind};
+
+use super::{PATIENCE, Rig, Setup};
 
 /// Slots that the line has beside those for parts in flight at once, for what is more important.
 pub(crate) const EXPRESS: usize = 2;

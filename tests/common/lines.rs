@@ -1,5 +1,6 @@
 //! What somebody said, line by line, and waiting for the next.
 use std::sync::Arc;
+
 use tokio::sync::watch;
 
 /// A growing list; clones share it.

@@ -1,6 +1,8 @@
 //! Clips.
+use std::io::Write as _;
+use std::path::Path;
+
 use sha2::{Digest as _, Sha256};
-use std::{io::Write as _, path::Path};
 
 /// Writes `size` bytes that differ for each `seed` and do not repeat within a part.
 pub(crate) fn fill(path: &Path, size: usize, seed: u64) {

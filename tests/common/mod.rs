@@ -19,6 +19,8 @@ mod oidc;
 mod rig;
 mod setup;
 
+use std::time::Duration;
+
 pub(crate) use bus::{Bus, Monitor, install};
 pub(crate) use calls::{DEVICE, Dict, PAIRING, QUEUE, Refused, none, text};
 pub(crate) use flight::{EXPRESS, Flight};
@@ -27,8 +29,6 @@ pub(crate) use media::{fill, sha256};
 pub(crate) use oidc::{Asked, Oidc, Script};
 pub(crate) use rig::{PROJECT, Rig};
 pub(crate) use setup::{MARKER, SECRET, Setup};
-
-use std::time::Duration;
 
 /// Longer than anything here takes, except when something is wrong.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);

@@ -1,16 +1,14 @@
 //! An OpenID provider that is not ours (tests/oidc), as a child process, and the door by which a test commands it.
-use super::{PATIENCE, soon};
+use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{
-    collections::HashMap,
-    io::{Read as _, Write as _},
-    process::Stdio,
-};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::{PATIENCE, soon};
 
 /// A request that the provider answered. Secrets are marks: the same for the same secret.
 #[derive(Debug, Clone, Deserialize)]

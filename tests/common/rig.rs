@@ -1,16 +1,17 @@
 //! The rig: switched on and off, and checked at its end.
-use super::{Bus, Lines, Setup, daemon::Daemon, fill, sha256, soon};
-use rigpost::sim::{AssetView, Endpoint, Event, EventKind, Sim};
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use rigpost_sim::{AssetView, Endpoint, Event, EventKind, Sim};
 use rustix::process::{Pid, Signal};
-use std::{
-    cell::{Cell, RefCell},
-    fmt::Write as _,
-    path::{Path, PathBuf},
-    process::ExitStatus,
-};
 use tempfile::TempDir;
 use tokio::process::Command;
 use zbus::Connection;
+
+use super::daemon::Daemon;
+use super::{Bus, Lines, Setup, fill, sha256, soon};
 
 /// The first project of the cloud.
 pub(crate) const PROJECT: &str = "Testbed";

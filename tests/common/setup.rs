@@ -1,11 +1,12 @@
 //! What a rig is made of, before it is switched on.
-use super::{Bus, Lines, Rig, daemon::listen};
-use rigpost::sim::{Sim, SimOptions};
-use std::{
-    cell::{Cell, RefCell},
-    path::PathBuf,
-    time::Duration,
-};
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rigpost_sim::{Sim, SimOptions};
+
+use super::daemon::listen;
+use super::{Bus, Lines, Rig};
 
 /// In every secret of the cloud.
 pub(crate) const MARKER: &str = "SIMSECRET";

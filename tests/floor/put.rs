@@ -29,7 +29,8 @@ use std::time::{Duration, Instant};
 use md5::{Digest as _, Md5};
 use rustix::time::{ClockId, clock_gettime};
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use xxhash_rust::xxh64::Xxh64;
 

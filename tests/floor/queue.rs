@@ -15,25 +15,20 @@
 //! - Everything goes through the store's own methods, its hop to another thread included: that is what the daemon pays.
 //! - `many` belongs into memory (`/dev/shm`): it counts what SQLite does, and a million syncs would hide that.
 //! - Live data is what `VACUUM INTO` writes: the same rows, packed.
-use rigpost::{
-    domain::{
-        item::{Asset, FileFacts, ItemId, ItemState, NewItem, PartDigest},
-        oauth::{DeviceInfo, DeviceStatus},
-        secret::Secret,
-        time::{BootId, BootTime, Now, WallTime},
-    },
-    store::{FILE, Limits, Store},
-    vault::{KeySource, Vault},
-};
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    fs::{self, File},
-    io::Write as _,
-    os::unix::fs::FileExt as _,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rigpost_core::identity::oauth::{DeviceInfo, DeviceStatus};
+use rigpost_core::queue::item::{Asset, FileFacts, ItemId, ItemState, NewItem, PartDigest};
+use rigpost_core::secret::Secret;
+use rigpost_core::time::{BootId, BootTime, Now, WallTime};
+use rigpost_daemon::store::{FILE, Limits, Store};
+use rigpost_daemon::vault::{KeySource, Vault};
 
 type Failure = Box<dyn Error + Send + Sync>;
 

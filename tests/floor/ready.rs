@@ -16,13 +16,12 @@
 //! - Only the standard library, so that the watch weighs nothing.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 /// A program that is not ready after this is broken.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -9,8 +9,9 @@
 //! the refresh token and the network's moods; this program only ever sees an access token. It needs `allow = true`
 //! in `[tokens]`, and a user in the groups `rigpost-ui` (codes) and `rigpost-token` (access tokens).
 #![allow(clippy::print_stdout, reason = "it is a program for a terminal")]
-use futures_util::StreamExt as _;
 use std::collections::HashMap;
+
+use futures_util::StreamExt as _;
 use zbus::{Connection, MessageStream, Variant};
 
 type Failure = Box<dyn std::error::Error>;

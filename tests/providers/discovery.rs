@@ -1,10 +1,9 @@
 //! Where an OpenID provider is asked, and for what.
-use crate::{
-    cloud::{Cloud as _, LONG, Place, pair, paired},
-    common::*,
-    openid::{PERSON, Post, Public},
-};
 use serde_json::json;
+
+use crate::cloud::{Cloud as _, LONG, Place, pair, paired};
+use crate::common::*;
+use crate::openid::{PERSON, Post, Public};
 
 const AUDIENCE: &str = "https://scores.example/";
 

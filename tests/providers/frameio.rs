@@ -1,9 +1,8 @@
 //! Frame.io's dialect, against rigpost-sim. The simulator runs inside the test, with every rig.
-use crate::{
-    cloud::{Answer, Cloud, Lives, Place, Trouble},
-    common::*,
-};
-use rigpost::sim::{Endpoint, Event, EventKind, Lifetimes};
+use rigpost_sim::{Endpoint, Event, EventKind, Lifetimes};
+
+use crate::cloud::{Answer, Cloud, Lives, Place, Trouble};
+use crate::common::*;
 
 /// The server is the rig's own.
 pub(crate) struct Frameio;

@@ -1,11 +1,10 @@
 //! Whom a rig believes to have paired it.
-use crate::{
-    cloud::{Cloud as _, LONG, Lives, Place, SHORT, pair, paired, started},
-    common::*,
-    openid::{PERSON, Public},
-};
 use futures_util::future::join_all;
 use serde_json::json;
+
+use crate::cloud::{Cloud as _, LONG, Lives, Place, SHORT, pair, paired, started};
+use crate::common::*;
+use crate::openid::{PERSON, Public};
 
 #[tokio::test]
 async fn the_id_token_names_the_person_and_the_issuer_is_the_project() {

@@ -21,6 +21,7 @@ macro_rules! table {
     ($($row:ident: $cloud:ty),+ $(,)?) => {
         $(mod $row {
             use super::*;
+
             scenarios::columns!(columns_of: $cloud);
         })+
 

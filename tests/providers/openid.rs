@@ -1,10 +1,11 @@
 //! The dialect of RFC 8628 and OpenID Connect, against oidc-provider (tests/oidc), as each kind of client.
-use crate::{
-    cloud::{Answer, Cloud, LONG, Lives, Place, SHORT, Trouble, pair, paired},
-    common::*,
-};
+use std::collections::HashSet;
+use std::marker::PhantomData;
+
 use serde_json::{Value, json};
-use std::{collections::HashSet, marker::PhantomData};
+
+use crate::cloud::{Answer, Cloud, LONG, Lives, Place, SHORT, Trouble, pair, paired};
+use crate::common::*;
 
 /// With everything in it that has to be encoded on the way, and the marker by which secrets are searched for.
 pub(crate) const CLIENT_SECRET: &str = "SIMSECRET:50%+a/b=c&d";

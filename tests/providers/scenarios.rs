@@ -1,5 +1,6 @@
 //! The columns of the table. A scenario sees a rig from outside, and a cloud of whatever dialect.
-use crate::{cloud::*, common::*};
+use crate::cloud::*;
+use crate::common::*;
 
 /// Hands the list to a macro, with a type.
 macro_rules! columns {

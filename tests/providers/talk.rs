@@ -1,15 +1,13 @@
 //! The talk, end to end: a provider, a rig, a game on it (tests/leaderboard), and the game's API (tests/oidc/api.mjs).
-use crate::{
-    cloud::{LONG, pair},
-    common::*,
-    openid::{PERSON, Public},
-    tokens::aged,
-};
 use std::process::Stdio;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::Command,
-};
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+
+use crate::cloud::{LONG, pair};
+use crate::common::*;
+use crate::openid::{PERSON, Public};
+use crate::tokens::aged;
 
 const AUDIENCE: &str = "https://scores.example/";
 

@@ -1,14 +1,17 @@
 //! Access tokens for other programs on the rig.
-use crate::{
-    cloud::{Cloud as _, LONG, Lives, Place, pair},
-    common::*,
-    openid::Public,
-};
+use std::collections::HashMap;
+use std::process::Output;
+use std::time::Duration;
+
 use futures_util::future::join_all;
-use rigpost::{clock::Clock, domain::time::BootTime};
+use rigpost_core::time::BootTime;
+use rigpost_daemon::clock::Clock;
 use serde_json::json;
-use std::{collections::HashMap, process::Output, time::Duration};
 use zbus::Variant;
+
+use crate::cloud::{Cloud as _, LONG, Lives, Place, pair};
+use crate::common::*;
+use crate::openid::Public;
 
 const TOKENS: &str = "org.rigpost.Rigpost1.Tokens";
 

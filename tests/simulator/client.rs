@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Body, Method, StatusCode};
-use rigpost::sim::{Sim, SimOptions};
+use rigpost_sim::{Sim, SimOptions};
 use serde_json::{Value, json};
 
 pub(crate) const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";

@@ -1,6 +1,6 @@
 //! Presence, heartbeats, pauses, projects, and the passing of time.
 
-use rigpost::sim::{EventKind, Sim, SimOptions};
+use rigpost_sim::{EventKind, Sim, SimOptions};
 use serde_json::json;
 
 use crate::client::{Answer, Rig, quick};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rigpost::sim::{Endpoint, Event, EventKind, Fault, FaultKind, HoldPoint, Sim, SimOptions, TlsValidity};
+use rigpost_sim::{Endpoint, Event, EventKind, Fault, FaultKind, HoldPoint, Sim, SimOptions, TlsValidity};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -250,6 +250,7 @@ async fn events_count_without_gaps_and_are_written_as_json_lines() {
     let stages: Vec<EventKind> =
         log.iter().filter(|event| event.endpoint == Endpoint::Part).map(|event| event.kind).collect();
     use EventKind::{Assembled, Effect, Received, Replied};
+
     assert_eq!(stages, [Received, Effect, Assembled, Replied]);
     let [begun, arrived, whole, last] = &log[log.len() - 4..] else { panic!("four stages") };
     assert_eq!((last.status, last.body_in, last.path.contains('?')), (Some(200), 4, false));

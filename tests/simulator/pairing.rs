@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rigpost::sim::{SecretOnPoll, Sim, SimError, SimOptions};
+use rigpost_sim::{SecretOnPoll, Sim, SimError, SimOptions};
 
 use crate::client::{DEVICE_GRANT, Rig, http, pass, quick};
 
@@ -162,6 +162,7 @@ async fn every_end_of_a_code_has_its_word() {
 #[tokio::test]
 async fn the_secret_on_polls_follows_the_chosen_rule() {
     use SecretOnPoll::{Accept, Refuse, Require};
+
     for (rule, bare, right) in [
         (Accept, "authorization_pending", "authorization_pending"),
         (Require, "invalid_client", "authorization_pending"),

@@ -1,6 +1,6 @@
 //! Parts in trouble: chosen by number and name, and what is known of them afterwards.
 
-use rigpost::sim::{Etags, EventKind, Fault, FaultKind, Sim, SimOptions, StorageError};
+use rigpost_sim::{Etags, EventKind, Fault, FaultKind, Sim, SimOptions, StorageError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -150,7 +150,7 @@ async fn a_slow_part_shows_how_far_it_is() {
     let rig = Rig::paired(&sim).await;
     let size = 4_000_000;
     let (_, urls) = rig.clip(size, 1).await;
-    sim.inject(Fault::once(rigpost::sim::Endpoint::Part, FaultKind::Slow(4_000_000)).for_part(1));
+    sim.inject(Fault::once(rigpost_sim::Endpoint::Part, FaultKind::Slow(4_000_000)).for_part(1));
     let before = sim.log().last().unwrap().ms;
     let sending = rig.put(&urls[0], media(size));
     let watching = async {

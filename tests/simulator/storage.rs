@@ -7,7 +7,7 @@
 use std::process::Stdio;
 use std::sync::Arc;
 
-use rigpost::sim::{EventKind, S3Options, Sim, SimOptions};
+use rigpost_sim::{EventKind, S3Options, Sim, SimOptions};
 use tokio::process::Command;
 use tokio::time::timeout;
 

@@ -1,6 +1,6 @@
 //! Token life: bearer checks, single-use refresh, revocation.
 
-use rigpost::sim::{Endpoint, Fault, FaultKind, Sim};
+use rigpost_sim::{Endpoint, Fault, FaultKind, Sim};
 
 use crate::client::{Rig, quick};
 

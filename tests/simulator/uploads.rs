@@ -1,7 +1,7 @@
 //! Creation, parts, pauses, completion.
 
 use md5::Md5;
-use rigpost::sim::{EventKind, Fault, Lifetimes, Sim, SimOptions};
+use rigpost_sim::{EventKind, Fault, Lifetimes, Sim, SimOptions};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

@@ -1,8 +1,11 @@
 //! Files that are not what we wrote: never a panic, never a new identity, never overwritten.
-use crate::support::*;
-use rigpost::store::{Store, StoreError};
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
+
+use rigpost_daemon::store::{Store, StoreError};
 use tempfile::TempDir;
+
+use crate::support::*;
 
 /// A rig with something of everything, closed, and its name.
 async fn rig() -> (TempDir, String) {
@@ -33,7 +36,7 @@ async fn use_all(dir: &Path, name: &str, what: &str) -> Result<(), StoreError> {
     store.list(None, 0, 100).await?;
     store.counters().await?;
     store.claim("p", &[], None).await?;
-    store.asset_of(rigpost::domain::item::ItemId(1)).await.map(drop)
+    store.asset_of(rigpost_core::queue::item::ItemId(1)).await.map(drop)
 }
 
 #[tokio::test]

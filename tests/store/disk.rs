@@ -1,14 +1,15 @@
 //! Permissions, a full disk, a disk that can't be written, and two daemons.
-use crate::support::*;
-use rigpost::{
-    domain::{
-        oauth::{AccessToken, TokenSet},
-        secret::Secret,
-    },
-    store::{Store, StoreError},
-};
-use std::{fs, os::unix::fs::MetadataExt, path::Path, process::Command};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+
+use rigpost_core::identity::oauth::{AccessToken, TokenSet};
+use rigpost_core::secret::Secret;
+use rigpost_daemon::store::{Store, StoreError};
 use tempfile::TempDir;
+
+use crate::support::*;
 
 /// A file system of its own, unmounted when dropped.
 struct Mount(TempDir);

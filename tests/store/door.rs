@@ -1,14 +1,12 @@
 //! How files come in: bounds, media sources, and clips that are older than the pairing.
-use crate::support::*;
-use rigpost::{
-    domain::{
-        item::{BeforePairing, FileFacts, Item, ItemId, ItemState, NewItem},
-        ledger::BootWall,
-        time::{BootId, BootTime, Now, WallTime},
-    },
-    store::{Found, Limit, Limits, Refaced, Store, StoreError},
-};
 use std::time::Duration;
+
+use rigpost_core::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemState, NewItem};
+use rigpost_core::queue::ledger::BootWall;
+use rigpost_core::time::{BootId, BootTime, Now, WallTime};
+use rigpost_daemon::store::{Found, Limit, Limits, Refaced, Store, StoreError};
+
+use crate::support::*;
 
 async fn one(store: &Store, id: ItemId) -> Item {
     store.get(&[id]).await.unwrap().remove(0)
@@ -304,7 +302,7 @@ fn moment(boot: u128, secs: u64, wall: i64) -> Now {
 /// Paired with `project`, by a grant of this moment.
 async fn pair(store: &Store, project: &str, at: Now) -> Vec<ItemId> {
     store.save_pairing(None, None).await.unwrap();
-    store.save_tokens(&rigpost::domain::oauth::TokenSet { obtained: at, ..tokens(1) }).await.unwrap();
+    store.save_tokens(&rigpost_core::identity::oauth::TokenSet { obtained: at, ..tokens(1) }).await.unwrap();
     store.save_device(&device(project)).await.unwrap()
 }
 
@@ -315,6 +313,7 @@ fn made(n: u64, created: Now, added: Now, before_pairing: BeforePairing) -> NewI
 #[tokio::test]
 async fn what_waits_for_a_pairing_follows_its_policy_when_it_comes() {
     use BeforePairing::*;
+
     let dir = dir();
     let store = ready(dir.path()).await;
     let now = moment(1, 60, TRUE);
@@ -379,7 +378,10 @@ async fn a_clip_is_older_than_the_pairing_by_the_ledger_of_boots() {
         pair(&store, "p", paired).await;
         store.note_boot(BootId(9), BootWall(TRUE - 2 * DAY)).await.unwrap();
         // Saying again whom the rig serves is no new pairing.
-        store.save_tokens(&rigpost::domain::oauth::TokenSet { obtained: now, ..tokens(2) }).await.unwrap();
+        store
+            .save_tokens(&rigpost_core::identity::oauth::TokenSet { obtained: now, ..tokens(2) })
+            .await
+            .unwrap();
         store.save_device(&device("p")).await.unwrap();
         let ask = find(&store, vec![made(1, created, now, BeforePairing::Ask)]).await.added[0];
         let (held, why) =

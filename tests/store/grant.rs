@@ -1,15 +1,13 @@
 //! Client secret, tokens, code, project.
-use crate::support::*;
-use rigpost::{
-    domain::{
-        item::ItemState,
-        pairing::{Running, TimeLimit},
-        time::WallTime,
-        token::Ending,
-    },
-    store::{Loaded, Store, StoreError},
-};
 use std::time::Duration;
+
+use rigpost_core::identity::pairing::{Running, TimeLimit};
+use rigpost_core::identity::tokens::Ending;
+use rigpost_core::queue::item::ItemState;
+use rigpost_core::time::WallTime;
+use rigpost_daemon::store::{Loaded, Store, StoreError};
+
+use crate::support::*;
 
 #[tokio::test]
 async fn a_new_rig_has_nothing() {

@@ -1,12 +1,9 @@
 //! One name for life.
+use rigpost_core::identity::oauth::{IdToken, TokenSet};
+use rigpost_core::secret::Secret;
+use rigpost_daemon::store::{Identity, Loaded, Store, StoreError};
+
 use crate::support::*;
-use rigpost::{
-    domain::{
-        oauth::{IdToken, TokenSet},
-        secret::Secret,
-    },
-    store::{Identity, Loaded, Store, StoreError},
-};
 
 #[tokio::test]
 async fn a_name_is_made_once_and_is_random() {

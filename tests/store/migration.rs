@@ -1,14 +1,15 @@
 //! Every version that was ever released becomes the newest one, with everything in it.
-use crate::support::*;
-use rigpost::{
-    domain::{
-        item::{Counters, ItemId, ItemState::*},
-        pairing::Running,
-    },
-    store::{Loaded, Store},
-};
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rigpost_core::identity::pairing::Running;
+use rigpost_core::queue::item::ItemState::*;
+use rigpost_core::queue::item::{Counters, ItemId};
+use rigpost_daemon::store::{Loaded, Store};
 use tempfile::TempDir;
+
+use crate::support::*;
 
 const RELEASED: [(&str, &str); 2] =
     [("v1", include_str!("../fixtures/store/v1.sql")), ("v2", include_str!("../fixtures/store/v2.sql"))];

@@ -1,14 +1,12 @@
 //! Random sequences of everything the daemon may ask of the queue, checked after each step by counting the slow way.
-use crate::support::*;
-use rigpost::{
-    domain::{
-        backoff::Jitter,
-        item::{BeforePairing, Item, ItemId, ItemState, NewItem},
-    },
-    store::{Store, StoreError},
-};
 use std::collections::BTreeSet;
+
+use rigpost_core::backoff::Jitter;
+use rigpost_core::queue::item::{BeforePairing, Item, ItemId, ItemState, NewItem};
+use rigpost_daemon::store::{Store, StoreError};
 use tempfile::TempDir;
+
+use crate::support::*;
 
 const PROJECTS: [&str; 3] = ["p", "q", "r"];
 

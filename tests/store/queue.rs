@@ -1,10 +1,11 @@
 //! Items, their turn, their parts.
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use rigpost_core::queue::item::{Counters, Item, ItemId, ItemState};
+use rigpost_daemon::store::{Limit, Store, StoreError};
+
 use crate::support::*;
-use rigpost::{
-    domain::item::{Counters, Item, ItemId, ItemState},
-    store::{Limit, Store, StoreError},
-};
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 async fn one(store: &Store, id: ItemId) -> Item {
     store.get(&[id]).await.unwrap().remove(0)

@@ -1,9 +1,8 @@
 //! What people do with items: other projects, order, clearing, and what they are told of what was sent.
+use rigpost_core::queue::item::{Counters, Item, ItemId, ItemState, NewItem, Receipt, file_digest};
+use rigpost_daemon::store::{Glance, Store, StoreError};
+
 use crate::support::*;
-use rigpost::{
-    domain::item::{Counters, Item, ItemId, ItemState, NewItem, Receipt, file_digest},
-    store::{Glance, Store, StoreError},
-};
 
 async fn one(store: &Store, id: ItemId) -> Item {
     store.get(&[id]).await.unwrap().remove(0)
@@ -206,7 +205,7 @@ async fn what_is_done_has_a_receipt() {
     assert_eq!(store.receipt(id).await, Ok(Some(expected)));
     // More URLs than parts: five bytes in four.
     let small = NewItem {
-        facts: rigpost::domain::item::FileFacts { size: 5, ..clip(9, None).facts },
+        facts: rigpost_core::queue::item::FileFacts { size: 5, ..clip(9, None).facts },
         priority: 1,
         ..clip(9, Some("p"))
     };

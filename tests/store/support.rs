@@ -1,20 +1,15 @@
 //! Short ways to say what the tests are about.
-use rigpost::{
-    domain::{
-        item::{Asset, FileFacts, ItemId, NewItem, PartDigest},
-        oauth::*,
-        pairing::{CodeOnOffer, Running, TimeLimit},
-        secret::Secret,
-        time::{BootId, BootTime, Now, WallTime},
-    },
-    store::{FILE, Limits, Store, StoreError, VaultState},
-    vault::{KeySource, Vault},
-};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rigpost_core::identity::oauth::*;
+use rigpost_core::identity::pairing::{CodeOnOffer, Running, TimeLimit};
+use rigpost_core::queue::item::{Asset, FileFacts, ItemId, NewItem, PartDigest};
+use rigpost_core::secret::Secret;
+use rigpost_core::time::{BootId, BootTime, Now, WallTime};
+use rigpost_daemon::store::{FILE, Limits, Store, StoreError, VaultState};
+use rigpost_daemon::vault::{KeySource, Vault};
 use tempfile::TempDir;
 
 pub(crate) const MAX: Limits = most(1_000_000);

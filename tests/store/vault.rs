@@ -1,14 +1,13 @@
 //! The database and its root key: fitting, lost, foreign, and records that were tampered with.
+use rigpost_core::queue::item::ItemState;
+use rigpost_daemon::store::{Loaded, Store, StoreError, VaultState};
+
 use crate::support::*;
-use rigpost::{
-    domain::item::ItemState,
-    store::{Loaded, Store, StoreError, VaultState},
-};
 
 const BROKEN: [&str; 3] = ["client_secret", "access_token", "refresh_token"];
 
 /// A rig that holds one of everything, and the item that has an asset.
-async fn full(dir: &std::path::Path) -> (Store, rigpost::domain::item::ItemId) {
+async fn full(dir: &std::path::Path) -> (Store, rigpost_core::queue::item::ItemId) {
     let store = ready(dir).await;
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
@@ -61,7 +60,7 @@ async fn without_the_key_the_rest_is_there_and_nothing_is_lost() {
         assert_eq!(store.save_tokens(&tokens(2)).await, Err(sealed("access_token")));
         assert_eq!(store.save_pairing(Some(&code()), None).await, Err(sealed("device_code")));
         add_one(&store, clip(7, Some("p"))).await;
-        store.cancel(&[rigpost::domain::item::ItemId(2)]).await.unwrap();
+        store.cancel(&[rigpost_core::queue::item::ItemId(2)]).await.unwrap();
     }
     store.attach(Some(vault(1))).await.unwrap();
     assert_eq!(store.load().await.unwrap().tokens, Some((tokens(1), false)));

@@ -1,9 +1,15 @@
 //! A link that dies under a part: no reset, no error, just silence. On a real one, in a network namespace.
-use crate::{Patience, Peer, Rig, Server, bytes};
-use rigpost::domain::oauth::Cause;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rigpost_core::identity::oauth::Cause;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::{fs::File, os::fd::AsFd, process::Command, sync::Arc, time::Duration};
 use tokio::sync::Notify;
+
+use crate::{Patience, Peer, Rig, Server, bytes};
 
 const OURS: &str = "198.18.213.1/30";
 const THEIRS: &str = "198.18.213.2";

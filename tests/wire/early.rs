@@ -1,7 +1,9 @@
 //! Answers that come before the part is through.
-use crate::{Authority, Peer, Rig, Server, both};
-use rigpost::domain::oauth::Cause;
 use std::sync::Arc;
+
+use rigpost_core::identity::oauth::Cause;
+
+use crate::{Authority, Peer, Rig, Server, both};
 
 /// In each of twenty ways.
 const RUNS: usize = 20;
@@ -77,8 +79,8 @@ async fn a_dead_url_costs_no_bytes_where_the_server_knows_the_question() {
     let server = refusing(None, First::Head, false).await;
     let rig = Rig::new(None);
     let (body, watch) = rig.part(0, PART);
-    let url = rigpost::domain::secret::Secret::new(server.url());
-    let answer = rigpost::http::Transport::put(&rig.http, &url, vec![], PART, body).await.unwrap();
+    let url = rigpost_core::secret::Secret::new(server.url());
+    let answer = rigpost_daemon::http::Transport::put(&rig.http, &url, vec![], PART, body).await.unwrap();
     assert_eq!(answer.status, 403);
     assert_eq!(watch.sent.load(std::sync::atomic::Ordering::Relaxed), 0);
 }

@@ -5,23 +5,19 @@ mod early;
 mod server;
 mod still;
 
-use rigpost::{
-    clock::Clock,
-    domain::{
-        oauth::{Cause, Trouble},
-        secret::Secret,
-    },
-    http::{Congestion, Http, Patience, PutError, Transport},
-    media::{Checks, Pacer, PartBody, PartWatch},
-    provider::wire::{Connection, Response},
-};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use rigpost_core::identity::oauth::{Cause, Trouble};
+use rigpost_core::provider::wire::{Connection, Response};
+use rigpost_core::secret::Secret;
+use rigpost_daemon::clock::Clock;
+use rigpost_daemon::http::{Congestion, Http, Patience, PutError, Transport};
+use rigpost_daemon::media::{Checks, Pacer, PartBody, PartWatch};
 use server::{Authority, Peer, Server};
-use std::{
-    fs::File,
-    os::unix::fs::FileExt,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
 use tokio::sync::mpsc;
 
 /// A client, a file and the handle on its pace.

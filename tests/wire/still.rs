@@ -1,8 +1,11 @@
 //! Connections on which nothing moves, and those on which that is nobody's fault.
-use crate::{Patience, Peer, Rig, Server, both};
-use rigpost::domain::oauth::Cause;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rigpost_core::identity::oauth::Cause;
 use tokio::sync::Notify;
+
+use crate::{Patience, Peer, Rig, Server, both};
 
 const SHORT: Duration = Duration::from_millis(600);
 const LONG: Duration = Duration::from_secs(60);

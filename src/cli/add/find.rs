@@ -16,8 +16,8 @@ use glob::Pattern;
 
 use super::expand::{LIKE_A_SHELL, entries, expand};
 use super::shown;
-use crate::cli::args::AddArgs;
-use crate::cli::exit::{Code, Failure};
+use crate::args::AddArgs;
+use crate::exit::{Code, Failure};
 
 /// Names of files that are still being written, or were left behind by that.
 const TEMPORARY: [&str; 6] = ["~", ".tmp", ".temp", ".part", ".partial", ".crdownload"];
@@ -147,15 +147,16 @@ fn is_passing(name: &str) -> bool {
 }
 
 fn unusable(path: &Path, why: &str, next: &str) -> Failure {
-    let why = crate::cli::text::without_errno(why);
+    let why = crate::text::without_errno(why);
     Failure::new(Code::Failure, format!("{}: {why}", shown(path)), next)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
+
+    use super::*;
 
     fn args(files: &[&Path], recursive: bool) -> AddArgs {
         let files = files.iter().map(|file| file.to_path_buf()).collect();

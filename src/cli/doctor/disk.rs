@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Check;
 use super::account::{Account, USER};
 use super::config::Facts;
-use crate::cli::text;
+use crate::text;
 
 /// Less than this, in bytes, and a long queue may not fit.
 const FEW: u64 = 100 << 20;
@@ -207,7 +207,7 @@ fn media_dir(dir: &Path, account: Option<&Account>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::Verdict;
+    use crate::doctor::Verdict;
 
     const TABLE: &str = "\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw,errors=remount-ro

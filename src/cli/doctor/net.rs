@@ -12,14 +12,16 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::{Client, Response, redirect};
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::config::Facts;
 use super::{Check, Report};
-use crate::cli::clock;
-use crate::cli::exit::Failure;
-use crate::cli::text;
+
+use crate::exit::Failure;
+use crate::{clock, text};
+use rigpost_core::time::WallTime;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// More than this much of an answer is not read, in bytes.
@@ -33,8 +35,8 @@ const SET_CLOCK: &str =
 const ASK_NETWORK: &str = "check cable, Wi-Fi or modem, and that the network lets port 443 through";
 
 /// Checks the clock without the network: no correct clock is before the day this program was built.
-pub(super) fn clock_alone() -> Check {
-    judge_clock(clock::wall_seconds(), clock::BUILD_EPOCH)
+pub(super) fn clock_alone(built: WallTime) -> Check {
+    judge_clock(clock::wall_seconds(), built.0)
 }
 
 fn judge_clock(now: i64, built: i64) -> Check {
@@ -294,7 +296,7 @@ fn judge_drift(date: Option<i64>, now: i64) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::Verdict;
+    use crate::doctor::Verdict;
 
     #[test]
     fn drift_is_judged() {

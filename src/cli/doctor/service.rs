@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{Check, Report};
-use crate::cli::bus::{Daemon, Device, NAME};
-use crate::cli::exit::{Code, Doing, Failure, from_bus};
-use crate::cli::words;
+use crate::bus::{Daemon, Device, NAME};
+use crate::exit::{Code, Doing, Failure, from_bus};
+use crate::words;
 
 /// Checks the name and the access; gives the device's properties when they could be read.
 pub(super) async fn check(daemon: &Daemon, report: &mut Report<'_>) -> Result<Option<Device>, Failure> {
@@ -107,7 +107,7 @@ pub(super) fn protection(device: Option<&Device>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::Verdict;
+    use crate::doctor::Verdict;
 
     #[test]
     fn the_policy_is_looked_for_in_both_places() {

@@ -7,7 +7,7 @@
 //!   is of no use.
 
 use super::text;
-use crate::cli::digits;
+use crate::digits;
 
 /// A piece of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -166,10 +166,11 @@ impl<'a> Screen<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::cell::RefCell;
     use std::io::Write;
     use std::rc::Rc;
+
+    use super::*;
 
     #[derive(Clone, Default)]
     struct Sink(Rc<RefCell<Vec<u8>>>);

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh64::Xxh64;
 
 use super::group;
-use crate::cli::args::ReceiptArgs;
-use crate::cli::bus::{Daemon, Options, Receipt};
-use crate::cli::exit::{Code, Failure};
-use crate::cli::out::{Out, Tone};
-use crate::cli::text::{self, clean};
+use crate::args::ReceiptArgs;
+use crate::bus::{Daemon, Options, Receipt};
+use crate::exit::{Code, Failure};
+use crate::out::{Out, Tone};
+use crate::text::{self, clean};
 
 /// Parts that are shown; `--json` has them all.
 const SHOWN: usize = 8;
@@ -136,9 +136,10 @@ fn digest(from: &mut impl Read) -> std::io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::cli::bus::Item;
     use xxhash_rust::xxh64::xxh64;
+
+    use super::*;
+    use crate::bus::Item;
 
     fn receipt(size: u64, chunk_size: u64, parts: &[&[u8]]) -> Receipt {
         let parts: Vec<u64> = parts.iter().map(|part| xxh64(part, 0)).collect();

@@ -6,14 +6,15 @@
 //!   was made without it.
 //! - What a person can regret asks first. Items that were named by number were meant.
 
-use super::{PAGE, group};
-use crate::cli::args::{ClearArgs, ItemState, PriorityArgs, SelectArgs};
-use crate::cli::bus::{Daemon, Item, Options, QueueProxy};
-use crate::cli::control::confirm;
-use crate::cli::exit::{Code, Failure};
-use crate::cli::out::Out;
-use crate::cli::text;
 use zbus::Variant;
+
+use super::{PAGE, group};
+use crate::args::{ClearArgs, ItemState, PriorityArgs, SelectArgs};
+use crate::bus::{Daemon, Item, Options, QueueProxy};
+use crate::control::confirm;
+use crate::exit::{Code, Failure};
+use crate::out::Out;
+use crate::text;
 
 /// The most numbers that one call takes.
 const BATCH: usize = 10_000;

@@ -5,10 +5,10 @@
 //! - The name gets the room that is left and loses its middle, the other columns never do; what stands in an item's way
 //!   gets a line of its own below it, whole.
 
-use crate::cli::bus::Item;
-use crate::cli::out::{Out, Tone};
-use crate::cli::status::percent;
-use crate::cli::text::{self, clean};
+use crate::bus::Item;
+use crate::out::{Out, Tone};
+use crate::status::percent;
+use crate::text::{self, clean};
 
 const HEADS: [&str; 4] = ["ID", "STATE", "SIZE", "SENT"];
 

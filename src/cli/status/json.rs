@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use crate::cli::bus::{Device, Item, Pairing, Queue, Snapshot};
-use crate::cli::clock;
-use crate::cli::words;
+use crate::bus::{Device, Item, Pairing, Queue, Snapshot};
+use crate::{clock, words};
 
 /// The whole object. Every property of the daemon is in it; times that the daemon counts from its start are given as
 /// seconds from now, `null` when there is none.

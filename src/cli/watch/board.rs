@@ -12,10 +12,10 @@ use std::io;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::pace::{Goal, Pace};
-use crate::cli::bus::{Item, Queue, Snapshot};
-use crate::cli::out::{Out, Tone};
-use crate::cli::text::{self, clean};
-use crate::cli::{clock, status, words};
+use crate::bus::{Item, Queue, Snapshot};
+use crate::out::{Out, Tone};
+use crate::text::{self, clean};
+use crate::{clock, status, words};
 
 /// Columns for a clip's name, where there is room for it.
 const NAME: usize = 28;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::bus::{Daemon, Item, Options};
-use crate::cli::exit::{Code, Failure};
-use crate::cli::text;
+use crate::bus::{Daemon, Item, Options};
+use crate::exit::{Code, Failure};
+use crate::text;
 
 /// The most items that one call returns.
 const PAGE: u32 = 1000;

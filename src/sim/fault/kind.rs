@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::model::SimError;
+use crate::model::SimError;
 
 /// What object storage refuses a part with, in its XML shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

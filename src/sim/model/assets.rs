@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::clock::Moment;
-use super::super::reply::Reply;
-use super::super::secret;
 use super::parts::PartState;
 use super::{ProjectView, World};
+use crate::clock::Moment;
+use crate::reply::Reply;
+use crate::secret;
 
 const MOST_PARTS: u64 = 10_000;
 /// 5 TiB, the largest object the storage takes.

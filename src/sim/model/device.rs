@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::clock::Moment;
 use super::{ProjectView, SimError, World};
+use crate::clock::Moment;
 
 /// Five minutes without any call to the API and a device shows as offline.
 const OFFLINE_AFTER_MS: u64 = 5 * 60 * 1000;

@@ -3,12 +3,12 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::clock::{Moment, millis};
-use super::super::form::Fields;
-use super::super::options::SecretOnPoll;
-use super::super::reply::Reply;
-use super::super::secret;
 use super::{Device, ProjectView, SimError, World};
+use crate::clock::{Moment, millis};
+use crate::form::Fields;
+use crate::options::SecretOnPoll;
+use crate::reply::Reply;
+use crate::secret;
 
 /// A poll may be this much early: timers and networks are not exact.
 const SLACK_MS: u64 = 50;

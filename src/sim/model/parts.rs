@@ -3,10 +3,10 @@
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::super::clock::Moment;
-use super::super::reply::Reply;
-use super::super::storage::PartFile;
 use super::World;
+use crate::clock::Moment;
+use crate::reply::Reply;
+use crate::storage::PartFile;
 
 /// What is known of one part of an asset.
 #[derive(Clone, Debug, Default)]

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::clock::Moment;
-use super::super::form::Fields;
-use super::super::reply::Reply;
-use super::super::secret;
 use super::World;
+use crate::clock::Moment;
+use crate::form::Fields;
+use crate::reply::Reply;
+use crate::secret;
 
 /// Dead tokens are remembered, to tell "burnt" from "never seen"; beyond this number the oldest are dropped.
 const KEEP_TOKENS: usize = 20_000;

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::sim::model::ProjectView;
-use crate::sim::model::assets::AssetView;
-use crate::sim::model::device::{DeviceView, PauseView};
-use crate::sim::model::pairing::CodeView;
+use crate::model::ProjectView;
+use crate::model::assets::AssetView;
+use crate::model::device::{DeviceView, PauseView};
+use crate::model::pairing::CodeView;
 
 /// Clips shown; the page is for looking, the control interface for counting.
 const MOST_CLIPS: usize = 100;

@@ -1,0 +1,81 @@
+//! The command line `rigpost`: what a person on set, in a workshop or behind a support desk types.
+//!
+//! It is a client of the daemon like any other; all it can do, a rig's screen can do over the same bus.
+//!
+//! # Decisions
+//!
+//! - It knows the daemon only through the D-Bus contract, never through the library's other modules: what the screen of a
+//!   rig can't do, this program can't either. `doctor` alone looks beyond, at files and the network.
+//! - One thread: a command waits for one answer at a time.
+//! - Every failure is a [`exit::Failure`]: what, what to do next, and an exit code. Nothing is printed with `{:?}`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub mod args;
+
+mod add;
+mod bus;
+mod clock;
+mod control;
+mod digits;
+mod doctor;
+mod exit;
+mod leave;
+mod out;
+mod pair;
+mod provision;
+mod queue;
+mod status;
+mod text;
+mod version;
+mod watch;
+mod words;
+
+use args::{Command, RigpostArgs};
+use exit::{Code, Failure};
+use out::Out;
+use rigpost_core::time::WallTime;
+
+/// Parses the arguments of the process, does what they say, and reports how it went. `built`: when this program was built.
+pub fn main(built: WallTime) -> ExitCode {
+    let args = RigpostArgs::parse();
+    let mut out = Out::stdout();
+    let outcome = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(Code::Failure, format!("can't start: {error}"), "check the memory that is left")
+        })
+        .and_then(|runtime| runtime.block_on(run(args.command, &mut out, built)));
+    match outcome {
+        Ok(code) => ExitCode::from(code as u8),
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            out::complain(&failure);
+            ExitCode::from(failure.code as u8)
+        }
+    }
+}
+
+async fn run(command: Command, out: &mut Out, built: WallTime) -> Result<Code, Failure> {
+    match command {
+        Command::Status(args) => Box::pin(status::run(&args, out)).await?,
+        Command::Pair(args) => Box::pin(pair::run(&args, out)).await?,
+        Command::Cancel => control::cancel(out).await?,
+        Command::Unpair(args) => control::unpair(&args, out).await?,
+        Command::Token(args) => control::token(&args, out).await?,
+        Command::Forget(args) => control::forget(&args, out).await?,
+        Command::Provision(args) => provision::run(&args, out).await?,
+        Command::Add(args) => Box::pin(add::run(&args, out)).await?,
+        Command::Queue(args) => Box::pin(queue::run(&args, out)).await?,
+        Command::Pause(args) => control::pause(&args, out).await?,
+        Command::Resume => control::resume(out).await?,
+        Command::Limit(args) => control::limit(&args, out).await?,
+        Command::Watch => Box::pin(watch::run(out)).await?,
+        Command::Doctor(args) => return Box::pin(doctor::run(&args, out, built)).await,
+        Command::Version => version::run(out).await?,
+    }
+    Ok(Code::Ok)
+}

@@ -1,0 +1,7 @@
+//! Who the rig is to the provider: pairing, tokens, and the machine that ties them together.
+pub mod heartbeat;
+pub mod oauth;
+pub mod pairing;
+pub mod rig;
+pub mod tokens;
+pub mod whoami;

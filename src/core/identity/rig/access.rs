@@ -1,0 +1,158 @@
+//! Access tokens for other programs on the rig.
+//!
+//! # Decisions
+//! - Whoever asks while a refresh is under way gets its outcome; nobody starts a second one.
+//! - A token of the last half minute is given out as it is: a program that asks for more than a provider gives, again and
+//!   again, must not turn into a refresh each time. What no token of this provider could ever satisfy is refused at once.
+//! - A failed refresh is told to those who wait, not tried again for them: the keeper tries again at its own pace, and a
+//!   program that comes back then is served.
+//! - A program's word that its API refused a token costs a refresh at most, with the same growing pauses as the
+//!   provider's own 401, and never the grant.
+use std::time::Duration;
+
+use super::screen::refusal_of_cause;
+use super::{Action, CommandId, Rig};
+use crate::command::{AccessWish, Refusal, RigAnswer};
+use crate::identity::oauth::{AccessToken, Cause, TokenSet};
+use crate::identity::tokens::{self, Ending, Trouble};
+use crate::time::{BootTime, Now};
+
+/// Every caller is answered within this, less than the 25 seconds that D-Bus clients wait.
+const PATIENCE: Duration = Duration::from_secs(22);
+/// A token this young is as fresh as it gets.
+const YOUNG: Duration = Duration::from_secs(30);
+/// More than ever run on a rig.
+const MOST_WAITING: usize = 64;
+
+/// One program that waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    id: CommandId,
+    since: BootTime,
+    /// What was in force when it asked, and is not good enough.
+    not: Option<AccessToken>,
+}
+
+impl Rig {
+    pub(super) fn access_deadline(&self) -> Option<BootTime> {
+        let caller = self.waiting_for_access.iter().map(|w| w.since + PATIENCE).min();
+        // So that the screen says when there is nothing left to wait for.
+        caller.into_iter().chain(self.runs_out_at).min()
+    }
+
+    /// Answers at once where it can, else when there is news.
+    pub(super) fn wants_access(&mut self, id: CommandId, wish: AccessWish, now: Now, out: &mut Vec<Action>) {
+        match self.offer(&wish, now) {
+            Err(refusal) => out.push(Action::Reply(id, Err(refusal))),
+            Ok(Some((token, expires_at))) => {
+                out.push(Action::Reply(id, Ok(RigAnswer::Access(token, expires_at))));
+            }
+            Ok(None) if self.waiting_for_access.len() >= MOST_WAITING => {
+                let why = "too many programs wait for an access token".to_owned();
+                out.push(Action::Reply(id, Err(Refusal::LimitsExceeded(why))));
+            }
+            Ok(None) => {
+                let not = self.life.access_token().cloned();
+                let refused = wish.refused.filter(|refused| not.as_ref() == Some(refused));
+                self.waiting_for_access.push(Waiting { id, since: now.boot, not });
+                self.live(refused.map_or(tokens::Event::Wanted, tokens::Event::Unauthorized), now, out);
+                if !self.life.busy() && self.life.trouble().is_none() {
+                    // The last refresh for such a word was too short a time ago.
+                    self.waiting_for_access.retain(|w| w.id != id);
+                    out.push(Action::Reply(id, Err(Refusal::RateLimited)));
+                }
+            }
+        }
+    }
+
+    /// What can be given now; `None`: it has to be fetched.
+    fn offer(&self, wish: &AccessWish, now: Now) -> Result<Option<(AccessToken, BootTime)>, Refusal> {
+        if !self.usable {
+            return Err(self.unavailable());
+        }
+        if !self.life.granted() {
+            return Err(self.without_grant());
+        }
+        // On its way to the disk.
+        let Some(tokens) = self.life.tokens() else { return Ok(None) };
+        let (left, age) = left(tokens, now);
+        if wish.min_validity > tokens.expires_in {
+            return Err(Refusal::LimitsExceeded(format!(
+                "access tokens of this provider live for {} s only",
+                tokens.expires_in.as_secs()
+            )));
+        }
+        let refused = wish.refused.as_ref() == Some(&tokens.access);
+        let good =
+            !refused && !left.is_zero() && (left >= wish.min_validity || age.is_some_and(|a| a < YOUNG));
+        match (good, &tokens.refresh, self.life.trouble()) {
+            (true, ..) => Ok(Some((tokens.access.clone(), now.boot + left))),
+            (false, None, _) if age.is_none() => {
+                let why = "how long the access token has lived can't be told before the clock is set";
+                Err(Refusal::ClockUntrusted(why.to_owned()))
+            }
+            (false, None, _) if left.is_zero() || refused => Err(Refusal::RanOut),
+            (false, None, _) => Err(Refusal::LimitsExceeded(format!(
+                "the access token lives for {} s more, and the provider gave nothing to renew it with",
+                left.as_secs()
+            ))),
+            // It waits for a better time already.
+            (false, Some(_), Some(trouble)) if self.life.deadline().is_some() => Err(refusal_for(trouble)),
+            (false, Some(_), _) => Ok(None),
+        }
+    }
+
+    fn without_grant(&self) -> Refusal {
+        match self.life.ending() {
+            Some(Ending::ClientRejected) => Refusal::ClientRejected,
+            Some(Ending::Revoked | Ending::InterruptedRefresh | Ending::Unreadable) | None => {
+                Refusal::NotPaired
+            }
+        }
+    }
+
+    /// After every event: whoever waited for this one.
+    pub(super) fn answer_access(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.waiting_for_access.is_empty() {
+            return;
+        }
+        let news = match (self.life.tokens(), self.life.trouble()) {
+            _ if !self.life.granted() => Some(Err(self.without_grant())),
+            (_, Some(trouble)) if self.life.deadline().is_some() => Some(Err(refusal_for(trouble))),
+            (Some(tokens), _) => Some(Ok((tokens.access.clone(), now.boot + left(tokens, now).0))),
+            (None, _) => None,
+        };
+        for waiting in std::mem::take(&mut self.waiting_for_access) {
+            let answer = match &news {
+                Some(Ok((token, expires_at))) if waiting.not.as_ref() != Some(token) => {
+                    Some(Ok(RigAnswer::Access(token.clone(), *expires_at)))
+                }
+                Some(Err(refusal)) => Some(Err(refusal.clone())),
+                Some(Ok(_)) | None if now.boot >= waiting.since + PATIENCE => Some(Err(Refusal::RateLimited)),
+                Some(Ok(_)) | None => None,
+            };
+            match answer {
+                Some(answer) => out.push(Action::Reply(waiting.id, answer)),
+                None => self.waiting_for_access.push(waiting),
+            }
+        }
+    }
+}
+
+/// How long it still lives by the server's word, and how old it is where that is known.
+fn left(tokens: &TokenSet, now: Now) -> (Duration, Option<Duration>) {
+    let age = now.age_of(tokens.obtained);
+    (age.map_or(Duration::ZERO, |age| tokens.expires_in.saturating_sub(age)), age)
+}
+
+fn refusal_for(trouble: Trouble) -> Refusal {
+    match trouble {
+        Trouble::Storage => Refusal::StorageFull,
+        Trouble::Exchange(cause @ (Cause::Provider | Cause::RateLimited)) => {
+            refusal_of_cause(cause, "it does not renew the access token now")
+        }
+        Trouble::Exchange(cause) => {
+            refusal_of_cause(cause, "the access token can't be renewed now; the rig keeps trying")
+        }
+    }
+}

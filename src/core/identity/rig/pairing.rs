@@ -1,0 +1,65 @@
+//! What a pairing's steps mean for the rig, and for those who wait for one.
+use super::screen::{reason_of, refusal_of};
+use super::{Action, Rig};
+use crate::command::{Refusal, RigAnswer};
+use crate::identity::oauth::Revocable;
+use crate::identity::pairing::{self, Outcome};
+use crate::identity::tokens;
+use crate::time::Now;
+use crate::view::Reason;
+
+impl Rig {
+    pub(super) fn pair(&mut self, event: pairing::Event, now: Now, out: &mut Vec<Action>) {
+        for action in self.pairing.on(event, now) {
+            match action {
+                pairing::Action::RequestCode(seq) => out.push(Action::RequestCode(seq)),
+                pairing::Action::SaveCode(seq, code, limit) => {
+                    out.push(Action::SaveCode(seq, code, limit));
+                }
+                pairing::Action::SaveLimit(limit) => out.push(Action::SaveLimit(limit)),
+                pairing::Action::Poll(seq, code) => out.push(Action::Poll(seq, code)),
+                pairing::Action::CodeReady => self.answer_waiting(&Ok(()), out),
+                pairing::Action::Grant(tokens) => {
+                    // What is known is of the grant before: its project must not get what this one may send.
+                    self.device = None;
+                    self.grant_unsaved = true;
+                    self.live(tokens::Event::Granted(tokens), now, out);
+                }
+                // Only while there is no other grant, which the revocation might take along.
+                pairing::Action::Discard(tokens) if self.may_pair(now) && !self.pairing.active() => {
+                    let of = Revocable::of(&tokens.access_token, tokens.refresh_token.as_ref());
+                    out.push(Action::Revoke(of));
+                }
+                pairing::Action::Discard(_) => {}
+                pairing::Action::Finish(outcome) => self.finished(outcome, out),
+            }
+        }
+    }
+
+    fn finished(&mut self, outcome: Outcome, out: &mut Vec<Action>) {
+        if outcome != Outcome::Granted {
+            out.push(Action::ErasePairing);
+        }
+        let (answer, last) = match outcome {
+            Outcome::Granted => (Ok(()), Reason::None),
+            Outcome::Denied => (Err(Refusal::Denied), Reason::Denied),
+            Outcome::Expired => (Err(Refusal::Expired), Reason::Expired),
+            Outcome::Cancelled => (Err(Refusal::Cancelled), Reason::None),
+            Outcome::Storage(ref why) => (Err(why.clone()), Reason::Storage),
+            Outcome::Failed(ref e) => (Err(refusal_of(e)), reason_of(e)),
+        };
+        self.last = match outcome {
+            Outcome::Failed(e) => (last, e.to_string()),
+            Outcome::Storage(why) => (last, why.to_string()),
+            Outcome::Granted | Outcome::Denied | Outcome::Expired | Outcome::Cancelled => {
+                (last, String::new())
+            }
+        };
+        self.answer_waiting(&answer, out);
+    }
+
+    pub(super) fn answer_waiting(&mut self, answer: &Result<(), Refusal>, out: &mut Vec<Action>) {
+        let answer = || answer.clone().map(|()| RigAnswer::Done);
+        out.extend(self.waiting_for_code.drain(..).map(|(id, _)| Action::Reply(id, answer())));
+    }
+}

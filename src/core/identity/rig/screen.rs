@@ -1,0 +1,147 @@
+//! What the screen sees of the rig, and how troubles are named to people.
+use super::Rig;
+use crate::command::Refusal;
+use crate::identity::oauth::{Cause, TokenError};
+use crate::identity::tokens::{self, Ending};
+use crate::time::{BootTime, Now};
+use crate::view::{Reason, RigView, State};
+
+/// More than this between the provider's clock and ours, and ours is not trusted.
+const MAX_SKEW_S: u64 = 300;
+
+impl Rig {
+    /// What the screen sees now.
+    pub fn view(&self, now: Now) -> RigView {
+        let code = self.pairing.code();
+        let state = self.state();
+        let (reason, detail) = self.reason(state, now);
+        let named = self.device.as_ref().map(|d| d.device_name.clone()).filter(|n| !n.is_empty());
+        RigView {
+            state,
+            reason,
+            detail,
+            user_code: code.map(|(a, _)| a.user_code.clone()),
+            verification_uri: code.and_then(|(a, _)| a.verification_uri.as_ref()).map(ToString::to_string),
+            verification_uri_complete: code.and_then(|(a, _)| a.verification_uri_complete.clone()),
+            code_expires_at: code.map(|(_, at)| at),
+            device_name: named.or_else(|| code.and_then(|(a, _)| a.device_name.clone())).unwrap_or_default(),
+            device: self.device.clone(),
+            access_expires_at: self.access_expires_at,
+            refreshed_at: self.refreshed_at,
+            online: self.online,
+            clock_trusted: self.clock_trusted(now),
+            tokens_at_risk: self.life.busy(),
+            client_id: self.client_id.clone(),
+            protection: self.protection,
+        }
+    }
+
+    /// The provider's last word on the time, and what the boot clock says has passed since, against the wall clock: so a
+    /// clock that is set, or steps, is judged as it stands now.
+    pub(super) fn clock_trusted(&self, now: Now) -> bool {
+        let off = |(date, read): (i64, BootTime)| {
+            let passed = i64::try_from(now.boot.since(read).as_secs()).unwrap_or(i64::MAX);
+            date.saturating_add(passed).abs_diff(now.wall.0)
+        };
+        now.wall >= self.clock_floor && self.server_date.map(off).is_none_or(|off| off <= MAX_SKEW_S)
+    }
+
+    fn state(&self) -> State {
+        if !self.usable {
+            State::SecretUnavailable
+        } else if self.pairing.code().is_some() {
+            State::WaitingForUser
+        } else if self.pairing.active() {
+            State::RequestingCode
+        } else if self.life.granted() && self.grant_unsaved {
+            // The person said yes; the disk has not. Not published as paired before it has.
+            State::WaitingForUser
+        } else if self.life.granted() {
+            State::Paired
+        } else if self.life.ending().is_some() {
+            State::NeedsPairing
+        } else if !self.provisioned {
+            State::Unprovisioned
+        } else {
+            State::Unpaired
+        }
+    }
+
+    fn reason(&self, state: State, now: Now) -> (Reason, String) {
+        let of_trouble = |t: Option<tokens::Trouble>| match t {
+            None => Reason::None,
+            Some(tokens::Trouble::Storage) => Reason::Storage,
+            Some(tokens::Trouble::Exchange(cause)) => reason_of_cause(cause),
+        };
+        match state {
+            State::SecretUnavailable => (Reason::Storage, self.unusable_because.clone()),
+            State::RequestingCode | State::WaitingForUser if self.pairing.active() => {
+                (self.pairing.trouble().map_or(Reason::None, reason_of_cause), String::new())
+            }
+            State::Paired if self.life.ran_out(now) => (Reason::AccessExpired, String::new()),
+            State::Paired | State::RequestingCode | State::WaitingForUser => {
+                let beat = || self.heartbeat.trouble().map(tokens::Trouble::Exchange);
+                (of_trouble(self.life.trouble().or(self.whoami.trouble()).or_else(beat)), String::new())
+            }
+            State::NeedsPairing if self.last.0 == Reason::None => {
+                let reason = match self.life.ending() {
+                    Some(Ending::InterruptedRefresh) => Reason::InterruptedRefresh,
+                    Some(Ending::ClientRejected) => Reason::ClientRejected,
+                    Some(Ending::Revoked) | None => Reason::Revoked,
+                    Some(Ending::Unreadable) => Reason::Storage,
+                };
+                (reason, String::new())
+            }
+            State::NeedsPairing | State::Unprovisioned | State::Unpaired => self.last.clone(),
+        }
+    }
+}
+
+fn reason_of_cause(cause: Cause) -> Reason {
+    match cause {
+        Cause::Network => Reason::Network,
+        Cause::CaptivePortal => Reason::CaptivePortal,
+        Cause::Certificate => Reason::Certificate,
+        Cause::Proxy => Reason::Proxy,
+        Cause::Clock => Reason::Clock,
+        Cause::Provider | Cause::RateLimited => Reason::Provider,
+    }
+}
+
+pub(super) fn reason_of(e: &TokenError) -> Reason {
+    match e {
+        TokenError::Transient(t) => reason_of_cause(t.cause),
+        TokenError::AccessDenied => Reason::Denied,
+        TokenError::ClientRejected => Reason::ClientRejected,
+        TokenError::AuthorizationPending
+        | TokenError::SlowDown
+        | TokenError::ExpiredToken
+        | TokenError::InvalidGrant(_)
+        | TokenError::Unauthorized
+        | TokenError::Rejected(_) => Reason::Provider,
+    }
+}
+
+pub(super) fn refusal_of_cause(cause: Cause, why: &str) -> Refusal {
+    match cause {
+        Cause::Network | Cause::Certificate | Cause::Proxy => Refusal::NetworkUnavailable(why.to_owned()),
+        Cause::CaptivePortal => Refusal::CaptivePortal(why.to_owned()),
+        Cause::Clock => Refusal::ClockUntrusted(why.to_owned()),
+        Cause::Provider => Refusal::ProviderError(why.to_owned()),
+        Cause::RateLimited => Refusal::RateLimited,
+    }
+}
+
+pub(super) fn refusal_of(e: &TokenError) -> Refusal {
+    match e {
+        TokenError::Transient(t) => refusal_of_cause(t.cause, &t.why),
+        TokenError::SlowDown => Refusal::RateLimited,
+        TokenError::ClientRejected => Refusal::ClientRejected,
+        TokenError::AccessDenied => Refusal::Denied,
+        TokenError::AuthorizationPending
+        | TokenError::ExpiredToken
+        | TokenError::InvalidGrant(_)
+        | TokenError::Unauthorized
+        | TokenError::Rejected(_) => Refusal::ProviderError(e.to_string()),
+    }
+}

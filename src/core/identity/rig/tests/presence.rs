@@ -1,0 +1,320 @@
+//! That we are there, how the project sees us, a way that opens again, and what time it really is.
+use super::*;
+use crate::identity::oauth::DeviceStatus;
+
+const BEAT: Duration = Duration::from_secs(120);
+
+/// Paired with project "one" by the tokens 1, with a heartbeat.
+fn beating() -> Bench {
+    let mut b = Bench::new(Some(BEAT));
+    assert_eq!(b.on(Event::Loaded(Box::new(usable()), Protection::File)), []);
+    b.grant(1);
+    b.identified("one");
+    b
+}
+
+/// Lets the beat that is due leave.
+fn beat(b: &mut Bench) -> Seq {
+    b.due();
+    match b.on(Event::Timer)[..] {
+        [Action::Beat(seq, ref token)] => {
+            assert_eq!(Some(token), b.rig.access().map(|(token, _)| token));
+            seq
+        }
+        ref other => panic!("not one beat: {other:?}"),
+    }
+}
+
+fn paused() -> DeviceInfo {
+    DeviceInfo { status: DeviceStatus::Paused, ..device("one") }
+}
+
+#[test]
+fn only_a_paired_rig_beats() {
+    let mut b = Bench::new(Some(BEAT));
+    let _ = b.on(Event::Loaded(Box::new(usable()), Protection::File));
+    assert_eq!(b.rig.deadline(), None);
+    let mut b = beating();
+    beat(&mut b);
+    let (id, actions) = b.command(RigCommand::Unpair);
+    assert_eq!(actions, [Action::EraseTokens(id)]);
+    assert_eq!(b.rig.deadline(), None, "not while the disk erases");
+    assert_eq!(b.on(Event::Accepted(access(1))), [], "late news");
+    let _ = b.on(Event::TokensErased(id, Disk::Done));
+    assert_eq!(b.rig.deadline(), None);
+}
+
+#[test]
+fn an_erasure_that_failed_leaves_a_rig_that_beats() {
+    let mut b = beating();
+    let (id, _) = b.command(RigCommand::Unpair);
+    let _ = b.on(Event::TokensErased(id, Disk::Full));
+    let seq = b.question;
+    let _ = b.on(Event::Identified(seq, Ok(device("one"))));
+    beat(&mut b);
+}
+
+#[test]
+fn a_beat_that_comes_to_nothing_changes_the_reason_and_never_the_state() {
+    for (cause, reason, online) in [
+        (Cause::Network, Reason::Network, false),
+        (Cause::CaptivePortal, Reason::CaptivePortal, false),
+        (Cause::Clock, Reason::Clock, false),
+        (Cause::Provider, Reason::None, true),
+        (Cause::RateLimited, Reason::None, true),
+    ] {
+        let mut b = beating();
+        let seq = beat(&mut b);
+        assert_eq!(b.on(Event::Beaten(seq, Err(trouble(cause)))), []);
+        assert_eq!((b.shows(), b.view().online), ((State::Paired, reason), online), "{cause:?}");
+        // Another call that works says as much as a beat.
+        let _ = b.on(Event::Accepted(access(1)));
+        assert_eq!((b.shows(), b.view().online), ((State::Paired, Reason::None), true), "{cause:?}");
+        let seq = beat(&mut b);
+        assert_eq!(b.on(Event::Beaten(seq, Ok(()))), []);
+    }
+}
+
+#[test]
+fn a_beat_that_is_refused_leads_to_a_refresh_like_any_other_call() {
+    let mut b = beating();
+    let seq = beat(&mut b);
+    let actions = b.on(Event::Beaten(seq, Err(TokenError::Unauthorized)));
+    assert!(matches!(actions[..], [Action::MarkRefresh(_)]), "{actions:?}");
+    assert_eq!(b.shows(), (State::Paired, Reason::None));
+}
+
+#[test]
+fn a_beat_waits_for_a_refresh_that_is_under_way() {
+    let mut b = beating();
+    b.after(6 * HOUR);
+    let actions = b.on(Event::Timer);
+    let [Action::MarkRefresh(seq)] = actions[..] else { panic!("{actions:?}") };
+    let actions = b.on(Event::Marked(seq, Disk::Done));
+    let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
+    assert_eq!(b.rig.deadline(), None, "the old token may be dead already");
+    let _ = b.on(Event::Refreshed(seq, Err(trouble(Cause::Provider))));
+    let actions = b.on(Event::Timer);
+    assert!(
+        matches!(actions[..], [Action::Beat(..)]),
+        "and comes where the refresh came to nothing: {actions:?}"
+    );
+}
+
+#[test]
+fn a_pause_in_the_project_is_known_without_writing_and_so_is_its_end() {
+    let mut b = beating();
+    let mut asked = 0;
+    while asked == 0 {
+        let seq = beat(&mut b);
+        asked = b.on(Event::Beaten(seq, Ok(()))).iter().filter(|a| matches!(a, Action::Identify(..))).count();
+    }
+    let question = b.question;
+    assert_eq!(b.on(Event::Identified(question, Ok(paused()))), [], "nothing of it goes to disk");
+    assert_eq!(b.rig.access(), Some((&access(1), &paused())));
+    assert_eq!(b.shows(), (State::Paired, Reason::None));
+    for _ in 0..3 {
+        let seq = beat(&mut b);
+        let actions = b.on(Event::Beaten(seq, Ok(())));
+        assert!(matches!(actions[..], [Action::Identify(..)]), "every beat asks: {actions:?}");
+        let question = b.question;
+        let _ = b.on(Event::Identified(question, Ok(paused())));
+    }
+    let seq = beat(&mut b);
+    let _ = b.on(Event::Beaten(seq, Ok(())));
+    let renamed = DeviceInfo { project_name: "Autumn".to_owned(), ..device("one") };
+    let question = b.question;
+    let save = Action::SaveDevice(question, renamed.clone());
+    assert_eq!(b.on(Event::Identified(question, Ok(renamed.clone()))), [save], "a new name does");
+    let _ = b.on(Event::DeviceSaved(question, Disk::Done));
+    assert_eq!(b.view().device, Some(renamed));
+}
+
+#[test]
+fn when_the_network_comes_up_what_waits_for_it_is_tried_within_seconds() {
+    // A refresh, backing off for minutes.
+    let mut b = Bench::paired();
+    let seq = b.refresh_leaves();
+    let _ = b.on(Event::Refreshed(seq, Err(network())));
+    for _ in 0..12 {
+        b.due();
+        let actions = b.on(Event::Timer);
+        let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
+        let _ = b.on(Event::Refreshed(seq, Err(network())));
+    }
+    assert!(b.rig.deadline() > Some(b.now.boot + secs(300)));
+    assert_eq!(b.on(Event::NetworkUp), [], "nothing leaves in step with all the other rigs");
+    assert!(b.rig.deadline() <= Some(b.now.boot + HURRY));
+    b.due();
+    let actions = b.on(Event::Timer);
+    assert!(matches!(actions[..], [Action::Refresh(..)]), "{actions:?}");
+    assert_eq!(b.on(Event::NetworkUp), [], "one at a time");
+    b.after(60);
+    assert_eq!(b.on(Event::Timer), []);
+
+    // A code on offer: no sooner than the provider's interval.
+    let mut b = Bench::unpaired();
+    b.show_code();
+    for _ in 0..4 {
+        let seq = b.poll();
+        let _ = b.on(Event::Polled(seq, Err(network())));
+    }
+    assert!(b.rig.deadline() > Some(b.now.boot + secs(20)));
+    let _ = b.on(Event::NetworkUp);
+    assert!(b.rig.deadline() >= Some(b.now.boot + secs(5)));
+    assert!(b.rig.deadline() <= Some(b.now.boot + secs(6)));
+
+    // Who we are.
+    let mut b = Bench::unpaired();
+    b.grant(1);
+    for _ in 0..12 {
+        let question = b.question;
+        let _ = b.on(Event::Identified(question, Err(network())));
+        b.due();
+        let _ = b.on(Event::Timer);
+    }
+    let question = b.question;
+    let _ = b.on(Event::Identified(question, Err(network())));
+    assert!(b.rig.deadline() > Some(b.now.boot + secs(300)));
+    let _ = b.on(Event::NetworkUp);
+    assert!(b.rig.deadline() <= Some(b.now.boot + HURRY));
+
+    // A beat.
+    let mut b = beating();
+    let seq = beat(&mut b);
+    let unsent = TokenError::Transient(Trouble { maybe_applied: false, ..network_trouble() });
+    let _ = b.on(Event::Beaten(seq, Err(unsent)));
+    assert!(b.rig.deadline() >= Some(b.now.boot + secs(60)));
+    let _ = b.on(Event::NetworkUp);
+    assert!(b.rig.deadline() <= Some(b.now.boot + HURRY));
+}
+
+/// The longest from a network to the first try on it.
+const HURRY: Duration = Duration::from_secs(2);
+
+fn network_trouble() -> Trouble {
+    match network() {
+        TokenError::Transient(trouble) => trouble,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_network_that_flaps_makes_no_storm() {
+    let mut b = Bench::paired();
+    let seq = b.refresh_leaves();
+    let _ = b.on(Event::Refreshed(seq, Err(network())));
+    let began = b.now.boot;
+    let mut tries = 0;
+    while b.now.boot.since(began) < secs(600) {
+        b.after(1);
+        let _ = b.on(Event::NetworkUp);
+        for action in b.on(Event::Timer) {
+            let Action::Refresh(seq, _) = action else { panic!("{action:?}") };
+            tries += 1;
+            let _ = b.on(Event::Refreshed(seq, Err(network())));
+        }
+    }
+    assert!((60..=150).contains(&tries), "one in a few seconds, and it is tried: {tries}");
+}
+
+#[test]
+fn other_troubles_do_not_end_with_a_new_network() {
+    for cause in [Cause::Provider, Cause::RateLimited, Cause::Clock] {
+        let mut b = Bench::paired();
+        let seq = b.refresh_leaves();
+        let _ = b.on(Event::Refreshed(seq, Err(trouble(cause))));
+        let before = b.rig.deadline();
+        let _ = b.on(Event::NetworkUp);
+        assert_eq!(b.rig.deadline(), before, "{cause:?}");
+    }
+    let mut b = Bench::paired();
+    let seq = b.refresh_leaves();
+    let _ = b.on(Event::Refreshed(seq, Err(trouble(Cause::Clock))));
+    for _ in 0..12 {
+        b.due();
+        let actions = b.on(Event::Timer);
+        let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
+        let _ = b.on(Event::Refreshed(seq, Err(trouble(Cause::Clock))));
+    }
+    let _ = b.on(Event::ClockStepped);
+    assert!(b.rig.deadline() <= Some(b.now.boot + HURRY), "but with a clock that was set this one does");
+}
+
+/// What happens to the clock of a boot.
+enum Step {
+    /// The daemon starts; what an earlier run has written.
+    Start(Option<i64>),
+    /// Somebody sets the wall clock.
+    Set(i64),
+    /// The provider's `Date`.
+    Date(i64),
+}
+
+#[test]
+fn the_ledger_of_boots_table() {
+    use Step::{Date, Set, Start};
+
+    const YEARS: i64 = 10 * 366 * 86_400;
+    // True time at boot is EPOCH; each step comes 100 seconds after the one before, the first at 100.
+    let rows: &[(&str, &[Step], &[i64])] = &[
+        ("1970, then a server's date", &[Set(100), Start(None), Date(EPOCH + 300)], &[EPOCH]),
+        ("1970, then set", &[Set(100), Start(None), Set(EPOCH + 300)], &[EPOCH]),
+        ("1970, and nobody knows better", &[Set(100), Start(None), Set(900)], &[]),
+        ("right from the start", &[Start(None), Date(EPOCH + 201), Date(EPOCH + 299)], &[EPOCH]),
+        (
+            "years ahead and back, no server",
+            &[Start(None), Set(EPOCH + YEARS), Set(EPOCH + 300)],
+            &[EPOCH, EPOCH + YEARS - 200, EPOCH],
+        ),
+        ("back to 1970, no server", &[Start(None), Set(5), Set(EPOCH + 300)], &[EPOCH]),
+        (
+            "a server knows better than a clock that steps",
+            &[Date(EPOCH + 100), Start(None), Set(EPOCH + YEARS), Set(EPOCH - 900), Set(7)],
+            &[EPOCH],
+        ),
+        (
+            "a clock that is wrong by days, then a server",
+            &[Set(EPOCH + 86_400), Start(None), Date(EPOCH + 300)],
+            &[EPOCH + 86_300, EPOCH],
+        ),
+        ("a server from before this program", &[Set(100), Start(None), Date(12)], &[]),
+        ("an earlier run knew it", &[Set(EPOCH + YEARS), Start(Some(EPOCH)), Date(EPOCH + 300)], &[]),
+        ("an earlier run had it wrong", &[Start(Some(EPOCH - 99)), Date(EPOCH + 200)], &[EPOCH]),
+    ];
+    for (name, steps, expected) in rows {
+        let mut b = Bench::new(None);
+        b.now = at(0);
+        for step in *steps {
+            b.after_wall(100);
+            match step {
+                Start(boot_wall) => {
+                    let loaded = Loaded { boot_wall: boot_wall.map(BootWall), ..usable() };
+                    let _ = b.on(Event::Loaded(Box::new(loaded), Protection::File));
+                }
+                Set(wall) => {
+                    b.now.wall = WallTime(*wall);
+                    // Before the daemon runs nobody notices.
+                    if b.view().state != State::SecretUnavailable {
+                        let _ = b.on(Event::ClockStepped);
+                    }
+                }
+                Date(date) => drop(b.on(Event::ServerDate(*date))),
+            }
+        }
+        let noted: Vec<i64> = b.noted.iter().map(|w| w.0).collect();
+        assert_eq!(noted, *expected, "{name}");
+    }
+}
+
+#[test]
+fn a_ledger_that_cant_be_written_is_tried_again_with_the_next_news() {
+    let mut rig = Rig::new(1, FLOOR, None);
+    let note = [Action::NoteBoot(BootWall(EPOCH))];
+    assert_eq!(rig.on(Event::Loaded(Box::new(usable()), Protection::File), at(10)), note);
+    assert_eq!(rig.on(Event::ServerDate(EPOCH + 11), at(11)), [], "one write at a time");
+    assert_eq!(rig.on(Event::BootNoted(Disk::Full), at(12)), []);
+    assert_eq!(rig.on(Event::ServerDate(EPOCH + 20), at(20)), note);
+    assert_eq!(rig.on(Event::BootNoted(Disk::Done), at(21)), []);
+    assert_eq!(rig.on(Event::ServerDate(EPOCH + 30), at(30)), []);
+}

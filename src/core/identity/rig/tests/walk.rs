@@ -1,0 +1,475 @@
+//! A rig's life in random steps: a provider that rotates strictly, a disk that is sometimes full, people who change
+//! their minds, restarts, reboots, suspends and wrong clocks. After every step the rules that must always hold are held
+//! against what the provider and the disk really know.
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::*;
+use crate::identity::oauth::{
+    ClientSecret, DeviceAuthorization, DeviceCode, Revocable, TokenError, TokenResponse, TokenSet, Trouble,
+    UserCode,
+};
+use crate::identity::pairing::Running;
+use crate::identity::tokens::Ending;
+use crate::secret::Secret;
+use crate::time::BootId;
+use crate::view::State;
+
+/// Rarer than in life, so that beats do not crowd out everything else.
+const BEAT: Duration = Duration::from_secs(3600);
+/// `Start` is answered within this, whatever the network does.
+const BOUND: Duration = Duration::from_secs(25);
+
+fn serial(token: &RefreshToken) -> usize {
+    token.expose().trim_start_matches('r').parse().unwrap()
+}
+
+fn response(n: usize) -> TokenResponse {
+    TokenResponse {
+        access_token: AccessToken(Secret::new(format!("a{n}"))),
+        refresh_token: Some(RefreshToken(Secret::new(format!("r{n}")))),
+        expires_in: Some(Duration::from_secs(8 * 3600)),
+        id_token: None,
+    }
+}
+
+/// Tokens are numbered; each new one spends the one before.
+#[derive(Default)]
+struct Cloud {
+    /// The project of each token that was ever issued.
+    project_of: Vec<u32>,
+    current: Option<usize>,
+    rotated: BTreeSet<usize>,
+}
+
+impl Cloud {
+    fn issue(&mut self, project: u32) -> TokenResponse {
+        self.project_of.push(project);
+        self.current = Some(self.project_of.len() - 1);
+        response(self.project_of.len() - 1)
+    }
+}
+
+/// What the store holds, with the store's own rules.
+#[derive(Clone, Default)]
+struct Disc {
+    tokens: Option<(TokenSet, bool)>,
+    ended: Option<Ending>,
+    device: Option<DeviceInfo>,
+    pairing: Option<Running>,
+    provisioned: bool,
+}
+
+impl Disc {
+    fn loaded(&self) -> Loaded {
+        Loaded {
+            usable: true,
+            client_id: "rig-7".to_owned(),
+            provisioned: self.provisioned,
+            tokens: self.tokens.clone(),
+            ended: self.ended,
+            device: self.device.clone(),
+            pairing: self.pairing.clone(),
+            ..Loaded::default()
+        }
+    }
+
+    fn holds(&self) -> Option<usize> {
+        self.tokens.as_ref().and_then(|(t, _)| t.refresh.as_ref()).map(serial)
+    }
+
+    /// Performs a write, unless the disk is full.
+    fn write(&mut self, action: Action, full: bool) -> Option<Event> {
+        let before = self.clone();
+        let mut disk = if full { Disk::Full } else { Disk::Done };
+        let event = |disk: Disk| match action {
+            Action::SaveLimit(limit) => {
+                if let Some(running) = &mut self.pairing {
+                    running.limit = Some(limit);
+                }
+                None
+            }
+            Action::SaveCode(seq, code, limit) => {
+                self.pairing = Some(Running { code: Some(code), limit });
+                Some(Event::CodeSaved(seq, disk))
+            }
+            Action::ErasePairing => {
+                self.pairing = None;
+                None
+            }
+            Action::MarkRefresh(seq) => Some(Event::Marked(
+                seq,
+                match &mut self.tokens {
+                    Some((_, marked)) => {
+                        *marked = true;
+                        disk
+                    }
+                    None => Disk::Failed("there are no tokens".to_owned()),
+                },
+            )),
+            Action::SaveTokens(seq, tokens) => {
+                // Tokens that come of a pairing are for a project that nobody knows yet.
+                if self.pairing.take().is_some() {
+                    self.device = None;
+                }
+                (self.tokens, self.ended) = (Some((tokens, false)), None);
+                Some(Event::TokensSaved(seq, disk))
+            }
+            Action::SaveDevice(seq, info) => {
+                self.device = Some(info);
+                Some(Event::DeviceSaved(seq, disk))
+            }
+            Action::NoteBoot(_) => Some(Event::BootNoted(disk)),
+            Action::EndGrant(ending) => {
+                self.ended = self.tokens.is_some().then_some(ending);
+                if ending != Ending::ClientRejected {
+                    self.tokens = None;
+                }
+                None
+            }
+            Action::EraseTokens(id) => {
+                *self = Disc { provisioned: self.provisioned, ..Disc::default() };
+                Some(Event::TokensErased(id, disk))
+            }
+            Action::SaveSecret(id, _) => {
+                self.provisioned = true;
+                Some(Event::SecretSaved(id, disk, "rig-7".to_owned(), None))
+            }
+            Action::Forget(id) => {
+                *self = Disc::default();
+                Some(Event::Forgotten(id, disk, "rig-8".to_owned(), false))
+            }
+            other => panic!("not a write: {other:?}"),
+        };
+        let event = event(std::mem::replace(&mut disk, Disk::Done));
+        if full {
+            *self = before;
+        }
+        event
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    grants: u32,
+    refreshes: u32,
+    beats: u32,
+    endings: u32,
+    restarts: u32,
+    unpairings: u32,
+}
+
+struct Walk {
+    dice: Jitter,
+    rig: Rig,
+    now: Now,
+    cloud: Cloud,
+    disc: Disc,
+    /// Answers on their way; true where it is to a refresh.
+    answers: Vec<(BootTime, Event, bool)>,
+    writes: VecDeque<Action>,
+    written: Option<BootTime>,
+    asked: BTreeMap<CommandId, (BootTime, bool)>,
+    commands: u64,
+    tally: Tally,
+}
+
+impl Walk {
+    fn new(seed: u64) -> Walk {
+        let mut walk = Walk {
+            dice: Jitter::new(seed),
+            rig: Rig::new(seed, WallTime(0), Some(BEAT)),
+            now: Now { boot_id: BootId(1), boot: BootTime(Duration::from_secs(9)), wall: WallTime(0) },
+            cloud: Cloud::default(),
+            disc: Disc::default(),
+            answers: Vec::new(),
+            writes: VecDeque::new(),
+            written: None,
+            asked: BTreeMap::new(),
+            commands: 0,
+            tally: Tally::default(),
+        };
+        walk.event(Event::Loaded(Box::default(), Protection::File));
+        let loaded = walk.disc.loaded();
+        walk.event(Event::Loaded(Box::new(loaded), Protection::File));
+        walk
+    }
+
+    fn chance(&mut self, p: f64) -> bool {
+        self.dice.unit() < p
+    }
+
+    fn seconds(&mut self, most: f64) -> Duration {
+        Duration::from_secs_f64(self.dice.unit() * most)
+    }
+
+    fn event(&mut self, event: Event) {
+        for action in self.rig.on(event, self.now) {
+            self.perform(action);
+        }
+        self.rules();
+    }
+
+    fn rules(&self) {
+        if let Some((token, device)) = self.rig.access() {
+            let on_disk = self.disc.tokens.as_ref().map(|(t, _)| &t.access);
+            assert_eq!(on_disk, Some(token), "offered, and not on disk");
+            let n: usize = token.expose().trim_start_matches('a').parse().unwrap();
+            let project = self.cloud.project_of[n].to_string();
+            assert_eq!(device.project_id, project, "clips would land in the wrong project");
+        }
+        if self.rig.view(self.now).state == State::Paired {
+            assert!(self.disc.tokens.is_some(), "paired, and the disk does not know it");
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::RequestCode(seq) => {
+                let answer = self.code();
+                self.answer(8.0, Event::Code(seq, answer), false);
+            }
+            Action::Poll(seq, _) => {
+                let answer = self.polled();
+                self.answer(20.0, Event::Polled(seq, answer), false);
+            }
+            Action::Refresh(seq, token) => {
+                self.tally.refreshes += 1;
+                assert!(!self.answers.iter().any(|(.., refresh)| *refresh), "two refreshes in flight");
+                let marked = self.disc.tokens.as_ref().is_some_and(|(_, marked)| *marked);
+                assert!(marked, "a refresh without its mark on disk");
+                assert_eq!(self.disc.holds(), Some(serial(&token)), "a refresh with a token from nowhere");
+                let answer = self.refreshed(serial(&token));
+                self.answer(20.0, Event::Refreshed(seq, answer), true);
+            }
+            Action::Identify(seq, question) => {
+                let n: usize = question.token.expose().trim_start_matches('a').parse().unwrap();
+                let answer = if self.chance(0.2) {
+                    Err(self.trouble())
+                } else if self.cloud.current == Some(n) {
+                    let project_id = self.cloud.project_of[n].to_string();
+                    Ok(DeviceInfo { project_id, ..DeviceInfo::default() })
+                } else {
+                    Err(TokenError::Unauthorized)
+                };
+                self.answer(20.0, Event::Identified(seq, answer), false);
+            }
+            Action::Beat(seq, token) => {
+                self.tally.beats += 1;
+                assert!(!self.answers.iter().any(|(.., refresh)| *refresh), "a beat beside a refresh");
+                let n: usize = token.expose().trim_start_matches('a').parse().unwrap();
+                let answer = if self.chance(0.2) {
+                    Err(self.trouble())
+                } else if self.cloud.current == Some(n) {
+                    Ok(())
+                } else {
+                    Err(TokenError::Unauthorized)
+                };
+                self.answer(20.0, Event::Beaten(seq, answer), false);
+            }
+            Action::Revoke(token) => {
+                let Revocable::Refresh(token) = token else { panic!("every grant has a refresh token") };
+                self.cloud.current = self.cloud.current.filter(|n| *n != serial(&token));
+            }
+            Action::Reply(id, _) => {
+                let (since, bounded) = self.asked.remove(&id).expect("one answer for each command");
+                assert!(!bounded || self.now.boot.since(since) <= BOUND, "answered too late");
+            }
+            Action::EndGrant(ending) => {
+                self.tally.endings += 1;
+                let known = self.disc.holds().filter(|n| self.cloud.current == Some(*n));
+                assert!(ending == Ending::ClientRejected || known.is_none(), "only the server ends a grant");
+                // What the disk keeps of a rejected client does not tell a lost answer from a refused one.
+                let told = self.disc.ended != Some(Ending::ClientRejected);
+                let spent = told && self.disc.holds().is_some_and(|n| self.cloud.rotated.contains(&n));
+                assert!(
+                    ending != Ending::Revoked || !spent,
+                    "an interrupted refresh, taken for a revocation"
+                );
+                self.writes.push_back(Action::EndGrant(ending));
+            }
+            write @ (Action::SaveCode(..)
+            | Action::SaveLimit(_)
+            | Action::ErasePairing
+            | Action::MarkRefresh(_)
+            | Action::SaveTokens(..)
+            | Action::SaveDevice(..)
+            | Action::NoteBoot(_)
+            | Action::EraseTokens(_)
+            | Action::SaveSecret(..)
+            | Action::Forget(_)) => self.writes.push_back(write),
+        }
+        if self.written.is_none() && !self.writes.is_empty() {
+            self.written = Some(self.now.boot + self.seconds(0.5));
+        }
+    }
+
+    fn answer(&mut self, longest: f64, event: Event, refresh: bool) {
+        let at = self.now.boot + self.seconds(longest);
+        self.answers.push((at, event, refresh));
+    }
+
+    fn trouble(&mut self) -> TokenError {
+        let causes =
+            [Cause::Network, Cause::CaptivePortal, Cause::Clock, Cause::Provider, Cause::RateLimited];
+        let cause = causes[(self.dice.unit() * 5.0) as usize % 5];
+        TokenError::Transient(Trouble { cause, why: String::new(), retry_after: None, maybe_applied: true })
+    }
+
+    fn code(&mut self) -> Result<DeviceAuthorization, TokenError> {
+        if self.chance(0.4) {
+            return Err(if self.chance(0.2) { TokenError::SlowDown } else { self.trouble() });
+        }
+        Ok(DeviceAuthorization {
+            device_code: DeviceCode(Secret::new("d")),
+            user_code: UserCode(Secret::new("000001")),
+            verification_uri: None,
+            verification_uri_complete: None,
+            expires_in: Duration::from_secs(120),
+            interval: Duration::from_secs(5),
+            device_name: None,
+        })
+    }
+
+    fn polled(&mut self) -> Result<TokenResponse, TokenError> {
+        match (self.dice.unit() * 20.0) as u32 {
+            0..3 => {
+                self.tally.grants += 1;
+                let project = (self.dice.unit() * 4.0) as u32;
+                let tokens = self.cloud.issue(project);
+                if self.chance(0.1) { Err(self.trouble()) } else { Ok(tokens) }
+            }
+            3 => Err(TokenError::ExpiredToken),
+            4 => Err(TokenError::SlowDown),
+            5 => Err(TokenError::AccessDenied),
+            6..10 => Err(self.trouble()),
+            _ => Err(TokenError::AuthorizationPending),
+        }
+    }
+
+    fn refreshed(&mut self, n: usize) -> Result<TokenResponse, TokenError> {
+        if self.chance(0.15) {
+            return Err(self.trouble());
+        }
+        if self.chance(0.01) {
+            return Err(TokenError::ClientRejected);
+        }
+        if self.cloud.current != Some(n) {
+            return Err(TokenError::InvalidGrant("invalid_request".to_owned()));
+        }
+        self.cloud.rotated.insert(n);
+        let tokens = self.cloud.issue(self.cloud.project_of[n]);
+        if self.chance(0.03) { Err(self.trouble()) } else { Ok(tokens) }
+    }
+
+    fn command(&mut self) {
+        let command = match (self.dice.unit() * 40.0) as u32 {
+            0..25 => {
+                let limit = self.chance(0.2).then(|| self.seconds(300.0));
+                RigCommand::Start { limit }
+            }
+            25..30 => RigCommand::Cancel,
+            30..32 => RigCommand::Unpair,
+            32 => RigCommand::Forget,
+            _ => RigCommand::Provision(ClientSecret(Secret::new("s"))),
+        };
+        self.tally.unpairings += u32::from(matches!(command, RigCommand::Unpair));
+        self.commands += 1;
+        let id = CommandId(self.commands);
+        // Erasing waits for a refresh in flight and for the disk; the rest has a bound of its own.
+        let bounded = !matches!(command, RigCommand::Unpair | RigCommand::Forget);
+        self.asked.insert(id, (self.now.boot, bounded));
+        self.event(Event::Command(id, command));
+    }
+
+    /// Killed, and started again on what the disk has; sometimes after a reboot with another wall clock.
+    fn restart(&mut self) {
+        self.tally.restarts += 1;
+        self.answers.clear();
+        self.writes.clear();
+        self.asked.clear();
+        self.written = None;
+        if self.chance(0.5) {
+            self.now.boot_id = BootId(self.now.boot_id.0 + 1);
+            self.now.boot = BootTime(self.seconds(60.0));
+        }
+        self.rig = Rig::new(self.commands, WallTime(0), Some(BEAT));
+        let loaded = self.disc.loaded();
+        self.event(Event::Loaded(Box::new(loaded), Protection::File));
+    }
+
+    fn chaos(&mut self) {
+        let used = AccessToken(Secret::new(format!("a{}", self.cloud.project_of.len().saturating_sub(1))));
+        match (self.dice.unit() * 40.0) as u32 {
+            0..10 => self.command(),
+            10..16 => self.event(Event::Unauthorized(used)),
+            16..20 => self.event(Event::Accepted(used)),
+            20 => self.cloud.current = None,
+            21 => {
+                let asleep = self.seconds(40.0 * 3600.0);
+                self.now.boot = self.now.boot + asleep;
+                self.asked.values_mut().for_each(|(since, _)| *since = *since + asleep);
+            }
+            22 => self.restart(),
+            23..25 => self.event(Event::NetworkUp),
+            25 => self.event(Event::ClockStepped),
+            26..32 => {
+                self.now.wall = WallTime(((self.dice.unit() - 0.5) * 6e8) as i64);
+                let date = (self.dice.unit() * 6e8) as i64;
+                self.event(Event::ServerDate(date));
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self) {
+        if self.chance(0.1) {
+            return self.chaos();
+        }
+        let answer = (0..self.answers.len()).min_by_key(|i| self.answers[*i].0);
+        let answer_at = answer.map(|i| self.answers[i].0);
+        let times = [answer_at, self.written, self.rig.deadline()];
+        let Some(next) = times.iter().flatten().min().copied() else { return self.command() };
+        self.now.boot = self.now.boot.max(next);
+        if self.written == Some(next) {
+            self.written = None;
+            let action = self.writes.pop_front().expect("a write is under way");
+            let full = self.chance(0.15);
+            let event = self.disc.write(action, full);
+            if !self.writes.is_empty() {
+                self.written = Some(self.now.boot + self.seconds(0.5));
+            }
+            return event.into_iter().for_each(|e| self.event(e));
+        }
+        match answer {
+            Some(i) if answer_at == Some(next) => {
+                let (_, event, _) = self.answers.swap_remove(i);
+                self.event(event);
+            }
+            _ => {
+                self.event(Event::Timer);
+                let later = self.rig.deadline().is_none_or(|at| at > self.now.boot);
+                assert!(later, "a timer that gets nowhere: {:?}", self.rig);
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_the_rules_hold() {
+    let mut total = Tally::default();
+    for seed in 0..24 {
+        let mut walk = Walk::new(seed);
+        walk.tally = total;
+        for _ in 0..5000 {
+            walk.step();
+            let now = walk.now.boot;
+            let forgotten = walk.asked.values().any(|(since, _)| now.since(*since) > BOUND * 4);
+            assert!(!forgotten, "seed {seed}: somebody is not answered");
+        }
+        total = walk.tally;
+    }
+    // It went everywhere.
+    assert!(total.grants > 500 && total.refreshes > 5000 && total.endings > 200, "{total:?}");
+    assert!(total.beats > 1000, "{total:?}");
+    assert!(total.restarts > 100 && total.unpairings > 100, "{total:?}");
+}

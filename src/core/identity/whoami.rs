@@ -1,0 +1,193 @@
+//! Asking the provider, after every grant and refresh and now and then, who we are to it and which project we serve.
+//!
+//! Uploads wait for the first answer: a clip is bound to the project's id, and never goes anywhere else.
+//!
+//! # Decisions
+//! - An answer that says what is on disk already is not written again: it comes every few minutes, and cards wear out.
+use std::time::Duration;
+
+use crate::backoff::{Jitter, KEPT_DOUBLINGS, doubled};
+use crate::identity::oauth::{AccessToken, Cause, DeviceInfo, TokenError};
+use crate::identity::tokens::Trouble;
+use crate::seq::Seq;
+use crate::time::{BootTime, Now};
+
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const MAX_RETRY: Duration = Duration::from_secs(600);
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Due { at: BootTime, attempt: u32 },
+    InFlight { seq: Seq, token: AccessToken, attempt: u32 },
+    Saving { seq: Seq, info: DeviceInfo, attempt: u32 },
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send the request with this access token.
+    Ask(Seq, AccessToken),
+    /// Write the answer down, synced.
+    Save(Seq, DeviceInfo),
+    /// It is on disk: show it, bind clips to it.
+    Known(DeviceInfo),
+    /// The provider's own 401 for this token.
+    Unauthorized(AccessToken),
+    /// This token was accepted.
+    Accepted(AccessToken),
+}
+
+/// At most one question at a time.
+#[derive(Debug)]
+pub struct Whoami {
+    state: State,
+    seq: Seq,
+    jitter: Jitter,
+    trouble: Option<Trouble>,
+}
+
+impl Whoami {
+    /// Nothing to ask.
+    pub fn new(jitter: Jitter) -> Whoami {
+        Whoami { state: State::Idle, seq: Seq::default(), jitter, trouble: None }
+    }
+
+    /// There is a new access token: ask now.
+    #[must_use]
+    pub fn ask(&mut self, token: AccessToken) -> Vec<Action> {
+        let seq = self.seq.step();
+        self.state = State::InFlight { seq, token: token.clone(), attempt: 0 };
+        vec![Action::Ask(seq, token)]
+    }
+
+    /// Somebody may have paused the rig, or renamed its project: ask, unless that is under way or backing off.
+    #[must_use]
+    pub fn look(&mut self, token: &AccessToken) -> Vec<Action> {
+        if self.state == State::Idle { self.ask(token.clone()) } else { vec![] }
+    }
+
+    /// There is no grant any more.
+    pub fn stop(&mut self) {
+        self.state = State::Idle;
+        self.trouble = None;
+    }
+
+    /// What kept the last question from being answered, or its answer from being written down.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble
+    }
+
+    /// When [`Whoami::timer`] is next worth calling.
+    pub fn deadline(&self) -> Option<BootTime> {
+        match self.state {
+            State::Due { at, .. } => Some(at),
+            State::Idle | State::InFlight { .. } | State::Saving { .. } => None,
+        }
+    }
+
+    /// The deadline may have passed. `token` is what may be used now; without one the question waits for the next.
+    #[must_use]
+    pub fn timer(&mut self, token: Option<&AccessToken>, now: Now) -> Vec<Action> {
+        let State::Due { at, attempt } = self.state else { return vec![] };
+        if now.boot < at {
+            return vec![];
+        }
+        let Some(token) = token else {
+            self.state = State::Idle;
+            return vec![];
+        };
+        let seq = self.seq.step();
+        self.state = State::InFlight { seq, token: token.clone(), attempt };
+        vec![Action::Ask(seq, token.clone())]
+    }
+
+    /// The answer to [`Action::Ask`]. `known`: what is on disk.
+    #[must_use]
+    pub fn answered(
+        &mut self,
+        seq: Seq,
+        answer: Result<DeviceInfo, TokenError>,
+        known: Option<&DeviceInfo>,
+        now: Now,
+    ) -> Vec<Action> {
+        let State::InFlight { seq: s, token, attempt } = &self.state else { return vec![] };
+        if *s != seq {
+            return vec![];
+        }
+        let (token, attempt) = (token.clone(), *attempt);
+        match answer {
+            Ok(info) if known.is_some_and(|known| known.same_on_disk(&info)) => {
+                self.trouble = None;
+                self.state = State::Idle;
+                vec![Action::Accepted(token), Action::Known(info)]
+            }
+            Ok(info) => {
+                self.trouble = self.trouble.filter(|t| *t == Trouble::Storage);
+                self.state = State::Saving { seq, info: info.clone(), attempt };
+                vec![Action::Accepted(token), Action::Save(seq, info)]
+            }
+            // A refresh follows, and after it the next question.
+            Err(TokenError::Unauthorized) => {
+                self.state = State::Idle;
+                vec![Action::Unauthorized(token)]
+            }
+            Err(TokenError::Transient(t)) => {
+                self.trouble = Some(Trouble::Exchange(t.cause));
+                self.later(attempt, t.retry_after.unwrap_or_default(), now)
+            }
+            Err(
+                TokenError::AuthorizationPending
+                | TokenError::SlowDown
+                | TokenError::AccessDenied
+                | TokenError::ExpiredToken
+                | TokenError::InvalidGrant(_)
+                | TokenError::ClientRejected
+                | TokenError::Rejected(_),
+            ) => {
+                self.trouble = Some(Trouble::Exchange(Cause::Provider));
+                self.later(attempt, Duration::ZERO, now)
+            }
+        }
+    }
+
+    /// The answer to [`Action::Save`]; true when it is on disk.
+    #[must_use]
+    pub fn saved(&mut self, seq: Seq, ok: bool, now: Now) -> Vec<Action> {
+        let State::Saving { seq: s, info, attempt } = &self.state else { return vec![] };
+        if *s != seq {
+            return vec![];
+        }
+        if !ok {
+            let attempt = *attempt;
+            self.trouble = Some(Trouble::Storage);
+            return self.later(attempt, Duration::ZERO, now);
+        }
+        let info = info.clone();
+        self.trouble = None;
+        self.state = State::Idle;
+        vec![Action::Known(info)]
+    }
+
+    /// Some troubles may be over: a question that waits because of one of those is asked at `at`.
+    pub fn hurry(&mut self, at: BootTime, over: impl Fn(Cause) -> bool) {
+        let over = matches!(self.trouble, Some(Trouble::Exchange(cause)) if over(cause));
+        match &mut self.state {
+            State::Due { at: due, attempt } if over => {
+                (*due, *attempt) = ((*due).min(at), (*attempt).min(KEPT_DOUBLINGS));
+            }
+            // On the old way still, as far as we know.
+            State::InFlight { attempt, .. } => *attempt = (*attempt).min(KEPT_DOUBLINGS),
+            State::Idle | State::Due { .. } | State::Saving { .. } => {}
+        }
+    }
+
+    fn later(&mut self, attempt: u32, at_least: Duration, now: Now) -> Vec<Action> {
+        let wait = self.jitter.spread(doubled(FIRST_RETRY, attempt, MAX_RETRY)).max(at_least);
+        self.state = State::Due { at: now.boot + wait, attempt: attempt.saturating_add(1) };
+        vec![]
+    }
+}
+
+#[cfg(test)]
+mod tests;

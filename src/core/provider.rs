@@ -1,0 +1,137 @@
+//! What to say to a provider and how to read its answers. Builds requests, reads responses, sends nothing.
+//!
+//! # Decisions
+//! - An enum and not a trait: the set is closed and chosen in the configuration, every difference is visible side by
+//!   side, and a new provider makes the compiler list each decision. What is the same in all of them, the flow itself,
+//!   is written once ([`dialect`]); a provider that differs in words only is a page of data for it.
+mod answer;
+pub mod dialect;
+pub mod exchange;
+mod frameio;
+mod id_token;
+mod metadata;
+mod oauth;
+pub mod wire;
+
+use std::sync::Arc;
+
+use dialect::{Dialect, Endpoints};
+use exchange::Step;
+
+use crate::identity::oauth::{
+    AccessToken, ClientId, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, RefreshToken,
+    Revocable, TokenResponse,
+};
+
+pub use answer::short;
+pub use frameio::FrameIo;
+pub use oauth::{Found, OAuth};
+
+/// Who we are to the provider.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// RFC 6749 §2.2.
+    pub id: ClientId,
+    /// RFC 6749 §2.3.1; `None`: a public client.
+    pub secret: Option<ClientSecret>,
+}
+
+/// A provider's dialect.
+#[derive(Clone, Debug)]
+pub enum Provider {
+    /// Frame.io Camera to Cloud, hardware devices.
+    FrameIo(FrameIo),
+    /// Any provider of RFC 8628, with OpenID Connect where it has that.
+    OAuth(Arc<OAuth>),
+}
+
+impl Provider {
+    /// RFC 8628 §3.1 and §3.2. `SlowDown` here means: ask for the code again later.
+    pub fn device_authorization(&self, client: &Client) -> Step<DeviceAuthorization> {
+        let (dialect, client) = (self.dialect(), client.clone());
+        self.at(move |at| {
+            let request = dialect.code_request(&client, &at.device_authorization);
+            Step::last(request, move |answer| dialect.read_code(answer))
+        })
+    }
+
+    /// RFC 8628 §3.4 and §3.5.
+    pub fn device_token(&self, client: &Client, code: &DeviceCode) -> Step<TokenResponse> {
+        let (dialect, client, code) = (self.dialect(), client.clone(), code.clone());
+        self.at(move |at| {
+            let request = dialect.poll_request(&client, &code, &at.token);
+            Step::last(request, move |answer| dialect.read_poll(answer))
+        })
+    }
+
+    /// RFC 6749 §6. Only answers that end the grant for good come back as `InvalidGrant`, `Unauthorized` or
+    /// `ClientRejected`.
+    pub fn refresh(&self, client: &Client, token: &RefreshToken) -> Step<TokenResponse> {
+        let (dialect, client, token) = (self.dialect(), client.clone(), token.clone());
+        self.at(move |at| {
+            let request = dialect.refresh_request(&client, &token, &at.token);
+            Step::last(request, move |answer| dialect.read_refresh(answer))
+        })
+    }
+
+    /// RFC 7009; nothing where the provider does not offer it.
+    pub fn revoke(&self, client: &Client, token: &Revocable) -> Step<()> {
+        let (dialect, client, token) = (self.dialect(), client.clone(), token.clone());
+        self.at(move |at| match &at.revocation {
+            Some(endpoint) => {
+                Step::last(dialect.revoke_request(&client, &token, endpoint), dialect::expect_success)
+            }
+            None => Step::Done(Ok(())),
+        })
+    }
+
+    /// Who are we to the provider, and who said yes?
+    pub fn identify(&self, question: Identify) -> Step<DeviceInfo> {
+        match self {
+            Provider::FrameIo(p) => Step::last(p.identify_request(&question.token), FrameIo::read_identity),
+            Provider::OAuth(p) => oauth::identify(p, question),
+        }
+    }
+
+    /// The rig is there. Nothing to say where no provider waits for it.
+    pub fn heartbeat(&self, token: &AccessToken) -> Step<()> {
+        match self {
+            Provider::FrameIo(p) => Step::last(p.heartbeat_request(token), dialect::expect_success),
+            Provider::OAuth(_) => Step::Done(Ok(())),
+        }
+    }
+
+    /// Where clips go; `None`: this provider takes none.
+    pub fn clips(&self) -> Option<&FrameIo> {
+        match self {
+            Provider::FrameIo(p) => Some(p),
+            Provider::OAuth(_) => None,
+        }
+    }
+
+    /// An exchange came to nothing: endpoints that were asked for are asked for anew.
+    pub fn doubt(&self) {
+        match self {
+            Provider::FrameIo(_) => {}
+            Provider::OAuth(p) => p.doubt(),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        match self {
+            Provider::FrameIo(p) => p.dialect(),
+            Provider::OAuth(p) => p.dialect.clone(),
+        }
+    }
+
+    /// Goes on once it is known where to ask.
+    fn at<T: 'static>(&self, then: impl FnOnce(Endpoints) -> Step<T> + Send + 'static) -> Step<T> {
+        match self {
+            Provider::FrameIo(p) => then(p.endpoints()),
+            Provider::OAuth(p) => oauth::at(p, then),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

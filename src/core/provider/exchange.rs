@@ -1,0 +1,61 @@
+//! One question to the provider, in as many requests as it takes, without sending any.
+//!
+//! # Decisions
+//! - What comes next is a closure and not a state: most exchanges are one request, and those of more (find the endpoints,
+//!   then ask; fetch the keys, then check) read from top to bottom where they are written.
+use crate::identity::oauth::{Cause, TokenError, Trouble};
+use crate::provider::wire::{Request, Response, trouble};
+
+/// Where an exchange stands.
+pub enum Step<T> {
+    /// Send this, then go on with its answer.
+    Ask(Box<Request>, Next<T>),
+    /// This is what it came to.
+    Done(Result<T, TokenError>),
+}
+
+/// How an exchange goes on.
+pub struct Next<T>(Reader<T>);
+
+type Reader<T> = Box<dyn FnOnce(&Response) -> Step<T> + Send>;
+
+impl<T> Next<T> {
+    /// The request was answered.
+    pub fn answered(self, response: &Response) -> Step<T> {
+        (self.0)(response)
+    }
+}
+
+impl<T> Step<T> {
+    /// Sends a request; `then` says what its answer leads to.
+    pub fn ask(request: Request, then: impl FnOnce(&Response) -> Step<T> + Send + 'static) -> Step<T> {
+        Step::Ask(Box::new(request), Next(Box::new(then)))
+    }
+
+    /// Sends a request whose answer is the end.
+    pub fn last(
+        request: Request,
+        read: impl FnOnce(&Response) -> Result<T, TokenError> + Send + 'static,
+    ) -> Step<T> {
+        Step::ask(request, |response| Step::Done(read(response)))
+    }
+}
+
+/// What went wrong in a request that only reads. Whatever the exchange was about has not begun, and nothing that is said
+/// there is said of it: no word of a document's keeper ends a grant.
+pub fn harmless(e: TokenError) -> TokenError {
+    let t = match e {
+        TokenError::Transient(t) => t,
+        TokenError::Rejected(_) => return e,
+        TokenError::AuthorizationPending
+        | TokenError::SlowDown
+        | TokenError::AccessDenied
+        | TokenError::ExpiredToken
+        | TokenError::InvalidGrant(_)
+        | TokenError::ClientRejected
+        | TokenError::Unauthorized => {
+            trouble(Cause::Provider, format!("the provider's documents: {e}"), None)
+        }
+    };
+    TokenError::Transient(Trouble { maybe_applied: false, ..t })
+}

@@ -1,0 +1,256 @@
+//! Frame.io Camera to Cloud, the hardware-device flow.
+//!
+//! # Decisions
+//! - `multipart/form-data` on the auth endpoints: it is what the guide's own commands send, and JSON is refused there.
+//! - Every auth request gets a connection of its own. Only code requests need it (a second one on a reused connection
+//!   is answered `slow_down`), but the others are so rare that an idle connection would only wake the board.
+//! - `humantime` for the one date in an answer: a time zone database is nothing that the daemon needs.
+//! - The API's own heartbeat, and not its websocket: that wants to be spoken to every quarter of a minute, which no idle
+//!   board should have to, and what it would bring sooner, a pause, is asked for with the beats.
+//! - The secret is left out of polls, as in every example of the guide; the API reference marks it as required, so the
+//!   configuration can turn it on.
+use std::time::UNIX_EPOCH;
+
+use serde::Deserialize;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::identity::oauth::{AccessToken, Cause, ClientAuth, DeviceInfo, DeviceStatus, TokenError};
+use crate::provider::answer::{Detailed, Sorted, Word, short, sort, unexpected};
+use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success};
+use crate::provider::wire::{Authorization, Body, Connection, Request, Response, trouble};
+use crate::queue::upload::{AssetRequest, CreateError, PartError};
+use crate::secret::Secret;
+
+const MAX_PARTS: usize = 10_000;
+
+/// Settings of the dialect.
+#[derive(Clone, Debug)]
+pub struct FrameIo {
+    /// Scheme and host; no path.
+    pub base_url: Url,
+    /// Semantic version of the rig's firmware, sent with every call.
+    pub client_version: String,
+    /// Ask for a verification URL, which the QR code needs.
+    pub url_pairing: bool,
+    /// Send the client secret with every poll.
+    pub secret_on_poll: bool,
+}
+
+#[derive(Deserialize)]
+struct MeAnswer {
+    name: Option<String>,
+    project_id: Option<String>,
+    project: Option<Project>,
+    authorization: Option<Authorized>,
+    /// Read apart, like a token's life: an odd one must not hide the project.
+    status: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Project {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Authorized {
+    creator: Option<Creator>,
+    expires_at: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Creator {
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AssetAnswer {
+    id: String,
+    upload_urls: Vec<String>,
+}
+
+impl FrameIo {
+    /// The page of data.
+    pub(super) fn dialect(&self) -> Dialect {
+        Dialect {
+            form: Form::Multipart,
+            client_auth: if self.secret_on_poll { ClientAuth::Post } else { ClientAuth::PostButPolls },
+            scope: "asset_create offline".to_owned(),
+            headers: vec![("x-client-version", self.client_version.clone())],
+            code_headers: match self.url_pairing {
+                true => vec![("x-client-platypus-enabled", "true".to_owned())],
+                false => vec![],
+            },
+            code_fields: vec![],
+            code_life: 120.0,
+            interval: 5.0,
+            // Frame.io's word for a refresh token that was used before.
+            spent: &["invalid_request"],
+            unauthorized_ends: true,
+        }
+    }
+
+    pub(super) fn endpoints(&self) -> Endpoints {
+        Endpoints {
+            device_authorization: self.at("/v2/auth/device/code"),
+            token: self.at("/v2/auth/token"),
+            revocation: Some(self.at("/v2/auth/revoke")),
+        }
+    }
+
+    pub(super) fn identify_request(&self, token: &AccessToken) -> Request {
+        self.api("device identity", "/v2/devices/me", token, None)
+    }
+
+    pub(super) fn read_identity(response: &Response) -> Result<DeviceInfo, TokenError> {
+        expect_success(response)?;
+        let a: MeAnswer = response.json().ok_or_else(unexpected)?;
+        let project = a.project.unwrap_or(Project { id: None, name: None });
+        let project_id = a
+            .project_id
+            .or(project.id)
+            .filter(|id| !id.is_empty() && *id == short(id))
+            .ok_or_else(unexpected)?;
+        let (creator, expires) = a.authorization.map_or((None, None), |a| (a.creator, a.expires_at));
+        Ok(DeviceInfo {
+            device_name: short(&a.name.unwrap_or_default()),
+            project_id,
+            project_name: short(&project.name.unwrap_or_default()),
+            authorized_by: short(&creator.and_then(|c| c.name).unwrap_or_default()),
+            authorization_expires: expires.as_ref().and_then(moment),
+            status: match a.status.as_ref().and_then(serde_json::Value::as_str) {
+                Some("paused") => DeviceStatus::Paused,
+                Some("offline") => DeviceStatus::Offline,
+                Some(_) | None => DeviceStatus::Online,
+            },
+        })
+    }
+
+    pub(super) fn heartbeat_request(&self, token: &AccessToken) -> Request {
+        Request { post: true, ..self.api("heartbeat", "/v2/devices/heartbeat", token, None) }
+    }
+
+    /// Ask for an asset to put a clip in.
+    pub fn create_asset_request(&self, token: &AccessToken, asset: &AssetRequest) -> Request {
+        let mut body = serde_json::json!({
+            "name": asset.name,
+            "filetype": asset.filetype,
+            "filesize": asset.size,
+            "offset": asset.offset.as_secs(),
+        });
+        if asset.channel != 0 {
+            body["channel"] = asset.channel.into();
+        }
+        let json = Zeroizing::new(body.to_string().into_bytes());
+        self.api("asset creation", "/v2/devices/assets", token, Some(json))
+    }
+
+    /// The asset's id and the URLs for its parts, in byte order.
+    pub fn read_asset(&self, response: &Response) -> Result<(String, Vec<Secret>), CreateError> {
+        let bad = || CreateError::Transient(trouble(Cause::Provider, "an asset that can't be used", None));
+        match sort(response) {
+            Sorted::Success => {}
+            Sorted::Trouble(t) => return Err(CreateError::Transient(t)),
+            Sorted::Word(Word { status, word, description }) => {
+                return Err(refused_asset(&Detailed { status, title: word, detail: description }));
+            }
+            Sorted::Detailed(d) => return Err(refused_asset(&d)),
+        }
+        let a: AssetAnswer = response.json().ok_or_else(bad)?;
+        let usable = |u: &String| {
+            u.len() <= MAX_TEXT
+                && Url::parse(u).is_ok_and(|u| u.scheme() == "https" || u.scheme() == self.base_url.scheme())
+        };
+        let fits = (1..=MAX_PARTS).contains(&a.upload_urls.len()) && !a.id.is_empty() && a.id == short(&a.id);
+        if !fits || !a.upload_urls.iter().all(usable) {
+            return Err(bad());
+        }
+        Ok((a.id, a.upload_urls.into_iter().map(Secret::new).collect()))
+    }
+
+    /// The headers that every part must carry, besides its length.
+    pub fn part_headers(&self, filetype: &str) -> Vec<(&'static str, String)> {
+        // Both are signed into the URL: another value fails the signature.
+        vec![("content-type", filetype.to_owned()), ("x-amz-acl", "private".to_owned())]
+    }
+
+    /// What the storage's answer to a part means.
+    pub fn read_part(&self, response: &Response) -> Result<(), PartError> {
+        let body = String::from_utf8_lossy(&response.body);
+        let code =
+            body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
+        let named = || format!("HTTP {} {}", response.status, short(code.unwrap_or_default()));
+        let is_s3 = code.is_some();
+        match response.status {
+            200..=299 if !response.is_html() => Ok(()),
+            407 => Err(PartError::Transient(trouble(Cause::Proxy, named(), None))),
+            // Its time is over, or that of the keys that signed it, or there is nothing to put it to any more.
+            403 if is_s3 && body.contains("expired") => Err(PartError::UrlDead(named())),
+            404 if is_s3 => Err(PartError::UrlDead(named())),
+            400 | 403 if code == Some("ExpiredToken") => Err(PartError::UrlDead(named())),
+            403 if is_s3 => Err(PartError::UrlRefused(named())),
+            // The storage's own no; these three only ask for patience.
+            400..=499
+                if is_s3 && !matches!(code, Some("RequestTimeout" | "SlowDown" | "TooManyRequests")) =>
+            {
+                Err(PartError::Refused(named()))
+            }
+            400..=499 if !is_s3 && response.is_html() => {
+                Err(PartError::Transient(trouble(Cause::CaptivePortal, named(), None)))
+            }
+            200..=399 | 511 => Err(PartError::Transient(trouble(
+                Cause::CaptivePortal,
+                "a web page came instead of an answer",
+                None,
+            ))),
+            _ => Err(PartError::Transient(trouble(Cause::Provider, named(), response.retry_after))),
+        }
+    }
+
+    fn api(
+        &self,
+        name: &'static str,
+        path: &str,
+        token: &AccessToken,
+        json: Option<Zeroizing<Vec<u8>>>,
+    ) -> Request {
+        Request {
+            name,
+            post: json.is_some(),
+            url: self.at(path),
+            headers: vec![("x-client-version", self.client_version.clone())],
+            authorization: Some(Authorization::Bearer(token.clone())),
+            body: json.map_or(Body::Empty, Body::Json),
+            timeout: TIMEOUT,
+            connection: Connection::Fresh,
+        }
+    }
+
+    fn at(&self, path: &str) -> Url {
+        let mut url = self.base_url.clone();
+        url.set_path(path);
+        url
+    }
+}
+
+/// What the provider's no to an asset means.
+fn refused_asset(d: &Detailed) -> CreateError {
+    match d.status {
+        _ if d.is_unauthorized() || d.title == "invalid_token" => CreateError::Unauthorized,
+        409 if d.title == "Channel Paused" || d.detail.to_ascii_lowercase().contains("paused") => {
+            CreateError::RecordedWhilePaused
+        }
+        400 | 422 => CreateError::Refused(d.to_string()),
+        // The plan's limit, permission, the project gone: no clip will be taken before a person has acted.
+        402..=404 => CreateError::Forbidden(d.to_string()),
+        // Maybe this clip's own.
+        _ => CreateError::Conflict(d.to_string()),
+    }
+}
+
+/// A moment in either of the ways APIs write one: RFC 3339, or Unix seconds.
+fn moment(value: &serde_json::Value) -> Option<i64> {
+    let written = || humantime::parse_rfc3339(value.as_str()?).ok()?.duration_since(UNIX_EPOCH).ok();
+    value.as_i64().or_else(|| i64::try_from(written()?.as_secs()).ok())
+}

@@ -1,0 +1,209 @@
+//! Verifying an ID token: OpenID Connect Core §3.1.3.7.
+//!
+//! # Decisions
+//! - `jsonwebtoken` takes the token apart, chooses by algorithm and checks issuer and audience; `ring`, which TLS brings
+//!   anyway, does the arithmetic. The crate's own two backends would bring a second implementation of everything.
+//! - Only signatures with a key pair. `none` and the HMAC family are refused whatever the token says of itself: the second
+//!   would make anybody who knows the client secret, which is on every rig of a model, the issuer.
+//! - The crate reads the system's clock, so it is not asked about time. `exp` is held against the moment at which the token
+//!   came, where a trusted clock knows it.
+//! - No error holds a part of the token: it names a person.
+use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, Validation, decode, decode_header, signature};
+use ring::signature::{self as by, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::identity::oauth::IdToken;
+use crate::time::WallTime;
+
+/// Clocks of two honest parties differ by this much, seconds.
+const LEEWAY: i64 = 300;
+
+const ACCEPTED: [Algorithm; 9] = [
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+];
+
+/// The issuer's keys (RFC 7517 §5). Those of a kind that this program does not know are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Keys(Vec<Jwk>);
+
+/// What a token has to be about.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// `iss`, letter by letter.
+    pub issuer: &'a str,
+    /// `aud`: our `client_id`.
+    pub client_id: &'a str,
+    /// When it came, by a trusted clock.
+    pub came: Option<WallTime>,
+}
+
+/// Why a token is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// Fetch the keys anew: the issuer may have changed them.
+    #[error("it is signed with a key that the issuer does not publish")]
+    UnknownKey,
+    /// Final for this token, like all that follow.
+    #[error("its signature is not the issuer's")]
+    Signature,
+    #[error("it is signed in a way that is not accepted: only RS, PS, ES and EdDSA are, with a key pair")]
+    Algorithm,
+    #[error("it is not of this issuer")]
+    Issuer,
+    #[error("it is not for this client")]
+    Audience,
+    #[error("it had expired when it came, or a clock is wrong")]
+    Expired,
+    #[error("it can't be read")]
+    Malformed,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    exp: f64,
+    aud: Value,
+    azp: Option<String>,
+    name: Option<Value>,
+    preferred_username: Option<Value>,
+    nickname: Option<Value>,
+    email: Option<Value>,
+}
+
+impl Keys {
+    /// Reads a key set; `None` for what is none.
+    pub fn read(document: &Value) -> Option<Keys> {
+        let keys = document.get("keys")?.as_array()?;
+        Some(Keys(
+            keys.iter()
+                .filter(|key| key["use"] != "enc")
+                .filter_map(|key| Jwk::deserialize(key).ok())
+                .collect(),
+        ))
+    }
+
+    /// By the name that the token gives, or, where it gives none, the only one there is.
+    fn find(&self, kid: Option<&str>) -> Option<&Jwk> {
+        match (kid, self.0.as_slice()) {
+            (Some(kid), keys) => keys.iter().find(|key| key.common.key_id.as_deref() == Some(kid)),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        }
+    }
+}
+
+/// Checks everything, and says whom the token is about: a name for the screen, at worst the subject's identifier.
+pub fn verify(token: &IdToken, keys: &Keys, expected: Expected<'_>) -> Result<String, Distrust> {
+    // A second call finds the first one's, which is the same.
+    let _ = RING.install_default();
+    let text = token.expose();
+    let header = decode_header(text).map_err(|e| distrust(&e))?;
+    if !ACCEPTED.contains(&header.alg) {
+        return Err(Distrust::Algorithm);
+    }
+    let key = keys.find(header.kid.as_deref()).ok_or(Distrust::UnknownKey)?;
+    let key = DecodingKey::from_jwk(key).map_err(|_| Distrust::UnknownKey)?;
+    let mut rules = Validation::new(header.alg);
+    (rules.validate_exp, rules.validate_nbf) = (false, false);
+    rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    rules.set_issuer(&[expected.issuer]);
+    rules.set_audience(&[expected.client_id]);
+    let claims = decode::<Claims>(text, &key, &rules).map_err(|e| distrust(&e))?.claims;
+    let several = claims.aud.as_array().is_some_and(|aud| aud.len() > 1);
+    if claims.azp.as_deref().map_or(several, |azp| azp != expected.client_id) {
+        return Err(Distrust::Audience);
+    }
+    let in_time = |came: WallTime| claims.exp + LEEWAY as f64 > came.0 as f64;
+    if !expected.came.is_none_or(in_time) {
+        return Err(Distrust::Expired);
+    }
+    let names = [claims.name, claims.preferred_username, claims.nickname, claims.email];
+    let named = |name: Option<Value>| Some(name?.as_str()?.trim().to_owned()).filter(|n| !n.is_empty());
+    Ok(names.into_iter().find_map(named).unwrap_or(claims.sub))
+}
+
+fn distrust(e: &Error) -> Distrust {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the crate may add kinds; all of them are a no")]
+    match e.kind() {
+        ErrorKind::InvalidSignature => Distrust::Signature,
+        ErrorKind::InvalidAlgorithm
+        | ErrorKind::InvalidAlgorithmName
+        | ErrorKind::UnsupportedAlgorithm
+        | ErrorKind::MissingAlgorithm => Distrust::Algorithm,
+        ErrorKind::InvalidIssuer => Distrust::Issuer,
+        ErrorKind::InvalidAudience => Distrust::Audience,
+        ErrorKind::InvalidRsaKey(_) | ErrorKind::InvalidEcdsaKey | ErrorKind::InvalidEddsaKey => {
+            Distrust::Signature
+        }
+        _ => Distrust::Malformed,
+    }
+}
+
+/// Verifies; never signs.
+static RING: CryptoProvider = CryptoProvider {
+    signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
+    verifier_factory: verifier,
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+struct Verifier {
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
+    if key.family() != algorithm.family() {
+        return Err(ErrorKind::InvalidAlgorithm.into());
+    }
+    Ok(Box::new(Verifier { algorithm: *algorithm, key: key.clone() }))
+}
+
+impl JwtVerifier for Verifier {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+impl signature::Verifier<Vec<u8>> for Verifier {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        let rsa = |parameters: &'static by::RsaParameters| match self.key.kind() {
+            // Some issuers write a sign byte before the number.
+            DecodingKeyKind::RsaModulusExponent { n, e } => {
+                let n = n.iter().position(|b| *b != 0).map_or(&n[..], |first| &n[first..]);
+                RsaPublicKeyComponents { n, e }.verify(parameters, message, signature)
+            }
+            DecodingKeyKind::SecretOrDer(_) => Err(ring::error::Unspecified),
+        };
+        let plain = |algorithm: &'static dyn VerificationAlgorithm| match self.key.kind() {
+            DecodingKeyKind::SecretOrDer(key) => {
+                UnparsedPublicKey::new(algorithm, key).verify(message, signature)
+            }
+            DecodingKeyKind::RsaModulusExponent { .. } => Err(ring::error::Unspecified),
+        };
+        let verified = match self.algorithm {
+            Algorithm::RS256 => rsa(&by::RSA_PKCS1_2048_8192_SHA256),
+            Algorithm::RS384 => rsa(&by::RSA_PKCS1_2048_8192_SHA384),
+            Algorithm::RS512 => rsa(&by::RSA_PKCS1_2048_8192_SHA512),
+            Algorithm::PS256 => rsa(&by::RSA_PSS_2048_8192_SHA256),
+            Algorithm::PS384 => rsa(&by::RSA_PSS_2048_8192_SHA384),
+            Algorithm::PS512 => rsa(&by::RSA_PSS_2048_8192_SHA512),
+            Algorithm::ES256 => plain(&by::ECDSA_P256_SHA256_FIXED),
+            Algorithm::ES384 => plain(&by::ECDSA_P384_SHA384_FIXED),
+            Algorithm::EdDSA => plain(&by::ED25519),
+            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 | _ => Err(ring::error::Unspecified),
+        };
+        verified.map_err(|_| signature::Error::new())
+    }
+}

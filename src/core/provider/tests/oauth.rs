@@ -1,0 +1,421 @@
+//! The dialect of RFC 8628, its discovery and its ID tokens. Signatures are real: keys and tokens are made here, with
+//! another library than the one that checks them.
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SigningKey};
+use serde_json::{Value, json as value};
+
+use super::*;
+use crate::identity::oauth::IdToken;
+use crate::provider::exchange::Step;
+use crate::time::WallTime;
+
+const ISSUER: &str = "https://login.example";
+const CAME: i64 = 1_790_000_000;
+
+fn found(issuer: bool, named: bool) -> Found {
+    let url = |path: &str| format!("{ISSUER}{path}").parse().unwrap();
+    let mut found = Found { issuer: issuer.then(|| ISSUER.parse().unwrap()), ..Found::default() };
+    if named {
+        found.device_authorization = Some(url("/device"));
+        found.token = Some(url("/token"));
+        found.revocation = Some(url("/revoke"));
+        found.jwks = Some(url("/keys"));
+    }
+    found
+}
+
+fn rig_at(auth: ClientAuth, found: Found) -> Provider {
+    let fields =
+        vec![("resource".to_owned(), "r".to_owned()), ("audience".to_owned(), "https://api".to_owned())];
+    Provider::OAuth(Arc::new(OAuth::new(
+        "app-1".to_owned(),
+        auth,
+        "openid profile".to_owned(),
+        fields,
+        found,
+    )))
+}
+
+/// Nothing needs to be asked for first.
+pub(super) fn by_hand(auth: ClientAuth) -> Provider {
+    rig_at(auth, found(false, true))
+}
+
+fn app(secret: bool) -> Client {
+    Client { id: ClientId("app-1".to_owned()), secret: secret.then(|| ClientSecret(Secret::new("s3cret"))) }
+}
+
+#[test]
+fn a_code_is_asked_for_as_each_client_may() {
+    let plain = "POST https://login.example/device\naccept: application/json\nclient_id=app-1\nscope=openid profile\n\
+                 resource=r\naudience=https://api";
+    let asked = |auth, secret| told(&first(by_hand(auth).device_authorization(&app(secret))));
+    assert_eq!(asked(ClientAuth::None, false), plain);
+    let post = plain.replace("client_id=app-1\n", "client_id=app-1\nclient_secret=s3cret\n");
+    assert_eq!(asked(ClientAuth::Post, true), post);
+    let basic = plain.replace("json\nclient", "json\nauthorization: Basic app-1 s3cret\nclient");
+    assert_eq!(asked(ClientAuth::Basic, true), basic);
+}
+
+#[test]
+fn polls_refreshes_and_revocations_carry_the_same_credentials() {
+    let p = by_hand(ClientAuth::Post);
+    let client = app(true);
+    let head = "accept: application/json\nclient_id=app-1";
+    assert_eq!(
+        told(&first(p.device_token(&client, &DeviceCode(Secret::new("dc"))))),
+        format!(
+            "POST https://login.example/token\n{head}\ndevice_code=dc\n\
+             grant_type=urn:ietf:params:oauth:grant-type:device_code\nclient_secret=s3cret"
+        )
+    );
+    assert_eq!(
+        told(&first(p.refresh(&client, &RefreshToken(Secret::new("rt"))))),
+        format!(
+            "POST https://login.example/token\n{head}\nclient_secret=s3cret\ngrant_type=refresh_token\n\
+             refresh_token=rt"
+        )
+    );
+    let revoke = |token| told(&first(p.revoke(&client, &token)));
+    assert_eq!(
+        revoke(Revocable::Refresh(RefreshToken(Secret::new("rt")))),
+        format!(
+            "POST https://login.example/revoke\n{head}\nclient_secret=s3cret\ntoken=rt\ntoken_type_hint=refresh_token"
+        )
+    );
+    assert!(
+        revoke(Revocable::Access(AccessToken(Secret::new("at"))))
+            .ends_with("token=at\ntoken_type_hint=access_token")
+    );
+    let no_revocation = rig_at(ClientAuth::Post, Found { revocation: None, ..found(false, true) });
+    let token = Revocable::Refresh(RefreshToken(Secret::new("rt")));
+    assert!(matches!(no_revocation.revoke(&client, &token), Step::Done(Ok(()))), "not offered, not asked");
+}
+
+#[test]
+fn at_a_refresh_only_the_standards_words_are_final() {
+    let p = by_hand(ClientAuth::None);
+    for response in [
+        json(400, r#"{"error":"invalid_request"}"#),
+        json(401, r#"{"error":"unauthorized"}"#),
+        detailed(401, "Not Authorized", ""),
+        json(403, r#"{"error":"forbidden"}"#),
+    ] {
+        let text = String::from_utf8_lossy(&response.body).into_owned();
+        let ends = matches!(
+            p.read_refresh(&response),
+            Err(TokenError::InvalidGrant(_) | TokenError::Unauthorized | TokenError::ClientRejected)
+        );
+        assert!(!ends, "{text}");
+    }
+}
+
+#[test]
+fn token_types_are_compared_without_case_and_others_are_not_used() {
+    let p = by_hand(ClientAuth::None);
+    let read = |kind: &str| {
+        p.read_device_token(&json(200, &format!(r#"{{"access_token":"a","token_type":{kind}}}"#)))
+    };
+    for kind in [r#""Bearer""#, r#""bearer""#, r#""BEARER""#] {
+        let tokens = read(kind).unwrap();
+        assert_eq!((tokens.refresh_token, tokens.expires_in, tokens.id_token), (None, None, None), "{kind}");
+    }
+    for kind in [r#""DPoP""#, r#""mac""#] {
+        assert!(matches!(read(kind), Err(TokenError::Rejected(_))), "{kind}");
+    }
+}
+
+fn metadata(issuer: &str) -> Value {
+    value!({
+        "issuer": issuer,
+        "device_authorization_endpoint": format!("{ISSUER}/found/device"),
+        "token_endpoint": format!("{ISSUER}/found/token"),
+        "jwks_uri": format!("{ISSUER}/found/keys"),
+        "grant_types_supported": ["urn:ietf:params:oauth:grant-type:device_code"],
+    })
+}
+
+/// Plays the provider: answers each request in turn by what the closure says to its URL; all URLs, and the outcome.
+fn play<T>(
+    mut step: Step<T>,
+    mut answer: impl FnMut(&str) -> Response,
+) -> (Vec<String>, Result<T, TokenError>) {
+    let mut asked = Vec::new();
+    loop {
+        step = match step {
+            Step::Ask(request, next) => {
+                asked.push(request.url.to_string());
+                next.answered(&answer(request.url.as_str()))
+            }
+            Step::Done(outcome) => return (asked, outcome),
+        };
+        assert!(asked.len() < 9, "no end: {asked:?}");
+    }
+}
+
+const CODE: &str = r#"{"device_code":"d","user_code":"1","verification_uri":"https://login.example/d"}"#;
+
+#[test]
+fn endpoints_are_found_once_and_again_when_they_do_not_answer() {
+    let p = rig_at(ClientAuth::None, found(true, false));
+    let cloud = |url: &str| match url.strip_prefix(ISSUER).unwrap() {
+        "/.well-known/openid-configuration" => json(200, &metadata(ISSUER).to_string()),
+        "/found/device" => json(200, CODE),
+        other => panic!("{other}"),
+    };
+    let (asked, code) = play(p.device_authorization(&app(false)), cloud);
+    assert!(code.is_ok());
+    assert_eq!(
+        asked,
+        [format!("{ISSUER}/.well-known/openid-configuration"), format!("{ISSUER}/found/device")]
+    );
+    let (asked, _) = play(p.device_authorization(&app(false)), cloud);
+    assert_eq!(asked, [format!("{ISSUER}/found/device")], "known by now");
+    let (_, refused) = play(p.device_authorization(&app(false)), |_| json(404, "{}"));
+    assert_eq!(cause(&refused.unwrap_err()), Some(Cause::Provider));
+    p.doubt();
+    let (asked, code) = play(p.device_authorization(&app(false)), cloud);
+    assert_eq!((asked.len(), code.is_ok()), (2, true), "looked up anew");
+}
+
+#[test]
+fn endpoints_by_hand_need_no_document_although_there_is_an_issuer() {
+    let p = rig_at(ClientAuth::None, Found { revocation: None, ..found(true, true) });
+    let request = first(p.device_authorization(&app(false)));
+    assert_eq!(request.url.as_str(), format!("{ISSUER}/device"));
+}
+
+#[test]
+fn the_second_place_is_that_of_rfc_8414() {
+    let issuer = format!("{ISSUER}/realms/set");
+    let p = rig_at(ClientAuth::None, Found { issuer: Some(issuer.parse().unwrap()), ..Found::default() });
+    let (asked, code) =
+        play(p.device_authorization(&app(false)), |url| match url.strip_prefix(ISSUER).unwrap() {
+            "/realms/set/.well-known/openid-configuration" => html(404),
+            "/.well-known/oauth-authorization-server/realms/set" => json(200, &metadata(&issuer).to_string()),
+            "/found/device" => json(200, CODE),
+            other => panic!("{other}"),
+        });
+    assert_eq!((asked.len(), code.is_ok()), (3, true), "{asked:?}");
+}
+
+#[test]
+fn trouble_with_the_metadata_is_named_and_spends_nothing() {
+    let refused = |answer: Response| {
+        let p = rig_at(ClientAuth::None, found(true, false));
+        play(p.refresh(&app(false), &RefreshToken(Secret::new("rt"))), move |_| answer.clone()).1.unwrap_err()
+    };
+    let mut bare = metadata(ISSUER);
+    bare["token_endpoint"] = Value::Null;
+    let mut plain = metadata(ISSUER);
+    plain["token_endpoint"] = "http://login.example/token".into();
+    for (answer, words) in [
+        (json(200, &metadata("https://evil.example").to_string()), "https://evil.example"),
+        (json(200, &bare.to_string()), "no token_endpoint"),
+        (json(200, &plain.to_string()), "no token_endpoint"),
+    ] {
+        let TokenError::Rejected(why) = refused(answer) else { panic!("{words}") };
+        assert!(why.contains(words), "{why}");
+    }
+    for (answer, expected) in [
+        (html(200), Cause::CaptivePortal),
+        (json(302, ""), Cause::CaptivePortal),
+        (json(503, ""), Cause::Provider),
+        (json(200, "[]"), Cause::Provider),
+        (html(404), Cause::Provider),
+    ] {
+        let TokenError::Transient(t) = refused(answer) else { panic!("final") };
+        assert_eq!((t.cause, t.maybe_applied), (expected, false), "{}", t.why);
+    }
+    // Whoever keeps a document may say no to that, and to nothing else.
+    for word in ["invalid_grant", "invalid_client", "slow_down", "access_denied", "expired_token"] {
+        let TokenError::Transient(t) = refused(json(409, &format!(r#"{{"error":"{word}"}}"#))) else {
+            panic!("{word}")
+        };
+        assert_eq!((t.cause, t.maybe_applied), (Cause::Provider, false), "{word}");
+    }
+    let trailing = json(200, &metadata(&format!("{ISSUER}/")).to_string());
+    let p = rig_at(ClientAuth::None, found(true, false));
+    let code = play(p.device_authorization(&app(false)), |url| match url.ends_with("/device") {
+        true => json(200, CODE),
+        false => trailing.clone(),
+    });
+    assert!(code.1.is_ok(), "a slash at the end makes no other issuer");
+}
+
+struct Signer {
+    key: KeyPair,
+    kid: &'static str,
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let n = chunk.iter().fold(0u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+        for i in 0..=chunk.len() {
+            out.push(char::from(DIGITS[(n >> (18 - 6 * i) & 63) as usize]));
+        }
+    }
+    out
+}
+
+/// DER's two integers as the 64 bytes of JWS (RFC 7518 §3.4).
+fn fixed(der: &[u8]) -> Vec<u8> {
+    let number = |at: usize| {
+        let len = usize::from(der[at + 1]);
+        let bytes = &der[at + 2..at + 2 + len];
+        let bytes = &bytes[bytes.len().saturating_sub(32)..];
+        let mut padded = vec![0; 32 - bytes.len()];
+        padded.extend_from_slice(bytes);
+        (padded, at + 2 + len)
+    };
+    let (r, next) = number(2);
+    [r, number(next).0].concat()
+}
+
+impl Signer {
+    fn new(kid: &'static str) -> Signer {
+        Signer { key: KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap(), kid }
+    }
+
+    fn jwk(&self) -> Value {
+        let point = self.key.der_bytes();
+        let (x, y) = (base64(&point[1..33]), base64(&point[33..65]));
+        value!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": self.kid, "use": "sig", "alg": "ES256"})
+    }
+
+    fn sign(&self, header: &Value, claims: &Value) -> IdToken {
+        let message =
+            format!("{}.{}", base64(header.to_string().as_bytes()), base64(claims.to_string().as_bytes()));
+        let signature = base64(&fixed(&self.key.sign(message.as_bytes()).unwrap()));
+        IdToken(Secret::new(format!("{message}.{signature}")))
+    }
+
+    fn token(&self, claims: &Value) -> IdToken {
+        self.sign(&value!({"alg": "ES256", "kid": self.kid}), claims)
+    }
+}
+
+fn claims() -> Value {
+    value!({"iss": ISSUER, "aud": "app-1", "sub": "auth0|7", "exp": CAME + 3600, "iat": CAME, "name": "Jess Temporal"})
+}
+
+/// Asks who said yes, with the keys that are published, and how often they were fetched.
+fn ask(
+    p: &Provider,
+    token: IdToken,
+    keys: &[Value],
+    came: Option<i64>,
+) -> (usize, Result<DeviceInfo, TokenError>) {
+    let question =
+        Identify { token: AccessToken(Secret::new("at")), id_token: Some(token), came: came.map(WallTime) };
+    let document = value!({"keys": keys}).to_string();
+    let (asked, outcome) = play(p.identify(question), |url| match url.strip_prefix(ISSUER).unwrap() {
+        "/.well-known/openid-configuration" => json(200, &metadata(ISSUER).to_string()),
+        "/found/keys" => json(200, &document),
+        other => panic!("{other}"),
+    });
+    (asked.iter().filter(|url| url.ends_with("/keys")).count(), outcome)
+}
+
+fn openid() -> Provider {
+    rig_at(ClientAuth::None, found(true, false))
+}
+
+#[test]
+fn a_believed_token_says_who_said_yes() {
+    let signer = Signer::new("k1");
+    let named = |claims: Value| ask(&openid(), signer.token(&claims), &[signer.jwk()], Some(CAME)).1.unwrap();
+    let info = named(claims());
+    assert_eq!(info.authorized_by, "Jess Temporal");
+    assert_eq!((info.project_id.as_str(), info.project_name.as_str()), (ISSUER, "login.example"));
+    let mut without = claims();
+    without.as_object_mut().unwrap().remove("name");
+    assert_eq!(named(without.clone()).authorized_by, "auth0|7");
+    without["email"] = "jess@example.com".into();
+    assert_eq!(named(without).authorized_by, "jess@example.com");
+    let mut several = claims();
+    (several["aud"], several["azp"]) = (value!(["api", "app-1"]), "app-1".into());
+    assert_eq!(named(several).authorized_by, "Jess Temporal");
+}
+
+#[test]
+fn an_answer_without_an_id_token_names_nobody() {
+    for p in [openid(), by_hand(ClientAuth::None)] {
+        let Step::Done(Ok(info)) = p.identify(question(&AccessToken(Secret::new("at")))) else {
+            panic!("nothing needs to be asked")
+        };
+        assert_eq!((info.authorized_by.as_str(), info.project_name.as_str()), ("", "login.example"));
+    }
+}
+
+#[test]
+fn a_token_that_is_not_believed_is_named_and_quoted_nowhere() {
+    let (signer, stranger) = (Signer::new("k1"), Signer::new("k1"));
+    let with = |key: &str, v: Value| {
+        let mut claims = claims();
+        claims[key] = v;
+        signer.token(&claims)
+    };
+    let mut tampered = signer.token(&claims()).expose().to_owned();
+    tampered.replace_range(40..41, if &tampered[40..41] == "A" { "B" } else { "A" });
+    let none = signer.sign(&value!({"alg": "none"}), &claims());
+    let hmac = signer.sign(&value!({"alg": "HS256", "kid": "k1"}), &claims());
+    let rsa = signer.sign(&value!({"alg": "RS256", "kid": "k1"}), &claims());
+    for (token, words) in [
+        (stranger.token(&claims()), "signature is not the issuer's"),
+        (none, "can't be read"),
+        (hmac, "not accepted"),
+        (rsa, "not accepted"),
+        (with("iss", "https://evil.example".into()), "not of this issuer"),
+        (with("aud", "other".into()), "not for this client"),
+        (with("aud", value!(["app-1", "other"])), "not for this client"),
+        (with("azp", "other".into()), "not for this client"),
+        (with("exp", (CAME - 301).into()), "expired"),
+        (with("exp", "soon".into()), "can't be read"),
+        (IdToken(Secret::new("Jess Temporal")), "can't be read"),
+        (IdToken(Secret::new(tampered)), "believed"),
+    ] {
+        let (_, outcome) = ask(&openid(), token, &[signer.jwk()], Some(CAME));
+        let Err(TokenError::Rejected(why)) = outcome else { panic!("{words}: {outcome:?}") };
+        assert!(why.contains(words) && !why.contains("Jess") && !why.contains("evil"), "{why}");
+    }
+    let old = with("exp", (CAME - 9999).into());
+    assert!(ask(&openid(), old, &[signer.jwk()], None).1.is_ok(), "no trusted clock, no word about time");
+}
+
+#[test]
+fn a_no_to_the_keys_is_no_no_to_the_grant() {
+    for answer in [json(401, r#"{"error":"unauthorized"}"#), detailed(401, "Not Authorized", ""), html(403)] {
+        let question = Identify {
+            token: AccessToken(Secret::new("at")),
+            id_token: Some(Signer::new("k").token(&claims())),
+            came: None,
+        };
+        let (_, outcome) = play(openid().identify(question), |url| match url.ends_with("/keys") {
+            true => answer.clone(),
+            false => json(200, &metadata(ISSUER).to_string()),
+        });
+        assert!(matches!(outcome, Err(TokenError::Transient(_))), "{outcome:?}");
+    }
+}
+
+#[test]
+fn changed_keys_are_fetched_once() {
+    let (old, new) = (Signer::new("k1"), Signer::new("k2"));
+    let p = openid();
+    let mut sealing = Signer::new("k1").jwk();
+    sealing["use"] = "enc".into();
+    let both = [value!({"kty": "novel", "kid": "k0"}), sealing, old.jwk()];
+    assert_eq!(ask(&p, old.token(&claims()), &both, Some(CAME)).0, 1, "a key of an unknown kind is left out");
+    assert_eq!(
+        ask(&p, old.token(&claims()), &[], Some(CAME)),
+        ask(&p, old.token(&claims()), &[], Some(CAME))
+    );
+    let (fetched, outcome) = ask(&p, new.token(&claims()), &[new.jwk()], Some(CAME));
+    assert_eq!((fetched, outcome.unwrap().authorized_by.as_str()), (1, "Jess Temporal"));
+    let (fetched, outcome) = ask(&p, Signer::new("k3").token(&claims()), &[new.jwk()], Some(CAME));
+    assert!(fetched == 1 && outcome.is_err(), "once for each question");
+    let nameless = new.sign(&value!({"alg": "ES256"}), &claims());
+    assert!(ask(&openid(), nameless, &[new.jwk()], Some(CAME)).1.is_ok(), "the only key there is");
+}

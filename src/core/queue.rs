@@ -1,0 +1,10 @@
+//! What the queue decides: whose turn it is, what becomes of one upload, when a clip is whole.
+pub mod class;
+pub mod etag;
+pub mod item;
+pub mod ledger;
+pub mod order;
+pub mod pace;
+pub mod source;
+pub mod upload;
+pub mod whole;

@@ -1,0 +1,290 @@
+//! One clip in the queue, as everybody in the house speaks of it.
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use xxhash_rust::xxh64::Xxh64;
+
+use crate::secret::Secret;
+use crate::time::Now;
+
+/// Given by the store, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemId(pub u64);
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where an item stands. `Uploading` is durable only as "an asset may exist": after a start it goes on from its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemState {
+    /// Waits for its turn.
+    Queued,
+    /// Has its turn.
+    Uploading,
+    /// Waits for a person: it belongs to another project than the one that is paired.
+    Held,
+    /// Every part is confirmed.
+    Done,
+    /// Trying again would not help; `reason` and `detail` say why.
+    Failed,
+    /// A person took it off the queue.
+    Cancelled,
+}
+
+impl ItemState {
+    /// The word on the bus and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ItemState::Queued => "queued",
+            ItemState::Uploading => "uploading",
+            ItemState::Held => "held",
+            ItemState::Done => "done",
+            ItemState::Failed => "failed",
+            ItemState::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl FromStr for ItemState {
+    type Err = ();
+    fn from_str(s: &str) -> Result<ItemState, ()> {
+        [
+            ItemState::Queued,
+            ItemState::Uploading,
+            ItemState::Held,
+            ItemState::Done,
+            ItemState::Failed,
+            ItemState::Cancelled,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == s)
+        .ok_or(())
+    }
+}
+
+/// What identifies the bytes of a file: another size, time of change or inode is another clip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Bytes; at least 1.
+    pub size: u64,
+    /// Nanoseconds since 1970 by the file system's clock.
+    pub mtime_ns: i64,
+    /// Device number.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+}
+
+/// What becomes of clips that were made before the pairing they would be sent under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BeforePairing {
+    /// They are sent like the others.
+    #[default]
+    Queue,
+    /// They are held until a person releases them.
+    Ask,
+    /// They are listed as cancelled and never sent, unless a person asks for them.
+    Ignore,
+}
+
+impl BeforePairing {
+    /// The word in the configuration and in the database; also the `reason` of items that are held or cancelled for it
+    /// is always `before-pairing`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BeforePairing::Queue => "queue",
+            BeforePairing::Ask => "ask",
+            BeforePairing::Ignore => "ignore",
+        }
+    }
+}
+
+impl FromStr for BeforePairing {
+    type Err = ();
+    fn from_str(s: &str) -> Result<BeforePairing, ()> {
+        [BeforePairing::Queue, BeforePairing::Ask, BeforePairing::Ignore]
+            .into_iter()
+            .find(|policy| policy.as_str() == s)
+            .ok_or(())
+    }
+}
+
+/// A file that passed the door.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewItem {
+    /// Absolute; may be any bytes.
+    pub path: PathBuf,
+    /// What the cloud shall call it.
+    pub name: String,
+    /// MIME type.
+    pub filetype: String,
+    /// As seen at the door.
+    pub facts: FileFacts,
+    /// The class it fell in (`proxy`, `audio`, ...), for people; empty where nobody said.
+    pub class: String,
+    /// Larger goes first.
+    pub priority: i32,
+    /// Which camera or recorder behind this rig made it (contract §5.6); 0 where there is only one.
+    pub channel: u8,
+    /// The name of the media source that found it; `None`: somebody asked for it.
+    pub source: Option<String>,
+    /// The user who asked for it; 0 for what a source found.
+    pub uid: u32,
+    /// What becomes of it when it was made before the pairing.
+    pub before_pairing: BeforePairing,
+    /// Its writer is known to be done. Otherwise it must be seen unchanged once more before it is sent.
+    pub settled: bool,
+    /// The project that was paired; `None`: bound to the next one that is.
+    pub project_id: Option<String>,
+    /// When the clip was made, as far as the rig can tell.
+    pub created: Now,
+    /// When it was queued.
+    pub added: Now,
+}
+
+/// One row of the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Given by the store.
+    pub id: ItemId,
+    /// What was added.
+    pub new: NewItem,
+    /// Where it stands.
+    pub state: ItemState,
+    /// A word, `none` when there is nothing to say.
+    pub reason: String,
+    /// One sentence.
+    pub detail: String,
+    /// Times it had its turn.
+    pub attempts: u32,
+    /// Bytes of parts that the cloud has confirmed.
+    pub sent: u64,
+    /// Empty before the asset exists.
+    pub asset_id: String,
+}
+
+/// The asset the provider made for an item: how to send what is left of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// The provider's id.
+    pub id: String,
+    /// One presigned URL for each part, in byte order. Bearer secrets.
+    pub urls: Vec<Secret>,
+    /// When the answer arrived: the URLs live for a day from then.
+    pub created: Now,
+    /// Numbers of the parts that are confirmed, ascending, from 0.
+    pub finished: Vec<u32>,
+}
+
+/// What the bytes of one part were, computed while they were read for sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartDigest {
+    /// For comparing with the storage's ETag; `None` where that is known to be none.
+    pub md5: Option<[u8; 16]>,
+    /// XXH64 with seed 0.
+    pub xxh64: u64,
+}
+
+/// What was delivered, so that anybody can check it against the file later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The item as it is now.
+    pub item: Item,
+    /// When the last part was confirmed.
+    pub delivered: Now,
+    /// Bytes in every part but the last.
+    pub chunk_size: u64,
+    /// XXH64 of each part, in byte order; empty where there is no digest.
+    pub parts: Vec<u64>,
+    /// One number for the file: see [`file_digest`]. `None` where a part was sent by a version that did not note it.
+    pub digest: Option<u64>,
+}
+
+/// XXH64 of the whole file where it was sent in one part, else XXH64 over the parts' digests, each as eight bytes, most
+/// significant first. Parts are read once, in parallel and in any order, and some before a power cut: a plain digest of
+/// the whole file would need a second reading.
+pub fn file_digest(parts: &[u64]) -> u64 {
+    match parts {
+        [one] => *one,
+        many => {
+            let mut hash = Xxh64::new(0);
+            many.iter().for_each(|part| hash.update(&part.to_be_bytes()));
+            hash.digest()
+        }
+    }
+}
+
+impl Asset {
+    /// Bytes in every part but the last: `ceil(size / parts)`, as Frame.io's own clients cut.
+    pub fn chunk_size(&self, size: u64) -> u64 {
+        size.div_ceil((self.urls.len() as u64).max(1))
+    }
+
+    /// Offset and length of part `n` (from 0) of a file of `size` bytes; `None` when there is nothing left for it.
+    pub fn range(&self, n: u32, size: u64) -> Option<(u64, u64)> {
+        let chunk = self.chunk_size(size);
+        let from = chunk.checked_mul(u64::from(n))?;
+        (from < size).then(|| (from, chunk.min(size - from)))
+    }
+}
+
+/// A path for people: replacement characters where it is not UTF-8, no control characters.
+pub fn shown(path: &Path) -> String {
+    path.to_string_lossy().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Counts that the screen shows; kept by the store, never counted by scanning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Queued or uploading.
+    pub files_left: u64,
+    /// Their bytes that are not confirmed.
+    pub bytes_left: u64,
+    /// Held.
+    pub held: u64,
+    /// Failed.
+    pub failed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asset(parts: usize) -> Asset {
+        Asset {
+            id: String::new(),
+            urls: vec![Secret::new("u"); parts],
+            created: Now::default(),
+            finished: vec![],
+        }
+    }
+
+    #[test]
+    fn parts_cover_the_file_exactly_once() {
+        for (size, parts) in [(21_136_250, 2), (1, 1), (10, 3), (7, 7), (5, 4), (1 << 40, 10_000)] {
+            let asset = asset(parts);
+            let mut next = 0;
+            for n in 0..parts as u32 {
+                if let Some((from, len)) = asset.range(n, size) {
+                    assert_eq!(from, next, "{size}/{parts} part {n}");
+                    assert!(len > 0);
+                    next = from + len;
+                }
+            }
+            assert_eq!(next, size, "{size}/{parts}");
+        }
+        assert_eq!(asset(2).chunk_size(21_136_250), 10_568_125);
+    }
+
+    #[test]
+    fn states_read_back() {
+        for s in ["queued", "uploading", "held", "done", "failed", "cancelled"] {
+            assert_eq!(s.parse::<ItemState>().map(ItemState::as_str), Ok(s));
+        }
+        assert_eq!("lost".parse::<ItemState>(), Err(()));
+    }
+}

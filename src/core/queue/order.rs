@@ -1,0 +1,119 @@
+//! Which clip sends a part next, and whether another is wanted: the one line that all clips share.
+//!
+//! # Decisions
+//! - Slots are for parts and not for clips: a large clip uses all of them when it is alone, and small ones fill the line
+//!   together.
+//! - Priority decides who gets the next free slot. A clip that is more important than something in flight, and has
+//!   nothing in flight itself, need not wait for one: it gets an extra slot, so that a part of a large original on a thin
+//!   line never holds a proxy up.
+//! - A clip that was overtaken keeps its turn, and what matters more must still get one: turns of which nothing is on
+//!   its way do not stand in the way of a claim, up to a bound on open files.
+//! - What is known of the rest of the queue is one number: nothing above it waits. So a queue of a million clips is
+//!   asked for its best only when that can matter.
+use crate::queue::item::ItemId;
+
+/// Extra slots, all clips together.
+const EXPRESS: usize = 2;
+/// Turns that were overtaken, at most: each keeps a file open.
+const OVERTAKEN: usize = 16;
+
+/// One clip that has its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Which.
+    pub id: ItemId,
+    /// Larger goes first.
+    pub priority: i32,
+    /// Would use a slot now.
+    pub ready: bool,
+    /// Its asset is being made: it will want a slot soon.
+    pub preparing: bool,
+    /// Parts on their way.
+    pub in_flight: usize,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Give this clip a slot.
+    Part(ItemId),
+    /// Give another clip its turn, of a higher priority than this where one is said.
+    Claim(Option<i32>),
+    /// Wait for something to end.
+    Wait,
+}
+
+/// What is known of the clips that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// No clip of a higher priority than this waits; below every priority: none waits at all. `None`: not known.
+    nothing_above: Option<i64>,
+    /// Something has changed since the claim that is under way was begun.
+    stale: bool,
+}
+
+impl Line {
+    /// Something came, came back, or changed its place.
+    pub fn changed(&mut self) {
+        *self = Line { nothing_above: None, stale: true };
+    }
+
+    /// A claim begins: what changes from now on it may not see.
+    pub fn asking(&mut self) {
+        self.stale = false;
+    }
+
+    /// A claim above `above` answered: with a clip of this priority, or with nothing.
+    pub fn claimed(&mut self, above: Option<i32>, got: Option<i32>) {
+        if self.stale {
+            return;
+        }
+        let bound = got.map_or_else(|| above.map_or(i64::MIN, i64::from), i64::from);
+        self.nothing_above = Some(self.nothing_above.map_or(bound, |known| known.min(bound)));
+    }
+
+    /// Nothing waits, as far as is known.
+    pub fn empty(&self) -> bool {
+        self.nothing_above == Some(i64::MIN)
+    }
+
+    fn may_hold_above(&self, priority: i64) -> bool {
+        self.nothing_above.is_none_or(|bound| priority < bound)
+    }
+}
+
+/// What the line does next. `slots`: parts in flight at once. `claiming`: a claim is on its way already.
+pub fn next(turns: &[Standing], slots: usize, line: Line, claiming: bool) -> Next {
+    let slots = slots.max(1);
+    let used: usize = turns.iter().map(|t| t.in_flight + usize::from(t.preparing)).sum();
+    let best = turns.iter().filter(|t| t.ready).min_by_key(|t| (std::cmp::Reverse(t.priority), t.id));
+    let overtaken = turns.iter().filter(|t| t.ready && t.in_flight == 0).count().min(OVERTAKEN);
+    let may_claim = !claiming && turns.len() - overtaken < slots + EXPRESS;
+    if used < slots {
+        let Some(best) = best else {
+            return if may_claim && !line.empty() { Next::Claim(None) } else { Next::Wait };
+        };
+        if may_claim && line.may_hold_above(i64::from(best.priority)) {
+            return Next::Claim(Some(best.priority));
+        }
+        return Next::Part(best.id);
+    }
+    let Some(lowest) = turns.iter().filter(|t| t.in_flight > 0).map(|t| t.priority).min() else {
+        return Next::Wait;
+    };
+    if used >= slots + EXPRESS {
+        return Next::Wait;
+    }
+    // The best may have parts in flight; another that matters more than the lowest may have none.
+    let starved = |t: &&Standing| t.ready && t.in_flight == 0 && t.priority > lowest;
+    let starved = turns.iter().filter(starved).min_by_key(|t| (std::cmp::Reverse(t.priority), t.id));
+    if let Some(turn) = starved {
+        let outdone = may_claim && line.may_hold_above(i64::from(turn.priority));
+        return if outdone { Next::Claim(Some(turn.priority)) } else { Next::Part(turn.id) };
+    }
+    let matters = line.may_hold_above(i64::from(lowest));
+    if may_claim && matters { Next::Claim(Some(lowest)) } else { Next::Wait }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,360 @@
+//! Sending one clip: create its asset, put its parts, done. Everything durable is in the store, part by part.
+//!
+//! | State | Leaves by |
+//! | --- | --- |
+//! | `Creating` | an asset: `Recording`; a refusal: `Failed`; trouble: `Later` |
+//! | `Recording` | the asset is on disk: `Sending` |
+//! | `Sending` | all parts confirmed and on disk: `Finished(Done)`; dead URLs: `Creating`; trouble: `Later` |
+//! | `Finished` | never |
+//!
+//! # Decisions
+//! - Nothing is sent for an asset that is not on disk, and a part counts only once that is on disk: whatever is killed,
+//!   what remains is sent again and nothing else.
+//! - A part leaves only when the queue gives this turn a slot ([`Event::Slot`]): several clips share the line, and which
+//!   of them goes next is not one clip's business.
+//! - Trouble ends this turn and not the item: the queue decides when and whether this or another goes next. Trouble of
+//!   the way (`Later`) is told from trouble of the clip (`Aside`), so that one bad clip never blocks the others.
+//! - A storage that has had enough of a URL may close before it has read anything, and its answer may be lost. Such
+//!   early cuts of an asset that has some age, with nothing going through in between, count as a dead URL; those of a
+//!   young one as a bad line, because a new asset would throw the finished parts away.
+mod event;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::identity::oauth::Cause;
+use crate::queue::item::{Asset, ItemId};
+use crate::secret::Secret;
+use crate::seq::Seq;
+use crate::time::Now;
+use crate::view::Reason;
+
+pub use event::{Action, AssetRequest, Confirmed, CreateError, Ending, Event, PartError};
+
+/// The URLs of an asset work for a day from its creation; not begun in the last minutes of it.
+pub const URL_LIFE: Duration = Duration::from_secs(24 * 3600 - 600);
+/// A part is tried this often in one turn.
+const PART_TRIES: u32 = 3;
+/// Assets whose URLs died at once, in one turn, before it is given up.
+const ASSET_TRIES: u32 = 2;
+/// Keys that sign URLs have been seen to live for an hour; before that a cut is a bad line.
+const URL_SUSPECT: Duration = Duration::from_secs(3600);
+
+/// What comes once nothing is in flight any more.
+#[derive(Debug, PartialEq, Eq)]
+enum Winding {
+    /// The URLs are dead: another asset.
+    Anew,
+    End(Ending),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Creating(Seq),
+    Recording(Seq, Asset),
+    Forgetting(Seq),
+    Sending,
+    Finished,
+}
+
+/// One turn of one item.
+#[derive(Debug)]
+pub struct Upload {
+    /// Which.
+    pub id: ItemId,
+    size: u64,
+    state: State,
+    seq: Seq,
+    asset: Option<Asset>,
+    todo: BTreeSet<u32>,
+    in_flight: BTreeSet<u32>,
+    unrecorded: BTreeSet<u32>,
+    tries: std::collections::BTreeMap<u32, u32>,
+    assets_tried: u32,
+    /// Early cuts since something went through.
+    early_cuts: u32,
+    winding: Option<Winding>,
+}
+
+impl Upload {
+    /// Begins a turn with what the store holds.
+    #[must_use]
+    pub fn begin(id: ItemId, size: u64, asset: Option<Asset>, now: Now) -> (Upload, Vec<Action>) {
+        let mut upload = Upload {
+            id,
+            size,
+            state: State::Finished,
+            seq: Seq::default(),
+            asset: None,
+            todo: BTreeSet::new(),
+            in_flight: BTreeSet::new(),
+            unrecorded: BTreeSet::new(),
+            tries: std::collections::BTreeMap::new(),
+            assets_tried: 0,
+            early_cuts: 0,
+            winding: None,
+        };
+        let fresh = |a: &Asset| now.age_of(a.created).is_some_and(|age| age < URL_LIFE);
+        let actions = match asset {
+            Some(asset) if fresh(&asset) && !asset.urls.is_empty() => upload.send(asset),
+            Some(_) => upload.forget(),
+            None => upload.create(),
+        };
+        (upload, actions)
+    }
+
+    /// Over: no more events matter.
+    pub fn finished(&self) -> bool {
+        self.state == State::Finished
+    }
+
+    /// Would use a slot now.
+    pub fn ready(&self) -> bool {
+        self.state == State::Sending && self.winding.is_none() && !self.todo.is_empty()
+    }
+
+    /// Parts that are on their way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Its asset is not there yet, so that it will want slots soon.
+    pub fn preparing(&self) -> bool {
+        matches!(self.state, State::Creating(_) | State::Recording(..) | State::Forgetting(_))
+            && self.winding.is_none()
+    }
+
+    /// The URL and the byte range of a part.
+    pub fn part(&self, n: u32) -> Option<(&Secret, u64, u64)> {
+        let asset = self.asset.as_ref()?;
+        let (from, len) = asset.range(n, self.size)?;
+        Some((asset.urls.get(n as usize)?, from, len))
+    }
+
+    /// Takes one event. Late news changes nothing.
+    #[must_use]
+    pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
+        match event {
+            Event::Created(seq, answer) if self.state == State::Creating(seq) => self.created(answer, now),
+            Event::Recorded(seq, ok) => self.recorded(seq, ok),
+            Event::Slot => self.slot(),
+            Event::Sent(n, answer) => self.sent(n, answer, now),
+            Event::PartRecorded(n, ok) => self.part_recorded(n, ok),
+            Event::Stop => self.wind_down(Winding::End(Ending::Stopped)),
+            Event::Created(..) => vec![],
+        }
+    }
+
+    fn created(&mut self, answer: Result<(String, Vec<Secret>), CreateError>, now: Now) -> Vec<Action> {
+        match answer {
+            Ok((_, urls)) if urls.is_empty() => self.finish(Ending::Later(
+                Reason::Provider,
+                "an asset without a URL to send it to".to_owned(),
+                None,
+            )),
+            Ok((id, urls)) => {
+                let seq = self.seq.step();
+                let asset = Asset { id, urls, created: now, finished: vec![] };
+                self.state = State::Recording(seq, asset.clone());
+                vec![Action::Record(seq, asset)]
+            }
+            Err(e) => {
+                let ending = self.stopped_or(e);
+                self.finish(ending)
+            }
+        }
+    }
+
+    /// Where a stop came first, the answer is nobody's business any more: it may be for a token of another project.
+    fn stopped_or(&mut self, e: CreateError) -> Ending {
+        match (self.winding.take(), e) {
+            (Some(Winding::End(ending)), _) => ending,
+            (Some(Winding::Anew) | None, e) => match e {
+                CreateError::Unauthorized => Ending::Unauthorized,
+                CreateError::RecordedWhilePaused => Ending::Failed(
+                    "recorded-while-paused",
+                    "the clip was made while the device was paused in the project".to_owned(),
+                ),
+                CreateError::Refused(why) => Ending::Failed("refused", why),
+                CreateError::Conflict(why) => Ending::Aside(why),
+                CreateError::Forbidden(why) => Ending::Forbidden(why),
+                CreateError::Transient(t) => Ending::from(t),
+            },
+        }
+    }
+
+    fn recorded(&mut self, seq: Seq, ok: bool) -> Vec<Action> {
+        let known = matches!(&self.state, State::Recording(s, _) | State::Forgetting(s) if *s == seq);
+        if !known {
+            return vec![];
+        }
+        if !ok {
+            // Taken away by a person meanwhile, or else the disk.
+            let ending = match self.winding.take() {
+                Some(Winding::End(ending)) => ending,
+                Some(Winding::Anew) | None => storage(),
+            };
+            return self.finish(ending);
+        }
+        match std::mem::replace(&mut self.state, State::Finished) {
+            State::Recording(_, asset) if self.winding.is_none() => self.send(asset),
+            State::Forgetting(_) if self.winding.is_none() => self.create(),
+            State::Recording(..)
+            | State::Forgetting(_)
+            | State::Creating(_)
+            | State::Sending
+            | State::Finished => match self.winding.take() {
+                Some(Winding::End(ending)) => self.finish(ending),
+                Some(Winding::Anew) | None => self.finish(Ending::Stopped),
+            },
+        }
+    }
+
+    fn send(&mut self, asset: Asset) -> Vec<Action> {
+        let parts = u32::try_from(asset.urls.len()).unwrap_or(0);
+        self.todo = (0..parts)
+            .filter(|n| !asset.finished.contains(n) && asset.range(*n, self.size).is_some())
+            .collect();
+        self.asset = Some(asset);
+        self.tries.clear();
+        self.state = State::Sending;
+        self.settle()
+    }
+
+    fn slot(&mut self) -> Vec<Action> {
+        if !self.ready() {
+            return vec![];
+        }
+        let next = self.todo.pop_first();
+        self.in_flight.extend(next);
+        next.map(Action::Send).into_iter().collect()
+    }
+
+    /// Ends, or begins anew, once nothing is in flight and nothing is left to send.
+    fn settle(&mut self) -> Vec<Action> {
+        let calm = self.in_flight.is_empty() && self.unrecorded.is_empty();
+        if !calm || (self.winding.is_none() && !self.todo.is_empty()) {
+            return vec![];
+        }
+        match self.winding.take() {
+            Some(Winding::Anew) => self.forget(),
+            Some(Winding::End(ending)) => self.finish(ending),
+            None => self.finish(Ending::Done),
+        }
+    }
+
+    fn sent(&mut self, n: u32, answer: Result<Confirmed, PartError>, now: Now) -> Vec<Action> {
+        if self.state != State::Sending || !self.in_flight.remove(&n) {
+            return vec![];
+        }
+        match answer {
+            Ok(confirmed) => {
+                self.early_cuts = 0;
+                self.unrecorded.insert(n);
+                vec![Action::RecordPart(n, confirmed)]
+            }
+            Err(PartError::Transient(t)) => {
+                // A reset in the middle is worth another try at once; no way to the provider, or its wish for a pause,
+                // is not.
+                let worth = t.cause != Cause::CaptivePortal && t.maybe_applied && t.retry_after.is_none();
+                self.again(n, worth, Ending::from(t))
+            }
+            Err(PartError::CutEarly(t)) => {
+                self.early_cuts += 1;
+                let created = self.asset.as_ref().and_then(|a| now.age_of(a.created));
+                if self.early_cuts >= PART_TRIES && created.is_none_or(|age| age >= URL_SUSPECT) {
+                    return self.url_dead(t.why);
+                }
+                self.again(n, true, Ending::from(t))
+            }
+            Err(PartError::Damaged(why)) => self.again(n, true, Ending::Aside(why)),
+            Err(PartError::UrlDead(why)) => self.url_dead(why),
+            // Storages have been seen to refuse a good signature once; a second time it is the URL.
+            Err(PartError::UrlRefused(_)) if !self.tries.contains_key(&n) && self.winding.is_none() => {
+                self.tries.insert(n, 1);
+                self.todo.insert(n);
+                vec![]
+            }
+            Err(PartError::UrlRefused(why)) => self.url_dead(why),
+            Err(PartError::Refused(why)) => self.wind_down(Winding::End(Ending::Aside(why))),
+            Err(PartError::File(word, why)) => self.wind_down(Winding::End(Ending::Failed(word, why))),
+        }
+    }
+
+    /// Part `n` once more, where that is worth it and was not done often enough; else the end.
+    fn again(&mut self, n: u32, worth: bool, ending: Ending) -> Vec<Action> {
+        let tries = self.tries.entry(n).or_default();
+        *tries += 1;
+        if worth && *tries < PART_TRIES && self.winding.is_none() {
+            self.todo.insert(n);
+            return vec![];
+        }
+        self.wind_down(Winding::End(ending))
+    }
+
+    fn url_dead(&mut self, why: String) -> Vec<Action> {
+        // Several parts of one asset may find it dead.
+        if self.winding == Some(Winding::Anew) {
+            return self.settle();
+        }
+        self.assets_tried += 1;
+        self.early_cuts = 0;
+        if self.assets_tried >= ASSET_TRIES {
+            return self.wind_down(Winding::End(Ending::Aside(why)));
+        }
+        self.wind_down(Winding::Anew)
+    }
+
+    fn part_recorded(&mut self, n: u32, ok: bool) -> Vec<Action> {
+        if self.state != State::Sending || !self.unrecorded.remove(&n) {
+            return vec![];
+        }
+        if !ok {
+            return self.wind_down(Winding::End(storage()));
+        }
+        self.settle()
+    }
+
+    /// Lets what is in flight end first. What a person wants, and what is wrong with the file, go before the rest.
+    fn wind_down(&mut self, to: Winding) -> Vec<Action> {
+        if self.state == State::Finished {
+            return vec![];
+        }
+        let weighty = matches!(to, Winding::End(Ending::Failed(..) | Ending::Stopped));
+        if self.winding.is_none() || weighty {
+            self.winding = Some(to);
+        }
+        match self.state {
+            State::Sending => self.settle(),
+            // What comes back from these is written down first: an asset must not be made twice.
+            State::Creating(_) | State::Recording(..) | State::Forgetting(_) | State::Finished => vec![],
+        }
+    }
+
+    fn create(&mut self) -> Vec<Action> {
+        let seq = self.seq.step();
+        self.state = State::Creating(seq);
+        vec![Action::Create(seq)]
+    }
+
+    fn forget(&mut self) -> Vec<Action> {
+        self.winding = None;
+        self.asset = None;
+        self.todo.clear();
+        let seq = self.seq.step();
+        self.state = State::Forgetting(seq);
+        vec![Action::Forget(seq)]
+    }
+
+    fn finish(&mut self, ending: Ending) -> Vec<Action> {
+        self.state = State::Finished;
+        vec![Action::Finish(ending)]
+    }
+}
+
+fn storage() -> Ending {
+    Ending::Later(Reason::Storage, String::new(), None)
+}
+
+#[cfg(test)]
+mod tests;

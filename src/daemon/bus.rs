@@ -1,0 +1,104 @@
+//! The system bus: `org.rigpost.Rigpost1`. The only folder with zbus, apart from the command line's client.
+//!
+//! Thin on purpose: a method turns arguments into a command and the answer into a reply, a property reads the last
+//! snapshot. Nothing here waits for the network but [`Pairing.Start`](pairing) and [`Tokens.GetAccessToken`](tokens), which
+//! the machine bounds.
+//!
+//! # Decisions
+//! - Handlers take `&self`: zbus would hold every other call on the interface back while a `&mut self` one waits.
+//! - Objects first, name last, so that nobody who sees the name misses an object.
+//! - A bus that goes away ends the daemon. Service managers restart it with the bus; an orphan would hang unseen.
+mod announce;
+mod caller;
+mod device;
+mod error;
+mod options;
+mod pairing;
+mod qr;
+mod queue;
+mod recording;
+mod tokens;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use zbus::Connection;
+use zbus::connection::Builder;
+use zbus::fdo::RequestNameFlags;
+
+use crate::clock::Clock;
+use crate::link::Desk;
+
+/// Well-known name.
+pub const NAME: &str = "org.rigpost.Rigpost1";
+/// The one object.
+pub const PATH: &str = "/org/rigpost/Rigpost1";
+/// A reply that does not come within this is an error for the caller (GetConnectionUnixUser and the like).
+const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What never changes while the program runs.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Of the program.
+    pub version: &'static str,
+    /// The kind of provider.
+    pub provider: &'static str,
+    /// Access tokens are given out to other programs.
+    pub gives_tokens: bool,
+}
+
+/// A connection that serves all interfaces and does not own the name yet.
+#[derive(Debug)]
+pub struct Bus {
+    connection: Connection,
+    announcer: announce::Announcer,
+    clock: Clock,
+    desk: Desk,
+    holds: mpsc::Receiver<recording::Wish>,
+}
+
+impl Bus {
+    /// Connects to the system bus (`DBUS_SYSTEM_BUS_ADDRESS` is honoured) and serves the object.
+    pub async fn connect(desk: Desk, clock: Clock, about: About) -> zbus::Result<Bus> {
+        Bus::serve(Builder::system(), desk, clock, about).await
+    }
+
+    /// The same on the bus of this builder.
+    pub async fn serve(builder: Builder<'_>, desk: Desk, clock: Clock, about: About) -> zbus::Result<Bus> {
+        let announcer = announce::Announcer::new(&desk);
+        let (callers, (holds, wishes)) = (caller::Callers::default(), recording::channel());
+        let connection = builder
+            .method_timeout(METHOD_TIMEOUT)
+            .serve_at(PATH, device::Device::new(desk.clone(), callers.clone(), about))
+            .serve_at(PATH, pairing::Pairing::new(desk.clone()))
+            .serve_at(PATH, tokens::Tokens::new(desk.clone(), callers.clone(), about.gives_tokens))
+            .serve_at(PATH, queue::Queue::new(desk.clone(), callers, holds))
+            .build()
+            .await?;
+        Ok(Bus { connection, announcer, clock, desk, holds: wishes })
+    }
+
+    /// Owns the name, or says who stands in the way: another daemon, or the bus policy.
+    pub async fn own_name(&self) -> zbus::Result<()> {
+        self.connection.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await.map(|_| ())
+    }
+
+    /// Announces changes until the bus goes away (an error) or `stop` is cancelled.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), String> {
+        tokio::select! {
+            () = stop.cancelled() => {
+                // Best effort: the bus drops the name with the connection anyway.
+                let _ = self.connection.release_name(NAME).await;
+                Ok(())
+            }
+            () = self.connection.closed() => Err("the system bus closed the connection".to_owned()),
+            answer = announce::run(&self.connection, self.announcer, &self.clock) => {
+                answer.map_err(|e| format!("the system bus: {e}"))
+            }
+            answer = recording::run(&self.connection, &self.desk, self.holds) => {
+                answer.map_err(|e| format!("the system bus: {e}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! `org.rigpost.Rigpost1.Device`.
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, read};
+use zbus::message::Header;
+use zbus::{Connection, OwnedFd, OwnedVariant};
+use zeroize::Zeroizing;
+
+use crate::bus::caller::Callers;
+use crate::bus::error::BusError;
+use crate::bus::{About, options};
+use crate::link::Desk;
+use rigpost_core::command::{Refusal, RigCommand};
+use rigpost_core::identity::oauth::ClientSecret;
+use rigpost_core::secret::Secret;
+use rigpost_core::view::{blockers, safe_to_power_off};
+
+const MAX_SECRET: usize = 4096;
+/// A writer that neither writes nor closes must not hold a thread for longer.
+const SECRET_TIMEOUT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// Answers for the interface.
+#[derive(Debug)]
+pub struct Device {
+    desk: Desk,
+    callers: Callers,
+    about: About,
+}
+
+impl Device {
+    /// All it needs.
+    pub fn new(desk: Desk, callers: Callers, about: About) -> Device {
+        Device { desk, callers, about }
+    }
+
+    /// What concerns the identity itself is root's. The bus policy says so too; this holds under any policy.
+    async fn only_root(&self, header: &Header<'_>, connection: &Connection) -> Result<(), BusError> {
+        match self.callers.uid(header, connection).await {
+            Ok(0) => Ok(()),
+            Ok(_) | Err(_) => Err(Refusal::AccessDenied.into()),
+        }
+    }
+}
+
+#[zbus::interface(name = "org.rigpost.Rigpost1.Device", introspection_docs = false)]
+impl Device {
+    async fn provision(
+        &self,
+        secret: OwnedFd,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), BusError> {
+        self.only_root(&header, connection).await?;
+        options::none(options)?;
+        let fd = std::os::fd::OwnedFd::from(secret);
+        let secret =
+            tokio::task::spawn_blocking(move || read_secret(&fd)).await.map_err(|_| Refusal::Stopping)??;
+        Ok(self.desk.ask_rig(RigCommand::Provision(secret)).await?)
+    }
+
+    async fn forget(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), BusError> {
+        self.only_root(&header, connection).await?;
+        options::none(options)?;
+        Ok(self.desk.ask_rig(RigCommand::Forget).await?)
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> &str {
+        self.about.version
+    }
+
+    #[zbus(property)]
+    fn device_id(&self) -> String {
+        self.desk.rig.borrow().client_id.clone()
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn provider(&self) -> &str {
+        self.about.provider
+    }
+
+    #[zbus(property)]
+    fn protection(&self) -> &str {
+        self.desk.rig.borrow().protection.as_str()
+    }
+
+    #[zbus(property)]
+    fn clock_trusted(&self) -> bool {
+        self.desk.rig.borrow().clock_trusted
+    }
+
+    #[zbus(property)]
+    fn online(&self) -> bool {
+        self.desk.rig.borrow().online
+    }
+
+    #[zbus(property)]
+    fn safe_to_power_off(&self) -> bool {
+        safe_to_power_off(&self.desk.rig.borrow(), &self.desk.queue_view.borrow())
+    }
+
+    #[zbus(property)]
+    fn blockers(&self) -> Vec<(String, String)> {
+        let all = blockers(&self.desk.rig.borrow(), &self.desk.queue_view.borrow());
+        all.into_iter().map(|(code, sentence)| (code.to_owned(), sentence)).collect()
+    }
+}
+
+fn read_secret(fd: &impl AsFd) -> Result<ClientSecret, Refusal> {
+    let unreadable =
+        |e: Errno| Refusal::InvalidArgs(format!("the secret's file descriptor can't be read: {e}"));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 2));
+    let mut buffer = Zeroizing::new([0u8; 512]);
+    loop {
+        let mut fds = [PollFd::new(fd, PollFlags::IN)];
+        if poll(&mut fds, Some(&SECRET_TIMEOUT)).map_err(unreadable)? == 0 {
+            return Err(Refusal::InvalidArgs(
+                "the secret's file descriptor delivered nothing for 5 s".to_owned(),
+            ));
+        }
+        let got = match read(fd, buffer.as_mut_slice()) {
+            Ok(0) => break,
+            Ok(got) => got,
+            Err(Errno::AGAIN | Errno::INTR) => continue,
+            Err(e) => return Err(unreadable(e)),
+        };
+        if bytes.len() + got > MAX_SECRET + 2 {
+            return Err(Refusal::InvalidArgs("the secret is longer than 4096 bytes".to_owned()));
+        }
+        bytes.extend_from_slice(&buffer[..got]);
+    }
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| Refusal::InvalidArgs("the secret is not text".to_owned()))?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(Refusal::InvalidArgs("the secret is empty".to_owned()));
+    }
+    if text.len() > MAX_SECRET {
+        return Err(Refusal::InvalidArgs("the secret is longer than 4096 bytes".to_owned()));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Refusal::InvalidArgs("the secret holds a control character or a second line".to_owned()));
+    }
+    Ok(ClientSecret(Secret::new(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, Write};
+
+    use super::*;
+
+    fn given(bytes: &[u8]) -> Result<ClientSecret, Refusal> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        read_secret(&file)
+    }
+
+    #[test]
+    fn a_secret_is_one_line_of_text() {
+        assert_eq!(given(b"s3cret\r\n").unwrap().expose(), "s3cret");
+        assert_eq!(given(&[b'x'; MAX_SECRET]).unwrap().expose().len(), MAX_SECRET);
+        for bad in [&b""[..], b"\n", b"two\nlines", b"\xff\xfe", &[b'x'; MAX_SECRET + 1], &[b'x'; 100_000]] {
+            assert!(matches!(given(bad), Err(Refusal::InvalidArgs(_))), "{} bytes", bad.len());
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `org.rigpost.Rigpost1.Pairing`.
+use std::collections::HashMap;
+use std::time::Duration;
+
+use zbus::OwnedVariant;
+
+use crate::bus::error::BusError;
+use crate::bus::options::{self, Options};
+use crate::bus::qr;
+use crate::link::Desk;
+use rigpost_core::command::{Refusal, RigCommand};
+use rigpost_core::view::RigView;
+
+/// Answers for the interface.
+#[derive(Debug)]
+pub struct Pairing {
+    desk: Desk,
+}
+
+impl Pairing {
+    /// All it needs is the desk.
+    pub fn new(desk: Desk) -> Pairing {
+        Pairing { desk }
+    }
+
+    fn view<T>(&self, read: impl FnOnce(&RigView) -> T) -> T {
+        read(&self.desk.rig.borrow())
+    }
+}
+
+#[zbus::interface(name = "org.rigpost.Rigpost1.Pairing", introspection_docs = false)]
+impl Pairing {
+    async fn start(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+        let mut options = Options::new(options);
+        let limit: Option<u32> = options.take("limit", "a number of seconds (u)")?;
+        options.finish()?;
+        if limit == Some(0) {
+            return Err(Refusal::InvalidArgs("option \"limit\" must be at least 1".to_owned()).into());
+        }
+        let limit = limit.map(|s| Duration::from_secs(s.into()));
+        Ok(self.desk.ask_rig(RigCommand::Start { limit }).await?)
+    }
+
+    async fn cancel(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+        options::none(options)?;
+        Ok(self.desk.ask_rig(RigCommand::Cancel).await?)
+    }
+
+    async fn unpair(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+        options::none(options)?;
+        Ok(self.desk.ask_rig(RigCommand::Unpair).await?)
+    }
+
+    #[zbus(out_args("image"))]
+    fn qr_code(&self, format: &str, options: HashMap<String, OwnedVariant>) -> Result<Vec<u8>, BusError> {
+        let mut options = Options::new(options);
+        let scale: Option<u32> = options.take("scale", "a number of pixels (u)")?;
+        let fit: Option<u32> = options.take("fit", "a number of pixels (u)")?;
+        options.finish()?;
+        if fit.is_some() && scale.is_some() {
+            let why = "options \"scale\" and \"fit\" exclude each other".to_owned();
+            return Err(Refusal::InvalidArgs(why).into());
+        }
+        let text = self.view(|v| {
+            let uri = v.verification_uri_complete.as_ref().map(|u| u.expose().to_owned());
+            uri.or_else(|| v.verification_uri.clone())
+                .or_else(|| v.user_code.as_ref().map(|c| c.expose().to_owned()))
+        });
+        let text = text.ok_or_else(|| Refusal::NotFound("no code is on offer".to_owned()))?;
+        Ok(qr::draw(&text, format, fit.map_or(qr::Size::Scale(scale.unwrap_or(8)), qr::Size::Fit))?)
+    }
+
+    #[zbus(property)]
+    fn state(&self) -> &str {
+        self.view(|v| v.state.as_str())
+    }
+
+    #[zbus(property)]
+    fn reason(&self) -> &str {
+        self.view(|v| v.reason.as_str())
+    }
+
+    #[zbus(property(emits_changed_signal = "invalidates"))]
+    fn user_code(&self) -> String {
+        self.view(|v| v.user_code.as_ref().map(|c| c.expose().to_owned())).unwrap_or_default()
+    }
+
+    #[zbus(property)]
+    fn verification_uri(&self) -> String {
+        self.view(|v| v.verification_uri.clone()).unwrap_or_default()
+    }
+
+    #[zbus(property(emits_changed_signal = "invalidates"))]
+    fn verification_uri_complete(&self) -> String {
+        self.view(|v| v.verification_uri_complete.as_ref().map(|u| u.expose().to_owned())).unwrap_or_default()
+    }
+
+    #[zbus(property)]
+    fn code_expires_at(&self) -> u64 {
+        self.view(|v| v.code_expires_at).map_or(0, |t| t.as_micros())
+    }
+
+    #[zbus(property)]
+    fn device_name(&self) -> String {
+        self.view(|v| v.device_name.clone())
+    }
+
+    #[zbus(property)]
+    fn project_id(&self) -> String {
+        self.view(|v| v.device.as_ref().map(|d| d.project_id.clone())).unwrap_or_default()
+    }
+
+    #[zbus(property)]
+    fn project_name(&self) -> String {
+        self.view(|v| v.device.as_ref().map(|d| d.project_name.clone())).unwrap_or_default()
+    }
+
+    #[zbus(property)]
+    fn authorized_by(&self) -> String {
+        self.view(|v| v.device.as_ref().map(|d| d.authorized_by.clone())).unwrap_or_default()
+    }
+
+    #[zbus(property)]
+    fn authorization_expires(&self) -> i64 {
+        self.view(|v| v.device.as_ref().and_then(|d| d.authorization_expires)).unwrap_or(0)
+    }
+
+    #[zbus(property)]
+    fn access_expires_at(&self) -> u64 {
+        self.view(|v| v.access_expires_at).map_or(0, |t| t.as_micros())
+    }
+
+    #[zbus(property)]
+    fn refreshed_at(&self) -> i64 {
+        self.view(|v| v.refreshed_at).map_or(0, |t| t.0)
+    }
+}

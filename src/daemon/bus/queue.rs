@@ -1,0 +1,256 @@
+//! `org.rigpost.Rigpost1.Queue`.
+mod shape;
+mod wish;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, OwnedVariant};
+
+use crate::bus::caller::Callers;
+use crate::bus::error::BusError;
+use crate::bus::options::{self, Options};
+use crate::bus::recording::Holds;
+use crate::link::Desk;
+use rigpost_core::command::{QueueAnswer, QueueCommand, Refusal};
+use rigpost_core::queue::item::ItemId;
+use rigpost_core::view::QueueView;
+
+pub use shape::{Dict, sending};
+
+const MAX_LIMIT: u32 = 1_000;
+/// How long a new limit may take to be seen; the library announces what is seen then.
+const SEEN_WITHIN: Duration = Duration::from_secs(1);
+
+/// Answers for the interface.
+#[derive(Debug)]
+pub struct Queue {
+    desk: Desk,
+    callers: Callers,
+    holds: Holds,
+}
+
+impl Queue {
+    /// `holds`: where [`recording`](crate::bus::recording) listens.
+    pub fn new(desk: Desk, callers: Callers, holds: Holds) -> Queue {
+        Queue { desk, callers, holds }
+    }
+
+    fn view<T>(&self, read: impl FnOnce(&QueueView) -> T) -> T {
+        read(&self.desk.queue_view.borrow())
+    }
+
+    async fn add_all(
+        &self,
+        paths: Vec<String>,
+        many: bool,
+        options: HashMap<String, OwnedVariant>,
+        header: &Header<'_>,
+        connection: &Connection,
+    ) -> Result<Vec<u64>, BusError> {
+        let (paths, mut wish) = wish::add(paths, many, options)?;
+        wish.uid = self.callers.uid(header, connection).await?;
+        let QueueAnswer::Ids(ids) = self.desk.ask_queue(QueueCommand::Add { paths, wish }).await? else {
+            return Err(unexpected());
+        };
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    }
+
+    async fn change(
+        &self,
+        ids: Vec<u64>,
+        options: HashMap<String, OwnedVariant>,
+        command: impl FnOnce(Vec<ItemId>) -> QueueCommand,
+    ) -> Result<(), BusError> {
+        options::none(options)?;
+        self.desk.ask_queue(command(wish::ids(ids)?)).await?;
+        Ok(())
+    }
+
+    /// A person's pause, or the hold of a connection whose camera records.
+    async fn halt(
+        &self,
+        halt: bool,
+        options: HashMap<String, OwnedVariant>,
+        header: &Header<'_>,
+    ) -> Result<(), BusError> {
+        let mut options = Options::new(options);
+        let recording: Option<bool> = options.take("while_recording", "true or false (b)")?;
+        options.finish()?;
+        if recording == Some(true) {
+            let sender = header.sender().ok_or(Refusal::Stopping)?;
+            return Ok(self.holds.set(sender.to_owned().into(), halt).await?);
+        }
+        self.desk.ask_queue(QueueCommand::SetPaused(halt)).await?;
+        Ok(())
+    }
+}
+
+#[zbus::interface(name = "org.rigpost.Rigpost1.Queue", introspection_docs = false)]
+impl Queue {
+    #[zbus(out_args("id"))]
+    async fn add(
+        &self,
+        path: String,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<u64, BusError> {
+        let ids = self.add_all(vec![path], false, options, &header, connection).await?;
+        ids.first().copied().ok_or_else(|| Refusal::Stopping.into())
+    }
+
+    #[zbus(out_args("ids"))]
+    async fn add_many(
+        &self,
+        paths: Vec<String>,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<u64>, BusError> {
+        self.add_all(paths, true, options, &header, connection).await
+    }
+
+    #[zbus(out_args("items", "total"))]
+    async fn list(
+        &self,
+        filter: HashMap<String, OwnedVariant>,
+        offset: u32,
+        limit: u32,
+    ) -> Result<(Vec<Dict>, u32), BusError> {
+        let mut filter = Options::new(filter);
+        let state: Option<String> = filter.take("state", "a state (s)")?;
+        filter.finish()?;
+        let unknown =
+            |()| Refusal::InvalidArgs("no such state; see the interface's documentation".to_owned());
+        let state = state.map(|s| s.parse()).transpose().map_err(unknown)?;
+        let limit = limit.min(MAX_LIMIT);
+        let page = self.desk.ask_queue(QueueCommand::List { state, offset, limit }).await?;
+        let QueueAnswer::Page(items, total) = page else { return Err(unexpected()) };
+        Ok((items.iter().map(shape::item).collect(), saturated(total)))
+    }
+
+    #[zbus(out_args("receipt"))]
+    async fn get_receipt(&self, id: u64, options: HashMap<String, OwnedVariant>) -> Result<Dict, BusError> {
+        options::none(options)?;
+        let answer = self.desk.ask_queue(QueueCommand::Receipt(ItemId(id))).await?;
+        let QueueAnswer::Receipt(receipt) = answer else { return Err(unexpected()) };
+        Ok(shape::receipt(&receipt))
+    }
+
+    async fn cancel(&self, ids: Vec<u64>, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+        self.change(ids, options, QueueCommand::Cancel).await
+    }
+
+    async fn retry(&self, ids: Vec<u64>, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+        self.change(ids, options, QueueCommand::Retry).await
+    }
+
+    async fn release(&self, ids: Vec<u64>, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+        self.change(ids, options, QueueCommand::Release).await
+    }
+
+    async fn set_priority(
+        &self,
+        ids: Vec<u64>,
+        priority: i32,
+        options: HashMap<String, OwnedVariant>,
+    ) -> Result<(), BusError> {
+        self.change(ids, options, |ids| QueueCommand::SetPriority(ids, priority)).await
+    }
+
+    #[zbus(out_args("count"))]
+    async fn clear(&self, options: HashMap<String, OwnedVariant>) -> Result<u64, BusError> {
+        let (states, ids) = wish::clear(options)?;
+        let answer = self.desk.ask_queue(QueueCommand::Clear { states, ids }).await?;
+        let QueueAnswer::Count(count) = answer else { return Err(unexpected()) };
+        Ok(count)
+    }
+
+    async fn pause(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), BusError> {
+        self.halt(true, options, &header).await
+    }
+
+    async fn resume(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), BusError> {
+        self.halt(false, options, &header).await
+    }
+
+    /// An item entered a new state.
+    #[zbus(signal)]
+    pub async fn item_changed(emitter: &SignalEmitter<'_>, id: u64, item: Dict) -> zbus::Result<()>;
+
+    #[zbus(property)]
+    fn paused(&self) -> bool {
+        self.view(|v| v.paused)
+    }
+
+    #[zbus(property)]
+    fn recording(&self) -> bool {
+        self.view(|v| v.recording)
+    }
+
+    #[zbus(property)]
+    fn bandwidth_limit(&self) -> u64 {
+        self.view(|v| v.bandwidth_limit)
+    }
+
+    #[zbus(property)]
+    async fn set_bandwidth_limit(&self, limit: u64) -> Result<(), BusError> {
+        let limit = wish::bandwidth(limit)?;
+        let mut seen = self.desk.queue_view.clone();
+        self.desk.ask_queue(QueueCommand::SetBandwidthLimit(limit)).await?;
+        // Somebody else may have set another one in the meantime; then that one is what is seen.
+        let _ = tokio::time::timeout(SEEN_WITHIN, seen.wait_for(|v| v.bandwidth_limit == limit)).await;
+        Ok(())
+    }
+
+    #[zbus(property)]
+    fn files_left(&self) -> u32 {
+        self.view(|v| saturated(v.counters.files_left))
+    }
+
+    #[zbus(property)]
+    fn bytes_left(&self) -> u64 {
+        self.view(|v| v.counters.bytes_left)
+    }
+
+    #[zbus(property)]
+    fn held(&self) -> u32 {
+        self.view(|v| saturated(v.counters.held))
+    }
+
+    #[zbus(property)]
+    fn failed(&self) -> u32 {
+        self.view(|v| saturated(v.counters.failed))
+    }
+
+    #[zbus(property)]
+    fn rate(&self) -> u64 {
+        self.view(|v| v.rate)
+    }
+
+    #[zbus(property)]
+    fn current(&self) -> Vec<shape::Current> {
+        self.view(|v| v.current.iter().map(shape::Current::of).collect())
+    }
+}
+
+/// Counts on the bus are `u`.
+pub fn saturated(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// The queue gave another kind of answer than the command has.
+fn unexpected() -> BusError {
+    zbus::Error::Failure("the queue gave an answer of another kind".to_owned()).into()
+}

@@ -1,0 +1,77 @@
+//! `org.rigpost.Rigpost1.Tokens`: access tokens for other programs on the rig.
+//!
+//! # Decisions
+//! - The only way by which a token leaves the daemon, so it is shut twice: by the bus policy, which lets in a group that is
+//!   empty by default, and by the configuration, which has to say so.
+//! - One line in the journal for each call: who, never what.
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tracing::{info, warn};
+use zbus::message::Header;
+use zbus::{Connection, OwnedVariant};
+
+use crate::bus::caller::Callers;
+use crate::bus::error::BusError;
+use crate::bus::options::Options;
+use crate::link::Desk;
+use rigpost_core::command::{AccessWish, Refusal};
+use rigpost_core::identity::oauth::AccessToken;
+use rigpost_core::secret::Secret;
+
+/// Longer than any token.
+const MAX_TOKEN: usize = 16 * 1024;
+
+/// Answers for the interface.
+#[derive(Debug)]
+pub struct Tokens {
+    desk: Desk,
+    callers: Callers,
+    allowed: bool,
+}
+
+impl Tokens {
+    /// `allowed`: the configuration lets other programs have tokens.
+    pub fn new(desk: Desk, callers: Callers, allowed: bool) -> Tokens {
+        Tokens { desk, callers, allowed }
+    }
+
+    async fn get(&self, options: HashMap<String, OwnedVariant>) -> Result<(String, u64), Refusal> {
+        let mut options = Options::new(options);
+        let min_validity: Option<u32> = options.take("min_validity", "a number of seconds (u)")?;
+        let refused: Option<String> = options.take("refused", "an access token (s)")?;
+        options.finish()?;
+        if refused.as_ref().is_some_and(|token| token.is_empty() || token.len() > MAX_TOKEN) {
+            return Err(Refusal::InvalidArgs("option \"refused\" is no access token".to_owned()));
+        }
+        if !self.allowed {
+            let why = "access tokens are not given out on this rig: set `tokens.allow` in the configuration";
+            return Err(Refusal::NotAllowed(why.to_owned()));
+        }
+        let wish = AccessWish {
+            min_validity: Duration::from_secs(min_validity.unwrap_or(0).into()),
+            refused: refused.map(|token| AccessToken(Secret::new(token))),
+        };
+        let (token, expires_at) = self.desk.access_token(wish).await?;
+        Ok((token.expose().to_owned(), expires_at.as_micros()))
+    }
+}
+
+#[zbus::interface(name = "org.rigpost.Rigpost1.Tokens", introspection_docs = false)]
+impl Tokens {
+    #[zbus(out_args("token", "expires_at"))]
+    async fn get_access_token(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(String, u64), BusError> {
+        let (uid, pid) = self.callers.uid_and_pid(&header, connection).await?;
+        let answer = self.get(options).await;
+        match &answer {
+            Ok(_) => info!(caller_uid = uid, caller_pid = pid, "gave out the access token"),
+            Err(refusal) => warn!(caller_uid = uid, caller_pid = pid, "gave out no access token: {refusal}"),
+        }
+        Ok(answer?)
+    }
+}

@@ -1,0 +1,151 @@
+//! The way out: everything that speaks HTTP, and nothing else does.
+//!
+//! # Decisions
+//! - Two clients over the same TLS. reqwest asks the API: few small requests, where comfort counts. Parts of
+//!   files go out by hyper on sockets of our own: they need options, timers and an eye on the socket that
+//!   reqwest has no place for.
+//! - Both are built when needed and dropped when idle: reading the system's certificates costs more than all the rest of
+//!   a start, and keeping them half a megabyte for a request every few hours.
+//! - No redirects, no cookies, no proxies from the environment, bounded bodies, a time-out on everything. A redirect
+//!   from these APIs can only be a captive portal.
+//! - Errors never hold a URL: presigned URLs are bearer secrets.
+mod answer;
+mod api;
+mod connect;
+mod failure;
+mod names;
+mod pool;
+mod progress;
+mod tls;
+mod upload;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use names::Names;
+use rustls::ClientConfig;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::media::PartBody;
+use rigpost_core::identity::oauth::{Cause, Trouble};
+use rigpost_core::provider::wire::{Connection, Request, Response, trouble};
+use rigpost_core::secret::Secret;
+
+pub use connect::Congestion;
+pub use failure::PutError;
+pub use progress::Patience;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
+/// A link that confirms nothing for this long is dead (TCP_USER_TIMEOUT).
+const DEAD_LINK: Duration = Duration::from_secs(30);
+
+/// Sending a request. Two implementations in use: the client below, and a script for tests in paused time.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends it and reads the answer to its end. Dropping the future cancels the request.
+    fn send(&self, request: Request) -> impl Future<Output = Result<Response, Trouble>> + Send;
+
+    /// Puts one part of a file to a presigned URL, on a connection that parts share one after another. Takes as long as
+    /// bytes keep moving. Dropping the future closes the connection.
+    fn put(
+        &self,
+        url: &Secret,
+        headers: Vec<(&'static str, String)>,
+        length: u64,
+        body: PartBody,
+    ) -> impl Future<Output = Result<Response, PutError>> + Send;
+
+    /// Closes idle connections and gives their memory back: nothing of this kind will be sent for a while. What is in
+    /// flight goes on.
+    fn rest(&self, connection: Connection);
+
+    /// How well one connection can fill a lossy link.
+    fn congestion(&self) -> Congestion {
+        Congestion::Untried
+    }
+}
+
+/// The real client.
+pub struct Http {
+    ca_path: Option<PathBuf>,
+    open: CancellationToken,
+    tls: Mutex<Option<Arc<ClientConfig>>>,
+    api: api::Api,
+    uploads: upload::Uploads,
+}
+
+impl Http {
+    /// Shut until [`Http::open`], and costs nothing until the first request. `ca_path`: a PEM file of certificates to
+    /// trust besides the system's.
+    pub fn new(ca_path: Option<PathBuf>, version: &str, clock: Clock) -> Http {
+        Http::with_patience(ca_path, version, clock, Patience::default())
+    }
+
+    /// The same with other limits for connections on which nothing moves.
+    pub fn with_patience(ca_path: Option<PathBuf>, version: &str, clock: Clock, patience: Patience) -> Http {
+        let (names, user_agent) = (Names::default(), format!("rigpost/{version}"));
+        Http {
+            ca_path,
+            open: CancellationToken::new(),
+            tls: Mutex::default(),
+            api: api::Api::new(user_agent.clone(), names.clone()),
+            uploads: upload::Uploads::new(user_agent, names, clock, patience),
+        }
+    }
+
+    /// The daemon is up: requests may leave. Those that came before have waited, because building a client takes longer
+    /// than all the rest of a start.
+    pub fn open(&self) {
+        self.open.cancel();
+    }
+
+    fn tls(&self) -> Result<Arc<ClientConfig>, Trouble> {
+        let unusable = |why: String| Trouble { maybe_applied: false, ..trouble(Cause::Provider, why, None) };
+        let mut tls =
+            self.tls.lock().map_err(|_| unusable("reading the certificates failed before".to_owned()))?;
+        match &*tls {
+            Some(tls) => Ok(tls.clone()),
+            None => {
+                let config = tls::config(self.ca_path.as_deref()).map_err(unusable)?;
+                Ok(tls.insert(Arc::new(config)).clone())
+            }
+        }
+    }
+}
+
+impl Transport for Http {
+    async fn send(&self, request: Request) -> Result<Response, Trouble> {
+        self.open.cancelled().await;
+        let client = self.api.client(request.connection, || self.tls())?;
+        api::send(client, request).await
+    }
+
+    async fn put(
+        &self,
+        url: &Secret,
+        headers: Vec<(&'static str, String)>,
+        length: u64,
+        body: PartBody,
+    ) -> Result<Response, PutError> {
+        self.open.cancelled().await;
+        self.uploads.put(url, headers, length, body, || self.tls()).await
+    }
+
+    fn rest(&self, connection: Connection) {
+        self.api.rest(connection);
+        if connection == Connection::Pooled {
+            self.uploads.rest();
+        }
+        if self.api.resting()
+            && let Ok(mut tls) = self.tls.lock()
+        {
+            *tls = None;
+        }
+    }
+
+    fn congestion(&self) -> Congestion {
+        self.uploads.congestion()
+    }
+}

@@ -1,0 +1,96 @@
+//! Whom to trust, and by which cipher.
+//!
+//! # Decisions
+//! - The system's certificate store, plus a file from the configuration: sites with their own TLS inspection exist.
+//! - rustls with ring: a sixth of the size of the alternatives, and no build tools besides a C compiler.
+//! - Boards without AES instructions (every Raspberry Pi before the fifth) ask for ChaCha20 first, which costs them a
+//!   third of AES. Asked for and not insisted on: not every server of every storage has it.
+use std::path::Path;
+use std::sync::Arc;
+
+use openssl_probe::probe;
+use rustls::client::Resumption;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{CipherSuite, ClientConfig, RootCertStore};
+
+/// The others follow in rustls's order. Of AES the shorter key comes first: ten rounds instead of fourteen.
+const CHEAP_WITHOUT_AES: [CipherSuite; 5] = [
+    CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
+    CipherSuite::TLS13_AES_128_GCM_SHA256,
+    CipherSuite::TLS13_AES_256_GCM_SHA384,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
+
+/// Reads the certificates: a few milliseconds.
+pub(super) fn config(ca_path: Option<&Path>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    let bundle = probe().cert_file.and_then(|path| CertificateDer::pem_file_iter(path).ok());
+    match bundle {
+        // One at a time: all of them at once would leave four hundred kilobytes of holes in the heap for good.
+        Some(certs) => certs.filter_map(Result::ok).for_each(|cert| drop(roots.add(cert))),
+        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    if let Some(path) = ca_path {
+        let unreadable = |e| format!("certificate file {}: {e}", path.display());
+        for cert in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+            roots
+                .add(cert.map_err(unreadable)?)
+                .map_err(|e| format!("certificate file {}: {e}", path.display()))?;
+        }
+    }
+    if roots.is_empty() {
+        return Err("there are no certificates to trust; install ca-certificates".to_owned());
+    }
+    ClientConfig::builder_with_provider(Arc::new(provider(has_aes())))
+        .with_safe_default_protocol_versions()
+        .map(|b| {
+            let mut config = b.with_root_certificates(roots).with_no_client_auth();
+            // One provider and one storage; the default keeps room for hundreds.
+            config.resumption = Resumption::in_memory_sessions(8);
+            config
+        })
+        .map_err(|e| e.to_string())
+}
+
+/// The suites in the order of what they cost this processor.
+fn provider(aes: bool) -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    if !aes {
+        let place = |suite| CHEAP_WITHOUT_AES.iter().position(|s| *s == suite).unwrap_or(usize::MAX);
+        provider.cipher_suites.sort_by_key(|suite| place(suite.suite()));
+    }
+    provider
+}
+
+/// Instructions for AES and for GCM's multiplication.
+fn has_aes() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("aes") && is_x86_feature_detected!("pclmulqdq");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes")
+        && std::arch::is_aarch64_feature_detected!("pmull");
+    // A 32-bit system on a processor that has them does not show them to everybody.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_without_aes_ask_for_chacha_first_and_still_offer_everything() {
+        let names = |aes| -> Vec<CipherSuite> {
+            provider(aes).cipher_suites.iter().map(rustls::SupportedCipherSuite::suite).collect()
+        };
+        let (with, mut without) = (names(true), names(false));
+        assert_eq!(without[0], CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
+        assert_eq!(without[3].as_str().map(|n| n.contains("CHACHA20")), Some(true), "{without:?}");
+        assert_ne!(with[0], without[0]);
+        without.sort_by_key(|suite| with.iter().position(|s| s == suite));
+        assert_eq!(with, without);
+    }
+}

@@ -1,0 +1,285 @@
+//! Parts of files to presigned URLs.
+//!
+//! # Decisions
+//! - Every attempt drives its own connection: dropping the attempt closes it, and nothing goes on in the background.
+//! - A fresh connection asks first (`Expect: 100-continue`, RFC 9110 §10.1.1): a dead URL is told before a byte of the
+//!   part has left. One that is open has shown that it takes our parts, and is not asked: that would cost every part a
+//!   round trip. Servers that know no such question are not waited for longer than a second.
+//! - A part that meets a closed door on a connection that had been idle goes once more over a fresh one: a PUT may be
+//!   repeated (RFC 9110 §9.2.2), and an old connection's end says nothing about this part.
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use http::{Method, Request, Uri, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use rustls::ClientConfig;
+use tokio_util::sync::CancellationToken;
+
+use super::connect::Connector;
+use super::failure::{self, PutError};
+use super::names::Names;
+use super::pool::{Gated, Line, Origin, Pool};
+use super::progress::{Patience, stalled};
+use super::{Congestion, answer};
+use crate::clock::Clock;
+use crate::media::{PartBody, PartWatch};
+use rigpost_core::identity::oauth::{Cause, Trouble};
+use rigpost_core::provider::wire::{MAX_BODY, Response, trouble};
+use rigpost_core::secret::Secret;
+
+/// For a server that doesn't answer the question whether it wants the part.
+const ASKING: Duration = Duration::from_secs(1);
+/// RFC 9110 §15.5.18: something on the way does not know the question.
+const EXPECTATION_FAILED: u16 = 417;
+
+/// The client for parts.
+pub(super) struct Uploads {
+    user_agent: String,
+    connector: Connector,
+    clock: Clock,
+    patience: Patience,
+    pool: Pool,
+}
+
+/// One part and where it goes.
+struct Part<'a> {
+    url: &'a Secret,
+    headers: Vec<(&'static str, String)>,
+    length: u64,
+    origin: Origin,
+    watch: Arc<PartWatch>,
+}
+
+/// How an attempt failed.
+struct Failure {
+    error: PutError,
+    /// The connection ended before any answer.
+    no_answer: bool,
+}
+
+impl Uploads {
+    pub(super) fn new(user_agent: String, names: Names, clock: Clock, patience: Patience) -> Uploads {
+        let (connector, pool) = (Connector::new(names), Pool::default());
+        Uploads { user_agent, connector, clock, patience, pool }
+    }
+
+    pub(super) fn rest(&self) {
+        self.pool.rest();
+    }
+
+    pub(super) fn congestion(&self) -> Congestion {
+        self.connector.congestion()
+    }
+
+    pub(super) async fn put(
+        &self,
+        url: &Secret,
+        headers: Vec<(&'static str, String)>,
+        length: u64,
+        body: PartBody,
+        tls: impl FnOnce() -> Result<Arc<ClientConfig>, Trouble>,
+    ) -> Result<Response, PutError> {
+        let origin = origin(url).ok_or_else(|| unsent("the URL for a part is not one"))?;
+        let part = Part { url, headers, length, origin, watch: body.watch().clone() };
+        let spare = body.again();
+        let (open, generation) = self.pool.take(&part.origin, self.clock.now().boot).await;
+        if let Some(line) = open {
+            match self.attempt(&part, line, body, false, generation).await {
+                Err(failure) if failure.no_answer => {}
+                outcome => return outcome.map_err(|failure| failure.error),
+            }
+        }
+        let tls = if part.origin.tls {
+            Some(tls().map_err(|trouble| PutError { trouble, sent: 0 })?)
+        } else {
+            None
+        };
+        let line = self.connect(&part.origin, tls.clone()).await?;
+        let outcome = self.attempt(&part, line, spare.again(), true, generation).await;
+        match outcome {
+            Ok(response) if response.status == EXPECTATION_FAILED => {
+                let line = self.connect(&part.origin, tls).await?;
+                let outcome = self.attempt(&part, line, spare.again(), false, generation).await;
+                outcome.map_err(|failure| failure.error)
+            }
+            outcome => outcome.map_err(|failure| failure.error),
+        }
+    }
+
+    async fn connect(&self, origin: &Origin, tls: Option<Arc<ClientConfig>>) -> Result<Line, PutError> {
+        let scheme = if origin.tls { "https" } else { "http" };
+        let uri =
+            Uri::builder().scheme(scheme).authority(origin.authority.as_str()).path_and_query("/").build();
+        let uri = uri.map_err(|_| unsent("the URL for a part names no host"))?;
+        let deadline = self.clock.now().boot + self.patience.connecting;
+        // What was not connected did not arrive anywhere.
+        let failed =
+            |trouble: Trouble| PutError { trouble: Trouble { maybe_applied: false, ..trouble }, sent: 0 };
+        tokio::select! {
+            biased;
+            connected = self.connector.connect(uri, tls) => {
+                let connected = connected.map_err(|e| failed(failure::trouble_of(&*e)))?;
+                Line::new(connected).await.map_err(|e| failed(failure::trouble_of(&e)))
+            }
+            () = self.clock.sleep_until(deadline) => {
+                Err(failed(trouble(Cause::Network, "no connection in time", None)))
+            }
+        }
+    }
+
+    /// Sends the part over this connection and reads the answer, however early it comes.
+    async fn attempt(
+        &self,
+        part: &Part<'_>,
+        mut line: Line,
+        body: PartBody,
+        ask: bool,
+        generation: u64,
+    ) -> Result<Response, Failure> {
+        let wanted = CancellationToken::new();
+        let request = self.request(part, body, ask.then_some(&wanted)).ok_or_else(|| Failure {
+            error: unsent("the request for a part can't be written"),
+            no_answer: false,
+        })?;
+        let (meter, before) = (line.meter.clone(), line.meter.written());
+        let answer = line.sender.send_request(request);
+        let mut exchange = pin!(async move { read(answer.await.map_err(Broken::NoAnswer)?).await });
+        let mut idle = pin!(stalled(&self.clock, self.patience, &meter, line.ends, &part.watch, part.length));
+        let mut asked = pin!(self.clock.sleep_until(self.clock.now().boot + ASKING));
+        let (mut over, mut asking) = (false, ask);
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut exchange => break outcome.map_err(|e: Broken| (trouble_of(&e), e.no_answer())),
+                // How it ended the exchange will tell, of whose answer this was the way.
+                _ = &mut line.connection, if !over => over = true,
+                () = &mut asked, if asking => {
+                    asking = false;
+                    wanted.cancel();
+                }
+                still = &mut idle => {
+                    let why = format!("nothing has moved for {} s", still.as_secs());
+                    break Err((trouble(Cause::Network, why, None), false));
+                }
+            }
+        };
+        let left = meter.written() - before;
+        match outcome {
+            Ok(response) if thanks_for_nothing(&response, left, part) => Err(Failure {
+                error: unsent("an answer of success came before all of the part had left"),
+                no_answer: false,
+            }),
+            Ok(response) => {
+                if !over && line.settle().await {
+                    self.pool.give_back(part.origin.clone(), line, generation, self.clock.now().boot);
+                }
+                Ok(response)
+            }
+            Err((mut trouble, no_answer)) => {
+                if let Some(why) = meter.failed().filter(|why| !trouble.why.contains(why.as_str())) {
+                    trouble.why = rigpost_core::provider::short(&format!("{}: {why}", trouble.why));
+                }
+                let sent = part.watch.sent.load(Relaxed).min(left);
+                Err(Failure { error: PutError { trouble, sent }, no_answer })
+            }
+        }
+    }
+
+    fn request(
+        &self,
+        part: &Part<'_>,
+        body: PartBody,
+        ask: Option<&CancellationToken>,
+    ) -> Option<Request<Gated>> {
+        let uri: Uri = part.url.expose().parse().ok()?;
+        let mut builder = Request::builder()
+            .method(Method::PUT)
+            .uri(uri.path_and_query()?.clone())
+            .header(header::HOST, &part.origin.authority)
+            .header(header::USER_AGENT, &self.user_agent)
+            .header(header::CONTENT_LENGTH, part.length);
+        for (name, value) in &part.headers {
+            builder = builder.header(*name, value);
+        }
+        let Some(wanted) = ask else { return builder.body(Gated::new(body, None)).ok() };
+        let gated = Gated::new(body, Some(wanted.clone()));
+        let mut request = builder.header(header::EXPECT, "100-continue").body(gated).ok()?;
+        let wanted = wanted.clone();
+        hyper::ext::on_informational(&mut request, move |response| {
+            if response.status() == http::StatusCode::CONTINUE {
+                wanted.cancel();
+            }
+        });
+        Some(request)
+    }
+}
+
+/// A success for a part that has not left: whoever says that is not the storage. A web page is told by its own name.
+fn thanks_for_nothing(response: &Response, left: u64, part: &Part<'_>) -> bool {
+    let all = left >= part.length && part.watch.digest().is_some();
+    (200..300).contains(&response.status) && !response.is_html() && !all
+}
+
+/// Why an exchange came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("no answer")]
+    NoAnswer(#[source] hyper::Error),
+    #[error("an incomplete answer")]
+    Incomplete(#[source] hyper::Error),
+    #[error("the answer is larger than 1 MiB")]
+    TooLarge,
+}
+
+impl Broken {
+    /// The connection's doing, and not the file's.
+    fn no_answer(&self) -> bool {
+        matches!(self, Broken::NoAnswer(e) if !e.is_user())
+    }
+}
+
+/// Reads the answer to its end.
+async fn read(answer: http::Response<Incoming>) -> Result<Response, Broken> {
+    let mut response = answer::head(answer.status(), answer.headers());
+    let mut body = answer.into_body();
+    while let Some(frame) = body.frame().await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            // A server that refuses may close the door behind half a sentence. What it said first is what counts.
+            Err(_) if response.status >= 400 => break,
+            Err(e) => return Err(Broken::Incomplete(e)),
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if response.body.len() + data.len() > MAX_BODY {
+            return Err(Broken::TooLarge);
+        }
+        response.body.extend_from_slice(&data);
+    }
+    Ok(response)
+}
+
+fn trouble_of(broken: &Broken) -> Trouble {
+    match broken {
+        Broken::TooLarge => trouble(Cause::Provider, broken.to_string(), None),
+        Broken::NoAnswer(_) | Broken::Incomplete(_) => failure::trouble_of(broken),
+    }
+}
+
+fn origin(url: &Secret) -> Option<Origin> {
+    let uri: Uri = url.expose().parse().ok()?;
+    let tls = match uri.scheme_str()? {
+        "https" => true,
+        "http" => false,
+        _ => return None,
+    };
+    // Without a user and password in front: those were never meant for the Host header.
+    let authority = uri.authority()?.as_str().rsplit('@').next()?.to_owned();
+    Some(Origin { tls, authority })
+}
+
+fn unsent(why: &str) -> PutError {
+    PutError { trouble: Trouble { maybe_applied: false, ..trouble(Cause::Provider, why, None) }, sent: 0 }
+}

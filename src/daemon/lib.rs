@@ -1,0 +1,50 @@
+//! The daemon `rigpostd`: performs what the core decides, on a bus, a disk and a network.
+//!
+//! # The way of the data
+//!
+//! ```text
+//!  screen, rigpost          bus           link            tasks                http        provider's cloud
+//!  ───────────────► D-Bus ──────► command ──────► keeper, uploader ──────────► request ──────────────────►
+//!  ◄─────────────── signal ◄──────snapshot ◄────── │  events in, actions out ◄─ answer ◄─────────────────
+//!                                                  ▼
+//!                                              core (pure machines, words of the dialect)
+//!                                                  │
+//!                                                  ▼
+//!                                         store + vault (SQLite, sealed)          media (clips)
+//! ```
+//!
+//! A command enters at the bus, becomes an event of a machine, the machine answers with actions, a task performs them
+//! and brings back their outcomes as events; what the machine then is becomes the one snapshot that everybody sees.
+//!
+//! # Who may import whom (a test enforces it)
+//!
+//! | module | may use, besides the core |
+//! | --- | --- |
+//! | [`config`], [`vault`], [`link`], [`clock`] | nothing of this crate |
+//! | [`watch`], [`media`] | `clock` |
+//! | [`store`] | `vault` |
+//! | [`http`] | `clock`, `media` |
+//! | [`bus`] | `link`, `clock` |
+//! | [`tasks`] | `http`, `store`, `vault`, `clock`, `link`, `media`, `watch` |
+//! | [`run`] | everything above |
+//!
+//! # Invariants
+//!
+//! - Nobody but [`clock`] reads a clock.
+//! - Only the keeper writes tokens; only the store knows SQL; only `bus::announce` emits signals
+//!   (after a `Set`, zbus says the new value too).
+//! - No device code, refresh token or client secret crosses D-Bus. A user code crosses it as a reply to a person's
+//!   question, an access token as a reply to a program that a maker has let in (`bus::tokens`); neither in a signal.
+//! - Nothing on the bus waits for the network, but `Start` and `GetAccessToken`, which the machine bounds.
+//! - Whatever is killed at any point comes back right; an orderly stop only saves time.
+pub mod bus;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod link;
+pub mod media;
+pub mod run;
+pub mod store;
+pub mod tasks;
+pub mod vault;
+pub mod watch;

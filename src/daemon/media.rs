@@ -1,0 +1,133 @@
+//! Media files: who may come in at the door, and their bytes on the way out. The only place that opens them.
+//!
+//! # Decisions
+//! - `openat2` with `RESOLVE_BENEATH`: the kernel refuses a path that leaves its media directory by `..` or by a link,
+//!   in one step, so nothing can be swapped between a check and the opening.
+mod filetype;
+mod pacer;
+mod part;
+mod walk;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::io::Errno;
+
+use rigpost_core::command::Refusal;
+use rigpost_core::queue::item::FileFacts;
+use rigpost_core::time::{BootId, BootTime, Now, WallTime};
+
+pub use filetype::filetype;
+pub use pacer::Pacer;
+pub use part::{Checks, PartBody, PartWatch};
+pub use walk::{Step, Visitor, Walk, glance};
+
+const MAX_PATH: usize = 4096;
+
+/// Opens a file beneath one of the directories, for reading, and says which bytes it holds.
+///
+/// Blocks on the disk. A FIFO or a device is refused without being touched.
+pub fn open_beneath(dirs: &[PathBuf], path: &Path) -> Result<(File, FileFacts), Refusal> {
+    let shown = || rigpost_core::queue::item::shown(path);
+    if path.as_os_str().len() > MAX_PATH {
+        return Err(Refusal::InvalidArgs("the path is longer than 4096 bytes".to_owned()));
+    }
+    if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&0) {
+        return Err(Refusal::InvalidArgs(format!("the path must be absolute: {}", shown())));
+    }
+    let dirs_of = dirs.iter().filter_map(|dir| Some((dir, path.strip_prefix(dir).ok()?)));
+    // The longest match is the directory that the file is really meant to be in.
+    let (dir, rest) = dirs_of
+        .max_by_key(|(dir, _)| dir.as_os_str().len())
+        .filter(|(_, rest)| !rest.as_os_str().is_empty())
+        .ok_or_else(|| Refusal::OutsideMediaDirs(shown()))?;
+    let refuse = |e: Errno| match e {
+        Errno::NOENT | Errno::NOTDIR => Refusal::NotFound(shown()),
+        Errno::XDEV | Errno::LOOP => {
+            Refusal::OutsideMediaDirs(format!("{} (a link or \"..\" leads out)", shown()))
+        }
+        Errno::ACCESS | Errno::PERM => {
+            Refusal::NotAllowed(format!("may not be read by the daemon's user: {}", shown()))
+        }
+        e => Refusal::NotAllowed(format!("can't be opened ({e}): {}", shown())),
+    };
+    let dir = open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(refuse)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    // Looked at by name only before it is opened for reading: opening a device can have effects.
+    let found =
+        openat2(&dir, rest, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve).map_err(refuse)?;
+    let kind = FileType::from_raw_mode(fstat(&found).map_err(refuse)?.st_mode);
+    if kind != FileType::RegularFile {
+        return Err(Refusal::NotAllowed(format!("not a regular file: {}", shown())));
+    }
+    let file = File::from(openat2(&dir, rest, flags, Mode::empty(), resolve).map_err(refuse)?);
+    let facts =
+        facts_of(&file).map_err(|e| Refusal::NotAllowed(format!("can't be read ({e}): {}", shown())))?;
+    match facts {
+        Some(facts) if facts.size > 0 => Ok((file, facts)),
+        Some(_) => Err(Refusal::NotAllowed(format!("the file is empty: {}", shown()))),
+        None => Err(Refusal::NotAllowed(format!("not a regular file: {}", shown()))),
+    }
+}
+
+/// What identifies the bytes of an open file; `None` when it is not a regular file.
+pub fn facts_of(file: &File) -> std::io::Result<Option<FileFacts>> {
+    Ok(walk::facts(&fstat(file)?))
+}
+
+/// 2001-01-01. A clock that was never set writes 1970, and a card that knows no time 1980.
+const FIRST_DATE: i64 = 978_307_200;
+
+/// When the clip was made, as far as its time of change tells; never in the future. A date that was written by a clock
+/// that was never set tells nothing: the clip is taken to be new.
+pub fn made(facts: &FileFacts, now: Now) -> Now {
+    let mtime_s = facts.mtime_ns.div_euclid(1_000_000_000);
+    if mtime_s < FIRST_DATE && now.wall.0 >= FIRST_DATE {
+        return now;
+    }
+    let Some(age) =
+        now.wall.0.checked_sub(mtime_s).and_then(|a| u64::try_from(a).ok()).map(Duration::from_secs)
+    else {
+        return now;
+    };
+    if age <= now.boot.0 {
+        return Now { boot: now.boot - age, wall: WallTime(mtime_s), ..now };
+    }
+    // Before this boot: only the wall clock knows.
+    Now { boot_id: BootId(0), boot: BootTime::default(), wall: WallTime(mtime_s) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(boot: u64, wall: i64) -> Now {
+        Now { boot_id: BootId(1), boot: BootTime(Duration::from_secs(boot)), wall: WallTime(wall) }
+    }
+
+    fn written(mtime_s: i64) -> FileFacts {
+        FileFacts { mtime_ns: mtime_s * 1_000_000_000, ..FileFacts::default() }
+    }
+
+    #[test]
+    fn the_age_of_a_clip_is_what_its_date_says_where_that_can_be_right() {
+        let now = at(1000, 1_790_000_000);
+        let age = |mtime_s| now.age_of(made(&written(mtime_s), now)).unwrap().as_secs();
+        assert_eq!(age(1_790_000_000 - 60), 60);
+        assert_eq!(age(1_790_000_000 - 86_400), 86_400, "before this boot the wall clock's word counts");
+        assert_eq!(age(1_790_000_000 + 500), 0, "never from the future");
+        assert_eq!(age(120), 0, "1970 is no date");
+        assert_eq!(age(315_532_800), 0, "1980 is no date");
+    }
+
+    #[test]
+    fn a_step_of_the_clock_after_the_door_does_not_age_a_clip() {
+        // Shot 30 s ago by a clock that still says 1970.
+        let door = at(100, 100);
+        let made = made(&written(70), door);
+        assert_eq!(at(160, 1_790_000_000).age_of(made), Some(Duration::from_secs(90)));
+    }
+}

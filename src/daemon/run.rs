@@ -1,0 +1,275 @@
+//! The daemon: the only place that knows every part. Opens, wires, supervises, stops.
+//!
+//! # Decisions
+//! - All tasks in one set; whichever ends first ends the daemon, by name. Half a daemon is worse than a restart.
+//! - The watchdog is fed by the supervising loop, and only after every task has answered: a stuck task is a dead daemon.
+//! - Nothing of the orderly stop is needed for correctness. Whatever is killed at any point comes back right.
+pub mod args;
+pub mod command_line;
+mod logging;
+mod memory;
+mod notify;
+mod reload;
+mod wiring;
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use notify::Notify;
+use reload::Reloader;
+use rigpost_core::time::WallTime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+use wiring::{Wired, wire};
+
+use crate::bus::{About, Bus};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::link::{Desk, ToKeeper, ToQueue};
+use crate::tasks::Ping;
+use crate::watch::network::Network;
+use rigpost_core::view::{QueueView, RigView, status_line};
+
+pub use logging::{LogLevel, start as start_logging};
+pub use memory::seclude;
+
+/// The daemon's version, semantic versioning.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// A refresh in flight is seen through for this long; shorter than systemd's patience.
+const STOP_PATIENCE: Duration = Duration::from_secs(25);
+/// Every task answers a ping within this, or the watchdog is not fed.
+const PING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What ends the process with an error; systemd starts it again.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The bus can't be reached, refuses the name, or went away.
+    #[error("{0}")]
+    Bus(String),
+    /// A task ended that never should.
+    #[error("the task \"{0}\" ended")]
+    TaskEnded(String),
+    /// The system refused something basic.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+/// What the daemon is started with.
+pub struct Launch {
+    /// What the configuration says.
+    pub settings: Settings,
+    /// The identity that the configuration names, resolved.
+    pub client_id: Option<String>,
+    /// Where the configuration was read, if not from the installed file; for a reload.
+    pub config_path: Option<PathBuf>,
+    /// For a reload.
+    pub log: LogLevel,
+    /// When this program was built: a wall clock before that was never set.
+    pub built: WallTime,
+}
+
+/// Runs until SIGTERM or SIGINT. SIGHUP reads the configuration again.
+pub async fn run(launch: Launch) -> Result<(), Fatal> {
+    let Launch { settings, client_id, config_path, log, built } = launch;
+    let clock = Clock::system();
+    let notify = Notify::from_environment();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let hangup = signal(SignalKind::hangup())?;
+    info!(version = VERSION, "starting");
+    let (tell_queue, queue_settings) = watch::channel(wiring::for_uploader(&settings, built));
+    let Wired { desk, keeper, uploader, scout, mut rig, queue, transport } =
+        wire(&settings, client_id, queue_settings, &clock, built)?;
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let (keeper_stop, uploader_stop) = (stop.clone(), stop.clone());
+    tasks.spawn(async move {
+        keeper.run(keeper_stop).await;
+        "keeper"
+    });
+    tasks.spawn(async move {
+        uploader.run(uploader_stop).await;
+        "uploader"
+    });
+    let (watched, watching_clock, network_stop) = (desk.clone(), clock.clone(), stop.clone());
+    tasks.spawn(async move {
+        tokio::select! {
+            () = network_stop.cancelled() => {}
+            () = watch_network(&watched, &watching_clock) => {}
+        }
+        "network"
+    });
+    let bus = tokio::select! {
+        bus = come_up(&settings, &desk, &clock, &mut rig) => Some(bus?),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    };
+    let bus_failed = Arc::new(OnceLock::new());
+    let up = bus.is_some();
+    let status = status_line(&rig.borrow(), &queue.borrow());
+    if let Some(bus) = bus {
+        notify.ready(&status);
+        let (bus_stop, bus_failure) = (stop.clone(), bus_failed.clone());
+        tasks.spawn(async move {
+            if let Err(why) = bus.run(bus_stop).await {
+                let _ = bus_failure.set(why);
+            }
+            "bus"
+        });
+    }
+    // Not before: nobody waits for a card to be walked.
+    let scout = scout.filter(|_| up).map(|(scout, ping)| {
+        let scout_stop = stop.clone();
+        tasks.spawn(async move {
+            scout.run(scout_stop).await;
+            "scout"
+        });
+        ping
+    });
+    transport.open();
+    let told =
+        Told { status, hangup, reloader: Reloader::new(config_path, settings, log, tell_queue, built) };
+    let ended = tokio::select! {
+        () = std::future::ready(()), if !up => None,
+        ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
+        () = supervise(&notify, &desk, scout.as_ref(), &clock, rig, queue, told) => None,
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    };
+    notify.stopping();
+    info!("stopping");
+    stop.cancel();
+    tokio::select! {
+        () = async { while tasks.join_next().await.is_some() {} } => {}
+        () = clock.sleep_until(clock.now().boot + STOP_PATIENCE) => error!("a task did not stop in time"),
+        _ = terminate.recv() => warn!("a second signal: stopping at once"),
+        _ = interrupt.recv() => warn!("a second signal: stopping at once"),
+    }
+    match (bus_failed.get(), ended) {
+        (Some(why), _) => Err(Fatal::Bus(why.clone())),
+        (None, Some(task)) => Err(Fatal::TaskEnded(task.to_owned())),
+        (None, None) => Ok(()),
+    }
+}
+
+/// Tells the tasks when a network has come up. Never returns: where this can't be known, their own timers are near
+/// enough.
+async fn watch_network(desk: &Desk, clock: &Clock) {
+    let outcome: std::io::Result<()> = async {
+        let mut network = Network::listen()?;
+        loop {
+            network.came_up(clock).await?;
+            debug!("a network came up: what waits for one is tried now");
+            // A task that has ended has ended the daemon.
+            let _ = desk.keeper.send(ToKeeper::NetworkUp).await;
+            let _ = desk.queue.send(ToQueue::NetworkUp).await;
+        }
+    }
+    .await;
+    if let Err(e) = outcome {
+        warn!("the network can't be watched, so what waits for it is tried at its own time: {e}");
+    }
+    std::future::pending().await
+}
+
+/// Connects, waits for the first snapshot, and owns the name.
+async fn come_up(
+    settings: &Settings,
+    desk: &Desk,
+    clock: &Clock,
+    rig: &mut watch::Receiver<RigView>,
+) -> Result<Bus, Fatal> {
+    let about = About {
+        version: VERSION,
+        provider: settings.provider.kind.as_str(),
+        gives_tokens: settings.tokens.allow,
+    };
+    let bus = Bus::connect(desk.clone(), clock.clone(), about)
+        .await
+        .map_err(|e| Fatal::Bus(format!("the system bus can't be reached: {e}")))?;
+    // Nobody reads a state before there is one.
+    let _ = tokio::time::timeout(PING_PATIENCE, rig.changed()).await;
+    bus.own_name().await.map_err(|e| {
+        let name = crate::bus::NAME;
+        Fatal::Bus(format!("the bus name {name} can't be owned (another daemon, or the bus policy): {e}"))
+    })?;
+    Ok(bus)
+}
+
+/// What passes between us and the service manager.
+struct Told {
+    /// The status line that it has.
+    status: String,
+    hangup: Signal,
+    reloader: Reloader,
+}
+
+/// Keeps `systemctl status` truthful, the watchdog fed while every task answers, and the configuration as fresh as the
+/// last SIGHUP. Never returns.
+async fn supervise(
+    notify: &Notify,
+    desk: &Desk,
+    scout: Option<&mpsc::Sender<Ping>>,
+    clock: &Clock,
+    mut rig: watch::Receiver<RigView>,
+    mut queue: watch::Receiver<QueueView>,
+    mut told: Told,
+) {
+    let mut feed_at = notify.watchdog().map(|every| clock.now().boot + every);
+    loop {
+        let line = told.line(&rig.borrow_and_update(), &queue.borrow_and_update());
+        if line != told.status {
+            notify.status(&line);
+            told.status = line;
+        }
+        tokio::select! {
+            changed = rig.changed() => if changed.is_err() { return std::future::pending().await },
+            changed = queue.changed() => if changed.is_err() { return std::future::pending().await },
+            Some(()) = told.hangup.recv() => {
+                notify.reloading();
+                told.reloader.reload().await;
+                told.status = told.line(&rig.borrow(), &queue.borrow());
+                notify.ready(&told.status);
+            }
+            () = clock.sleep_until_some(feed_at) => {
+                if all_answer(desk, scout).await {
+                    notify.alive();
+                } else {
+                    error!("a task does not answer: the watchdog is not fed");
+                }
+                feed_at = notify.watchdog().map(|every| clock.now().boot + every);
+            }
+        }
+    }
+}
+
+impl Told {
+    fn line(&self, rig: &RigView, queue: &QueueView) -> String {
+        let line = status_line(rig, queue);
+        match self.reloader.notice() {
+            "" => line,
+            notice => format!("{line}; {notice}"),
+        }
+    }
+}
+
+async fn all_answer(desk: &Desk, scout: Option<&mpsc::Sender<Ping>>) -> bool {
+    let (keeper, keeper_answer) = oneshot::channel();
+    let (queue, queue_answer) = oneshot::channel();
+    let asked = async {
+        desk.keeper.send(ToKeeper::Ping(keeper)).await.ok()?;
+        desk.queue.send(ToQueue::Ping(queue)).await.ok()?;
+        if let Some(scout) = scout {
+            let (ping, answer) = oneshot::channel();
+            scout.send(ping).await.ok()?;
+            answer.await.ok()?;
+        }
+        keeper_answer.await.ok()?;
+        queue_answer.await.ok()
+    };
+    matches!(tokio::time::timeout(PING_PATIENCE, asked).await, Ok(Some(())))
+}

@@ -1,0 +1,53 @@
+//! Telling systemd how it goes (`sd_notify`). Without systemd nothing is said.
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+/// What the environment asked for when the program started.
+#[derive(Debug)]
+pub struct Notify {
+    watchdog: Option<Duration>,
+}
+
+impl Notify {
+    /// Reads `NOTIFY_SOCKET` at each message and `WATCHDOG_USEC` now.
+    pub fn from_environment() -> Notify {
+        Notify { watchdog: sd_notify::watchdog_enabled().map(|limit| limit / 2) }
+    }
+
+    /// How often the watchdog wants to be fed: half its limit.
+    pub fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
+    }
+
+    /// The name is owned and every property tells the truth; or a reload is over.
+    pub fn ready(&self, status: &str) {
+        self.say(&[NotifyState::Ready, NotifyState::Status(status)]);
+    }
+
+    /// The configuration is being read again; [`Notify::ready`] follows.
+    pub fn reloading(&self) {
+        self.say(&[NotifyState::Reloading]);
+    }
+
+    /// For `systemctl status`.
+    pub fn status(&self, status: &str) {
+        self.say(&[NotifyState::Status(status)]);
+    }
+
+    /// An orderly stop has begun.
+    pub fn stopping(&self) {
+        self.say(&[NotifyState::Stopping]);
+    }
+
+    /// Every task has answered.
+    pub fn alive(&self) {
+        self.say(&[NotifyState::Watchdog]);
+    }
+
+    fn say(&self, state: &[NotifyState<'_>]) {
+        if let Err(e) = sd_notify::notify(state) {
+            tracing::debug!("systemd does not listen: {e}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `systemctl reload`: the configuration is read again, all of it or nothing.
+//!
+//! # Decisions
+//! - What a running task can take without losing its place is applied: what the queue accepts, and the log level. With
+//!   identity, provider, database and key everything else was opened: a change there is named, and waits for a restart.
+//! - A configuration with a mistake changes nothing. `systemctl status` says so until it is mended: the person who wrote
+//!   it may look only there.
+use std::path::PathBuf;
+
+use rigpost_core::time::WallTime;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::logging::LogLevel;
+use super::wiring::for_uploader;
+use crate::config::{self, ClientIdSource, ConfigError, Settings};
+use crate::tasks::UploaderSettings;
+
+/// Holds what is in force, and hands out what changes.
+pub(super) struct Reloader {
+    config_path: Option<PathBuf>,
+    in_force: Settings,
+    log: LogLevel,
+    queue: watch::Sender<UploaderSettings>,
+    notice: String,
+    built: WallTime,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        config_path: Option<PathBuf>,
+        in_force: Settings,
+        log: LogLevel,
+        queue: watch::Sender<UploaderSettings>,
+        built: WallTime,
+    ) -> Reloader {
+        Reloader { config_path, in_force, log, queue, notice: String::new(), built }
+    }
+
+    /// Reads the files again and applies what they say. Blocks on the disk in another thread.
+    pub(super) async fn reload(&mut self) {
+        let path = self.config_path.clone();
+        match tokio::task::spawn_blocking(move || read(path)).await {
+            Ok(Ok(settings)) => self.apply(settings),
+            Ok(Err(e)) => {
+                e.problems.iter().for_each(|problem| error!("{problem}"));
+                self.notice = refusal(&e);
+                warn!("the configuration was not taken; what was in force before stays so");
+            }
+            Err(e) => error!("the configuration can't be read: {e}"),
+        }
+    }
+
+    fn apply(&mut self, settings: Settings) {
+        let waiting = waiting_for_restart(&self.in_force, &settings);
+        self.log.set(settings.log.level);
+        self.queue.send_replace(for_uploader(&settings, self.built));
+        let Settings { classes, queue, log, .. } = settings;
+        (self.in_force.classes, self.in_force.queue, self.in_force.log) = (classes, queue, log);
+        self.notice = match waiting.as_slice() {
+            [] => String::new(),
+            some => format!("changes in {} wait for a restart", some.join(", ")),
+        };
+        info!("configuration reloaded");
+        if !waiting.is_empty() {
+            warn!("{}", self.notice);
+        }
+    }
+
+    /// For the status line: what the last reload left undone, or nothing.
+    pub(super) fn notice(&self) -> &str {
+        &self.notice
+    }
+}
+
+/// As at the start, so that what is taken here is taken there too.
+fn read(config_path: Option<PathBuf>) -> Result<Settings, ConfigError> {
+    let settings = config::load_installed(config_path.as_deref())?;
+    settings.device.client_id.as_ref().map(ClientIdSource::resolve).transpose()?;
+    Ok(settings)
+}
+
+fn refusal(e: &ConfigError) -> String {
+    let first = e.problems.first().map(ToString::to_string).unwrap_or_default();
+    let more = match e.problems.len() {
+        0 | 1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    format!("the changed configuration was not taken: {first}{more}")
+}
+
+/// The sections that differ in what is not applied to a running daemon.
+fn waiting_for_restart(in_force: &Settings, wanted: &Settings) -> Vec<&'static str> {
+    // Every section is named, so that a new one is not forgotten.
+    let Settings { device, provider, state, tokens, vault, sources, classes: _, queue: _, log: _ } = wanted;
+    let differs = [
+        ("[device]", in_force.device != *device),
+        ("[provider]", in_force.provider != *provider),
+        ("[state]", in_force.state != *state),
+        ("[tokens]", in_force.tokens != *tokens),
+        ("[vault]", in_force.vault != *vault),
+        ("[[source]]", in_force.sources != *sources),
+    ];
+    differs.iter().filter(|(_, differs)| *differs).map(|(section, _)| *section).collect()
+}

@@ -1,0 +1,122 @@
+//! What belongs to what: every task and channel, made from the settings in one place.
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::{Fatal, VERSION};
+use crate::clock::Clock;
+use crate::config::{self, Settings};
+use crate::http::Http;
+use crate::link::{DEPTH, Desk, ToKeeper, ToQueue};
+use crate::store::Limits;
+use crate::tasks::{
+    Door, Found, Keeper, Lines, Parts, Ping, Realm, Scout, Strongroom, Uploader, UploaderSettings,
+};
+use crate::vault::KeySource;
+use rigpost_core::identity::oauth::ClientAuth;
+use rigpost_core::identity::rig::Rig;
+use rigpost_core::provider::{self, FrameIo, OAuth, Provider};
+use rigpost_core::time::WallTime;
+use rigpost_core::view::{QueueView, RigView};
+
+/// Everything that runs, and the ends that the supervisor holds.
+pub(super) struct Wired {
+    pub(super) desk: Desk,
+    pub(super) keeper: Keeper<Http>,
+    pub(super) uploader: Uploader<Http>,
+    /// Where there are media sources.
+    pub(super) scout: Option<(Scout, mpsc::Sender<Ping>)>,
+    pub(super) rig: watch::Receiver<RigView>,
+    pub(super) queue: watch::Receiver<QueueView>,
+    pub(super) transport: Arc<Http>,
+}
+
+/// Makes all of it; nothing runs yet. `client_id`: the identity that the configuration names, resolved.
+pub(super) fn wire(
+    settings: &Settings,
+    client_id: Option<String>,
+    uploader_settings: watch::Receiver<UploaderSettings>,
+    clock: &Clock,
+    built: WallTime,
+) -> Result<Wired, Fatal> {
+    let seed = getrandom::u64().map_err(std::io::Error::other)?;
+    let (provider, realm) = provider(&settings.provider);
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let room = Arc::new(Strongroom::open(Found {
+        dir: settings.state.dir.clone(),
+        key: KeySource::choose(credentials, settings.vault.key_file.clone()),
+        client_id,
+        realm,
+    }));
+    let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION, clock.clone()));
+    let (to_keeper, keeper_inbox) = mpsc::channel::<ToKeeper>(DEPTH);
+    let (to_queue, queue_inbox) = mpsc::channel::<ToQueue>(DEPTH);
+    let (rig_out, rig) = watch::channel(RigView::unread());
+    let (queue_out, queue) = watch::channel(QueueView::default());
+    let (access_out, access) = watch::channel(None);
+    let (news, _) = broadcast::channel(DEPTH * 4);
+    let door = uploader_settings.borrow().door.clone();
+    let scout = (!door.sources.is_empty()).then(|| {
+        let (ping, pings) = mpsc::channel(1);
+        let (room, to_queue, max_items) = (room.clone(), to_queue.clone(), settings.queue.max_items);
+        let scout = Scout::new(door.clone(), max_items, room, clock.clone(), to_queue, queue.clone(), pings);
+        (scout, ping)
+    });
+    let parts = Parts { provider, transport: transport.clone(), room, clock: clock.clone() };
+    let machine = Rig::new(seed, built, settings.provider.heartbeat);
+    let keeper = Keeper::new(parts.clone(), machine, keeper_inbox, rig_out, access_out);
+    let lines =
+        Lines { inbox: queue_inbox, keeper: to_keeper.clone(), access, view: queue_out, news: news.clone() };
+    let uploader = Uploader::new(parts, uploader_settings, lines, seed ^ 3);
+    let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
+    Ok(Wired { desk, keeper, uploader, scout, rig, queue, transport })
+}
+
+/// What the uploader may be told anew while it runs.
+pub(super) fn for_uploader(settings: &Settings, built: WallTime) -> UploaderSettings {
+    let queue = &settings.queue;
+    let door = Door {
+        media_dirs: queue.media_dirs.clone(),
+        classes: settings.classes.clone(),
+        sources: settings.sources.clone(),
+        settle: Duration::from_secs(queue.settle_seconds),
+        before_pairing: queue.before_pairing,
+        earliest: built,
+    };
+    let limits =
+        Limits { max_items: queue.max_items, max_per_user: queue.max_items_per_user.min(queue.max_items) };
+    UploaderSettings { door: Arc::new(door), limits, parallel_parts: queue.parallel_parts }
+}
+
+/// The provider, and under which name its secrets are kept.
+fn provider(settings: &config::Provider) -> (Provider, Realm) {
+    let Some(o) = &settings.oauth else {
+        let provider = Provider::FrameIo(FrameIo {
+            base_url: settings.base_url.clone(),
+            client_version: settings.client_version.clone(),
+            url_pairing: settings.url_pairing,
+            secret_on_poll: settings.secret_on_poll,
+        });
+        return (provider, Realm::default());
+    };
+    let found = provider::Found {
+        issuer: o.issuer.clone(),
+        device_authorization: o.device_authorization_endpoint.clone(),
+        token: o.token_endpoint.clone(),
+        revocation: o.revocation_endpoint.clone(),
+        jwks: o.jwks_uri.clone(),
+    };
+    let at = o.issuer.as_ref().or(o.token_endpoint.as_ref()).map(ToString::to_string).unwrap_or_default();
+    // A slash at the end makes no other provider.
+    let at = at.trim_end_matches('/');
+    let realm = Realm {
+        name: format!("{at} {}", o.client_id),
+        client_id: Some(o.client_id.clone()),
+        public: o.client_auth == ClientAuth::None,
+    };
+    let fields = o.parameters.clone();
+    let provider = OAuth::new(o.client_id.clone(), o.client_auth, o.scope.clone(), fields, found);
+    (Provider::OAuth(Arc::new(provider)), realm)
+}

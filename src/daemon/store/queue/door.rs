@@ -1,0 +1,358 @@
+//! How files come in: a person asks for them, or a media source finds them.
+//!
+//! # Decisions
+//! - A person who adds a file that failed or was cancelled wants it tried again; a source that finds it once more wants
+//!   nothing. So a source never changes how an item stands, but for one that failed because its file was gone: a card
+//!   that was pulled and is put back goes on by itself.
+//! - The same file is one row in each project. Adding a file again that is done for another project is wanting it in
+//!   this one too; one that waits or is held for another project is answered as it is, or adding a whole card again
+//!   would send held footage to the wrong project.
+//! - A source also knows what it found and what was then cleared or pruned ([`super::memory`]).
+//! - One path is one file: when it is found with other facts, what waits under it is that file, still growing. Under
+//!   another path, with its inode, size and time of change, it was renamed. An inode says nothing about what is sent
+//!   already: cards in the same reader share numbers.
+use std::path::Path;
+
+use rusqlite::{OptionalExtension, named_params};
+
+use super::bind::Pairing;
+use super::{history, memory};
+use crate::store::{Limit, Store, StoreError, Tx, asset, counters, rows};
+use rigpost_core::queue::item::{FileFacts, ItemId, ItemState, NewItem, shown};
+use rigpost_core::time::Now;
+
+/// How much may be in the queue that is not sent yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of everybody.
+    pub max_items: u64,
+    /// Of each user but root.
+    pub max_per_user: u64,
+}
+
+/// What a source's finds came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// New items.
+    pub added: Vec<ItemId>,
+    /// Items that got another path or other facts (renamed, or grown), or wait again because their file is back.
+    pub changed: Vec<ItemId>,
+    /// Files that were known, those in `changed` included.
+    pub known: u64,
+    /// Files for which there is no room now: to be found again later.
+    pub left_out: u64,
+}
+
+/// What became of an item whose file has other facts now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refaced {
+    /// It has them.
+    Changed,
+    /// Another item is that file already; this one is gone.
+    Duplicate(ItemId),
+    /// There is an asset for what the file was, or it is over: nothing was changed.
+    TooLate,
+}
+
+impl Store {
+    /// Accepts all of `items`, or none. Answers with an id for each, in order. A file that is there already (path,
+    /// size, time of change) keeps its row as it is; one that had failed or was cancelled is queued again with what is
+    /// said now; one that is done for another project gets a new row. What comes without a project belongs to the one
+    /// that is paired, or to the next where there is none. What was made before the pairing follows its
+    /// `before_pairing`. Upholds: what was accepted is on disk before the answer, and footage is held at once when it
+    /// belongs to another project than the one that is paired.
+    ///
+    /// # Errors
+    /// [`StoreError::LimitExceeded`] when more than `limits` allows would not be sent yet; what is accepted already is
+    /// answered all the same.
+    pub async fn add(&self, items: Vec<NewItem>, limits: Limits) -> Result<Vec<ItemId>, StoreError> {
+        self.tx(move |tx| {
+            let pairing = Pairing::current(tx)?;
+            let before = counters::totals(tx)?.unfinished();
+            let (users, added) = (users(tx, &items)?, items.len());
+            let ids =
+                items.into_iter().map(|item| add_one(tx, item, &pairing)).collect::<Result<Vec<_>, _>>()?;
+            let totals = counters::totals(tx)?;
+            refuse_above(limits.max_items, Limit::Items, before, totals.unfinished())?;
+            for (uid, before) in users {
+                refuse_above(limits.max_per_user, Limit::PerUser, before, counters::of_user(tx, uid)?)?;
+            }
+            history::prune(tx, totals.all().saturating_sub(limits.max_items), added)?;
+            Ok(ids)
+        })
+        .await
+    }
+
+    /// Queues the files of a media source that nobody knew. Never changes how an item stands: what failed, was
+    /// cancelled or is done stays so, also when its row is gone. An item that still waits follows its file to another
+    /// name, and takes its new facts where it has no asset. What `max_items` leaves no room for is counted and not
+    /// queued. When nothing is new, nothing is written.
+    pub async fn found(&self, items: Vec<NewItem>, max_items: u64) -> Result<Found, StoreError> {
+        self.tx(move |tx| {
+            let pairing = Pairing::current(tx)?;
+            let mut room = max_items.saturating_sub(counters::totals(tx)?.unfinished());
+            let mut found = Found::default();
+            for item in items {
+                found_one(tx, item, &pairing, &mut room, &mut found)?;
+            }
+            let added = found.added.len();
+            if added > 0 {
+                history::prune(tx, counters::totals(tx)?.all().saturating_sub(max_items), added)?;
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// The item's file has grown: it takes the new facts, and the time from which its age counts, as long as it has no
+    /// asset. Where another item is that file already, the younger of the two goes; but never one that has an asset,
+    /// has its turn, or is over.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn reface(&self, id: ItemId, facts: FileFacts, created: Now) -> Result<Refaced, StoreError> {
+        self.tx(move |tx| {
+            let item = rows::item_now(tx, id)?;
+            let open = matches!(item.state, ItemState::Queued | ItemState::Uploading | ItemState::Held);
+            if !open || asset::exists(tx, id)? {
+                return Ok(Refaced::TooLate);
+            }
+            let there = same_file(tx, &item.new.path, facts)?.into_iter().filter(|row| row.id != id);
+            if let Some(other) = pick(there.collect(), item.new.project_id.as_deref()) {
+                let waits = matches!(other.state, ItemState::Queued | ItemState::Held);
+                if other.id < id || !waits || asset::exists(tx, other.id)? {
+                    history::delete(tx, id)?;
+                    return Ok(Refaced::Duplicate(other.id));
+                }
+                history::delete(tx, other.id)?;
+            }
+            set_facts(tx, id, facts, created)?;
+            Ok(Refaced::Changed)
+        })
+        .await
+    }
+
+    /// The item's file was seen unchanged, or its writer is done.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn settle(&self, id: ItemId) -> Result<(), StoreError> {
+        self.tx(move |tx| {
+            let sql = "UPDATE item SET settled = 1 WHERE id = ?1";
+            match tx.prepare_cached(sql)?.execute([rows::sql_id(id)])? {
+                0 => Err(StoreError::no_item(id)),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+}
+
+/// Each user but root who is named, and how much of theirs is not sent yet.
+fn users(tx: &Tx<'_>, items: &[NewItem]) -> Result<Vec<(u32, u64)>, StoreError> {
+    let mut users: Vec<u32> = items.iter().map(|item| item.uid).filter(|uid| *uid != 0).collect();
+    users.sort_unstable();
+    users.dedup();
+    users.into_iter().map(|uid| Ok((uid, counters::of_user(tx, uid)?))).collect()
+}
+
+fn refuse_above(max: u64, limit: Limit, before: u64, now: u64) -> Result<(), StoreError> {
+    if now > max && now > before { Err(StoreError::LimitExceeded { limit, max }) } else { Ok(()) }
+}
+
+pub(super) const FIND: &str =
+    "SELECT id, state, project_id, watched FROM item WHERE path = ?1 AND size_bytes = ?2 AND mtime_ns = ?3";
+pub(super) const FIND_RENAMED: &str = "SELECT id FROM item INDEXED BY item_inode
+     WHERE ino = ?1 AND size_bytes = ?2 AND dev = ?3 AND mtime_ns = ?4
+     AND state IN ('queued', 'uploading', 'held') LIMIT 1";
+pub(super) const FIND_GROWN: &str = "SELECT max(id) FROM item INDEXED BY item_file
+     WHERE path = ?1 AND state IN ('queued', 'held') AND asset_id = ''";
+
+/// A row of a file.
+struct Row {
+    id: ItemId,
+    state: ItemState,
+    project: Option<String>,
+    watched: bool,
+}
+
+fn same_file(tx: &Tx<'_>, path: &Path, facts: FileFacts) -> Result<Vec<Row>, StoreError> {
+    let mut statement = tx.prepare_cached(FIND)?;
+    let row = |r: &rusqlite::Row<'_>| {
+        Ok(Row {
+            id: rows::item_id(r, 0)?,
+            state: rows::state(r, 1)?,
+            project: r.get(2)?,
+            watched: r.get(3)?,
+        })
+    };
+    let key = (rows::sql_path(path), rows::signed(facts.size), facts.mtime_ns);
+    Ok(statement.query_map(key, row)?.collect::<Result<_, _>>()?)
+}
+
+/// The row that is meant by a file for `project`: that project's own, then one that has none yet, then one that still
+/// waits elsewhere, then one that was given up there. What is done elsewhere is another matter.
+fn pick(rows: Vec<Row>, project: Option<&str>) -> Option<Row> {
+    let rank = |row: &Row| match row.state {
+        _ if row.project.as_deref() == project => 0,
+        _ if row.project.is_none() => 1,
+        ItemState::Queued | ItemState::Uploading | ItemState::Held => 2,
+        ItemState::Failed | ItemState::Cancelled => 3,
+        ItemState::Done => 4,
+    };
+    rows.into_iter().min_by_key(rank).filter(|row| rank(row) < 4)
+}
+
+fn add_one(tx: &Tx<'_>, item: NewItem, pairing: &Pairing) -> Result<ItemId, StoreError> {
+    let new = bound(item, pairing);
+    let there = pick(same_file(tx, &new.path, new.facts)?, new.project_id.as_deref());
+    let Some(row) = there else { return insert(tx, &new, pairing).map(|(id, _)| id) };
+    match row.state {
+        ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Done => {}
+        ItemState::Failed | ItemState::Cancelled => {
+            if row.project != new.project_id {
+                // The asset lies in the other project.
+                asset::drop_asset(tx, row.id)?;
+            }
+            write(tx, &new, pairing, Some(row.id))?;
+        }
+    }
+    Ok(row.id)
+}
+
+fn bound(item: NewItem, pairing: &Pairing) -> NewItem {
+    NewItem { project_id: item.project_id.or_else(|| pairing.project.clone()), ..item }
+}
+
+fn found_one(
+    tx: &Tx<'_>,
+    item: NewItem,
+    pairing: &Pairing,
+    room: &mut u64,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    let there = same_file(tx, &item.path, item.facts)?;
+    for row in there.iter().filter(|row| !row.watched) {
+        let sql = "UPDATE item SET watched = 1 WHERE id = ?1";
+        tx.prepare_cached(sql)?.execute([rows::sql_id(row.id)])?;
+    }
+    for row in there.iter().filter(|row| row.state == ItemState::Failed) {
+        if come_back(tx, row, pairing)? {
+            found.changed.push(row.id);
+        }
+    }
+    if !there.is_empty() || memory::knows(tx, &item.path, item.facts)? {
+        found.known += 1;
+        return Ok(());
+    }
+    if let Some(id) = renamed(tx, &item)?.map_or_else(|| grown(tx, &item), |id| Ok(Some(id)))? {
+        found.changed.push(id);
+        found.known += 1;
+        return Ok(());
+    }
+    if *room == 0 {
+        found.left_out += 1;
+        return Ok(());
+    }
+    let (id, state) = insert(tx, &bound(item, pairing), pairing)?;
+    // What is cancelled at once is history, and takes no room.
+    *room -= u64::from(state != ItemState::Cancelled);
+    found.added.push(id);
+    Ok(())
+}
+
+/// An item that failed because its file could not be read any more, which is there again as it was queued: the card is
+/// back. Goes on with what has arrived of it.
+fn come_back(tx: &Tx<'_>, row: &Row, pairing: &Pairing) -> Result<bool, StoreError> {
+    let (state, reason) = pairing.place_of(row.project.as_deref());
+    let sql = "UPDATE item SET state = ?2, reason = ?3, detail = ''
+               WHERE id = ?1 AND state = 'failed' AND reason IN ('vanished', 'unreadable')";
+    Ok(tx.prepare_cached(sql)?.execute((rows::sql_id(row.id), state.as_str(), reason))? > 0)
+}
+
+/// The item that waits for this file under its former name. What it is called and what kind of file that makes it
+/// follow, unless the cloud has been told already; a name that a person chose stays.
+fn renamed(tx: &Tx<'_>, new: &NewItem) -> Result<Option<ItemId>, StoreError> {
+    let facts = new.facts;
+    if facts.ino == 0 {
+        return Ok(None);
+    }
+    let key = (facts.ino.cast_signed(), rows::signed(facts.size), facts.dev.cast_signed(), facts.mtime_ns);
+    let id = tx.prepare_cached(FIND_RENAMED)?.query_row(key, |r| rows::item_id(r, 0)).optional()?;
+    let Some(id) = id else { return Ok(None) };
+    let item = rows::item_now(tx, id)?;
+    let sql = "UPDATE item SET path = ?2, watched = 1 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute((rows::sql_id(id), rows::sql_path(&new.path)))?;
+    if item.asset_id.is_empty() {
+        let own = item.new.path.file_name().is_some_and(|n| shown(Path::new(n)) == item.new.name);
+        let name = if own { &new.name } else { &item.new.name };
+        let priority = if item.new.class == new.class { item.new.priority } else { new.priority };
+        let sql = "UPDATE item SET name = ?2, filetype = ?3, class = ?4, priority = ?5 WHERE id = ?1";
+        tx.prepare_cached(sql)?.execute((rows::sql_id(id), name, &new.filetype, &new.class, priority))?;
+    }
+    Ok(Some(id))
+}
+
+/// The item that waits for this file as it was before it grew.
+fn grown(tx: &Tx<'_>, new: &NewItem) -> Result<Option<ItemId>, StoreError> {
+    let row: Option<i64> =
+        tx.prepare_cached(FIND_GROWN)?.query_row([rows::sql_path(&new.path)], |r| r.get(0))?;
+    let Some(id) = row.map(|id| ItemId(id.cast_unsigned())) else { return Ok(None) };
+    set_facts(tx, id, new.facts, new.created)?;
+    let sql = "UPDATE item SET settled = ?2, watched = 1 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute((rows::sql_id(id), new.settled))?;
+    Ok(Some(id))
+}
+
+fn set_facts(tx: &Tx<'_>, id: ItemId, facts: FileFacts, created: Now) -> Result<(), StoreError> {
+    let (boot_id, boot, wall) = rows::sql_now(created);
+    let sql = "UPDATE item SET size_bytes = ?2, mtime_ns = ?3, dev = ?4, ino = ?5,
+                   created_boot_id = ?6, created_boot_us = ?7, created_wall_s = ?8 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute((
+        rows::sql_id(id),
+        rows::signed(facts.size),
+        facts.mtime_ns,
+        facts.dev.cast_signed(),
+        facts.ino.cast_signed(),
+        boot_id,
+        boot,
+        wall,
+    ))?;
+    Ok(())
+}
+
+fn insert(tx: &Tx<'_>, new: &NewItem, pairing: &Pairing) -> Result<(ItemId, ItemState), StoreError> {
+    let state = write(tx, new, pairing, None)?;
+    Ok((ItemId(tx.last_insert_rowid().cast_unsigned()), state))
+}
+
+/// A new row, or everything that a person can say anew about the row `id`. Answers with the state it has now.
+fn write(tx: &Tx<'_>, new: &NewItem, pairing: &Pairing, id: Option<ItemId>) -> Result<ItemState, StoreError> {
+    let (state, reason) = pairing.place(tx, new)?;
+    let (created_id, created, created_wall) = rows::sql_now(new.created);
+    let (added_id, added, added_wall) = rows::sql_now(new.added);
+    let sql = "INSERT INTO item (id, path, name, filetype, size_bytes, mtime_ns, dev, ino, priority, project_id,
+             created_boot_id, created_boot_us, created_wall_s, added_boot_id, added_boot_us, added_wall_s, state, reason,
+             class, channel, source, uid, before_pairing, settled, watched)
+         VALUES (:id, :path, :name, :filetype, :size, :mtime, :dev, :ino, :priority, :project,
+             :created_id, :created, :created_wall, :added_id, :added, :added_wall, :state, :reason,
+             :class, :channel, :source, :uid, :before_pairing, :settled, :source IS NOT NULL)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, filetype = excluded.filetype, dev = excluded.dev,
+             ino = excluded.ino, priority = excluded.priority, project_id = excluded.project_id,
+             created_boot_id = excluded.created_boot_id, created_boot_us = excluded.created_boot_us,
+             created_wall_s = excluded.created_wall_s, added_boot_id = excluded.added_boot_id,
+             added_boot_us = excluded.added_boot_us, added_wall_s = excluded.added_wall_s,
+             class = excluded.class, channel = excluded.channel, source = excluded.source, uid = excluded.uid,
+             before_pairing = excluded.before_pairing, settled = excluded.settled, watched = watched | excluded.watched,
+             state = excluded.state, reason = excluded.reason, detail = '', attempts = 0";
+    tx.prepare_cached(sql)?.execute(named_params! {
+        ":id": id.map(rows::sql_id), ":path": rows::sql_path(&new.path), ":name": new.name,
+        ":filetype": new.filetype, ":size": rows::signed(new.facts.size), ":mtime": new.facts.mtime_ns,
+        ":dev": new.facts.dev.cast_signed(), ":ino": new.facts.ino.cast_signed(), ":priority": new.priority,
+        ":project": new.project_id, ":created_id": created_id, ":created": created, ":created_wall": created_wall,
+        ":added_id": added_id, ":added": added, ":added_wall": added_wall, ":state": state.as_str(), ":reason": reason,
+        ":class": new.class, ":channel": new.channel, ":source": new.source, ":uid": new.uid,
+        ":before_pairing": new.before_pairing.as_str(), ":settled": new.settled,
+    })?;
+    Ok(state)
+}

@@ -1,0 +1,88 @@
+//! How rows leave: history makes room, and people clear what is over.
+//!
+//! # Decisions
+//! - In steps of a few hundred rows: a step's pages fit into the log beside its usual four megabytes, and whoever waits
+//!   for the store waits for one step only.
+//! - Pruning takes twice what came, so that a limit that was lowered is reached soon and no single addition pays for
+//!   all of it.
+use rusqlite::OptionalExtension;
+
+use super::memory;
+use crate::store::{StoreError, Tx, asset, rows, space};
+use rigpost_core::queue::item::{FileFacts, ItemId, ItemState};
+
+/// Rows in one step.
+const STEP: u64 = 500;
+
+/// Nothing more happens to it by itself.
+pub(super) fn is_over(state: ItemState) -> bool {
+    match state {
+        ItemState::Done | ItemState::Failed | ItemState::Cancelled => true,
+        ItemState::Queued | ItemState::Uploading | ItemState::Held => false,
+    }
+}
+
+pub(super) const OLDEST: &str = "SELECT id FROM item WHERE state = ?1 ORDER BY id LIMIT ?2";
+
+fn oldest(tx: &Tx<'_>, state: ItemState, at_most: u64) -> Result<Vec<ItemId>, StoreError> {
+    rows::ids(tx, OLDEST, (state.as_str(), rows::signed(at_most)))
+}
+
+/// Deletes the oldest of what is sent or was taken off: `surplus` rows, or as many as this transaction may. `added` is
+/// how many came in it.
+pub(super) fn prune(tx: &Tx<'_>, surplus: u64, added: usize) -> Result<(), StoreError> {
+    let step = surplus.min(STEP.max(2 * added as u64));
+    if step == 0 {
+        return Ok(());
+    }
+    let mut ids = oldest(tx, ItemState::Done, step)?;
+    ids.extend(oldest(tx, ItemState::Cancelled, step)?);
+    ids.sort_unstable();
+    ids.truncate(usize::try_from(step).unwrap_or(usize::MAX));
+    remove(tx, &ids)
+}
+
+/// One step of clearing a state; zero when nothing is left to do.
+pub(super) fn clear_step(tx: &Tx<'_>, state: ItemState) -> Result<u64, StoreError> {
+    let ids = oldest(tx, state, STEP)?;
+    remove(tx, &ids)?;
+    Ok(ids.len() as u64)
+}
+
+/// All of these, or none.
+pub(super) fn clear_ids(tx: &Tx<'_>, ids: &[ItemId]) -> Result<u64, StoreError> {
+    for id in ids {
+        let state = rows::item_now(tx, *id)?.state;
+        if !is_over(state) {
+            return Err(StoreError::NotOver(format!("item {id}, which is {}", state.as_str())));
+        }
+    }
+    remove(tx, ids)?;
+    Ok(ids.len() as u64)
+}
+
+/// What a source has seen is remembered.
+fn remove(tx: &Tx<'_>, ids: &[ItemId]) -> Result<(), StoreError> {
+    for id in ids {
+        let key = tx.prepare_cached(KEY)?.query_row([rows::sql_id(*id)], |r| {
+            let facts =
+                FileFacts { size: rows::unsigned(r, 1)?, mtime_ns: r.get(2)?, ..FileFacts::default() };
+            Ok((rows::path(r, 0)?, facts, r.get::<_, bool>(3)?))
+        });
+        if let Some((path, facts, true)) = key.optional()? {
+            memory::remember(tx, &path, facts)?;
+        }
+        asset::drop_asset(tx, *id)?;
+        delete(tx, *id)?;
+    }
+    memory::bound(tx)?;
+    space::give_back(tx)
+}
+
+const KEY: &str = "SELECT path, size_bytes, mtime_ns, watched FROM item WHERE id = ?1";
+
+/// The row, and by the schema its asset and its receipt.
+pub(super) fn delete(tx: &Tx<'_>, id: ItemId) -> Result<(), StoreError> {
+    tx.prepare_cached("DELETE FROM item WHERE id = ?1")?.execute([rows::sql_id(id)])?;
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! What was delivered, and when.
+//!
+//! # Decisions
+//! - The digests of the parts move into one row for each file, eight bytes for each part: the rows of the parts go with
+//!   their URLs. A receipt lives as long as its item's row.
+//! - A receipt in which one part is not known has no digest at all: half a proof is none.
+use rusqlite::OptionalExtension;
+use rusqlite::types::Type;
+
+use super::{Store, StoreError, Tx, rows};
+use rigpost_core::queue::item::{Item, ItemId, Receipt, file_digest};
+use rigpost_core::time::Now;
+
+impl Store {
+    /// What was delivered; `None` for an item that is not done, or was done by a version that wrote no receipts.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn receipt(&self, id: ItemId) -> Result<Option<Receipt>, StoreError> {
+        self.tx(move |tx| {
+            let item = rows::item_now(tx, id)?;
+            let sql =
+                "SELECT delivered_boot_id, delivered_boot_us, delivered_wall_s, chunk_bytes, parts, digest
+                       FROM receipt WHERE item_id = ?1";
+            let row = tx.prepare_cached(sql)?.query_row([rows::sql_id(id)], |r| {
+                Ok(Receipt {
+                    item,
+                    delivered: rows::now(r, 0)?,
+                    chunk_size: rows::unsigned(r, 3)?,
+                    parts: numbers(&r.get::<_, Vec<u8>>(4)?)
+                        .ok_or_else(|| rows::odd(4, Type::Blob, "no digests of parts"))?,
+                    digest: r.get::<_, Option<i64>>(5)?.map(i64::cast_unsigned),
+                })
+            });
+            Ok(row.optional()?)
+        })
+        .await
+    }
+}
+
+/// For an item that is done now, and whose parts are still there.
+pub(super) fn write(tx: &Tx<'_>, item: &Item, now: Now) -> Result<(), StoreError> {
+    let id = rows::sql_id(item.id);
+    let size = item.new.facts.size;
+    let urls = tx
+        .prepare_cached("SELECT parts FROM asset WHERE item_id = ?1")?
+        .query_row([id], |r| rows::unsigned(r, 0))
+        .optional()?;
+    let chunk = size.div_ceil(urls.unwrap_or(1).max(1)).max(1);
+    let parts = digests(tx, id, size.div_ceil(chunk))?;
+    let digest = parts.as_deref().map(|parts| file_digest(parts).cast_signed());
+    let bytes: Vec<u8> = parts.iter().flatten().flat_map(|part| part.to_be_bytes()).collect();
+    let (boot_id, boot, wall) = rows::sql_now(now);
+    let sql =
+        "INSERT OR REPLACE INTO receipt (item_id, delivered_boot_id, delivered_boot_us, delivered_wall_s,
+                   chunk_bytes, parts, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    tx.prepare_cached(sql)?.execute((id, boot_id, boot, wall, rows::signed(chunk), bytes, digest))?;
+    Ok(())
+}
+
+/// Of all `count` parts, or `None` where one was sent by nobody who noted it.
+fn digests(tx: &Tx<'_>, id: i64, count: u64) -> Result<Option<Vec<u64>>, StoreError> {
+    let sql = "SELECT xxh64 FROM part WHERE item_id = ?1 AND n < ?2 ORDER BY n";
+    let mut statement = tx.prepare_cached(sql)?;
+    let number = |r: &rusqlite::Row<'_>| Ok(r.get::<_, Option<i64>>(0)?.map(i64::cast_unsigned));
+    let parts: Vec<Option<u64>> =
+        statement.query_map((id, rows::signed(count)), number)?.collect::<Result<_, _>>()?;
+    let parts: Option<Vec<u64>> = parts.into_iter().collect();
+    Ok(parts.filter(|parts| parts.len() as u64 == count))
+}
+
+fn numbers(bytes: &[u8]) -> Option<Vec<u64>> {
+    let (numbers, rest) = bytes.as_chunks::<8>();
+    rest.is_empty().then(|| numbers.iter().copied().map(u64::from_be_bytes).collect())
+}

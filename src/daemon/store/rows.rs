@@ -1,0 +1,127 @@
+//! Rows to domain types and back.
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension, Row};
+
+use super::{StoreError, Tx};
+use rigpost_core::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemState, NewItem};
+use rigpost_core::time::{BootId, BootTime, Now, WallTime};
+
+/// In the order that [`item`] reads them.
+pub(super) const ITEM: &str = "id, path, name, filetype, size_bytes, mtime_ns, dev, ino, priority, project_id, \
+     created_boot_id, created_boot_us, created_wall_s, added_boot_id, added_boot_us, added_wall_s, \
+     state, reason, detail, attempts, sent_bytes, asset_id, class, channel, source, uid, before_pairing, settled";
+
+pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
+    let facts =
+        FileFacts { size: unsigned(row, 4)?, mtime_ns: row.get(5)?, dev: bits(row, 6)?, ino: bits(row, 7)? };
+    let new = NewItem {
+        path: path(row, 1)?,
+        name: row.get(2)?,
+        filetype: row.get(3)?,
+        facts,
+        priority: row.get(8)?,
+        project_id: row.get(9)?,
+        created: now(row, 10)?,
+        added: now(row, 13)?,
+        class: row.get(22)?,
+        channel: row.get(23)?,
+        source: row.get(24)?,
+        uid: row.get(25)?,
+        before_pairing: policy(row, 26)?,
+        settled: row.get(27)?,
+    };
+    Ok(Item {
+        id: item_id(row, 0)?,
+        new,
+        state: state(row, 16)?,
+        reason: row.get(17)?,
+        detail: row.get(18)?,
+        attempts: row.get(19)?,
+        sent: unsigned(row, 20)?,
+        asset_id: row.get(21)?,
+    })
+}
+
+/// The item as it is now; [`StoreError::NotFound`] where there is none.
+pub(super) fn item_now(tx: &Tx<'_>, id: ItemId) -> Result<Item, StoreError> {
+    let sql = format!("SELECT {ITEM} FROM item WHERE id = ?1");
+    tx.prepare_cached(&sql)?.query_row([sql_id(id)], item).optional()?.ok_or_else(|| StoreError::no_item(id))
+}
+
+/// Runs a statement that answers with one id in each row. For those that are seldom run: it is not kept, and one that
+/// changes items holds the memory of five pages, for what their triggers do.
+pub(super) fn ids(tx: &Tx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Vec<ItemId>, StoreError> {
+    let mut statement = tx.prepare(sql)?;
+    let rows = statement.query_map(params, |row| item_id(row, 0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn item_id(row: &Row<'_>, i: usize) -> rusqlite::Result<ItemId> {
+    unsigned(row, i).map(ItemId)
+}
+
+pub(super) fn state(row: &Row<'_>, i: usize) -> rusqlite::Result<ItemState> {
+    row.get::<_, String>(i)?.parse().map_err(|()| odd(i, Type::Text, "no state of an item"))
+}
+
+fn policy(row: &Row<'_>, i: usize) -> rusqlite::Result<BeforePairing> {
+    row.get::<_, String>(i)?
+        .parse()
+        .map_err(|()| odd(i, Type::Text, "no policy for what is older than the pairing"))
+}
+
+pub(super) fn path(row: &Row<'_>, i: usize) -> rusqlite::Result<PathBuf> {
+    Ok(OsString::from_vec(row.get(i)?).into())
+}
+
+/// Three columns from `i` on: `boot_id`, `boot_us`, `wall_s`.
+pub(super) fn now(row: &Row<'_>, i: usize) -> rusqlite::Result<Now> {
+    let boot_id = BootId::parse(&row.get::<_, String>(i)?).ok_or_else(|| odd(i, Type::Text, "no boot id"))?;
+    let boot = BootTime::from_micros(unsigned(row, i + 1)?);
+    Ok(Now { boot_id, boot, wall: WallTime(row.get(i + 2)?) })
+}
+
+/// The same three columns, for writing.
+pub(super) fn sql_now(now: Now) -> (String, i64, i64) {
+    (now.boot_id.to_string(), signed(now.boot.as_micros()), now.wall.0)
+}
+
+pub(super) fn unsigned(row: &Row<'_>, i: usize) -> rusqlite::Result<u64> {
+    let n: i64 = row.get(i)?;
+    u64::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(i, n))
+}
+
+/// Device and inode numbers use all 64 bits; SQLite's integers have as many.
+fn bits(row: &Row<'_>, i: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(i).map(i64::cast_unsigned)
+}
+
+/// SQLite counts to 2^63; no size or time of ours gets there.
+pub(super) fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+pub(super) fn sql_id(id: ItemId) -> i64 {
+    signed(id.0)
+}
+
+pub(super) fn sql_path(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+pub(super) fn millis(row: &Row<'_>, i: usize) -> rusqlite::Result<Duration> {
+    unsigned(row, i).map(Duration::from_millis)
+}
+
+pub(super) fn sql_millis(d: Duration) -> i64 {
+    i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn odd(i: usize, kind: Type, what: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(i, kind, what.into())
+}

@@ -1,0 +1,187 @@
+//! The door: a path becomes an item, or is refused by name. The store binds it to the project.
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::media::{filetype, made, open_beneath};
+use rigpost_core::command::{AddWish, Refusal};
+use rigpost_core::queue::class::Classes;
+use rigpost_core::queue::item::{BeforePairing, FileFacts, NewItem, shown};
+use rigpost_core::queue::source::Source;
+use rigpost_core::time::{Now, WallTime};
+
+/// From the configuration.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Files are accepted only beneath these.
+    pub media_dirs: Vec<PathBuf>,
+    /// What goes first.
+    pub classes: Classes,
+    /// In the order in which they look at a file.
+    pub sources: Vec<Source>,
+    /// A file that did not change for this long is finished.
+    pub settle: Duration,
+    /// What becomes of clips that somebody adds and that were made before the pairing.
+    pub before_pairing: BeforePairing,
+    /// A wall clock before this was never set.
+    pub earliest: WallTime,
+}
+
+impl Door {
+    /// A file that somebody asked for. Blocks on the disk.
+    ///
+    /// # Errors
+    /// It is refused, by name.
+    pub fn asked(&self, path: PathBuf, wish: &AddWish, now: Now) -> Result<NewItem, Refusal> {
+        let mut item = self.item(path, wish.closed, now)?;
+        if let Some(name) = &wish.name {
+            item.name.clone_from(name);
+        }
+        item.priority = wish.priority.unwrap_or(item.priority);
+        (item.channel, item.uid, item.before_pairing) = (wish.channel, wish.uid, self.before_pairing);
+        Ok(item)
+    }
+
+    /// A file that lies in a source and that the source wants. `closed`: its writer is done, or it was seen unchanged.
+    /// Blocks on the disk.
+    ///
+    /// # Errors
+    /// As [`Door::asked`].
+    pub fn found(&self, path: PathBuf, source: &Source, closed: bool, now: Now) -> Result<NewItem, Refusal> {
+        let mut item = self.item(path, closed, now)?;
+        if let Some(class) = source.class.as_deref().and_then(|name| self.classes.named(name)) {
+            (item.class, item.priority) = (class.name.clone(), class.priority);
+        }
+        item.priority = source.priority.unwrap_or(item.priority);
+        (item.channel, item.before_pairing) = (source.channel, source.before_pairing);
+        item.source = Some(source.name.clone());
+        Ok(item)
+    }
+
+    /// The first source that wants this file.
+    pub fn source_of(&self, path: &Path) -> Option<&Source> {
+        self.sources.iter().find(|source| source.wants(path))
+    }
+
+    /// Whether a file with these facts has been left alone for the settle time, as far as clocks can tell. One that has
+    /// no date, or one from the future, tells nothing.
+    pub fn has_settled(&self, facts: &FileFacts, now: Now) -> bool {
+        let age = now.wall.0.saturating_sub(facts.mtime_ns.div_euclid(1_000_000_000));
+        let sane = now.wall >= self.earliest && facts.mtime_ns.div_euclid(1_000_000_000) >= SOME_DATE;
+        // Both are cut to the second.
+        sane && u64::try_from(age).is_ok_and(|age| age > self.settle.as_secs())
+    }
+
+    fn item(&self, path: PathBuf, closed: bool, now: Now) -> Result<NewItem, Refusal> {
+        let (_, facts) = open_beneath(&self.media_dirs, &path)?;
+        let class = self.classes.of(&path);
+        Ok(NewItem {
+            name: path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default(),
+            filetype: filetype(&path).to_owned(),
+            facts,
+            class: class.map(|c| c.name.clone()).unwrap_or_default(),
+            priority: class.map_or(0, |c| c.priority),
+            settled: closed || self.has_settled(&facts, now),
+            created: made(&facts, now),
+            added: now,
+            path,
+            ..NewItem::default()
+        })
+    }
+}
+
+/// 2001-01-01: a clock that was never set writes 1970, and a card that knows no time 1980.
+const SOME_DATE: i64 = 978_307_200;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
+    use super::*;
+    use rigpost_core::time::{BootId, BootTime};
+
+    const TODAY: i64 = 1_790_000_000;
+
+    fn now(wall: i64) -> Now {
+        Now { boot_id: BootId(1), boot: BootTime(Duration::from_secs(1000)), wall: WallTime(wall) }
+    }
+
+    fn door(dir: &Path) -> Door {
+        Door {
+            media_dirs: vec![dir.to_owned()],
+            classes: Classes::default(),
+            sources: vec![],
+            settle: Duration::from_secs(3),
+            before_pairing: BeforePairing::Ignore,
+            earliest: WallTime(1_700_000_000),
+        }
+    }
+
+    /// A clip that was changed then.
+    fn clip(dir: &Path, name: &str, mtime: i64) -> PathBuf {
+        let path = dir.join(name);
+        fs::write(&path, "x").unwrap();
+        let mtime = SystemTime::UNIX_EPOCH + Duration::from_secs(mtime as u64);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(mtime).unwrap();
+        path
+    }
+
+    #[test]
+    fn what_somebody_asked_for_is_as_they_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = clip(dir.path(), "A001_proxy.mov", TODAY - 60);
+        let item = door(dir.path()).asked(path.clone(), &AddWish::default(), now(TODAY)).unwrap();
+        let made = (item.name.as_str(), item.filetype.as_str(), item.class.as_str(), item.priority);
+        assert_eq!(made, ("A001_proxy.mov", "video/quicktime", "proxy", 300));
+        assert_eq!((item.source, item.before_pairing, item.settled), (None, BeforePairing::Ignore, true));
+        assert_eq!(item.created.boot.0.as_secs(), 940);
+        let wish =
+            AddWish { priority: Some(-7), name: Some("B".into()), channel: 3, uid: 1000, closed: true };
+        let item = door(dir.path()).asked(path, &wish, now(TODAY)).unwrap();
+        assert_eq!((item.name.as_str(), item.class.as_str(), item.priority), ("B", "proxy", -7));
+        assert_eq!((item.channel, item.uid), (3, 1000));
+    }
+
+    #[test]
+    fn what_a_source_found_is_as_the_source_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut door = door(dir.path());
+        let plain = Source { name: "card".into(), path: dir.path().into(), channel: 2, ..Source::default() };
+        let sound = Source { name: "sound".into(), class: Some("audio".into()), ..plain.clone() };
+        let first = Source { name: "first".into(), priority: Some(9), ..sound.clone() };
+        let path = clip(dir.path(), "notes", TODAY);
+        for (source, class, priority) in [(&plain, "", 0), (&sound, "audio", 200), (&first, "audio", 9)] {
+            let item = door.found(path.clone(), source, true, now(TODAY)).unwrap();
+            let made = (item.class.as_str(), item.priority, item.channel, item.uid, item.settled);
+            assert_eq!(made, (class, priority, 2, 0, true));
+            assert_eq!(
+                (item.source.as_deref(), item.before_pairing),
+                (Some(&*source.name), source.before_pairing)
+            );
+        }
+        door.sources = vec![plain, sound];
+        assert_eq!(door.source_of(&path).unwrap().name, "card");
+        assert_eq!(door.source_of(&dir.path().join(".notes")), None);
+    }
+
+    #[test]
+    fn a_file_has_settled_when_a_clock_that_is_right_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let door = door(dir.path());
+        for (mtime, wall, settled) in [
+            (TODAY - 60, TODAY, true),
+            (TODAY - 4, TODAY, true),
+            (TODAY - 3, TODAY, false),
+            (TODAY, TODAY, false),
+            (TODAY + 3600, TODAY, false),
+            (100, 200, false),
+            (315_532_800, TODAY, false),
+            (TODAY - 60, 200, false),
+            (1_500_000_000, 1_600_000_000, false),
+        ] {
+            let path = clip(dir.path(), "a.mov", mtime);
+            let item = door.asked(path, &AddWish::default(), now(wall)).unwrap();
+            assert_eq!(item.settled, settled, "{mtime} {wall}");
+        }
+    }
+}

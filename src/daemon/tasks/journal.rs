@@ -1,0 +1,68 @@
+//! What the journal says when something changes: one line for people, fields for programs.
+use tracing::{info, warn};
+
+use rigpost_core::view::{RigView, State, sentence};
+
+/// Compares two snapshots and says what a support engineer wants to read. Never a code, never a token.
+pub fn rig_changed(old: &RigView, new: &RigView) {
+    let project_id = new.device.as_ref().map(|d| d.project_id.as_str()).unwrap_or_default();
+    let project = new.device.as_ref().map(|d| d.project_name.as_str()).unwrap_or_default();
+    let (pairing_state, reason) = (new.state.as_str(), new.reason.as_str());
+    let old_project = old.device.as_ref().map(|d| d.project_name.as_str()).unwrap_or_default();
+    let old_project_id = old.device.as_ref().map(|d| d.project_id.as_str()).unwrap_or_default();
+    if old.state != new.state || old_project_id != project_id {
+        let line = match new.state {
+            State::Paired if project.is_empty() => "paired".to_owned(),
+            State::Paired => format!("paired with {project}"),
+            State::WaitingForUser => "a code is on the screen, waiting for the person".to_owned(),
+            State::RequestingCode => "asking the provider for a code".to_owned(),
+            State::Unprovisioned => "not provisioned: there is no client secret".to_owned(),
+            State::Unpaired => "not paired".to_owned(),
+            State::NeedsPairing | State::SecretUnavailable => trouble(new),
+        };
+        match new.state {
+            State::NeedsPairing | State::SecretUnavailable => {
+                warn!(pairing_state, reason, project_id, "{line}")
+            }
+            State::Paired
+            | State::WaitingForUser
+            | State::RequestingCode
+            | State::Unprovisioned
+            | State::Unpaired => info!(pairing_state, reason, project_id, "{line}"),
+        }
+    } else if old.reason != new.reason {
+        if new.reason == rigpost_core::view::Reason::None {
+            info!(pairing_state, reason, project_id, "all is well again");
+        } else {
+            warn!(pairing_state, reason, project_id, "{}", trouble(new));
+        }
+    }
+    if old.is_paused_in_project() != new.is_paused_in_project() && new.state == State::Paired {
+        if new.is_paused_in_project() {
+            warn!(pairing_state, project_id, "somebody has paused this rig in the project");
+        } else {
+            info!(pairing_state, project_id, "the project takes clips of this rig");
+        }
+    } else if old_project_id == project_id && old.device.is_some() && old_project != project {
+        info!(pairing_state, project_id, "the project is called {project} now");
+    }
+    if old.refreshed_at.is_some() && new.refreshed_at.is_some() && old.refreshed_at != new.refreshed_at {
+        info!(pairing_state, project_id, "tokens refreshed");
+    }
+    if old.clock_trusted && !new.clock_trusted {
+        warn!("the clock is not to be trusted; nothing is lost by it, but TLS may refuse until it is set");
+    }
+}
+
+fn trouble(view: &RigView) -> String {
+    match view.state {
+        // The reason is the disk's, whatever is wrong with the key.
+        State::SecretUnavailable => format!("the rig's secrets can't be read: {}", view.detail),
+        State::NeedsPairing
+        | State::Paired
+        | State::WaitingForUser
+        | State::RequestingCode
+        | State::Unprovisioned
+        | State::Unpaired => sentence(view.reason, &view.detail),
+    }
+}

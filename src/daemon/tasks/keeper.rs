@@ -1,0 +1,308 @@
+//! Keeps the rig's identity and tokens: drives [`Rig`] against the provider, the store and the people.
+use std::collections::{BTreeMap, VecDeque};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::http::Transport;
+use crate::link::{Access, ToKeeper};
+use crate::tasks::{Parts, journal};
+use rigpost_core::command::{Refusal, RigAnswer};
+use rigpost_core::identity::oauth::{Cause, DeviceStatus, TokenError, Trouble};
+use rigpost_core::identity::rig::{Action, CommandId, Event, Rig};
+use rigpost_core::provider::exchange::{Step, harmless};
+use rigpost_core::provider::wire::{Connection, trouble};
+use rigpost_core::provider::{Client, Provider};
+use rigpost_core::view::RigView;
+
+/// What a future came back with.
+struct Done {
+    event: Option<Event>,
+    date: Option<i64>,
+    from_disk: bool,
+    /// Who we are to the provider from now on, where that changed.
+    client: Option<Option<Client>>,
+}
+
+/// The task. Everything it needs is given to it; everything it says goes out through the two watches.
+pub struct Keeper<T> {
+    rig: Rig,
+    client: Option<Client>,
+    parts: Parts<T>,
+    inbox: mpsc::Receiver<ToKeeper>,
+    view: watch::Sender<RigView>,
+    access: watch::Sender<Option<Access>>,
+    replies: BTreeMap<CommandId, oneshot::Sender<Result<RigAnswer, Refusal>>>,
+    /// Answers that go out with the next snapshot: whoever hears one finds the rig as it says.
+    answers: Vec<(CommandId, Result<RigAnswer, Refusal>)>,
+    commands: u64,
+    running: FuturesUnordered<BoxFuture<'static, Done>>,
+    disk_queue: VecDeque<Action>,
+    disk_busy: bool,
+    /// That the grant has ended is on its way to the disk. Told before that, a crash would give it another reason.
+    ending: bool,
+}
+
+impl<T: Transport> Keeper<T> {
+    /// Nothing happens before [`Keeper::run`].
+    pub fn new(
+        parts: Parts<T>,
+        rig: Rig,
+        inbox: mpsc::Receiver<ToKeeper>,
+        view: watch::Sender<RigView>,
+        access: watch::Sender<Option<Access>>,
+    ) -> Keeper<T> {
+        Keeper {
+            rig,
+            client: None,
+            parts,
+            inbox,
+            view,
+            access,
+            replies: BTreeMap::new(),
+            answers: Vec::new(),
+            commands: 0,
+            running: FuturesUnordered::new(),
+            disk_queue: VecDeque::new(),
+            disk_busy: false,
+            ending: false,
+        }
+    }
+
+    /// Runs until `stop`. What may bring tokens, and tokens on their way to the disk, are seen through first; whoever
+    /// stops us bounds that wait.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let (mut loaded, protection, client) = self.parts.room.load().await;
+        let boot = self.parts.clock.now().boot_id;
+        loaded.boot_wall = self.parts.room.boot_wall(boot).await.unwrap_or_default();
+        self.client = client;
+        self.event(Event::Loaded(Box::new(loaded), protection));
+        let clock = self.parts.clock.clone();
+        let mut stepped = Box::pin(clock.stepped());
+        loop {
+            let idle = !self.rig.busy() && !self.disk_busy;
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if idle => return,
+                Some(done) = self.running.next() => self.done(done),
+                Some(message) = self.inbox.recv() => self.message(message),
+                () = self.parts.clock.sleep_until_some(self.rig.deadline()), if !idle || !stop.is_cancelled() => {
+                    self.event(Event::Timer);
+                }
+                () = &mut stepped => {
+                    stepped = Box::pin(clock.stepped());
+                    self.event(Event::ClockStepped);
+                }
+            }
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        self.disk_busy &= !done.from_disk;
+        self.ending &= !done.from_disk;
+        if let Some(date) = done.date {
+            self.step(Event::ServerDate(date));
+        }
+        // A new secret is known before what it makes possible; a forgotten one only after its last use, the revocation.
+        let forgotten = matches!(done.client, Some(None));
+        if let Some(Some(client)) = done.client {
+            self.client = Some(client);
+        }
+        match done.event {
+            Some(event) => self.event(event),
+            None => {
+                self.next_write();
+                self.publish();
+            }
+        }
+        if self.running.is_empty() && !self.rig.pairing() {
+            self.parts.transport.rest(Connection::Fresh);
+        }
+        if forgotten {
+            self.client = None;
+        }
+    }
+
+    fn message(&mut self, message: ToKeeper) {
+        match message {
+            ToKeeper::Ask(ask) => {
+                self.commands += 1;
+                let id = CommandId(self.commands);
+                self.replies.insert(id, ask.reply);
+                self.event(Event::Command(id, ask.command));
+            }
+            ToKeeper::Unauthorized(token) => self.event(Event::Unauthorized(token)),
+            ToKeeper::Accepted(token) => self.event(Event::Accepted(token)),
+            ToKeeper::Unreached(cause) => self.event(Event::Unreached(cause)),
+            ToKeeper::ServerDate(date) => self.event(Event::ServerDate(date)),
+            ToKeeper::NetworkUp => self.event(Event::NetworkUp),
+            ToKeeper::Ping(reply) => drop(reply.send(())),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.step(event);
+        self.next_write();
+        self.publish();
+    }
+
+    fn step(&mut self, event: Event) {
+        for action in self.rig.on(event, self.parts.clock.now()) {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::RequestCode(seq) => {
+                let step = self.as_client(Provider::device_authorization);
+                self.ask(step, move |answer| Event::Code(seq, answer));
+            }
+            Action::Poll(seq, code) => {
+                let step = self.as_client(|p, client| p.device_token(client, &code));
+                self.ask(step, move |answer| Event::Polled(seq, answer));
+            }
+            Action::Refresh(seq, token) => {
+                let step = self.as_client(|p, client| p.refresh(client, &token));
+                self.ask(step, move |answer| Event::Refreshed(seq, answer));
+            }
+            Action::Identify(seq, question) => {
+                let step = self.parts.provider.identify(question);
+                let asked = matches!(step, Step::Ask(..));
+                self.ask(step, move |answer| {
+                    if let Err(TokenError::Rejected(why)) = &answer {
+                        warn!("who has authorized this rig is not known: {why}");
+                    }
+                    if asked { Event::Identified(seq, answer) } else { Event::Known(seq, answer) }
+                });
+            }
+            Action::Beat(seq, token) => {
+                let step = self.parts.provider.heartbeat(&token);
+                self.ask(step, move |answer| Event::Beaten(seq, answer));
+            }
+            Action::Revoke(token) => {
+                let step = self.as_client(|p, client| p.revoke(client, &token));
+                let transport = self.parts.transport.clone();
+                self.running.push(Box::pin(async move {
+                    let (outcome, _) = exchange(transport.as_ref(), step).await;
+                    debug!(outcome = ?outcome.map_err(|e| e.to_string()), "revocation");
+                    Done { event: None, date: None, from_disk: false, client: None }
+                }));
+            }
+            Action::Reply(id, answer) => self.answers.push((id, answer)),
+            write @ (Action::SaveCode(..)
+            | Action::SaveLimit(_)
+            | Action::ErasePairing
+            | Action::MarkRefresh(_)
+            | Action::SaveTokens(..)
+            | Action::SaveDevice(..)
+            | Action::NoteBoot(_)
+            | Action::EndGrant(_)
+            | Action::EraseTokens(_)
+            | Action::SaveSecret(..)
+            | Action::Forget(_)) => self.disk_queue.push_back(write),
+        }
+    }
+
+    /// What only a client with its secret can ask.
+    fn as_client<V>(&self, ask: impl FnOnce(&Provider, &Client) -> Step<V>) -> Step<V> {
+        match &self.client {
+            Some(client) => ask(&self.parts.provider, client),
+            None => Step::Done(Err(TokenError::Transient(Trouble {
+                maybe_applied: false,
+                ..trouble(Cause::Provider, "there is no client secret", None)
+            }))),
+        }
+    }
+
+    fn ask<V: Send + 'static>(
+        &mut self,
+        step: Step<V>,
+        read: impl FnOnce(Result<V, TokenError>) -> Event + Send + 'static,
+    ) {
+        let (transport, provider) = (self.parts.transport.clone(), self.parts.provider.clone());
+        self.running.push(Box::pin(async move {
+            let (answer, date) = exchange(transport.as_ref(), step).await;
+            if matches!(answer, Err(TokenError::Transient(_))) {
+                provider.doubt();
+            }
+            Done { event: Some(read(answer)), date, from_disk: false, client: None }
+        }));
+    }
+
+    fn next_write(&mut self) {
+        if self.disk_busy {
+            return;
+        }
+        let Some(action) = self.disk_queue.pop_front() else { return };
+        self.disk_busy = true;
+        self.ending = matches!(action, Action::EndGrant(_));
+        let (room, boot) = (self.parts.room.clone(), self.parts.clock.now().boot_id);
+        self.running.push(Box::pin(async move {
+            let (event, client) = room.write(action, boot).await;
+            Done { event, date: None, from_disk: true, client }
+        }));
+    }
+
+    fn publish(&mut self) {
+        if self.ending || self.disk_queue.iter().any(|a| matches!(a, Action::EndGrant(_))) {
+            return;
+        }
+        let view = self.rig.view(self.parts.clock.now());
+        self.view.send_if_modified(|old| {
+            let changed = *old != view;
+            if changed {
+                journal::rig_changed(old, &view);
+                *old = view;
+            }
+            changed
+        });
+        let for_clips = self.rig.access().filter(|_| self.parts.provider.clips().is_some());
+        let access = for_clips.map(|(token, device)| Access {
+            token: token.clone(),
+            project_id: device.project_id.clone(),
+            paused: device.status == DeviceStatus::Paused,
+        });
+        self.access.send_if_modified(|old| {
+            let changed = *old != access;
+            if changed {
+                *old = access;
+            }
+            changed
+        });
+        for (id, answer) in self.answers.drain(..) {
+            if let Some(reply) = self.replies.remove(&id) {
+                // Nobody waits any more: their bus connection went away.
+                let _ = reply.send(answer);
+            }
+        }
+    }
+}
+
+/// Sends what an exchange asks for, one request after another; and the provider's clock, if it showed it.
+async fn exchange<V, T: Transport>(transport: &T, mut step: Step<V>) -> (Result<V, TokenError>, Option<i64>) {
+    let mut date = None;
+    loop {
+        let (request, next) = match step {
+            Step::Ask(request, next) => (*request, next),
+            Step::Done(outcome) => return (outcome, date),
+        };
+        let (name, reads_only) = (request.name, !request.post);
+        step = match transport.send(request).await {
+            Ok(response) => {
+                debug!(request = name, status = response.status, "answered");
+                date = response.date.or(date);
+                next.answered(&response)
+            }
+            Err(t) => {
+                debug!(request = name, "{}", t.why);
+                let e = TokenError::Transient(t);
+                Step::Done(Err(if reads_only { harmless(e) } else { e }))
+            }
+        };
+    }
+}

@@ -1,0 +1,409 @@
+//! Looks after the media sources: finds what is new in them, waits until it is finished, and has it queued.
+//!
+//! # Decisions
+//! - A walk is the truth, and what the kernel tells only spares us the next one. Whenever something may have been missed
+//!   (at the start, after an overflow, when a card came or went, when a directory could not be watched) there is a walk,
+//!   and the store knows what is known already. So nothing is remembered here that a crash could lose.
+//! - One job on the disk at a time, each of a few hundred files: a card with a million files costs neither memory nor
+//!   the uploads their share of the threads. A card that hangs keeps its job, and this task still answers.
+//! - Nothing is open between jobs but the directories of a walk under way, and those are let go when it has to wait for
+//!   long: a card must stay removable.
+//! - What the queue has no room for stays in hand and is offered again; no further walk begins before.
+mod job;
+mod sight;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use job::{Done, Found};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::link::ToQueue;
+use crate::media::{Step, Walk};
+use crate::store::StoreError;
+use crate::tasks::{Door, Strongroom};
+use crate::watch::{Blind, Eyes, Mounts, Sight};
+use rigpost_core::queue::item::{Counters, shown};
+use rigpost_core::queue::whole::{Settling, Verdict};
+use rigpost_core::time::BootTime;
+use rigpost_core::view::QueueView;
+
+/// Files in one job, and in one transaction.
+const BATCH: usize = 500;
+/// Files that may be waited for at once.
+const MOST_SETTLING: usize = 4096;
+/// Places to walk from; more become walks of whole sources.
+const MOST_PLACES: usize = 64;
+/// How soon what the queue refused is offered again.
+const OFFER_AGAIN: Duration = Duration::from_secs(30);
+/// How soon a source is walked again that had more news than fit.
+const SOON: Duration = Duration::from_secs(10);
+/// How often a source is walked that can't be watched.
+const BLIND: Duration = Duration::from_secs(300);
+
+/// Are you alive?
+pub type Ping = oneshot::Sender<()>;
+
+/// The task.
+pub struct Scout {
+    door: Arc<Door>,
+    max_items: u64,
+    room: Arc<Strongroom>,
+    clock: Clock,
+    queue: mpsc::Sender<ToQueue>,
+    view: watch::Receiver<QueueView>,
+    pings: mpsc::Receiver<Ping>,
+    /// Each directory that a source names, but those beneath another.
+    roots: Vec<PathBuf>,
+    eyes: Option<Arc<Eyes>>,
+    mounts: Option<Mounts>,
+    settling: Settling,
+    /// Where walks are to begin.
+    places: BTreeSet<PathBuf>,
+    /// The walk under way, and where it began.
+    walk: Option<(PathBuf, Walk)>,
+    /// Files to be queued: finished, as far as can be seen. True: their writer is done.
+    ready: Vec<(PathBuf, bool)>,
+    job: Option<BoxFuture<'static, Done>>,
+    /// The queue takes nothing before this.
+    closed_until: Option<BootTime>,
+    /// Or before there is room in it.
+    full: bool,
+    /// Every source is walked again at this time.
+    walk_all_at: Option<BootTime>,
+    /// Roots that are not there.
+    missing: BTreeSet<PathBuf>,
+    /// The last file that was moved out, and the number of the move.
+    moved_out: Option<(PathBuf, u32)>,
+    /// Queued since there was last nothing to do.
+    added: usize,
+    said: Said,
+}
+
+/// What was said in the journal already.
+#[derive(Debug, Default)]
+struct Said {
+    closed: bool,
+    blind: Option<Blind>,
+    /// Bounded; what does not fit is said again.
+    unread: BTreeSet<PathBuf>,
+}
+
+impl Scout {
+    /// Nothing happens before [`Scout::run`]. There is at least one source.
+    pub fn new(
+        door: Arc<Door>,
+        max_items: u64,
+        room: Arc<Strongroom>,
+        clock: Clock,
+        queue: mpsc::Sender<ToQueue>,
+        view: watch::Receiver<QueueView>,
+        pings: mpsc::Receiver<Ping>,
+    ) -> Scout {
+        let all: BTreeSet<PathBuf> = door.sources.iter().map(|source| source.path.clone()).collect();
+        let above = |path: &PathBuf| all.iter().any(|other| path != other && path.starts_with(other));
+        let roots = all.iter().filter(|path| !above(path)).cloned().collect();
+        Scout {
+            settling: Settling::new(door.settle, MOST_SETTLING),
+            door,
+            max_items,
+            room,
+            clock,
+            queue,
+            view,
+            pings,
+            roots,
+            eyes: None,
+            mounts: None,
+            places: BTreeSet::new(),
+            walk: None,
+            ready: Vec::new(),
+            job: None,
+            closed_until: None,
+            full: false,
+            walk_all_at: None,
+            missing: BTreeSet::new(),
+            moved_out: None,
+            added: 0,
+            said: Said::default(),
+        }
+    }
+
+    /// Runs until `stop`. A file that was not queued by then is found again at the next start.
+    pub async fn run(mut self, stop: CancellationToken) {
+        self.mounts = Mounts::new(self.roots.clone())
+            .inspect_err(|e| warn!("mounts can't be watched, so cards are found late: {e}"))
+            .ok();
+        if self.mounts.is_none() {
+            self.walk_all_in(BLIND);
+        }
+        self.walk_all();
+        loop {
+            self.begin_job();
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                // Nobody waits any more: the watchdog has given up.
+                Some(ping) = self.pings.recv() => { let _ = ping.send(()); }
+                done = some(&mut self.job) => {
+                    self.job = None;
+                    self.done(done);
+                }
+                sights = sights(self.eyes.as_deref()) => self.saw(sights),
+                () = room_made(&mut self.view, self.max_items), if self.full => {
+                    (self.full, self.closed_until) = (false, None);
+                }
+                points = mounts(&mut self.mounts) => self.remounted(points),
+                () = self.clock.sleep_until_some(deadline) => self.tick(),
+            }
+        }
+    }
+
+    /// When there is something to do that no event will tell of.
+    fn deadline(&self) -> Option<BootTime> {
+        let settled = self.settling.deadline().filter(|_| self.job.is_none());
+        [self.closed_until.or(settled), self.walk_all_at].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now().boot;
+        if self.closed_until.is_some_and(|at| at <= now) {
+            (self.full, self.closed_until) = (false, None);
+        }
+        if self.walk_all_at.is_some_and(|at| at <= now) {
+            self.walk_all_at = None;
+            self.walk_all();
+        }
+    }
+
+    /// The next thing to do on the disk, if there is any and the queue takes something.
+    fn begin_job(&mut self) {
+        if self.job.is_some() || self.closed_until.is_some() {
+            return;
+        }
+        let now = self.clock.now();
+        if !self.ready.is_empty() {
+            // Room that is made from now on counts.
+            self.view.mark_unchanged();
+            let batch = self.ready.drain(..self.ready.len().min(BATCH)).collect();
+            let (room, queue) = (self.room.clone(), self.queue.clone());
+            self.job = Some(Box::pin(job::queue(self.door.clone(), room, queue, batch, self.max_items, now)));
+            return;
+        }
+        let due = self.settling.due(BATCH, now.boot);
+        if !due.is_empty() {
+            self.job = Some(Box::pin(job::look(self.door.clone(), due)));
+        } else if self.settling.room() < BATCH {
+            // The walk goes on once some have settled.
+        } else if let Some((place, walk)) = self.walk.take() {
+            self.job = Some(Box::pin(job::step(self.looker(), place, walk)));
+        } else if let Some(place) = self.places.pop_first() {
+            let is_root = self.roots.contains(&place);
+            self.job = Some(Box::pin(job::begin(self.looker(), place, is_root)));
+        } else {
+            self.rest();
+        }
+    }
+
+    fn looker(&mut self) -> job::Looker {
+        if self.eyes.is_none() {
+            match Eyes::new() {
+                Ok(eyes) => self.eyes = Some(Arc::new(eyes)),
+                Err(why) => self.blind(why),
+            }
+        }
+        job::Looker { door: self.door.clone(), eyes: self.eyes.clone(), blind: None }
+    }
+
+    /// There is nothing to do for now.
+    fn rest(&mut self) {
+        if self.added > 0 {
+            info!(files = self.added, "queued what is new in the media sources");
+            self.added = 0;
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Begun(place, blind, Ok((walk, step))) => {
+                if self.missing.remove(&place) {
+                    info!(path = %place.display(), "a media source is there");
+                    if let Some(eyes) = self.eyes.as_deref().filter(|_| self.missing.is_empty()) {
+                        eyes.forget_ways();
+                    }
+                }
+                self.stepped(place, walk, step, blind);
+            }
+            Done::Begun(place, blind, Err(e)) => {
+                blind.into_iter().for_each(|why| self.blind(why));
+                self.not_begun(place, &e);
+            }
+            Done::Stepped(place, walk, step, blind) => self.stepped(place, walk, step, blind),
+            Done::Looked(files) => {
+                let now = self.clock.now().boot;
+                for (path, facts) in files {
+                    if self.settling.looked(&path, facts, now) == Verdict::Finished {
+                        self.ready.push((path, true));
+                    }
+                }
+            }
+            Done::Queued(batch, refused, found) => {
+                refused.into_iter().for_each(|(path, why)| self.unread(path, &why));
+                self.queued(batch, found);
+            }
+            Done::Lost => self.walk_all_in(SOON),
+        }
+    }
+
+    fn not_begun(&mut self, place: PathBuf, e: &std::io::Error) {
+        let gone = matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory);
+        if !self.roots.contains(&place) {
+            if !gone {
+                self.unread(place, &e.to_string());
+            }
+        } else if gone {
+            if self.missing.insert(place.clone()) {
+                info!(path = %place.display(), "a media source is not there; it is looked at when it comes");
+            }
+        } else {
+            let is_link = e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+            let link = "it is a link or lies behind one, and links are not followed";
+            self.unread(place, &if is_link { link.to_owned() } else { e.to_string() });
+            self.walk_all_in(BLIND);
+        }
+    }
+
+    fn stepped(&mut self, place: PathBuf, walk: Walk, step: Step, blind: Option<Blind>) {
+        let now = self.clock.now();
+        blind.into_iter().for_each(|why| self.blind(why));
+        if step.remote {
+            // What others write there this kernel does not tell.
+            self.walk_all_in(BLIND);
+        }
+        for (path, why) in step.unread {
+            self.unread(path, &why);
+        }
+        for (path, facts) in step.files {
+            if facts.size == 0 || self.settling.holds(&path) {
+                // Something will be told of it, or it waits already.
+            } else if self.door.has_settled(&facts, now) {
+                self.ready.push((path, false));
+            } else if self.settling.seen(path, facts, now.boot).is_err() {
+                self.walk_all_in(SOON);
+            }
+        }
+        if !step.done {
+            self.walk = Some((place, walk));
+        }
+    }
+
+    fn queued(&mut self, batch: Vec<(PathBuf, bool)>, found: Result<Found, StoreError>) {
+        let why = match found {
+            Ok(found) => {
+                self.added += found.added;
+                self.full = found.left_out;
+                found.left_out.then(|| "the queue is full".to_owned())
+            }
+            Err(e) => Some(e.to_string()),
+        };
+        let Some(why) = why else {
+            if std::mem::take(&mut self.said.closed) {
+                info!("new files of the media sources are queued again");
+            }
+            return;
+        };
+        if !std::mem::replace(&mut self.said.closed, true) {
+            warn!("new files of the media sources must wait: {why}");
+        }
+        self.ready.splice(..0, batch);
+        self.closed_until = Some(self.clock.now().boot + OFFER_AGAIN);
+        // This may last: no card is kept from being removed.
+        if let Some((place, _)) = self.walk.take() {
+            self.walk_from(place);
+        }
+    }
+
+    fn walk_all(&mut self) {
+        self.places.extend(self.roots.iter().cloned());
+    }
+
+    fn walk_all_in(&mut self, delay: Duration) {
+        let at = self.clock.now().boot + delay;
+        self.walk_all_at = Some(self.walk_all_at.map_or(at, |other| other.min(at)));
+    }
+
+    fn walk_from(&mut self, place: PathBuf) {
+        if self.places.iter().any(|other| place.starts_with(other)) {
+            return;
+        }
+        self.places.retain(|other| !other.starts_with(&place));
+        self.places.insert(place);
+        if self.places.len() > MOST_PLACES {
+            self.places.clear();
+            self.walk_all();
+        }
+    }
+
+    /// Said once; the sources are walked now and then instead.
+    fn blind(&mut self, why: Blind) {
+        if self.said.blind.as_ref() != Some(&why) {
+            let minutes = BLIND.as_secs() / 60;
+            warn!(
+                "not everything in the media sources can be watched, so they are looked through every {minutes} minutes: {why}"
+            );
+            self.said.blind = Some(why);
+        }
+        self.walk_all_in(BLIND);
+    }
+
+    /// Said once; it is tried again when its rights change, and at the next walk.
+    fn unread(&mut self, path: PathBuf, why: &str) {
+        if self.said.unread.contains(&path) {
+            return;
+        }
+        warn!(path = %shown(&path), "left out: {why}");
+        if self.said.unread.len() < MOST_SETTLING {
+            self.said.unread.insert(path);
+        }
+    }
+}
+
+/// Waits until the queue changes, and then holds fewer items than its limit.
+async fn room_made(view: &mut watch::Receiver<QueueView>, max_items: u64) {
+    while view.changed().await.is_ok() {
+        let Counters { files_left, held, failed, .. } = view.borrow_and_update().counters;
+        if files_left + held + failed < max_items {
+            return;
+        }
+    }
+    // Nobody shows the queue any more: the daemon is stopping.
+    std::future::pending().await
+}
+
+async fn some(job: &mut Option<BoxFuture<'static, Done>>) -> Done {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sights(eyes: Option<&Eyes>) -> std::io::Result<Vec<Sight>> {
+    match eyes {
+        Some(eyes) => eyes.sights().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn mounts(mounts: &mut Option<Mounts>) -> std::io::Result<BTreeSet<PathBuf>> {
+    match mounts {
+        Some(mounts) => mounts.changed().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,162 @@
+//! What is done on the disk, one thing at a time.
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fd::BorrowedFd;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use crate::link::ToQueue;
+use crate::media::{Step, Visitor, Walk, glance};
+use crate::store::StoreError;
+use crate::tasks::{Door, Strongroom};
+use crate::watch::{Blind, Eyes};
+use rigpost_core::command::Refusal;
+use rigpost_core::queue::item::{FileFacts, NewItem};
+use rigpost_core::time::Now;
+
+/// Entries of directories in one step of a walk.
+const STEP: usize = super::BATCH;
+
+/// What came of a job.
+pub(super) enum Done {
+    /// A walk has begun there, or could not.
+    Begun(PathBuf, Option<Blind>, io::Result<(Walk, Step)>),
+    /// It went on.
+    Stepped(PathBuf, Walk, Step, Option<Blind>),
+    /// Files as they are now; `None` where there is none.
+    Looked(Vec<(PathBuf, Option<FileFacts>)>),
+    /// The batch, what of it can't be read, and what the store said.
+    Queued(Vec<(PathBuf, bool)>, Vec<(PathBuf, String)>, Result<Found, StoreError>),
+    /// It was cut short, and everything in its hands with it.
+    Lost,
+}
+
+/// What the store made of a batch.
+pub(super) struct Found {
+    /// Files that were new.
+    pub(super) added: usize,
+    /// There was not room for all.
+    pub(super) left_out: bool,
+}
+
+/// Goes where the sources want to go, and watches each directory on the way.
+pub(super) struct Looker {
+    pub(super) door: Arc<Door>,
+    pub(super) eyes: Option<Arc<Eyes>>,
+    /// A directory that could not be watched.
+    pub(super) blind: Option<Blind>,
+}
+
+impl Visitor for Looker {
+    fn enters(&self, dir: &Path) -> bool {
+        self.door.sources.iter().any(|source| source.reaches(dir) || source.path.starts_with(dir))
+    }
+
+    fn wants(&self, file: &Path) -> bool {
+        self.door.source_of(file).is_some()
+    }
+
+    fn entered(&mut self, dir: BorrowedFd<'_>, path: &Path) {
+        if let Some(Err(why)) = self.eyes.as_ref().map(|eyes| eyes.watch(dir, path)) {
+            self.blind = Some(why);
+        }
+    }
+}
+
+/// Begins a walk. Where a root is missing, the way to it is watched.
+pub(super) async fn begin(mut looker: Looker, place: PathBuf, is_root: bool) -> Done {
+    let task = spawn_blocking(move || {
+        let door = looker.door.clone();
+        let mut begun = Walk::begin(&door.media_dirs, &place, &mut looker);
+        let mut way = None;
+        while let Some(eyes) = looker.eyes.clone().filter(|_| is_root && is_missing(&begun)) {
+            match eyes.watch_way_to(&place) {
+                // Nothing came while we looked for the last directory that is there.
+                Ok(nearest) if way == Some(nearest.clone()) => break,
+                Ok(nearest) => way = Some(nearest),
+                Err(why) => {
+                    looker.blind = Some(why);
+                    break;
+                }
+            }
+            begun = Walk::begin(&door.media_dirs, &place, &mut looker);
+        }
+        Done::Begun(place, looker.blind, begun)
+    });
+    joined(task).await
+}
+
+fn is_missing(begun: &io::Result<(Walk, Step)>) -> bool {
+    matches!(begun, Err(e) if e.kind() == io::ErrorKind::NotFound)
+}
+
+pub(super) async fn step(mut looker: Looker, place: PathBuf, mut walk: Walk) -> Done {
+    joined(spawn_blocking(move || {
+        let step = walk.step(STEP, &mut looker);
+        Done::Stepped(place, walk, step, looker.blind)
+    }))
+    .await
+}
+
+pub(super) async fn look(door: Arc<Door>, files: Vec<PathBuf>) -> Done {
+    joined(spawn_blocking(move || {
+        let seen = |path: PathBuf| {
+            let facts = glance(&door.media_dirs, &path);
+            (path, facts)
+        };
+        Done::Looked(files.into_iter().map(seen).collect())
+    }))
+    .await
+}
+
+/// Brings files to the door and what passes it into the queue, and tells whoever sends.
+pub(super) async fn queue(
+    door: Arc<Door>,
+    room: Arc<Strongroom>,
+    queue: mpsc::Sender<ToQueue>,
+    batch: Vec<(PathBuf, bool)>,
+    max_items: u64,
+    now: Now,
+) -> Done {
+    let at_door = spawn_blocking(move || {
+        let (items, refused) = pass(&door, &batch, now);
+        (batch, items, refused)
+    });
+    let Ok((batch, items, refused)) = at_door.await else { return Done::Lost };
+    if items.is_empty() {
+        return Done::Queued(batch, refused, Ok(Found { added: 0, left_out: false }));
+    }
+    let found = room.found(items, max_items).await;
+    let found = match found {
+        Ok(found) => {
+            let news: Vec<_> = found.added.iter().chain(&found.changed).copied().collect();
+            if !news.is_empty() {
+                // Where nobody listens any more the daemon is stopping, and the queue is on disk.
+                let _ = queue.send(ToQueue::Found(news)).await;
+            }
+            Ok(Found { added: found.added.len(), left_out: found.left_out > 0 })
+        }
+        Err(e) => Err(e),
+    };
+    Done::Queued(batch, refused, found)
+}
+
+/// What passes the door, and what is refused there for other reasons than not being there any more.
+fn pass(door: &Door, batch: &[(PathBuf, bool)], now: Now) -> (Vec<NewItem>, Vec<(PathBuf, String)>) {
+    let (mut items, mut refused) = (Vec::new(), Vec::new());
+    for (path, closed) in batch {
+        let Some(source) = door.source_of(path) else { continue };
+        match door.found(path.clone(), source, *closed, now) {
+            Ok(item) => items.push(item),
+            Err(Refusal::NotFound(_)) => {}
+            Err(e) => refused.push((path.clone(), e.to_string())),
+        }
+    }
+    (items, refused)
+}
+
+async fn joined(task: tokio::task::JoinHandle<Done>) -> Done {
+    task.await.unwrap_or(Done::Lost)
+}

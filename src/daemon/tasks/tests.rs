@@ -1,0 +1,373 @@
+//! The keeper against a provider that spends a refresh token the moment it is used, in virtual time and on a real disk.
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::http::{PutError, Transport};
+use crate::link::{Access, Ask, ToKeeper};
+use crate::media::PartBody;
+use crate::tasks::{Found, Keeper, Parts, Strongroom};
+use crate::vault::KeySource;
+use rigpost_core::command::{Refusal, RigCommand};
+use rigpost_core::identity::oauth::{Cause, ClientSecret, Trouble};
+use rigpost_core::identity::rig::Rig;
+use rigpost_core::provider::wire::{Authorization, Body, Request, Response, trouble};
+use rigpost_core::provider::{FrameIo, Provider};
+use rigpost_core::secret::Secret;
+use rigpost_core::time::WallTime;
+use rigpost_core::view::{Protection, Reason, RigView, State};
+
+const LIFE: Duration = Duration::from_secs(8 * 3600);
+const BEAT: Duration = Duration::from_secs(120);
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[expect(clippy::disallowed_methods, reason = "virtual time, which never sleeps through a suspend")]
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// What the provider knows, and what it has seen.
+struct Books {
+    current: u32,
+    issued: Instant,
+    refreshes: u32,
+    refresh_requests: u32,
+    in_flight: u32,
+    /// Of the last call that was accepted, and the longest silence between two.
+    heard: Option<Instant>,
+    silence: Duration,
+    beats: u32,
+    looks: u32,
+    paused: bool,
+    revoked: Vec<String>,
+}
+
+/// A provider that rotates strictly: only the newest refresh token is good, and only once.
+struct Cloud {
+    room: Arc<Strongroom>,
+    books: Mutex<Books>,
+    /// Every refresh waits for a permit before it is answered.
+    gate: Semaphore,
+    /// Every seventh refresh fails.
+    failing: bool,
+}
+
+fn field(request: &Request, name: &str) -> String {
+    match &request.body {
+        Body::Multipart(fields) | Body::Form(fields) => {
+            fields.iter().find(|(n, _)| *n == name).map(|(_, v)| v.expose().to_owned()).unwrap_or_default()
+        }
+        Body::Empty | Body::Json(_) => String::new(),
+    }
+}
+
+fn answer(status: u16, body: impl Into<String>) -> Result<Response, Trouble> {
+    let body = body.into().into_bytes().into();
+    Ok(Response { status, content_type: "application/json".to_owned(), body, ..Response::default() })
+}
+
+impl Cloud {
+    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
+        self.books.lock().unwrap()
+    }
+
+    fn issue(&self) -> Result<Response, Trouble> {
+        let mut books = self.books();
+        books.current += 1;
+        books.issued = Instant::now();
+        let n = books.current;
+        answer(200, format!(r#"{{"access_token":"a{n}","refresh_token":"r{n}","expires_in":28800}}"#))
+    }
+
+    /// An API call, which must carry the newest token.
+    fn heard(&self, request: Request) {
+        let mut books = self.books();
+        let Some(Authorization::Bearer(token)) = request.authorization else { panic!("no token") };
+        let bearer = token.expose();
+        assert_eq!(bearer, format!("a{}", books.current), "a token that is not the newest");
+        let silence = books.heard.map(|at| at.elapsed()).unwrap_or_default();
+        (books.heard, books.silence) = (Some(Instant::now()), books.silence.max(silence));
+    }
+
+    async fn refresh(&self, request: &Request) -> Result<Response, Trouble> {
+        let presented = field(request, "refresh_token");
+        let request_number = {
+            let mut books = self.books();
+            books.refresh_requests += 1;
+            books.in_flight += 1;
+            assert_eq!(books.in_flight, 1, "two refreshes in flight");
+            assert!(books.issued.elapsed() < LIFE, "the access token ran out before it was refreshed");
+            books.refresh_requests
+        };
+        let (loaded, _, _) = self.room.load().await;
+        let (on_disk, marked) = loaded.tokens.expect("tokens on disk");
+        assert!(marked, "a refresh left before its mark was on disk");
+        assert_eq!(on_disk.refresh.map(|t| t.expose().to_owned()), Some(presented.clone()));
+        self.gate.acquire().await.unwrap().forget();
+        pass(Duration::from_secs(2)).await;
+        self.books().in_flight -= 1;
+        if self.failing && request_number.is_multiple_of(7) {
+            return match request_number % 3 {
+                0 => answer(503, "<html>busy</html>"),
+                // The way broke before the request arrived; the rig can't know that.
+                1 => Err(trouble(Cause::Network, "connection reset", None)),
+                _ => {
+                    pass(Duration::from_secs(18)).await;
+                    Err(trouble(Cause::Network, "no answer in time", None))
+                }
+            };
+        }
+        if presented != format!("r{}", self.books().current) {
+            return answer(400, r#"{"error":"invalid_request"}"#);
+        }
+        self.books().refreshes += 1;
+        self.issue()
+    }
+}
+
+impl Transport for Cloud {
+    async fn send(&self, request: Request) -> Result<Response, Trouble> {
+        pass(Duration::from_millis(300)).await;
+        match request.name {
+            "device code" => {
+                answer(200, r#"{"device_code":"d","user_code":"012345","expires_in":120,"interval":5}"#)
+            }
+            "token poll" => self.issue(),
+            "token refresh" => self.refresh(&request).await,
+            "token revocation" => {
+                self.books().revoked.push(field(&request, "token"));
+                answer(200, r#"{"success":true}"#)
+            }
+            "device identity" => {
+                self.heard(request);
+                self.books().looks += 1;
+                let status = if self.books().paused { "paused" } else { "online" };
+                let me = r#"{"project_id":"p1","project":{"name":"Spring"},"name":"Rig","status":""#;
+                answer(200, format!("{me}{status}\"}}"))
+            }
+            "heartbeat" => {
+                assert!(request.post && request.body == Body::Empty);
+                self.heard(request);
+                self.books().beats += 1;
+                answer(204, "")
+            }
+            other => panic!("not asked for here: {other}"),
+        }
+    }
+
+    async fn put(
+        &self,
+        _: &Secret,
+        _: Vec<(&'static str, String)>,
+        _: u64,
+        _: PartBody,
+    ) -> Result<Response, PutError> {
+        panic!("the keeper sends no clips")
+    }
+
+    fn rest(&self, _: rigpost_core::provider::wire::Connection) {}
+}
+
+/// A keeper at work.
+struct Bench {
+    cloud: Arc<Cloud>,
+    room: Arc<Strongroom>,
+    to: mpsc::Sender<ToKeeper>,
+    view: watch::Receiver<RigView>,
+    access: watch::Receiver<Option<Access>>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+    _dir: TempDir,
+}
+
+fn nothing() -> RigView {
+    Rig::new(0, WallTime(0), None).view(rigpost_core::time::Now::default())
+}
+
+impl Bench {
+    fn start(failing: bool) -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let room = Arc::new(Strongroom::open(Found {
+            dir: dir.path().join("state"),
+            key: KeySource::File { path: dir.path().join("key") },
+            client_id: None,
+            realm: crate::tasks::Realm::default(),
+        }));
+        let books = Books {
+            current: 0,
+            issued: Instant::now(),
+            refreshes: 0,
+            refresh_requests: 0,
+            in_flight: 0,
+            heard: None,
+            silence: Duration::ZERO,
+            beats: 0,
+            looks: 0,
+            paused: false,
+            revoked: vec![],
+        };
+        let gate = Semaphore::new(Semaphore::MAX_PERMITS);
+        let cloud = Arc::new(Cloud { room: room.clone(), books: Mutex::new(books), gate, failing });
+        let provider = Provider::FrameIo(FrameIo {
+            base_url: "https://api.example.com".parse().unwrap(),
+            client_version: "1.0.0".to_owned(),
+            url_pairing: true,
+            secret_on_poll: false,
+        });
+        let clock = Clock::Virtual { epoch: Instant::now(), wall: 1_790_000_000 };
+        let (to, inbox) = mpsc::channel(8);
+        let (view_out, view) = watch::channel(nothing());
+        let (access_out, access) = watch::channel(None);
+        let rig = Rig::new(7, WallTime(0), Some(BEAT));
+        let parts = Parts { provider, transport: cloud.clone(), room: room.clone(), clock };
+        let keeper = Keeper::new(parts, rig, inbox, view_out, access_out);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(keeper.run(stop.clone()));
+        Bench { cloud, room, to, view, access, stop, task, _dir: dir }
+    }
+
+    async fn ask(&self, command: RigCommand) -> Result<(), Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.to.send(ToKeeper::Ask(Ask { command, reply })).await.unwrap();
+        answer.await.unwrap().map(|_| ())
+    }
+
+    async fn paired(failing: bool) -> Bench {
+        let mut b = Bench::start(failing);
+        let secret = ClientSecret(Secret::new("model-secret"));
+        assert_eq!(b.ask(RigCommand::Provision(secret)).await, Ok(()));
+        assert_eq!(b.ask(RigCommand::Start { limit: None }).await, Ok(()));
+        b.access.wait_for(Option::is_some).await.unwrap();
+        assert_eq!(b.view.borrow().state, State::Paired);
+        b
+    }
+
+    /// What the disk holds: the refresh token, and whether a refresh was marked.
+    async fn on_disk(&self) -> Option<(String, bool)> {
+        let (loaded, _, _) = self.room.load().await;
+        let (tokens, marked) = loaded.tokens?;
+        Some((tokens.refresh?.expose().to_owned(), marked))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "how long the test itself takes")]
+async fn a_month_of_refreshes() {
+    let began = std::time::Instant::now();
+    let b = Bench::paired(true).await;
+    let mut view = b.view.clone();
+    let watcher = tokio::spawn(async move {
+        let mut reasons = std::collections::BTreeSet::new();
+        while view.changed().await.is_ok() {
+            let view = view.borrow_and_update();
+            assert_eq!(view.state, State::Paired);
+            reasons.insert(view.reason.as_str());
+        }
+        reasons
+    });
+    pass(30 * DAY).await;
+    let (refreshes, requests, current) = {
+        let books = b.cloud.books();
+        assert!(books.silence < Duration::from_secs(300), "shown as offline: {:?}", books.silence);
+        assert!((20_000..=21_600).contains(&books.beats), "{}", books.beats);
+        assert!((4_000..=4_600).contains(&books.looks), "{}", books.looks);
+        (books.refreshes, books.refresh_requests, books.current)
+    };
+    // Every 0.6 to 0.7 of eight hours.
+    assert!((128..=150).contains(&refreshes), "{refreshes}");
+    assert!(requests - refreshes >= 18, "a seventh of {requests} failed");
+    assert_eq!(b.access.borrow().as_ref().map(|a| a.token.expose().to_owned()), Some(format!("a{current}")));
+    assert_eq!(b.on_disk().await, Some((format!("r{current}"), false)));
+    let left = b.view.borrow().access_expires_at.expect("a life").0;
+    assert!(left > 30 * DAY, "the token is good");
+    b.stop.cancel();
+    b.task.await.unwrap();
+    let reasons = watcher.await.unwrap();
+    assert_eq!(reasons, ["network", "none", "provider"].into(), "troubles were seen and went");
+    assert!(began.elapsed() < Duration::from_secs(60), "a month took {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_for_the_answer_in_flight_and_for_the_disk() {
+    let b = Bench::paired(false).await;
+    let permits = b.cloud.gate.available_permits();
+    b.cloud.gate.forget_permits(permits);
+    while b.cloud.books().in_flight == 0 {
+        pass(Duration::from_secs(60)).await;
+    }
+    b.stop.cancel();
+    pass(Duration::from_secs(15)).await;
+    assert!(!b.task.is_finished(), "the answer may be the only refresh token there is");
+    assert_eq!(b.on_disk().await, Some(("r1".to_owned(), true)));
+    b.cloud.gate.add_permits(1);
+    let Bench { task, room, cloud, .. } = b;
+    task.await.unwrap();
+    assert_eq!(cloud.books().current, 2);
+    let (loaded, _, _) = room.load().await;
+    let (tokens, marked) = loaded.tokens.unwrap();
+    assert_eq!((tokens.refresh.unwrap().expose(), marked), ("r2", false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_a_pairing() {
+    let b = Bench::start(false);
+    assert_eq!(b.view.borrow().state, State::SecretUnavailable, "before the store is read");
+    let secret = ClientSecret(Secret::new("model-secret"));
+    assert_eq!(b.ask(RigCommand::Provision(secret)).await, Ok(()));
+    assert_eq!(b.ask(RigCommand::Start { limit: None }).await, Ok(()));
+    assert_eq!(b.view.borrow().state, State::WaitingForUser);
+    assert_eq!(b.view.borrow().protection, Protection::File);
+    b.stop.cancel();
+    b.task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn unpairing_during_a_refresh_revokes_the_new_token_and_empties_the_disk() {
+    let b = Bench::paired(false).await;
+    let permits = b.cloud.gate.available_permits();
+    b.cloud.gate.forget_permits(permits);
+    while b.cloud.books().in_flight == 0 {
+        pass(Duration::from_secs(60)).await;
+    }
+    let (reply, answer) = oneshot::channel();
+    b.to.send(ToKeeper::Ask(Ask { command: RigCommand::Unpair, reply })).await.unwrap();
+    pass(Duration::from_secs(5)).await;
+    b.cloud.gate.add_permits(1);
+    assert_eq!(answer.await.unwrap(), Ok(rigpost_core::command::RigAnswer::Done));
+    let view = b.view.borrow().clone();
+    assert_eq!((view.state, view.reason), (State::Unpaired, Reason::None));
+    assert_eq!(b.on_disk().await, None);
+    pass(Duration::from_secs(5)).await;
+    assert_eq!(b.cloud.books().revoked, ["r2"]);
+    assert_eq!(*b.access.borrow(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_in_the_project_is_seen_within_minutes_and_its_end_with_the_next_beat() {
+    let b = Bench::paired(false).await;
+    let mut access = b.access.clone();
+    for (paused, patience) in [(true, 5 * BEAT), (false, BEAT)] {
+        b.cloud.books().paused = paused;
+        let began = Instant::now();
+        access.wait_for(|a| a.as_ref().is_some_and(|a| a.paused == paused)).await.unwrap();
+        assert!(began.elapsed() <= patience + Duration::from_secs(5), "{:?}", began.elapsed());
+        assert_eq!(b.view.borrow().state, State::Paired);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn forgetting_revokes_too() {
+    let b = Bench::paired(false).await;
+    let before = b.view.borrow().client_id.clone();
+    assert_eq!(b.ask(RigCommand::Forget).await, Ok(()));
+    assert_eq!(b.view.borrow().state, State::Unprovisioned);
+    assert_ne!(b.view.borrow().client_id, before);
+    pass(Duration::from_secs(5)).await;
+    assert_eq!(b.cloud.books().revoked, ["r1"]);
+}

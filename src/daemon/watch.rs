@@ -1,0 +1,313 @@
+//! What the kernel tells of directories: what was written, moved in, made, or unmounted.
+//!
+//! # Decisions
+//! - inotify through `rustix`, which is here already. `notify` brings a thread and a walk of its own: by path names,
+//!   through a link at the root, into every directory whether we want it or not. Ours enters a directory that it has
+//!   open, and watches just that one.
+//! - The watch is set through `/proc/self/fd`, so that what is watched is what was opened.
+//! - No word of each write (`IN_MODIFY`): a recording would wake the rig thousands of times a second.
+//! - A watch costs the kernel about a kilobyte, so there is a limit of our own below the system's.
+mod mounts;
+pub mod network;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, Reader, WatchFlags};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+pub use mounts::Mounts;
+
+const MAX_WATCHES: usize = 65_536;
+const BUFFER: usize = 16 * 1024;
+
+/// Something happened. Paths are as the directory was named when it was watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// A file was made.
+    Opened(PathBuf),
+    /// A file that was open for writing was closed.
+    Closed(PathBuf),
+    /// A file left; with the number of the move.
+    MovedOut(PathBuf, u32),
+    /// A file came; with the number of the move.
+    MovedIn(PathBuf, u32),
+    /// A directory was made, came, or shows again after an unmount. It is not watched yet.
+    NewDirectory(PathBuf),
+    /// A watched directory left, was deleted, or its file system was unmounted. It is watched no more.
+    Gone(PathBuf),
+    /// Rights, owner or times of something changed; true: of a directory.
+    Rights(PathBuf, bool),
+    /// More happened than the kernel keeps: anything may have.
+    Overflow,
+}
+
+/// Why a directory can't be watched. Says which knob of the system to turn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Blind {
+    /// Too many watches.
+    #[error("the limit of watched directories is reached; raise the sysctl fs.inotify.max_user_watches")]
+    Watches,
+    /// More than this program allows itself.
+    #[error("there are more than {MAX_WATCHES} directories")]
+    TooMany,
+    /// Too many programs of this user watch.
+    #[error("the limit of watching programs is reached; raise the sysctl fs.inotify.max_user_instances")]
+    Instances,
+    /// Anything else.
+    #[error("{0}")]
+    System(String),
+}
+
+/// Watches directories.
+#[derive(Debug)]
+pub struct Eyes {
+    inotify: AsyncFd<OwnedFd>,
+    watched: Mutex<BTreeMap<i32, Watched>>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    /// Only for what will be made on the way to a directory that is missing.
+    waypoint: bool,
+}
+
+impl Eyes {
+    /// Opens them. Belongs into a tokio runtime.
+    pub fn new() -> Result<Eyes, Blind> {
+        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(blind)?;
+        #[expect(
+            deprecated,
+            reason = "deprecated for types whose descriptor may change under it; an OwnedFd's can't"
+        )]
+        let inotify =
+            AsyncFd::with_interest(inotify, Interest::READABLE).map_err(|e| Blind::System(e.to_string()))?;
+        Ok(Eyes { inotify, watched: Mutex::default() })
+    }
+
+    /// Tells from now on what happens in this directory, which is to be called `path`.
+    pub fn watch(&self, dir: BorrowedFd<'_>, path: &Path) -> Result<(), Blind> {
+        let all = WatchFlags::CLOSE_WRITE
+            | WatchFlags::CREATE
+            | WatchFlags::MOVE
+            | WatchFlags::ATTRIB
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::MOVE_SELF
+            | WatchFlags::EXCL_UNLINK
+            | WatchFlags::ONLYDIR;
+        self.add(dir, path, all, false)
+    }
+
+    /// Tells from now on what is made in the nearest directory above `missing` that exists, and which that is. Blocks on
+    /// the disk.
+    pub fn watch_way_to(&self, missing: &Path) -> Result<PathBuf, Blind> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let there =
+            missing.ancestors().skip(1).find_map(|dir| Some((dir, open(dir, flags, Mode::empty()).ok()?)));
+        let Some((path, dir)) = there else { return Err(Blind::System("there is no way to it".to_owned())) };
+        // Added to what is asked of it already, if it is.
+        let made = WatchFlags::CREATE
+            | WatchFlags::MOVED_TO
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::ONLYDIR
+            | WatchFlags::MASK_ADD;
+        self.add(dir.as_fd(), path, made, true)?;
+        Ok(path.to_owned())
+    }
+
+    /// Nothing is missing any more.
+    pub fn forget_ways(&self) {
+        self.drop_where(|w| w.waypoint);
+    }
+
+    /// A directory has left with everything beneath it: what happens there is told no more.
+    pub fn forget(&self, path: &Path) {
+        self.drop_where(|w| !w.waypoint && w.path.starts_with(path));
+    }
+
+    /// Waits until something has happened. What is not taken by a dropped future is told to the next.
+    ///
+    /// # Errors
+    /// The kernel's; then nothing is told any more.
+    pub async fn sights(&self) -> io::Result<Vec<Sight>> {
+        loop {
+            let mut ready = self.inotify.readable().await?;
+            if let Ok(read) = ready.try_io(|inotify| self.read(inotify.get_ref().as_fd())) {
+                return read;
+            }
+        }
+    }
+
+    fn add(&self, dir: BorrowedFd<'_>, path: &Path, what: WatchFlags, waypoint: bool) -> Result<(), Blind> {
+        // Held until the watch has its name: what happens at once finds it.
+        let mut watched = self.lock();
+        if watched.len() >= MAX_WATCHES {
+            return Err(Blind::TooMany);
+        }
+        let link = format!("/proc/self/fd/{}", dir.as_raw_fd());
+        let id = inotify::add_watch(self.inotify.get_ref(), link, what).map_err(blind)?;
+        let waypoint = waypoint && watched.get(&id).is_none_or(|w| w.waypoint);
+        watched.insert(id, Watched { path: path.to_owned(), waypoint });
+        Ok(())
+    }
+
+    fn drop_where(&self, which: impl Fn(&Watched) -> bool) {
+        self.lock().retain(|id, watched| {
+            let goes = which(watched);
+            if goes {
+                // The kernel may have dropped it already.
+                let _ = inotify::remove_watch(self.inotify.get_ref(), *id);
+            }
+            !goes
+        });
+    }
+
+    fn read(&self, inotify: BorrowedFd<'_>) -> io::Result<Vec<Sight>> {
+        let mut buffer = [MaybeUninit::uninit(); BUFFER];
+        let mut reader = Reader::new(inotify, &mut buffer);
+        let mut sights = Vec::new();
+        loop {
+            let event = reader.next()?;
+            sights.extend(translate(&mut self.lock(), &event));
+            if reader.is_buffer_empty() {
+                return Ok(sights);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, Watched>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn translate(watched: &mut BTreeMap<i32, Watched>, event: &Event<'_>) -> Option<Sight> {
+    let (what, is_dir) = (event.events(), event.events().contains(ReadFlags::ISDIR));
+    if what.contains(ReadFlags::QUEUE_OVERFLOW) {
+        return Some(Sight::Overflow);
+    }
+    if what.contains(ReadFlags::IGNORED) {
+        return watched.remove(&event.wd()).map(|w| Sight::Gone(w.path));
+    }
+    let dir = &watched.get(&event.wd())?.path;
+    let Some(name) = event.file_name() else {
+        return match what {
+            _ if what.contains(ReadFlags::UNMOUNT) => Some(Sight::NewDirectory(dir.clone())),
+            _ if what.contains(ReadFlags::MOVE_SELF) => Some(Sight::Gone(dir.clone())),
+            _ => None,
+        };
+    };
+    let path = dir.join(OsStr::from_bytes(name.to_bytes()));
+    let has = |flag| what.contains(flag);
+    match (is_dir, event.cookie()) {
+        (true, _) if has(ReadFlags::CREATE) || has(ReadFlags::MOVED_TO) => Some(Sight::NewDirectory(path)),
+        (true, _) if has(ReadFlags::MOVED_FROM) => Some(Sight::Gone(path)),
+        (false, move_number) if has(ReadFlags::MOVED_TO) => Some(Sight::MovedIn(path, move_number)),
+        (false, move_number) if has(ReadFlags::MOVED_FROM) => Some(Sight::MovedOut(path, move_number)),
+        (false, _) if has(ReadFlags::CLOSE_WRITE) => Some(Sight::Closed(path)),
+        (false, _) if has(ReadFlags::CREATE) => Some(Sight::Opened(path)),
+        (_, _) if has(ReadFlags::ATTRIB) => Some(Sight::Rights(path, is_dir)),
+        _ => None,
+    }
+}
+
+fn blind(e: Errno) -> Blind {
+    match e {
+        Errno::NOSPC => Blind::Watches,
+        Errno::MFILE | Errno::NFILE => Blind::Instances,
+        e => Blind::System(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    async fn next(eyes: &Eyes) -> Vec<Sight> {
+        tokio::time::timeout(Duration::from_secs(20), eyes.sights()).await.expect("a sight").unwrap()
+    }
+
+    fn watch(eyes: &Eyes, path: &Path) {
+        eyes.watch(fs::File::open(path).unwrap().as_fd(), path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_happens_in_a_watched_directory_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let eyes = Eyes::new().unwrap();
+        watch(&eyes, dir.path());
+        fs::write(at("a"), "x").unwrap();
+        fs::create_dir(at("d")).unwrap();
+        fs::rename(at("a"), at("b")).unwrap();
+        fs::set_permissions(at("b"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let sights = next(&eyes).await;
+        let Sight::MovedOut(_, n) = sights[3] else { panic!("{sights:?}") };
+        let expected = [
+            Sight::Opened(at("a")),
+            Sight::Closed(at("a")),
+            Sight::NewDirectory(at("d")),
+            Sight::MovedOut(at("a"), n),
+            Sight::MovedIn(at("b"), n),
+            Sight::Rights(at("b"), false),
+        ];
+        assert_eq!(sights, expected);
+        watch(&eyes, &at("d"));
+        fs::remove_dir(at("d")).unwrap();
+        assert_eq!(next(&eyes).await, [Sight::Gone(at("d"))]);
+        eyes.forget(dir.path());
+        assert!(eyes.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_way_to_a_missing_directory_is_watched_until_it_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let eyes = Eyes::new().unwrap();
+        eyes.watch_way_to(&dir.path().join("a/b/c")).unwrap();
+        fs::create_dir(dir.path().join("a")).unwrap();
+        assert_eq!(next(&eyes).await, [Sight::NewDirectory(dir.path().join("a"))]);
+        // A directory that is watched for itself stays so.
+        watch(&eyes, &dir.path().join("a"));
+        eyes.watch_way_to(&dir.path().join("a/b/c")).unwrap();
+        eyes.forget_ways();
+        assert_eq!(eyes.lock().len(), 1);
+        fs::write(dir.path().join("a/x"), "").unwrap();
+        let told = next(&eyes).await;
+        assert!(told.contains(&Sight::Closed(dir.path().join("a/x"))), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn an_overflow_of_the_kernels_queue_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+        let limit: usize = limit.trim().parse().unwrap();
+        let eyes = Eyes::new().unwrap();
+        watch(&eyes, dir.path());
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        fs::write(&a, "").unwrap();
+        // Two events each, no two alike in a row, and nobody reads.
+        for _ in 0..limit / 4 + 1 {
+            fs::rename(&a, &b).unwrap();
+            fs::rename(&b, &a).unwrap();
+        }
+        while !next(&eyes).await.contains(&Sight::Overflow) {}
+    }
+
+    #[test]
+    fn limits_are_named_with_the_knob() {
+        assert!(blind(Errno::NOSPC).to_string().contains("fs.inotify.max_user_watches"));
+        assert!(blind(Errno::MFILE).to_string().contains("fs.inotify.max_user_instances"));
+    }
+}
