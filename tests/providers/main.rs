@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 #![allow(clippy::print_stderr, reason = "how a test tells what it leaves out")]
 mod cloud;
-#[path = "../common/mod.rs"]
+#[path = "../common/lib.rs"]
 mod common;
 mod discovery;
 mod frameio;

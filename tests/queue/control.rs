@@ -1,13 +1,11 @@
 //! What holds the queue up while clips are on their way, and what is left of them afterwards.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use common::*;
 use rigpost_sim::{Endpoint, Event, EventKind, HoldPoint, PartView};
 use zbus::Variant;
+
+use crate::common::*;
 
 const CHUNK: u64 = 64 * 1024;
 

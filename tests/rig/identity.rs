@@ -1,12 +1,10 @@
 //! Whatever happens to key and database: the daemon comes up, says why it can't work, and never becomes another rig.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use common::*;
 use rigpost_sim::Endpoint;
+
+use crate::common::*;
 
 /// A paired rig that is off, with one clip in its queue; its identity.
 async fn shut_down() -> (Rig, String, u64) {

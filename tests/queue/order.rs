@@ -1,14 +1,12 @@
 //! Which clip goes next, and how many parts are on their way: the order of the queue as the cloud sees it.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use common::*;
 use rigpost_sim::{Endpoint, EventKind, HoldPoint};
 use zbus::Variant;
+
+use crate::common::*;
 
 const CHUNK: u64 = 64 * 1024;
 

@@ -6,20 +6,18 @@
 //! # Decisions
 //! Rows mostly wait, so several run at once; `RIGPOST_ROW=part_is_reset` runs one of them. What every row asks besides:
 //! nothing finished is sent again, the pairing stays, and whatever arrives is the file.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 
-use common::*;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use rigpost_sim::{Endpoint, Event, EventKind, Fault, Sim, SimOptions, TlsValidity};
 
+use crate::common::*;
+
 /// Rigs at the same time: mostly they wait.
+const AT_ONCE: usize = 12;
 /// Parts in flight at once.
 const PARALLEL: usize = 2;
-const AT_ONCE: usize = 12;
 const CHUNK: u64 = 64 * 1024;
 /// The clip in trouble, of four parts and a bit.
 const BAD: &str = "bad.mov";

@@ -1,7 +1,4 @@
 //! Media sources: what is found, when, and what is left alone. Real directories and real mounts, so these need root.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -11,9 +8,10 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use common::*;
 use futures_util::StreamExt as _;
 use rustix::process::{Signal, kill_process};
+
+use crate::common::*;
 
 /// One source, `media/card`, that settles quickly, and more keys for it.
 fn card(more: &str) -> Setup {

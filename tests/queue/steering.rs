@@ -1,15 +1,13 @@
 //! What people do with a queue that has clips in it, from the bus to the cloud.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Stdio;
 
-use common::*;
 use rigpost_sim::Endpoint;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use zbus::Variant;
+
+use crate::common::*;
 
 const CHUNK: u64 = 5_000_000;
 

@@ -1,15 +1,11 @@
 //! The Queue interface by itself: the daemon's own code on a real bus under the shipped policy, and in place of the queue a
 //! test that reads what it is asked.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "what a test does not expect fails it")]
-mod common;
-
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use common::*;
 use futures_util::StreamExt as _;
 use rigpost_core::command::{AddWish, QueueAnswer, QueueCommand, Refusal};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, NewItem, Receipt};
@@ -20,6 +16,8 @@ use rigpost_daemon::link::{DEPTH, Desk, ToQueue};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zbus::{Connection, Variant};
+
+use crate::common::*;
 
 type Options = HashMap<&'static str, Variant<'static>>;
 type Refuse = Arc<Mutex<Option<Refusal>>>;

@@ -1,12 +1,10 @@
 //! A wall clock that is wrong, and one that jumps: codes, tokens and clips follow the boot clock. Uses libfaketime.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 
-use common::*;
 use rigpost_sim::{Endpoint, EventKind};
+
+use crate::common::*;
 
 /// A battery-less board at its start.
 const EARLY: &str = "@1970-01-01 00:05:00";

@@ -3,14 +3,12 @@
 //! The cloud numbers its events. The scenario (pair, renew the tokens, send three clips, one of them in parts) is run
 //! once for each number: the cloud stands still at that event, the daemon is killed and started again, and the work is
 //! finished. `RIGPOST_CRASH_STRIDE=7` tries every seventh event only.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::path::PathBuf;
 
-use common::*;
 use futures_util::{StreamExt as _, stream};
 use rigpost_sim::{Endpoint, Event, EventKind};
+
+use crate::common::*;
 
 /// Rigs at the same time: mostly they wait.
 const AT_ONCE: usize = 10;

@@ -1,9 +1,7 @@
 //! The program `rigpost` as a person or a script runs it, against a daemon that does what the test says.
 #![expect(clippy::unwrap_used, reason = "a test ends there")]
 
-#[path = "cli/fake.rs"]
 mod fake;
-#[path = "cli/queue.rs"]
 mod queue;
 
 use std::process::{Output, Stdio};

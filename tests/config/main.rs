@@ -475,7 +475,7 @@ fn a_site_may_choose_another_kind_than_its_maker() {
 /// What the example shows as defaults are the defaults, all of them that have one.
 #[test]
 fn the_example_is_the_default() {
-    let example = include_str!("../config/rigpost.toml");
+    let example = include_str!("../../config/rigpost.toml");
     assert_eq!(load_text(example).unwrap(), Settings::default(), "as it is installed");
     let key =
         |line: &str| line.strip_prefix('#').is_some_and(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));

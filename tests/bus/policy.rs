@@ -1,11 +1,9 @@
 //! Who may do what, under the shipped policy, tried by processes of other users. Needs root, to become them.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::process::Output;
 
-use common::*;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::common::*;
 
 const UI: &str = "rigpost-ui";
 const TOKEN: &str = "rigpost-token";

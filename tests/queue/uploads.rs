@@ -1,13 +1,11 @@
 //! Clips on their way: what arrives, what is refused at the door, and what trouble does to the others.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use common::*;
 use futures_util::future::join_all;
 use rigpost_sim::{Endpoint, EventKind, HoldPoint};
+
+use crate::common::*;
 
 const CHUNK: u64 = 64 * 1024;
 

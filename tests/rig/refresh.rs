@@ -1,16 +1,14 @@
 //! The months after the pairing: tokens are renewed, and only the server ends a grant.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::*;
 use futures_util::future::join_all;
 use rigpost_core::time::BootTime;
 use rigpost_daemon::clock::Clock;
 use rigpost_sim::{Endpoint, EventKind, HoldPoint};
+
+use crate::common::*;
 
 /// A cloud whose access tokens live for seconds.
 fn short_lived(seconds: u64) -> Setup {

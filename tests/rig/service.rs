@@ -1,12 +1,10 @@
 //! The daemon under a service manager: readiness, status, watchdog, stop, and what ends it with an error.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::time::Duration;
 
-use common::*;
 use rigpost_sim::{Endpoint, EventKind, HoldPoint};
 use rustix::process::Signal;
+
+use crate::common::*;
 
 #[tokio::test]
 async fn ready_means_that_the_name_is_there_and_answers() {

@@ -1,20 +1,18 @@
 //! The running object is the one that `dbus/*.xml` describes, and it bears whatever callers send it.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use common::*;
 use futures_util::StreamExt as _;
 use zbus::Variant;
 use zbus::message::Type;
 
+use crate::common::*;
+
 const XML: [&str; 4] = [
-    include_str!("../dbus/org.rigpost.Rigpost1.Device.xml"),
-    include_str!("../dbus/org.rigpost.Rigpost1.Pairing.xml"),
-    include_str!("../dbus/org.rigpost.Rigpost1.Queue.xml"),
-    include_str!("../dbus/org.rigpost.Rigpost1.Tokens.xml"),
+    include_str!("../../dbus/org.rigpost.Rigpost1.Device.xml"),
+    include_str!("../../dbus/org.rigpost.Rigpost1.Pairing.xml"),
+    include_str!("../../dbus/org.rigpost.Rigpost1.Queue.xml"),
+    include_str!("../../dbus/org.rigpost.Rigpost1.Tokens.xml"),
 ];
 const EMITS: &str = "org.freedesktop.DBus.Property.EmitsChangedSignal";
 
@@ -67,7 +65,7 @@ async fn the_running_object_is_what_the_files_say() {
 
 #[test]
 fn every_documented_error_exists_and_every_error_is_documented() {
-    let source = include_str!("../src/daemon/bus/error.rs");
+    let source = include_str!("../../src/daemon/bus/error.rs");
     let mut documented = BTreeSet::new();
     for xml in XML {
         for (at, _) in xml.match_indices("Errors") {

@@ -1,15 +1,9 @@
 //! The daemon against real object storage: signatures, headers and expiry are judged by s3s, which is not ours.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
-#[allow(dead_code, reason = "shared with the simulator's own tests")]
-#[path = "simulator/bucket.rs"]
-mod bucket;
-
-use bucket::Bucket;
-use common::*;
 use rigpost_sim::{Endpoint, Event, EventKind};
 use sha2::{Digest as _, Sha256};
+
+use crate::bucket::Bucket;
+use crate::common::*;
 
 const CHUNK: u64 = 16 * 1024;
 

@@ -1,7 +1,4 @@
 //! Every secret of the cloud carries a word. It must be found nowhere but in the requests.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -9,10 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::*;
 use rigpost_sim::{Endpoint, EventKind};
 use rustix::process::Signal;
 use zbus::message::Type;
+
+use crate::common::*;
 
 /// Every way things go well and badly, at the level that says most. Answers with the codes that were shown.
 async fn a_long_day(rig: &mut Rig) -> Vec<String> {

@@ -1,7 +1,5 @@
 //! The simulator's page in a real browser of phone size. Needs Chromium and its driver.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
 use std::process::Stdio;
 use std::time::Duration;
 

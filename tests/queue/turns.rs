@@ -1,9 +1,7 @@
 //! Turns that go wrong: an answer that comes late, a disk that fails in between, a row that can't be read.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
-use common::*;
 use rigpost_sim::{Endpoint, Event, EventKind};
+
+use crate::common::*;
 
 const CHUNK: u64 = 64 * 1024;
 

@@ -1,16 +1,14 @@
 //! The rig in the project's eyes and the project in the rig's: heard from, paused, renamed; a network that comes back, and
 //! the true clock of a boot.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::*;
 use rigpost_daemon::clock::Clock;
 use rigpost_daemon::watch::network::Network;
 use rigpost_sim::{Endpoint, Event, EventKind};
+
+use crate::common::*;
 
 /// A cloud whose access tokens live for seconds, so that who we are is asked every few seconds.
 fn short_lived(seconds: u64) -> Setup {
@@ -118,12 +116,12 @@ fn ip(arguments: &str) {
 
 #[test]
 fn what_the_kernel_announces_is_noticed() {
-    in_a_network_of_its_own("inside::what_the_kernel_announces_is_noticed");
+    in_a_network_of_its_own("presence::inside::what_the_kernel_announces_is_noticed");
 }
 
 #[test]
 fn a_network_that_comes_back_ends_the_waiting() {
-    in_a_network_of_its_own("inside::a_network_that_comes_back_ends_the_waiting");
+    in_a_network_of_its_own("presence::inside::a_network_that_comes_back_ends_the_waiting");
 }
 
 mod inside {

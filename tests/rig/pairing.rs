@@ -1,13 +1,11 @@
 //! Pairing, from the wish to the grant, on a whole rig: what the person sees, and what the cloud and the network do.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
-mod common;
-
 use std::time::Duration;
 
-use common::*;
 use futures_util::future::join_all;
 use rigpost_sim::{Endpoint, EventKind, Fault, HoldPoint, TlsValidity};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::common::*;
 
 fn fault(spec: &str) -> Fault {
     spec.parse().unwrap()

@@ -1,0 +1,8 @@
+//! Every trouble and every moment of death, one after another. Each test starts many rigs at once, so that they stay
+//! apart from tests of a single rig.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
+
+#[path = "../common/lib.rs"]
+mod common;
+mod crash;
+mod retries;

@@ -1,0 +1,15 @@
+//! The queue: from a card or the bus to the cloud, on a whole rig.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
+
+#[allow(dead_code, reason = "shared with the simulator's own tests")]
+#[path = "../simulator/bucket.rs"]
+mod bucket;
+#[path = "../common/lib.rs"]
+mod common;
+mod control;
+mod object_storage;
+mod order;
+mod sources;
+mod steering;
+mod turns;
+mod uploads;

@@ -1,0 +1,12 @@
+//! One rig and its cloud: pairing, tokens, identity, and the daemon as a service.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
+
+#[path = "../common/lib.rs"]
+mod common;
+mod identity;
+mod pairing;
+mod presence;
+mod refresh;
+mod secrets;
+mod service;
+mod wall_clock;
