@@ -1,10 +1,12 @@
 //! What the queue decides: whose turn it is, what becomes of one upload, when a clip is whole.
 pub mod class;
+pub mod clip;
 pub mod etag;
 pub mod item;
 pub mod ledger;
 pub mod order;
 pub mod pace;
+pub mod schedule;
 pub mod source;
 pub mod upload;
 pub mod whole;

@@ -59,6 +59,22 @@ pub enum PartError {
     Transient(Trouble),
 }
 
+/// A connection that ends before this much of a part has left, without an answer, was perhaps not wanted.
+const EARLY: u64 = 1 << 20;
+
+impl PartError {
+    /// What the end of a connection without an answer means for the part of `len` bytes of which `sent` had left.
+    /// `held`: we kept the part from moving ourselves, and a server does not wait for ever.
+    #[must_use]
+    pub fn unanswered(trouble: Trouble, sent: u64, len: u64, held: bool) -> PartError {
+        if trouble.maybe_applied && sent < EARLY.min(len) && !held {
+            PartError::CutEarly(trouble)
+        } else {
+            PartError::Transient(trouble)
+        }
+    }
+}
+
 /// What is known of a part that arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Confirmed {

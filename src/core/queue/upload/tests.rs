@@ -507,3 +507,22 @@ fn whatever_happens_every_byte_is_sent_and_done_means_all_is_on_record() {
         walk(seed);
     }
 }
+
+#[test]
+fn a_connection_that_ends_early_was_perhaps_not_wanted() {
+    const MIB: u64 = 1 << 20;
+    let rows = [
+        ("nothing has left", 0, 5 * MIB, false, true, true),
+        ("a little has left", MIB - 1, 5 * MIB, false, true, true),
+        ("much has left", MIB, 5 * MIB, false, true, false),
+        ("all but one byte of a small part", 99, 100, false, true, true),
+        ("all of a small part", 100, 100, false, true, false),
+        ("we held it back", 0, 5 * MIB, true, true, false),
+        ("there was no connection", 0, 5 * MIB, false, false, false),
+    ];
+    for (name, sent, len, held, maybe_applied, early) in rows {
+        let t = Trouble { maybe_applied, ..trouble(Cause::Network) };
+        let want = if early { PartError::CutEarly(t.clone()) } else { PartError::Transient(t.clone()) };
+        assert_eq!(PartError::unanswered(t, sent, len, held), want, "{name}");
+    }
+}

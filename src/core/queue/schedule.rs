@@ -1,0 +1,379 @@
+//! When which clip goes, and what follows from what comes of it: everything that the queue has an opinion on.
+//!
+//! One clip, as far as this machine knows it:
+//!
+//! | State | Event | Next state | What is done |
+//! | --- | --- | --- | --- |
+//! | `Elsewhere`: only the store knows it | claimed | `Turn` | its turn is told |
+//! | | claimed, and a wish came meanwhile | `Writing` | back to the queue |
+//! | | claimed, its file gone or unreadable, or not the one that was queued | `Writing` | failed: `vanished`, `unreadable`, `changed` |
+//! | | claimed, its writer maybe not done | `Writing`, aside | queued: `settling`; with new facts where it grew |
+//! | | claimed, its asset can't be read | `Writing`, aside | queued: `storage` |
+//! | `Turn`: an [`Upload`] drives it | done | `Looking` | a last look at the file |
+//! | | failed | `Writing` | failed, by the upload's word |
+//! | | later | `Writing` | queued; the whole queue waits |
+//! | | aside, forbidden | `Writing`, aside | queued; it waits alone, at the second `forbidden` in a row all do |
+//! | | unauthorized | `Writing` | queued; the token is reported and not used again |
+//! | | stopped | `Writing` | queued |
+//! | | cancel, pause, another project, stop | `Turn` | what is in flight is let go |
+//! | `Looking` | the same file, or none | `Writing` | done |
+//! | | another file | `Writing` | failed: `changed` |
+//! | `Writing` | written | `Elsewhere` | – |
+//! | | not written | `Unwritten` | the whole queue waits |
+//! | `Unwritten` | the queue's wait is over | `Writing` | the same end again |
+//!
+//! What stands in the way of something:
+//!
+//! | What | Claims | Parts | Until |
+//! | --- | --- | --- | --- |
+//! | trouble of the way, of the disk, of the project | no | none begins | its time; a network comes up; a person wants it tried; bytes get through. A time that the provider named: only that, or a person |
+//! | a person's pause | no | let go | a person goes on |
+//! | the camera records | no | stand still | the take ends |
+//! | a pause on its way to the disk, or a queue that has not been read | no | none begins | the queue has been read |
+//! | no pairing, a pause in the project, a token that was refused | no | go on | other access |
+//! | what had its turn at the last stop is not queued again | no | – | a claim that queues it |
+//!
+//! Invariants: a clip is in one state. Nothing is claimed that has a turn, an end or a wait of its own, or that a
+//! person is taking off. One claim and
+//! one reading of the queue are on their way at most. Each turn has one end, and each end is written once. Nothing is
+//! begun while something stands in its way. Slots, and turns, are bounded.
+//!
+//! # Decisions
+//! - Trouble on the way pauses the whole queue with a growing delay: every clip would meet the same trouble. A clip that
+//!   is itself the trouble is failed, or put aside with a growing delay of its own, and the next one has its turn.
+//! - The delay is forgotten as soon as a part is through and on disk, unless the provider itself has named it. Before it
+//!   is on disk a full one would have the same part sent again and again.
+//! - An end that can't be written is kept and written later: a row that says "uploading" while nobody uploads it would
+//!   stay there until the next start.
+//! - A token that the provider refused is not used again; new turns wait for the next one.
+//! - A pause cuts the parts in flight: when it is answered nothing leaves the rig any more. While the camera records they
+//!   only stand still, and go on without loss after a short take.
+//! - Whether a person has paused the queue is what the disk says, read after the last wish was written. While that can't
+//!   be read nothing is begun: the answer may be yes.
+//! - A claim takes a while. What people, sources and the provider say meanwhile it may not have seen, so what it brings
+//!   after a wish goes back, and after other news the backlog is taken for unknown.
+mod commands;
+mod event;
+mod retry;
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use retry::Retry;
+
+use crate::backoff::Jitter;
+use crate::identity::oauth::AccessToken;
+use crate::queue::etag::EtagKind;
+use crate::queue::item::{FileFacts, Item, ItemId};
+use crate::queue::order::{self, Line, Next};
+use crate::queue::upload;
+use crate::time::{BootTime, Now};
+use crate::view::Reason;
+
+pub use event::{
+    Access, Action, Claimed, End, Event, FileError, Intent, Options, Postponed, Summary, Written,
+};
+pub use turn::Turn;
+
+/// What had its turn at the last stop goes back to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resume {
+    /// With the next claim.
+    Due,
+    Running,
+    Done,
+}
+
+/// A claim that is on its way.
+#[derive(Debug)]
+struct Claim {
+    above: Option<i32>,
+    /// A wish came meanwhile: what it brings goes back.
+    give_back: bool,
+}
+
+/// An item whose turn is over.
+#[derive(Debug)]
+enum Leaving {
+    /// Everything is sent. Its file is looked at once more.
+    Looking(Box<Item>),
+    Writing(End),
+    Unwritten(End),
+}
+
+/// How the queue is read: one reading at a time, each begun after what it is to show.
+#[derive(Debug, Default)]
+struct Reading {
+    /// It is being read; it will show this many pauses that are on disk.
+    running: Option<usize>,
+    /// Something has changed since that was begun.
+    again: bool,
+    /// Pauses that are on disk and that no reading shows yet.
+    unseen: usize,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Schedule {
+    options: Options,
+    access: Option<Access>,
+    /// `None`: not known.
+    paused: Option<bool>,
+    recording: bool,
+    /// Pauses that no reading has shown yet.
+    pausing: usize,
+    /// Items whose cancellation is on its way to the disk, and by how many commands.
+    cancelling: BTreeMap<ItemId, usize>,
+    stopping: bool,
+    turns: BTreeMap<ItemId, Turn>,
+    leaving: BTreeMap<ItemId, Leaving>,
+    line: Line,
+    claim: Option<Claim>,
+    resume: Resume,
+    reading: Reading,
+    /// How the files of those looked that may still be being written.
+    seen: BTreeMap<ItemId, FileFacts>,
+    refused: Option<AccessToken>,
+    /// The last that was paired.
+    project: Option<String>,
+    retry: Retry,
+    etags: EtagKind,
+    /// The next asset may be asked for then.
+    next_create: BootTime,
+}
+
+impl Schedule {
+    /// Nothing happens before [`Event::Started`]. `seed` spreads retries between rigs.
+    pub fn new(options: Options, seed: u64) -> Schedule {
+        Schedule {
+            options,
+            access: None,
+            paused: None,
+            recording: false,
+            pausing: 0,
+            cancelling: BTreeMap::new(),
+            stopping: false,
+            turns: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            line: Line::default(),
+            claim: None,
+            resume: Resume::Due,
+            reading: Reading::default(),
+            seen: BTreeMap::new(),
+            refused: None,
+            project: None,
+            retry: Retry::new(Jitter::new(seed)),
+            etags: EtagKind::default(),
+            next_create: BootTime::default(),
+        }
+    }
+
+    /// Those that have their turn, by id.
+    pub fn turns(&self) -> impl Iterator<Item = &Turn> {
+        self.turns.values()
+    }
+
+    /// One that has its turn.
+    pub fn turn(&self, id: ItemId) -> Option<&Turn> {
+        self.turns.get(&id)
+    }
+
+    /// Why nothing moves, or why what moves is not all: a code and a sentence.
+    pub fn trouble(&self) -> Option<&(Reason, String)> {
+        self.retry.trouble()
+    }
+
+    /// The camera records.
+    pub fn recording(&self) -> bool {
+        self.recording
+    }
+
+    /// Nothing is being sent and nothing is about to be: what only sending needs can be given back.
+    pub fn at_rest(&self) -> bool {
+        !self.retry.waits() && !self.busy()
+    }
+
+    /// A stop should wait for this: what the cloud was asked for would be asked for twice, and ends are on their way to
+    /// the disk. Ends that could not be written are not waited for.
+    pub fn busy(&self) -> bool {
+        let ending = |leaving: &Leaving| match leaving {
+            Leaving::Looking(_) | Leaving::Writing(_) => true,
+            Leaving::Unwritten(_) => false,
+        };
+        self.claim.is_some() || !self.turns.is_empty() || self.leaving.values().any(ending)
+    }
+
+    /// When [`Event::Timer`] is next worth sending.
+    pub fn deadline(&self) -> Option<BootTime> {
+        if self.stopping { None } else { self.retry.deadline() }
+    }
+
+    /// Takes one event. Late news changes nothing.
+    #[must_use]
+    pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.take(event, now, &mut actions);
+        self.drive(now, &mut actions);
+        actions
+    }
+
+    fn take(&mut self, event: Event, now: Now, out: &mut Vec<Action>) {
+        match event {
+            Event::Started => {
+                self.resume = Resume::Running;
+                out.push(Action::Resume);
+            }
+            Event::Resumed(ok) => self.resumed(ok, out),
+            Event::Options(options) => self.options = options,
+            Event::Access(access) => self.access_changed(access, now, out),
+            Event::Claimed(answer) => self.claimed(answer, now, out),
+            Event::Created(id, seq, answer) => {
+                if answer.is_ok() {
+                    self.retry.allowed();
+                }
+                self.feed(id, upload::Event::Created(seq, answer), now, out);
+            }
+            Event::Recorded(id, seq, ok) => self.feed(id, upload::Event::Recorded(seq, ok), now, out),
+            Event::PartSent(id, n, answer) => self.part_sent(id, n, answer, now, out),
+            Event::PartRecorded(id, n, ok) => {
+                if ok {
+                    self.retry.got_through();
+                }
+                self.feed(id, upload::Event::PartRecorded(n, ok), now, out);
+            }
+            Event::LookedAgain(id, facts) => self.looked_again(id, facts, out),
+            Event::Written(id, written) => self.written(id, written, now, out),
+            Event::Asked(intent) => self.asked(intent, now, out),
+            Event::Answered(intent, priorities) => self.answered(intent, &priorities, out),
+            Event::Found => self.line.changed(),
+            Event::NetworkUp => self.retry.hurry(),
+            Event::Summary(summary) => self.summary(summary, now, out),
+            Event::Timer => {
+                if self.retry.tick(now.boot) {
+                    self.line.changed();
+                }
+            }
+            Event::Stop => {
+                self.stopping = true;
+                self.give_back_claim();
+                self.cut_all(now, out);
+            }
+        }
+    }
+
+    /// Uses the line as far as nothing stands in the way.
+    fn drive(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.stopping || self.retry.waits() {
+            return;
+        }
+        self.write_unwritten(out);
+        while self.may_begin(out) {
+            let project = self.project_to_claim();
+            let standings: Vec<_> = self.turns.values().map(Turn::standing).collect();
+            let claiming = self.claim.is_some() || project.is_none();
+            match order::next(&standings, self.options.slots, self.line, claiming) {
+                Next::Part(id) => self.feed(id, upload::Event::Slot, now, out),
+                Next::Claim(above) => project.into_iter().for_each(|project| self.claim(project, above, out)),
+                Next::Wait => break,
+            }
+        }
+    }
+
+    /// Reads the queue first where nobody knows whether a person has paused it.
+    fn may_begin(&mut self, out: &mut Vec<Action>) -> bool {
+        let free = !self.recording && self.pausing == 0 && !self.retry.waits() && self.options.usable;
+        if !free || (self.turns.is_empty() && self.project_to_claim().is_none()) {
+            return false;
+        }
+        match self.paused {
+            Some(paused) => !paused,
+            None => {
+                if self.reading.running.is_none() && self.resume != Resume::Running {
+                    self.read(out);
+                }
+                false
+            }
+        }
+    }
+
+    /// The project whose clips may have a turn now.
+    fn project_to_claim(&self) -> Option<String> {
+        let usable = |a: &&Access| !a.paused && self.refused.as_ref() != Some(&a.token);
+        let access = self.access.as_ref().filter(usable).filter(|_| self.resume != Resume::Running)?;
+        Some(access.project_id.clone())
+    }
+
+    fn claim(&mut self, project: String, above: Option<i32>, out: &mut Vec<Action>) {
+        self.claim = Some(Claim { above, give_back: false });
+        self.line.asking();
+        // A turn may outlast the item's: it is cancelled and queued again while an answer is still awaited.
+        let busy = self.turns.keys().chain(self.leaving.keys()).chain(self.cancelling.keys());
+        let but: BTreeSet<_> = self.retry.aside().chain(busy).copied().collect();
+        let but = but.into_iter().collect();
+        out.push(Action::Claim { project, above, but, resume: self.resume != Resume::Done });
+    }
+
+    /// What a claim brings that is on its way goes back to the queue.
+    fn give_back_claim(&mut self) {
+        if let Some(claim) = &mut self.claim {
+            claim.give_back = true;
+        }
+    }
+
+    fn resumed(&mut self, ok: bool, out: &mut Vec<Action>) {
+        if self.resume == Resume::Running {
+            self.resume = if ok { Resume::Done } else { Resume::Due };
+            self.read(out);
+        }
+    }
+
+    fn access_changed(&mut self, access: Option<Access>, now: Now, out: &mut Vec<Action>) {
+        self.access = access;
+        self.line.changed();
+        self.read(out);
+        // Another project, or a token that can be of one: what is under way may not be for it.
+        self.give_back_claim();
+        let Some(project) = self.access.as_ref().map(|a| a.project_id.clone()) else { return };
+        let project = Some(project);
+        if self.project != project {
+            self.retry.forgive(&self.seen);
+            self.project.clone_from(&project);
+        }
+        let stale = |t: &&Turn| t.item.new.project_id != project;
+        let stale: Vec<_> = self.turns.values().filter(stale).map(|t| t.item.id).collect();
+        stale.into_iter().for_each(|id| self.cut(id, now, out));
+    }
+
+    /// Has the queue read, from a moment that is not before now.
+    fn read(&mut self, out: &mut Vec<Action>) {
+        if self.reading.running.is_some() {
+            self.reading.again = true;
+            return;
+        }
+        self.reading.running = Some(std::mem::take(&mut self.reading.unseen));
+        out.push(Action::Read);
+    }
+
+    fn summary(&mut self, summary: Option<Summary>, now: Now, out: &mut Vec<Action>) {
+        let Some(shown) = self.reading.running.take() else { return };
+        self.pausing = self.pausing.saturating_sub(shown);
+        let would_send = self.may_want_to_send();
+        self.paused = summary.map(|s| s.paused);
+        match summary {
+            Some(Summary { left: 0, .. }) => self.retry.no_trouble(),
+            Some(_) => {}
+            None if would_send => self.retry.later(Reason::Storage, String::new(), None, now.boot),
+            None => {}
+        }
+        if std::mem::take(&mut self.reading.again) {
+            self.read(out);
+        }
+    }
+
+    fn may_want_to_send(&self) -> bool {
+        self.options.usable && (!self.turns.is_empty() || self.project_to_claim().is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests;

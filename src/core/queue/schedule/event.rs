@@ -1,0 +1,248 @@
+//! What goes in and out of the machine of the queue.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::identity::oauth::AccessToken;
+use crate::queue::item::{Asset, FileFacts, Item, ItemId, ItemState};
+use crate::queue::upload::{Confirmed, CreateError, PartError};
+use crate::secret::Secret;
+use crate::seq::Seq;
+use crate::time::BootTime;
+use crate::view::Reason;
+
+/// What an API call may carry, and for which project: both in one value, so that what was claimed for one project never
+/// goes to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// On disk, and in force as far as we know.
+    pub token: AccessToken,
+    /// The project that clips go to.
+    pub project_id: String,
+    /// Somebody has paused the device in the project: no new clip is begun.
+    pub paused: bool,
+}
+
+/// What the machine has to know of the configuration, the way and the vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Parts in flight at once.
+    pub slots: usize,
+    /// A file that did not change for this long is finished.
+    pub settle: Duration,
+    /// Sealing works, so that what the provider hands out can be kept.
+    pub usable: bool,
+}
+
+/// An item that was claimed, and what its file and its asset are now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// As the store gave it its turn.
+    pub item: Item,
+    /// The file as it is now.
+    pub file: Result<FileFacts, FileError>,
+    /// What is known of its asset. The error is one sentence.
+    pub asset: Result<Option<Asset>, String>,
+}
+
+/// Why a file can't be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileError {
+    /// It is not there any more.
+    Gone,
+    /// It is there and can't be had. One sentence.
+    Unreadable(String),
+}
+
+/// What the queue says when it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// A person has paused sending.
+    pub paused: bool,
+    /// Items that are queued or have their turn.
+    pub left: u64,
+}
+
+/// What a command means for turns and waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// These are taken off.
+    Cancel(Vec<ItemId>),
+    /// Nothing is to be sent.
+    Pause,
+    /// What waits for a better time is to be tried now.
+    TryNow,
+    /// The camera records, or does no more.
+    Record(bool),
+    /// The queue changes in some other way.
+    Change,
+}
+
+/// What came of writing an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The item is in this state now.
+    Row(ItemState),
+    /// There is no such item any more: it turned out to be another item's file, or was taken off the list.
+    Gone,
+    /// The disk could not.
+    NotYet,
+}
+
+/// How a turn ends, as it is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Of this item.
+    pub id: ItemId,
+    /// Where it stands from now on.
+    pub to: ItemState,
+    /// A word.
+    pub reason: &'static str,
+    /// One sentence.
+    pub detail: String,
+    /// The file has grown to this since it was queued, and nothing of it has left.
+    pub grown: Option<FileFacts>,
+}
+
+impl End {
+    /// Back to the queue, and nothing to say about it.
+    pub(super) fn requeue(id: ItemId) -> End {
+        End::queued(id, "none", String::new())
+    }
+
+    pub(super) fn queued(id: ItemId, reason: &'static str, detail: String) -> End {
+        End { id, to: ItemState::Queued, reason, detail, grown: None }
+    }
+
+    pub(super) fn failed(id: ItemId, reason: &'static str, why: impl Into<String>) -> End {
+        End { id, to: ItemState::Failed, reason, detail: why.into(), grown: None }
+    }
+
+    pub(super) fn done(id: ItemId) -> End {
+        End { id, to: ItemState::Done, reason: "none", detail: String::new(), grown: None }
+    }
+}
+
+/// What happened. The answers carry the item of the action they answer.
+#[derive(Debug)]
+pub enum Event {
+    /// The daemon has started.
+    Started,
+    /// The answer to [`Action::Resume`]; true when it is on disk.
+    Resumed(bool),
+    /// Something of it has changed.
+    Options(Options),
+    /// Other access, or none any more.
+    Access(Option<Access>),
+    /// The answer to [`Action::Claim`]; `None`: nothing waits. The error is one sentence.
+    Claimed(Result<Option<Box<Claimed>>, String>),
+    /// The answer to [`Action::Create`]: the asset's id and the URLs of its parts.
+    Created(ItemId, Seq, Result<(String, Vec<Secret>), CreateError>),
+    /// The answer to [`Action::Record`] and [`Action::Forget`]; true when it is on disk.
+    Recorded(ItemId, Seq, bool),
+    /// The answer to [`Action::Send`].
+    PartSent(ItemId, u32, Result<Confirmed, PartError>),
+    /// The answer to [`Action::RecordPart`]; true when it is on disk.
+    PartRecorded(ItemId, u32, bool),
+    /// The answer to [`Action::LookAgain`]; `None` where there is no file that could be read.
+    LookedAgain(ItemId, Option<FileFacts>),
+    /// The answer to [`Action::WriteEnd`].
+    Written(ItemId, Written),
+    /// A person's command, before it goes to the disk.
+    Asked(Intent),
+    /// The same command, once the disk has answered, well or not; and the priorities of items that it changed.
+    Answered(Intent, Vec<(ItemId, i32)>),
+    /// A media source has put items into the queue.
+    Found,
+    /// A network interface, address or route appeared.
+    NetworkUp,
+    /// The answer to [`Action::Read`]; `None`: it can't be read.
+    Summary(Option<Summary>),
+    /// The deadline has come.
+    Timer,
+    /// The daemon stops.
+    Stop,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Queue what had its turn at the last stop, parts and all.
+    Resume,
+    /// Give the best item of the project its turn, and open its file.
+    Claim {
+        /// Of this project.
+        project: String,
+        /// Only of a higher priority than this.
+        above: Option<i32>,
+        /// None of these.
+        but: Vec<ItemId>,
+        /// Do [`Action::Resume`] first.
+        resume: bool,
+    },
+    /// The turn of this item has begun: it is among [`super::Schedule::turns`].
+    Began(ItemId),
+    /// Ask the cloud for an asset.
+    Create {
+        /// For this item.
+        id: ItemId,
+        /// To be answered with.
+        seq: Seq,
+        /// Not before.
+        at: BootTime,
+        /// For the item's project.
+        token: AccessToken,
+    },
+    /// Write the asset down, synced.
+    Record(ItemId, Seq, Asset),
+    /// Write down that there is no usable asset any more.
+    Forget(ItemId, Seq),
+    /// Send a part, by the URL and the range that the turn's upload tells.
+    Send {
+        /// Of this item.
+        id: ItemId,
+        /// From 0.
+        n: u32,
+        /// An MD5 of it is worth its time.
+        md5: bool,
+    },
+    /// Write down, synced, that a part is confirmed.
+    RecordPart {
+        /// Of this item.
+        id: ItemId,
+        /// Of this asset.
+        asset_id: String,
+        /// From 0.
+        n: u32,
+        /// Its length.
+        bytes: u64,
+        /// What the storage said, and what was read.
+        confirmed: Confirmed,
+    },
+    /// Let go of what is in flight of this item: nobody wants it any more. Its answers may still come.
+    Cut(ItemId),
+    /// Look at the file of an item that is sent.
+    LookAgain(Box<Item>),
+    /// Write the end of a turn.
+    WriteEnd(End),
+    /// Say that an item waits, for the journal.
+    Postponed(Postponed),
+    /// The provider refused this token.
+    ReportRefused(AccessToken),
+    /// Read the queue: its counts and the wishes that last.
+    Read,
+}
+
+/// An item whose turn ended in trouble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postponed {
+    /// Which.
+    pub id: ItemId,
+    /// Its file.
+    pub path: PathBuf,
+    /// A code.
+    pub reason: Reason,
+    /// One sentence.
+    pub why: String,
+    /// The trouble is its own, and others go on.
+    pub alone: bool,
+}

@@ -1,0 +1,182 @@
+//! What waits for a better time: the whole queue, or one clip.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::backoff::{Jitter, doubled};
+use crate::queue::item::{FileFacts, ItemId};
+use crate::time::BootTime;
+use crate::view::Reason;
+
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const MAX_RETRY: Duration = Duration::from_secs(120);
+
+/// How long a clip in trouble of its own is put aside at first, and at most.
+const FIRST_ASIDE: Duration = Duration::from_secs(15);
+const MAX_ASIDE: Duration = Duration::from_secs(3600);
+
+/// A person has to act in the project: asking more often would only be noise.
+const PERSON_WAIT: Duration = Duration::from_secs(300);
+
+/// Nothing is begun before.
+#[derive(Debug)]
+struct Wait {
+    at: BootTime,
+    /// The provider named it: only a person shortens it.
+    firm: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Retry {
+    /// Of the whole queue.
+    queue: Option<Wait>,
+    /// Waits of the whole queue in a row.
+    troubles: u32,
+    /// Clips in a row that the project forbade.
+    forbidden: u32,
+    /// Clips in trouble of their own, or still being written, until when.
+    aside: BTreeMap<ItemId, BootTime>,
+    /// How often each was put aside for trouble of its own, since it was last through or a person acted.
+    own: BTreeMap<ItemId, u32>,
+    trouble: Option<(Reason, String)>,
+    jitter: Jitter,
+}
+
+impl Retry {
+    pub(super) fn new(jitter: Jitter) -> Retry {
+        Retry {
+            queue: None,
+            troubles: 0,
+            forbidden: 0,
+            aside: BTreeMap::new(),
+            own: BTreeMap::new(),
+            trouble: None,
+            jitter,
+        }
+    }
+
+    pub(super) fn trouble(&self) -> Option<&(Reason, String)> {
+        self.trouble.as_ref()
+    }
+
+    /// The whole queue waits.
+    pub(super) fn waits(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    pub(super) fn aside(&self) -> impl Iterator<Item = &ItemId> {
+        self.aside.keys()
+    }
+
+    pub(super) fn is_aside(&self, id: ItemId) -> bool {
+        self.aside.contains_key(&id)
+    }
+
+    pub(super) fn deadline(&self) -> Option<BootTime> {
+        let queue = self.queue.as_ref().map(|w| w.at);
+        queue.into_iter().chain(self.aside.values().copied()).min()
+    }
+
+    /// Ends the waits whose time has come; true where that was a clip's.
+    pub(super) fn tick(&mut self, now: BootTime) -> bool {
+        self.queue.take_if(|w| now >= w.at);
+        let before = self.aside.len();
+        self.aside.retain(|_, until| now < *until);
+        self.aside.len() != before
+    }
+
+    /// The way is in trouble: nothing is begun for a while. `at_least`: the provider's own wish.
+    pub(super) fn later(&mut self, reason: Reason, why: String, at_least: Option<Duration>, now: BootTime) {
+        let firm = at_least.is_some();
+        let at_least = at_least.unwrap_or_default();
+        match &mut self.queue {
+            // Several parts find out about the same trouble.
+            Some(wait) => {
+                wait.at = wait.at.max(now + at_least);
+                wait.firm |= firm;
+            }
+            None => {
+                let wait = self.jitter.spread(doubled(FIRST_RETRY, self.troubles, MAX_RETRY));
+                self.troubles = self.troubles.saturating_add(1);
+                self.queue = Some(Wait { at: now + wait.max(at_least), firm });
+            }
+        }
+        self.trouble = Some((reason, why));
+    }
+
+    /// Bytes have moved and that is on disk: the way is good.
+    pub(super) fn got_through(&mut self) {
+        self.troubles = 0;
+        self.hurry();
+        if self.queue.is_none() {
+            self.trouble = None;
+        }
+    }
+
+    /// The way may be good again.
+    pub(super) fn hurry(&mut self) {
+        self.queue.take_if(|w| !w.firm);
+    }
+
+    /// The clip is in trouble, and others are not.
+    pub(super) fn put_aside(&mut self, id: ItemId, reason: Reason, why: &str, now: BootTime) {
+        // Turns that ended by another's trouble, by a pause or a restart do not count.
+        let times = self.own.entry(id).or_default();
+        let wait = doubled(FIRST_ASIDE, *times, MAX_ASIDE);
+        *times = times.saturating_add(1);
+        self.aside.insert(id, now + wait);
+        self.trouble = Some((reason, why.to_owned()));
+    }
+
+    /// The project forbade a clip. One may be the clip's own fault. Two in a row are the project's, and all the others
+    /// would follow.
+    pub(super) fn forbidden(&mut self, id: ItemId, why: &str, now: BootTime) {
+        self.put_aside(id, Reason::Provider, why, now);
+        self.forbidden = self.forbidden.saturating_add(1);
+        if self.forbidden > 1 {
+            self.later(Reason::Provider, why.to_owned(), Some(PERSON_WAIT), now);
+        }
+    }
+
+    /// The project took a clip.
+    pub(super) fn allowed(&mut self) {
+        self.forbidden = 0;
+    }
+
+    /// The file may still be being written.
+    pub(super) fn wait_for_writer(&mut self, id: ItemId, until: BootTime) {
+        self.aside.insert(id, until);
+    }
+
+    /// A person takes it off: where it comes back it waits for nothing.
+    pub(super) fn release(&mut self, id: ItemId) {
+        self.aside.remove(&id);
+    }
+
+    /// A person wants it tried: only files that may still be being written wait on.
+    pub(super) fn try_now(&mut self, settling: &BTreeMap<ItemId, FileFacts>) {
+        self.queue = None;
+        self.own.clear();
+        self.aside.retain(|id, _| settling.contains_key(id));
+    }
+
+    /// What stood in the way in one project says nothing about the next.
+    pub(super) fn forgive(&mut self, settling: &BTreeMap<ItemId, FileFacts>) {
+        self.try_now(settling);
+        (self.troubles, self.forbidden, self.trouble) = (0, 0, None);
+    }
+
+    /// The item is not in the queue any more.
+    pub(super) fn forget(&mut self, id: ItemId) {
+        self.own.remove(&id);
+    }
+
+    /// There is nothing left that could be in trouble.
+    pub(super) fn no_trouble(&mut self) {
+        self.trouble = None;
+    }
+
+    /// To be shown, and nothing waits for it.
+    pub(super) fn show(&mut self, reason: Reason, why: &str) {
+        self.trouble = Some((reason, why.to_owned()));
+    }
+}

@@ -1,0 +1,291 @@
+//! One clip's way from the claim to its row.
+use super::*;
+
+#[test]
+fn nothing_is_claimed_before_the_last_run_is_queued_and_the_queue_is_read() {
+    let mut b = Bench::new();
+    assert_eq!(b.on(Event::Access(access("a1", "p"))), [Action::Read], "whether it is paused is not known");
+    assert_eq!(b.on(Event::Started), [Action::Resume]);
+    assert_eq!(b.read(false), [], "what had its turn is not queued yet");
+    let actions = b.on(Event::Resumed(true));
+    assert_eq!(actions, [Action::Read, b.claim_of(None, &[])]);
+}
+
+#[test]
+fn where_the_last_run_can_t_be_queued_at_the_start_a_claim_does_it() {
+    let mut b = Bench::new();
+    drop(b.on(Event::Started));
+    drop(b.on(Event::Access(access("a1", "p"))));
+    drop(b.read(false));
+    for answer in [Event::Resumed(false), Event::Claimed(Err("no disk".to_owned())), Event::Timer] {
+        if matches!(answer, Event::Timer) {
+            let actions = b.timer();
+            assert!(matches!(&actions[..], [Action::Claim { resume: true, .. }]), "{actions:?}");
+            continue;
+        }
+        let actions = b.on(answer);
+        let resumes = actions.iter().filter(|a| matches!(a, Action::Claim { resume: true, .. })).count();
+        assert_eq!(resumes, claims(&actions), "{actions:?}");
+    }
+    drop(b.nothing_waits());
+    let actions = b.on(Event::Found);
+    assert!(matches!(&actions[..], [Action::Claim { resume: false, .. }]), "once is enough: {actions:?}");
+}
+
+#[test]
+fn a_clip_goes_from_the_claim_to_its_row() {
+    let mut b = Bench::paired();
+    let seq = b.creating(1);
+    let made = Ok(("asset".to_owned(), urls(2)));
+    let now = b.now();
+    assert_eq!(
+        b.on(Event::Created(ItemId(1), seq, made)),
+        [Action::Record(ItemId(1), Seq(2), asset(2, &[], now))],
+        "nothing is sent for an asset that is not on disk"
+    );
+    let actions = b.on(Event::Recorded(ItemId(1), Seq(2), true));
+    assert_eq!(claims(&actions), 0, "the claim that left with the asset's request is still on its way");
+    assert_eq!(parts(&actions), [(1, 0), (1, 1)]);
+    drop(b.nothing_waits());
+    for n in [0, 1] {
+        let record = Action::RecordPart {
+            id: ItemId(1),
+            asset_id: "asset".to_owned(),
+            n,
+            bytes: 500,
+            confirmed: confirmed(),
+        };
+        assert_eq!(b.sent(n, Ok(confirmed())), [record]);
+    }
+    assert_eq!(b.s.turn(ItemId(1)).unwrap().item.sent, SIZE);
+    assert_eq!(b.on(Event::PartRecorded(ItemId(1), 1, true)), []);
+    let actions = b.on(Event::PartRecorded(ItemId(1), 0, true));
+    assert!(matches!(&actions[..], [Action::LookAgain(item)] if item.id == ItemId(1)), "{actions:?}");
+    let actions = b.on(Event::LookedAgain(ItemId(1), Some(facts(SIZE))));
+    assert_eq!(actions, [Action::WriteEnd(End::done(ItemId(1)))]);
+    assert!(b.s.busy() && !b.s.at_rest());
+    assert_eq!(b.written(1, Written::Row(ItemState::Done)), [Action::Read]);
+    assert_eq!(b.read(false), []);
+    assert!(b.s.at_rest() && b.s.deadline().is_none());
+}
+
+#[test]
+fn what_a_file_means_when_it_is_claimed() {
+    let gone = || Err(FileError::Gone);
+    let unreadable = || Err(FileError::Unreadable("I/O error".to_owned()));
+    let begun = || Ok(Some(asset(2, &[0], at(0))));
+    let sealed = || Err("it does not open".to_owned());
+    let touched = FileFacts { mtime_ns: 5, ..facts(SIZE) };
+    let moved = FileFacts { dev: 9, ino: 9, ..facts(SIZE) };
+    type File = Result<FileFacts, FileError>;
+    type Known = Result<Option<Asset>, String>;
+    type Ends = Option<(ItemState, &'static str)>;
+    let rows: [(&str, bool, File, Known, Ends); 13] = [
+        ("as it was", true, Ok(facts(SIZE)), Ok(None), None),
+        ("another inode is no other clip", true, Ok(moved), Ok(None), None),
+        ("gone", true, gone(), Ok(None), Some((ItemState::Failed, "vanished"))),
+        ("gone in the middle", true, gone(), begun(), Some((ItemState::Failed, "vanished"))),
+        ("unreadable", true, unreadable(), Ok(None), Some((ItemState::Failed, "unreadable"))),
+        ("grown", true, Ok(facts(2000)), Ok(None), Some((ItemState::Failed, "changed"))),
+        ("touched", true, Ok(touched), Ok(None), Some((ItemState::Failed, "changed"))),
+        ("changed in the middle", true, Ok(facts(2000)), begun(), Some((ItemState::Failed, "changed"))),
+        ("its writer may be at it", false, Ok(facts(SIZE)), Ok(None), Some((ItemState::Queued, "settling"))),
+        ("still growing", false, Ok(facts(2000)), Ok(None), Some((ItemState::Queued, "settling"))),
+        ("parts have left: its writer was done", false, Ok(facts(SIZE)), begun(), None),
+        (
+            "parts have left, and it changed",
+            false,
+            Ok(facts(7)),
+            begun(),
+            Some((ItemState::Failed, "changed")),
+        ),
+        ("its asset can't be read", true, Ok(facts(SIZE)), sealed(), Some((ItemState::Queued, "storage"))),
+    ];
+    for (name, settled, file, asset, want) in rows {
+        let mut b = Bench::paired();
+        let mut item = item(1, "p");
+        item.new.settled = settled;
+        let grown = file.as_ref().is_ok_and(|f| *f == facts(2000)) && !settled;
+        let actions = b.claimed_as(item, file, asset);
+        let got = ends(&actions).first().map(|(_, to, reason)| (*to, *reason));
+        assert_eq!(got, want, "{name}");
+        assert_eq!(b.s.turn(ItemId(1)).is_some(), want.is_none(), "{name}");
+        let told = actions.contains(&Action::Began(ItemId(1)));
+        assert_eq!(told, want.is_none(), "{name}");
+        let takes =
+            actions.iter().any(|a| matches!(a, Action::WriteEnd(end) if end.grown == Some(facts(2000))));
+        assert_eq!(takes, grown, "{name}: the new facts are written where nothing has left");
+        // One bad file never blocks the others.
+        let next = actions.iter().find(|a| matches!(a, Action::Claim { .. }));
+        assert_eq!(next, Some(&b.claim_of(None, &[1])), "{name}");
+    }
+}
+
+#[test]
+fn a_file_is_sent_once_two_looks_are_the_same() {
+    let mut b = Bench::paired();
+    let mut item = item(1, "p");
+    item.new.settled = false;
+    for size in [SIZE, 2000, 3000] {
+        let actions = b.claimed_as(item.clone(), Ok(facts(size)), Ok(None));
+        assert_eq!(ends(&actions), [queued(1, "settling")]);
+        assert_eq!(b.wait(), Some(SETTLE));
+        assert_eq!(claims(&b.nothing_waits()), 0);
+        drop(b.written(1, Written::Row(ItemState::Queued)));
+        drop(b.read(false));
+        item.new.facts = facts(size);
+        assert_eq!(b.timer(), [b.claim_of(None, &[])]);
+    }
+    let actions = b.claimed_as(item, Ok(facts(3000)), Ok(None));
+    assert!(actions.contains(&Action::Began(ItemId(1))), "{actions:?}");
+}
+
+#[test]
+fn the_last_look_decides_whether_what_was_sent_is_what_was_queued() {
+    let touched = FileFacts { mtime_ns: 1, ..facts(SIZE) };
+    let rows = [
+        ("the same", Some(facts(SIZE)), (ItemState::Done, "none")),
+        ("gone, and sent all the same", None, (ItemState::Done, "none")),
+        ("another size", Some(facts(SIZE + 1)), (ItemState::Failed, "changed")),
+        ("another date", Some(touched), (ItemState::Failed, "changed")),
+    ];
+    for (name, seen, want) in rows {
+        let mut b = Bench::alone(1);
+        drop(b.sent(0, Ok(confirmed())));
+        let actions = b.on(Event::PartRecorded(ItemId(1), 0, true));
+        assert!(matches!(actions[0], Action::LookAgain(_)), "{name}: {actions:?}");
+        assert!(b.s.busy());
+        let got = ends(&b.on(Event::LookedAgain(ItemId(1), seen)));
+        assert_eq!(got, [(ItemId(1), want.0, want.1)], "{name}");
+        assert_eq!(b.on(Event::LookedAgain(ItemId(1), seen)), [], "{name}: once");
+    }
+}
+
+#[test]
+fn assets_are_asked_for_at_a_pace() {
+    let mut b = Bench::paired();
+    let mut asked = Vec::new();
+    for id in 1..=3 {
+        let actions = b.claimed(item(id, "p"), None);
+        let create = |a: &Action| {
+            let Action::Create { at, token, .. } = a else { return None };
+            Some((*at, token.clone()))
+        };
+        asked.extend(actions.iter().find_map(create));
+        if claims(&actions) == 0 {
+            // Both slots will be wanted: one of them falls away.
+            drop(b.on(Event::Asked(Intent::Cancel(vec![ItemId(id)]))));
+            drop(b.on(Event::Created(ItemId(id), Seq(1), Err(CreateError::Refused(String::new())))));
+            drop(b.on(Event::Answered(Intent::Cancel(vec![ItemId(id)]), vec![])));
+            drop(b.read(false));
+        }
+    }
+    let start = b.now().boot;
+    let want = [0, 250, 500].map(|ms| (start + Duration::from_millis(ms), token("a1")));
+    assert_eq!(asked, want);
+    b.pass(Duration::from_secs(60));
+    let start = b.now().boot;
+    drop(b.on(Event::Found));
+    let mut b = Bench { ms: b.ms, ..Bench::paired() };
+    let actions = b.claimed(item(9, "p"), None);
+    assert!(
+        actions.iter().any(|a| matches!(a, Action::Create { at, .. } if *at == start)),
+        "no debt is kept"
+    );
+}
+
+#[test]
+fn an_etag_that_is_not_the_md5_is_tried_once_more_and_then_believed_to_be_of_another_kind() {
+    let md5 = [7; 16];
+    let other = "\"ffffffffffffffffffffffffffffffff\"";
+    let ours = "\"07070707070707070707070707070707\"";
+    let sent = |etag: &str| {
+        Ok(Confirmed { etag: etag.to_owned(), digest: Some(PartDigest { md5: Some(md5), xxh64: 1 }) })
+    };
+    let recorded = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::RecordPart { .. }));
+    let mut b = Bench::alone(3);
+    let actions = b.sent(0, sent(other));
+    assert_eq!((recorded(&actions), parts(&actions)), (false, vec![(1, 0)]), "sent again");
+    let actions = b.sent(0, sent(other));
+    assert!(recorded(&actions), "the storage's ETags are of another kind");
+    assert_eq!(actions.last(), Some(&Action::Send { id: ItemId(1), n: 2, md5: false }));
+
+    let mut b = Bench::alone(3);
+    assert!(recorded(&b.sent(0, sent(ours))), "this storage names parts by their MD5");
+    for _ in 0..2 {
+        assert_eq!(parts(&b.sent(1, sent(other))), [(1, 1)]);
+    }
+    let actions = b.sent(1, sent(other));
+    assert!(!recorded(&actions), "damaged for sure");
+    assert_eq!(ends(&actions), [], "part 2 is still on its way");
+    let actions = b.sent(2, sent(ours));
+    assert!(recorded(&actions));
+    assert_eq!(ends(&b.on(Event::PartRecorded(ItemId(1), 2, true))), []);
+    assert_eq!(ends(&b.on(Event::PartRecorded(ItemId(1), 0, true))), [queued(1, "provider")]);
+}
+
+#[test]
+fn an_end_that_can_t_be_written_is_kept_and_written_later() {
+    let mut b = Bench::paired();
+    let actions = b.claimed_as(item(1, "p"), Err(FileError::Gone), Ok(None));
+    let end = End::failed(ItemId(1), "vanished", "the file is not there any more");
+    assert!(actions.contains(&Action::WriteEnd(end.clone())));
+    drop(b.nothing_waits());
+    for _ in 0..5 {
+        assert_eq!(b.written(1, Written::NotYet), [], "not at once");
+        assert_eq!(b.s.trouble().map(|(reason, _)| *reason), Some(Reason::Storage));
+        assert!(!b.s.busy() && !b.s.at_rest());
+        assert_eq!(b.on(Event::Found), [], "nothing else begins before");
+        let actions = b.timer();
+        assert_eq!(actions[0], Action::WriteEnd(end.clone()));
+        // What waits is looked for again, but not the item whose end is on its way.
+        assert!(actions[1..].iter().all(|a| *a == b.claim_of(None, &[1])), "{actions:?}");
+        if claims(&actions) > 0 {
+            drop(b.nothing_waits());
+        }
+    }
+    assert_eq!(b.written(1, Written::Row(ItemState::Failed)), [Action::Read]);
+    assert_eq!(b.written(1, Written::NotYet), [], "late news");
+    assert_eq!(b.on(Event::NetworkUp), [], "once");
+}
+
+#[test]
+fn late_news_change_nothing() {
+    let mut b = Bench::alone(1);
+    let before = format!("{:?}", b.s);
+    let id = ItemId(9);
+    let events = || {
+        [
+            Event::Resumed(false),
+            Event::Claimed(Err(String::new())),
+            Event::Created(id, Seq(1), Err(CreateError::Unauthorized)),
+            Event::Recorded(id, Seq(1), false),
+            Event::PartSent(id, 0, Ok(confirmed())),
+            Event::PartRecorded(id, 0, false),
+            Event::LookedAgain(id, None),
+            Event::LookedAgain(ItemId(1), None),
+            Event::Written(id, Written::NotYet),
+            Event::Written(ItemId(1), Written::NotYet),
+            Event::Summary(None),
+            Event::Timer,
+        ]
+    };
+    for event in events() {
+        let name = format!("{event:?}");
+        assert_eq!(b.on(event), [], "{name}");
+        assert_eq!(format!("{:?}", b.s), before, "{name}");
+    }
+}
+
+#[test]
+fn options_hold_from_the_moment_they_are_set() {
+    let mut b = Bench::alone(9);
+    assert_eq!(b.s.turn(ItemId(1)).unwrap().upload.in_flight(), SLOTS);
+    let more = Options { slots: 5, settle: SETTLE, usable: true };
+    assert_eq!(parts(&b.on(Event::Options(more))), [(1, 2), (1, 3), (1, 4)]);
+    let unusable = Options { usable: false, ..more };
+    assert_eq!(b.on(Event::Options(unusable)), []);
+    let actions = b.sent(0, Ok(confirmed()));
+    assert_eq!(parts(&actions), [], "nothing begins that could not be kept");
+    assert_eq!(parts(&b.on(Event::Options(more))), [(1, 5)]);
+}

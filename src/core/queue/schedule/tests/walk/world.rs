@@ -1,0 +1,398 @@
+//! The world of the walk: cards, a disk with the store's rules, and a cloud.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::queue::schedule::tests::*;
+
+/// Sizes are small, so that parts are bytes apart.
+const LARGEST: u64 = 4000;
+
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) item: Item,
+    pub(super) asset: Option<Asset>,
+}
+
+/// What people and the machine have the disk do.
+#[derive(Debug)]
+pub(super) enum Job {
+    Machine(Action),
+    Command(Command),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Command {
+    Add(Box<NewItem>),
+    Cancel(Vec<ItemId>),
+    Retry(Vec<ItemId>),
+    Clear(ItemId),
+    Priority(ItemId, i32),
+    Pause(bool),
+    Record(bool),
+    /// Another project was paired.
+    Bind(String),
+}
+
+impl Command {
+    /// What it means to the machine; `None`: it does not come by the queue's commands.
+    pub(super) fn intent(&self) -> Option<Intent> {
+        match self {
+            Command::Add(_) | Command::Clear(_) | Command::Priority(..) => Some(Intent::Change),
+            Command::Cancel(ids) => Some(Intent::Cancel(ids.clone())),
+            Command::Retry(_) | Command::Pause(false) => Some(Intent::TryNow),
+            Command::Pause(true) => Some(Intent::Pause),
+            Command::Record(on) => Some(Intent::Record(*on)),
+            Command::Bind(_) => None,
+        }
+    }
+}
+
+/// A file on a card.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clip {
+    pub(super) facts: FileFacts,
+    pub(super) there: bool,
+    pub(super) readable: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    pub(super) rows: BTreeMap<ItemId, Row>,
+    pub(super) files: BTreeMap<ItemId, Clip>,
+    pub(super) paused: bool,
+    pub(super) project: Option<String>,
+    next: u64,
+}
+
+impl Disk {
+    /// Performs one job, unless the disk is full. The event that answers it, if one does.
+    pub(super) fn perform(&mut self, job: &Job, full: bool) -> Option<Event> {
+        match job {
+            Job::Machine(action) => Some(self.machine(action, full)),
+            Job::Command(command) => {
+                if !full {
+                    self.command(command);
+                }
+                let told = |id: &ItemId| self.rows.get(id).map(|r| (*id, r.item.new.priority));
+                let changed = if let Command::Priority(id, _) = command { told(id) } else { None };
+                let priorities = changed.filter(|_| !full).into_iter().collect();
+                command.intent().map(|intent| Event::Answered(intent, priorities))
+            }
+        }
+    }
+
+    fn machine(&mut self, action: &Action, full: bool) -> Event {
+        match action {
+            Action::Resume => {
+                if !full {
+                    self.resume();
+                }
+                Event::Resumed(!full)
+            }
+            Action::Claim { project, above, but, resume } => {
+                if full {
+                    return Event::Claimed(Err("disk full".to_owned()));
+                }
+                if *resume {
+                    self.resume();
+                }
+                Event::Claimed(Ok(self.claim(project, *above, but)))
+            }
+            Action::Record(id, seq, asset) => {
+                let row = self.rows.get_mut(id).filter(|r| r.item.state == ItemState::Uploading);
+                let ok = match row {
+                    Some(row) if !full => {
+                        (row.asset, row.item.asset_id) = (Some(asset.clone()), asset.id.clone());
+                        true
+                    }
+                    _ => false,
+                };
+                Event::Recorded(*id, *seq, ok)
+            }
+            Action::Forget(id, seq) => {
+                let ok = !full && self.rows.contains_key(id);
+                if ok {
+                    self.drop_asset(*id);
+                }
+                Event::Recorded(*id, *seq, ok)
+            }
+            Action::RecordPart { id, asset_id, n, .. } => {
+                let asset = self.rows.get_mut(id).and_then(|r| r.asset.as_mut());
+                let ok = match asset.filter(|a| a.id == *asset_id) {
+                    Some(asset) if !full => {
+                        asset.finished.push(*n);
+                        true
+                    }
+                    _ => false,
+                };
+                Event::PartRecorded(*id, *n, ok)
+            }
+            Action::WriteEnd(end) => {
+                Event::Written(end.id, if full { Written::NotYet } else { self.finish(end) })
+            }
+            Action::Read => Event::Summary((!full).then(|| Summary {
+                paused: self.paused,
+                left: self.rows.values().filter(|r| is_left(r.item.state)).count() as u64,
+            })),
+            Action::Began(_)
+            | Action::Create { .. }
+            | Action::Send { .. }
+            | Action::Cut(_)
+            | Action::LookAgain(_)
+            | Action::Postponed(_)
+            | Action::ReportRefused(_) => panic!("not for the disk: {action:?}"),
+        }
+    }
+
+    fn resume(&mut self) {
+        for row in self.rows.values_mut().filter(|r| r.item.state == ItemState::Uploading) {
+            row.item.state = ItemState::Queued;
+        }
+    }
+
+    fn claim(&mut self, project: &str, above: Option<i32>, but: &[ItemId]) -> Option<Box<Claimed>> {
+        let fits = |r: &&Row| {
+            r.item.state == ItemState::Queued
+                && r.item.new.project_id.as_deref() == Some(project)
+                && above.is_none_or(|above| r.item.new.priority > above)
+                && !but.contains(&r.item.id)
+        };
+        let best = self.rows.values().filter(fits);
+        let id = best.min_by_key(|r| (std::cmp::Reverse(r.item.new.priority), r.item.id))?.item.id;
+        let file = self.look(id);
+        let row = self.rows.get_mut(&id)?;
+        row.item.state = ItemState::Uploading;
+        row.item.attempts += 1;
+        Some(Box::new(Claimed { item: row.item.clone(), file, asset: Ok(row.asset.clone()) }))
+    }
+
+    pub(super) fn look(&self, id: ItemId) -> Result<FileFacts, FileError> {
+        match self.files.get(&id) {
+            Some(file) if file.there && file.readable => Ok(file.facts),
+            Some(file) if file.there => Err(FileError::Unreadable("I/O error".to_owned())),
+            Some(_) | None => Err(FileError::Gone),
+        }
+    }
+
+    fn finish(&mut self, end: &End) -> Written {
+        let Some(row) = self.rows.get_mut(&end.id) else { return Written::Gone };
+        if let (Some(facts), None) = (end.grown, &row.asset) {
+            row.item.new.facts = facts;
+        }
+        let applies = match row.item.state {
+            ItemState::Uploading => true,
+            ItemState::Queued | ItemState::Held => end.to == ItemState::Done,
+            ItemState::Done | ItemState::Failed | ItemState::Cancelled => false,
+        };
+        if applies {
+            row.item.state = end.to;
+            if end.to == ItemState::Done {
+                row.asset = None;
+            }
+        }
+        Written::Row(row.item.state)
+    }
+
+    fn drop_asset(&mut self, id: ItemId) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            (row.asset, row.item.asset_id, row.item.sent) = (None, String::new(), 0);
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        match command {
+            Command::Add(new) => {
+                self.next += 1;
+                let id = ItemId(self.next);
+                let mut added = Item { new: NewItem::clone(new), state: ItemState::Queued, ..item(id.0, "") };
+                added.new.project_id.clone_from(&self.project);
+                self.files.insert(id, Clip { facts: new.facts, there: true, readable: true });
+                self.rows.insert(id, Row { item: added, asset: None });
+            }
+            Command::Cancel(ids) => {
+                for id in ids {
+                    let over = |r: &Row| matches!(r.item.state, ItemState::Done | ItemState::Cancelled);
+                    if self.rows.get(id).is_some_and(|r| !over(r)) {
+                        self.drop_asset(*id);
+                        self.set_state(*id, ItemState::Cancelled);
+                    }
+                }
+            }
+            Command::Retry(ids) => {
+                for id in ids {
+                    let Some(row) = self.rows.get(id) else { continue };
+                    if matches!(row.item.state, ItemState::Failed | ItemState::Cancelled) {
+                        let ours = row.item.new.project_id == self.project;
+                        self.set_state(*id, if ours { ItemState::Queued } else { ItemState::Held });
+                    }
+                }
+            }
+            Command::Clear(id) => {
+                if self
+                    .rows
+                    .get(id)
+                    .is_some_and(|r| !is_left(r.item.state) && r.item.state != ItemState::Held)
+                {
+                    self.rows.remove(id);
+                }
+            }
+            Command::Priority(id, priority) => {
+                if let Some(row) = self.rows.get_mut(id) {
+                    row.item.new.priority = *priority;
+                }
+            }
+            Command::Pause(paused) => self.paused = *paused,
+            Command::Record(_) => {}
+            Command::Bind(project) => {
+                self.project = Some(project.clone());
+                for row in self.rows.values_mut() {
+                    let ours = row.item.new.project_id.get_or_insert_with(|| project.clone()) == project;
+                    if is_left(row.item.state) && !ours {
+                        row.item.state = ItemState::Held;
+                    } else if row.item.state == ItemState::Held && ours {
+                        row.item.state = ItemState::Queued;
+                    }
+                }
+            }
+        }
+    }
+
+    fn set_state(&mut self, id: ItemId, to: ItemState) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            row.item.state = to;
+        }
+    }
+}
+
+pub(super) fn is_left(state: ItemState) -> bool {
+    matches!(state, ItemState::Queued | ItemState::Uploading)
+}
+
+/// An asset as the cloud knows it.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) item: ItemId,
+    pub(super) project: String,
+    pub(super) parts: u32,
+    pub(super) received: BTreeSet<u32>,
+    /// Its URLs don't work any more.
+    pub(super) dead: bool,
+}
+
+/// What goes wrong, each as a chance.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Faults {
+    pub(super) way: f64,
+    pub(super) refusals: f64,
+    pub(super) storage: f64,
+    pub(super) disk: f64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Cloud {
+    pub(super) assets: BTreeMap<String, Stored>,
+    /// The project of each access token that was ever handed out, by its number.
+    pub(super) tokens: Vec<String>,
+    /// The only one that is accepted.
+    pub(super) current: Option<usize>,
+}
+
+pub(super) fn number(token: &AccessToken) -> usize {
+    token.expose().trim_start_matches('a').parse().unwrap()
+}
+
+impl Cloud {
+    pub(super) fn issue(&mut self, project: &str) -> AccessToken {
+        self.tokens.push(project.to_owned());
+        self.current = Some(self.tokens.len() - 1);
+        token(&format!("a{}", self.tokens.len() - 1))
+    }
+
+    fn pick(dice: &mut Jitter, of: usize) -> usize {
+        ((dice.unit() * of as f64) as usize).min(of - 1)
+    }
+
+    pub(super) fn create(
+        &mut self,
+        id: ItemId,
+        token: &AccessToken,
+        dice: &mut Jitter,
+        faults: Faults,
+    ) -> Result<(String, Vec<Secret>), CreateError> {
+        let made = dice.unit() >= faults.way;
+        if !made && dice.unit() < 0.5 {
+            return Err(CreateError::Transient(any_trouble(dice)));
+        }
+        if self.current != Some(number(token)) {
+            return Err(CreateError::Unauthorized);
+        }
+        if dice.unit() < faults.refusals {
+            let why = "no".to_owned();
+            return Err(match Cloud::pick(dice, 8) {
+                0..3 => CreateError::Forbidden(why),
+                3..6 => CreateError::Conflict(why),
+                6 => CreateError::Refused(why),
+                _ => CreateError::RecordedWhilePaused,
+            });
+        }
+        let parts = 1 + Cloud::pick(dice, 5) as u32;
+        let name = format!("A{}", self.assets.len());
+        let project = self.tokens[number(token)].clone();
+        let stored = Stored { item: id, project, parts, received: BTreeSet::new(), dead: false };
+        self.assets.insert(name.clone(), stored);
+        // It was made, and the answer is lost.
+        if !made {
+            return Err(CreateError::Transient(any_trouble(dice)));
+        }
+        Ok((name, urls(parts as usize)))
+    }
+
+    pub(super) fn put(
+        &mut self,
+        asset: &str,
+        n: u32,
+        dice: &mut Jitter,
+        faults: Faults,
+    ) -> Result<Confirmed, PartError> {
+        let arrived = dice.unit() >= faults.way;
+        if !arrived && dice.unit() < 0.5 {
+            return Err(match Cloud::pick(dice, 3) {
+                0 => PartError::CutEarly(any_trouble(dice)),
+                _ => PartError::Transient(any_trouble(dice)),
+            });
+        }
+        let stored = self.assets.get_mut(asset).expect("an asset that was made");
+        stored.dead |= dice.unit() < faults.storage;
+        if stored.dead {
+            let why = "HTTP 403".to_owned();
+            return Err(if dice.unit() < 0.5 { PartError::UrlDead(why) } else { PartError::UrlRefused(why) });
+        }
+        if dice.unit() < faults.storage {
+            return Err(PartError::Refused("HTTP 400".to_owned()));
+        }
+        let md5 = [n as u8; 16];
+        let damaged = dice.unit() < faults.storage;
+        if !damaged {
+            stored.received.insert(n);
+        }
+        if !arrived {
+            return Err(PartError::Transient(any_trouble(dice)));
+        }
+        let etag = if damaged { u128::MAX } else { u128::from_be_bytes(md5) };
+        let digest = Some(PartDigest { md5: Some(md5), xxh64: 0 });
+        Ok(Confirmed { etag: format!("{etag:032x}"), digest })
+    }
+}
+
+fn any_trouble(dice: &mut Jitter) -> Trouble {
+    let causes = [Cause::Network, Cause::CaptivePortal, Cause::Clock, Cause::Provider, Cause::RateLimited];
+    let named = (dice.unit() < 0.2).then(|| Duration::from_secs_f64(dice.unit() * 600.0));
+    let maybe_applied = dice.unit() < 0.5;
+    Trouble { maybe_applied, ..trouble(causes[Cloud::pick(dice, 5)], named) }
+}
+
+/// A clip that a camera has made.
+pub(super) fn shot(dice: &mut Jitter) -> NewItem {
+    let size = 1 + (dice.unit() * LARGEST as f64) as u64;
+    let priority = Cloud::pick(dice, 4) as i32;
+    NewItem { facts: facts(size), priority, settled: dice.unit() < 0.8, ..NewItem::default() }
+}
