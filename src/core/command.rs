@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::identity::oauth::{AccessToken, ClientSecret};
 use crate::queue::item::{Item, ItemId, ItemState, Receipt};
-use crate::time::BootTime;
 
-/// For the keeper of identity and tokens.
+/// To the rig: about its identity and its grant.
 #[derive(Debug)]
 pub enum RigCommand {
     /// Pair; answered when a code exists.
@@ -22,26 +21,15 @@ pub enum RigCommand {
     Provision(ClientSecret),
     /// Erase the identity too.
     Forget,
-    /// An access token for another program.
-    Access(AccessWish),
 }
 
 /// What a program says that needs an access token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AccessWish {
+pub struct AccessOptions {
     /// It must live at least so long from now on.
     pub min_validity: Duration,
     /// Its own API has refused this one.
     pub refused: Option<AccessToken>,
-}
-
-/// The rig's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RigAnswer {
-    /// Done.
-    Done,
-    /// An access token, and when it runs out.
-    Access(AccessToken, BootTime),
 }
 
 /// For the queue.

@@ -6,6 +6,7 @@
 //! - A machine takes events and answers with actions; a task of the daemon performs them.
 pub mod backoff;
 pub mod command;
+pub mod disk;
 pub mod identity;
 pub mod provider;
 pub mod queue;

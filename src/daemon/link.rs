@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use rigpost_core::command::{AccessWish, QueueAnswer, QueueCommand, Refusal, RigAnswer, RigCommand};
+use rigpost_core::command::{AccessOptions, QueueAnswer, QueueCommand, Refusal, RigCommand};
 use rigpost_core::identity::oauth::{AccessToken, Cause};
 use rigpost_core::queue::item::ItemId;
 use rigpost_core::time::BootTime;
@@ -15,20 +15,25 @@ use rigpost_core::view::{ItemNews, QueueView, RigView};
 /// More waiting commands than any screen sends.
 pub const DEPTH: usize = 64;
 
+/// The way back to whoever asked. Dropped without an answer when the daemon stops; what was asked may have been done.
+pub type Reply<R> = oneshot::Sender<Result<R, Refusal>>;
+
 /// A command and the way back.
 #[derive(Debug)]
 pub struct Ask<C, R> {
     /// What is asked.
     pub command: C,
-    /// Dropped without an answer when the daemon stops; what was asked may have been done.
-    pub reply: oneshot::Sender<Result<R, Refusal>>,
+    /// The way back.
+    pub reply: Reply<R>,
 }
 
 /// To the keeper of identity and tokens.
 #[derive(Debug)]
 pub enum ToKeeper {
     /// A person asks.
-    Ask(Ask<RigCommand, RigAnswer>),
+    Ask(RigCommand, Reply<()>),
+    /// A program needs an access token: the token, and when it runs out.
+    Access(AccessOptions, Reply<(AccessToken, BootTime)>),
     /// An API call with this token came back with the provider's own 401.
     Unauthorized(AccessToken),
     /// An API call with this token was accepted.
@@ -83,23 +88,19 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Asks the keeper and waits for its answer, which is bounded by the machine itself.
+    /// Asks the rig and waits for its answer, which is bounded by the machine itself.
     pub async fn ask_rig(&self, command: RigCommand) -> Result<(), Refusal> {
-        self.answer_of_rig(command).await.map(drop)
+        self.answer_of_rig(|reply| ToKeeper::Ask(command, reply)).await
     }
 
     /// The same for a local program that needs an access token: the token, and when it runs out.
-    pub async fn access_token(&self, wish: AccessWish) -> Result<(AccessToken, BootTime), Refusal> {
-        match self.answer_of_rig(RigCommand::Access(wish)).await? {
-            RigAnswer::Access(token, expires_at) => Ok((token, expires_at)),
-            RigAnswer::Done => Err(Refusal::Stopping),
-        }
+    pub async fn access_token(&self, options: AccessOptions) -> Result<(AccessToken, BootTime), Refusal> {
+        self.answer_of_rig(|reply| ToKeeper::Access(options, reply)).await
     }
 
-    async fn answer_of_rig(&self, command: RigCommand) -> Result<RigAnswer, Refusal> {
+    async fn answer_of_rig<R>(&self, ask: impl FnOnce(Reply<R>) -> ToKeeper) -> Result<R, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let ask = ToKeeper::Ask(Ask { command, reply });
-        self.keeper.send(ask).await.map_err(|_| Refusal::Stopping)?;
+        self.keeper.send(ask(reply)).await.map_err(|_| Refusal::Stopping)?;
         answer.await.unwrap_or(Err(Refusal::Stopping))
     }
 

@@ -132,11 +132,17 @@ async fn a_disk_that_cannot_be_written_is_named() {
     drop(ready(mount.path()).await);
     mount.run("mount", &["-o", "remount,ro"]);
     let refused = Store::open(mount.path()).unwrap_err();
-    assert!(matches!(&refused, StoreError::Io(why) if why.contains("Read-only file system")), "{refused}");
+    assert!(
+        matches!(&refused, StoreError::ReadOnly(why) if why.contains("Read-only file system")),
+        "{refused}"
+    );
     let empty = Mount::new("2m");
     empty.run("mount", &["-o", "remount,ro"]);
     let refused = Store::open(empty.path()).unwrap_err();
-    assert!(matches!(&refused, StoreError::Io(why) if why.contains("Read-only file system")), "{refused}");
+    assert!(
+        matches!(&refused, StoreError::ReadOnly(why) if why.contains("Read-only file system")),
+        "{refused}"
+    );
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::backoff::{Jitter, KEPT_DOUBLINGS, doubled};
+use crate::disk::DiskError;
 use crate::identity::oauth::{AccessToken, Cause, DeviceInfo, TokenError};
 use crate::identity::tokens::Trouble;
 use crate::seq::Seq;
@@ -74,8 +75,8 @@ impl Whoami {
     }
 
     /// What kept the last question from being answered, or its answer from being written down.
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.trouble
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
     }
 
     /// When [`Whoami::timer`] is next worth calling.
@@ -123,7 +124,7 @@ impl Whoami {
                 vec![Action::Accepted(token), Action::Known(info)]
             }
             Ok(info) => {
-                self.trouble = self.trouble.filter(|t| *t == Trouble::Storage);
+                self.trouble.take_if(|t| matches!(t, Trouble::Exchange(_)));
                 self.state = State::Saving { seq, info: info.clone(), attempt };
                 vec![Action::Accepted(token), Action::Save(seq, info)]
             }
@@ -151,16 +152,16 @@ impl Whoami {
         }
     }
 
-    /// The answer to [`Action::Save`]; true when it is on disk.
+    /// The answer to [`Action::Save`].
     #[must_use]
-    pub fn saved(&mut self, seq: Seq, ok: bool, now: Now) -> Vec<Action> {
+    pub fn saved(&mut self, seq: Seq, outcome: Result<(), DiskError>, now: Now) -> Vec<Action> {
         let State::Saving { seq: s, info, attempt } = &self.state else { return vec![] };
         if *s != seq {
             return vec![];
         }
-        if !ok {
+        if let Err(e) = outcome {
             let attempt = *attempt;
-            self.trouble = Some(Trouble::Storage);
+            self.trouble = Some(Trouble::Storage(e));
             return self.later(attempt, Duration::ZERO, now);
         }
         let info = info.clone();

@@ -15,7 +15,7 @@ use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
 use crate::bus::options::Options;
 use crate::link::Desk;
-use rigpost_core::command::{AccessWish, Refusal};
+use rigpost_core::command::{AccessOptions, Refusal};
 use rigpost_core::identity::oauth::AccessToken;
 use rigpost_core::secret::Secret;
 
@@ -48,11 +48,11 @@ impl Tokens {
             let why = "access tokens are not given out on this rig: set `tokens.allow` in the configuration";
             return Err(Refusal::NotAllowed(why.to_owned()));
         }
-        let wish = AccessWish {
+        let wanted = AccessOptions {
             min_validity: Duration::from_secs(min_validity.unwrap_or(0).into()),
             refused: refused.map(|token| AccessToken(Secret::new(token))),
         };
-        let (token, expires_at) = self.desk.access_token(wish).await?;
+        let (token, expires_at) = self.desk.access_token(wanted).await?;
         Ok((token.expose().to_owned(), expires_at.as_micros()))
     }
 }

@@ -13,6 +13,9 @@ pub enum StoreError {
     /// No room. Nothing of the transaction is on disk; it works again when there is room.
     #[error("the disk that holds the state is full")]
     Full,
+    /// It is mounted read-only, or the file is: somebody has to change that. Nothing was changed.
+    #[error("the database can't be written: {0}")]
+    ReadOnly(String),
     /// Written by a newer rigpost: install that one again. The file is as it was.
     #[error(
         "the database has version {found} and this program knows versions up to {known}; install the newer rigpost again"
@@ -82,6 +85,7 @@ impl StoreError {
         #[expect(clippy::wildcard_enum_match_arm, reason = "io::ErrorKind is not ours and grows")]
         match e.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
+            io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(format!("{}: {e}", path.display())),
             _ => StoreError::Io(format!("{}: {e}", path.display())),
         }
     }
@@ -107,6 +111,7 @@ fn failure(code: ffi::Error, e: &Sql) -> StoreError {
         (ErrorCode::DiskFull, _)
         // Growing the shared-memory file fails this way when there is no room.
         | (_, ffi::SQLITE_IOERR_SHMSIZE | ffi::SQLITE_IOERR_SHMOPEN) => StoreError::Full,
+        (ErrorCode::ReadOnly, _) => StoreError::ReadOnly(e.to_string()),
         (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _)
         | (_, ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS | ffi::SQLITE_IOERR_DATA)
         // SQL that every test has run, and a table that is not there.

@@ -4,19 +4,20 @@ use std::collections::{BTreeMap, VecDeque};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::http::Transport;
-use crate::link::{Access, ToKeeper};
+use crate::link::{Access, Reply, ToKeeper};
 use crate::tasks::{Parts, journal};
-use rigpost_core::command::{Refusal, RigAnswer};
-use rigpost_core::identity::oauth::{Cause, DeviceStatus, TokenError, Trouble};
-use rigpost_core::identity::rig::{Action, CommandId, Event, Rig};
+use rigpost_core::command::Refusal;
+use rigpost_core::identity::oauth::{AccessToken, Cause, DeviceStatus, TokenError, Trouble};
+use rigpost_core::identity::rig::{self, AccessId, Action, Change, CommandId, Event, Question, Rig};
 use rigpost_core::provider::exchange::{Step, harmless};
 use rigpost_core::provider::wire::{Connection, trouble};
 use rigpost_core::provider::{Client, Provider};
+use rigpost_core::time::BootTime;
 use rigpost_core::view::RigView;
 
 /// What a future came back with.
@@ -36,12 +37,13 @@ pub struct Keeper<T> {
     inbox: mpsc::Receiver<ToKeeper>,
     view: watch::Sender<RigView>,
     access: watch::Sender<Option<Access>>,
-    replies: BTreeMap<CommandId, oneshot::Sender<Result<RigAnswer, Refusal>>>,
+    commanders: BTreeMap<CommandId, Reply<()>>,
+    programs: BTreeMap<AccessId, Reply<(AccessToken, BootTime)>>,
     /// Answers that go out with the next snapshot: whoever hears one finds the rig as it says.
-    answers: Vec<(CommandId, Result<RigAnswer, Refusal>)>,
-    commands: u64,
+    answers: Vec<rig::Reply>,
+    asked: u64,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
-    disk_queue: VecDeque<Action>,
+    disk_queue: VecDeque<Change>,
     disk_busy: bool,
     /// That the grant has ended is on its way to the disk. Told before that, a crash would give it another reason.
     ending: bool,
@@ -63,9 +65,10 @@ impl<T: Transport> Keeper<T> {
             inbox,
             view,
             access,
-            replies: BTreeMap::new(),
+            commanders: BTreeMap::new(),
+            programs: BTreeMap::new(),
             answers: Vec::new(),
-            commands: 0,
+            asked: 0,
             running: FuturesUnordered::new(),
             disk_queue: VecDeque::new(),
             disk_busy: false,
@@ -129,11 +132,17 @@ impl<T: Transport> Keeper<T> {
 
     fn message(&mut self, message: ToKeeper) {
         match message {
-            ToKeeper::Ask(ask) => {
-                self.commands += 1;
-                let id = CommandId(self.commands);
-                self.replies.insert(id, ask.reply);
-                self.event(Event::Command(id, ask.command));
+            ToKeeper::Ask(command, reply) => {
+                self.asked += 1;
+                let id = CommandId(self.asked);
+                self.commanders.insert(id, reply);
+                self.event(Event::Command(id, command));
+            }
+            ToKeeper::Access(options, reply) => {
+                self.asked += 1;
+                let id = AccessId(self.asked);
+                self.programs.insert(id, reply);
+                self.event(Event::Access(id, options));
             }
             ToKeeper::Unauthorized(token) => self.event(Event::Unauthorized(token)),
             ToKeeper::Accepted(token) => self.event(Event::Accepted(token)),
@@ -158,19 +167,27 @@ impl<T: Transport> Keeper<T> {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::RequestCode(seq) => {
+            Action::Ask(question) => self.question(question),
+            Action::Write(change) => self.disk_queue.push_back(change),
+            Action::Reply(answer) => self.answers.push(answer),
+        }
+    }
+
+    fn question(&mut self, question: Question) {
+        match question {
+            Question::RequestCode(seq) => {
                 let step = self.as_client(Provider::device_authorization);
                 self.ask(step, move |answer| Event::Code(seq, answer));
             }
-            Action::Poll(seq, code) => {
+            Question::Poll(seq, code) => {
                 let step = self.as_client(|p, client| p.device_token(client, &code));
                 self.ask(step, move |answer| Event::Polled(seq, answer));
             }
-            Action::Refresh(seq, token) => {
+            Question::Refresh(seq, token) => {
                 let step = self.as_client(|p, client| p.refresh(client, &token));
                 self.ask(step, move |answer| Event::Refreshed(seq, answer));
             }
-            Action::Identify(seq, question) => {
+            Question::Identify(seq, question) => {
                 let step = self.parts.provider.identify(question);
                 let asked = matches!(step, Step::Ask(..));
                 self.ask(step, move |answer| {
@@ -180,11 +197,11 @@ impl<T: Transport> Keeper<T> {
                     if asked { Event::Identified(seq, answer) } else { Event::Known(seq, answer) }
                 });
             }
-            Action::Beat(seq, token) => {
+            Question::Beat(seq, token) => {
                 let step = self.parts.provider.heartbeat(&token);
                 self.ask(step, move |answer| Event::Beaten(seq, answer));
             }
-            Action::Revoke(token) => {
+            Question::Revoke(token) => {
                 let step = self.as_client(|p, client| p.revoke(client, &token));
                 let transport = self.parts.transport.clone();
                 self.running.push(Box::pin(async move {
@@ -193,18 +210,6 @@ impl<T: Transport> Keeper<T> {
                     Done { event: None, date: None, from_disk: false, client: None }
                 }));
             }
-            Action::Reply(id, answer) => self.answers.push((id, answer)),
-            write @ (Action::SaveCode(..)
-            | Action::SaveLimit(_)
-            | Action::ErasePairing
-            | Action::MarkRefresh(_)
-            | Action::SaveTokens(..)
-            | Action::SaveDevice(..)
-            | Action::NoteBoot(_)
-            | Action::EndGrant(_)
-            | Action::EraseTokens(_)
-            | Action::SaveSecret(..)
-            | Action::Forget(_)) => self.disk_queue.push_back(write),
         }
     }
 
@@ -238,18 +243,18 @@ impl<T: Transport> Keeper<T> {
         if self.disk_busy {
             return;
         }
-        let Some(action) = self.disk_queue.pop_front() else { return };
+        let Some(change) = self.disk_queue.pop_front() else { return };
         self.disk_busy = true;
-        self.ending = matches!(action, Action::EndGrant(_));
+        self.ending = matches!(change, Change::EndGrant(_));
         let (room, boot) = (self.parts.room.clone(), self.parts.clock.now().boot_id);
         self.running.push(Box::pin(async move {
-            let (event, client) = room.write(action, boot).await;
+            let (event, client) = room.write(change, boot).await;
             Done { event, date: None, from_disk: true, client }
         }));
     }
 
     fn publish(&mut self) {
-        if self.ending || self.disk_queue.iter().any(|a| matches!(a, Action::EndGrant(_))) {
+        if self.ending || self.disk_queue.iter().any(|c| matches!(c, Change::EndGrant(_))) {
             return;
         }
         let view = self.rig.view(self.parts.clock.now());
@@ -274,12 +279,19 @@ impl<T: Transport> Keeper<T> {
             }
             changed
         });
-        for (id, answer) in self.answers.drain(..) {
-            if let Some(reply) = self.replies.remove(&id) {
-                // Nobody waits any more: their bus connection went away.
-                let _ = reply.send(answer);
+        for answer in self.answers.drain(..) {
+            match answer {
+                rig::Reply::Done(id, answer) => tell(self.commanders.remove(&id), answer),
+                rig::Reply::Access(id, answer) => tell(self.programs.remove(&id), answer),
             }
         }
+    }
+}
+
+fn tell<R>(reply: Option<Reply<R>>, answer: Result<R, Refusal>) {
+    if let Some(reply) = reply {
+        // Nobody waits any more: their bus connection went away.
+        let _ = reply.send(answer);
     }
 }
 

@@ -14,8 +14,9 @@ use tracing::{error, warn};
 use crate::store::{Store, StoreError, VaultState};
 use crate::vault::{KeySource, Vault};
 use rigpost_core::command::Refusal;
+use rigpost_core::disk::DiskError;
 use rigpost_core::identity::oauth::{ClientId, ClientSecret};
-use rigpost_core::identity::rig::{Action, CommandId, Disk, Event, Loaded};
+use rigpost_core::identity::rig::{Change, CommandId, Event, Fresh, Loaded, Provisioned};
 use rigpost_core::identity::tokens::Ending;
 use rigpost_core::provider::Client;
 use rigpost_core::time::BootId;
@@ -163,54 +164,47 @@ impl Strongroom {
     }
 
     /// Performs one of the rig's writes in this boot; the answer to it, and who we are from now on where that changed.
-    pub async fn write(&self, action: Action, boot: BootId) -> (Option<Event>, Option<Option<Client>>) {
+    pub async fn write(&self, change: Change, boot: BootId) -> (Option<Event>, Option<Option<Client>>) {
         let store = match self.store() {
             Ok(store) => store,
-            Err(e) => return (failed(action, disk(Err(e))), None),
+            Err(e) => return (failed(change, failure(e)), None),
         };
-        let event = match action {
-            Action::SaveCode(seq, code, limit) => {
+        let event = match change {
+            Change::SaveCode(seq, code, limit) => {
                 Event::CodeSaved(seq, disk(store.save_pairing(Some(&code), limit).await))
             }
-            Action::SaveLimit(limit) => {
+            Change::SaveLimit(limit) => {
                 // What stays is the limit before, and holds after a restart only.
                 if let Err(e) = store.save_limit(limit).await {
                     warn!("the pairing's time limit can't be written: {e}");
                 }
                 return (None, None);
             }
-            Action::MarkRefresh(seq) => Event::Marked(seq, disk(store.mark_refresh().await)),
-            Action::SaveTokens(seq, tokens) => {
+            Change::MarkRefresh(seq) => Event::Marked(seq, disk(store.mark_refresh().await)),
+            Change::SaveTokens(seq, tokens) => {
                 Event::TokensSaved(seq, disk(store.save_tokens(&tokens).await))
             }
-            Action::SaveDevice(seq, info) => {
+            Change::SaveDevice(seq, info) => {
                 Event::DeviceSaved(seq, disk(store.save_device(&info).await.map(drop)))
             }
-            Action::NoteBoot(wall) => Event::BootNoted(disk(store.note_boot(boot, wall).await)),
-            Action::EraseTokens(id) => Event::TokensErased(id, disk(store.erase_tokens().await)),
-            Action::ErasePairing => {
+            Change::NoteBoot(wall) => Event::BootNoted(disk(store.note_boot(boot, wall).await)),
+            Change::EraseTokens(id) => Event::TokensErased(id, disk(store.erase_tokens().await)),
+            Change::ErasePairing => {
                 // What stays is a code that has run out or will; the next pairing replaces it.
                 if let Err(e) = store.erase_pairing().await {
                     warn!("the code can't be erased: {e}");
                 }
                 return (None, None);
             }
-            Action::EndGrant(ending) => {
+            Change::EndGrant(ending) => {
                 // What stays is asked again after a restart, and refused again.
                 if let Err(e) = store.end_grant(ending, ending == Ending::ClientRejected).await {
                     warn!("the end of the grant can't be written: {e}");
                 }
                 return (None, None);
             }
-            Action::SaveSecret(id, secret) => return self.save_secret(store, id, secret).await,
-            Action::Forget(id) => return self.forget(store, id).await,
-            Action::RequestCode(_)
-            | Action::Poll(..)
-            | Action::Refresh(..)
-            | Action::Identify(..)
-            | Action::Beat(..)
-            | Action::Revoke(_)
-            | Action::Reply(..) => return (None, None),
+            Change::SaveSecret(id, secret) => return self.save_secret(store, id, secret).await,
+            Change::Forget(id) => return self.forget(store, id).await,
         };
         (Some(event), None)
     }
@@ -223,30 +217,35 @@ impl Strongroom {
         secret: ClientSecret,
     ) -> (Option<Event>, Option<Option<Client>>) {
         let mend = !self.usable();
-        let refused = |disk| Some(Event::SecretSaved(id, disk, String::new(), None));
+        let refused = |e| Some(Event::SecretSaved(id, Err(e)));
         let client_id = match self.keep_secret(store, mend, &secret).await {
             Ok(client_id) => client_id,
-            Err(disk) => return (refused(disk), None),
+            Err(e) => return (refused(e), None),
         };
         if !mend {
             let client = self.client(&client_id, Some(secret));
-            return (Some(Event::SecretSaved(id, Disk::Done, client_id, None)), Some(client));
+            return (Some(Event::SecretSaved(id, Ok(Provisioned { client_id, mended: None }))), Some(client));
         }
         let (loaded, protection, client) = self.load().await;
         if !loaded.usable {
-            return (refused(Disk::NoKey(loaded.unusable_because)), None);
+            return (refused(DiskError::NoKey(loaded.unusable_because)), None);
         }
-        let reloaded = Some((Box::new(loaded), protection));
-        (Some(Event::SecretSaved(id, Disk::Done, client_id, reloaded)), Some(client))
+        let mended = Some((Box::new(loaded), protection));
+        (Some(Event::SecretSaved(id, Ok(Provisioned { client_id, mended }))), Some(client))
     }
 
     /// Makes sure of an identity and seals the client secret for it; where the vault was lost, begins a new one before
     /// that and drops what the old one sealed. Answers with the identity.
-    async fn keep_secret(&self, store: &Store, mend: bool, secret: &ClientSecret) -> Result<String, Disk> {
+    async fn keep_secret(
+        &self,
+        store: &Store,
+        mend: bool,
+        secret: &ClientSecret,
+    ) -> Result<String, DiskError> {
         let identity =
             store.identity(self.found.client_id.as_deref(), &self.found.realm.name).await.map_err(failure)?;
         if mend {
-            let vault = self.open_vault(true).await.map_err(Disk::NoKey)?;
+            let vault = self.open_vault(true).await.map_err(DiskError::NoKey)?;
             store.readopt(vault).await.map_err(failure)?;
             warn!(
                 "provisioned again: what the lost root key had sealed is gone; identity and queue are kept"
@@ -257,9 +256,8 @@ impl Strongroom {
     }
 
     async fn forget(&self, store: &Store, id: CommandId) -> (Option<Event>, Option<Option<Client>>) {
-        let outcome = disk(store.forget().await);
-        if outcome != Disk::Done {
-            return (Some(Event::Forgotten(id, outcome, String::new(), false)), None);
+        if let Err(e) = store.forget().await {
+            return (Some(Event::Forgotten(id, Err(failure(e)))), None);
         }
         let client_id = match store.identity(self.found.client_id.as_deref(), &self.found.realm.name).await {
             Ok(identity) => identity.client_id,
@@ -270,52 +268,45 @@ impl Strongroom {
         };
         // A public client is all that it was.
         let client = self.client(&client_id, None);
-        (Some(Event::Forgotten(id, outcome, client_id, client.is_some())), Some(client))
+        let fresh = Fresh { client_id, provisioned: client.is_some() };
+        (Some(Event::Forgotten(id, Ok(fresh))), Some(client))
     }
 }
 
 /// What to tell the machine when there is no store at all.
-fn failed(action: Action, disk: Disk) -> Option<Event> {
-    match action {
-        Action::SaveCode(seq, ..) => Some(Event::CodeSaved(seq, disk)),
-        Action::MarkRefresh(seq) => Some(Event::Marked(seq, disk)),
-        Action::SaveTokens(seq, _) => Some(Event::TokensSaved(seq, disk)),
-        Action::SaveDevice(seq, _) => Some(Event::DeviceSaved(seq, disk)),
-        Action::NoteBoot(_) => Some(Event::BootNoted(disk)),
-        Action::EraseTokens(id) => Some(Event::TokensErased(id, disk)),
-        Action::SaveSecret(id, _) => Some(Event::SecretSaved(id, disk, String::new(), None)),
-        Action::Forget(id) => Some(Event::Forgotten(id, disk, String::new(), false)),
-        Action::SaveLimit(_)
-        | Action::ErasePairing
-        | Action::EndGrant(_)
-        | Action::RequestCode(_)
-        | Action::Poll(..)
-        | Action::Refresh(..)
-        | Action::Identify(..)
-        | Action::Beat(..)
-        | Action::Revoke(_)
-        | Action::Reply(..) => None,
+fn failed(change: Change, e: DiskError) -> Option<Event> {
+    match change {
+        Change::SaveCode(seq, ..) => Some(Event::CodeSaved(seq, Err(e))),
+        Change::MarkRefresh(seq) => Some(Event::Marked(seq, Err(e))),
+        Change::SaveTokens(seq, _) => Some(Event::TokensSaved(seq, Err(e))),
+        Change::SaveDevice(seq, _) => Some(Event::DeviceSaved(seq, Err(e))),
+        Change::NoteBoot(_) => Some(Event::BootNoted(Err(e))),
+        Change::EraseTokens(id) => Some(Event::TokensErased(id, Err(e))),
+        Change::SaveSecret(id, _) => Some(Event::SecretSaved(id, Err(e))),
+        Change::Forget(id) => Some(Event::Forgotten(id, Err(e))),
+        Change::SaveLimit(_) | Change::ErasePairing | Change::EndGrant(_) => None,
     }
 }
 
-fn disk(outcome: Result<(), StoreError>) -> Disk {
-    outcome.map_or_else(failure, |()| Disk::Done)
+fn disk(outcome: Result<(), StoreError>) -> Result<(), DiskError> {
+    outcome.map_err(failure)
 }
 
-fn failure(e: StoreError) -> Disk {
+fn failure(e: StoreError) -> DiskError {
     if e != StoreError::Full {
         error!("{e}");
     }
     match e {
-        StoreError::Full => Disk::Full,
+        StoreError::Full => DiskError::Full,
+        StoreError::ReadOnly(_) => DiskError::ReadOnly,
         StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
-            Disk::NoKey(e.to_string())
+            DiskError::NoKey(e.to_string())
         }
         StoreError::Io(_)
         | StoreError::NotFound(_)
         | StoreError::LimitExceeded { .. }
         | StoreError::NotPaired
-        | StoreError::NotOver(_) => Disk::Failed(e.to_string()),
+        | StoreError::NotOver(_) => DiskError::Failed(e.to_string()),
     }
 }
 
@@ -330,7 +321,7 @@ pub fn refusal(e: StoreError) -> Refusal {
         StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
             Refusal::SecretUnavailable(e.to_string())
         }
-        StoreError::Io(why) => Refusal::StorageFailed(why),
+        StoreError::ReadOnly(why) | StoreError::Io(why) => Refusal::StorageFailed(why),
     }
 }
 
@@ -339,8 +330,8 @@ mod tests {
     use super::*;
     use rigpost_core::secret::Secret;
 
-    fn secret() -> Action {
-        Action::SaveSecret(CommandId(1), ClientSecret(Secret::new("model-secret")))
+    fn secret() -> Change {
+        Change::SaveSecret(CommandId(1), ClientSecret(Secret::new("model-secret")))
     }
 
     #[tokio::test]
@@ -354,7 +345,8 @@ mod tests {
             realm: Realm::default(),
         });
         assert!(!room.load().await.0.usable);
-        let (Some(Event::SecretSaved(_, Disk::NoKey(why), ..)), None) = room.write(secret(), BootId(1)).await
+        let (Some(Event::SecretSaved(_, Err(DiskError::NoKey(why)))), None) =
+            room.write(secret(), BootId(1)).await
         else {
             panic!("kept without a key");
         };
@@ -371,6 +363,14 @@ mod tests {
         })
     }
 
+    /// The identity that the secret was kept for, where nothing had to be mended.
+    fn provisioned(event: Event) -> String {
+        let Event::SecretSaved(_, Ok(Provisioned { client_id, mended: None })) = event else {
+            panic!("{event:?}")
+        };
+        client_id
+    }
+
     #[tokio::test]
     async fn provisioning_a_rig_that_works_does_not_look_at_its_key_again() {
         let dir = tempfile::tempdir().unwrap();
@@ -382,7 +382,7 @@ mod tests {
         let (Some(event), Some(Some(client))) = room.write(secret(), BootId(1)).await else {
             panic!("no client")
         };
-        assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client_id));
+        assert_eq!(provisioned(event), client_id);
         assert_eq!((client.id.0, client.secret.as_ref().unwrap().expose()), (client_id, "model-secret"));
         assert!(room.usable());
     }
@@ -396,7 +396,7 @@ mod tests {
         let (Some(event), Some(Some(client))) = room.write(secret(), BootId(1)).await else {
             panic!("no client")
         };
-        assert!(matches!(event, Event::SecretSaved(_, Disk::Done, id, None) if id == client.id.0));
+        assert_eq!(provisioned(event), client.id.0);
         assert!(client.id.0 != before && !client.id.0.is_empty());
         assert_eq!(room.load().await.0.client_id, client.id.0);
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::http::{PutError, Transport};
-use crate::link::{Access, Ask, ToKeeper};
+use crate::link::{Access, ToKeeper};
 use crate::media::PartBody;
 use crate::tasks::{Found, Keeper, Parts, Strongroom};
 use crate::vault::KeySource;
@@ -234,7 +234,7 @@ impl Bench {
 
     async fn ask(&self, command: RigCommand) -> Result<(), Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.to.send(ToKeeper::Ask(Ask { command, reply })).await.unwrap();
+        self.to.send(ToKeeper::Ask(command, reply)).await.unwrap();
         answer.await.unwrap().map(|_| ())
     }
 
@@ -336,10 +336,10 @@ async fn unpairing_during_a_refresh_revokes_the_new_token_and_empties_the_disk()
         pass(Duration::from_secs(60)).await;
     }
     let (reply, answer) = oneshot::channel();
-    b.to.send(ToKeeper::Ask(Ask { command: RigCommand::Unpair, reply })).await.unwrap();
+    b.to.send(ToKeeper::Ask(RigCommand::Unpair, reply)).await.unwrap();
     pass(Duration::from_secs(5)).await;
     b.cloud.gate.add_permits(1);
-    assert_eq!(answer.await.unwrap(), Ok(rigpost_core::command::RigAnswer::Done));
+    assert_eq!(answer.await.unwrap(), Ok(()));
     let view = b.view.borrow().clone();
     assert_eq!((view.state, view.reason), (State::Unpaired, Reason::None));
     assert_eq!(b.on_disk().await, None);

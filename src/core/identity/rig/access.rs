@@ -4,16 +4,18 @@
 //! - Whoever asks while a refresh is under way gets its outcome; nobody starts a second one.
 //! - A token of the last half minute is given out as it is: a program that asks for more than a provider gives, again and
 //!   again, must not turn into a refresh each time. What no token of this provider could ever satisfy is refused at once.
-//! - A failed refresh is told to those who wait, not tried again for them: the keeper tries again at its own pace, and a
+//! - A failed refresh is told to those who wait, not tried again for them: the rig tries again at its own pace, and a
 //!   program that comes back then is served.
 //! - A program's word that its API refused a token costs a refresh at most, with the same growing pauses as the
 //!   provider's own 401, and never the grant.
 use std::time::Duration;
 
-use super::screen::refusal_of_cause;
-use super::{Action, CommandId, Rig};
-use crate::command::{AccessWish, Refusal, RigAnswer};
+use crate::command::{AccessOptions, Refusal};
 use crate::identity::oauth::{AccessToken, Cause, TokenSet};
+use crate::identity::rig::action::{Action, Reply};
+use crate::identity::rig::event::AccessId;
+use crate::identity::rig::state::{Rig, Waiting};
+use crate::identity::rig::trouble::refusal_of_cause;
 use crate::identity::tokens::{self, Ending, Trouble};
 use crate::time::{BootTime, Now};
 
@@ -24,15 +26,6 @@ const YOUNG: Duration = Duration::from_secs(30);
 /// More than ever run on a rig.
 const MOST_WAITING: usize = 64;
 
-/// One program that waits.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    id: CommandId,
-    since: BootTime,
-    /// What was in force when it asked, and is not good enough.
-    not: Option<AccessToken>,
-}
-
 impl Rig {
     pub(super) fn access_deadline(&self) -> Option<BootTime> {
         let caller = self.waiting_for_access.iter().map(|w| w.since + PATIENCE).min();
@@ -41,32 +34,37 @@ impl Rig {
     }
 
     /// Answers at once where it can, else when there is news.
-    pub(super) fn wants_access(&mut self, id: CommandId, wish: AccessWish, now: Now, out: &mut Vec<Action>) {
-        match self.offer(&wish, now) {
-            Err(refusal) => out.push(Action::Reply(id, Err(refusal))),
-            Ok(Some((token, expires_at))) => {
-                out.push(Action::Reply(id, Ok(RigAnswer::Access(token, expires_at))));
-            }
+    pub(super) fn wants_access(
+        &mut self,
+        id: AccessId,
+        options: AccessOptions,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        let reply = |answer| Action::Reply(Reply::Access(id, answer));
+        match self.offer(&options, now) {
+            Err(refusal) => out.push(reply(Err(refusal))),
+            Ok(Some(given)) => out.push(reply(Ok(given))),
             Ok(None) if self.waiting_for_access.len() >= MOST_WAITING => {
                 let why = "too many programs wait for an access token".to_owned();
-                out.push(Action::Reply(id, Err(Refusal::LimitsExceeded(why))));
+                out.push(reply(Err(Refusal::LimitsExceeded(why))));
             }
             Ok(None) => {
                 let not = self.life.access_token().cloned();
-                let refused = wish.refused.filter(|refused| not.as_ref() == Some(refused));
+                let refused = options.refused.filter(|refused| not.as_ref() == Some(refused));
                 self.waiting_for_access.push(Waiting { id, since: now.boot, not });
                 self.live(refused.map_or(tokens::Event::Wanted, tokens::Event::Unauthorized), now, out);
                 if !self.life.busy() && self.life.trouble().is_none() {
                     // The last refresh for such a word was too short a time ago.
                     self.waiting_for_access.retain(|w| w.id != id);
-                    out.push(Action::Reply(id, Err(Refusal::RateLimited)));
+                    out.push(reply(Err(Refusal::RateLimited)));
                 }
             }
         }
     }
 
     /// What can be given now; `None`: it has to be fetched.
-    fn offer(&self, wish: &AccessWish, now: Now) -> Result<Option<(AccessToken, BootTime)>, Refusal> {
+    fn offer(&self, options: &AccessOptions, now: Now) -> Result<Option<(AccessToken, BootTime)>, Refusal> {
         if !self.usable {
             return Err(self.unavailable());
         }
@@ -76,15 +74,15 @@ impl Rig {
         // On its way to the disk.
         let Some(tokens) = self.life.tokens() else { return Ok(None) };
         let (left, age) = left(tokens, now);
-        if wish.min_validity > tokens.expires_in {
+        if options.min_validity > tokens.expires_in {
             return Err(Refusal::LimitsExceeded(format!(
                 "access tokens of this provider live for {} s only",
                 tokens.expires_in.as_secs()
             )));
         }
-        let refused = wish.refused.as_ref() == Some(&tokens.access);
+        let refused = options.refused.as_ref() == Some(&tokens.access);
         let good =
-            !refused && !left.is_zero() && (left >= wish.min_validity || age.is_some_and(|a| a < YOUNG));
+            !refused && !left.is_zero() && (left >= options.min_validity || age.is_some_and(|a| a < YOUNG));
         match (good, &tokens.refresh, self.life.trouble()) {
             (true, ..) => Ok(Some((tokens.access.clone(), now.boot + left))),
             (false, None, _) if age.is_none() => {
@@ -125,14 +123,14 @@ impl Rig {
         for waiting in std::mem::take(&mut self.waiting_for_access) {
             let answer = match &news {
                 Some(Ok((token, expires_at))) if waiting.not.as_ref() != Some(token) => {
-                    Some(Ok(RigAnswer::Access(token.clone(), *expires_at)))
+                    Some(Ok((token.clone(), *expires_at)))
                 }
                 Some(Err(refusal)) => Some(Err(refusal.clone())),
                 Some(Ok(_)) | None if now.boot >= waiting.since + PATIENCE => Some(Err(Refusal::RateLimited)),
                 Some(Ok(_)) | None => None,
             };
             match answer {
-                Some(answer) => out.push(Action::Reply(waiting.id, answer)),
+                Some(answer) => out.push(Action::Reply(Reply::Access(waiting.id, answer))),
                 None => self.waiting_for_access.push(waiting),
             }
         }
@@ -145,14 +143,14 @@ fn left(tokens: &TokenSet, now: Now) -> (Duration, Option<Duration>) {
     (age.map_or(Duration::ZERO, |age| tokens.expires_in.saturating_sub(age)), age)
 }
 
-fn refusal_for(trouble: Trouble) -> Refusal {
+fn refusal_for(trouble: &Trouble) -> Refusal {
     match trouble {
-        Trouble::Storage => Refusal::StorageFull,
+        Trouble::Storage(e) => e.clone().into(),
         Trouble::Exchange(cause @ (Cause::Provider | Cause::RateLimited)) => {
-            refusal_of_cause(cause, "it does not renew the access token now")
+            refusal_of_cause(*cause, "it does not renew the access token now")
         }
         Trouble::Exchange(cause) => {
-            refusal_of_cause(cause, "the access token can't be renewed now; the rig keeps trying")
+            refusal_of_cause(*cause, "the access token can't be renewed now; the rig keeps trying")
         }
     }
 }

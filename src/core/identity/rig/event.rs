@@ -1,10 +1,10 @@
-//! What comes in to the rig's machine, and what goes out.
-use crate::command::{Refusal, RigAnswer, RigCommand};
+//! What comes in to the rig's machine.
+use crate::command::{AccessOptions, RigCommand};
+use crate::disk::DiskError;
 use crate::identity::oauth::{
-    AccessToken, Cause, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, RefreshToken,
-    Revocable, TokenError, TokenResponse, TokenSet,
+    AccessToken, Cause, DeviceAuthorization, DeviceInfo, TokenError, TokenResponse, TokenSet,
 };
-use crate::identity::pairing::{CodeOnOffer, Running, TimeLimit};
+use crate::identity::pairing::Running;
 use crate::identity::tokens::Ending;
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
@@ -15,34 +15,9 @@ use crate::view::Protection;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CommandId(pub u64);
 
-/// How a write to disk went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disk {
-    /// Synced.
-    Done,
-    /// No space; nothing changed.
-    Full,
-    /// There is no key to seal with, or no database that this program may write; nothing changed, and trying again does
-    /// not help.
-    NoKey(String),
-    /// Anything else; nothing changed.
-    Failed(String),
-}
-
-impl Disk {
-    pub(super) fn ok(&self) -> bool {
-        *self == Disk::Done
-    }
-
-    pub(super) fn refusal(self) -> Result<(), Refusal> {
-        match self {
-            Disk::Done => Ok(()),
-            Disk::Full => Err(Refusal::StorageFull),
-            Disk::NoKey(why) => Err(Refusal::SecretUnavailable(why)),
-            Disk::Failed(why) => Err(Refusal::StorageFailed(why)),
-        }
-    }
-}
+/// Pairs a program's question for an access token with its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AccessId(pub u64);
 
 /// What the store held when it was read.
 #[derive(Debug, Default)]
@@ -69,6 +44,24 @@ pub struct Loaded {
     pub boot_wall: Option<BootWall>,
 }
 
+/// The client secret is sealed.
+#[derive(Debug)]
+pub struct Provisioned {
+    /// For this identity; it may have been made only now.
+    pub client_id: String,
+    /// What the store holds now, if it had to be mended.
+    pub mended: Option<(Box<Loaded>, Protection)>,
+}
+
+/// All is erased.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fresh {
+    /// The new identity; empty when there is none yet.
+    pub client_id: String,
+    /// That is all that pairing takes.
+    pub provisioned: bool,
+}
+
 /// What happened.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "each is the answer to the action of that name")]
@@ -77,23 +70,23 @@ pub enum Event {
     Loaded(Box<Loaded>, Protection),
     /// A person asks.
     Command(CommandId, RigCommand),
+    /// A program needs an access token.
+    Access(AccessId, AccessOptions),
     Code(Seq, Result<DeviceAuthorization, TokenError>),
-    CodeSaved(Seq, Disk),
+    CodeSaved(Seq, Result<(), DiskError>),
     Polled(Seq, Result<TokenResponse, TokenError>),
-    Marked(Seq, Disk),
+    Marked(Seq, Result<(), DiskError>),
     Refreshed(Seq, Result<TokenResponse, TokenError>),
-    TokensSaved(Seq, Disk),
+    TokensSaved(Seq, Result<(), DiskError>),
     Identified(Seq, Result<DeviceInfo, TokenError>),
     /// The answer to the same, where nobody had to be asked.
     Known(Seq, Result<DeviceInfo, TokenError>),
-    DeviceSaved(Seq, Disk),
+    DeviceSaved(Seq, Result<(), DiskError>),
     Beaten(Seq, Result<(), TokenError>),
-    BootNoted(Disk),
-    /// The client secret is sealed for this identity; what the store holds now, if it had to be mended.
-    SecretSaved(CommandId, Disk, String, Option<(Box<Loaded>, Protection)>),
-    TokensErased(CommandId, Disk),
-    /// All is erased; the new identity, and whether that is all that pairing takes.
-    Forgotten(CommandId, Disk, String, bool),
+    BootNoted(Result<(), DiskError>),
+    SecretSaved(CommandId, Result<Provisioned, DiskError>),
+    TokensErased(CommandId, Result<(), DiskError>),
+    Forgotten(CommandId, Result<Fresh, DiskError>),
     /// An API call that carried this access token came back with the provider's own 401.
     Unauthorized(AccessToken),
     /// An API call that carried this access token was accepted.
@@ -107,30 +100,4 @@ pub enum Event {
     /// The provider's clock says this many Unix seconds.
     ServerDate(i64),
     Timer,
-}
-
-/// What to do.
-#[derive(Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the machines' own actions say it")]
-pub enum Action {
-    RequestCode(Seq),
-    Poll(Seq, DeviceCode),
-    Refresh(Seq, RefreshToken),
-    Identify(Seq, Identify),
-    Beat(Seq, AccessToken),
-    /// Best effort; nobody waits for the answer.
-    Revoke(Revocable),
-    SaveCode(Seq, CodeOnOffer, Option<TimeLimit>),
-    SaveLimit(TimeLimit),
-    ErasePairing,
-    MarkRefresh(Seq),
-    SaveTokens(Seq, TokenSet),
-    SaveDevice(Seq, DeviceInfo),
-    /// The true clock of this boot, into the ledger.
-    NoteBoot(BootWall),
-    EndGrant(Ending),
-    EraseTokens(CommandId),
-    SaveSecret(CommandId, ClientSecret),
-    Forget(CommandId),
-    Reply(CommandId, Result<RigAnswer, Refusal>),
 }

@@ -1,9 +1,10 @@
 //! What a pairing's steps mean for the rig, and for those who wait for one.
-use super::screen::{reason_of, refusal_of};
-use super::{Action, Rig};
-use crate::command::{Refusal, RigAnswer};
+use crate::command::Refusal;
 use crate::identity::oauth::Revocable;
 use crate::identity::pairing::{self, Outcome};
+use crate::identity::rig::action::{Action, Change, Question, Reply};
+use crate::identity::rig::state::Rig;
+use crate::identity::rig::trouble::{reason_of, refusal_of};
 use crate::identity::tokens;
 use crate::time::Now;
 use crate::view::Reason;
@@ -12,12 +13,12 @@ impl Rig {
     pub(super) fn pair(&mut self, event: pairing::Event, now: Now, out: &mut Vec<Action>) {
         for action in self.pairing.on(event, now) {
             match action {
-                pairing::Action::RequestCode(seq) => out.push(Action::RequestCode(seq)),
+                pairing::Action::RequestCode(seq) => out.push(Action::Ask(Question::RequestCode(seq))),
                 pairing::Action::SaveCode(seq, code, limit) => {
-                    out.push(Action::SaveCode(seq, code, limit));
+                    out.push(Action::Write(Change::SaveCode(seq, code, limit)));
                 }
-                pairing::Action::SaveLimit(limit) => out.push(Action::SaveLimit(limit)),
-                pairing::Action::Poll(seq, code) => out.push(Action::Poll(seq, code)),
+                pairing::Action::SaveLimit(limit) => out.push(Action::Write(Change::SaveLimit(limit))),
+                pairing::Action::Poll(seq, code) => out.push(Action::Ask(Question::Poll(seq, code))),
                 pairing::Action::CodeReady => self.answer_waiting(&Ok(()), out),
                 pairing::Action::Grant(tokens) => {
                     // What is known is of the grant before: its project must not get what this one may send.
@@ -28,7 +29,7 @@ impl Rig {
                 // Only while there is no other grant, which the revocation might take along.
                 pairing::Action::Discard(tokens) if self.may_pair(now) && !self.pairing.active() => {
                     let of = Revocable::of(&tokens.access_token, tokens.refresh_token.as_ref());
-                    out.push(Action::Revoke(of));
+                    out.push(Action::Ask(Question::Revoke(of)));
                 }
                 pairing::Action::Discard(_) => {}
                 pairing::Action::Finish(outcome) => self.finished(outcome, out),
@@ -38,14 +39,14 @@ impl Rig {
 
     fn finished(&mut self, outcome: Outcome, out: &mut Vec<Action>) {
         if outcome != Outcome::Granted {
-            out.push(Action::ErasePairing);
+            out.push(Action::Write(Change::ErasePairing));
         }
         let (answer, last) = match outcome {
             Outcome::Granted => (Ok(()), Reason::None),
             Outcome::Denied => (Err(Refusal::Denied), Reason::Denied),
             Outcome::Expired => (Err(Refusal::Expired), Reason::Expired),
             Outcome::Cancelled => (Err(Refusal::Cancelled), Reason::None),
-            Outcome::Storage(ref why) => (Err(why.clone()), Reason::Storage),
+            Outcome::Storage(ref why) => (Err(why.clone().into()), Reason::Storage),
             Outcome::Failed(ref e) => (Err(refusal_of(e)), reason_of(e)),
         };
         self.last = match outcome {
@@ -59,7 +60,7 @@ impl Rig {
     }
 
     pub(super) fn answer_waiting(&mut self, answer: &Result<(), Refusal>, out: &mut Vec<Action>) {
-        let answer = || answer.clone().map(|()| RigAnswer::Done);
-        out.extend(self.waiting_for_code.drain(..).map(|(id, _)| Action::Reply(id, answer())));
+        let waiting = self.waiting_for_code.drain(..);
+        out.extend(waiting.map(|(id, _)| Action::Reply(Reply::Done(id, answer.clone()))));
     }
 }

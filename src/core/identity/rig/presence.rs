@@ -2,8 +2,9 @@
 //! what time it really is.
 use std::time::Duration;
 
-use super::{Action, Rig};
 use crate::identity::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, Identify, TokenError};
+use crate::identity::rig::action::{Action, Change, Question};
+use crate::identity::rig::state::Rig;
 use crate::identity::{heartbeat, tokens, whoami};
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
@@ -52,9 +53,9 @@ impl Rig {
             match action {
                 whoami::Action::Ask(seq, token) => {
                     let question = self.question(token, now);
-                    out.push(Action::Identify(seq, question));
+                    out.push(Action::Ask(Question::Identify(seq, question)));
                 }
-                whoami::Action::Save(seq, info) => out.push(Action::SaveDevice(seq, info)),
+                whoami::Action::Save(seq, info) => out.push(Action::Write(Change::SaveDevice(seq, info))),
                 whoami::Action::Known(info) => self.device = Some(info),
                 whoami::Action::Unauthorized(token) => {
                     self.live(tokens::Event::Unauthorized(token), now, out)
@@ -67,7 +68,7 @@ impl Rig {
     pub(super) fn beat(&mut self, actions: Vec<heartbeat::Action>, now: Now, out: &mut Vec<Action>) {
         for action in actions {
             match action {
-                heartbeat::Action::Beat(seq, token) => out.push(Action::Beat(seq, token)),
+                heartbeat::Action::Beat(seq, token) => out.push(Action::Ask(Question::Beat(seq, token))),
                 heartbeat::Action::Look => {
                     if let Some(token) = self.life.access_token().filter(|_| self.may_beat()) {
                         let actions = self.whoami.look(token);
@@ -125,7 +126,9 @@ impl Rig {
             }
             Some(_) | None => (now.wall >= self.clock_floor).then(|| BootWall::from_moment(now, now.wall)),
         };
-        out.extend(truth.and_then(|truth| self.boot.look(truth)).map(Action::NoteBoot));
+        out.extend(
+            truth.and_then(|truth| self.boot.look(truth)).map(|wall| Action::Write(Change::NoteBoot(wall))),
+        );
     }
 
     /// Every answer tells whether the provider itself is there.

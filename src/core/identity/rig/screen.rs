@@ -1,8 +1,7 @@
-//! What the screen sees of the rig, and how troubles are named to people.
-use super::Rig;
-use crate::command::Refusal;
-use crate::identity::oauth::{Cause, TokenError};
-use crate::identity::tokens::{self, Ending};
+//! What the screen sees of the rig.
+use crate::identity::rig::state::Rig;
+use crate::identity::rig::trouble::{reason_of_cause, reason_of_trouble};
+use crate::identity::tokens::{Ending, Trouble};
 use crate::time::{BootTime, Now};
 use crate::view::{Reason, RigView, State};
 
@@ -68,11 +67,6 @@ impl Rig {
     }
 
     fn reason(&self, state: State, now: Now) -> (Reason, String) {
-        let of_trouble = |t: Option<tokens::Trouble>| match t {
-            None => Reason::None,
-            Some(tokens::Trouble::Storage) => Reason::Storage,
-            Some(tokens::Trouble::Exchange(cause)) => reason_of_cause(cause),
-        };
         match state {
             State::SecretUnavailable => (Reason::Storage, self.unusable_because.clone()),
             State::RequestingCode | State::WaitingForUser if self.pairing.active() => {
@@ -80,8 +74,9 @@ impl Rig {
             }
             State::Paired if self.life.ran_out(now) => (Reason::AccessExpired, String::new()),
             State::Paired | State::RequestingCode | State::WaitingForUser => {
-                let beat = || self.heartbeat.trouble().map(tokens::Trouble::Exchange);
-                (of_trouble(self.life.trouble().or(self.whoami.trouble()).or_else(beat)), String::new())
+                let beat = self.heartbeat.trouble().map(Trouble::Exchange);
+                let trouble = self.life.trouble().or(self.whoami.trouble()).or(beat.as_ref());
+                trouble.map_or((Reason::None, String::new()), reason_of_trouble)
             }
             State::NeedsPairing if self.last.0 == Reason::None => {
                 let reason = match self.life.ending() {
@@ -94,54 +89,5 @@ impl Rig {
             }
             State::NeedsPairing | State::Unprovisioned | State::Unpaired => self.last.clone(),
         }
-    }
-}
-
-fn reason_of_cause(cause: Cause) -> Reason {
-    match cause {
-        Cause::Network => Reason::Network,
-        Cause::CaptivePortal => Reason::CaptivePortal,
-        Cause::Certificate => Reason::Certificate,
-        Cause::Proxy => Reason::Proxy,
-        Cause::Clock => Reason::Clock,
-        Cause::Provider | Cause::RateLimited => Reason::Provider,
-    }
-}
-
-pub(super) fn reason_of(e: &TokenError) -> Reason {
-    match e {
-        TokenError::Transient(t) => reason_of_cause(t.cause),
-        TokenError::AccessDenied => Reason::Denied,
-        TokenError::ClientRejected => Reason::ClientRejected,
-        TokenError::AuthorizationPending
-        | TokenError::SlowDown
-        | TokenError::ExpiredToken
-        | TokenError::InvalidGrant(_)
-        | TokenError::Unauthorized
-        | TokenError::Rejected(_) => Reason::Provider,
-    }
-}
-
-pub(super) fn refusal_of_cause(cause: Cause, why: &str) -> Refusal {
-    match cause {
-        Cause::Network | Cause::Certificate | Cause::Proxy => Refusal::NetworkUnavailable(why.to_owned()),
-        Cause::CaptivePortal => Refusal::CaptivePortal(why.to_owned()),
-        Cause::Clock => Refusal::ClockUntrusted(why.to_owned()),
-        Cause::Provider => Refusal::ProviderError(why.to_owned()),
-        Cause::RateLimited => Refusal::RateLimited,
-    }
-}
-
-pub(super) fn refusal_of(e: &TokenError) -> Refusal {
-    match e {
-        TokenError::Transient(t) => refusal_of_cause(t.cause, &t.why),
-        TokenError::SlowDown => Refusal::RateLimited,
-        TokenError::ClientRejected => Refusal::ClientRejected,
-        TokenError::AccessDenied => Refusal::Denied,
-        TokenError::AuthorizationPending
-        | TokenError::ExpiredToken
-        | TokenError::InvalidGrant(_)
-        | TokenError::Unauthorized
-        | TokenError::Rejected(_) => Refusal::ProviderError(e.to_string()),
     }
 }

@@ -1,4 +1,5 @@
 //! What comes in to the machine of one grant's tokens, and what goes out.
+use crate::disk::DiskError;
 use crate::identity::oauth::{AccessToken, Cause, RefreshToken, TokenError, TokenResponse, TokenSet};
 use crate::seq::Seq;
 
@@ -26,12 +27,12 @@ pub enum Event {
     Granted(TokenResponse),
     /// [`super::TokenLife::deadline`] has passed. Early or repeated timers are harmless.
     Timer,
-    /// The answer to [`Action::MarkRefresh`]; true when it is on disk.
-    Marked(Seq, bool),
+    /// The answer to [`Action::MarkRefresh`].
+    Marked(Seq, Result<(), DiskError>),
     /// The answer to [`Action::Refresh`].
     Refreshed(Seq, Result<TokenResponse, TokenError>),
-    /// The answer to [`Action::SaveTokens`]; true when they are on disk.
-    Saved(Seq, bool),
+    /// The answer to [`Action::SaveTokens`].
+    Saved(Seq, Result<(), DiskError>),
     /// An API call that carried this access token came back with the provider's own 401.
     Unauthorized(AccessToken),
     /// An API call that carried this access token was accepted.
@@ -60,10 +61,10 @@ pub enum Action {
 }
 
 /// What stands in the way of a refresh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The way to the provider, or the provider.
     Exchange(Cause),
-    /// The disk.
-    Storage,
+    /// The disk, for this reason.
+    Storage(DiskError),
 }

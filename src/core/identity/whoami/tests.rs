@@ -36,9 +36,9 @@ fn a_project_is_known_once_it_is_on_disk() {
     let seq = asking(&me.ask(token(1)), 1);
     let answered = me.answered(seq, Ok(info()), None, at(1));
     assert_eq!(answered, [Action::Accepted(token(1)), Action::Save(seq, info())]);
-    assert_eq!(me.saved(seq, true, at(1)), [Action::Known(info())]);
+    assert_eq!(me.saved(seq, Ok(()), at(1)), [Action::Known(info())]);
     assert_eq!((me.deadline(), me.trouble()), (None, None));
-    assert_eq!(me.saved(seq, true, at(1)), [], "only once");
+    assert_eq!(me.saved(seq, Ok(()), at(1)), [], "only once");
 }
 
 #[test]
@@ -66,15 +66,15 @@ fn a_full_disk_is_named_and_does_not_make_a_storm() {
     let (mut time, mut asked) = (0, 1);
     while time < 86_400 {
         let _ = me.answered(seq, Ok(info()), None, at(time));
-        assert_eq!(me.saved(seq, false, at(time)), []);
-        assert_eq!(me.trouble(), Some(Trouble::Storage));
+        assert_eq!(me.saved(seq, Err(DiskError::Full), at(time)), []);
+        assert_eq!(me.trouble(), Some(&Trouble::Storage(DiskError::Full)));
         time = me.deadline().expect("it is tried again").0.as_secs() + 1;
         seq = asking(&me.timer(Some(&token(1)), at(time)), 1);
         asked += 1;
     }
     assert!(asked < 250, "{asked}");
     let _ = me.answered(seq, Ok(info()), None, at(time));
-    assert_eq!(me.saved(seq, true, at(time)), [Action::Known(info())]);
+    assert_eq!(me.saved(seq, Ok(()), at(time)), [Action::Known(info())]);
     assert_eq!(me.trouble(), None);
 }
 
@@ -99,7 +99,7 @@ fn a_question_for_a_new_token_overtakes_the_old_one() {
     assert_eq!(me.answered(old, Err(TokenError::Unauthorized), None, at(1)), []);
     assert_eq!(me.answered(new, Ok(info()), None, at(1)).len(), 2);
     let newest = asking(&me.ask(token(3)), 3);
-    assert_eq!(me.saved(new, true, at(1)), [], "the answer before is not the newest");
+    assert_eq!(me.saved(new, Ok(()), at(1)), [], "the answer before is not the newest");
     assert_eq!(me.answered(newest, Ok(info()), None, at(1)).len(), 2);
 }
 

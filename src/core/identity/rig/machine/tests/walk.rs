@@ -78,35 +78,35 @@ impl Disc {
     }
 
     /// Performs a write, unless the disk is full.
-    fn write(&mut self, action: Action, full: bool) -> Option<Event> {
+    fn write(&mut self, change: Change, full: bool) -> Option<Event> {
         let before = self.clone();
-        let mut disk = if full { Disk::Full } else { Disk::Done };
-        let event = |disk: Disk| match action {
-            Action::SaveLimit(limit) => {
+        let mut disk = if full { Err(DiskError::Full) } else { Ok(()) };
+        let event = |disk: Result<(), DiskError>| match change {
+            Change::SaveLimit(limit) => {
                 if let Some(running) = &mut self.pairing {
                     running.limit = Some(limit);
                 }
                 None
             }
-            Action::SaveCode(seq, code, limit) => {
+            Change::SaveCode(seq, code, limit) => {
                 self.pairing = Some(Running { code: Some(code), limit });
                 Some(Event::CodeSaved(seq, disk))
             }
-            Action::ErasePairing => {
+            Change::ErasePairing => {
                 self.pairing = None;
                 None
             }
-            Action::MarkRefresh(seq) => Some(Event::Marked(
+            Change::MarkRefresh(seq) => Some(Event::Marked(
                 seq,
                 match &mut self.tokens {
                     Some((_, marked)) => {
                         *marked = true;
                         disk
                     }
-                    None => Disk::Failed("there are no tokens".to_owned()),
+                    None => Err(DiskError::Failed("there are no tokens".to_owned())),
                 },
             )),
-            Action::SaveTokens(seq, tokens) => {
+            Change::SaveTokens(seq, tokens) => {
                 // Tokens that come of a pairing are for a project that nobody knows yet.
                 if self.pairing.take().is_some() {
                     self.device = None;
@@ -114,33 +114,38 @@ impl Disc {
                 (self.tokens, self.ended) = (Some((tokens, false)), None);
                 Some(Event::TokensSaved(seq, disk))
             }
-            Action::SaveDevice(seq, info) => {
+            Change::SaveDevice(seq, info) => {
                 self.device = Some(info);
                 Some(Event::DeviceSaved(seq, disk))
             }
-            Action::NoteBoot(_) => Some(Event::BootNoted(disk)),
-            Action::EndGrant(ending) => {
+            Change::NoteBoot(_) => Some(Event::BootNoted(disk)),
+            Change::EndGrant(ending) => {
                 self.ended = self.tokens.is_some().then_some(ending);
                 if ending != Ending::ClientRejected {
                     self.tokens = None;
                 }
                 None
             }
-            Action::EraseTokens(id) => {
+            Change::EraseTokens(id) => {
                 *self = Disc { provisioned: self.provisioned, ..Disc::default() };
                 Some(Event::TokensErased(id, disk))
             }
-            Action::SaveSecret(id, _) => {
+            Change::SaveSecret(id, _) => {
                 self.provisioned = true;
-                Some(Event::SecretSaved(id, disk, "rig-7".to_owned(), None))
+                Some(Event::SecretSaved(
+                    id,
+                    disk.map(|()| Provisioned { client_id: "rig-7".to_owned(), mended: None }),
+                ))
             }
-            Action::Forget(id) => {
+            Change::Forget(id) => {
                 *self = Disc::default();
-                Some(Event::Forgotten(id, disk, "rig-8".to_owned(), false))
+                Some(Event::Forgotten(
+                    id,
+                    disk.map(|()| Fresh { client_id: "rig-8".to_owned(), provisioned: false }),
+                ))
             }
-            other => panic!("not a write: {other:?}"),
         };
-        let event = event(std::mem::replace(&mut disk, Disk::Done));
+        let event = event(std::mem::replace(&mut disk, Ok(())));
         if full {
             *self = before;
         }
@@ -166,7 +171,7 @@ struct Walk {
     disc: Disc,
     /// Answers on their way; true where it is to a refresh.
     answers: Vec<(BootTime, Event, bool)>,
-    writes: VecDeque<Action>,
+    writes: VecDeque<Change>,
     written: Option<BootTime>,
     asked: BTreeMap<CommandId, (BootTime, bool)>,
     commands: u64,
@@ -224,15 +229,15 @@ impl Walk {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::RequestCode(seq) => {
+            Action::Ask(Question::RequestCode(seq)) => {
                 let answer = self.code();
                 self.answer(8.0, Event::Code(seq, answer), false);
             }
-            Action::Poll(seq, _) => {
+            Action::Ask(Question::Poll(seq, _)) => {
                 let answer = self.polled();
                 self.answer(20.0, Event::Polled(seq, answer), false);
             }
-            Action::Refresh(seq, token) => {
+            Action::Ask(Question::Refresh(seq, token)) => {
                 self.tally.refreshes += 1;
                 assert!(!self.answers.iter().any(|(.., refresh)| *refresh), "two refreshes in flight");
                 let marked = self.disc.tokens.as_ref().is_some_and(|(_, marked)| *marked);
@@ -241,7 +246,7 @@ impl Walk {
                 let answer = self.refreshed(serial(&token));
                 self.answer(20.0, Event::Refreshed(seq, answer), true);
             }
-            Action::Identify(seq, question) => {
+            Action::Ask(Question::Identify(seq, question)) => {
                 let n: usize = question.token.expose().trim_start_matches('a').parse().unwrap();
                 let answer = if self.chance(0.2) {
                     Err(self.trouble())
@@ -253,7 +258,7 @@ impl Walk {
                 };
                 self.answer(20.0, Event::Identified(seq, answer), false);
             }
-            Action::Beat(seq, token) => {
+            Action::Ask(Question::Beat(seq, token)) => {
                 self.tally.beats += 1;
                 assert!(!self.answers.iter().any(|(.., refresh)| *refresh), "a beat beside a refresh");
                 let n: usize = token.expose().trim_start_matches('a').parse().unwrap();
@@ -266,15 +271,16 @@ impl Walk {
                 };
                 self.answer(20.0, Event::Beaten(seq, answer), false);
             }
-            Action::Revoke(token) => {
+            Action::Ask(Question::Revoke(token)) => {
                 let Revocable::Refresh(token) = token else { panic!("every grant has a refresh token") };
                 self.cloud.current = self.cloud.current.filter(|n| *n != serial(&token));
             }
-            Action::Reply(id, _) => {
+            Action::Reply(Reply::Access(..)) => panic!("no program asked"),
+            Action::Reply(Reply::Done(id, _)) => {
                 let (since, bounded) = self.asked.remove(&id).expect("one answer for each command");
                 assert!(!bounded || self.now.boot.since(since) <= BOUND, "answered too late");
             }
-            Action::EndGrant(ending) => {
+            Action::Write(Change::EndGrant(ending)) => {
                 self.tally.endings += 1;
                 let known = self.disc.holds().filter(|n| self.cloud.current == Some(*n));
                 assert!(ending == Ending::ClientRejected || known.is_none(), "only the server ends a grant");
@@ -285,18 +291,9 @@ impl Walk {
                     ending != Ending::Revoked || !spent,
                     "an interrupted refresh, taken for a revocation"
                 );
-                self.writes.push_back(Action::EndGrant(ending));
+                self.writes.push_back(Change::EndGrant(ending));
             }
-            write @ (Action::SaveCode(..)
-            | Action::SaveLimit(_)
-            | Action::ErasePairing
-            | Action::MarkRefresh(_)
-            | Action::SaveTokens(..)
-            | Action::SaveDevice(..)
-            | Action::NoteBoot(_)
-            | Action::EraseTokens(_)
-            | Action::SaveSecret(..)
-            | Action::Forget(_)) => self.writes.push_back(write),
+            Action::Write(change) => self.writes.push_back(change),
         }
         if self.written.is_none() && !self.writes.is_empty() {
             self.written = Some(self.now.boot + self.seconds(0.5));
@@ -432,9 +429,9 @@ impl Walk {
         self.now.boot = self.now.boot.max(next);
         if self.written == Some(next) {
             self.written = None;
-            let action = self.writes.pop_front().expect("a write is under way");
+            let change = self.writes.pop_front().expect("a write is under way");
             let full = self.chance(0.15);
-            let event = self.disc.write(action, full);
+            let event = self.disc.write(change, full);
             if !self.writes.is_empty() {
                 self.written = Some(self.now.boot + self.seconds(0.5));
             }

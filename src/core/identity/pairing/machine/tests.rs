@@ -1,5 +1,6 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 use super::*;
+use crate::identity::oauth::DeviceCode;
 use crate::identity::oauth::{AccessToken, RefreshToken, Trouble, UserCode};
 use crate::secret::Secret;
 use crate::time::{BootId, WallTime};
@@ -115,7 +116,7 @@ fn a_code_is_shown_only_once_it_is_on_disk() {
 
 #[test]
 fn a_code_that_cant_be_written_down_ends_the_pairing_by_name() {
-    for why in [Refusal::StorageFull, Refusal::StorageFailed("it is broken".to_owned())] {
+    for why in [DiskError::Full, DiskError::Failed("it is broken".to_owned())] {
         let (mut p, seq) = start(None);
         let seq = saving(&p.on(Event::Code(seq, Ok(auth(1))), at(1)));
         let finish = [Action::Finish(Outcome::Storage(why.clone()))];
@@ -505,7 +506,7 @@ fn event(open: &mut Vec<Action>, dice: &mut Jitter, n: &mut u32) -> Event {
             match question {
                 Action::RequestCode(seq) => Event::Code(seq, if good { Ok(auth(*n)) } else { Err(error(x)) }),
                 Action::SaveCode(seq, ..) => {
-                    Event::Saved(seq, if x < 0.9 { Ok(()) } else { Err(Refusal::StorageFull) })
+                    Event::Saved(seq, if x < 0.9 { Ok(()) } else { Err(DiskError::Full) })
                 }
                 Action::Poll(seq, _) => {
                     Event::Polled(seq, if x < 0.05 { Ok(tokens()) } else { Err(error(dice.unit())) })
@@ -526,7 +527,7 @@ fn event(open: &mut Vec<Action>, dice: &mut Jitter, n: &mut u32) -> Event {
         }
         88..94 => Event::Start { limit: (dice.unit() < 0.3).then(|| secs((dice.unit() * 500.0) as u64)) },
         94..96 => Event::Code(made_up, Err(TokenError::ClientRejected)),
-        96..98 => Event::Saved(made_up, Err(Refusal::StorageFull)),
+        96..98 => Event::Saved(made_up, Err(DiskError::Full)),
         _ => Event::Polled(made_up, Err(TokenError::AccessDenied)),
     }
 }
@@ -601,7 +602,7 @@ fn late_answers_change_nothing() {
                 Event::Code(old, Ok(auth(9))),
                 Event::Code(old, Err(TokenError::ClientRejected)),
                 Event::Saved(old, Ok(())),
-                Event::Saved(old, Err(Refusal::StorageFull)),
+                Event::Saved(old, Err(DiskError::Full)),
                 Event::Polled(old, Err(TokenError::AccessDenied)),
                 Event::Polled(old, Err(TokenError::ExpiredToken)),
             ] {

@@ -1,5 +1,6 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 use super::*;
+use crate::disk::DiskError;
 use crate::identity::oauth::RefreshToken;
 use crate::secret::Secret;
 use crate::time::{BootId, WallTime};
@@ -57,7 +58,7 @@ fn trouble(cause: Cause, maybe_applied: bool) -> TokenError {
 fn valid() -> TokenLife {
     let mut life = TokenLife::new(Jitter::new(1));
     let seq = saving(&life.on(Event::Granted(response(1)), at(0)));
-    assert_eq!(life.on(Event::Saved(seq, true), at(0)), [Action::Ready]);
+    assert_eq!(life.on(Event::Saved(seq, Ok(())), at(0)), [Action::Ready]);
     life
 }
 
@@ -91,7 +92,7 @@ fn due(life: &TokenLife) -> u64 {
 fn leave(life: &mut TokenLife, token: u32) -> (Seq, u64) {
     let time = due(life) + 1;
     let mark = marking(&life.on(Event::Timer, at(time)));
-    (refreshing(&life.on(Event::Marked(mark, true), at(time)), token), time)
+    (refreshing(&life.on(Event::Marked(mark, Ok(())), at(time)), token), time)
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn ready_is_said_only_after_the_tokens_are_on_disk() {
     assert!(life.granted() && life.busy());
     assert_eq!(life.access_token(), None);
     assert_eq!(life.revocable(), Some(Revocable::Refresh(refresh(1))));
-    assert_eq!(life.on(Event::Saved(seq, true), at(1)), [Action::Ready]);
+    assert_eq!(life.on(Event::Saved(seq, Ok(())), at(1)), [Action::Ready]);
     assert_eq!(life.access_token(), Some(&access(1)));
     assert!(!life.busy());
 }
@@ -111,7 +112,7 @@ fn a_refresh_falls_due_at_six_to_seven_tenths_of_the_life() {
     for seed in 0..100 {
         let mut life = TokenLife::new(Jitter::new(seed));
         let seq = saving(&life.on(Event::Granted(response(1)), at(0)));
-        let _ = life.on(Event::Saved(seq, true), at(0));
+        let _ = life.on(Event::Saved(seq, Ok(())), at(0));
         assert!(DUE.contains(&due(&life)), "seed {seed}: {}", due(&life));
         assert_eq!(life.on(Event::Timer, at(due(&life) - 1)), [], "an early timer is harmless");
     }
@@ -126,11 +127,11 @@ fn waits(life: &mut TokenLife, expires_in: Duration, n: usize) -> Vec<u128> {
         waits.push(due.since(now.boot).as_millis());
         now.boot = due;
         let seq = marking(&life.on(Event::Timer, now));
-        let actions = life.on(Event::Marked(seq, true), now);
+        let actions = life.on(Event::Marked(seq, Ok(())), now);
         let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
         let new = TokenResponse { expires_in: Some(expires_in), ..response(1) };
         let seq = saving(&life.on(Event::Refreshed(seq, Ok(new)), now));
-        assert_eq!(life.on(Event::Saved(seq, true), now), [Action::Ready]);
+        assert_eq!(life.on(Event::Saved(seq, Ok(())), now), [Action::Ready]);
     }
     waits
 }
@@ -146,7 +147,7 @@ fn a_server_that_hands_out_lives_of_a_second_does_not_get_a_refresh_every_second
     waits(&mut life, secs(LIFE), 1);
     assert!(waits(&mut life, secs(3), 20)[1..].iter().all(|wait| (1800..=2100).contains(wait)));
     let seq = saving(&life.on(Event::Granted(response(1)), at(0)));
-    let _ = life.on(Event::Saved(seq, true), at(0));
+    let _ = life.on(Event::Saved(seq, Ok(())), at(0));
     assert_eq!(life.short_lives, 0);
 }
 
@@ -157,9 +158,9 @@ fn the_mark_is_on_disk_before_the_refresh_leaves() {
     let mark = marking(&life.on(Event::Timer, at(time)));
     assert_eq!(life.on(Event::Timer, at(time)), []);
     assert_eq!(life.access_token(), Some(&access(1)), "the old token is in force meanwhile");
-    refreshing(&life.on(Event::Marked(mark, true), at(time)), 1);
+    refreshing(&life.on(Event::Marked(mark, Ok(())), at(time)), 1);
     assert_eq!(
-        life.on(Event::Marked(mark, true), at(time)),
+        life.on(Event::Marked(mark, Ok(())), at(time)),
         [],
         "a repeated answer starts no second refresh"
     );
@@ -174,7 +175,7 @@ fn new_tokens_are_not_used_before_they_are_on_disk() {
     assert_eq!(life.access_token(), None);
     assert_eq!(life.tokens(), None);
     assert_eq!(life.revocable(), Some(Revocable::Refresh(refresh(2))), "the old one is spent");
-    assert_eq!(life.on(Event::Saved(save, true), at(time)), [Action::Ready]);
+    assert_eq!(life.on(Event::Saved(save, Ok(())), at(time)), [Action::Ready]);
     assert_eq!(life.access_token(), Some(&access(2)));
 }
 
@@ -184,9 +185,9 @@ fn a_full_disk_is_retried_with_the_new_tokens_and_nothing_is_offered_meanwhile()
     let (seq, mut time) = leave(&mut life, 1);
     let mut save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(time)));
     for _ in 0..200 {
-        assert_eq!(life.on(Event::Saved(save, false), at(time)), []);
+        assert_eq!(life.on(Event::Saved(save, Err(DiskError::Full)), at(time)), []);
         assert!(life.stuck_on_disk() && life.busy());
-        assert_eq!(life.trouble(), Some(Trouble::Storage));
+        assert_eq!(life.trouble(), Some(&Trouble::Storage(DiskError::Full)));
         assert_eq!(life.access_token(), None);
         assert!(due(&life) > time && due(&life) <= time + 60);
         time = due(&life) + 1;
@@ -196,7 +197,7 @@ fn a_full_disk_is_retried_with_the_new_tokens_and_nothing_is_offered_meanwhile()
         assert_eq!(life.access_token(), None);
         save = *seq;
     }
-    assert_eq!(life.on(Event::Saved(save, true), at(time)), [Action::Ready]);
+    assert_eq!(life.on(Event::Saved(save, Ok(())), at(time)), [Action::Ready]);
     assert_eq!((life.access_token(), life.trouble()), (Some(&access(2)), None));
 }
 
@@ -206,14 +207,14 @@ fn no_refresh_leaves_while_the_disk_takes_no_mark() {
     for _ in 0..50 {
         let time = due(&life) + 1;
         let mark = marking(&life.on(Event::Timer, at(time)));
-        assert_eq!(life.on(Event::Marked(mark, false), at(time)), []);
-        assert_eq!(life.trouble(), Some(Trouble::Storage));
+        assert_eq!(life.on(Event::Marked(mark, Err(DiskError::Full)), at(time)), []);
+        assert_eq!(life.trouble(), Some(&Trouble::Storage(DiskError::Full)));
         assert_eq!(life.access_token(), Some(&access(1)), "the old token is still the one");
         assert!(!life.busy());
     }
     let (seq, time) = leave(&mut life, 1);
     let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(time)));
-    assert_eq!(life.on(Event::Saved(save, true), at(time)), [Action::Ready]);
+    assert_eq!(life.on(Event::Saved(save, Ok(())), at(time)), [Action::Ready]);
 }
 
 #[test]
@@ -232,7 +233,7 @@ fn a_grant_without_a_life_or_a_refresh_token_is_taken_as_it_is() {
     let bare =
         TokenResponse { access_token: access(1), refresh_token: None, expires_in: None, id_token: None };
     let seq = saving(&life.on(Event::Granted(bare), at(0)));
-    assert_eq!(life.on(Event::Saved(seq, true), at(0)), [Action::Ready]);
+    assert_eq!(life.on(Event::Saved(seq, Ok(())), at(0)), [Action::Ready]);
     assert_eq!(life.tokens().map(|t| t.expires_in), Some(secs(HOUR)));
     assert_eq!(life.revocable(), Some(Revocable::Access(access(1))));
 }
@@ -241,7 +242,7 @@ fn a_grant_without_a_life_or_a_refresh_token_is_taken_as_it_is() {
 fn a_grant_without_a_refresh_token_ends_by_a_401_never_by_a_clock() {
     let mut life = TokenLife::new(Jitter::new(1));
     let seq = saving(&life.on(Event::Granted(TokenResponse { refresh_token: None, ..response(1) }), at(0)));
-    let _ = life.on(Event::Saved(seq, true), at(0));
+    let _ = life.on(Event::Saved(seq, Ok(())), at(0));
     assert_eq!(life.deadline(), None);
     assert_eq!(life.on(Event::Timer, at(100 * LIFE)), []);
     assert_eq!(life.access_token(), Some(&access(1)));
@@ -277,7 +278,9 @@ fn only_the_answers_that_are_final_end_a_grant() {
         for _ in 0..30 {
             let time = due(&life) + 1;
             let seq = match &life.on(Event::Timer, at(time))[..] {
-                [Action::MarkRefresh(mark)] => refreshing(&life.on(Event::Marked(*mark, true), at(time)), 1),
+                [Action::MarkRefresh(mark)] => {
+                    refreshing(&life.on(Event::Marked(*mark, Ok(())), at(time)), 1)
+                }
                 [Action::Refresh(seq, _)] => *seq,
                 other => panic!("{other:?}"),
             };
@@ -320,7 +323,7 @@ fn a_lost_answer_that_was_made_good_is_forgotten() {
     let time = due(&life) + 1;
     let seq = refreshing(&life.on(Event::Timer, at(time)), 1);
     let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(time)));
-    let _ = life.on(Event::Saved(save, true), at(time));
+    let _ = life.on(Event::Saved(save, Ok(())), at(time));
     let (seq, time) = leave(&mut life, 2);
     let refused = TokenError::InvalidGrant("invalid_grant".to_owned());
     assert_eq!(life.on(Event::Refreshed(seq, Err(refused)), at(time)), [Action::End(Ending::Revoked)]);
@@ -338,7 +341,7 @@ fn a_start_with_an_interrupted_mark_finds_out_at_once() {
     let mut life = TokenLife::new(Jitter::new(1));
     let seq = refreshing(&life.on(Event::Loaded(set(1, at(0)), true), at(10)), 1);
     let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(11)));
-    assert_eq!(life.on(Event::Saved(save, true), at(12)), [Action::Ready]);
+    assert_eq!(life.on(Event::Saved(save, Ok(())), at(12)), [Action::Ready]);
 }
 
 #[test]
@@ -372,10 +375,10 @@ fn wall_steps_of_ten_years_move_no_deadline_and_end_nothing() {
         let stepped = |s: u64| Now { wall: WallTime(1_790_000_000 + shift), ..at(s) };
         let time = due(&life) + 1;
         let mark = marking(&life.on(Event::Timer, stepped(time)));
-        let seq = refreshing(&life.on(Event::Marked(mark, true), at(time)), n);
+        let seq = refreshing(&life.on(Event::Marked(mark, Ok(())), at(time)), n);
         n += 1;
         let save = saving(&life.on(Event::Refreshed(seq, Ok(response(n))), stepped(time)));
-        assert_eq!(life.on(Event::Saved(save, true), at(time)), [Action::Ready]);
+        assert_eq!(life.on(Event::Saved(save, Ok(())), at(time)), [Action::Ready]);
         assert!(DUE.contains(&(due(&life) - time)), "step {step}");
     }
 }
@@ -384,9 +387,9 @@ fn wall_steps_of_ten_years_move_no_deadline_and_end_nothing() {
 fn a_suspend_of_days_is_one_refresh() {
     let mut life = valid();
     let mark = marking(&life.on(Event::Timer, at(30 * 86_400)));
-    let seq = refreshing(&life.on(Event::Marked(mark, true), at(30 * 86_400)), 1);
+    let seq = refreshing(&life.on(Event::Marked(mark, Ok(())), at(30 * 86_400)), 1);
     let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(30 * 86_400)));
-    let _ = life.on(Event::Saved(save, true), at(30 * 86_400));
+    let _ = life.on(Event::Saved(save, Ok(())), at(30 * 86_400));
     assert_eq!(life.on(Event::Timer, at(30 * 86_400)), []);
     assert!(DUE.contains(&(due(&life) - 30 * 86_400)));
 }
@@ -398,13 +401,13 @@ fn ten_unauthorized_uploads_cause_one_refresh() {
     for _ in 0..10 {
         all.extend(life.on(Event::Unauthorized(access(1)), at(1000)));
     }
-    let seq = refreshing(&life.on(Event::Marked(marking(&all), true), at(1000)), 1);
+    let seq = refreshing(&life.on(Event::Marked(marking(&all), Ok(())), at(1000)), 1);
     for _ in 0..10 {
         assert_eq!(life.on(Event::Unauthorized(access(1)), at(1001)), []);
     }
     let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(1002)));
     assert_eq!(life.on(Event::Unauthorized(access(1)), at(1002)), []);
-    let _ = life.on(Event::Saved(save, true), at(1002));
+    let _ = life.on(Event::Saved(save, Ok(())), at(1002));
     assert_eq!(life.on(Event::Unauthorized(access(1)), at(5000)), [], "yesterday's token");
     assert!(DUE.contains(&(due(&life) - 1002)));
 }
@@ -433,10 +436,10 @@ fn storm(accepts: bool) -> Vec<u64> {
             time = time.max(due(&life));
             actions = life.on(Event::Timer, at(time));
         }
-        let seq = refreshing(&life.on(Event::Marked(marking(&actions), true), at(time)), n);
+        let seq = refreshing(&life.on(Event::Marked(marking(&actions), Ok(())), at(time)), n);
         n += 1;
         let save = saving(&life.on(Event::Refreshed(seq, Ok(response(n))), at(time)));
-        let _ = life.on(Event::Saved(save, true), at(time));
+        let _ = life.on(Event::Saved(save, Ok(())), at(time));
         refreshes.push(time);
         time += 1;
     }
@@ -460,7 +463,7 @@ fn after_a_storm_a_token_that_proves_good_restores_the_short_wait() {
         assert_eq!(life.on(Event::Unauthorized(access(1)), at(1)), []);
         let (seq, time) = leave(&mut life, 1);
         let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(time)));
-        assert_eq!(life.on(Event::Saved(save, true), at(time)), [Action::Ready]);
+        assert_eq!(life.on(Event::Saved(save, Ok(())), at(time)), [Action::Ready]);
         (life, time)
     };
     let (mut life, time) = refreshed_by_401();
@@ -481,7 +484,7 @@ fn a_late_refusal_of_the_old_grant_spares_the_new_one() {
     let save = saving(&life.on(Event::Granted(response(5)), at(time)));
     let refused = || TokenError::InvalidGrant("invalid_grant".to_owned());
     assert_eq!(life.on(Event::Refreshed(old, Err(refused())), at(time)), []);
-    assert_eq!(life.on(Event::Saved(save, true), at(time)), [Action::Ready]);
+    assert_eq!(life.on(Event::Saved(save, Ok(())), at(time)), [Action::Ready]);
     assert_eq!(life.on(Event::Refreshed(old, Err(refused())), at(time)), []);
     assert_eq!(life.access_token(), Some(&access(5)));
 }
@@ -494,9 +497,9 @@ fn a_rejected_client_keeps_its_tokens_for_a_new_secret() {
     assert_eq!((life.ending(), life.access_token()), (Some(Ending::ClientRejected), None));
     assert_eq!(life.revocable(), Some(Revocable::Refresh(refresh(1))));
     let mark = marking(&life.on(Event::NewSecret, at(time + 9)));
-    let seq = refreshing(&life.on(Event::Marked(mark, true), at(time + 9)), 1);
+    let seq = refreshing(&life.on(Event::Marked(mark, Ok(())), at(time + 9)), 1);
     let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(time + 9)));
-    assert_eq!(life.on(Event::Saved(save, true), at(time + 9)), [Action::Ready]);
+    assert_eq!(life.on(Event::Saved(save, Ok(())), at(time + 9)), [Action::Ready]);
 }
 
 #[test]
@@ -509,8 +512,8 @@ fn only_a_new_grant_revives_what_was_revoked() {
             Event::NewSecret,
             Event::Unauthorized(access(1)),
             Event::Accepted(access(1)),
-            Event::Marked(Seq(1), true),
-            Event::Saved(Seq(1), true),
+            Event::Marked(Seq(1), Ok(())),
+            Event::Saved(Seq(1), Ok(())),
             Event::Refreshed(Seq(1), Ok(response(1))),
         ] {
             assert_eq!(life.on(event, at(5)), []);
@@ -550,9 +553,10 @@ impl World {
         }
         let question = self.open.remove((dice.unit() * n as f64) as usize % n);
         let good = dice.unit() < 0.6;
+        let written = if good { Ok(()) } else { Err(DiskError::Full) };
         Some(match question {
-            Action::MarkRefresh(seq) => Event::Marked(seq, good),
-            Action::SaveTokens(seq, _) => Event::Saved(seq, good),
+            Action::MarkRefresh(seq) => Event::Marked(seq, written),
+            Action::SaveTokens(seq, _) => Event::Saved(seq, written),
             Action::Refresh(seq, _) if good => {
                 self.issued += 1;
                 Event::Refreshed(seq, Ok(response(self.issued)))
@@ -630,8 +634,8 @@ fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
             let timer = matches!(event, Event::Timer);
             let revives = matches!(event, Event::Granted(_) | Event::NewSecret);
             match &event {
-                Event::Marked(seq, true) => world.marked |= *seq == life.seq,
-                Event::Saved(seq, true) if *seq == life.seq => {
+                Event::Marked(seq, Ok(())) => world.marked |= *seq == life.seq,
+                Event::Saved(seq, Ok(())) if *seq == life.seq => {
                     let Some(Revocable::Refresh(token)) = life.revocable() else {
                         panic!("nothing was saved")
                     };
@@ -669,10 +673,10 @@ fn late_answers_change_nothing() {
             let old = Seq(life.seq.0.saturating_sub(1 + dice.unit().to_bits() % 5));
             let before = format!("{life:?}");
             for late in [
-                Event::Marked(old, true),
-                Event::Marked(old, false),
-                Event::Saved(old, true),
-                Event::Saved(old, false),
+                Event::Marked(old, Ok(())),
+                Event::Marked(old, Err(DiskError::Full)),
+                Event::Saved(old, Ok(())),
+                Event::Saved(old, Err(DiskError::Full)),
                 Event::Refreshed(old, Ok(response(77))),
                 Event::Refreshed(old, Err(TokenError::InvalidGrant(String::new()))),
             ] {

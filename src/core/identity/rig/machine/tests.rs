@@ -4,16 +4,17 @@ mod presence;
 mod walk;
 
 use super::*;
+use crate::backoff::Jitter;
 use crate::identity::oauth::{
-    ClientSecret, DeviceAuthorization, DeviceCode, RefreshToken, Revocable, TokenError, TokenResponse,
-    TokenSet, Trouble, UserCode, VerificationUriComplete,
+    AccessToken, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken, Revocable,
+    TokenError, TokenResponse, TokenSet, Trouble, UserCode, VerificationUriComplete,
 };
 use crate::identity::pairing::{CodeOnOffer, Running, TimeLimit};
 use crate::identity::tokens::Ending;
 use crate::queue::ledger::BootWall;
 use crate::secret::Secret;
 use crate::seq::Seq;
-use crate::time::BootId;
+use crate::time::{BootId, WallTime};
 use crate::view::{RigView, State};
 
 const EPOCH: i64 = 1_790_000_000;
@@ -93,6 +94,14 @@ fn usable() -> Loaded {
     Loaded { usable: true, client_id: "rig-7".to_owned(), provisioned: true, ..Loaded::default() }
 }
 
+fn provisioned(id: CommandId, client_id: &str, mended: Option<(Box<Loaded>, Protection)>) -> Event {
+    Event::SecretSaved(id, Ok(Provisioned { client_id: client_id.to_owned(), mended }))
+}
+
+fn forgotten(id: CommandId, client_id: &str) -> Event {
+    Event::Forgotten(id, Ok(Fresh { client_id: client_id.to_owned(), provisioned: false }))
+}
+
 const START: RigCommand = RigCommand::Start { limit: None };
 
 /// A rig, its time, and the numbers of its commands.
@@ -136,13 +145,15 @@ impl Bench {
 
     fn on(&mut self, event: Event) -> Vec<Action> {
         let mut actions = self.rig.on(event, self.now);
-        for note in actions.extract_if(.., |a| matches!(a, Action::NoteBoot(_))).collect::<Vec<_>>() {
-            let Action::NoteBoot(wall) = note else { continue };
+        for note in
+            actions.extract_if(.., |a| matches!(a, Action::Write(Change::NoteBoot(_)))).collect::<Vec<_>>()
+        {
+            let Action::Write(Change::NoteBoot(wall)) = note else { continue };
             self.noted.push(wall);
-            assert_eq!(self.rig.on(Event::BootNoted(Disk::Done), self.now), []);
+            assert_eq!(self.rig.on(Event::BootNoted(Ok(())), self.now), []);
         }
         for action in &actions {
-            if let Action::Identify(seq, _) = action {
+            if let Action::Ask(Question::Identify(seq, _)) = action {
                 self.question = *seq;
             }
         }
@@ -171,7 +182,7 @@ impl Bench {
     fn answer(&mut self, command: RigCommand) -> Result<(), Refusal> {
         let (id, actions) = self.command(command);
         match &actions[..] {
-            [.., Action::Reply(to, answer)] if *to == id => answer.clone().map(|_| ()),
+            [.., Action::Reply(Reply::Done(to, answer))] if *to == id => answer.clone(),
             other => panic!("no answer: {other:?}"),
         }
     }
@@ -179,17 +190,17 @@ impl Bench {
     /// Up to a code on the screen.
     fn show_code(&mut self) -> CommandId {
         let (id, actions) = self.command(START);
-        let [Action::RequestCode(seq)] = actions[..] else { panic!("{actions:?}") };
+        let [Action::Ask(Question::RequestCode(seq))] = actions[..] else { panic!("{actions:?}") };
         let actions = self.on(Event::Code(seq, Ok(auth(1))));
-        let [Action::SaveCode(seq, ..)] = actions[..] else { panic!("{actions:?}") };
-        assert_eq!(self.on(Event::CodeSaved(seq, Disk::Done)), [Action::Reply(id, Ok(RigAnswer::Done))]);
+        let [Action::Write(Change::SaveCode(seq, ..))] = actions[..] else { panic!("{actions:?}") };
+        assert_eq!(self.on(Event::CodeSaved(seq, Ok(()))), [Action::Reply(Reply::Done(id, Ok(())))]);
         id
     }
 
     fn poll(&mut self) -> Seq {
         self.due();
         let actions = self.on(Event::Timer);
-        let [Action::Poll(seq, _)] = actions[..] else { panic!("{actions:?}") };
+        let [Action::Ask(Question::Poll(seq, _))] = actions[..] else { panic!("{actions:?}") };
         seq
     }
 
@@ -203,15 +214,15 @@ impl Bench {
         self.show_code();
         let seq = self.poll();
         let actions = self.on(Event::Polled(seq, Ok(response(n))));
-        let [Action::SaveTokens(seq, _)] = actions[..] else { panic!("{actions:?}") };
+        let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
         seq
     }
 
     /// From a start to tokens on disk; the question who we are has left.
     fn grant(&mut self, n: u32) -> Seq {
         let seq = self.granted(n);
-        let actions = self.on(Event::TokensSaved(seq, Disk::Done));
-        let [Action::Identify(seq, ref question)] = actions[..] else { panic!("{actions:?}") };
+        let actions = self.on(Event::TokensSaved(seq, Ok(())));
+        let [Action::Ask(Question::Identify(seq, ref question))] = actions[..] else { panic!("{actions:?}") };
         assert_eq!(question.token, access(n));
         seq
     }
@@ -220,17 +231,17 @@ impl Bench {
     fn identified(&mut self, project: &str) {
         let seq = self.question;
         let actions = self.on(Event::Identified(seq, Ok(device(project))));
-        assert_eq!(actions, [Action::SaveDevice(seq, device(project))]);
-        assert_eq!(self.on(Event::DeviceSaved(seq, Disk::Done)), []);
+        assert_eq!(actions, [Action::Write(Change::SaveDevice(seq, device(project)))]);
+        assert_eq!(self.on(Event::DeviceSaved(seq, Ok(()))), []);
     }
 
     /// Lets the refresh that is due leave.
     fn refresh_leaves(&mut self) -> Seq {
         self.due();
         let actions = self.on(Event::Timer);
-        let [Action::MarkRefresh(seq)] = actions[..] else { panic!("{actions:?}") };
-        let actions = self.on(Event::Marked(seq, Disk::Done));
-        let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
+        let [Action::Write(Change::MarkRefresh(seq))] = actions[..] else { panic!("{actions:?}") };
+        let actions = self.on(Event::Marked(seq, Ok(())));
+        let [Action::Ask(Question::Refresh(seq, _))] = actions[..] else { panic!("{actions:?}") };
         seq
     }
 
@@ -264,12 +275,9 @@ fn an_unreadable_vault_refuses_everything_but_provisioning() {
     }
     let secret = ClientSecret(Secret::new("s"));
     let (id, actions) = b.command(RigCommand::Provision(secret.clone()));
-    assert_eq!(actions, [Action::SaveSecret(id, secret)]);
+    assert_eq!(actions, [Action::Write(Change::SaveSecret(id, secret))]);
     let reloaded = Some((Box::new(usable()), Protection::File));
-    assert_eq!(
-        b.on(Event::SecretSaved(id, Disk::Done, "rig-7".to_owned(), reloaded)),
-        [Action::Reply(id, Ok(RigAnswer::Done))]
-    );
+    assert_eq!(b.on(provisioned(id, "rig-7", reloaded)), [Action::Reply(Reply::Done(id, Ok(())))]);
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
 }
 
@@ -279,17 +287,17 @@ fn a_secret_that_cant_be_kept_is_refused_by_name() {
     assert_eq!(b.shows(), (State::Unprovisioned, Reason::None));
     assert_eq!(b.answer(START), Err(Refusal::NotProvisioned));
     let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
-    let full = [Action::Reply(id, Err(Refusal::StorageFull))];
-    assert_eq!(b.on(Event::SecretSaved(id, Disk::Full, String::new(), None)), full);
+    let full = [Action::Reply(Reply::Done(id, Err(Refusal::StorageFull)))];
+    assert_eq!(b.on(Event::SecretSaved(id, Err(DiskError::Full))), full);
     let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
-    let no_key = [Action::Reply(id, Err(Refusal::SecretUnavailable("no key".to_owned())))];
-    assert_eq!(b.on(Event::SecretSaved(id, Disk::NoKey("no key".to_owned()), String::new(), None)), no_key);
+    let no_key = [Action::Reply(Reply::Done(id, Err(Refusal::SecretUnavailable("no key".to_owned()))))];
+    assert_eq!(b.on(Event::SecretSaved(id, Err(DiskError::NoKey("no key".to_owned())))), no_key);
     assert_eq!(b.shows(), (State::Unprovisioned, Reason::None));
     assert_eq!(b.view().client_id, "rig-7");
     // The identity may have been made only now.
     let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
-    let done = Event::SecretSaved(id, Disk::Done, "rig-8".to_owned(), None);
-    assert_eq!(b.on(done), [Action::Reply(id, Ok(RigAnswer::Done))]);
+    let done = provisioned(id, "rig-8", None);
+    assert_eq!(b.on(done), [Action::Reply(Reply::Done(id, Ok(())))]);
     assert_eq!((b.shows(), b.view().client_id), ((State::Unpaired, Reason::None), "rig-8".to_owned()));
 }
 
@@ -306,11 +314,11 @@ fn from_a_start_to_a_project_on_the_screen() {
     assert_eq!(view.device_name, "Rig 7");
     let seq = b.poll();
     let actions = b.on(Event::Polled(seq, Ok(response(1))));
-    let [Action::SaveTokens(seq, _)] = actions[..] else { panic!("{actions:?}") };
+    let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
     assert_eq!(b.view().state, State::WaitingForUser, "not paired before the disk says so");
     assert_eq!(b.view().user_code, None);
     assert!(b.view().tokens_at_risk && b.rig.access().is_none());
-    assert_eq!(b.on(Event::TokensSaved(seq, Disk::Done)).len(), 1);
+    assert_eq!(b.on(Event::TokensSaved(seq, Ok(()))).len(), 1);
     assert_eq!(b.shows(), (State::Paired, Reason::None));
     assert!(b.rig.access().is_none(), "the project is not known yet");
     b.identified("one");
@@ -325,23 +333,23 @@ fn from_a_start_to_a_project_on_the_screen() {
 fn a_second_start_joins_the_first_and_both_are_answered() {
     let mut b = Bench::unpaired();
     let (one, actions) = b.command(START);
-    let [Action::RequestCode(seq)] = actions[..] else { panic!("{actions:?}") };
+    let [Action::Ask(Question::RequestCode(seq))] = actions[..] else { panic!("{actions:?}") };
     let (two, actions) = b.command(START);
     assert_eq!(actions, []);
     let actions = b.on(Event::Code(seq, Ok(auth(1))));
-    let [Action::SaveCode(seq, ..)] = actions[..] else { panic!("{actions:?}") };
-    let both = [Action::Reply(one, Ok(RigAnswer::Done)), Action::Reply(two, Ok(RigAnswer::Done))];
-    assert_eq!(b.on(Event::CodeSaved(seq, Disk::Done)), both);
+    let [Action::Write(Change::SaveCode(seq, ..))] = actions[..] else { panic!("{actions:?}") };
+    let both = [Action::Reply(Reply::Done(one, Ok(()))), Action::Reply(Reply::Done(two, Ok(())))];
+    assert_eq!(b.on(Event::CodeSaved(seq, Ok(()))), both);
     assert_eq!(b.answer(START), Ok(()), "and who comes later gets the code that is there");
 
     let mut b = Bench::unpaired();
     let (one, actions) = b.command(START);
-    let [Action::RequestCode(seq)] = actions[..] else { panic!("{actions:?}") };
+    let [Action::Ask(Question::RequestCode(seq))] = actions[..] else { panic!("{actions:?}") };
     let (two, _) = b.command(START);
     let both = [
-        Action::ErasePairing,
-        Action::Reply(one, Err(Refusal::ClientRejected)),
-        Action::Reply(two, Err(Refusal::ClientRejected)),
+        Action::Write(Change::ErasePairing),
+        Action::Reply(Reply::Done(one, Err(Refusal::ClientRejected))),
+        Action::Reply(Reply::Done(two, Err(Refusal::ClientRejected))),
     ];
     assert_eq!(b.on(Event::Code(seq, Err(TokenError::ClientRejected))), both);
     assert_eq!(b.shows(), (State::Unpaired, Reason::ClientRejected));
@@ -366,7 +374,7 @@ fn every_failure_of_a_first_code_has_its_name_and_reason() {
     ] {
         let mut b = Bench::unpaired();
         let (id, mut actions) = b.command(START);
-        while let [Action::RequestCode(seq)] = actions[..] {
+        while let [Action::Ask(Question::RequestCode(seq))] = actions[..] {
             b.after(8);
             actions = b.on(Event::Code(seq, Err(error.clone())));
             if actions.is_empty() {
@@ -375,7 +383,10 @@ fn every_failure_of_a_first_code_has_its_name_and_reason() {
                 actions = b.on(Event::Timer);
             }
         }
-        assert_eq!(actions, [Action::ErasePairing, Action::Reply(id, Err(refusal))]);
+        assert_eq!(
+            actions,
+            [Action::Write(Change::ErasePairing), Action::Reply(Reply::Done(id, Err(refusal)))]
+        );
         assert_eq!(b.shows(), (State::Unpaired, reason), "{error:?}");
         assert!(b.now.boot <= BootTime(secs(35)), "answered in time");
         assert_eq!(b.rig.deadline(), None);
@@ -388,7 +399,7 @@ fn a_start_that_joins_a_renewal_is_answered_in_time_and_the_renewal_goes_on() {
     b.show_code();
     let seq = b.poll();
     let actions = b.on(Event::Polled(seq, Err(TokenError::ExpiredToken)));
-    let [Action::RequestCode(mut seq)] = actions[..] else { panic!("{actions:?}") };
+    let [Action::Ask(Question::RequestCode(mut seq))] = actions[..] else { panic!("{actions:?}") };
     let asked = b.now.boot;
     let (id, actions) = b.command(START);
     assert_eq!(actions, []);
@@ -402,9 +413,9 @@ fn a_start_that_joins_a_renewal_is_answered_in_time_and_the_renewal_goes_on() {
                 break actions;
             }
         };
-        let reply = actions.iter().any(|a| matches!(a, Action::Reply(to, Err(_)) if *to == id));
+        let reply = actions.iter().any(|a| matches!(a, Action::Reply(Reply::Done(to, Err(_))) if *to == id));
         let request = actions.iter().find_map(|a| match a {
-            Action::RequestCode(seq) => Some(*seq),
+            Action::Ask(Question::RequestCode(seq)) => Some(*seq),
             _ => None,
         });
         if reply {
@@ -421,16 +432,19 @@ fn a_denial_a_limit_and_a_cancel_are_told_apart() {
     let mut b = Bench::unpaired();
     b.show_code();
     let seq = b.poll();
-    assert_eq!(b.on(Event::Polled(seq, Err(TokenError::AccessDenied))), [Action::ErasePairing]);
+    assert_eq!(
+        b.on(Event::Polled(seq, Err(TokenError::AccessDenied))),
+        [Action::Write(Change::ErasePairing)]
+    );
     assert_eq!(b.shows(), (State::Unpaired, Reason::Denied));
 
     let mut b = Bench::unpaired();
     let (_, actions) = b.command(RigCommand::Start { limit: Some(secs(20)) });
-    let [Action::RequestCode(seq)] = actions[..] else { panic!("{actions:?}") };
+    let [Action::Ask(Question::RequestCode(seq))] = actions[..] else { panic!("{actions:?}") };
     let (id, _) = b.command(START);
     b.after(20);
     let actions = b.on(Event::Timer);
-    assert!(actions.contains(&Action::Reply(id, Err(Refusal::Expired))), "{actions:?}");
+    assert!(actions.contains(&Action::Reply(Reply::Done(id, Err(Refusal::Expired)))), "{actions:?}");
     assert_eq!(b.shows(), (State::Unpaired, Reason::Expired));
     assert_eq!(b.on(Event::Code(seq, Ok(auth(1)))), []);
 
@@ -438,9 +452,9 @@ fn a_denial_a_limit_and_a_cancel_are_told_apart() {
     let (start, _) = b.command(START);
     let (cancel, actions) = b.command(RigCommand::Cancel);
     let told = [
-        Action::ErasePairing,
-        Action::Reply(start, Err(Refusal::Cancelled)),
-        Action::Reply(cancel, Ok(RigAnswer::Done)),
+        Action::Write(Change::ErasePairing),
+        Action::Reply(Reply::Done(start, Err(Refusal::Cancelled))),
+        Action::Reply(Reply::Done(cancel, Ok(()))),
     ];
     assert_eq!(actions, told);
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
@@ -450,16 +464,16 @@ fn a_denial_a_limit_and_a_cancel_are_told_apart() {
 #[test]
 fn a_code_that_cant_be_written_down_says_why() {
     for (disk, refusal) in [
-        (Disk::Full, Refusal::StorageFull),
-        (Disk::Failed("broken".to_owned()), Refusal::StorageFailed("broken".to_owned())),
+        (DiskError::Full, Refusal::StorageFull),
+        (DiskError::Failed("broken".to_owned()), Refusal::StorageFailed("broken".to_owned())),
     ] {
         let mut b = Bench::unpaired();
         let (id, actions) = b.command(START);
-        let [Action::RequestCode(seq)] = actions[..] else { panic!("{actions:?}") };
+        let [Action::Ask(Question::RequestCode(seq))] = actions[..] else { panic!("{actions:?}") };
         let _ = b.on(Event::Code(seq, Ok(auth(1))));
         let seq = Seq(seq.0 + 1);
-        let told = [Action::ErasePairing, Action::Reply(id, Err(refusal))];
-        assert_eq!(b.on(Event::CodeSaved(seq, disk)), told);
+        let told = [Action::Write(Change::ErasePairing), Action::Reply(Reply::Done(id, Err(refusal)))];
+        assert_eq!(b.on(Event::CodeSaved(seq, Err(disk))), told);
         assert_eq!(b.shows(), (State::Unpaired, Reason::Storage));
     }
 }
@@ -488,7 +502,10 @@ fn a_grant_for_a_cancelled_pairing_is_revoked() {
     b.show_code();
     let seq = b.poll();
     assert_eq!(b.answer(RigCommand::Cancel), Ok(()));
-    assert_eq!(b.on(Event::Polled(seq, Ok(response(1)))), [Action::Revoke(Revocable::Refresh(refresh(1)))]);
+    assert_eq!(
+        b.on(Event::Polled(seq, Ok(response(1)))),
+        [Action::Ask(Question::Revoke(Revocable::Refresh(refresh(1))))]
+    );
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
 
     let mut b = Bench::unpaired();
@@ -503,12 +520,15 @@ fn a_grant_for_a_cancelled_pairing_is_revoked() {
 fn the_clips_of_the_old_project_are_not_offered_the_tokens_of_a_new_grant() {
     let mut b = Bench::paired();
     let seq = b.refresh_leaves();
-    assert_eq!(b.on(Event::Refreshed(seq, Err(refused()))), [Action::EndGrant(Ending::Revoked)]);
+    assert_eq!(
+        b.on(Event::Refreshed(seq, Err(refused()))),
+        [Action::Write(Change::EndGrant(Ending::Revoked))]
+    );
     assert_eq!(b.shows(), (State::NeedsPairing, Reason::Revoked));
     assert_eq!(b.view().device, Some(device("one")), "the screen still says which project it was");
     let seq = b.granted(2);
     assert_eq!(b.view().state, State::WaitingForUser);
-    let _ = b.on(Event::TokensSaved(seq, Disk::Done));
+    let _ = b.on(Event::TokensSaved(seq, Ok(())));
     assert_eq!(b.view().state, State::Paired);
     assert_eq!(b.rig.access(), None, "nobody knows yet which project this is");
     assert_eq!(b.view().device, None);
@@ -525,17 +545,17 @@ fn who_we_are_is_asked_after_every_grant_and_refresh_and_until_there_is_an_answe
         assert_eq!(b.shows(), (State::Paired, Reason::Provider));
         b.due();
         let actions = b.on(Event::Timer);
-        let [Action::Identify(next, _)] = actions[..] else { panic!("{actions:?}") };
+        let [Action::Ask(Question::Identify(next, _))] = actions[..] else { panic!("{actions:?}") };
         seq = next;
     }
     b.identified("one");
     assert_eq!(b.shows(), (State::Paired, Reason::None));
     let seq = b.refresh_leaves();
     let actions = b.on(Event::Refreshed(seq, Ok(response(2))));
-    let [Action::SaveTokens(seq, _)] = actions[..] else { panic!("{actions:?}") };
+    let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
     assert_eq!(b.shows().0, State::Paired, "a refresh is not seen");
-    let actions = b.on(Event::TokensSaved(seq, Disk::Done));
-    assert!(matches!(&actions[..], [Action::Identify(_, q)] if q.token == access(2)));
+    let actions = b.on(Event::TokensSaved(seq, Ok(())));
+    assert!(matches!(&actions[..], [Action::Ask(Question::Identify(_, q))] if q.token == access(2)));
     assert_eq!(b.rig.access(), Some((&access(2), &device("one"))), "the same grant, the same project");
 }
 
@@ -544,7 +564,7 @@ fn a_project_that_cant_be_written_down_is_not_served() {
     let mut b = Bench::unpaired();
     let seq = b.grant(1);
     let _ = b.on(Event::Identified(seq, Ok(device("one"))));
-    assert_eq!(b.on(Event::DeviceSaved(seq, Disk::Full)), []);
+    assert_eq!(b.on(Event::DeviceSaved(seq, Err(DiskError::Full))), []);
     assert_eq!(b.shows(), (State::Paired, Reason::Storage));
     assert_eq!(b.rig.access(), None);
 }
@@ -578,14 +598,14 @@ fn a_full_disk_during_a_refresh_keeps_the_rig_paired_and_offers_nothing() {
         }
         let seq = b.refresh_leaves();
         let actions = b.on(Event::Refreshed(seq, Ok(response(2))));
-        let [Action::SaveTokens(seq, _)] = actions[..] else { panic!("{actions:?}") };
-        assert_eq!(b.on(Event::TokensSaved(seq, Disk::Full)), []);
+        let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
+        assert_eq!(b.on(Event::TokensSaved(seq, Err(DiskError::Full))), []);
         assert_eq!(b.shows(), (State::Paired, Reason::Storage), "known: {known}");
         assert!(b.view().tokens_at_risk && b.rig.access().is_none());
     }
     let mut b = Bench::unpaired();
     let seq = b.granted(1);
-    assert_eq!(b.on(Event::TokensSaved(seq, Disk::Full)), []);
+    assert_eq!(b.on(Event::TokensSaved(seq, Err(DiskError::Full))), []);
     assert_eq!(b.shows(), (State::WaitingForUser, Reason::Storage), "a first grant is not paired yet");
 }
 
@@ -614,8 +634,8 @@ fn a_lost_answer_then_a_refusal_is_shown_as_an_interrupted_refresh() {
     assert_eq!(b.on(Event::Refreshed(seq, Err(network()))), []);
     b.due();
     let actions = b.on(Event::Timer);
-    let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
-    let ended = [Action::EndGrant(Ending::InterruptedRefresh)];
+    let [Action::Ask(Question::Refresh(seq, _))] = actions[..] else { panic!("{actions:?}") };
+    let ended = [Action::Write(Change::EndGrant(Ending::InterruptedRefresh))];
     assert_eq!(b.on(Event::Refreshed(seq, Err(refused()))), ended);
     assert_eq!(b.shows(), (State::NeedsPairing, Reason::InterruptedRefresh));
     assert_eq!(b.view().access_expires_at, None);
@@ -625,9 +645,9 @@ fn a_lost_answer_then_a_refusal_is_shown_as_an_interrupted_refresh() {
 fn a_reboot_with_an_interrupted_mark_asks_at_once() {
     let loaded = Loaded { tokens: Some((set(1), true)), device: Some(device("one")), ..usable() };
     let (mut b, actions) = Bench::load(loaded);
-    let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
+    let [Action::Ask(Question::Refresh(seq, _))] = actions[..] else { panic!("{actions:?}") };
     assert_eq!(b.shows(), (State::Paired, Reason::None));
-    let ended = [Action::EndGrant(Ending::InterruptedRefresh)];
+    let ended = [Action::Write(Change::EndGrant(Ending::InterruptedRefresh))];
     assert_eq!(b.on(Event::Refreshed(seq, Err(refused()))), ended);
 }
 
@@ -637,9 +657,9 @@ fn tokens_from_another_boot_in_1970_are_refreshed_and_the_clock_is_not_trusted()
     let mut rig = Rig::new(1, FLOOR, None);
     let now = Now { boot_id: BootId(9), boot: BootTime(secs(12)), wall: WallTime(40) };
     let actions = rig.on(Event::Loaded(Box::new(loaded), Protection::Tpm2), now);
-    assert!(matches!(actions[..], [Action::Identify(..)]), "{actions:?}");
+    assert!(matches!(actions[..], [Action::Ask(Question::Identify(..))]), "{actions:?}");
     assert_eq!(rig.deadline(), Some(now.boot));
-    assert!(matches!(rig.on(Event::Timer, now)[..], [Action::MarkRefresh(_)]));
+    assert!(matches!(rig.on(Event::Timer, now)[..], [Action::Write(Change::MarkRefresh(_))]));
     let view = rig.view(now);
     assert_eq!((view.state, view.clock_trusted), (State::Paired, false));
 }
@@ -669,9 +689,12 @@ fn the_clock_is_judged_as_it_stands_now() {
 fn unpairing_revokes_and_erases_and_says_so() {
     let mut b = Bench::paired();
     let (id, actions) = b.command(RigCommand::Unpair);
-    assert_eq!(actions, [Action::EraseTokens(id)]);
-    let done = [Action::Revoke(Revocable::Refresh(refresh(1))), Action::Reply(id, Ok(RigAnswer::Done))];
-    assert_eq!(b.on(Event::TokensErased(id, Disk::Done)), done);
+    assert_eq!(actions, [Action::Write(Change::EraseTokens(id))]);
+    let done = [
+        Action::Ask(Question::Revoke(Revocable::Refresh(refresh(1)))),
+        Action::Reply(Reply::Done(id, Ok(()))),
+    ];
+    assert_eq!(b.on(Event::TokensErased(id, Ok(()))), done);
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
     let view = b.view();
     assert_eq!((view.device, view.refreshed_at, view.access_expires_at), (None, None, None));
@@ -687,15 +710,18 @@ fn unpairing_or_forgetting_while_refreshing_waits_and_revokes_the_new_token() {
         let (id, actions) = b.command(if forget { RigCommand::Forget } else { RigCommand::Unpair });
         assert_eq!(actions, [], "the answer may hold the only token that can be revoked");
         let actions = b.on(Event::Refreshed(seq, Ok(response(2))));
-        let [Action::SaveTokens(seq, _)] = actions[..] else { panic!("{actions:?}") };
-        let actions = b.on(Event::TokensSaved(seq, Disk::Done));
+        let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
+        let actions = b.on(Event::TokensSaved(seq, Ok(())));
         let (erase, erased) = if forget {
-            (Action::Forget(id), Event::Forgotten(id, Disk::Done, "rig-8".to_owned(), false))
+            (Action::Write(Change::Forget(id)), forgotten(id, "rig-8"))
         } else {
-            (Action::EraseTokens(id), Event::TokensErased(id, Disk::Done))
+            (Action::Write(Change::EraseTokens(id)), Event::TokensErased(id, Ok(())))
         };
         assert!(actions.contains(&erase), "{actions:?}");
-        let done = [Action::Revoke(Revocable::Refresh(refresh(2))), Action::Reply(id, Ok(RigAnswer::Done))];
+        let done = [
+            Action::Ask(Question::Revoke(Revocable::Refresh(refresh(2)))),
+            Action::Reply(Reply::Done(id, Ok(()))),
+        ];
         assert_eq!(b.on(erased), done);
         let expected = if forget { State::Unprovisioned } else { State::Unpaired };
         assert_eq!(b.shows(), (expected, Reason::None));
@@ -708,23 +734,29 @@ fn unpairing_when_new_tokens_cant_be_stored_does_not_wait_for_the_disk_for_ever(
     let mut b = Bench::paired();
     let seq = b.refresh_leaves();
     let actions = b.on(Event::Refreshed(seq, Ok(response(2))));
-    let [Action::SaveTokens(seq, _)] = actions[..] else { panic!("{actions:?}") };
+    let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
     let (id, actions) = b.command(RigCommand::Unpair);
     assert_eq!(actions, []);
-    assert_eq!(b.on(Event::TokensSaved(seq, Disk::Full)), [Action::EraseTokens(id)]);
+    assert_eq!(b.on(Event::TokensSaved(seq, Err(DiskError::Full))), [Action::Write(Change::EraseTokens(id))]);
     b.after(3600);
     assert_eq!(b.on(Event::Timer), [], "no tokens are written behind the erasure");
-    let full = [Action::Reply(id, Err(Refusal::StorageFull))];
-    assert_eq!(b.on(Event::TokensErased(id, Disk::Full)), full);
+    let full = [Action::Reply(Reply::Done(id, Err(Refusal::StorageFull)))];
+    assert_eq!(b.on(Event::TokensErased(id, Err(DiskError::Full))), full);
     assert_eq!(b.shows().0, State::Paired, "nothing was changed");
     b.due();
-    assert!(matches!(b.on(Event::Timer)[..], [Action::SaveTokens(..)]), "and the tokens are tried again");
+    assert!(
+        matches!(b.on(Event::Timer)[..], [Action::Write(Change::SaveTokens(..))]),
+        "and the tokens are tried again"
+    );
 
     let (id, _) = b.command(RigCommand::Unpair);
     let seq = Seq(seq.0 + 1);
-    assert_eq!(b.on(Event::TokensSaved(seq, Disk::Full)), [Action::EraseTokens(id)]);
-    let done = [Action::Revoke(Revocable::Refresh(refresh(2))), Action::Reply(id, Ok(RigAnswer::Done))];
-    assert_eq!(b.on(Event::TokensErased(id, Disk::Done)), done);
+    assert_eq!(b.on(Event::TokensSaved(seq, Err(DiskError::Full))), [Action::Write(Change::EraseTokens(id))]);
+    let done = [
+        Action::Ask(Question::Revoke(Revocable::Refresh(refresh(2)))),
+        Action::Reply(Reply::Done(id, Ok(()))),
+    ];
+    assert_eq!(b.on(Event::TokensErased(id, Ok(()))), done);
 }
 
 #[test]
@@ -733,23 +765,27 @@ fn nothing_begins_while_an_erasure_is_on_its_way_to_the_disk() {
     let seq = b.refresh_leaves();
     let _ = b.on(Event::Refreshed(seq, Err(network())));
     let (id, actions) = b.command(RigCommand::Unpair);
-    assert_eq!(actions, [Action::EraseTokens(id)]);
+    assert_eq!(actions, [Action::Write(Change::EraseTokens(id))]);
     assert_eq!(b.rig.deadline(), None);
     b.after(HOUR);
     assert_eq!(b.on(Event::Timer), [], "a refresh now would leave a grant that nobody knows");
     assert_eq!(b.on(Event::Unauthorized(access(1))), []);
     let (start, actions) = b.command(START);
     assert_eq!(actions, [], "held back until the disk has answered");
-    let actions = b.on(Event::TokensErased(id, Disk::Done));
-    let [Action::Revoke(_), Action::Reply(to, Ok(RigAnswer::Done)), Action::RequestCode(_)] = actions[..]
+    let actions = b.on(Event::TokensErased(id, Ok(())));
+    let [
+        Action::Ask(Question::Revoke(_)),
+        Action::Reply(Reply::Done(to, Ok(()))),
+        Action::Ask(Question::RequestCode(_)),
+    ] = actions[..]
     else {
         panic!("{actions:?}")
     };
     assert_eq!(to, id);
     assert_eq!(b.view().state, State::RequestingCode);
     let (cancel, actions) = b.command(RigCommand::Cancel);
-    assert!(actions.contains(&Action::Reply(start, Err(Refusal::Cancelled))));
-    assert!(actions.contains(&Action::Reply(cancel, Ok(RigAnswer::Done))));
+    assert!(actions.contains(&Action::Reply(Reply::Done(start, Err(Refusal::Cancelled)))));
+    assert!(actions.contains(&Action::Reply(Reply::Done(cancel, Ok(())))));
 }
 
 #[test]
@@ -758,7 +794,7 @@ fn an_answer_who_we_are_is_not_written_behind_an_erasure() {
     let question = b.grant(1);
     let (id, _) = b.command(RigCommand::Unpair);
     assert_eq!(b.on(Event::Identified(question, Ok(device("one")))), []);
-    let _ = b.on(Event::TokensErased(id, Disk::Full));
+    let _ = b.on(Event::TokensErased(id, Err(DiskError::Full)));
     b.identified("one");
     assert_eq!(b.rig.access(), Some((&access(1), &device("one"))), "asked again where nothing was erased");
 }
@@ -770,9 +806,11 @@ fn a_rejected_client_is_tried_again_with_a_new_secret() {
     let _ = b.on(Event::Refreshed(seq, Err(TokenError::ClientRejected)));
     assert_eq!(b.shows(), (State::NeedsPairing, Reason::ClientRejected));
     let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
-    let actions = b.on(Event::SecretSaved(id, Disk::Done, "rig-7".to_owned(), None));
-    let [Action::MarkRefresh(seq), Action::Reply(..)] = actions[..] else { panic!("{actions:?}") };
-    assert!(matches!(b.on(Event::Marked(seq, Disk::Done))[..], [Action::Refresh(..)]));
+    let actions = b.on(provisioned(id, "rig-7", None));
+    let [Action::Write(Change::MarkRefresh(seq)), Action::Reply(..)] = actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert!(matches!(b.on(Event::Marked(seq, Ok(())))[..], [Action::Ask(Question::Refresh(..))]));
     assert_eq!(b.shows(), (State::Paired, Reason::None));
 }
 
@@ -784,14 +822,14 @@ fn a_pairing_that_ran_when_the_daemon_stopped_goes_on() {
     assert_eq!(actions, []);
     assert_eq!(b.view().user_code, Some(auth(3).user_code));
     let (_, actions) = Bench::load(Loaded { pairing: Some(Running::default()), ..usable() });
-    assert!(matches!(actions[..], [Action::RequestCode(_)]));
+    assert!(matches!(actions[..], [Action::Ask(Question::RequestCode(_))]));
     let unprovisioned = Loaded { pairing: Some(running.clone()), provisioned: false, ..usable() };
     assert_eq!(Bench::load(unprovisioned).1, []);
     let paired = Loaded { pairing: Some(running.clone()), tokens: Some((set(1), false)), ..usable() };
-    assert!(matches!(Bench::load(paired).1[..], [Action::Identify(..)]));
+    assert!(matches!(Bench::load(paired).1[..], [Action::Ask(Question::Identify(..))]));
     let over = Running { limit: Some(TimeLimit { since: at(1), left: secs(5) }), ..running };
     let (b, actions) = Bench::load(Loaded { pairing: Some(over), ..usable() });
-    assert_eq!(actions, [Action::ErasePairing]);
+    assert_eq!(actions, [Action::Write(Change::ErasePairing)]);
     assert_eq!(b.shows(), (State::Unpaired, Reason::Expired));
 }
 
@@ -801,9 +839,9 @@ fn who_joins_a_pairing_with_a_limit_is_answered_and_tightens_it() {
     b.show_code();
     let (id, actions) = b.command(RigCommand::Start { limit: Some(secs(60)) });
     let limit = TimeLimit { since: b.now, left: secs(60) };
-    assert_eq!(actions, [Action::SaveLimit(limit), Action::Reply(id, Ok(RigAnswer::Done))]);
+    assert_eq!(actions, [Action::Write(Change::SaveLimit(limit)), Action::Reply(Reply::Done(id, Ok(())))]);
     let (id, actions) = b.command(RigCommand::Start { limit: Some(secs(90)) });
-    assert_eq!(actions, [Action::Reply(id, Ok(RigAnswer::Done))]);
+    assert_eq!(actions, [Action::Reply(Reply::Done(id, Ok(())))]);
 }
 
 #[test]
@@ -818,8 +856,8 @@ fn a_stop_waits_for_tokens_and_for_what_may_bring_them() {
     let seq = b.refresh_leaves();
     assert!(b.rig.busy());
     let actions = b.on(Event::Refreshed(seq, Ok(response(2))));
-    let [Action::SaveTokens(seq, _)] = actions[..] else { panic!("{actions:?}") };
-    let _ = b.on(Event::TokensSaved(seq, Disk::Full));
+    let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
+    let _ = b.on(Event::TokensSaved(seq, Err(DiskError::Full)));
     assert!(b.rig.busy());
 }
 

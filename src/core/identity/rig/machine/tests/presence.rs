@@ -17,7 +17,7 @@ fn beating() -> Bench {
 fn beat(b: &mut Bench) -> Seq {
     b.due();
     match b.on(Event::Timer)[..] {
-        [Action::Beat(seq, ref token)] => {
+        [Action::Ask(Question::Beat(seq, ref token))] => {
             assert_eq!(Some(token), b.rig.access().map(|(token, _)| token));
             seq
         }
@@ -37,10 +37,10 @@ fn only_a_paired_rig_beats() {
     let mut b = beating();
     beat(&mut b);
     let (id, actions) = b.command(RigCommand::Unpair);
-    assert_eq!(actions, [Action::EraseTokens(id)]);
+    assert_eq!(actions, [Action::Write(Change::EraseTokens(id))]);
     assert_eq!(b.rig.deadline(), None, "not while the disk erases");
     assert_eq!(b.on(Event::Accepted(access(1))), [], "late news");
-    let _ = b.on(Event::TokensErased(id, Disk::Done));
+    let _ = b.on(Event::TokensErased(id, Ok(())));
     assert_eq!(b.rig.deadline(), None);
 }
 
@@ -48,7 +48,7 @@ fn only_a_paired_rig_beats() {
 fn an_erasure_that_failed_leaves_a_rig_that_beats() {
     let mut b = beating();
     let (id, _) = b.command(RigCommand::Unpair);
-    let _ = b.on(Event::TokensErased(id, Disk::Full));
+    let _ = b.on(Event::TokensErased(id, Err(DiskError::Full)));
     let seq = b.question;
     let _ = b.on(Event::Identified(seq, Ok(device("one"))));
     beat(&mut b);
@@ -80,7 +80,7 @@ fn a_beat_that_is_refused_leads_to_a_refresh_like_any_other_call() {
     let mut b = beating();
     let seq = beat(&mut b);
     let actions = b.on(Event::Beaten(seq, Err(TokenError::Unauthorized)));
-    assert!(matches!(actions[..], [Action::MarkRefresh(_)]), "{actions:?}");
+    assert!(matches!(actions[..], [Action::Write(Change::MarkRefresh(_))]), "{actions:?}");
     assert_eq!(b.shows(), (State::Paired, Reason::None));
 }
 
@@ -89,14 +89,14 @@ fn a_beat_waits_for_a_refresh_that_is_under_way() {
     let mut b = beating();
     b.after(6 * HOUR);
     let actions = b.on(Event::Timer);
-    let [Action::MarkRefresh(seq)] = actions[..] else { panic!("{actions:?}") };
-    let actions = b.on(Event::Marked(seq, Disk::Done));
-    let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
+    let [Action::Write(Change::MarkRefresh(seq))] = actions[..] else { panic!("{actions:?}") };
+    let actions = b.on(Event::Marked(seq, Ok(())));
+    let [Action::Ask(Question::Refresh(seq, _))] = actions[..] else { panic!("{actions:?}") };
     assert_eq!(b.rig.deadline(), None, "the old token may be dead already");
     let _ = b.on(Event::Refreshed(seq, Err(trouble(Cause::Provider))));
     let actions = b.on(Event::Timer);
     assert!(
-        matches!(actions[..], [Action::Beat(..)]),
+        matches!(actions[..], [Action::Ask(Question::Beat(..))]),
         "and comes where the refresh came to nothing: {actions:?}"
     );
 }
@@ -107,7 +107,11 @@ fn a_pause_in_the_project_is_known_without_writing_and_so_is_its_end() {
     let mut asked = 0;
     while asked == 0 {
         let seq = beat(&mut b);
-        asked = b.on(Event::Beaten(seq, Ok(()))).iter().filter(|a| matches!(a, Action::Identify(..))).count();
+        asked = b
+            .on(Event::Beaten(seq, Ok(())))
+            .iter()
+            .filter(|a| matches!(a, Action::Ask(Question::Identify(..))))
+            .count();
     }
     let question = b.question;
     assert_eq!(b.on(Event::Identified(question, Ok(paused()))), [], "nothing of it goes to disk");
@@ -116,7 +120,7 @@ fn a_pause_in_the_project_is_known_without_writing_and_so_is_its_end() {
     for _ in 0..3 {
         let seq = beat(&mut b);
         let actions = b.on(Event::Beaten(seq, Ok(())));
-        assert!(matches!(actions[..], [Action::Identify(..)]), "every beat asks: {actions:?}");
+        assert!(matches!(actions[..], [Action::Ask(Question::Identify(..))]), "every beat asks: {actions:?}");
         let question = b.question;
         let _ = b.on(Event::Identified(question, Ok(paused())));
     }
@@ -124,9 +128,9 @@ fn a_pause_in_the_project_is_known_without_writing_and_so_is_its_end() {
     let _ = b.on(Event::Beaten(seq, Ok(())));
     let renamed = DeviceInfo { project_name: "Autumn".to_owned(), ..device("one") };
     let question = b.question;
-    let save = Action::SaveDevice(question, renamed.clone());
+    let save = Action::Write(Change::SaveDevice(question, renamed.clone()));
     assert_eq!(b.on(Event::Identified(question, Ok(renamed.clone()))), [save], "a new name does");
-    let _ = b.on(Event::DeviceSaved(question, Disk::Done));
+    let _ = b.on(Event::DeviceSaved(question, Ok(())));
     assert_eq!(b.view().device, Some(renamed));
 }
 
@@ -139,7 +143,7 @@ fn when_the_network_comes_up_what_waits_for_it_is_tried_within_seconds() {
     for _ in 0..12 {
         b.due();
         let actions = b.on(Event::Timer);
-        let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
+        let [Action::Ask(Question::Refresh(seq, _))] = actions[..] else { panic!("{actions:?}") };
         let _ = b.on(Event::Refreshed(seq, Err(network())));
     }
     assert!(b.rig.deadline() > Some(b.now.boot + secs(300)));
@@ -147,7 +151,7 @@ fn when_the_network_comes_up_what_waits_for_it_is_tried_within_seconds() {
     assert!(b.rig.deadline() <= Some(b.now.boot + HURRY));
     b.due();
     let actions = b.on(Event::Timer);
-    assert!(matches!(actions[..], [Action::Refresh(..)]), "{actions:?}");
+    assert!(matches!(actions[..], [Action::Ask(Question::Refresh(..))]), "{actions:?}");
     assert_eq!(b.on(Event::NetworkUp), [], "one at a time");
     b.after(60);
     assert_eq!(b.on(Event::Timer), []);
@@ -210,7 +214,7 @@ fn a_network_that_flaps_makes_no_storm() {
         b.after(1);
         let _ = b.on(Event::NetworkUp);
         for action in b.on(Event::Timer) {
-            let Action::Refresh(seq, _) = action else { panic!("{action:?}") };
+            let Action::Ask(Question::Refresh(seq, _)) = action else { panic!("{action:?}") };
             tries += 1;
             let _ = b.on(Event::Refreshed(seq, Err(network())));
         }
@@ -234,7 +238,7 @@ fn other_troubles_do_not_end_with_a_new_network() {
     for _ in 0..12 {
         b.due();
         let actions = b.on(Event::Timer);
-        let [Action::Refresh(seq, _)] = actions[..] else { panic!("{actions:?}") };
+        let [Action::Ask(Question::Refresh(seq, _))] = actions[..] else { panic!("{actions:?}") };
         let _ = b.on(Event::Refreshed(seq, Err(trouble(Cause::Clock))));
     }
     let _ = b.on(Event::ClockStepped);
@@ -310,11 +314,11 @@ fn the_ledger_of_boots_table() {
 #[test]
 fn a_ledger_that_cant_be_written_is_tried_again_with_the_next_news() {
     let mut rig = Rig::new(1, FLOOR, None);
-    let note = [Action::NoteBoot(BootWall(EPOCH))];
+    let note = [Action::Write(Change::NoteBoot(BootWall(EPOCH)))];
     assert_eq!(rig.on(Event::Loaded(Box::new(usable()), Protection::File), at(10)), note);
     assert_eq!(rig.on(Event::ServerDate(EPOCH + 11), at(11)), [], "one write at a time");
-    assert_eq!(rig.on(Event::BootNoted(Disk::Full), at(12)), []);
+    assert_eq!(rig.on(Event::BootNoted(Err(DiskError::Full)), at(12)), []);
     assert_eq!(rig.on(Event::ServerDate(EPOCH + 20), at(20)), note);
-    assert_eq!(rig.on(Event::BootNoted(Disk::Done), at(21)), []);
+    assert_eq!(rig.on(Event::BootNoted(Ok(())), at(21)), []);
     assert_eq!(rig.on(Event::ServerDate(EPOCH + 30), at(30)), []);
 }

@@ -1,0 +1,356 @@
+//! The machine of a pairing. [`Pairing::on`] takes what happened and when, and says what to do.
+//!
+//! | State | Leaves by |
+//! | --- | --- |
+//! | `Idle` | `Start`, or `Resume` after a restart |
+//! | `Requesting` | an answer: `Saving`; trouble: `RequestLater`, or the end when a caller is waiting for the first code |
+//! | `RequestLater` | its time |
+//! | `Saving` | the code is on disk: `Waiting`, and only now shown; not written: the end |
+//! | `Waiting` | a grant, a refusal; a code that ran out: `Requesting` |
+//!
+//! # Decisions
+//! - The server judges the code's end: we poll once more after `expires_in` and believe the answer, because a person
+//!   who typed the code in its last second has a grant waiting.
+//! - A person waits for the first code, so it is tried for at most [`FIRST_CODE_PATIENCE`] and then refused by name.
+//!   Renewals are tried for ever.
+//! - A time limit does not cut off a poll in flight: its answer may be the grant. A cancel does, and a grant that comes
+//!   all the same is handed out to be revoked.
+use std::time::Duration;
+
+use crate::backoff::{Jitter, doubled};
+use crate::disk::DiskError;
+use crate::identity::oauth::{Cause, DeviceAuthorization, TokenError, TokenResponse};
+use crate::identity::pairing::event::{Action, Event, Outcome};
+use crate::identity::pairing::stored::{CodeOnOffer, Running, TimeLimit};
+use crate::seq::Seq;
+use crate::time::{BootTime, Now};
+
+/// RFC 8628 §3.5: `slow_down` adds five seconds to this and all later waits.
+const SLOW_DOWN: Duration = Duration::from_secs(5);
+/// Polling at exactly the interval reads as too early on servers that count from their own clock.
+const POLL_SLACK: Duration = Duration::from_millis(250);
+const MAX_WAIT: Duration = Duration::from_secs(60);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// No new try of the first code begins later than this after `Start`.
+pub const FIRST_CODE_PATIENCE: Duration = Duration::from_secs(12);
+
+#[derive(Debug)]
+pub(super) enum State {
+    Idle,
+    Requesting { seq: Seq, attempt: u32 },
+    RequestLater { at: BootTime, attempt: u32 },
+    Saving { seq: Seq, code: CodeOnOffer },
+    Waiting { code: CodeOnOffer, interval: Duration, troubles: u32, poll: Poll },
+}
+
+#[derive(Debug)]
+pub(super) enum Poll {
+    /// Not before `soonest`, whatever happens: the provider's interval.
+    At {
+        at: BootTime,
+        soonest: BootTime,
+    },
+    InFlight(Seq),
+}
+
+impl Poll {
+    pub(super) fn after(wait: Duration, now: Now) -> Poll {
+        let at = now.boot + wait + POLL_SLACK;
+        Poll::At { at, soonest: at }
+    }
+}
+
+/// All pairings of one rig, at most one at a time.
+#[derive(Debug)]
+pub struct Pairing {
+    pub(super) state: State,
+    seq: Seq,
+    jitter: Jitter,
+    /// A caller waits for the first code, since then.
+    first: Option<BootTime>,
+    limit_at: Option<BootTime>,
+    /// The last transient trouble, until something works again.
+    pub(super) trouble: Option<Cause>,
+}
+
+impl Pairing {
+    /// Idle. The jitter's seed only spreads retries.
+    pub fn new(jitter: Jitter) -> Pairing {
+        Pairing {
+            state: State::Idle,
+            seq: Seq::default(),
+            jitter,
+            first: None,
+            limit_at: None,
+            trouble: None,
+        }
+    }
+
+    /// True from `Start` or `Resume` to `Finish`.
+    pub fn active(&self) -> bool {
+        !matches!(self.state, State::Idle)
+    }
+
+    /// A poll is in flight: its answer may bring tokens that are given out only once.
+    pub fn polling(&self) -> bool {
+        matches!(self.state, State::Waiting { poll: Poll::InFlight(_), .. })
+    }
+
+    /// The code to show, and when it runs out; only once it is on disk.
+    pub fn code(&self) -> Option<(&DeviceAuthorization, BootTime)> {
+        match &self.state {
+            State::Waiting { code, .. } => Some((&code.auth, code.obtained.boot + code.auth.expires_in)),
+            State::Idle | State::Requesting { .. } | State::RequestLater { .. } | State::Saving { .. } => {
+                None
+            }
+        }
+    }
+
+    /// The transient trouble that stands in the way now.
+    pub fn trouble(&self) -> Option<Cause> {
+        self.trouble
+    }
+
+    /// When [`Event::Timer`] is next worth sending.
+    pub fn deadline(&self) -> Option<BootTime> {
+        let own = match &self.state {
+            State::RequestLater { at, .. } | State::Waiting { poll: Poll::At { at, .. }, .. } => Some(*at),
+            // The answer will come, or the request's own time-out will. A limit waits for the answer to a poll.
+            State::Waiting { poll: Poll::InFlight(_), .. } => return None,
+            State::Idle | State::Requesting { .. } | State::Saving { .. } => None,
+        };
+        match (own, self.limit_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Takes one event. Late answers, and events that make no sense now, change nothing.
+    #[must_use]
+    pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
+        match event {
+            Event::Start { limit } => self.start(limit, now),
+            Event::Resume(running) => self.resume(running, now),
+            Event::Cancel if self.active() => self.finish(Outcome::Cancelled),
+            Event::Cancel => vec![],
+            Event::Timer => self.timer(now),
+            Event::Code(seq, answer) => match &self.state {
+                State::Requesting { seq: s, attempt } if *s == seq => self.code_answer(answer, *attempt, now),
+                State::Idle
+                | State::Requesting { .. }
+                | State::RequestLater { .. }
+                | State::Saving { .. }
+                | State::Waiting { .. } => vec![],
+            },
+            Event::Saved(seq, outcome) => self.saved(seq, outcome, now),
+            Event::Polled(seq, answer) => match &self.state {
+                State::Waiting { poll: Poll::InFlight(s), .. } if *s == seq => self.poll_answer(answer, now),
+                State::Idle
+                | State::Requesting { .. }
+                | State::RequestLater { .. }
+                | State::Saving { .. }
+                | State::Waiting { .. } => answer.ok().map(Action::Discard).into_iter().collect(),
+            },
+        }
+    }
+
+    fn start(&mut self, limit: Option<Duration>, now: Now) -> Vec<Action> {
+        let limit_at = limit.map(|l| now.boot + l);
+        if self.active() {
+            let Some(at) = limit_at.filter(|at| self.limit_at.is_none_or(|old| *at < old)) else {
+                return vec![];
+            };
+            self.limit_at = Some(at);
+            return self.limit(now).map(Action::SaveLimit).into_iter().collect();
+        }
+        self.first = Some(now.boot);
+        self.limit_at = limit_at;
+        self.trouble = None;
+        self.request(0)
+    }
+
+    fn resume(&mut self, running: Running, now: Now) -> Vec<Action> {
+        if self.active() {
+            return vec![];
+        }
+        self.limit_at = running.limit.map(|limit| limit.ends(now));
+        if self.limit_at.is_some_and(|at| now.boot >= at) {
+            return self.finish(Outcome::Expired);
+        }
+        // From here on it counts by the clock of this boot.
+        let mut actions: Vec<_> = self.limit(now).map(Action::SaveLimit).into_iter().collect();
+        let good = running
+            .code
+            .filter(|c| c.obtained.boot_id == now.boot_id && now.boot < c.obtained.boot + c.auth.expires_in);
+        let Some(code) = good else {
+            actions.extend(self.request(0));
+            return actions;
+        };
+        let interval = code.auth.interval;
+        // When the last poll was is not known: wait a whole interval.
+        let poll = Poll::after(interval, now);
+        self.state = State::Waiting { code, interval, troubles: 0, poll };
+        actions.push(Action::CodeReady);
+        actions
+    }
+
+    /// The limit, as it is stored now.
+    fn limit(&self, now: Now) -> Option<TimeLimit> {
+        self.limit_at.map(|at| TimeLimit { since: now, left: at.since(now.boot) })
+    }
+
+    fn code_answer(
+        &mut self,
+        answer: Result<DeviceAuthorization, TokenError>,
+        attempt: u32,
+        now: Now,
+    ) -> Vec<Action> {
+        match answer {
+            Ok(auth) => {
+                self.trouble = None;
+                let seq = self.seq.step();
+                let code = CodeOnOffer { auth, obtained: now };
+                self.state = State::Saving { seq, code: code.clone() };
+                vec![Action::SaveCode(seq, code, self.limit(now))]
+            }
+            Err(TokenError::SlowDown) => {
+                let e = TokenError::SlowDown;
+                self.request_later(e, Cause::RateLimited, SLOW_DOWN, attempt, now)
+            }
+            Err(TokenError::Transient(t)) => {
+                let wait = doubled(FIRST_RETRY, attempt, MAX_WAIT).max(t.retry_after.unwrap_or_default());
+                let cause = t.cause;
+                self.request_later(TokenError::Transient(t), cause, wait, attempt, now)
+            }
+            Err(
+                e @ (TokenError::AuthorizationPending
+                | TokenError::AccessDenied
+                | TokenError::ExpiredToken
+                | TokenError::InvalidGrant(_)
+                | TokenError::ClientRejected
+                | TokenError::Unauthorized
+                | TokenError::Rejected(_)),
+            ) => self.finish(Outcome::Failed(e)),
+        }
+    }
+
+    fn request_later(
+        &mut self,
+        e: TokenError,
+        cause: Cause,
+        wait: Duration,
+        attempt: u32,
+        now: Now,
+    ) -> Vec<Action> {
+        let at = now.boot + wait;
+        if self.first.is_some_and(|since| at > since + FIRST_CODE_PATIENCE) {
+            return self.finish(Outcome::Failed(e));
+        }
+        self.trouble = Some(cause);
+        let at = if self.first.is_some() { at } else { now.boot + self.jitter.spread(wait) };
+        self.state = State::RequestLater { at, attempt: attempt.saturating_add(1) };
+        vec![]
+    }
+
+    fn saved(&mut self, seq: Seq, outcome: Result<(), DiskError>, now: Now) -> Vec<Action> {
+        let State::Saving { seq: s, code } = &self.state else { return vec![] };
+        if *s != seq {
+            return vec![];
+        }
+        if let Err(why) = outcome {
+            return self.finish(Outcome::Storage(why));
+        }
+        let (code, interval) = (code.clone(), code.auth.interval);
+        let poll = Poll::after(interval, now);
+        self.state = State::Waiting { code, interval, troubles: 0, poll };
+        self.first = None;
+        vec![Action::CodeReady]
+    }
+
+    fn poll_answer(&mut self, answer: Result<TokenResponse, TokenError>, now: Now) -> Vec<Action> {
+        let State::Waiting { code, interval, troubles, poll } = &mut self.state else { return vec![] };
+        let expires_at = code.obtained.boot + code.auth.expires_in;
+        let soonest = now.boot + *interval + POLL_SLACK;
+        match answer {
+            Ok(tokens) => {
+                self.reset();
+                return vec![Action::Grant(tokens), Action::Finish(Outcome::Granted)];
+            }
+            Err(TokenError::AccessDenied) => return self.finish(Outcome::Denied),
+            // A code the server does not know is as dead as one that ran out.
+            Err(TokenError::ExpiredToken | TokenError::InvalidGrant(_)) => return self.request(0),
+            Err(TokenError::AuthorizationPending) => {
+                *troubles = 0;
+                self.trouble = None;
+                *poll = Poll::after(*interval, now);
+            }
+            Err(TokenError::SlowDown) => {
+                *interval = interval.saturating_add(SLOW_DOWN);
+                self.trouble = None;
+                *poll = Poll::after(*interval, now);
+            }
+            Err(TokenError::Transient(t)) => {
+                *troubles = troubles.saturating_add(1);
+                self.trouble = Some(t.cause);
+                let wait = doubled(*interval, *troubles, MAX_WAIT).max(t.retry_after.unwrap_or_default());
+                // A code that has run out is not left on the screen for the rest of a long wait.
+                let at = (now.boot + wait + POLL_SLACK).min(expires_at).max(soonest);
+                *poll = Poll::At { at, soonest };
+            }
+            Err(e @ (TokenError::ClientRejected | TokenError::Unauthorized | TokenError::Rejected(_))) => {
+                return self.finish(Outcome::Failed(e));
+            }
+        }
+        if self.limit_at.is_some_and(|at| now.boot >= at) {
+            return self.finish(Outcome::Expired);
+        }
+        if now.boot >= expires_at { self.request(0) } else { vec![] }
+    }
+
+    fn timer(&mut self, now: Now) -> Vec<Action> {
+        let polling = matches!(self.state, State::Waiting { poll: Poll::InFlight(_), .. });
+        if !polling && self.limit_at.is_some_and(|at| now.boot >= at) {
+            return self.finish(Outcome::Expired);
+        }
+        match &mut self.state {
+            State::RequestLater { at, attempt } if now.boot >= *at => {
+                let attempt = *attempt;
+                self.request(attempt)
+            }
+            State::Waiting { code, poll: poll @ Poll::At { .. }, .. } => {
+                if !matches!(poll, Poll::At { at, .. } if now.boot >= *at) {
+                    return vec![];
+                }
+                let seq = self.seq.step();
+                *poll = Poll::InFlight(seq);
+                vec![Action::Poll(seq, code.auth.device_code.clone())]
+            }
+            State::Idle
+            | State::Requesting { .. }
+            | State::RequestLater { .. }
+            | State::Saving { .. }
+            | State::Waiting { .. } => vec![],
+        }
+    }
+
+    fn request(&mut self, attempt: u32) -> Vec<Action> {
+        let seq = self.seq.step();
+        self.state = State::Requesting { seq, attempt };
+        vec![Action::RequestCode(seq)]
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Vec<Action> {
+        self.reset();
+        vec![Action::Finish(outcome)]
+    }
+
+    fn reset(&mut self) {
+        self.state = State::Idle;
+        self.first = None;
+        self.limit_at = None;
+        self.trouble = None;
+    }
+}
+
+#[cfg(test)]
+mod tests;

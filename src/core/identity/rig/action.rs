@@ -1,0 +1,66 @@
+//! What goes out from the rig's machine, one type for each side.
+use crate::command::Refusal;
+use crate::identity::oauth::{
+    AccessToken, ClientSecret, DeviceCode, DeviceInfo, Identify, RefreshToken, Revocable, TokenSet,
+};
+use crate::identity::pairing::{CodeOnOffer, TimeLimit};
+use crate::identity::rig::event::{AccessId, CommandId};
+use crate::identity::tokens::Ending;
+use crate::queue::ledger::BootWall;
+use crate::seq::Seq;
+use crate::time::BootTime;
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one or two at a time, performed at once")]
+pub enum Action {
+    /// Of the provider; questions run side by side.
+    Ask(Question),
+    /// To the disk, synced, in this order, one at a time.
+    Write(Change),
+    /// To whoever asked, once the snapshot shows what the answer speaks of.
+    Reply(Reply),
+}
+
+/// For the provider. Each but the last is answered by the event of that name.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the machines' own actions say it")]
+pub enum Question {
+    RequestCode(Seq),
+    Poll(Seq, DeviceCode),
+    Refresh(Seq, RefreshToken),
+    Identify(Seq, Identify),
+    Beat(Seq, AccessToken),
+    /// Best effort; nobody waits for the answer.
+    Revoke(Revocable),
+}
+
+/// For the disk.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the machines' own actions say it")]
+pub enum Change {
+    SaveCode(Seq, CodeOnOffer, Option<TimeLimit>),
+    /// Nobody waits for it.
+    SaveLimit(TimeLimit),
+    /// Nobody waits for it.
+    ErasePairing,
+    MarkRefresh(Seq),
+    SaveTokens(Seq, TokenSet),
+    SaveDevice(Seq, DeviceInfo),
+    /// The true clock of this boot, into the ledger.
+    NoteBoot(BootWall),
+    /// Nobody waits for it.
+    EndGrant(Ending),
+    EraseTokens(CommandId),
+    SaveSecret(CommandId, ClientSecret),
+    Forget(CommandId),
+}
+
+/// For a person or a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// To a command: done, or why not.
+    Done(CommandId, Result<(), Refusal>),
+    /// To a program that asked for an access token: the token, and when it runs out.
+    Access(AccessId, Result<(AccessToken, BootTime), Refusal>),
+}

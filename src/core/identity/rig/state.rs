@@ -1,0 +1,134 @@
+//! What the rig's machine knows, and what it is asked without an event.
+use std::time::Duration;
+
+use crate::backoff::Jitter;
+use crate::command::{AccessOptions, Refusal, RigCommand};
+use crate::identity::heartbeat::Heartbeat;
+use crate::identity::oauth::{AccessToken, DeviceInfo, Revocable};
+use crate::identity::pairing::Pairing;
+use crate::identity::rig::event::{AccessId, CommandId};
+use crate::identity::tokens::TokenLife;
+use crate::identity::whoami::Whoami;
+use crate::queue::ledger;
+use crate::time::{BootTime, Now, WallTime};
+use crate::view::{Protection, Reason};
+
+/// The machine.
+#[derive(Debug)]
+pub struct Rig {
+    pub(super) usable: bool,
+    pub(super) unusable_because: String,
+    pub(super) client_id: String,
+    pub(super) protection: Protection,
+    pub(super) provisioned: bool,
+    pub(super) pairing: Pairing,
+    pub(super) life: TokenLife,
+    pub(super) whoami: Whoami,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) device: Option<DeviceInfo>,
+    pub(super) refreshed_at: Option<WallTime>,
+    pub(super) access_expires_at: Option<BootTime>,
+    /// The same, where nothing will renew it; until then.
+    pub(super) runs_out_at: Option<BootTime>,
+    /// How the last pairing ended, while that still matters.
+    pub(super) last: (Reason, String),
+    pub(super) online: bool,
+    /// The provider's clock, Unix seconds, and when it was read.
+    pub(super) server_date: Option<(i64, BootTime)>,
+    /// A wall clock before this can't be right.
+    pub(super) clock_floor: WallTime,
+    /// This boot's line in the ledger.
+    pub(super) boot: ledger::Entry,
+    /// The last time that waits were cut short because the way may be open again; may lie ahead.
+    pub(super) hurried: Option<BootTime>,
+    pub(super) jitter: Jitter,
+    /// A grant whose tokens have never been on disk.
+    pub(super) grant_unsaved: bool,
+    /// Start, since when.
+    pub(super) waiting_for_code: Vec<(CommandId, BootTime)>,
+    /// Unpair or Forget, held back while a refresh is in flight.
+    pub(super) waiting_for_calm: Vec<(CommandId, bool)>,
+    /// Erasures on their way to the disk. Until they are done nothing begins that would write behind them.
+    pub(super) erasing: usize,
+    /// Commands that came meanwhile.
+    pub(super) held_back: Vec<HeldBack>,
+    pub(super) revoke_after: Option<Revocable>,
+    /// Programs that wait for a fresh access token.
+    pub(super) waiting_for_access: Vec<Waiting>,
+}
+
+/// One program that waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) id: AccessId,
+    pub(super) since: BootTime,
+    /// What was in force when it asked, and is not good enough.
+    pub(super) not: Option<AccessToken>,
+}
+
+/// What waits until an erasure is done.
+#[derive(Debug)]
+pub(super) enum HeldBack {
+    Command(CommandId, RigCommand),
+    Access(AccessId, AccessOptions),
+}
+
+impl Rig {
+    /// Before the store is read: everything is unavailable. `seed` spreads retries between rigs. `heartbeat`: how often
+    /// the provider hears from a quiet rig, 60 to 290 seconds; `None`: only when there is something else to say.
+    pub fn new(seed: u64, clock_floor: WallTime, heartbeat: Option<Duration>) -> Rig {
+        Rig {
+            usable: false,
+            unusable_because: String::new(),
+            client_id: String::new(),
+            protection: Protection::None,
+            provisioned: false,
+            pairing: Pairing::new(Jitter::new(seed)),
+            life: TokenLife::new(Jitter::new(seed ^ 1)),
+            whoami: Whoami::new(Jitter::new(seed ^ 2)),
+            heartbeat: Heartbeat::new(heartbeat, Jitter::new(seed ^ 4)),
+            device: None,
+            refreshed_at: None,
+            access_expires_at: None,
+            runs_out_at: None,
+            last: (Reason::None, String::new()),
+            online: false,
+            server_date: None,
+            clock_floor,
+            boot: ledger::Entry::default(),
+            hurried: None,
+            jitter: Jitter::new(seed ^ 5),
+            grant_unsaved: false,
+            waiting_for_code: Vec::new(),
+            waiting_for_calm: Vec::new(),
+            erasing: 0,
+            held_back: Vec::new(),
+            revoke_after: None,
+            waiting_for_access: Vec::new(),
+        }
+    }
+
+    /// A pairing is going on: the next question to the provider comes soon.
+    pub fn pairing(&self) -> bool {
+        self.pairing.active()
+    }
+
+    /// A stop should wait: an answer with tokens may be on its way, or they are not on disk.
+    pub fn busy(&self) -> bool {
+        self.life.busy() || self.pairing.polling()
+    }
+
+    /// What an API call may carry, and for which project; only when both are known, and of the same grant.
+    pub fn access(&self) -> Option<(&AccessToken, &DeviceInfo)> {
+        self.life.access_token().zip(self.device.as_ref())
+    }
+
+    /// There is no grant, or none that is of any use.
+    pub(super) fn may_pair(&self, now: Now) -> bool {
+        !self.life.granted() || self.life.ran_out(now)
+    }
+
+    pub(super) fn unavailable(&self) -> Refusal {
+        Refusal::SecretUnavailable(self.unusable_because.clone())
+    }
+}

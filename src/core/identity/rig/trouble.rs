@@ -1,0 +1,62 @@
+//! How troubles are named to people.
+use crate::command::Refusal;
+use crate::identity::oauth::{Cause, TokenError};
+use crate::identity::tokens;
+use crate::view::Reason;
+
+/// What stands in the way, for the screen: the reason, and more about it where there is more to say.
+pub(super) fn reason_of_trouble(trouble: &tokens::Trouble) -> (Reason, String) {
+    match trouble {
+        tokens::Trouble::Storage(e) => (Reason::Storage, e.to_string()),
+        tokens::Trouble::Exchange(cause) => (reason_of_cause(*cause), String::new()),
+    }
+}
+
+pub(super) fn reason_of_cause(cause: Cause) -> Reason {
+    match cause {
+        Cause::Network => Reason::Network,
+        Cause::CaptivePortal => Reason::CaptivePortal,
+        Cause::Certificate => Reason::Certificate,
+        Cause::Proxy => Reason::Proxy,
+        Cause::Clock => Reason::Clock,
+        Cause::Provider | Cause::RateLimited => Reason::Provider,
+    }
+}
+
+pub(super) fn reason_of(e: &TokenError) -> Reason {
+    match e {
+        TokenError::Transient(t) => reason_of_cause(t.cause),
+        TokenError::AccessDenied => Reason::Denied,
+        TokenError::ClientRejected => Reason::ClientRejected,
+        TokenError::AuthorizationPending
+        | TokenError::SlowDown
+        | TokenError::ExpiredToken
+        | TokenError::InvalidGrant(_)
+        | TokenError::Unauthorized
+        | TokenError::Rejected(_) => Reason::Provider,
+    }
+}
+
+pub(super) fn refusal_of_cause(cause: Cause, why: &str) -> Refusal {
+    match cause {
+        Cause::Network | Cause::Certificate | Cause::Proxy => Refusal::NetworkUnavailable(why.to_owned()),
+        Cause::CaptivePortal => Refusal::CaptivePortal(why.to_owned()),
+        Cause::Clock => Refusal::ClockUntrusted(why.to_owned()),
+        Cause::Provider => Refusal::ProviderError(why.to_owned()),
+        Cause::RateLimited => Refusal::RateLimited,
+    }
+}
+
+pub(super) fn refusal_of(e: &TokenError) -> Refusal {
+    match e {
+        TokenError::Transient(t) => refusal_of_cause(t.cause, &t.why),
+        TokenError::SlowDown => Refusal::RateLimited,
+        TokenError::ClientRejected => Refusal::ClientRejected,
+        TokenError::AccessDenied => Refusal::Denied,
+        TokenError::AuthorizationPending
+        | TokenError::ExpiredToken
+        | TokenError::InvalidGrant(_)
+        | TokenError::Unauthorized
+        | TokenError::Rejected(_) => Refusal::ProviderError(e.to_string()),
+    }
+}

@@ -1,0 +1,437 @@
+//! The machine of one grant's tokens.
+//!
+//! Clocks only schedule. The server alone decides that a grant is dead.
+//!
+//! | State | Leaves by |
+//! | --- | --- |
+//! | `None` | a grant, or tokens loaded from disk |
+//! | `Saving` | written: `Valid`; not written: `SaveLater` |
+//! | `SaveLater` | its time: `Saving` |
+//! | `Valid` | its time, or a 401 that counts: `Marking` |
+//! | `Marking` | the mark is on disk: `Refreshing`; not written: `RefreshLater` |
+//! | `Refreshing` | tokens: `Saving`; a final answer: `Ended`; anything else: `RefreshLater` |
+//! | `RefreshLater` | its time: `Marking`, or straight to `Refreshing` where the mark is on disk |
+//! | `Ended` | only a new grant |
+//!
+//! # Decisions
+//! - New tokens are not used before they are on disk (`Saving` offers no access token). Working from memory while the
+//!   disk is full would let a power cut take the grant along with the first byte sent under it.
+//! - A mark is on disk before a refresh leaves. After a crash it tells an interrupted refresh from a revocation.
+//!   Without the mark no refresh leaves: a disk that can't take the mark could not take the new tokens either.
+//! - No answer says nothing about what the server did. The old token is tried again until there is an answer, and that
+//!   answer is believed.
+//! - 401s: only for the token in use, and each refresh that a 401 caused doubles the wait before the next may, so that
+//!   a server that answers 401 to everything costs one refresh an hour and not a storm.
+//! - A server that hands out lives of seconds is followed for a while, as it may be a test; then the wait grows to half a
+//!   minute, because each refresh costs the card two synced writes.
+use std::time::Duration;
+
+use crate::backoff::{Jitter, KEPT_DOUBLINGS, doubled};
+use crate::identity::oauth::{AccessToken, Cause, Revocable, TokenError, TokenResponse, TokenSet};
+use crate::identity::tokens::event::{Action, Ending, Event, Trouble};
+use crate::seq::Seq;
+use crate::time::{BootTime, Now};
+
+/// A token younger than this is not refreshed because of a 401; doubles with each refresh that a 401 caused.
+const MIN_AGE: Duration = Duration::from_secs(30);
+const MAX_MIN_AGE: Duration = Duration::from_secs(3600);
+/// Refresh when this share of the life is over, plus up to [`REFRESH_SPREAD`] of it as jitter: early enough for hours
+/// without a network, late enough that the small gamble each refresh is stays rare.
+const REFRESH_AT: f64 = 0.6;
+const REFRESH_SPREAD: f64 = 0.1;
+/// The least wait after a refresh; doubles after [`SHORT_LIVES`] tokens in a row that live for less than [`MIN_AGE`].
+const MIN_WAIT: Duration = Duration::from_secs(1);
+const SHORT_LIVES: u32 = 20;
+/// RFC 6749 §5.1 leaves `expires_in` optional.
+const DEFAULT_LIFE: Duration = Duration::from_secs(3600);
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const MAX_RETRY: Duration = Duration::from_secs(600);
+const SAVE_RETRY: Duration = Duration::from_secs(1);
+const MAX_SAVE_RETRY: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+enum State {
+    None,
+    Saving { seq: Seq, next: TokenSet, attempt: u32 },
+    SaveLater { next: TokenSet, attempt: u32, at: BootTime },
+    Valid { tokens: TokenSet, since: BootTime, refresh_at: Option<BootTime>, by_401: bool },
+    Marking { seq: Seq, tokens: TokenSet, attempt: u32 },
+    Refreshing { seq: Seq, tokens: TokenSet, attempt: u32 },
+    RefreshLater { tokens: TokenSet, attempt: u32, at: BootTime, marked: bool },
+    Ended { ending: Ending, kept: Option<TokenSet> },
+}
+
+/// The tokens of one provider. Everything that stores, uses or ends them asks here.
+#[derive(Debug)]
+pub struct TokenLife {
+    state: State,
+    seq: Seq,
+    jitter: Jitter,
+    /// A refresh left and got no answer since the last success.
+    lost_answer: bool,
+    /// Refreshes that a 401 caused, since a token last proved good.
+    storm: u32,
+    /// Tokens in a row that live for seconds only.
+    short_lives: u32,
+    trouble: Option<Trouble>,
+}
+
+impl TokenLife {
+    /// No tokens. The jitter decides when refreshes fall due.
+    pub fn new(jitter: Jitter) -> TokenLife {
+        TokenLife {
+            state: State::None,
+            seq: Seq::default(),
+            jitter,
+            lost_answer: false,
+            storm: 0,
+            short_lives: 0,
+            trouble: None,
+        }
+    }
+
+    /// The set in force, for showing when it runs out; `None` where there is none or it is not on disk yet.
+    pub fn tokens(&self) -> Option<&TokenSet> {
+        match &self.state {
+            State::Valid { tokens, .. }
+            | State::Marking { tokens, .. }
+            | State::Refreshing { tokens, .. }
+            | State::RefreshLater { tokens, .. } => Some(tokens),
+            State::None | State::Saving { .. } | State::SaveLater { .. } | State::Ended { .. } => None,
+        }
+    }
+
+    /// What an API call may carry right now. An access token whose time is up is still offered: the server judges.
+    pub fn access_token(&self) -> Option<&AccessToken> {
+        self.tokens().map(|t| &t.access)
+    }
+
+    /// What a revocation should name, for any grant that is still alive.
+    pub fn revocable(&self) -> Option<Revocable> {
+        match &self.state {
+            State::Saving { next: t, .. }
+            | State::SaveLater { next: t, .. }
+            | State::Valid { tokens: t, .. }
+            | State::Marking { tokens: t, .. }
+            | State::Refreshing { tokens: t, .. }
+            | State::RefreshLater { tokens: t, .. }
+            | State::Ended { kept: Some(t), .. } => Some(Revocable::of(&t.access, t.refresh.as_ref())),
+            State::None | State::Ended { kept: None, .. } => None,
+        }
+    }
+
+    /// A grant exists and the server has not ended it.
+    pub fn granted(&self) -> bool {
+        !matches!(self.state, State::None | State::Ended { .. })
+    }
+
+    /// How the grant ended, if it did.
+    pub fn ending(&self) -> Option<Ending> {
+        match self.state {
+            State::Ended { ending, .. } => Some(ending),
+            State::None
+            | State::Saving { .. }
+            | State::SaveLater { .. }
+            | State::Valid { .. }
+            | State::Marking { .. }
+            | State::Refreshing { .. }
+            | State::RefreshLater { .. } => None,
+        }
+    }
+
+    /// The time of the tokens in force is up by the server's own word, and there is nothing to renew them with. Still
+    /// not ended: what is ours to say is that nobody should wait for it.
+    pub fn ran_out(&self, now: Now) -> bool {
+        match &self.state {
+            State::Valid { tokens, .. } => {
+                tokens.refresh.is_none()
+                    && now.age_of(tokens.obtained).is_some_and(|age| age >= tokens.expires_in)
+            }
+            State::None
+            | State::Saving { .. }
+            | State::SaveLater { .. }
+            | State::Marking { .. }
+            | State::Refreshing { .. }
+            | State::RefreshLater { .. }
+            | State::Ended { .. } => false,
+        }
+    }
+
+    /// A refresh is in flight or its tokens are not on disk: a stop should wait, a power cut could end the grant.
+    pub fn busy(&self) -> bool {
+        matches!(
+            self.state,
+            State::Saving { .. } | State::SaveLater { .. } | State::Marking { .. } | State::Refreshing { .. }
+        )
+    }
+
+    /// The disk refuses the new tokens.
+    pub fn stuck_on_disk(&self) -> bool {
+        matches!(self.state, State::SaveLater { .. })
+    }
+
+    /// What stands in the way of the refresh that is due.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    /// Some troubles may be over: a refresh that waits because of one of those is tried at `at`.
+    pub fn hurry(&mut self, at: BootTime, over: impl Fn(Cause) -> bool) {
+        let over = matches!(self.trouble, Some(Trouble::Exchange(cause)) if over(cause));
+        match &mut self.state {
+            State::RefreshLater { at: due, attempt, .. } if over => {
+                (*due, *attempt) = ((*due).min(at), (*attempt).min(KEPT_DOUBLINGS));
+            }
+            // On the old way still, as far as we know.
+            State::Refreshing { attempt, .. } => *attempt = (*attempt).min(KEPT_DOUBLINGS),
+            State::None
+            | State::Saving { .. }
+            | State::SaveLater { .. }
+            | State::Valid { .. }
+            | State::Marking { .. }
+            | State::RefreshLater { .. }
+            | State::Ended { .. } => {}
+        }
+    }
+
+    /// When [`Event::Timer`] is next worth sending.
+    pub fn deadline(&self) -> Option<BootTime> {
+        match &self.state {
+            State::Valid { refresh_at, .. } => *refresh_at,
+            State::RefreshLater { at, .. } | State::SaveLater { at, .. } => Some(*at),
+            State::None
+            | State::Saving { .. }
+            | State::Marking { .. }
+            | State::Refreshing { .. }
+            | State::Ended { .. } => None,
+        }
+    }
+
+    /// Takes one event. Late or repeated news changes nothing.
+    #[must_use]
+    pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
+        use State as S;
+
+        if matches!(event, Event::Timer) && self.deadline().is_none_or(|at| now.boot < at) {
+            return vec![];
+        }
+        let state = std::mem::replace(&mut self.state, S::None);
+        let (next, actions) = match (state, event) {
+            (_, Event::Erased) => {
+                self.forget_troubles();
+                (S::None, vec![])
+            }
+            (_, Event::Loaded(tokens, interrupted)) => self.loaded(tokens, interrupted, now),
+            (_, Event::Ended(ending, kept)) => (S::Ended { ending, kept }, vec![]),
+            (_, Event::Granted(new)) => {
+                self.forget_troubles();
+                self.save(token_set(new, None, now), 0)
+            }
+
+            (S::Valid { tokens, by_401, .. }, Event::Timer) => {
+                // A token that lived out its time has shown that it was good.
+                self.storm = if by_401 { self.storm } else { 0 };
+                self.mark(tokens, 0)
+            }
+            (S::Valid { tokens, .. }, Event::Wanted) if tokens.refresh.is_some() => self.mark(tokens, 0),
+            (S::Valid { tokens, since, refresh_at, by_401 }, Event::Unauthorized(used)) => {
+                self.unauthorized(tokens, since, refresh_at, by_401, &used, now)
+            }
+            (state, Event::Accepted(used)) => {
+                self.accepted(&state, &used, now);
+                (state, vec![])
+            }
+
+            (S::RefreshLater { tokens, attempt, marked: true, .. }, Event::Timer) => {
+                self.refresh(tokens, attempt)
+            }
+            (S::RefreshLater { tokens, attempt, .. }, Event::Timer) => self.mark(tokens, attempt),
+            (S::Marking { seq, tokens, attempt }, Event::Marked(s, Ok(()))) if s == seq => {
+                self.refresh(tokens, attempt)
+            }
+            (S::Marking { seq, tokens, attempt }, Event::Marked(s, Err(e))) if s == seq => {
+                self.trouble = Some(Trouble::Storage(e));
+                let at = now.boot + doubled(SAVE_RETRY, attempt, MAX_SAVE_RETRY);
+                (S::RefreshLater { tokens, attempt: attempt.saturating_add(1), at, marked: false }, vec![])
+            }
+            (S::Refreshing { seq, tokens, attempt }, Event::Refreshed(s, answer)) if s == seq => {
+                self.refreshed(tokens, attempt, answer, now)
+            }
+            (S::SaveLater { next, attempt, .. }, Event::Timer) => self.save(next, attempt),
+            (S::Saving { seq, next, .. }, Event::Saved(s, Ok(()))) if s == seq => {
+                self.forget_exchange_troubles();
+                self.short_lives =
+                    if next.expires_in < MIN_AGE { self.short_lives.saturating_add(1) } else { 0 };
+                self.valid(next, now)
+            }
+            (S::Saving { seq, next, attempt }, Event::Saved(s, Err(e))) if s == seq => {
+                self.trouble = Some(Trouble::Storage(e));
+                let at = now.boot + doubled(SAVE_RETRY, attempt, MAX_SAVE_RETRY);
+                (S::SaveLater { next, attempt: attempt.saturating_add(1), at }, vec![])
+            }
+            (S::Ended { ending: Ending::ClientRejected, kept: Some(tokens) }, Event::NewSecret) => {
+                self.mark(tokens, 0)
+            }
+
+            (
+                state,
+                Event::Timer
+                | Event::Marked(..)
+                | Event::Refreshed(..)
+                | Event::Saved(..)
+                | Event::Unauthorized(_)
+                | Event::Wanted
+                | Event::NewSecret,
+            ) => (state, vec![]),
+        };
+        self.state = next;
+        actions
+    }
+
+    /// A token that is still accepted when the wait for the next 401 is over has shown that refreshing helped. Before
+    /// that it shows nothing: a provider may accept one kind of call and refuse another for ever.
+    fn accepted(&mut self, state: &State, used: &AccessToken, now: Now) {
+        if let State::Valid { tokens, since, .. } = state
+            && tokens.access == *used
+            && now.boot >= *since + doubled(MIN_AGE, self.storm, MAX_MIN_AGE)
+        {
+            self.storm = 0;
+        }
+    }
+
+    fn loaded(&mut self, tokens: TokenSet, interrupted: bool, now: Now) -> (State, Vec<Action>) {
+        self.lost_answer = interrupted;
+        if interrupted {
+            // The mark is on disk already; find out at once whether the old token is still good.
+            return self.refresh(tokens, 0);
+        }
+        self.valid(tokens, now)
+    }
+
+    fn valid(&mut self, tokens: TokenSet, now: Now) -> (State, Vec<Action>) {
+        let left = match now.age_of(tokens.obtained) {
+            // An age that can't be right means "refresh now" and nothing worse.
+            None => Duration::ZERO,
+            Some(age) => {
+                let share = REFRESH_AT + REFRESH_SPREAD * self.jitter.unit();
+                tokens.expires_in.mul_f64(share).saturating_sub(age)
+            }
+        };
+        let least = match self.short_lives {
+            0 => Duration::ZERO,
+            n => doubled(MIN_WAIT, n.saturating_sub(SHORT_LIVES), MIN_AGE),
+        };
+        let refresh_at = tokens.refresh.is_some().then_some(now.boot + left.max(least));
+        (State::Valid { tokens, since: now.boot, refresh_at, by_401: false }, vec![Action::Ready])
+    }
+
+    fn unauthorized(
+        &mut self,
+        tokens: TokenSet,
+        since: BootTime,
+        refresh_at: Option<BootTime>,
+        by_401: bool,
+        used: &AccessToken,
+        now: Now,
+    ) -> (State, Vec<Action>) {
+        if *used != tokens.access || by_401 {
+            return (State::Valid { tokens, since, refresh_at, by_401 }, vec![]);
+        }
+        if tokens.refresh.is_none() {
+            return self.end(Ending::Revoked, None);
+        }
+        let allowed = since + doubled(MIN_AGE, self.storm, MAX_MIN_AGE);
+        self.storm = self.storm.saturating_add(1);
+        if now.boot >= allowed {
+            return self.mark(tokens, 0);
+        }
+        let at = refresh_at.map_or(allowed, |at| at.min(allowed));
+        (State::Valid { tokens, since, refresh_at: Some(at), by_401: true }, vec![])
+    }
+
+    fn refreshed(
+        &mut self,
+        tokens: TokenSet,
+        attempt: u32,
+        answer: Result<TokenResponse, TokenError>,
+        now: Now,
+    ) -> (State, Vec<Action>) {
+        let e = match answer {
+            Ok(new) => return self.save(token_set(new, Some(&tokens), now), 0),
+            Err(e) => e,
+        };
+        let (cause, wait) = match e {
+            TokenError::InvalidGrant(_) | TokenError::Unauthorized => {
+                let ending = if self.lost_answer { Ending::InterruptedRefresh } else { Ending::Revoked };
+                return self.end(ending, None);
+            }
+            TokenError::ClientRejected => {
+                // The token is tried again with a new secret; what is known of it stays known.
+                let lost_answer = self.lost_answer;
+                let ended = self.end(Ending::ClientRejected, Some(tokens));
+                self.lost_answer = lost_answer;
+                return ended;
+            }
+            TokenError::Transient(t) => {
+                self.lost_answer |= t.maybe_applied;
+                let wait = self.jitter.spread(doubled(FIRST_RETRY, attempt, MAX_RETRY));
+                (t.cause, wait.max(t.retry_after.unwrap_or_default()))
+            }
+            // Not among the answers that end a grant: keep it, and keep asking.
+            TokenError::SlowDown
+            | TokenError::AuthorizationPending
+            | TokenError::Rejected(_)
+            | TokenError::AccessDenied
+            | TokenError::ExpiredToken => (Cause::Provider, doubled(FIRST_RETRY, attempt.max(2), MAX_RETRY)),
+        };
+        self.trouble = Some(Trouble::Exchange(cause));
+        let at = now.boot + wait;
+        (State::RefreshLater { tokens, attempt: attempt.saturating_add(1), at, marked: true }, vec![])
+    }
+
+    fn mark(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
+        let seq = self.seq.step();
+        (State::Marking { seq, tokens, attempt }, vec![Action::MarkRefresh(seq)])
+    }
+
+    fn refresh(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
+        let Some(token) = tokens.refresh.clone() else { return self.end(Ending::Revoked, None) };
+        let seq = self.seq.step();
+        (State::Refreshing { seq, tokens, attempt }, vec![Action::Refresh(seq, token)])
+    }
+
+    fn save(&mut self, next: TokenSet, attempt: u32) -> (State, Vec<Action>) {
+        let seq = self.seq.step();
+        (State::Saving { seq, next: next.clone(), attempt }, vec![Action::SaveTokens(seq, next)])
+    }
+
+    fn end(&mut self, ending: Ending, kept: Option<TokenSet>) -> (State, Vec<Action>) {
+        self.forget_troubles();
+        (State::Ended { ending, kept }, vec![Action::End(ending)])
+    }
+
+    fn forget_exchange_troubles(&mut self) {
+        self.lost_answer = false;
+        self.trouble = None;
+    }
+
+    fn forget_troubles(&mut self) {
+        self.forget_exchange_troubles();
+        self.storm = 0;
+        self.short_lives = 0;
+    }
+}
+
+/// RFC 6749 §6: a server that sends no new refresh token leaves the old one in force.
+fn token_set(new: TokenResponse, old: Option<&TokenSet>, now: Now) -> TokenSet {
+    TokenSet {
+        access: new.access_token,
+        refresh: new.refresh_token.or_else(|| old.and_then(|o| o.refresh.clone())),
+        obtained: now,
+        expires_in: new.expires_in.or_else(|| old.map(|o| o.expires_in)).unwrap_or(DEFAULT_LIFE),
+        id_token: new.id_token,
+    }
+}
+
+#[cfg(test)]
+mod tests;
