@@ -198,20 +198,26 @@ fn meant<'a>(same: &'a [Row], project: Option<&str>) -> Option<&'a Row> {
     same.iter().filter(|row| rank(row).is_some()).min_by_key(rank)
 }
 
-/// Whether [`found`] asks for more than the rows of the same file: where there are some, it does not.
-pub fn asks_for_more(same: &[Row]) -> bool {
-    same.is_empty()
+impl Candidates {
+    /// The file is known as it is: [`found`] looks at nothing else, so that nothing else needs to be looked up.
+    pub fn is_same_file(&self) -> bool {
+        !self.same.is_empty() || self.remembered
+    }
+}
+
+/// An inode number says something: file systems that have none write zeros.
+pub fn is_numbered(facts: FileFacts) -> bool {
+    facts.ino != 0
 }
 
 /// A source has found a file with these facts. `room`: there is room for one more that is not sent yet.
 pub fn found(facts: FileFacts, known: &Candidates, room: bool, pairing: &Pairing) -> Found {
-    if !known.same.is_empty() || known.remembered {
+    if known.is_same_file() {
         let back = known.same.iter().filter(|row| is_out_of_reach(row));
         let place = |row: &Row| (row.id, place_of(row.project.as_deref(), pairing));
         return Found::Known(back.map(place).collect());
     }
-    // File systems without inode numbers have zeros.
-    if let Some(row) = known.inode.as_ref().filter(|row| facts.ino != 0 && !is_over(row.state)) {
+    if let Some(row) = known.inode.as_ref().filter(|row| is_numbered(facts) && !is_over(row.state)) {
         return Found::Renamed(row.id);
     }
     let waits = |row: &&Row| matches!(row.state, ItemState::Queued | ItemState::Held) && !row.begun;

@@ -140,10 +140,6 @@ fn urls_name(id: ItemId) -> String {
     format!("asset/{id}/urls")
 }
 
-pub(super) fn exists(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
-    Ok(tx.prepare_cached("SELECT 1 FROM asset WHERE item_id = ?1")?.exists([rows::sql_id(id)])?)
-}
-
 /// The asset goes with its parts and URLs and is counted as an orphan; the item's progress is back at zero.
 pub(super) fn drop_asset(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
     let id = rows::sql_id(id);

@@ -17,12 +17,8 @@ use rigpost_core::time::Now;
 pub(super) use bind::{bind_to, hold_all};
 pub use door::{Found, Limits, Refaced};
 
-/// `reason` of items that are bound to a project which is not the one that is paired.
-const OTHER_PROJECT: &str = "other-project";
 /// `reason` of items that were in the queue when the identity was erased.
 const FORGOTTEN: &str = "forgotten";
-/// `reason` of items that are held or cancelled because they are older than the pairing. The schema knows it too.
-const BEFORE_PAIRING: &str = "before-pairing";
 /// `reason` of items whose file another item brings to the same project.
 const DUPLICATE: &str = "duplicate";
 

@@ -79,12 +79,12 @@ fn what_a_source_finds_and_somebody_knew_changes_nothing() {
     for state in STATES {
         for project in [Some("p"), Some("q"), None] {
             let known = Candidates { same: vec![row(1, state, project)], ..Candidates::default() };
-            assert!(!asks_for_more(&known.same));
+            assert!(known.is_same_file());
             assert_eq!(found(FACTS, &known, true, &paired("p")), Found::Known(vec![]), "{state:?}");
         }
     }
     let gone = Candidates { remembered: true, ..Candidates::default() };
-    assert!(asks_for_more(&gone.same));
+    assert!(gone.is_same_file() && !Candidates::default().is_same_file());
     assert_eq!(found(FACTS, &gone, true, &paired("p")), Found::Known(vec![]));
 }
 

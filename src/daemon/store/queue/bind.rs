@@ -3,73 +3,16 @@
 //! # Decisions
 //! - A clip that was made before the pairing follows its own policy, once: when it meets that pairing. What then waits
 //!   for a person is freed by a person, and not by pairing with the same project again.
-//! - Where it can't be known whether a clip is older than the pairing, it is not: too much is sent, not too little.
 //! - A row that would become the second one of its file in a project is cancelled as `duplicate` and keeps the project
 //!   it had: nothing vanishes, and the file goes there once.
-use std::time::Duration;
+use super::{DUPLICATE, FORGOTTEN};
+use crate::store::{StoreError, Tx, grant, rows};
+use rigpost_core::queue::clip::{BEFORE_PAIRING, OTHER_PROJECT, Pairing};
+use rigpost_core::queue::item::ItemId;
 
-use super::{BEFORE_PAIRING, DUPLICATE, FORGOTTEN, OTHER_PROJECT};
-use crate::store::{StoreError, Tx, boots, grant, rows};
-use rigpost_core::queue::item::{BeforePairing, ItemId, ItemState, NewItem};
-use rigpost_core::queue::ledger::age;
-use rigpost_core::time::{Now, WallTime};
-
-/// 2001-01-01: no wall clock before this was ever set.
-const EARLIEST: WallTime = WallTime(978_307_200);
-
-/// The pairing in force.
-pub(super) struct Pairing {
-    /// `None`: there is none, or its project is not known yet.
-    pub(super) project: Option<String>,
-    /// When it began, where that was written down.
-    since: Option<Now>,
-}
-
-impl Pairing {
-    pub(super) fn current(tx: &Tx<'_>) -> Result<Pairing, StoreError> {
-        let (project, since) = grant::current_pairing(tx)?.unzip();
-        Ok(Pairing { project, since: since.flatten() })
-    }
-
-    /// Where an item that comes now belongs.
-    pub(super) fn place(&self, tx: &Tx<'_>, new: &NewItem) -> Result<(ItemState, &'static str), StoreError> {
-        let place = self.place_of(new.project_id.as_deref());
-        if place.0 != ItemState::Queued || new.before_pairing == BeforePairing::Queue {
-            return Ok(place);
-        }
-        let Some(since) = self.since else { return Ok(place) };
-        if !is_before(tx, new.created, since, new.added)? {
-            return Ok(place);
-        }
-        Ok(match new.before_pairing {
-            BeforePairing::Queue => place,
-            BeforePairing::Ask => (ItemState::Held, BEFORE_PAIRING),
-            BeforePairing::Ignore => (ItemState::Cancelled, BEFORE_PAIRING),
-        })
-    }
-
-    /// Where an item of `project` belongs that a person wants sent.
-    pub(super) fn place_of(&self, project: Option<&str>) -> (ItemState, &'static str) {
-        match (project, self.project.as_deref()) {
-            (Some(project), Some(current)) if project != current => (ItemState::Held, OTHER_PROJECT),
-            _ => (ItemState::Queued, "none"),
-        }
-    }
-}
-
-/// Whether `then` was certainly before `since`, as seen from `now`.
-fn is_before(tx: &Tx<'_>, then: Now, since: Now, now: Now) -> Result<bool, StoreError> {
-    if then.boot_id == since.boot_id {
-        // A clip is dated by its file, to the second: one made right after the pairing may seem to be from before.
-        return Ok(then.boot + Duration::from_secs(1) < since.boot);
-    }
-    let (then_boot, since_boot) = (boots::wall(tx, then.boot_id)?, boots::wall(tx, since.boot_id)?);
-    let now_boot = boots::wall(tx, now.boot_id)?;
-    if since.boot_id != now.boot_id && since_boot.is_none() && since.wall < EARLIEST {
-        return Ok(false);
-    }
-    let age_of = |moment, boot| age(moment, boot, now, now_boot, EARLIEST);
-    Ok(age_of(then, then_boot) > age_of(since, since_boot))
+pub(super) fn current_pairing(tx: &Tx<'_>) -> Result<Pairing, StoreError> {
+    let (project, since) = grant::current_pairing(tx)?.unzip();
+    Ok(Pairing { project, since: since.flatten() })
 }
 
 /// Items without a project, in the order they are bound; the index where one holds just those.

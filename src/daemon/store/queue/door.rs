@@ -1,24 +1,18 @@
-//! How files come in: a person asks for them, or a media source finds them.
+//! How files come in: a person asks for them, or a media source finds them. What each is to the queue decides
+//! [`clip`]; here is found what it may be, and written what was decided.
 //!
 //! # Decisions
-//! - A person who adds a file that failed or was cancelled wants it tried again; a source that finds it once more wants
-//!   nothing. So a source never changes how an item stands, but for one that failed because its file was gone: a card
-//!   that was pulled and is put back goes on by itself.
-//! - The same file is one row in each project. Adding a file again that is done for another project is wanting it in
-//!   this one too; one that waits or is held for another project is answered as it is, or adding a whole card again
-//!   would send held footage to the wrong project.
 //! - A source also knows what it found and what was then cleared or pruned ([`super::memory`]).
-//! - One path is one file: when it is found with other facts, what waits under it is that file, still growing. Under
-//!   another path, with its inode, size and time of change, it was renamed. An inode says nothing about what is sent
-//!   already: cards in the same reader share numbers.
-use std::path::Path;
+//! - Of a file that is known nothing more is looked up: a card with a million known clips costs one look in an index for
+//!   each.
+use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, named_params};
 
-use super::bind::Pairing;
-use super::{history, memory};
-use crate::store::{Limit, Store, StoreError, Tx, asset, counters, rows};
-use rigpost_core::queue::item::{FileFacts, ItemId, ItemState, NewItem, shown};
+use super::{bind, history, memory};
+use crate::store::{Limit, Store, StoreError, Tx, asset, boots, counters, rows};
+use rigpost_core::queue::clip::{self, Asked, Candidates, Naming, Pairing, Place, Regrown, Row};
+use rigpost_core::queue::item::{FileFacts, ItemId, ItemState, NewItem};
 use rigpost_core::time::Now;
 
 /// How much may be in the queue that is not sent yet.
@@ -67,7 +61,7 @@ impl Store {
     /// answered all the same.
     pub async fn add(&self, items: Vec<NewItem>, limits: Limits) -> Result<Vec<ItemId>, StoreError> {
         self.tx(move |tx| {
-            let pairing = Pairing::current(tx)?;
+            let pairing = bind::current_pairing(tx)?;
             let before = counters::totals(tx)?.unfinished();
             let (users, added) = (users(tx, &items)?, items.len());
             let ids =
@@ -89,7 +83,7 @@ impl Store {
     /// queued. When nothing is new, nothing is written.
     pub async fn found(&self, items: Vec<NewItem>, max_items: u64) -> Result<Found, StoreError> {
         self.tx(move |tx| {
-            let pairing = Pairing::current(tx)?;
+            let pairing = bind::current_pairing(tx)?;
             let mut room = max_items.saturating_sub(counters::totals(tx)?.unfinished());
             let mut found = Found::default();
             for item in items {
@@ -112,22 +106,21 @@ impl Store {
     /// [`StoreError::NotFound`].
     pub async fn reface(&self, id: ItemId, facts: FileFacts, created: Now) -> Result<Refaced, StoreError> {
         self.tx(move |tx| {
-            let item = rows::item_now(tx, id)?;
-            let open = matches!(item.state, ItemState::Queued | ItemState::Uploading | ItemState::Held);
-            if !open || asset::exists(tx, id)? {
-                return Ok(Refaced::TooLate);
-            }
-            let there = same_file(tx, &item.new.path, facts)?.into_iter().filter(|row| row.id != id);
-            if let Some(other) = pick(there.collect(), item.new.project_id.as_deref()) {
-                let waits = matches!(other.state, ItemState::Queued | ItemState::Held);
-                if other.id < id || !waits || asset::exists(tx, other.id)? {
+            let (path, item) = row_now(tx, id)?;
+            Ok(match clip::regrown(&item, same_file(tx, &path, facts)?) {
+                Regrown::TooLate => Refaced::TooLate,
+                Regrown::Duplicate(other) => {
                     history::delete(tx, id)?;
-                    return Ok(Refaced::Duplicate(other.id));
+                    Refaced::Duplicate(other)
                 }
-                history::delete(tx, other.id)?;
-            }
-            set_facts(tx, id, facts, created)?;
-            Ok(Refaced::Changed)
+                Regrown::Takes(other) => {
+                    if let Some(other) = other {
+                        history::delete(tx, other)?;
+                    }
+                    set_facts(tx, id, facts, created)?;
+                    Refaced::Changed
+                }
+            })
         })
         .await
     }
@@ -160,68 +153,75 @@ fn refuse_above(max: u64, limit: Limit, before: u64, now: u64) -> Result<(), Sto
     if now > max && now > before { Err(StoreError::LimitExceeded { limit, max }) } else { Ok(()) }
 }
 
-pub(super) const FIND: &str =
-    "SELECT id, state, project_id, watched FROM item WHERE path = ?1 AND size_bytes = ?2 AND mtime_ns = ?3";
-pub(super) const FIND_RENAMED: &str = "SELECT id FROM item INDEXED BY item_inode
+pub(super) const FIND: &str = "SELECT id, state, reason, project_id, asset_id <> '', watched FROM item
+     WHERE path = ?1 AND size_bytes = ?2 AND mtime_ns = ?3";
+/// Of what is over there may be any number; what is not is one.
+pub(super) const FIND_RENAMED: &str =
+    "SELECT id, state, reason, project_id, asset_id <> '', watched FROM item INDEXED BY item_inode
      WHERE ino = ?1 AND size_bytes = ?2 AND dev = ?3 AND mtime_ns = ?4
      AND state IN ('queued', 'uploading', 'held') LIMIT 1";
-pub(super) const FIND_GROWN: &str = "SELECT max(id) FROM item INDEXED BY item_file
+pub(super) const FIND_GROWN: &str =
+    "SELECT max(id), state, reason, project_id, asset_id <> '', watched FROM item INDEXED BY item_file
      WHERE path = ?1 AND state IN ('queued', 'held') AND asset_id = ''";
 
-/// A row of a file.
-struct Row {
-    id: ItemId,
-    state: ItemState,
-    project: Option<String>,
-    watched: bool,
+fn row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        id: rows::item_id(r, 0)?,
+        state: rows::state(r, 1)?,
+        reason: r.get(2)?,
+        project: r.get(3)?,
+        begun: r.get(4)?,
+        watched: r.get(5)?,
+    })
+}
+
+fn row_now(tx: &Tx<'_>, id: ItemId) -> Result<(PathBuf, Row), StoreError> {
+    let sql = "SELECT id, state, reason, project_id, asset_id <> '', watched, path FROM item WHERE id = ?1";
+    let found = tx.prepare_cached(sql)?.query_row([rows::sql_id(id)], |r| Ok((rows::path(r, 6)?, row(r)?)));
+    found.optional()?.ok_or_else(|| StoreError::no_item(id))
 }
 
 fn same_file(tx: &Tx<'_>, path: &Path, facts: FileFacts) -> Result<Vec<Row>, StoreError> {
-    let mut statement = tx.prepare_cached(FIND)?;
-    let row = |r: &rusqlite::Row<'_>| {
-        Ok(Row {
-            id: rows::item_id(r, 0)?,
-            state: rows::state(r, 1)?,
-            project: r.get(2)?,
-            watched: r.get(3)?,
-        })
-    };
     let key = (rows::sql_path(path), rows::signed(facts.size), facts.mtime_ns);
-    Ok(statement.query_map(key, row)?.collect::<Result<_, _>>()?)
+    Ok(tx.prepare_cached(FIND)?.query_map(key, row)?.collect::<Result<_, _>>()?)
 }
 
-/// The row that is meant by a file for `project`: that project's own, then one that has none yet, then one that still
-/// waits elsewhere, then one that was given up there. What is done elsewhere is another matter.
-fn pick(rows: Vec<Row>, project: Option<&str>) -> Option<Row> {
-    let rank = |row: &Row| match row.state {
-        _ if row.project.as_deref() == project => 0,
-        _ if row.project.is_none() => 1,
-        ItemState::Queued | ItemState::Uploading | ItemState::Held => 2,
-        ItemState::Failed | ItemState::Cancelled => 3,
-        ItemState::Done => 4,
-    };
-    rows.into_iter().min_by_key(rank).filter(|row| rank(row) < 4)
+/// What may be meant by a file that a source found.
+fn candidates(tx: &Tx<'_>, path: &Path, facts: FileFacts) -> Result<Candidates, StoreError> {
+    let same = same_file(tx, path, facts)?;
+    let remembered = same.is_empty() && memory::knows(tx, path, facts)?;
+    let mut known = Candidates { same, remembered, ..Candidates::default() };
+    if known.is_same_file() {
+        return Ok(known);
+    }
+    if clip::is_numbered(facts) {
+        let key =
+            (facts.ino.cast_signed(), rows::signed(facts.size), facts.dev.cast_signed(), facts.mtime_ns);
+        known.inode = tx.prepare_cached(FIND_RENAMED)?.query_row(key, row).optional()?;
+    }
+    // Where there is none, the row of an aggregate is there all the same, and empty.
+    let grown = |r: &rusqlite::Row<'_>| r.get::<_, Option<i64>>(0)?.map(|_| row(r)).transpose();
+    known.path = tx.prepare_cached(FIND_GROWN)?.query_row([rows::sql_path(path)], grown)?;
+    Ok(known)
 }
 
 fn add_one(tx: &Tx<'_>, item: NewItem, pairing: &Pairing) -> Result<ItemId, StoreError> {
     let new = bound(item, pairing);
-    let there = pick(same_file(tx, &new.path, new.facts)?, new.project_id.as_deref());
-    let Some(row) = there else { return insert(tx, &new, pairing).map(|(id, _)| id) };
-    match row.state {
-        ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Done => {}
-        ItemState::Failed | ItemState::Cancelled => {
-            if row.project != new.project_id {
-                // The asset lies in the other project.
-                asset::drop_asset(tx, row.id)?;
+    match clip::asked(&same_file(tx, &new.path, new.facts)?, new.project_id.as_deref()) {
+        Asked::New => insert(tx, &new, pairing).map(|(id, _)| id),
+        Asked::Known(id) => Ok(id),
+        Asked::Again { id, drop_asset } => {
+            if drop_asset {
+                asset::drop_asset(tx, id)?;
             }
-            write(tx, &new, pairing, Some(row.id))?;
+            write(tx, &new, pairing, Some(id))?;
+            Ok(id)
         }
     }
-    Ok(row.id)
 }
 
 fn bound(item: NewItem, pairing: &Pairing) -> NewItem {
-    NewItem { project_id: item.project_id.or_else(|| pairing.project.clone()), ..item }
+    NewItem { project_id: clip::project_of(item.project_id, pairing), ..item }
 }
 
 fn found_one(
@@ -231,77 +231,61 @@ fn found_one(
     room: &mut u64,
     found: &mut Found,
 ) -> Result<(), StoreError> {
-    let there = same_file(tx, &item.path, item.facts)?;
-    for row in there.iter().filter(|row| !row.watched) {
+    let known = candidates(tx, &item.path, item.facts)?;
+    for row in known.same.iter().filter(|row| !row.watched) {
         let sql = "UPDATE item SET watched = 1 WHERE id = ?1";
         tx.prepare_cached(sql)?.execute([rows::sql_id(row.id)])?;
     }
-    for row in there.iter().filter(|row| row.state == ItemState::Failed) {
-        if come_back(tx, row, pairing)? {
-            found.changed.push(row.id);
+    match clip::found(item.facts, &known, *room > 0, pairing) {
+        clip::Found::Known(back) => {
+            for (id, place) in back {
+                come_back(tx, id, place)?;
+                found.changed.push(id);
+            }
+            found.known += 1;
+        }
+        clip::Found::Renamed(id) => {
+            rename(tx, id, &item)?;
+            found.changed.push(id);
+            found.known += 1;
+        }
+        clip::Found::Grown(id) => {
+            grow(tx, id, &item)?;
+            found.changed.push(id);
+            found.known += 1;
+        }
+        clip::Found::LeftOut => found.left_out += 1,
+        clip::Found::New => {
+            let (id, state) = insert(tx, &bound(item, pairing), pairing)?;
+            // What is cancelled at once is history, and takes no room.
+            *room -= u64::from(state != ItemState::Cancelled);
+            found.added.push(id);
         }
     }
-    if !there.is_empty() || memory::knows(tx, &item.path, item.facts)? {
-        found.known += 1;
-        return Ok(());
-    }
-    if let Some(id) = renamed(tx, &item)?.map_or_else(|| grown(tx, &item), |id| Ok(Some(id)))? {
-        found.changed.push(id);
-        found.known += 1;
-        return Ok(());
-    }
-    if *room == 0 {
-        found.left_out += 1;
-        return Ok(());
-    }
-    let (id, state) = insert(tx, &bound(item, pairing), pairing)?;
-    // What is cancelled at once is history, and takes no room.
-    *room -= u64::from(state != ItemState::Cancelled);
-    found.added.push(id);
     Ok(())
 }
 
-/// An item that failed because its file could not be read any more, which is there again as it was queued: the card is
-/// back. Goes on with what has arrived of it.
-fn come_back(tx: &Tx<'_>, row: &Row, pairing: &Pairing) -> Result<bool, StoreError> {
-    let (state, reason) = pairing.place_of(row.project.as_deref());
-    let sql = "UPDATE item SET state = ?2, reason = ?3, detail = ''
-               WHERE id = ?1 AND state = 'failed' AND reason IN ('vanished', 'unreadable')";
-    Ok(tx.prepare_cached(sql)?.execute((rows::sql_id(row.id), state.as_str(), reason))? > 0)
+/// Goes on with what has arrived of it.
+fn come_back(tx: &Tx<'_>, id: ItemId, place: Place) -> Result<(), StoreError> {
+    super::set_state(tx, id, place.state, place.reason, "")
 }
 
-/// The item that waits for this file under its former name. What it is called and what kind of file that makes it
-/// follow, unless the cloud has been told already; a name that a person chose stays.
-fn renamed(tx: &Tx<'_>, new: &NewItem) -> Result<Option<ItemId>, StoreError> {
-    let facts = new.facts;
-    if facts.ino == 0 {
-        return Ok(None);
-    }
-    let key = (facts.ino.cast_signed(), rows::signed(facts.size), facts.dev.cast_signed(), facts.mtime_ns);
-    let id = tx.prepare_cached(FIND_RENAMED)?.query_row(key, |r| rows::item_id(r, 0)).optional()?;
-    let Some(id) = id else { return Ok(None) };
+fn rename(tx: &Tx<'_>, id: ItemId, new: &NewItem) -> Result<(), StoreError> {
     let item = rows::item_now(tx, id)?;
     let sql = "UPDATE item SET path = ?2, watched = 1 WHERE id = ?1";
     tx.prepare_cached(sql)?.execute((rows::sql_id(id), rows::sql_path(&new.path)))?;
-    if item.asset_id.is_empty() {
-        let own = item.new.path.file_name().is_some_and(|n| shown(Path::new(n)) == item.new.name);
-        let name = if own { &new.name } else { &item.new.name };
-        let priority = if item.new.class == new.class { item.new.priority } else { new.priority };
+    if let Some(Naming { name, filetype, class, priority }) = clip::renamed(&item, new) {
         let sql = "UPDATE item SET name = ?2, filetype = ?3, class = ?4, priority = ?5 WHERE id = ?1";
-        tx.prepare_cached(sql)?.execute((rows::sql_id(id), name, &new.filetype, &new.class, priority))?;
+        tx.prepare_cached(sql)?.execute((rows::sql_id(id), name, filetype, class, priority))?;
     }
-    Ok(Some(id))
+    Ok(())
 }
 
-/// The item that waits for this file as it was before it grew.
-fn grown(tx: &Tx<'_>, new: &NewItem) -> Result<Option<ItemId>, StoreError> {
-    let row: Option<i64> =
-        tx.prepare_cached(FIND_GROWN)?.query_row([rows::sql_path(&new.path)], |r| r.get(0))?;
-    let Some(id) = row.map(|id| ItemId(id.cast_unsigned())) else { return Ok(None) };
+fn grow(tx: &Tx<'_>, id: ItemId, new: &NewItem) -> Result<(), StoreError> {
     set_facts(tx, id, new.facts, new.created)?;
     let sql = "UPDATE item SET settled = ?2, watched = 1 WHERE id = ?1";
     tx.prepare_cached(sql)?.execute((rows::sql_id(id), new.settled))?;
-    Ok(Some(id))
+    Ok(())
 }
 
 fn set_facts(tx: &Tx<'_>, id: ItemId, facts: FileFacts, created: Now) -> Result<(), StoreError> {
@@ -328,7 +312,7 @@ fn insert(tx: &Tx<'_>, new: &NewItem, pairing: &Pairing) -> Result<(ItemId, Item
 
 /// A new row, or everything that a person can say anew about the row `id`. Answers with the state it has now.
 fn write(tx: &Tx<'_>, new: &NewItem, pairing: &Pairing, id: Option<ItemId>) -> Result<ItemState, StoreError> {
-    let (state, reason) = pairing.place(tx, new)?;
+    let Place { state, reason } = clip::place(new, pairing, |boot| boots::wall(tx, boot))?;
     let (created_id, created, created_wall) = rows::sql_now(new.created);
     let (added_id, added, added_wall) = rows::sql_now(new.added);
     let sql = "INSERT INTO item (id, path, name, filetype, size_bytes, mtime_ns, dev, ino, priority, project_id,

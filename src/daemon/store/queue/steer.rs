@@ -1,7 +1,8 @@
 //! What people do with items that are in the queue.
-use super::bind::Pairing;
+use super::bind::current_pairing;
 use super::{DUPLICATE, history, set_state};
 use crate::store::{Store, StoreError, Tx, asset, rows};
+use rigpost_core::queue::clip::place_of;
 use rigpost_core::queue::item::{Item, ItemId, ItemState};
 
 impl Store {
@@ -30,8 +31,8 @@ impl Store {
     pub async fn retry(&self, ids: &[ItemId]) -> Result<Vec<ItemId>, StoreError> {
         self.change_each(ids, |tx, item| match item.state {
             ItemState::Failed | ItemState::Cancelled => {
-                let (state, reason) = Pairing::current(tx)?.place_of(item.new.project_id.as_deref());
-                set_state(tx, item.id, state, reason, "")?;
+                let place = place_of(item.new.project_id.as_deref(), &current_pairing(tx)?);
+                set_state(tx, item.id, place.state, place.reason, "")?;
                 Ok(true)
             }
             ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Done => Ok(false),
@@ -47,7 +48,7 @@ impl Store {
     /// [`StoreError::NotPaired`] and [`StoreError::NotFound`].
     pub async fn release(&self, ids: &[ItemId]) -> Result<Vec<ItemId>, StoreError> {
         self.change_each(ids, |tx, item| {
-            let Some(project) = Pairing::current(tx)?.project else { return Err(StoreError::NotPaired) };
+            let Some(project) = current_pairing(tx)?.project else { return Err(StoreError::NotPaired) };
             if item.state != ItemState::Held {
                 return Ok(false);
             }
