@@ -61,17 +61,6 @@ pub enum ToQueue {
     Ping(oneshot::Sender<()>),
 }
 
-/// What an API call may carry, and for which project: from the keeper to the queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// On disk, and in force as far as we know.
-    pub token: AccessToken,
-    /// The project that clips go to.
-    pub project_id: String,
-    /// Somebody has paused the device in the project: no new clip is begun.
-    pub paused: bool,
-}
-
 /// The bus's side.
 #[derive(Clone, Debug)]
 pub struct Desk {

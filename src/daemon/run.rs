@@ -81,19 +81,19 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hangup = signal(SignalKind::hangup())?;
     info!(version = VERSION, "starting");
-    let (tell_queue, queue_settings) = watch::channel(wiring::for_uploader(&settings, built));
-    let Wired { desk, keeper, uploader, scout, mut rig, queue, transport } =
+    let (tell_queue, queue_settings) = watch::channel(wiring::for_uploads(&settings, built));
+    let Wired { desk, keeper, uploads, scout, mut rig, queue, transport } =
         wire(&settings, client_id, queue_settings, &clock, built)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let (keeper_stop, uploader_stop) = (stop.clone(), stop.clone());
+    let (keeper_stop, uploads_stop) = (stop.clone(), stop.clone());
     tasks.spawn(async move {
         keeper.run(keeper_stop).await;
         "keeper"
     });
     tasks.spawn(async move {
-        uploader.run(uploader_stop).await;
-        "uploader"
+        uploads.run(uploads_stop).await;
+        "uploads"
     });
     let (watched, watching_clock, network_stop) = (desk.clone(), clock.clone(), stop.clone());
     tasks.spawn(async move {

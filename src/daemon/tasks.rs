@@ -10,7 +10,7 @@ mod journal;
 mod keeper;
 mod scout;
 mod strongroom;
-mod uploader;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub use door::Door;
 pub use keeper::Keeper;
 pub use scout::{Ping, Scout};
 pub use strongroom::{Found, Realm, Strongroom};
-pub use uploader::{Lines, Uploader, UploaderSettings};
+pub use uploads::{Channels, UploadSettings, UploadTask};
 
 /// What every task works with.
 pub struct Parts<T> {

@@ -12,16 +12,16 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::logging::LogLevel;
-use super::wiring::for_uploader;
+use super::wiring::for_uploads;
 use crate::config::{self, ClientIdSource, ConfigError, Settings};
-use crate::tasks::UploaderSettings;
+use crate::tasks::UploadSettings;
 
 /// Holds what is in force, and hands out what changes.
 pub(super) struct Reloader {
     config_path: Option<PathBuf>,
     in_force: Settings,
     log: LogLevel,
-    queue: watch::Sender<UploaderSettings>,
+    queue: watch::Sender<UploadSettings>,
     notice: String,
     built: WallTime,
 }
@@ -31,7 +31,7 @@ impl Reloader {
         config_path: Option<PathBuf>,
         in_force: Settings,
         log: LogLevel,
-        queue: watch::Sender<UploaderSettings>,
+        queue: watch::Sender<UploadSettings>,
         built: WallTime,
     ) -> Reloader {
         Reloader { config_path, in_force, log, queue, notice: String::new(), built }
@@ -54,7 +54,7 @@ impl Reloader {
     fn apply(&mut self, settings: Settings) {
         let waiting = waiting_for_restart(&self.in_force, &settings);
         self.log.set(settings.log.level);
-        self.queue.send_replace(for_uploader(&settings, self.built));
+        self.queue.send_replace(for_uploads(&settings, self.built));
         let Settings { classes, queue, log, .. } = settings;
         (self.in_force.classes, self.in_force.queue, self.in_force.log) = (classes, queue, log);
         self.notice = match waiting.as_slice() {

@@ -12,7 +12,7 @@ use crate::http::Http;
 use crate::link::{DEPTH, Desk, ToKeeper, ToQueue};
 use crate::store::Limits;
 use crate::tasks::{
-    Door, Found, Keeper, Lines, Parts, Ping, Realm, Scout, Strongroom, Uploader, UploaderSettings,
+    Channels, Door, Found, Keeper, Parts, Ping, Realm, Scout, Strongroom, UploadSettings, UploadTask,
 };
 use crate::vault::KeySource;
 use rigpost_core::identity::oauth::ClientAuth;
@@ -25,7 +25,7 @@ use rigpost_core::view::{QueueView, RigView};
 pub(super) struct Wired {
     pub(super) desk: Desk,
     pub(super) keeper: Keeper<Http>,
-    pub(super) uploader: Uploader<Http>,
+    pub(super) uploads: UploadTask<Http>,
     /// Where there are media sources.
     pub(super) scout: Option<(Scout, mpsc::Sender<Ping>)>,
     pub(super) rig: watch::Receiver<RigView>,
@@ -37,7 +37,7 @@ pub(super) struct Wired {
 pub(super) fn wire(
     settings: &Settings,
     client_id: Option<String>,
-    uploader_settings: watch::Receiver<UploaderSettings>,
+    upload_settings: watch::Receiver<UploadSettings>,
     clock: &Clock,
     built: WallTime,
 ) -> Result<Wired, Fatal> {
@@ -57,7 +57,7 @@ pub(super) fn wire(
     let (queue_out, queue) = watch::channel(QueueView::default());
     let (access_out, access) = watch::channel(None);
     let (news, _) = broadcast::channel(DEPTH * 4);
-    let door = uploader_settings.borrow().door.clone();
+    let door = upload_settings.borrow().door.clone();
     let scout = (!door.sources.is_empty()).then(|| {
         let (ping, pings) = mpsc::channel(1);
         let (room, to_queue, max_items) = (room.clone(), to_queue.clone(), settings.queue.max_items);
@@ -67,15 +67,20 @@ pub(super) fn wire(
     let parts = Parts { provider, transport: transport.clone(), room, clock: clock.clone() };
     let machine = Rig::new(seed, built, settings.provider.heartbeat);
     let keeper = Keeper::new(parts.clone(), machine, keeper_inbox, rig_out, access_out);
-    let lines =
-        Lines { inbox: queue_inbox, keeper: to_keeper.clone(), access, view: queue_out, news: news.clone() };
-    let uploader = Uploader::new(parts, uploader_settings, lines, seed ^ 3);
+    let channels = Channels {
+        inbox: queue_inbox,
+        keeper: to_keeper.clone(),
+        access,
+        view: queue_out,
+        news: news.clone(),
+    };
+    let uploads = UploadTask::new(parts, upload_settings, channels, seed ^ 3);
     let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
-    Ok(Wired { desk, keeper, uploader, scout, rig, queue, transport })
+    Ok(Wired { desk, keeper, uploads, scout, rig, queue, transport })
 }
 
-/// What the uploader may be told anew while it runs.
-pub(super) fn for_uploader(settings: &Settings, built: WallTime) -> UploaderSettings {
+/// What the upload task may be told anew while it runs.
+pub(super) fn for_uploads(settings: &Settings, built: WallTime) -> UploadSettings {
     let queue = &settings.queue;
     let door = Door {
         media_dirs: queue.media_dirs.clone(),
@@ -87,7 +92,7 @@ pub(super) fn for_uploader(settings: &Settings, built: WallTime) -> UploaderSett
     };
     let limits =
         Limits { max_items: queue.max_items, max_per_user: queue.max_items_per_user.min(queue.max_items) };
-    UploaderSettings { door: Arc::new(door), limits, parallel_parts: queue.parallel_parts }
+    UploadSettings { door: Arc::new(door), limits, parallel_parts: queue.parallel_parts }
 }
 
 /// The provider, and under which name its secrets are kept.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::http::Transport;
-use crate::link::{Access, Reply, ToKeeper};
+use crate::link::{Reply, ToKeeper};
 use crate::tasks::{Parts, journal};
 use rigpost_core::command::Refusal;
 use rigpost_core::identity::oauth::{AccessToken, Cause, DeviceStatus, TokenError, Trouble};
@@ -17,6 +17,7 @@ use rigpost_core::identity::rig::{self, AccessId, Action, Change, CommandId, Eve
 use rigpost_core::provider::exchange::{Step, harmless};
 use rigpost_core::provider::wire::{Connection, trouble};
 use rigpost_core::provider::{Client, Provider};
+use rigpost_core::queue::schedule::Access;
 use rigpost_core::time::BootTime;
 use rigpost_core::view::RigView;
 

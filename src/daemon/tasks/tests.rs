@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::http::{PutError, Transport};
-use crate::link::{Access, ToKeeper};
+use crate::link::ToKeeper;
 use crate::media::PartBody;
 use crate::tasks::{Found, Keeper, Parts, Strongroom};
 use crate::vault::KeySource;
@@ -19,6 +19,7 @@ use rigpost_core::identity::oauth::{Cause, ClientSecret, Trouble};
 use rigpost_core::identity::rig::Rig;
 use rigpost_core::provider::wire::{Authorization, Body, Request, Response, trouble};
 use rigpost_core::provider::{FrameIo, Provider};
+use rigpost_core::queue::schedule::Access;
 use rigpost_core::secret::Secret;
 use rigpost_core::time::WallTime;
 use rigpost_core::view::{Protection, Reason, RigView, State};

@@ -1,65 +1,56 @@
-//! Carries the queue to the cloud: answers people's questions about it, and drives the [`Upload`](upload::Upload)s that
-//! have their turn.
+//! Carries the queue to the cloud: performs what the [`Schedule`] wants and tells it what came of it, and publishes what
+//! people may see. It has no opinion of its own.
 //!
 //! # Decisions
-//! - Trouble on the way pauses the whole queue with a growing delay: every clip would meet the same trouble. A clip that
-//!   is itself the trouble is failed, or put aside with a growing delay of its own, and the next one has its turn.
-//! - The delay is forgotten as soon as a part is through and on disk, unless the provider itself has named it. Before it
-//!   is on disk a full one would have the same part sent again and again.
-//! - An end that can't be written is kept and written later: a row that says "uploading" while nobody uploads it would
-//!   stay there until the next start.
-//! - A token that the provider refused is not used again; new turns wait for the keeper's next one.
-//! - A pause cuts the parts in flight: when it is answered nothing leaves the rig any more. While the camera records they
-//!   only stand still, and go on without loss after a short take.
-mod answer;
-mod ask;
-mod claim;
-mod end;
-mod show;
-mod turn;
+//! - Nothing is awaited within the loop: what goes to the disk, to the cloud or to a card is a future among
+//!   [`UploadTask::running`], and comes back as an [`Outcome`]. A slow disk makes nobody wait who does not need it.
+//! - What people and programs are told waits until the snapshot shows it ([`publish`]).
+mod assets;
+mod claims;
+mod commands;
+mod ends;
+mod parts;
+mod progress;
+mod publish;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ask::Asked;
-use claim::Opened;
-use end::End;
-use futures_util::StreamExt;
+use claims::Opened;
+use commands::Reply;
 use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use show::Meter;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use parts::Media;
+use progress::Progress;
+use publish::Publications;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
-use turn::Turn;
+use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::http::{Congestion, Transport};
-use crate::link::{Access, ToKeeper, ToQueue};
+use crate::link::{ToKeeper, ToQueue};
 use crate::media::Pacer;
-use crate::store::Limits;
+use crate::store::{Glance, Limits, StoreError};
 use crate::tasks::{Door, Parts, Strongroom};
-use rigpost_core::backoff::{Jitter, doubled};
-use rigpost_core::command::Refusal;
-use rigpost_core::identity::oauth::AccessToken;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::Connection;
-use rigpost_core::queue::etag::EtagKind;
-use rigpost_core::queue::item::{FileFacts, Item, ItemId};
-use rigpost_core::queue::order::{self, Line, Next};
-use rigpost_core::queue::upload;
-use rigpost_core::time::BootTime;
-use rigpost_core::view::{ItemNews, QueueView, Reason};
+use rigpost_core::queue::item::{Item, ItemId, shown};
+use rigpost_core::queue::schedule::{Access, Action, Event, Intent, Options, Postponed, Schedule, Written};
+use rigpost_core::queue::upload::{Confirmed, PartError};
+use rigpost_core::view::{ItemNews, QueueView};
 
-const FIRST_RETRY: Duration = Duration::from_secs(2);
-const MAX_RETRY: Duration = Duration::from_secs(120);
 /// At 1 % loss one connection fills a twelfth of a link, and eight fill half of it.
 const SLOTS_WITHOUT_BBR: usize = 12;
 
+/// For an answer that is under way when the daemon stops.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// From the configuration.
 #[derive(Clone, Debug)]
-pub struct UploaderSettings {
+pub struct UploadSettings {
     /// Who may come in, and what a file must be to be sent.
     pub door: Arc<Door>,
     /// Items that are not sent yet, at most: all of them, and those of one user.
@@ -69,7 +60,7 @@ pub struct UploaderSettings {
 }
 
 /// The task's ends of the channels.
-pub struct Lines {
+pub struct Channels {
     /// People, sources and the network.
     pub inbox: mpsc::Receiver<ToQueue>,
     /// What calls to the provider have shown.
@@ -83,313 +74,270 @@ pub struct Lines {
 }
 
 /// What a future came back with.
-enum Done {
-    /// A claim of something above this priority.
-    Claimed(Option<i32>, Result<Option<Box<Opened>>, Refusal>),
-    Machine(ItemId, upload::Event),
-    PartSent(ItemId, u32, Result<upload::Confirmed, upload::PartError>),
-    /// The item as it is now, if it still is one.
-    Ended(ItemId, Result<Option<Box<Item>>, End>),
-    /// What was asked, items that changed, and the answer.
-    Answered(Asked, Vec<Item>, Option<ask::Reply>),
+enum Outcome {
+    /// Nothing that anybody else has to see.
+    Event(Event),
+    Claimed(Result<Option<Box<Opened>>, String>),
+    PartSent(ItemId, u32, Result<Confirmed, PartError>),
+    PartRecorded(ItemId, u32, bool),
+    /// And the item as it is now, if it still is one.
+    Written(ItemId, Written, Option<Box<Item>>),
+    /// What was asked, where that changes the queue, items that changed, and the answer.
+    Answered(Option<Intent>, Vec<Item>, Option<Reply>),
+    /// The queue was read; `None`: it can't be.
+    Read(Option<Glance>),
+    /// Somebody was told something.
     Told,
 }
 
-/// Nothing is begun before.
-struct Retry {
-    at: BootTime,
-    /// The provider named it: nothing shortens it.
-    firm: bool,
-}
-
 /// The task.
-pub struct Uploader<T> {
+pub struct UploadTask<T> {
+    schedule: Schedule,
+    /// As the machine knows them.
+    options: Options,
     /// As the last reload left them.
-    settings: watch::Receiver<UploaderSettings>,
+    settings: watch::Receiver<UploadSettings>,
     /// Where clips go; `None`: this provider takes none.
     cloud: Option<FrameIo>,
     transport: Arc<T>,
     room: Arc<Strongroom>,
     clock: Clock,
-    inbox: mpsc::Receiver<ToQueue>,
-    keeper: mpsc::Sender<ToKeeper>,
-    access: watch::Receiver<Option<Access>>,
-    view: watch::Sender<QueueView>,
-    news: broadcast::Sender<Arc<ItemNews>>,
-    running: FuturesUnordered<BoxFuture<'static, Done>>,
-    turns: BTreeMap<ItemId, Turn>,
-    line: Line,
-    claiming: bool,
-    /// A wish came while a claim was on its way: what it brings goes back.
-    stop_next: bool,
-    /// Pauses on their way to the disk.
-    pausing: usize,
-    /// What had its turn at the last stop is queued again. Nothing is claimed before.
-    resumed: bool,
-    /// Ends on their way to the disk.
-    ending: BTreeSet<ItemId>,
-    /// Ends that could not be written yet.
-    unwritten: Vec<End>,
-    /// Clips in trouble of their own, or still being written, until when.
-    aside: BTreeMap<ItemId, BootTime>,
-    /// How often each was put aside for trouble of its own, since it was last through or a person acted.
-    own_troubles: BTreeMap<ItemId, u32>,
-    /// How the files of those looked that may still be being written.
-    seen: BTreeMap<ItemId, FileFacts>,
-    refused: Option<AccessToken>,
-    /// The last that was paired.
-    project: Option<String>,
-    retry: Option<Retry>,
-    troubles: u32,
-    /// Clips in a row that the project forbade.
-    forbidden: u32,
-    etags: EtagKind,
-    /// The next asset may be asked for then.
-    next_create: BootTime,
+    channels: Channels,
+    running: FuturesUnordered<BoxFuture<'static, Outcome>>,
+    /// Commands among what is running.
+    commands: usize,
+    /// The files of those that have their turn, and their parts in flight.
+    media: BTreeMap<ItemId, Media>,
     /// Shared by all parts.
     pacer: Pacer,
-    meter: Meter,
-    jitter: Jitter,
+    progress: Progress,
+    publications: Publications,
 }
 
-impl<T: Transport> Uploader<T> {
-    /// Nothing happens before [`Uploader::run`].
+impl<T: Transport> UploadTask<T> {
+    /// Nothing happens before [`UploadTask::run`].
     pub fn new(
         parts: Parts<T>,
-        settings: watch::Receiver<UploaderSettings>,
-        lines: Lines,
+        settings: watch::Receiver<UploadSettings>,
+        channels: Channels,
         seed: u64,
-    ) -> Uploader<T> {
+    ) -> UploadTask<T> {
         let Parts { provider, transport, room, clock } = parts;
-        let Lines { inbox, keeper, access, view, news } = lines;
-        let pacer = Pacer::new(clock.clone());
-        Uploader {
+        let options = Options { slots: 1, settle: Duration::ZERO, usable: false };
+        UploadTask {
+            schedule: Schedule::new(options, seed),
+            options,
             settings,
             cloud: provider.clips().cloned(),
             transport,
             room,
+            pacer: Pacer::new(clock.clone()),
             clock,
-            inbox,
-            keeper,
-            access,
-            view,
-            news,
+            channels,
             running: FuturesUnordered::new(),
-            turns: BTreeMap::new(),
-            line: Line::default(),
-            claiming: false,
-            stop_next: false,
-            pausing: 0,
-            resumed: false,
-            ending: BTreeSet::new(),
-            unwritten: Vec::new(),
-            aside: BTreeMap::new(),
-            own_troubles: BTreeMap::new(),
-            seen: BTreeMap::new(),
-            refused: None,
-            project: None,
-            retry: None,
-            troubles: 0,
-            forbidden: 0,
-            etags: EtagKind::default(),
-            next_create: BootTime::default(),
-            pacer,
-            meter: Meter::default(),
-            jitter: Jitter::new(seed),
+            commands: 0,
+            media: BTreeMap::new(),
+            progress: Progress::default(),
+            publications: Publications::default(),
         }
     }
 
     /// Runs until `stop`: parts in flight are let go, what is finished is on disk.
     pub async fn run(mut self, stop: CancellationToken) {
-        // Or else with the first claim.
-        let resumed = self.room.resume_uploading().await;
-        self.resumed = resumed.inspect_err(|e| warn!("the queue can't be read yet: {e}")).is_ok();
-        self.refresh_view().await;
+        self.event(Event::Started);
         loop {
-            self.drive();
-            let deadline = self.deadline();
+            let deadline = [self.schedule.deadline(), self.progress_due()].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return self.wind_up().await,
-                Some(done) = self.running.next() => self.done(done).await,
-                Some(message) = self.inbox.recv() => self.message(message),
-                changed = self.access.changed() => {
+                Some(outcome) = self.running.next() => self.outcome(outcome),
+                Some(message) = self.channels.inbox.recv() => self.message(message),
+                changed = self.channels.access.changed() => {
                     if changed.is_err() { return }
-                    self.access_changed().await;
+                    self.look_around(true);
                 }
                 () = self.clock.sleep_until_some(deadline) => self.tick(),
             }
         }
     }
 
-    /// Uses the line as far as nothing stands in the way.
-    fn drive(&mut self) {
-        if self.retry.is_some() {
-            return;
-        }
-        for end in std::mem::take(&mut self.unwritten) {
-            self.write_end(end);
-        }
-        while self.may_send() {
-            let project = self.project_to_claim();
-            let standings: Vec<_> = self.turns.values().map(Turn::standing).collect();
-            let claiming = self.claiming || project.is_none();
-            match order::next(&standings, self.slots(), self.line, claiming) {
-                Next::Part(id) => self.feed(id, upload::Event::Slot),
-                Next::Claim(above) => project.into_iter().for_each(|project| self.claim(project, above)),
-                Next::Wait => break,
+    /// Lets go of what is in flight, and hears out what the cloud was asked for: or it would be asked for twice.
+    async fn wind_up(&mut self) {
+        self.event(Event::Stop);
+        let patience = self.clock.now().boot + LAST_WORDS;
+        while self.schedule.busy() || self.commands > 0 || !self.publications.is_empty() {
+            tokio::select! {
+                biased;
+                Some(outcome) = self.running.next() => self.outcome(outcome),
+                () = self.clock.sleep_until(patience) => return,
             }
         }
-        self.rest();
     }
 
-    /// Parts in flight at once: more where one connection alone can't fill a lossy link.
-    fn slots(&self) -> usize {
-        let parts = self.settings.borrow().parallel_parts;
-        if self.transport.congestion() == Congestion::Default { parts.max(SLOTS_WITHOUT_BBR) } else { parts }
+    /// Every event finds the machine with the options and the access of now.
+    fn event(&mut self, event: Event) {
+        self.look_around(false);
+        self.step(event);
     }
 
-    fn may_send(&self) -> bool {
-        let held = {
-            let v = self.view.borrow();
-            v.paused || v.recording
-        };
-        !held && self.pausing == 0 && self.retry.is_none() && self.room.usable()
+    fn look_around(&mut self, access_changed: bool) {
+        let options = self.options_now();
+        if self.options != options {
+            self.options = options;
+            self.step(Event::Options(options));
+        }
+        if access_changed || self.channels.access.has_changed().unwrap_or(false) {
+            let access = self.channels.access.borrow_and_update().clone();
+            self.step(Event::Access(access));
+        }
     }
 
-    /// The project whose clips may have a turn now.
-    fn project_to_claim(&self) -> Option<String> {
-        let access = self.access.borrow();
-        let access = access.as_ref().filter(|a| !a.paused && self.refused.as_ref() != Some(&a.token))?;
-        Some(access.project_id.clone())
-    }
-
-    /// Gives back what only sending needs, when there will be none for a while.
-    fn rest(&mut self) {
-        let idle = self.turns.is_empty() && !self.claiming && self.ending.is_empty();
-        if idle && !self.meter.at_rest() {
-            self.meter = Meter::default();
+    fn step(&mut self, event: Event) {
+        for action in self.schedule.on(event, self.clock.now()) {
+            self.perform(action);
+        }
+        self.media.retain(|id, _| self.schedule.turn(*id).is_some());
+        self.publish();
+        if self.schedule.at_rest() && !self.progress.at_rest() {
+            // What only sending needs, when there will be none for a while.
+            self.progress = Progress::default();
             self.transport.rest(Connection::Pooled);
             self.transport.rest(Connection::Fresh);
         }
     }
 
-    fn deadline(&self) -> Option<BootTime> {
-        let retry = self.retry.as_ref().map(|r| r.at);
-        let aside = self.aside.values().min().copied();
-        [retry, aside, self.show_at()].into_iter().flatten().min()
+    /// More parts at once where one connection alone can't fill a lossy link.
+    fn options_now(&self) -> Options {
+        let settings = self.settings.borrow();
+        let parts = settings.parallel_parts;
+        let slots = match self.transport.congestion() {
+            Congestion::Default => parts.max(SLOTS_WITHOUT_BBR),
+            Congestion::Untried | Congestion::Bbr => parts,
+        };
+        Options { slots, settle: settings.door.settle, usable: self.room.usable() }
+    }
+
+    fn media_dirs(&self) -> Vec<PathBuf> {
+        self.settings.borrow().door.media_dirs.clone()
     }
 
     fn tick(&mut self) {
         let now = self.clock.now().boot;
-        if self.show_at().is_some_and(|at| now >= at) {
+        if self.progress_due().is_some_and(|at| now >= at) {
             self.show_progress();
         }
-        if self.retry.as_ref().is_some_and(|r| now >= r.at) {
-            self.retry = None;
-        }
-        let before = self.aside.len();
-        self.aside.retain(|_, until| now < *until);
-        if self.aside.len() != before {
-            self.line.changed();
-        }
-    }
-
-    async fn access_changed(&mut self) {
-        self.line.changed();
-        self.refresh_view().await;
-        // Another project, or no grant any more: what is under way is not for it.
-        let project = self.access.borrow().as_ref().map(|a| a.project_id.clone());
-        if project.is_some() {
-            if self.project != project {
-                self.forgive();
-                self.project.clone_from(&project);
-            }
-            let stale = |t: &&Turn| t.item.new.project_id != project;
-            let stale: Vec<_> = self.turns.values().filter(stale).map(|t| t.item.id).collect();
-            stale.into_iter().for_each(|id| self.cut(id));
-        }
-        self.stop_next |= self.claiming;
-    }
-
-    /// What stood in the way in one project says nothing about the next.
-    fn forgive(&mut self) {
-        (self.retry, self.troubles, self.forbidden) = (None, 0, 0);
-        self.own_troubles.clear();
-        self.aside.retain(|id, _| self.seen.contains_key(id));
-        self.view.send_if_modified(|v| v.trouble.take().is_some());
-    }
-
-    async fn done(&mut self, done: Done) {
-        match done {
-            Done::Claimed(above, answer) => self.claimed(above, answer),
-            Done::Machine(id, event) => {
-                if let upload::Event::PartRecorded(n, true) = event {
-                    self.clear_trouble();
-                    self.count_down(id, n);
-                }
-                if let upload::Event::Created(_, Ok(_)) = event {
-                    self.forbidden = 0;
-                }
-                self.feed(id, event);
-            }
-            Done::PartSent(id, n, answer) => self.part_sent(id, n, answer),
-            Done::Ended(id, ended) => self.ended(id, ended).await,
-            Done::Answered(asked, changed, reply) => self.answered(asked, &changed, reply).await,
-            Done::Told => {}
-        }
-    }
-
-    fn feed(&mut self, id: ItemId, event: upload::Event) {
-        let now = self.clock.now();
-        let Some(turn) = self.turns.get_mut(&id) else { return };
-        for action in turn.upload.on(event, now) {
-            self.perform(id, action);
-        }
-    }
-
-    /// The way is in trouble: nothing is begun for a while. `at_least`: the provider's own wish.
-    fn later(&mut self, reason: Reason, why: String, at_least: Option<Duration>) {
-        let now = self.clock.now().boot;
-        let firm = at_least.is_some();
-        match &mut self.retry {
-            // Several parts find out about the same trouble.
-            Some(retry) => {
-                retry.at = retry.at.max(now + at_least.unwrap_or_default());
-                retry.firm |= firm;
-            }
-            None => {
-                let wait = self.jitter.spread(doubled(FIRST_RETRY, self.troubles, MAX_RETRY));
-                self.troubles = self.troubles.saturating_add(1);
-                self.retry = Some(Retry { at: now + wait.max(at_least.unwrap_or_default()), firm });
-            }
-        }
-        self.view.send_modify(|v| v.trouble = Some((reason, why)));
-    }
-
-    /// Bytes have moved and that is on disk: the way is good.
-    fn clear_trouble(&mut self) {
-        self.troubles = 0;
-        self.retry.take_if(|r| !r.firm);
-        if self.retry.is_none() {
-            self.view.send_if_modified(|v| v.trouble.take().is_some());
-        }
+        self.event(Event::Timer);
     }
 
     fn message(&mut self, message: ToQueue) {
         match message {
             ToQueue::Ping(reply) => drop(reply.send(())),
-            ToQueue::Found(ids) => {
-                self.line.changed();
-                let room = self.room.clone();
-                self.running.push(Box::pin(async move {
-                    Done::Answered(Asked::Change, answer::told(&room, &ids).await, None)
-                }));
-            }
-            ToQueue::NetworkUp => {
-                self.retry.take_if(|r| !r.firm);
-            }
+            ToQueue::Found(ids) => self.found(ids),
+            ToQueue::NetworkUp => self.event(Event::NetworkUp),
             ToQueue::Ask(ask) => self.ask(ask),
         }
+    }
+
+    fn outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Event(event) => self.event(event),
+            Outcome::Claimed(answer) => self.claimed(answer),
+            Outcome::PartSent(id, n, answer) => {
+                self.part_over(id, n);
+                self.event(Event::PartSent(id, n, answer));
+            }
+            Outcome::PartRecorded(id, n, ok) => {
+                if ok {
+                    self.count_down(id, n);
+                }
+                self.event(Event::PartRecorded(id, n, ok));
+            }
+            Outcome::Written(id, written, item) => {
+                item.into_iter().for_each(|item| self.publications.news(*item));
+                self.event(Event::Written(id, written));
+            }
+            Outcome::Answered(intent, changed, reply) => self.answered(intent, changed, reply),
+            Outcome::Read(glance) => self.show_queue(glance),
+            Outcome::Told => {}
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        let room = self.room.clone();
+        match action {
+            Action::Resume => self.disk(async move { room.resume_uploading().await }, Event::Resumed),
+            Action::Claim { project, above, but, resume } => self.claim(project, above, but, resume),
+            Action::Began(id) => self.began(id),
+            Action::Create { id, seq, at, token } => self.create(id, seq, at, token),
+            Action::Record(id, seq, asset) => {
+                let save = async move { room.save_asset(id, asset).await };
+                self.disk(save, move |ok| Event::Recorded(id, seq, ok));
+            }
+            Action::Forget(id, seq) => {
+                let drop = async move { room.drop_asset(id).await };
+                self.disk(drop, move |ok| Event::Recorded(id, seq, ok));
+            }
+            Action::Send { id, n, md5 } => self.send(id, n, md5),
+            Action::RecordPart { id, asset_id, n, bytes, confirmed } => {
+                self.running.push(Box::pin(async move {
+                    let Confirmed { etag, digest } = confirmed;
+                    let recorded = room.finish_part(id, &asset_id, n, &etag, bytes, digest).await;
+                    Outcome::PartRecorded(id, n, logged(recorded))
+                }))
+            }
+            Action::Cut(id) => {
+                if let Some(media) = self.media.get(&id) {
+                    media.let_go();
+                }
+            }
+            Action::LookAgain(item) => self.look_again(*item),
+            Action::WriteEnd(end) => self.write_end(end),
+            Action::Postponed(postponed) => log_postponed(&postponed),
+            Action::ReportRefused(token) => {
+                let keeper = self.channels.keeper.clone();
+                self.running.push(Box::pin(async move {
+                    // The keeper ends only with the daemon.
+                    let _ = keeper.send(ToKeeper::Unauthorized(token)).await;
+                    Outcome::Told
+                }));
+            }
+            Action::Read => {
+                self.publications.reading();
+                self.running.push(Box::pin(async move { Outcome::Read(room.queue_glance().await) }));
+            }
+        }
+    }
+
+    fn disk(
+        &mut self,
+        write: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+        event: impl FnOnce(bool) -> Event + Send + 'static,
+    ) {
+        self.running.push(Box::pin(async move { Outcome::Event(event(logged(write.await))) }));
+    }
+
+    fn began(&mut self, id: ItemId) {
+        if let Some(turn) = self.schedule.turn(id) {
+            info!(item = id.0, file = %shown(&turn.item.new.path), "sending");
+            self.tell(&turn.item);
+        }
+        self.show_progress();
+    }
+}
+
+fn logged(outcome: Result<(), StoreError>) -> bool {
+    if let Err(e) = &outcome {
+        warn!("the queue can't be written: {e}");
+    }
+    outcome.is_ok()
+}
+
+fn log_postponed(postponed: &Postponed) {
+    let Postponed { id, path, reason, why, alone } = postponed;
+    let (file, reason) = (shown(path), reason.as_str());
+    if *alone {
+        warn!(item = id.0, reason, file, "put aside, others go on: {why}");
+    } else {
+        warn!(item = id.0, reason, file, "will be tried again: {why}");
     }
 }

@@ -1,139 +1,143 @@
-//! People's wishes: what they mean for the turns under way, their answers, and what follows.
-use std::time::Duration;
+//! People's commands: what they mean to the machine, their way to the disk, and their answers.
+use std::path::PathBuf;
 
 use tokio::sync::oneshot;
 
-use super::answer::answer;
-use super::{Done, Uploader};
+use super::{Outcome, UploadSettings, UploadTask};
+use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::Ask;
-use rigpost_core::command::{QueueAnswer, QueueCommand, Refusal};
+use crate::store::StoreError;
+use crate::tasks::Strongroom;
+use crate::tasks::strongroom::refusal;
+use rigpost_core::command::{AddWish, QueueAnswer, QueueCommand, Refusal};
 use rigpost_core::queue::item::{Item, ItemId};
-use rigpost_core::queue::upload;
+use rigpost_core::queue::schedule::{Event, Intent};
+use rigpost_core::time::Now;
 
-/// More than the disk takes for a person's wish.
-const WISH_PATIENCE: Duration = Duration::from_secs(60);
+/// More than this changed by one command is not told one by one: the list says it.
+const MAX_TOLD: usize = 100;
 
-/// An answer that waits until the snapshot shows what it speaks of: who is told "paused" must not read otherwise.
-pub(super) type Reply = Box<(oneshot::Sender<Result<QueueAnswer, Refusal>>, Result<QueueAnswer, Refusal>)>;
-
-/// What a command was about, as far as it matters once it is answered.
-pub(super) enum Asked {
-    /// Nothing that changes the queue.
-    Nothing,
-    /// Something that does.
-    Change,
-    /// The line was to stop.
-    Pause,
-    /// These were to be taken off.
-    Cancel(Vec<ItemId>),
+/// An answer, and whom to give it.
+pub(super) struct Reply {
+    to: oneshot::Sender<Result<QueueAnswer, Refusal>>,
+    answer: Result<QueueAnswer, Refusal>,
 }
 
-impl<T: Transport> Uploader<T> {
+impl Reply {
+    pub(super) fn send(self) {
+        // Nobody waits any more: their bus connection went away.
+        let _ = self.to.send(self.answer);
+    }
+}
+
+impl<T: Transport> UploadTask<T> {
     pub(super) fn ask(&mut self, Ask { command, reply }: Ask<QueueCommand, QueueAnswer>) {
         if self.cloud.is_none() && matches!(command, QueueCommand::Add { .. } | QueueCommand::Release(_)) {
             let why = "the provider that this rig is set up for takes no clips".to_owned();
-            // Nobody waits any more: their bus connection went away.
-            let _ = reply.send(Err(Refusal::NotSupported(why)));
-            return;
+            return Reply { to: reply, answer: Err(Refusal::NotSupported(why)) }.send();
         }
-        self.prepare(&command);
-        let asked = match &command {
-            QueueCommand::List { .. } | QueueCommand::Receipt(_) => Asked::Nothing,
-            QueueCommand::Cancel(ids) => Asked::Cancel(ids.clone()),
-            QueueCommand::Add { .. }
-            | QueueCommand::Retry(_)
-            | QueueCommand::Release(_)
-            | QueueCommand::SetPriority(..)
-            | QueueCommand::Clear { .. }
-            | QueueCommand::SetPaused(false)
-            | QueueCommand::SetRecording(_)
-            | QueueCommand::SetBandwidthLimit(_) => Asked::Change,
-            QueueCommand::SetPaused(true) => Asked::Pause,
-        };
+        let intent = intent(&command);
+        if let Some(intent) = intent.clone() {
+            self.event(Event::Asked(intent));
+        }
+        self.commands += 1;
         let (room, settings, clock) = (self.room.clone(), self.settings.borrow().clone(), self.clock.clone());
         self.running.push(Box::pin(async move {
             let (answer, changed) = answer(&room, settings, &clock, command).await;
-            Done::Answered(asked, changed, Some(Box::new((reply, answer))))
+            Outcome::Answered(intent, changed, Some(Reply { to: reply, answer }))
         }));
     }
 
-    /// What a command means for the turns that are under way.
-    fn prepare(&mut self, command: &QueueCommand) {
-        match command {
-            QueueCommand::Cancel(ids) => {
-                self.stop_next |= self.claiming;
-                for id in ids {
-                    self.cut(*id);
-                    // The look at a file that may be being written begins anew if it comes back.
-                    self.seen.remove(id);
-                    // Its turn must not come again before the wish is on disk.
-                    self.aside.insert(*id, self.clock.now().boot + WISH_PATIENCE);
-                }
-            }
-            QueueCommand::SetPaused(true) => {
-                // No new turn before the wish is on disk and seen.
-                self.pausing += 1;
-                self.stop_next |= self.claiming;
-                let all: Vec<_> = self.turns.keys().copied().collect();
-                all.into_iter().for_each(|id| self.cut(id));
-            }
-            QueueCommand::SetRecording(recording) => {
-                self.view.send_if_modified(|v| std::mem::replace(&mut v.recording, *recording) != *recording);
-                self.pacer.freeze(*recording);
-                // No turn begins meanwhile, not even by asking for an asset.
-                self.stop_next |= *recording && self.claiming;
-                self.show_progress();
-            }
-            QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => {
-                self.retry = None;
-                self.own_troubles.clear();
-                self.aside.retain(|id, _| self.seen.contains_key(id));
-            }
-            QueueCommand::Add { .. }
-            | QueueCommand::List { .. }
-            | QueueCommand::Release(_)
-            | QueueCommand::SetPriority(..)
-            | QueueCommand::Clear { .. }
-            | QueueCommand::Receipt(_)
-            | QueueCommand::SetBandwidthLimit(_) => {}
-        }
-    }
-
-    /// Ends a turn now: a part that hangs must not keep the others waiting for its time-out.
-    pub(super) fn cut(&mut self, id: ItemId) {
-        let Some(dropped) = self.turns.get(&id).map(|t| t.dropped.clone()) else { return };
-        self.feed(id, upload::Event::Stop);
-        dropped.cancel();
-    }
-
-    pub(super) async fn answered(&mut self, asked: Asked, changed: &[Item], reply: Option<Reply>) {
-        match asked {
-            Asked::Nothing => return say(reply),
-            Asked::Change => {}
-            Asked::Pause => self.pausing -= 1,
-            Asked::Cancel(ids) => {
-                for id in &ids {
-                    self.aside.remove(id);
-                }
-            }
-        }
-        self.line.changed();
-        self.refresh_view().await;
-        say(reply);
-        for item in changed {
-            if let Some(turn) = self.turns.get_mut(&item.id) {
-                turn.item.new.priority = item.new.priority;
-            }
-            self.tell(item);
-        }
+    /// The disk has answered. What changes the queue is told once the snapshot shows it.
+    pub(super) fn answered(&mut self, intent: Option<Intent>, changed: Vec<Item>, reply: Option<Reply>) {
+        self.commands -= usize::from(reply.is_some());
+        let Some(intent) = intent else {
+            return reply.into_iter().for_each(Reply::send);
+        };
+        reply.into_iter().for_each(|reply| self.publications.answer(reply));
+        let priorities = changed.iter().map(|item| (item.id, item.new.priority)).collect();
+        changed.into_iter().for_each(|item| self.publications.news(item));
+        self.event(Event::Answered(intent, priorities));
     }
 }
 
-fn say(reply: Option<Reply>) {
-    if let Some(reply) = reply {
-        let (reply, answer) = *reply;
-        // Nobody waits any more: their bus connection went away.
-        let _ = reply.send(answer);
+/// `None`: nothing that changes the queue.
+fn intent(command: &QueueCommand) -> Option<Intent> {
+    match command {
+        QueueCommand::List { .. } | QueueCommand::Receipt(_) => None,
+        QueueCommand::Cancel(ids) => Some(Intent::Cancel(ids.clone())),
+        QueueCommand::SetPaused(true) => Some(Intent::Pause),
+        QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => Some(Intent::TryNow),
+        QueueCommand::SetRecording(recording) => Some(Intent::Record(*recording)),
+        QueueCommand::Add { .. }
+        | QueueCommand::Release(_)
+        | QueueCommand::SetPriority(..)
+        | QueueCommand::Clear { .. }
+        | QueueCommand::SetBandwidthLimit(_) => Some(Intent::Change),
     }
+}
+
+/// The answer, and the items that changed, as they are now. Waits for the disk only.
+async fn answer(
+    room: &Strongroom,
+    settings: UploadSettings,
+    clock: &Clock,
+    command: QueueCommand,
+) -> (Result<QueueAnswer, Refusal>, Vec<Item>) {
+    let (answer, ids) = match command {
+        QueueCommand::Add { paths, wish } => {
+            let added = add(room, settings, clock.now(), paths, wish).await;
+            let ids = added.as_ref().cloned().unwrap_or_default();
+            (added.map(QueueAnswer::Ids), ids)
+        }
+        QueueCommand::List { state, offset, limit } => {
+            let page = room.list(state, offset, limit).await.map_err(refusal);
+            (page.map(|(items, total)| QueueAnswer::Page(items, total)), vec![])
+        }
+        QueueCommand::Cancel(ids) => (done(room.cancel(&ids).await), ids),
+        QueueCommand::Retry(ids) => (done(room.retry(&ids).await), ids),
+        QueueCommand::SetPaused(paused) => (done(room.set_paused(paused).await), vec![]),
+        QueueCommand::Release(ids) => (done(room.release(&ids).await), ids),
+        QueueCommand::SetPriority(ids, to) => (done(room.set_priority(&ids, to).await), ids),
+        QueueCommand::Clear { states, ids } => {
+            (room.clear(&states, &ids).await.map(QueueAnswer::Count).map_err(refusal), vec![])
+        }
+        QueueCommand::Receipt(id) => (receipt(room, id).await, vec![]),
+        // Not of the disk's business: it ends with the camera's take.
+        QueueCommand::SetRecording(_) => (Ok(QueueAnswer::Done), vec![]),
+        QueueCommand::SetBandwidthLimit(limit) => (done(room.set_bandwidth_limit(limit).await), vec![]),
+    };
+    let changed = if answer.is_ok() { told(room, &ids).await } else { vec![] };
+    (answer, changed)
+}
+
+/// The items of `ids` that are told one by one, as they are now.
+pub(super) async fn told(room: &Strongroom, ids: &[ItemId]) -> Vec<Item> {
+    if (1..=MAX_TOLD).contains(&ids.len()) { room.items(ids).await } else { vec![] }
+}
+
+async fn receipt(room: &Strongroom, id: ItemId) -> Result<QueueAnswer, Refusal> {
+    let none = || Refusal::NotFound(format!("a receipt for item {id}: it is not sent, or was cleared"));
+    let receipt = room.receipt(id).await.map_err(refusal)?.ok_or_else(none)?;
+    Ok(QueueAnswer::Receipt(Box::new(receipt)))
+}
+
+async fn add(
+    room: &Strongroom,
+    settings: UploadSettings,
+    now: Now,
+    paths: Vec<PathBuf>,
+    wish: AddWish,
+) -> Result<Vec<ItemId>, Refusal> {
+    let (door, limits) = (settings.door, settings.limits);
+    let items = tokio::task::spawn_blocking(move || {
+        paths.into_iter().map(|path| door.asked(path, &wish, now)).collect::<Result<Vec<_>, _>>()
+    });
+    let items = items.await.map_err(|_| Refusal::Stopping)??;
+    room.add(items, limits).await.map_err(refusal)
+}
+
+fn done(outcome: Result<(), StoreError>) -> Result<QueueAnswer, Refusal> {
+    outcome.map(|()| QueueAnswer::Done).map_err(refusal)
 }

@@ -1,0 +1,126 @@
+//! What people and programs see: the snapshot, and what they are told once it shows what it speaks of. Who is told
+//! "paused" must not read otherwise.
+use std::sync::Arc;
+
+use super::commands::Reply;
+use super::progress::sending;
+use super::{Outcome, UploadTask};
+use crate::http::Transport;
+use crate::store::Glance;
+use rigpost_core::queue::item::{Item, ItemId};
+use rigpost_core::queue::schedule::{Event, Summary};
+use rigpost_core::view::ItemNews;
+
+/// Something to be said.
+enum Publication {
+    Answer(Reply),
+    News(Box<Item>),
+}
+
+/// What waits for the snapshot.
+#[derive(Default)]
+pub(super) struct Publications {
+    /// The next reading of the queue will show it.
+    next: Vec<Publication>,
+    /// The reading that is under way will.
+    now: Vec<Publication>,
+}
+
+impl Publications {
+    pub(super) fn answer(&mut self, reply: Reply) {
+        self.next.push(Publication::Answer(reply));
+    }
+
+    pub(super) fn news(&mut self, item: Item) {
+        self.next.push(Publication::News(Box::new(item)));
+    }
+
+    /// A reading begins: it shows whatever has happened by now.
+    pub(super) fn reading(&mut self) {
+        self.now.append(&mut self.next);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.next.is_empty() && self.now.is_empty()
+    }
+}
+
+impl<T: Transport> UploadTask<T> {
+    /// What the machine says by itself.
+    pub(super) fn publish(&mut self) {
+        let (recording, trouble) = (self.schedule.recording(), self.schedule.trouble());
+        let mut turned = false;
+        self.channels.view.send_if_modified(|v| {
+            turned = v.recording != recording;
+            v.recording = recording;
+            let changed = v.trouble.as_ref() != trouble;
+            if changed {
+                v.trouble = trouble.cloned();
+            }
+            turned || changed
+        });
+        if turned {
+            self.pacer.freeze(recording);
+            self.show_progress();
+        }
+    }
+
+    /// The queue as it was read, what follows from that, and what waited for it.
+    pub(super) fn show_queue(&mut self, glance: Option<Glance>) {
+        let due = std::mem::take(&mut self.publications.now);
+        let summary = glance.map(|glance| self.show_glance(glance));
+        self.event(Event::Summary(summary));
+        for publication in due {
+            match publication {
+                Publication::Answer(reply) => reply.send(),
+                Publication::News(item) => self.tell(&item),
+            }
+        }
+    }
+
+    fn show_glance(&mut self, glance: Glance) -> Summary {
+        self.pacer.set_limit(Some(glance.bandwidth_limit).filter(|limit| *limit > 0));
+        let current: Vec<_> = self.schedule.turns().map(|turn| sending(turn, &self.media)).collect();
+        self.channels.view.send_if_modified(|v| {
+            let old = v.clone();
+            v.counters = glance.counters;
+            v.paused = glance.paused;
+            v.bandwidth_limit = glance.bandwidth_limit;
+            if current.is_empty() {
+                v.rate = 0;
+            }
+            v.current = current;
+            *v != old
+        });
+        Summary { paused: glance.paused, left: glance.counters.files_left }
+    }
+
+    /// Part `n` is confirmed and on disk.
+    pub(super) fn count_down(&mut self, id: ItemId, n: u32) {
+        let len = self.schedule.turn(id).and_then(|t| t.upload.part(n)).map_or(0, |(_, _, len)| len);
+        let subtract = |left: &mut u64| *left = left.saturating_sub(len);
+        self.channels.view.send_modify(|v| subtract(&mut v.counters.bytes_left));
+    }
+
+    pub(super) fn tell(&self, item: &Item) {
+        // Without listeners there is nobody to tell.
+        let _ = self.channels.news.send(Arc::new(ItemNews {
+            id: item.id,
+            state: item.state,
+            reason: item.reason.clone(),
+            name: item.new.name.clone(),
+            size: item.new.facts.size,
+            sent: item.sent,
+        }));
+    }
+
+    /// A media source has brought these.
+    pub(super) fn found(&mut self, ids: Vec<ItemId>) {
+        self.event(Event::Found);
+        let room = self.room.clone();
+        self.running.push(Box::pin(async move {
+            let items = super::commands::told(&room, &ids).await;
+            Outcome::Answered(Some(rigpost_core::queue::schedule::Intent::Change), items, None)
+        }));
+    }
+}
