@@ -17,6 +17,7 @@ use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
+use rigpost_contract::exit::ExitCode;
 
 #[path = "cli/args.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the library")]
@@ -34,6 +35,7 @@ const SOURCES: &[&str] = &[
     "src/release.ld",
     "src/cli/args.rs",
     "src/cli/args/queue.rs",
+    "src/contract/exit.rs",
     "src/daemon/run/args.rs",
     "src/sim/args.rs",
     "Cargo.toml",
@@ -44,10 +46,14 @@ const CHANGELOG: &str = "debian/changelog";
 struct Program {
     command: Command,
     section: &'static str,
-    exit: &'static [(u8, &'static str)],
+    exit: Vec<(u8, String)>,
     files: &'static [(&'static str, &'static str)],
     see_also: &'static [&'static str],
     completions: bool,
+}
+
+fn texts(codes: &[(u8, &str)]) -> Vec<(u8, String)> {
+    codes.iter().map(|(code, meaning)| (*code, (*meaning).to_owned())).collect()
 }
 
 fn programs() -> Vec<Program> {
@@ -55,7 +61,7 @@ fn programs() -> Vec<Program> {
         Program {
             command: cli_args::RigpostArgs::command(),
             section: "1",
-            exit: cli_args::EXIT_STATUS,
+            exit: ExitCode::ALL.iter().map(|code| (code.number(), code.meaning())).collect(),
             files: &[
                 (
                     "/etc/rigpost/rigpost.toml",
@@ -69,12 +75,12 @@ fn programs() -> Vec<Program> {
         Program {
             command: daemon_args::DaemonArgs::command(),
             section: "8",
-            exit: &[
+            exit: texts(&[
                 (0, "Asked to stop, or, with --check-config, the configuration is good."),
                 (1, "The bus is gone, or a part of the daemon ended; systemd starts it again."),
                 (2, "Wrong usage."),
                 (78, "The configuration has an error; systemd does not start it again."),
-            ],
+            ]),
             files: &[
                 ("/etc/rigpost/rigpost.toml", "Main configuration."),
                 ("/etc/rigpost/conf.d/*.toml", "Drop-ins, read in the order of their names."),
@@ -87,11 +93,11 @@ fn programs() -> Vec<Program> {
         Program {
             command: sim_args::Args::command(),
             section: "1",
-            exit: &[
+            exit: texts(&[
                 (0, "Asked to stop."),
                 (1, "The address is taken, or a file can't be written."),
                 (2, "Wrong usage."),
-            ],
+            ]),
             files: &[],
             see_also: &["rigpost(1)", "rigpostd(8)"],
             completions: true,
@@ -200,10 +206,10 @@ fn write_pages(
 fn closing_sections(program: &Program, siblings: &[String], is_top: bool) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["EXIT STATUS"]);
-    for (code, meaning) in program.exit {
+    for (code, meaning) in &program.exit {
         roff.control("TP", ["4"]);
         roff.text([bold(code.to_string())]);
-        roff.text([roman(*meaning)]);
+        roff.text([roman(meaning.as_str())]);
     }
     roff.control("SH", ["FILES"]);
     for (file, meaning) in program.files {

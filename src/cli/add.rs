@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 use zbus::Variant;
 
 use super::args::AddArgs;
-use super::bus::{Daemon, Options, QueueProxy};
-use super::exit::{Code, Doing, Failure, from_bus, name_of};
+use super::bus::{Daemon, Options, QueueMethods};
+use super::exit::{Doing, ExitCode, Failure, from_bus, name_of};
 use super::out::{self, Out};
 use super::text;
 use super::watch::{self, Waiting};
+use rigpost_contract::error::ErrorName;
+use rigpost_contract::option::OptionKey;
 
 mod expand;
 mod find;
@@ -37,14 +39,14 @@ pub(crate) async fn run(args: &AddArgs, out: &mut Out) -> Result<(), Failure> {
     let found = find::collect(args)?;
     if found.skipped > 0 {
         out::remark(&format!(
-            "skipped {} (hidden, temporary, empty, a link, or of another name)",
+            "skipped {} (hidden, unfinished, a system's own, empty, a link, or of another name)",
             text::count(found.skipped, "file")
         ));
     }
     found.refused.iter().for_each(out::complain);
     if found.paths.is_empty() {
         let next = if found.refused.is_empty() { "" } else { "check the names" };
-        return Err(Failure::new(Code::Failure, "there is nothing to queue in there", next));
+        return Err(Failure::new(ExitCode::Failed, "there is nothing to queue in there", next));
     }
     let daemon = Daemon::connect().await?;
     // Before the first clip is queued, so that nothing of it is missed.
@@ -62,7 +64,7 @@ pub(crate) async fn run(args: &AddArgs, out: &mut Out) -> Result<(), Failure> {
     match refused {
         0 => Ok(()),
         n => Err(Failure::new(
-            Code::Failure,
+            ExitCode::Failed,
             format!("{} refused", were(n)),
             "each is named above, with its reason",
         )),
@@ -81,12 +83,12 @@ struct Added {
 }
 
 async fn add(daemon: &Daemon, args: &AddArgs, paths: &[PathBuf], out: &mut Out) -> Result<Added, Failure> {
-    let queue = daemon.queue().await.map_err(group)?;
+    let queue = daemon.queue();
     let mut added = Added { ids: Vec::new(), refused: 0 };
     let mut todo = batches(paths);
     todo.reverse();
     while let Some(batch) = todo.pop() {
-        let error = match send(&queue, batch, args).await {
+        let error = match send(queue, batch, args).await {
             Ok(ids) => {
                 report(batch, &ids, paths.len(), out)?;
                 added.ids.extend(ids);
@@ -126,18 +128,18 @@ fn after(failure: Failure, done: usize, all: usize) -> Failure {
 
 /// The others may be accepted all the same.
 fn is_about_a_path(error: &zbus::Error) -> bool {
-    let name = name_of(error).map(|(name, _)| name).unwrap_or_default();
-    ["NotFound", "OutsideMediaDirs", "NotAllowed", "InvalidArgs"]
-        .contains(&name.rsplit('.').next().unwrap_or_default())
+    let of_a_path =
+        [ErrorName::NotFound, ErrorName::OutsideMediaDirs, ErrorName::NotAllowed, ErrorName::InvalidArgs];
+    name_of(error).and_then(|(name, _)| name.parse().ok()).is_some_and(|name| of_a_path.contains(&name))
 }
 
 /// One call. The numbers come in the order of the paths.
-async fn send(queue: &QueueProxy<'_>, paths: &[PathBuf], args: &AddArgs) -> zbus::Result<Vec<u64>> {
+async fn send(queue: QueueMethods<'_>, paths: &[PathBuf], args: &AddArgs) -> zbus::Result<Vec<u64>> {
     let mut options = Options::new();
-    options.extend(args.priority.map(|n| ("priority", Variant::from(n))));
-    options.extend(args.name.as_deref().map(|name| ("name", Variant::from(name))));
-    options.extend(args.channel.map(|n| ("channel", Variant::from(n))));
-    options.extend(args.closed.then(|| ("closed", Variant::from(true))));
+    options.extend(args.priority.map(|n| (OptionKey::Priority.as_str(), Variant::from(n))));
+    options.extend(args.name.as_deref().map(|name| (OptionKey::Name.as_str(), Variant::from(name))));
+    options.extend(args.channel.map(|n| (OptionKey::Channel.as_str(), Variant::from(n))));
+    options.extend(args.closed.then(|| (OptionKey::Closed.as_str(), Variant::from(true))));
     let texts: Vec<&str> = paths.iter().filter_map(|path| path.to_str()).collect();
     if let ([one], 1) = (texts.as_slice(), paths.len()) {
         return queue.add(one, options).await.map(|id| vec![id]);
@@ -150,7 +152,7 @@ async fn send(queue: &QueueProxy<'_>, paths: &[PathBuf], args: &AddArgs) -> zbus
     if odd.is_empty() {
         return queue.add_many(&texts, options).await;
     }
-    options.insert("paths_bytes", Variant::from(odd));
+    options.insert(OptionKey::PathsBytes.as_str(), Variant::from(odd));
     let ids = queue.add_many(&texts, options).await?;
     // Those that are text come first in the answer.
     let (mut of_texts, mut of_odd) = (ids.iter().take(texts.len()), ids.iter().skip(texts.len()));

@@ -2,10 +2,8 @@
 //!
 //! # Decisions
 //!
-//! - clap with derive, and nothing else: the build script includes this file to write the man pages and the shell
+//! - clap with derive, the words of the contract, and nothing else: the build script includes this file to write the man pages and the shell
 //!   completions, so that the three can't disagree.
-//! - The exit codes are listed here, where `--help` and the man pages find them; `exit.rs` gives them their meaning and
-//!   tests that both lists are the same.
 //! - `queue cancel` and `queue retry` rather than `cancel-item` and `retry`: `rigpost cancel` ends a pairing, and nobody
 //!   should have to remember which of two cancels is which. What concerns the whole rig (`pause`, `limit`) stands alone.
 //! - What a person can regret (footage to another project, taking clips off in bulk) asks first, on a terminal. Without a
@@ -14,44 +12,18 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use rigpost_contract::exit::ExitCode;
 
 #[path = "args/queue.rs"]
 mod queue;
 
 pub use queue::*;
 
-/// Exit codes and their meaning, as `--help` and the man pages list them.
-pub const EXIT_STATUS: &[(u8, &str)] = &[
-    (0, "Done."),
-    (1, "Failed; the message says why and what to do next."),
-    (2, "Wrong usage, or the daemon refused an argument."),
-    (3, "The daemon or the system bus can't be reached."),
-    (4, "Not allowed: root, or membership of the group rigpost-ui, is needed."),
-    (5, "The pairing was denied."),
-    (6, "The pairing ran out of time or was cancelled."),
-    (7, "The rig is not provisioned, or not paired."),
-    (
-        8,
-        "The provider can't be reached: no network, a log-in page in between, a wrong clock, or trouble at its end.",
-    ),
-    (
-        9,
-        "Not all clips that were waited for were sent: some failed, are held, or were cancelled, or the waiting was ended.",
-    ),
-];
-
-const EXIT_HELP: &str = "\
-Exit status:
-  0  done
-  1  failed; the message says why and what to do next
-  2  wrong usage, or the daemon refused an argument
-  3  the daemon or the system bus can't be reached
-  4  not allowed: root, or membership of the group rigpost-ui, is needed
-  5  the pairing was denied
-  6  the pairing ran out of time or was cancelled
-  7  the rig is not provisioned, or not paired
-  8  the provider can't be reached
-  9  not all clips that were waited for were sent";
+/// Exit codes, as `--help` lists them.
+fn exit_help() -> String {
+    let line = |code: &ExitCode| format!("\n  {}  {code}", code.number());
+    format!("Exit status:{}", ExitCode::ALL.iter().map(line).collect::<String>())
+}
 
 /// Pair this rig with a cloud project and watch its clips go up
 ///
@@ -61,7 +33,7 @@ Exit status:
 /// On a new rig: `sudo rigpost provision` once, then `rigpost pair`, then `rigpost add CLIP`. Whenever something looks
 /// wrong: `rigpost status` says what stands in the way, and `rigpost doctor` looks for the cause.
 #[derive(Debug, Parser)]
-#[command(name = "rigpost", version, after_long_help = EXIT_HELP, propagate_version = true, max_term_width = 100)]
+#[command(name = "rigpost", version, after_long_help = exit_help(), propagate_version = true, max_term_width = 100)]
 #[command(disable_help_subcommand = true)]
 pub struct RigpostArgs {
     /// What to do.
@@ -127,7 +99,8 @@ pub enum Command {
     /// --keep-going those that are refused are named and the others are accepted.
     ///
     /// A name with *, ? or [ that is no file is taken for a pattern and expanded, so that it may be quoted: the shell's own
-    /// limit on the number of arguments then does not count. ** stands for any number of directories.
+    /// limit on the number of arguments then does not count. ** stands for any number of directories, and case does not
+    /// matter.
     ///
     /// With --wait, shows how the clips are sent and ends with 0 when all of them are in the cloud, or with 9 as soon as
     /// each of them is in the cloud, failed, cancelled or held and not all are in the cloud. Ctrl-C ends the waiting, also

@@ -12,18 +12,21 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant, Variant};
+use serde::Serialize;
+use zbus::{Connection, DynamicType, MatchRule, Message, MessageStream, OwnedVariant, Variant};
 
 use super::exit::{Doing, Failure, from_bus};
+use rigpost_contract::interface::{BUS_NAME, ITEM_CHANGED, Interface, OBJECT_PATH};
+use rigpost_contract::property::Property;
 
 mod item;
+mod methods;
 
 pub(crate) use item::{Item, Receipt};
+pub(crate) use methods::{DeviceMethods, PairingMethods, QueueMethods, TokensMethods};
 
-/// The daemon's name on the bus.
-pub(crate) const NAME: &str = "org.rigpost.Rigpost1";
-/// The daemon's only object.
-pub(crate) const PATH: &str = "/org/rigpost/Rigpost1";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
 /// How long a call may take. The slowest answer that the daemon promises takes 25 seconds.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -31,66 +34,6 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) type Options<'a> = BTreeMap<&'a str, Variant<'a>>;
 /// Properties of an interface, or keys of an item.
 pub(crate) type Dict = BTreeMap<String, OwnedVariant>;
-
-#[zbus::proxy(
-    interface = "org.rigpost.Rigpost1.Device",
-    default_service = "org.rigpost.Rigpost1",
-    default_path = "/org/rigpost/Rigpost1"
-)]
-pub(crate) trait Device {
-    fn provision(&self, secret: zbus::Fd<'_>, options: Options<'_>) -> zbus::Result<()>;
-    fn forget(&self, options: Options<'_>) -> zbus::Result<()>;
-}
-
-#[zbus::proxy(
-    interface = "org.rigpost.Rigpost1.Pairing",
-    default_service = "org.rigpost.Rigpost1",
-    default_path = "/org/rigpost/Rigpost1"
-)]
-pub(crate) trait Pairing {
-    fn start(&self, options: Options<'_>) -> zbus::Result<()>;
-    fn cancel(&self, options: Options<'_>) -> zbus::Result<()>;
-    fn unpair(&self, options: Options<'_>) -> zbus::Result<()>;
-    fn qr_code(&self, format: &str, options: Options<'_>) -> zbus::Result<Vec<u8>>;
-}
-
-#[zbus::proxy(
-    interface = "org.rigpost.Rigpost1.Queue",
-    default_service = "org.rigpost.Rigpost1",
-    default_path = "/org/rigpost/Rigpost1"
-)]
-pub(crate) trait Queue {
-    fn add(&self, path: &str, options: Options<'_>) -> zbus::Result<u64>;
-    fn add_many(&self, paths: &[&str], options: Options<'_>) -> zbus::Result<Vec<u64>>;
-    fn list(&self, filter: Options<'_>, offset: u32, limit: u32) -> zbus::Result<(Vec<Dict>, u32)>;
-    fn cancel(&self, ids: &[u64], options: Options<'_>) -> zbus::Result<()>;
-    fn retry(&self, ids: &[u64], options: Options<'_>) -> zbus::Result<()>;
-    fn release(&self, ids: &[u64], options: Options<'_>) -> zbus::Result<()>;
-    fn set_priority(&self, ids: &[u64], priority: i32, options: Options<'_>) -> zbus::Result<()>;
-    fn clear(&self, options: Options<'_>) -> zbus::Result<u64>;
-    fn get_receipt(&self, id: u64, options: Options<'_>) -> zbus::Result<Dict>;
-    fn pause(&self, options: Options<'_>) -> zbus::Result<()>;
-    fn resume(&self, options: Options<'_>) -> zbus::Result<()>;
-}
-
-#[zbus::proxy(
-    interface = "org.rigpost.Rigpost1.Tokens",
-    default_service = "org.rigpost.Rigpost1",
-    default_path = "/org/rigpost/Rigpost1"
-)]
-pub(crate) trait Tokens {
-    fn get_access_token(&self, options: Options<'_>) -> zbus::Result<(String, u64)>;
-}
-
-#[zbus::proxy(
-    interface = "org.freedesktop.DBus.Properties",
-    default_service = "org.rigpost.Rigpost1",
-    default_path = "/org/rigpost/Rigpost1"
-)]
-pub(crate) trait Properties {
-    fn get_all(&self, interface: &str) -> zbus::Result<Dict>;
-    fn set(&self, interface: &str, name: &str, value: Variant<'_>) -> zbus::Result<()>;
-}
 
 /// A connection to the system bus, and the daemon behind it.
 pub(crate) struct Daemon {
@@ -113,7 +56,7 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// [`Code::Unreachable`](super::exit::Code::Unreachable) when there is no bus.
+    /// [`ExitCode::Unreachable`](super::exit::ExitCode::Unreachable) when there is no bus.
     pub(crate) async fn connect() -> Result<Self, Failure> {
         Self::open().await.map_err(|error| from_bus(&error, Doing::Group))
     }
@@ -130,51 +73,60 @@ impl Daemon {
     }
 
     /// The methods of the device.
-    pub(crate) async fn device(&self) -> zbus::Result<DeviceProxy<'_>> {
-        DeviceProxy::builder(&self.bus).cache_properties(zbus::proxy::CacheProperties::No).build().await
+    pub(crate) fn device(&self) -> DeviceMethods<'_> {
+        DeviceMethods(self)
     }
 
     /// The methods of the pairing.
-    pub(crate) async fn pairing(&self) -> zbus::Result<PairingProxy<'_>> {
-        PairingProxy::builder(&self.bus).cache_properties(zbus::proxy::CacheProperties::No).build().await
+    pub(crate) fn pairing(&self) -> PairingMethods<'_> {
+        PairingMethods(self)
     }
 
     /// The methods of the queue.
-    pub(crate) async fn queue(&self) -> zbus::Result<QueueProxy<'_>> {
-        QueueProxy::builder(&self.bus).cache_properties(zbus::proxy::CacheProperties::No).build().await
+    pub(crate) fn queue(&self) -> QueueMethods<'_> {
+        QueueMethods(self)
     }
 
     /// The methods for other programs.
-    pub(crate) async fn tokens(&self) -> zbus::Result<TokensProxy<'_>> {
-        TokensProxy::builder(&self.bus).cache_properties(zbus::proxy::CacheProperties::No).build().await
+    pub(crate) fn tokens(&self) -> TokensMethods<'_> {
+        TokensMethods(self)
     }
 
-    async fn properties(&self) -> zbus::Result<PropertiesProxy<'_>> {
-        PropertiesProxy::builder(&self.bus).cache_properties(zbus::proxy::CacheProperties::No).build().await
+    /// Calls a method of the daemon. In [`methods`] each has a function that knows its types.
+    async fn call<T>(&self, interface: Interface, method: &str, arguments: &T) -> zbus::Result<Message>
+    where
+        T: Serialize + DynamicType,
+    {
+        self.bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(interface.as_str()), method, arguments).await
     }
 
-    async fn get_all(&self, interface: &str) -> zbus::Result<Dict> {
-        self.properties().await?.get_all(&format!("{NAME}.{interface}")).await
+    async fn get_all(&self, interface: Interface) -> zbus::Result<Dict> {
+        let of = Some(PROPERTIES);
+        let answer =
+            self.bus.call_method(Some(BUS_NAME), OBJECT_PATH, of, "GetAll", &interface.as_str()).await?;
+        answer.body().deserialize()
     }
 
     /// Bytes per second for file data; 0: no limit.
     pub(crate) async fn set_bandwidth_limit(&self, limit: u64) -> zbus::Result<()> {
-        self.properties().await?.set(&format!("{NAME}.Queue"), "BandwidthLimit", limit.into()).await
+        let property = Property::BandwidthLimit;
+        let arguments = (property.interface().as_str(), property.as_str(), Variant::from(limit));
+        self.bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(PROPERTIES), "Set", &arguments).await.map(drop)
     }
 
     /// Reads the properties of the device.
     pub(crate) async fn read_device(&self) -> zbus::Result<Device> {
-        self.get_all("Device").await.map(|mut all| Device::read(&mut all))
+        self.get_all(Interface::Device).await.map(|mut all| Device::read(&mut all))
     }
 
     /// Reads the properties of the pairing.
     pub(crate) async fn read_pairing(&self) -> zbus::Result<Pairing> {
-        self.get_all("Pairing").await.map(|mut all| Pairing::read(&mut all))
+        self.get_all(Interface::Pairing).await.map(|mut all| Pairing::read(&mut all))
     }
 
     /// Reads the properties of the queue.
     pub(crate) async fn read_queue(&self) -> zbus::Result<Queue> {
-        self.get_all("Queue").await.map(|mut all| Queue::read(&mut all))
+        self.get_all(Interface::Queue).await.map(|mut all| Queue::read(&mut all))
     }
 
     /// Reads everything.
@@ -188,19 +140,22 @@ impl Daemon {
 
     /// True when the daemon runs. Does not start it.
     pub(crate) async fn is_running(&self) -> zbus::Result<bool> {
-        let name = zbus::names::BusName::try_from(NAME)?;
+        let name = zbus::names::BusName::try_from(BUS_NAME)?;
         Ok(zbus::fdo::DBusProxy::new(&self.bus).await?.name_has_owner(name).await?)
     }
 
     /// What happens from now on. Ends when the bus goes away.
     pub(crate) async fn events(&self) -> zbus::Result<BoxStream<'static, Event>> {
-        let signals =
-            MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(NAME).path(PATH).build()?;
+        let signals = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender(BUS_NAME)
+            .path(OBJECT_PATH)
+            .build()?;
         let owner = MatchRule::builder()
             .msg_type(zbus::message::Type::Signal)
             .sender("org.freedesktop.DBus")
             .member("NameOwnerChanged")
-            .add_arg(NAME)
+            .add_arg(BUS_NAME)
             .build()?;
         let signals = MessageStream::for_match_rule(signals, &self.bus, None).await?;
         let owner = MessageStream::for_match_rule(owner, &self.bus, None).await?;
@@ -213,7 +168,7 @@ fn event_of(message: &Message) -> Option<Event> {
     let header = message.header();
     match header.member()?.as_str() {
         "PropertiesChanged" => Some(Event::Changed),
-        "ItemChanged" => {
+        ITEM_CHANGED => {
             let (id, mut item): (u64, Dict) = message.body().deserialize().ok()?;
             Some(Event::Item(Box::new(Item { id, ..Item::read(&mut item) })))
         }
@@ -252,14 +207,14 @@ pub(crate) struct Device {
 impl Device {
     fn read(all: &mut Dict) -> Self {
         Self {
-            version: take(all, "Version"),
-            device_id: take(all, "DeviceId"),
-            provider: take(all, "Provider"),
-            protection: take(all, "Protection"),
-            clock_trusted: take(all, "ClockTrusted"),
-            online: take(all, "Online"),
-            safe_to_power_off: take(all, "SafeToPowerOff"),
-            blockers: take(all, "Blockers"),
+            version: take(all, Property::Version.as_str()),
+            device_id: take(all, Property::DeviceId.as_str()),
+            provider: take(all, Property::Provider.as_str()),
+            protection: take(all, Property::Protection.as_str()),
+            clock_trusted: take(all, Property::ClockTrusted.as_str()),
+            online: take(all, Property::Online.as_str()),
+            safe_to_power_off: take(all, Property::SafeToPowerOff.as_str()),
+            blockers: take(all, Property::Blockers.as_str()),
         }
     }
 }
@@ -285,19 +240,19 @@ pub(crate) struct Pairing {
 impl Pairing {
     fn read(all: &mut Dict) -> Self {
         Self {
-            state: take(all, "State"),
-            reason: take(all, "Reason"),
-            user_code: take(all, "UserCode"),
-            verification_uri: take(all, "VerificationUri"),
-            verification_uri_complete: take(all, "VerificationUriComplete"),
-            code_expires_at: take(all, "CodeExpiresAt"),
-            device_name: take(all, "DeviceName"),
-            project_id: take(all, "ProjectId"),
-            project_name: take(all, "ProjectName"),
-            authorized_by: take(all, "AuthorizedBy"),
-            authorization_expires: take(all, "AuthorizationExpires"),
-            access_expires_at: take(all, "AccessExpiresAt"),
-            refreshed_at: take(all, "RefreshedAt"),
+            state: take(all, Property::State.as_str()),
+            reason: take(all, Property::Reason.as_str()),
+            user_code: take(all, Property::UserCode.as_str()),
+            verification_uri: take(all, Property::VerificationUri.as_str()),
+            verification_uri_complete: take(all, Property::VerificationUriComplete.as_str()),
+            code_expires_at: take(all, Property::CodeExpiresAt.as_str()),
+            device_name: take(all, Property::DeviceName.as_str()),
+            project_id: take(all, Property::ProjectId.as_str()),
+            project_name: take(all, Property::ProjectName.as_str()),
+            authorized_by: take(all, Property::AuthorizedBy.as_str()),
+            authorization_expires: take(all, Property::AuthorizationExpires.as_str()),
+            access_expires_at: take(all, Property::AccessExpiresAt.as_str()),
+            refreshed_at: take(all, Property::RefreshedAt.as_str()),
         }
     }
 }
@@ -318,16 +273,16 @@ pub(crate) struct Queue {
 
 impl Queue {
     fn read(all: &mut Dict) -> Self {
-        let current: Vec<Dict> = take(all, "Current");
+        let current: Vec<Dict> = take(all, Property::Current.as_str());
         Self {
-            paused: take(all, "Paused"),
-            recording: take(all, "Recording"),
-            bandwidth_limit: take(all, "BandwidthLimit"),
-            files_left: take(all, "FilesLeft"),
-            bytes_left: take(all, "BytesLeft"),
-            held: take(all, "Held"),
-            failed: take(all, "Failed"),
-            rate: take(all, "Rate"),
+            paused: take(all, Property::Paused.as_str()),
+            recording: take(all, Property::Recording.as_str()),
+            bandwidth_limit: take(all, Property::BandwidthLimit.as_str()),
+            files_left: take(all, Property::FilesLeft.as_str()),
+            bytes_left: take(all, Property::BytesLeft.as_str()),
+            held: take(all, Property::Held.as_str()),
+            failed: take(all, Property::Failed.as_str()),
+            rate: take(all, Property::Rate.as_str()),
             current: current.into_iter().map(|mut item| Item::read(&mut item)).collect(),
         }
     }

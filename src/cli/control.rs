@@ -7,10 +7,12 @@ use zbus::Variant;
 
 use super::args::{ConfirmArgs, LimitArgs, PauseArgs, TokenArgs};
 use super::bus::{Daemon, Event, Options};
-use super::exit::{Code, Doing, Failure, from_bus};
+use super::exit::{Doing, ExitCode, Failure, from_bus};
 use super::leave::Leaving;
 use super::out::Out;
 use super::text;
+use rigpost_contract::option::OptionKey;
+use rigpost_contract::pairing::State;
 
 fn group(error: zbus::Error) -> Failure {
     from_bus(&error, Doing::Group)
@@ -20,8 +22,8 @@ fn group(error: zbus::Error) -> Failure {
 pub(crate) async fn cancel(out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
     let before = daemon.read_pairing().await.map_err(group)?;
-    daemon.pairing().await.map_err(group)?.cancel(Options::new()).await.map_err(group)?;
-    let was_pairing = matches!(before.state.as_str(), "requesting-code" | "waiting-for-user");
+    daemon.pairing().cancel(Options::new()).await.map_err(group)?;
+    let was_pairing = matches!(before.state.parse(), Ok(State::RequestingCode | State::WaitingForUser));
     out.line(if was_pairing { "Pairing cancelled." } else { "There was no pairing to cancel." })?;
     Ok(())
 }
@@ -33,10 +35,19 @@ pub(crate) async fn unpair(args: &ConfirmArgs, out: &mut Out) -> Result<(), Fail
     let project = text::clean(&before.project_name);
     let from = if project.is_empty() { String::new() } else { format!(" from {project}") };
     confirm(args.yes, &format!("Unpair this rig{from}? Queued clips stay queued."))?;
-    daemon.pairing().await.map_err(group)?.unpair(Options::new()).await.map_err(group)?;
-    match before.state.as_str() {
-        "paired" | "needs-pairing" => out.line(&format!("Unpaired{from}. To pair again: rigpost pair"))?,
-        _ => out.line("This rig was not paired.")?,
+    daemon.pairing().unpair(Options::new()).await.map_err(group)?;
+    match before.state.parse() {
+        Ok(State::Paired | State::NeedsPairing) => {
+            out.line(&format!("Unpaired{from}. To pair again: rigpost pair"))?
+        }
+        Ok(
+            State::SecretUnavailable
+            | State::Unprovisioned
+            | State::Unpaired
+            | State::RequestingCode
+            | State::WaitingForUser,
+        )
+        | Err(_) => out.line("This rig was not paired.")?,
     }
     Ok(())
 }
@@ -45,8 +56,8 @@ pub(crate) async fn unpair(args: &ConfirmArgs, out: &mut Out) -> Result<(), Fail
 pub(crate) async fn token(args: &TokenArgs, out: &mut Out) -> Result<(), Failure> {
     let token = |error: zbus::Error| from_bus(&error, Doing::Token);
     let daemon = Daemon::connect().await?;
-    let options = Options::from([("min_validity", Variant::from(args.min_validity))]);
-    let (text, _) = daemon.tokens().await.map_err(token)?.get_access_token(options).await.map_err(token)?;
+    let options = Options::from([(OptionKey::MinValidity.as_str(), Variant::from(args.min_validity))]);
+    let (text, _) = daemon.tokens().get_access_token(options).await.map_err(token)?;
     out.line(&text)?;
     Ok(())
 }
@@ -56,7 +67,7 @@ pub(crate) async fn forget(args: &ConfirmArgs, out: &mut Out) -> Result<(), Fail
     let root = |error: zbus::Error| from_bus(&error, Doing::Root("forget"));
     let daemon = Daemon::connect().await?;
     confirm(args.yes, "Erase this rig's identity, client secret and authorization? This can't be undone.")?;
-    daemon.device().await.map_err(root)?.forget(Options::new()).await.map_err(root)?;
+    daemon.device().forget(Options::new()).await.map_err(root)?;
     out.line("Identity and secrets are erased. To use this rig again: sudo rigpost provision")?;
     Ok(())
 }
@@ -67,7 +78,7 @@ pub(crate) async fn pause(args: &PauseArgs, out: &mut Out) -> Result<(), Failure
     if args.while_recording {
         return hold(&daemon, out).await;
     }
-    daemon.queue().await.map_err(group)?.pause(Options::new()).await.map_err(group)?;
+    daemon.queue().pause(Options::new()).await.map_err(group)?;
     out.line("Paused: nothing more is sent until `rigpost resume`. New clips can still be queued.")?;
     Ok(())
 }
@@ -76,8 +87,8 @@ pub(crate) async fn pause(args: &PauseArgs, out: &mut Out) -> Result<(), Failure
 async fn hold(daemon: &Daemon, out: &mut Out) -> Result<(), Failure> {
     let mut leaving = Leaving::new()?;
     let mut events = daemon.events().await.map_err(group)?;
-    let queue = daemon.queue().await.map_err(group)?;
-    let hold = || Options::from([("while_recording", Variant::from(true))]);
+    let queue = daemon.queue();
+    let hold = || Options::from([(OptionKey::WhileRecording.as_str(), Variant::from(true))]);
     queue.pause(hold()).await.map_err(group)?;
     out.line("Nothing more is sent while this runs. Ctrl-C ends it.")?;
     loop {
@@ -89,7 +100,11 @@ async fn hold(daemon: &Daemon, out: &mut Out) -> Result<(), Failure> {
             Some(Event::Owner(true)) => queue.pause(hold()).await.map_err(group)?,
             Some(Event::Owner(false) | Event::Changed | Event::Item(_)) => {}
             None => {
-                return Err(Failure::new(Code::Unreachable, "the system bus went away", "rigpost doctor"));
+                return Err(Failure::new(
+                    ExitCode::Unreachable,
+                    "the system bus went away",
+                    "rigpost doctor",
+                ));
             }
         }
     }
@@ -117,7 +132,7 @@ pub(crate) async fn limit(args: &LimitArgs, out: &mut Out) -> Result<(), Failure
 /// `rigpost resume`.
 pub(crate) async fn resume(out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
-    daemon.queue().await.map_err(group)?.resume(Options::new()).await.map_err(group)?;
+    daemon.queue().resume(Options::new()).await.map_err(group)?;
     let queue = daemon.read_queue().await.map_err(group)?;
     let left = text::count(queue.files_left.into(), "clip");
     let but = if queue.recording { " (as soon as the camera no longer records)" } else { "" };
@@ -132,17 +147,21 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     }
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(Failure::new(Code::Usage, "there is no terminal to ask on", "add --yes if you are sure"));
+        return Err(Failure::new(
+            ExitCode::Usage,
+            "there is no terminal to ask on",
+            "add --yes if you are sure",
+        ));
     }
     let mut stderr = std::io::stderr().lock();
     write!(stderr, "{question} [y/N] ")?;
     stderr.flush()?;
     let mut answer = String::new();
     stdin.lock().read_line(&mut answer).map_err(|error| {
-        Failure::new(Code::Failure, format!("can't read the answer: {error}"), "add --yes if you are sure")
+        Failure::new(ExitCode::Failed, format!("can't read the answer: {error}"), "add --yes if you are sure")
     })?;
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => Err(Failure::new(Code::Failure, "nothing was done", "")),
+        _ => Err(Failure::new(ExitCode::Failed, "nothing was done", "")),
     }
 }

@@ -17,9 +17,10 @@ use serde::Serialize;
 
 use super::args::DoctorArgs;
 use super::bus::Daemon;
-use super::exit::{Code, Failure};
+use super::exit::{ExitCode, Failure};
 use super::out::{Out, Tone};
 use super::text;
+use rigpost_contract::pairing::Protection;
 use rigpost_core::time::WallTime;
 
 /// How a check ended.
@@ -115,7 +116,7 @@ impl Report<'_> {
         self.checks.iter().filter(|check| check.verdict == verdict).count()
     }
 
-    fn close(self) -> Result<Code, Failure> {
+    fn close(self) -> Result<ExitCode, Failure> {
         let (fails, warns) = (self.count(Verdict::Fail), self.count(Verdict::Warn));
         if self.is_json {
             self.out.json(&Json { ok: fails == 0, checks: &self.checks })?;
@@ -135,7 +136,7 @@ impl Report<'_> {
             };
             self.out.line(&format!("\n{verdict}"))?;
         }
-        Ok(if fails == 0 { Code::Ok } else { Code::Failure })
+        Ok(if fails == 0 { ExitCode::Done } else { ExitCode::Failed })
     }
 }
 
@@ -165,8 +166,8 @@ fn indent() -> String {
     " ".repeat(VERDICT + 1 + NAME)
 }
 
-/// Makes all checks. The code is [`Code::Failure`] when one failed.
-pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Result<Code, Failure> {
+/// Makes all checks. The code is [`ExitCode::Failed`] when one failed.
+pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Result<ExitCode, Failure> {
     let mut report = Report { out, is_json: args.json, checks: Vec::new() };
     let (facts, check) = config::check(&args.config);
     report.add(check)?;
@@ -185,7 +186,7 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Re
     };
     report.add(service::policy())?;
     report.add(service::protection(device.as_ref()))?;
-    let is_needed = device.as_ref().is_some_and(|device| device.protection == "file");
+    let is_needed = device.as_ref().is_some_and(|device| device.protection == Protection::File.as_str());
     report.add_all(disk::key_file(&facts, is_needed))?;
     report.add_all(disk::state(&facts.state_dir))?;
     report.add_all(disk::media(&facts.media_dirs))?;
@@ -217,7 +218,10 @@ mod tests {
             let mut out = Out::to(Box::new(std::io::sink()), false, 80, 24);
             Report { out: &mut out, is_json: false, checks }.close().unwrap()
         };
-        assert_eq!(report(vec![Check::warn("a", "b", "c"), Check::skipped("d", "needs root")]), Code::Ok);
-        assert_eq!(report(vec![Check::ok("a", "b"), Check::fail("c", "d", "e")]), Code::Failure);
+        assert_eq!(
+            report(vec![Check::warn("a", "b", "c"), Check::skipped("d", "needs root")]),
+            ExitCode::Done
+        );
+        assert_eq!(report(vec![Check::ok("a", "b"), Check::fail("c", "d", "e")]), ExitCode::Failed);
     }
 }

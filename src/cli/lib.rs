@@ -9,7 +9,7 @@
 //! - One thread: a command waits for one answer at a time.
 //! - Every failure is a [`exit::Failure`]: what, what to do next, and an exit code. Nothing is printed with `{:?}`.
 
-use std::process::ExitCode;
+use std::process;
 
 use clap::Parser as _;
 
@@ -34,32 +34,32 @@ mod watch;
 mod words;
 
 use args::{Command, RigpostArgs};
-use exit::{Code, Failure};
+use exit::{ExitCode, Failure};
 use out::Out;
 use rigpost_core::time::WallTime;
 
 /// Parses the arguments of the process, does what they say, and reports how it went. `built`: when this program was built.
-pub fn main(built: WallTime) -> ExitCode {
+pub fn main(built: WallTime) -> process::ExitCode {
     let args = RigpostArgs::parse();
     let mut out = Out::stdout();
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| {
-            Failure::new(Code::Failure, format!("can't start: {error}"), "check the memory that is left")
+            Failure::new(ExitCode::Failed, format!("can't start: {error}"), "check the memory that is left")
         })
         .and_then(|runtime| runtime.block_on(run(args.command, &mut out, built)));
     match outcome {
-        Ok(code) => ExitCode::from(code as u8),
-        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Ok(code) => process::ExitCode::from(code.number()),
+        Err(failure) if failure.is_closed_pipe() => process::ExitCode::SUCCESS,
         Err(failure) => {
             out::complain(&failure);
-            ExitCode::from(failure.code as u8)
+            process::ExitCode::from(failure.code.number())
         }
     }
 }
 
-async fn run(command: Command, out: &mut Out, built: WallTime) -> Result<Code, Failure> {
+async fn run(command: Command, out: &mut Out, built: WallTime) -> Result<ExitCode, Failure> {
     match command {
         Command::Status(args) => Box::pin(status::run(&args, out)).await?,
         Command::Pair(args) => Box::pin(pair::run(&args, out)).await?,
@@ -77,5 +77,5 @@ async fn run(command: Command, out: &mut Out, built: WallTime) -> Result<Code, F
         Command::Doctor(args) => return Box::pin(doctor::run(&args, out, built)).await,
         Command::Version => version::run(out).await?,
     }
-    Ok(Code::Ok)
+    Ok(ExitCode::Done)
 }

@@ -15,11 +15,14 @@ use zbus::Variant;
 
 use super::args::PairArgs;
 use super::bus::{Daemon, Event, Options, Pairing};
-use super::exit::{Code, Doing, Failure, from_bus};
+use super::exit::{Doing, ExitCode, Failure, from_bus};
 use super::leave::Leaving;
 use super::out::{Out, Tone};
 use super::text::{self, clean};
 use super::{clock, words};
+use rigpost_contract::error::ErrorName;
+use rigpost_contract::option::OptionKey;
+use rigpost_contract::pairing::{Reason, State};
 
 mod layout;
 mod screen;
@@ -45,8 +48,9 @@ pub(crate) async fn run(args: &PairArgs, out: &mut Out) -> Result<(), Failure> {
     let mut screen = Screen::new(out, &provider);
 
     screen.note("Asking for a code …")?;
-    let options: Options<'_> = args.limit.map(|n| ("limit", Variant::from(n))).into_iter().collect();
-    let pairing = daemon.pairing().await.map_err(group)?;
+    let options: Options<'_> =
+        args.limit.map(|n| (OptionKey::Limit.as_str(), Variant::from(n))).into_iter().collect();
+    let pairing = daemon.pairing();
     let started = tokio::select! {
         started = pairing.start(options) => started,
         () = leaving.next() => return cancel(&daemon, &mut screen).await,
@@ -68,9 +72,9 @@ pub(crate) async fn run(args: &PairArgs, out: &mut Out) -> Result<(), Failure> {
 
 async fn cancel(daemon: &Daemon, screen: &mut Screen<'_>) -> Result<(), Failure> {
     screen.wipe()?;
-    daemon.pairing().await.map_err(group)?.cancel(Options::new()).await.map_err(group)?;
+    daemon.pairing().cancel(Options::new()).await.map_err(group)?;
     Err(Failure::new(
-        Code::Ended,
+        ExitCode::Ended,
         "the pairing is cancelled; the code is no longer valid",
         "start again: rigpost pair",
     ))
@@ -87,21 +91,22 @@ async fn follow(
     let mut paired_since = None;
     loop {
         let now = daemon.read_pairing().await.map_err(group)?;
-        match now.state.as_str() {
+        match now.state.parse() {
             // The code may be read a moment before or after the state.
-            "waiting-for-user" if now.user_code.is_empty() => screen.note("Asking for a code …")?,
-            "waiting-for-user" => show(daemon, &now, args, screen).await?,
-            "requesting-code" => {
+            Ok(State::WaitingForUser) if now.user_code.is_empty() => screen.note("Asking for a code …")?,
+            Ok(State::WaitingForUser) => show(daemon, &now, args, screen).await?,
+            Ok(State::RequestingCode) => {
                 let why = words::reason(&now.reason).map(|why| format!(": {why}")).unwrap_or_default();
                 screen.note(&format!("Asking for a new code{why} …"))?;
             }
-            "paired" => {
+            Ok(State::Paired) => {
                 let since = *paired_since.get_or_insert_with(clock::boot_micros);
                 if !now.project_name.is_empty() || clock::boot_micros() > since + NAME_PATIENCE {
                     return finish(&now, screen);
                 }
             }
-            _ => {
+            Ok(State::SecretUnavailable | State::Unprovisioned | State::Unpaired | State::NeedsPairing)
+            | Err(_) => {
                 screen.wipe()?;
                 return Err(ended(&now));
             }
@@ -123,7 +128,7 @@ async fn show(
     let has_link = !now.verification_uri.is_empty() || !now.verification_uri_complete.is_empty();
     let mut qr = String::new();
     if has_link && !args.no_qr && screen.is_live() {
-        let proxy = daemon.pairing().await.map_err(group)?;
+        let proxy = daemon.pairing();
         // Without it the code can still be typed, so this failure is not worth ending the pairing.
         let image = proxy.qr_code("text", Options::new()).await.unwrap_or_default();
         qr = String::from_utf8(image).unwrap_or_default();
@@ -148,17 +153,21 @@ async fn wait(
             Ok(Some(Event::Owner(false))) => {
                 screen.wipe()?;
                 return Err(Failure::new(
-                    Code::Unreachable,
+                    ExitCode::Unreachable,
                     "the daemon stopped during the pairing",
                     "journalctl -u rigpost -e says why; then: rigpost pair",
                 ));
             }
             Ok(None) => {
                 screen.wipe()?;
-                return Err(Failure::new(Code::Unreachable, "the system bus went away", "rigpost doctor"));
+                return Err(Failure::new(
+                    ExitCode::Unreachable,
+                    "the system bus went away",
+                    "rigpost doctor",
+                ));
             }
             // The time limit passes in the daemon, whose answer is what counts.
-            Err(_) if now.state == "paired" => return Ok(()),
+            Err(_) if now.state.parse() == Ok(State::Paired) => return Ok(()),
             Err(_) => {}
         }
     }
@@ -176,33 +185,36 @@ fn finish(now: &Pairing, screen: &mut Screen<'_>) -> Result<(), Failure> {
 
 /// Why the pairing ended without a grant.
 fn ended(now: &Pairing) -> Failure {
-    let why = words::reason(&now.reason);
-    let again = "start again: rigpost pair";
-    match now.reason.as_str() {
-        "denied" => Failure::new(
-            Code::Denied,
-            "the pairing was denied in the cloud",
-            "ask who denied it, and whether the account may add devices to the project; then: rigpost pair",
+    let failed = |code, next: String| {
+        let why = words::reason(&now.reason).unwrap_or_default();
+        let code = if now.state.parse() == Ok(State::Unprovisioned) { ExitCode::NotPaired } else { code };
+        Failure::new(code, format!("the pairing failed: {why}"), next)
+    };
+    // An older daemon may say nothing.
+    let reason = if now.reason.is_empty() { Ok(Reason::None) } else { now.reason.parse() };
+    match reason {
+        Ok(Reason::None) => Failure::new(
+            ErrorName::Cancelled.exit_code(),
+            format!("{}, here or on the rig's screen", ErrorName::Cancelled.clause()),
+            ErrorName::Cancelled.advice(),
         ),
-        "expired" => Failure::new(Code::Ended, "nobody entered the code in time", again),
-        "none" | "" => {
-            Failure::new(Code::Ended, "the pairing was cancelled, here or on the rig's screen", again)
+        Ok(reason @ (Reason::Denied | Reason::Expired)) => {
+            Failure::new(reason.exit_code(), reason.clause(), reason.advice())
         }
-        "network" | "captive-portal" | "certificate" | "proxy" | "clock" | "provider" => Failure::new(
-            Code::Network,
-            format!("the pairing failed: {}", why.unwrap_or_default()),
-            "`rigpost doctor` finds out more; then: rigpost pair",
-        ),
-        "client-rejected" => Failure::new(
-            Code::Failure,
-            format!("the pairing failed: {}", why.unwrap_or_default()),
-            "check identity and secret with whoever issued them, then: sudo rigpost provision",
-        ),
-        _ => Failure::new(
-            if now.state == "unprovisioned" { Code::NotPaired } else { Code::Failure },
-            format!("the pairing failed: {}", why.unwrap_or_default()),
-            "`rigpost status` and `rigpost doctor` say more",
-        ),
+        Ok(Reason::Provider) => {
+            let error = ErrorName::ProviderError;
+            failed(error.exit_code(), format!("{}: rigpost pair", error.advice()))
+        }
+        Ok(
+            reason @ (Reason::Network
+            | Reason::CaptivePortal
+            | Reason::Certificate
+            | Reason::Proxy
+            | Reason::Clock),
+        ) => failed(reason.exit_code(), format!("{}; then: rigpost pair", reason.advice())),
+        Ok(Reason::ClientRejected) => failed(ExitCode::Failed, Reason::ClientRejected.advice().to_owned()),
+        Ok(Reason::AccessExpired | Reason::Revoked | Reason::InterruptedRefresh | Reason::Storage)
+        | Err(_) => failed(ExitCode::Failed, "`rigpost status` and `rigpost doctor` say more".to_owned()),
     }
 }
 
@@ -220,12 +232,12 @@ mod tests {
         let end = |state: &str, reason: &str| {
             ended(&Pairing { state: state.into(), reason: reason.into(), ..Pairing::default() })
         };
-        assert_eq!(end("unpaired", "denied").code, Code::Denied);
-        assert_eq!(end("unpaired", "expired").code, Code::Ended);
-        assert_eq!(end("needs-pairing", "none").code, Code::Ended);
-        assert_eq!(end("unpaired", "network").code, Code::Network);
-        assert_eq!(end("unpaired", "client-rejected").code, Code::Failure);
-        assert_eq!(end("unprovisioned", "storage").code, Code::NotPaired);
+        assert_eq!(end("unpaired", "denied").code, ExitCode::Denied);
+        assert_eq!(end("unpaired", "expired").code, ExitCode::Ended);
+        assert_eq!(end("needs-pairing", "none").code, ExitCode::Ended);
+        assert_eq!(end("unpaired", "network").code, ExitCode::Network);
+        assert_eq!(end("unpaired", "client-rejected").code, ExitCode::Failed);
+        assert_eq!(end("unprovisioned", "storage").code, ExitCode::NotPaired);
         for reason in ["denied", "expired", "none", "clock", "client-rejected", "storage", "quota"] {
             assert!(!end("unpaired", reason).next.is_empty(), "{reason}");
         }

@@ -14,7 +14,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::args::ProvisionArgs;
 use super::bus::{Daemon, Options};
-use super::exit::{Code, Doing, Failure, from_bus};
+use super::exit::{Doing, ExitCode, Failure, from_bus};
 use super::out::Out;
 
 /// The longest secret that the daemon takes, in bytes.
@@ -24,7 +24,7 @@ const LONGEST: usize = 4096;
 pub(crate) async fn run(args: &ProvisionArgs, out: &mut Out) -> Result<(), Failure> {
     if !args.refused.is_empty() {
         return Err(Failure::new(
-            Code::Usage,
+            ExitCode::Usage,
             "a secret is never taken from the command line: other users can see it there, and the shell remembers it",
             "clear it from the shell's history, then: sudo rigpost provision, which asks; or give it on standard input",
         ));
@@ -39,14 +39,14 @@ pub(crate) async fn run(args: &ProvisionArgs, out: &mut Out) -> Result<(), Failu
     let (reader, mut writer) = std::io::pipe().map_err(|error| broken(&error))?;
     writer.write_all(secret).map_err(|error| broken(&error))?;
     drop(writer);
-    let device = daemon.device().await.map_err(root)?;
+    let device = daemon.device();
     device.provision(zbus::Fd::from(reader.as_fd()), Options::new()).await.map_err(root)?;
     out.line("The client secret is stored. To pair this rig: rigpost pair")?;
     Ok(())
 }
 
 fn broken(error: &std::io::Error) -> Failure {
-    Failure::new(Code::Failure, format!("can't read or pass on the secret: {error}"), "try again")
+    Failure::new(ExitCode::Failed, format!("can't read or pass on the secret: {error}"), "try again")
 }
 
 fn ask() -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -77,10 +77,10 @@ fn trimmed(secret: &[u8]) -> Result<&[u8], Failure> {
     let secret = secret.strip_suffix(b"\n").unwrap_or(secret);
     let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
     match secret.len() {
-        0 => Err(Failure::new(Code::Usage, "the secret is empty", "rigpost provision --help")),
+        0 => Err(Failure::new(ExitCode::Usage, "the secret is empty", "rigpost provision --help")),
         1..=LONGEST => Ok(secret),
         _ => Err(Failure::new(
-            Code::Usage,
+            ExitCode::Usage,
             format!("the secret is longer than {LONGEST} bytes"),
             "check that this is the client secret and not another file",
         )),
@@ -108,9 +108,9 @@ mod tests {
 
     #[test]
     fn length_is_checked_before_anything_is_sent() {
-        assert_eq!(trimmed(&piped(b"\n")).unwrap_err().code, Code::Usage);
+        assert_eq!(trimmed(&piped(b"\n")).unwrap_err().code, ExitCode::Usage);
         assert_eq!(trimmed(&piped(&[b'x'; LONGEST])).unwrap().len(), LONGEST);
-        assert_eq!(trimmed(&piped(&[b'x'; LONGEST + 1])).unwrap_err().code, Code::Usage);
-        assert_eq!(trimmed(&piped(&[b'x'; 3 * LONGEST])).unwrap_err().code, Code::Usage);
+        assert_eq!(trimmed(&piped(&[b'x'; LONGEST + 1])).unwrap_err().code, ExitCode::Usage);
+        assert_eq!(trimmed(&piped(&[b'x'; 3 * LONGEST])).unwrap_err().code, ExitCode::Usage);
     }
 }

@@ -8,10 +8,12 @@
 use serde::Serialize;
 use zbus::Variant;
 
-use super::args::{ItemState, QueueArgs, QueueCommand};
-use super::bus::{Daemon, Item, Options, QueueProxy};
+use super::args::{QueueArgs, QueueCommand};
+use super::bus::{Daemon, Item, Options, QueueMethods};
 use super::exit::{Doing, Failure, from_bus};
 use super::out::Out;
+use rigpost_contract::item::ItemState;
+use rigpost_contract::option::OptionKey;
 
 mod receipt;
 mod steer;
@@ -35,8 +37,8 @@ pub(crate) async fn run(args: &QueueArgs, out: &mut Out) -> Result<(), Failure> 
         Some(QueueCommand::Clear(args)) => steer::clear(&daemon, args, out).await,
         Some(QueueCommand::Receipt(args)) => receipt::run(&daemon, args, out).await,
         None => {
-            let queue = daemon.queue().await.map_err(group)?;
-            let list = fetch(&queue, &states(args), args.offset, args.limit).await.map_err(group)?;
+            let queue = daemon.queue();
+            let list = fetch(queue, &states(args), args.offset, args.limit).await.map_err(group)?;
             show(args, &list, out)
         }
     }
@@ -64,7 +66,7 @@ fn states(args: &QueueArgs) -> Vec<Option<ItemState>> {
 
 /// At most `limit` items of these states, one state after the other, without the first `offset`.
 async fn fetch(
-    queue: &QueueProxy<'_>,
+    queue: QueueMethods<'_>,
     states: &[Option<ItemState>],
     offset: u32,
     limit: u32,
@@ -76,8 +78,10 @@ async fn fetch(
         let mut from = offset.saturating_sub(before);
         loop {
             let room = limit.saturating_sub(u32::try_from(list.items.len()).unwrap_or(u32::MAX));
-            let filter: Options<'_> =
-                state.map(|state| ("state", Variant::from(state.name()))).into_iter().collect();
+            let filter: Options<'_> = state
+                .map(|state| (OptionKey::State.as_str(), Variant::from(state.as_str())))
+                .into_iter()
+                .collect();
             // One is the least that can be asked for; it still brings the total.
             let (items, total) = queue.list(filter, from, room.clamp(1, PAGE)).await?;
             let got = u32::try_from(items.len()).unwrap_or(u32::MAX);
@@ -121,7 +125,7 @@ fn nothing(args: &QueueArgs, total: u32) -> String {
     }
     match states(args).as_slice() {
         [None] => "No clip was ever queued here.".to_owned(),
-        [Some(state)] => format!("No clip is {}.", state.name()),
+        [Some(state)] => format!("No clip is {}.", state),
         _ => "Nothing is left to send. `rigpost queue --all` shows what was sent.".to_owned(),
     }
 }

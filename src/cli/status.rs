@@ -13,6 +13,8 @@ use super::exit::{Doing, Failure, from_bus};
 use super::out::{Out, Tone};
 use super::text::{self, clean};
 use super::{clock, words};
+use rigpost_contract::item::ItemState;
+use rigpost_contract::pairing::State;
 
 mod json;
 
@@ -32,11 +34,11 @@ pub(crate) async fn run(args: &StatusArgs, out: &mut Out) -> Result<(), Failure>
 
 /// The lines of the screen.
 fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
-    let (tone, headline) = words::headline(&now.pairing);
-    let why = words::reason(&now.pairing.reason).map(|why| format!(": {why}")).unwrap_or_default();
-    let tone = if why.is_empty() || tone == Tone::Bad { tone } else { Tone::Warn };
+    let (tone, _) = words::headline(&now.pairing);
+    let is_well = words::reason(&now.pairing.reason).is_none();
+    let tone = if is_well || tone == Tone::Bad { tone } else { Tone::Warn };
     let mut lines =
-        vec![format!("{} {}", out.paint(tone, "●"), out.paint(Tone::Strong, &format!("{headline}{why}")))];
+        vec![format!("{} {}", out.paint(tone, "●"), out.paint(Tone::Strong, &words::summary(&now.pairing)))];
     lines.push(String::new());
     let rows =
         pairing_rows(&now.pairing).into_iter().chain(device_rows(&now.device)).chain(queue_rows(&now.queue));
@@ -83,7 +85,7 @@ fn pairing_rows(pairing: &Pairing) -> Vec<Row> {
     if !pairing.authorized_by.is_empty() {
         rows.push(("authorized by", clean(&pairing.authorized_by)));
     }
-    if pairing.state == "paired" {
+    if pairing.state == State::Paired.as_str() {
         rows.push(("authorized", authorization(pairing)));
         rows.push(("access", access(pairing)));
     }
@@ -146,7 +148,7 @@ fn queue_rows(queue: &Queue) -> Vec<Row> {
         parts.push(format!("{}/s", text::size(queue.rate)));
         parts.push(text::about(queue.bytes_left / queue.rate));
     }
-    for (n, what) in [(queue.held, "held"), (queue.failed, "failed")] {
+    for (n, what) in [(queue.held, ItemState::Held), (queue.failed, ItemState::Failed)] {
         if n > 0 {
             parts.push(format!("{n} {what}"));
         }
@@ -245,7 +247,7 @@ mod tests {
             "The network wants somebody to log in first, in a browser.".into(),
         )];
         let text = screen(&now, &plain()).join("\n");
-        assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m: this network answers"), "{text}");
+        assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m: this network shows"), "{text}");
         assert!(text.contains("Why nothing moves\n  - The network wants somebody"), "{text}");
         assert!(text.contains("What to do next\n  log in to this network"), "{text}");
     }

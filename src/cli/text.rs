@@ -2,12 +2,13 @@
 //!
 //! # Decisions
 //!
-//! - Sizes are decimal (1 GB = 10⁹ bytes), as on the cards that clips come from.
 //! - Everything that came from elsewhere (file names, names given in the cloud, error texts) goes through [`clean`]
 //!   before it reaches a terminal: an escape sequence in a file name must not steer it.
 //! - unicode-width for columns: clip names may be in any script, and a table that is off by one column is unreadable.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+pub(crate) use rigpost_contract::human::{about, capitalized, count, countdown, duration, size};
 
 /// The text with everything replaced that a terminal would act on instead of showing.
 pub(crate) fn clean(text: &str) -> String {
@@ -23,70 +24,6 @@ pub(crate) fn without_errno(text: &str) -> String {
     match text.split_once(" (os error ") {
         Some((before, after)) => format!("{before}{}", after.split_once(')').map_or("", |(_, rest)| rest)),
         None => text.to_owned(),
-    }
-}
-
-/// Bytes with three digits: "734 B", "1.25 GB", "34.1 GB".
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if bytes < 1000 {
-        return format!("{bytes} B");
-    }
-    let (mut value, mut unit) = (bytes as f64 / 1000.0, 0);
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    let digits = if value < 9.995 {
-        2
-    } else if value < 99.95 {
-        1
-    } else {
-        0
-    };
-    format!("{value:.digits$} {}", UNITS[unit])
-}
-
-/// Seconds in the two largest units: "42 s", "5 min 3 s", "7 h 12 min", "3 days 4 h", "42 days".
-pub(crate) fn duration(seconds: u64) -> String {
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    let both = |big: String, small: u64, unit: &str| match small {
-        0 => big,
-        small => format!("{big} {small} {unit}"),
-    };
-    match () {
-        () if seconds < 60 => format!("{seconds} s"),
-        () if hours == 0 => both(format!("{minutes} min"), seconds % 60, "s"),
-        () if days == 0 => both(format!("{hours} h"), minutes % 60, "min"),
-        () if days < 7 => both(count(days, "day"), hours % 24, "h"),
-        () => count(days, "day"),
-    }
-}
-
-/// An estimate in seconds, no finer than it deserves: "less than a minute", "about 14 min", "about 2 h 10 min".
-pub(crate) fn about(seconds: u64) -> String {
-    match seconds {
-        0..60 => "less than a minute".to_owned(),
-        60..3600 => format!("about {} min", seconds.div_ceil(60)),
-        _ => format!("about {}", duration(seconds)),
-    }
-}
-
-/// A countdown that keeps its width: "4:05", "1:00:00".
-pub(crate) fn countdown(seconds: u64) -> String {
-    let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match h {
-        0 => format!("{m}:{s:02}"),
-        h => format!("{h}:{m:02}:{s:02}"),
-    }
-}
-
-/// "1 file", "2 files", "no files".
-pub(crate) fn count(n: u64, thing: &str) -> String {
-    match n {
-        0 => format!("no {thing}s"),
-        1 => format!("1 {thing}"),
-        n => format!("{n} {thing}s"),
     }
 }
 
@@ -171,45 +108,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
-        let cases = [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.00 kB"),
-            (1_254_000_000, "1.25 GB"),
-            (34_120_000_000, "34.1 GB"),
-            (999_499_999, "999 MB"),
-            (999_500_000, "1.00 GB"),
-            (9_996_000, "10.0 MB"),
-            (u64::MAX, "18.4 EB"),
-        ];
-        for (bytes, shown) in cases {
-            assert_eq!(size(bytes), shown);
-        }
-    }
-
-    #[test]
-    fn durations() {
-        let cases = [
-            (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (303, "5 min 3 s"),
-            (25_920, "7 h 12 min"),
-            (3600, "1 h"),
-            (86_400, "1 day"),
-            (273_600, "3 days 4 h"),
-            (3_700_000, "42 days"),
-        ];
-        for (seconds, shown) in cases {
-            assert_eq!(duration(seconds), shown);
-        }
-        assert_eq!([about(59), about(61)], ["less than a minute", "about 2 min"]);
-        assert_eq!(countdown(245), "4:05");
-        assert_eq!(countdown(3600), "1:00:00");
-    }
-
-    #[test]
     fn hostile_text_is_disarmed() {
         assert_eq!(clean("A001\u{1b}[2J\n.mov"), "A001\u{fffd}[2J\u{fffd}.mov");
         assert_eq!(clean("a\u{202e}b"), "a\u{fffd}b");
@@ -237,10 +135,5 @@ mod tests {
     fn errors_lose_their_numbers() {
         assert_eq!(without_errno("/x: No such file (os error 2), sorry"), "/x: No such file, sorry");
         assert_eq!(without_errno("plain (text)"), "plain (text)");
-    }
-
-    #[test]
-    fn counts() {
-        assert_eq!([count(0, "file"), count(1, "file"), count(2, "file")], ["no files", "1 file", "2 files"]);
     }
 }

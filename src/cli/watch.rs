@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::bus::{Daemon, Event, Snapshot};
 use super::clock;
-use super::exit::{Code, Doing, Failure, from_bus};
+use super::exit::{Doing, ExitCode, Failure, from_bus};
 use super::leave::Leaving;
 use super::out::Out;
 
@@ -92,7 +92,7 @@ async fn follow(
             }
         };
         if batch.is_empty() {
-            return Err(Failure::new(Code::Unreachable, "the system bus went away", "rigpost doctor"));
+            return Err(Failure::new(ExitCode::Unreachable, "the system bus went away", "rigpost doctor"));
         }
         let mut is_away = false;
         for event in &batch {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::identity::oauth::{AccessToken, ClientSecret};
 use crate::queue::item::{Item, ItemId, ItemState, Receipt};
+use rigpost_contract::error::ErrorName;
+use rigpost_contract::pairing::Reason;
 
 /// To the rig: about its identity and its grant.
 #[derive(Debug)]
@@ -110,45 +112,45 @@ pub enum QueueAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum Refusal {
-    #[error("the rig has no client secret yet; run \"rigpost provision\"")]
+    #[error("{said}", said = ErrorName::NotProvisioned.clause())]
     NotProvisioned,
-    #[error("the rig is not paired")]
+    #[error("{said}", said = ErrorName::NotPaired.clause())]
     NotPaired,
-    #[error("the authorization has run out, and the provider gave nothing to renew it with; pair again")]
+    #[error("{said}", said = Reason::AccessExpired.clause())]
     RanOut,
-    #[error("the rig is paired already; unpair it first")]
+    #[error("{said}", said = ErrorName::AlreadyPaired.clause())]
     AlreadyPaired,
-    #[error("a pairing is running; cancel it first")]
+    #[error("{said}", said = ErrorName::InProgress.clause())]
     InProgress,
-    #[error("the provider can't be reached: {0}")]
+    #[error("{said}: {0}", said = ErrorName::NetworkUnavailable.clause())]
     NetworkUnavailable(String),
-    #[error("this network shows a log-in page instead of the internet: {0}")]
+    #[error("{said}: {0}", said = ErrorName::CaptivePortal.clause())]
     CaptivePortal(String),
-    #[error("the clock is wrong, so the provider's certificate is not accepted: {0}")]
+    #[error("{said}: {0}", said = ErrorName::ClockUntrusted.clause())]
     ClockUntrusted(String),
-    #[error("the provider does not accept this rig's client secret; provision it again")]
+    #[error("{said}", said = ErrorName::ClientRejected.clause())]
     ClientRejected,
-    #[error("the provider refused: {0}")]
+    #[error("{said}: {0}", said = ErrorName::ProviderError.clause())]
     ProviderError(String),
-    #[error("the provider asks to slow down; try again in a minute")]
+    #[error("{said}", said = ErrorName::RateLimited.clause())]
     RateLimited,
-    #[error("the rig's secrets can't be read: {0}")]
+    #[error("{said}: {0}", said = ErrorName::SecretUnavailable.clause())]
     SecretUnavailable(String),
-    #[error("the rig's own disk is full; nothing was changed")]
+    #[error("{said}; nothing was changed", said = ErrorName::StorageFull.clause())]
     StorageFull,
-    #[error("the rig's own disk failed: {0}")]
+    #[error("{said}: {0}", said = ErrorName::IoError.clause())]
     StorageFailed(String),
-    #[error("not found: {0}")]
+    #[error("{said}: {0}", said = ErrorName::NotFound.clause())]
     NotFound(String),
-    #[error("not beneath a media directory: {0}")]
+    #[error("{said}: {0}", said = ErrorName::OutsideMediaDirs.clause())]
     OutsideMediaDirs(String),
     #[error("{0}")]
     NotAllowed(String),
-    #[error("cancelled")]
+    #[error("{said}", said = ErrorName::Cancelled.clause())]
     Cancelled,
-    #[error("the pairing ran out of time")]
+    #[error("{said}", said = Reason::Expired.clause())]
     Expired,
-    #[error("the person refused")]
+    #[error("{said}", said = Reason::Denied.clause())]
     Denied,
     #[error("{0}")]
     InvalidArgs(String),
@@ -156,8 +158,38 @@ pub enum Refusal {
     NotSupported(String),
     #[error("{0}")]
     LimitsExceeded(String),
-    #[error("only root may do this")]
+    #[error("{said}", said = ErrorName::AccessDenied.clause())]
     AccessDenied,
     #[error("the daemon is stopping")]
     Stopping,
+}
+
+impl Refusal {
+    /// The error that it is on the bus.
+    pub fn error_name(&self) -> ErrorName {
+        match self {
+            Refusal::NotProvisioned => ErrorName::NotProvisioned,
+            Refusal::NotPaired | Refusal::RanOut => ErrorName::NotPaired,
+            Refusal::AlreadyPaired => ErrorName::AlreadyPaired,
+            Refusal::InProgress => ErrorName::InProgress,
+            Refusal::NetworkUnavailable(_) => ErrorName::NetworkUnavailable,
+            Refusal::CaptivePortal(_) => ErrorName::CaptivePortal,
+            Refusal::ClockUntrusted(_) => ErrorName::ClockUntrusted,
+            Refusal::ClientRejected => ErrorName::ClientRejected,
+            Refusal::ProviderError(_) => ErrorName::ProviderError,
+            Refusal::RateLimited => ErrorName::RateLimited,
+            Refusal::SecretUnavailable(_) => ErrorName::SecretUnavailable,
+            Refusal::StorageFull => ErrorName::StorageFull,
+            Refusal::StorageFailed(_) => ErrorName::IoError,
+            Refusal::NotFound(_) => ErrorName::NotFound,
+            Refusal::OutsideMediaDirs(_) => ErrorName::OutsideMediaDirs,
+            Refusal::NotAllowed(_) => ErrorName::NotAllowed,
+            Refusal::Cancelled | Refusal::Expired | Refusal::Denied => ErrorName::Cancelled,
+            Refusal::InvalidArgs(_) => ErrorName::InvalidArgs,
+            Refusal::NotSupported(_) => ErrorName::NotSupported,
+            Refusal::LimitsExceeded(_) => ErrorName::LimitsExceeded,
+            Refusal::AccessDenied => ErrorName::AccessDenied,
+            Refusal::Stopping => ErrorName::NoReply,
+        }
+    }
 }

@@ -29,11 +29,8 @@ use zbus::fdo::RequestNameFlags;
 
 use crate::clock::Clock;
 use crate::link::Desk;
+use rigpost_contract::interface::{BUS_NAME, OBJECT_PATH};
 
-/// Well-known name.
-pub const NAME: &str = "org.rigpost.Rigpost1";
-/// The one object.
-pub const PATH: &str = "/org/rigpost/Rigpost1";
 /// A reply that does not come within this is an error for the caller (GetConnectionUnixUser and the like).
 const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -70,10 +67,10 @@ impl Bus {
         let (callers, (holds, wishes)) = (caller::Callers::default(), recording::channel());
         let connection = builder
             .method_timeout(METHOD_TIMEOUT)
-            .serve_at(PATH, device::Device::new(desk.clone(), callers.clone(), about))
-            .serve_at(PATH, pairing::Pairing::new(desk.clone()))
-            .serve_at(PATH, tokens::Tokens::new(desk.clone(), callers.clone(), about.gives_tokens))
-            .serve_at(PATH, queue::Queue::new(desk.clone(), callers, holds))
+            .serve_at(OBJECT_PATH, device::Device::new(desk.clone(), callers.clone(), about))
+            .serve_at(OBJECT_PATH, pairing::Pairing::new(desk.clone()))
+            .serve_at(OBJECT_PATH, tokens::Tokens::new(desk.clone(), callers.clone(), about.gives_tokens))
+            .serve_at(OBJECT_PATH, queue::Queue::new(desk.clone(), callers, holds))
             .build()
             .await?;
         Ok(Bus { connection, announcer, clock, desk, holds: wishes })
@@ -81,7 +78,7 @@ impl Bus {
 
     /// Owns the name, or says who stands in the way: another daemon, or the bus policy.
     pub async fn own_name(&self) -> zbus::Result<()> {
-        self.connection.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await.map(|_| ())
+        self.connection.request_name_with_flags(BUS_NAME, RequestNameFlags::DO_NOT_QUEUE).await.map(|_| ())
     }
 
     /// Announces changes until the bus goes away (an error) or `stop` is cancelled.
@@ -89,7 +86,7 @@ impl Bus {
         tokio::select! {
             () = stop.cancelled() => {
                 // Best effort: the bus drops the name with the connection anyway.
-                let _ = self.connection.release_name(NAME).await;
+                let _ = self.connection.release_name(BUS_NAME).await;
                 Ok(())
             }
             () = self.connection.closed() => Err("the system bus closed the connection".to_owned()),

@@ -194,7 +194,7 @@ async fn come_up(
     // Nobody reads a state before there is one.
     let _ = tokio::time::timeout(PING_PATIENCE, rig.changed()).await;
     bus.own_name().await.map_err(|e| {
-        let name = crate::bus::NAME;
+        let name = rigpost_contract::interface::BUS_NAME;
         Fatal::Bus(format!("the bus name {name} can't be owned (another daemon, or the bus policy): {e}"))
     })?;
     Ok(bus)

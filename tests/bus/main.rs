@@ -4,5 +4,7 @@
 #[path = "../common/lib.rs"]
 mod common;
 mod contract;
+#[path = "../common/introspected.rs"]
+mod introspected;
 mod policy;
 mod queue;

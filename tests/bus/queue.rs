@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
 use rigpost_core::command::{AddWish, QueueAnswer, QueueCommand, Refusal};
-use rigpost_core::queue::item::{Item, ItemId, ItemState, NewItem, Receipt};
+use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState, NewItem, Receipt};
 use rigpost_core::time::{Now, WallTime};
 use rigpost_core::view::{QueueView, RigView, Sending};
 use rigpost_daemon::clock::Clock;
@@ -46,7 +46,7 @@ fn item(path: &Path) -> Item {
         id: ItemId(7),
         new,
         state: ItemState::Done,
-        reason: "none".to_owned(),
+        reason: ItemReason::None,
         detail: String::new(),
         attempts: 1,
         sent: 0,

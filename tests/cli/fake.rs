@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, DBusError, OwnedFd, OwnedVariant, Variant, interface};
 
-pub(crate) const NAME: &str = "org.rigpost.Rigpost1";
-pub(crate) const PATH: &str = "/org/rigpost/Rigpost1";
+pub(crate) use rigpost_contract::interface::{BUS_NAME as NAME, OBJECT_PATH as PATH};
 
 pub(crate) type Dict = BTreeMap<String, OwnedVariant>;
 
@@ -140,6 +139,7 @@ impl Fake {
             .serve_at(PATH, Device(self.clone()))
             .serve_at(PATH, Pairing(self.clone()))
             .serve_at(PATH, Queue(self.clone()))
+            .serve_at(PATH, Tokens(self.clone()))
             .name(NAME)
             .build()
             .await
@@ -186,10 +186,11 @@ pub(crate) fn boot_micros() -> u64 {
 pub(crate) struct Device(Fake);
 pub(crate) struct Pairing(Fake);
 pub(crate) struct Queue(Fake);
+pub(crate) struct Tokens(Fake);
 
 #[interface(name = "org.rigpost.Rigpost1.Device")]
 impl Device {
-    #[zbus(property)]
+    #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> &str {
         "9.8.7"
     }
@@ -197,7 +198,7 @@ impl Device {
     fn device_id(&self) -> &str {
         "3f0c9a5e-0000-4000-8000-00000000c0de"
     }
-    #[zbus(property)]
+    #[zbus(property(emits_changed_signal = "const"))]
     fn provider(&self) -> &str {
         "frameio"
     }
@@ -441,6 +442,14 @@ impl Queue {
         world.added.push((paths, priority));
         world.options.push(clone_item(options));
         Ok(ids)
+    }
+}
+
+#[interface(name = "org.rigpost.Rigpost1.Tokens")]
+impl Tokens {
+    fn get_access_token(&self, options: Dict) -> Result<(String, u64), Error> {
+        self.0.called(&format!("GetAccessToken {}", u32::try_from(&options["min_validity"]).unwrap()));
+        Ok(("access-token".to_owned(), boot_micros() + 25_920_000_000))
     }
 }
 

@@ -2,6 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test ends there")]
 
 mod fake;
+#[path = "../common/introspected.rs"]
+mod introspected;
+#[path = "../common/junk.rs"]
+mod junk;
 mod queue;
 
 use std::process::{Output, Stdio};
@@ -350,7 +354,7 @@ async fn watching_prints_events_and_stops_nothing() {
     let (bus, fake) = (Bus::new(), unpaired(vec![Step::Grant("Moonrise")]));
     let service = fake.serve(&bus).await;
     let mut watch = Pairing::start(&bus, &["watch"]);
-    assert!(watch.line().await.ends_with(" Ready to pair"));
+    assert!(watch.line().await.ends_with(" Not paired"));
     assert!(watch.line().await.ends_with(" Nothing left to send"));
     fake.step(&service).await;
     assert!(watch.line().await.ends_with(" Paired with Moonrise"));
@@ -590,4 +594,27 @@ fn man_pages_and_completions_know_everything() {
         let text = read(format!("completions/{file}"));
         assert!(text.contains("provision") && text.contains("no-qr"), "{file}");
     }
+}
+
+#[tokio::test]
+async fn the_daemon_that_these_tests_pretend_to_have_is_the_real_one_s_like() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![]));
+    let service = fake.serve(&bus).await;
+    let introspectable = Some("org.freedesktop.DBus.Introspectable");
+    let caller = zbus::connection::Builder::address(bus.address.as_str()).build().await.unwrap();
+    let answer = caller.call_method(Some(fake::NAME), fake::PATH, introspectable, "Introspect", &()).await;
+    introspected::hold_against_contract(
+        &answer.unwrap().body().deserialize::<String>().unwrap(),
+        "tests/cli/fake.rs",
+    );
+    drop(service);
+}
+
+#[tokio::test]
+async fn a_token_is_printed_and_nothing_else() {
+    let (bus, fake) = (Bus::new(), unpaired(vec![]));
+    let _service = fake.serve(&bus).await;
+    assert_eq!(run(&bus, &["token"]).await, (0, "access-token\n".to_owned(), String::new()));
+    assert_eq!(run(&bus, &["token", "--min-validity", "900"]).await.0, 0);
+    assert_eq!(fake.world().calls, ["GetAccessToken 60", "GetAccessToken 900"]);
 }

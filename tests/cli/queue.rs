@@ -7,6 +7,7 @@ use zbus::Variant;
 use zbus::object_server::SignalEmitter;
 
 use super::fake::{self, Bus, Dict, Fake, PATH, boot_micros};
+use super::junk::{CLIPS, JUNK};
 use super::{Pairing as Program, rigpost, run, shown};
 
 fn paired() -> Fake {
@@ -85,6 +86,71 @@ async fn directories_patterns_and_odd_names_are_found() {
     assert_eq!((status, output.contains("d.wav")), (0, true), "{output}");
     let (status, _, errors) = run(&bus, &["add", &format!("{card}/*.mxf")]).await;
     assert_eq!((status, errors.contains("nothing has such a name")), (1, true), "{errors}");
+}
+
+#[tokio::test]
+async fn what_nobody_means_to_send_is_passed_over_and_counted() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let card = bus.path("card");
+    for name in JUNK.iter().chain(CLIPS) {
+        std::fs::create_dir_all(card.join(name).parent().unwrap()).unwrap();
+        std::fs::write(card.join(name), b"x").unwrap();
+    }
+    let mut clips: Vec<String> = CLIPS.iter().map(|n| card.join(n).to_str().unwrap().to_owned()).collect();
+    clips.sort();
+    let everything = format!("{}/*", card.display());
+    let anywhere = format!("{}/**/*.*", card.display());
+    for args in
+        [vec!["add", "-r", card.to_str().unwrap()], vec!["add", "-r", &everything], vec!["add", &anywhere]]
+    {
+        let (status, _, errors) = run(&bus, &args).await;
+        let mut added = fake.world().added.pop().unwrap().0;
+        added.sort();
+        assert_eq!((status, added), (0, clips.clone()), "{args:?}: {errors}");
+        assert!(errors.contains("skipped"), "{args:?}: {errors}");
+    }
+    // What a person names is passed on whole.
+    let named = card.join("b.swp").to_str().unwrap().to_owned();
+    assert_eq!(run(&bus, &["add", &named]).await.0, 0);
+    assert_eq!(fake.world().added.pop().unwrap().0, [named]);
+}
+
+#[tokio::test]
+async fn patterns_are_blind_to_case() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let card = bus.path("Card");
+    let names = ["A001.MOV", "b.Mov", "DCIM/c.mov", "ÉTÉ.wav", "d.mxf"];
+    for name in names {
+        std::fs::create_dir_all(card.join(name).parent().unwrap()).unwrap();
+        std::fs::write(card.join(name), b"x").unwrap();
+    }
+    let (dir, quoted) = (card.to_str().unwrap(), |pattern: &str| format!("{}/{pattern}", card.display()));
+    let [lower, upper, deep] = ["*.mov", "*.MOV", "**/[A-C]*.mov"].map(quoted);
+    for (args, found) in [
+        (vec!["-r", "--pattern", "*.mov", dir], &names[..3]),
+        (vec!["-r", "--pattern", "*.MOV", dir], &names[..3]),
+        (vec!["--pattern", "a0?1.m[o-p]v", dir], &names[..1]),
+        (vec!["--pattern", "*/dcim/*", dir], &names[2..3]),
+        (vec!["--pattern", "été.*", dir], &names[3..4]),
+        (vec![lower.as_str()], &names[..2]),
+        (vec![upper.as_str()], &names[..2]),
+        (vec![deep.as_str()], &names[..3]),
+    ] {
+        let (status, _, errors) = run(&bus, &[vec!["add"], args.clone()].concat()).await;
+        let added = fake.world().added.pop().unwrap_or_default().0;
+        let mut added: Vec<_> =
+            added.iter().map(|path| path.strip_prefix(dir).unwrap()[1..].to_owned()).collect();
+        added.sort();
+        let mut found = found.to_vec();
+        found.sort_unstable();
+        assert_eq!(
+            (status, added),
+            (0, found.iter().map(|name| (*name).to_owned()).collect()),
+            "{args:?}: {errors}"
+        );
+    }
 }
 
 #[tokio::test]

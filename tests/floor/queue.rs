@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rigpost_core::identity::oauth::{DeviceInfo, DeviceStatus};
-use rigpost_core::queue::item::{Asset, FileFacts, ItemId, ItemState, NewItem, PartDigest};
+use rigpost_core::queue::item::{Asset, FileFacts, ItemId, ItemReason, ItemState, NewItem, PartDigest};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 use rigpost_daemon::store::{FILE, Limits, Store};
@@ -120,7 +120,7 @@ async fn round(store: &Store, n: u64, step: &mut impl FnMut(&'static str, Durati
     store.finish_part(id, &asset.id, 0, etag, 16 << 20, digest).await?;
     step("finish_part", began.elapsed());
     let began = clock();
-    store.finish(id, ItemState::Done, "none", "", now()).await?;
+    store.finish(id, ItemState::Done, ItemReason::None, "", now()).await?;
     step("finish", began.elapsed());
     Ok(())
 }
@@ -233,7 +233,7 @@ async fn reads(store: &Store, when: &str) -> Result<(), Failure> {
         let began = clock();
         let item = store.claim(PROJECT, &[], None).await?.ok_or("nothing to claim")?;
         claims.push(began.elapsed());
-        store.requeue(item.id, "none", "").await?;
+        store.requeue(item.id, ItemReason::None, "").await?;
         let began = clock();
         store.list(Some(ItemState::Queued), 0, 50).await?;
         lists.push(began.elapsed());
@@ -273,7 +273,7 @@ async fn many(dir: &Path, items: u64) -> Result<(), Failure> {
         store.save_asset(item.id, &asset).await?;
         let digest = Some(PartDigest { md5: None, xxh64: n });
         store.finish_part(item.id, &asset.id, 0, "etag", 16 << 20, digest).await?;
-        store.finish(item.id, ItemState::Done, "none", "", now()).await?;
+        store.finish(item.id, ItemState::Done, ItemReason::None, "", now()).await?;
         files.look();
     }
     let left: Vec<ItemId> = (items / 20 + 1..=items).filter(|n| n % 20 != 0).map(ItemId).collect();
@@ -295,7 +295,7 @@ async fn many(dir: &Path, items: u64) -> Result<(), Failure> {
     for n in items..items + items / 5 {
         let id = store.add(vec![NewItem { priority: 1, ..clip(n) }], limits).await?[0];
         store.claim(PROJECT, &[], Some(0)).await?;
-        store.finish(id, ItemState::Done, "none", "", now()).await?;
+        store.finish(id, ItemState::Done, ItemReason::None, "", now()).await?;
         files.look();
     }
     print("log.passing", files.log_peak as f64)?;

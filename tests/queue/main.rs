@@ -7,6 +7,8 @@ mod bucket;
 #[path = "../common/lib.rs"]
 mod common;
 mod control;
+#[path = "../common/junk.rs"]
+mod junk;
 mod object_storage;
 mod order;
 mod sources;

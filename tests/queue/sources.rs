@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use rustix::process::{Signal, kill_process};
 
 use crate::common::*;
+use crate::junk::{CLIPS, JUNK};
 
 /// One source, `media/card`, that settles quickly, and more keys for it.
 fn card(more: &str) -> Setup {
@@ -159,6 +160,37 @@ async fn everything_that_lies_there_at_the_start_is_found_whatever_its_name() {
     };
     assert_eq!(paths, wanted.into_iter().collect());
     assert_eq!(rig.column("SELECT class FROM item WHERE priority = 5"), ["rushes"]);
+}
+
+#[tokio::test]
+async fn what_nobody_means_to_send_is_left_on_the_card() {
+    let mut rig = card("").build().await;
+    let card = rig.path("media/card");
+    JUNK.iter().chain(CLIPS).for_each(|name| old(&card.join(name), "x"));
+    rig.start().await;
+    let name = |path: &&str| path.rsplit('/').next().unwrap().to_owned();
+    let mut clips: BTreeSet<String> = CLIPS.iter().map(name).collect();
+    queued(&rig, clips.len() as u32).await;
+    assert_eq!(names(&rig).await, clips);
+    // Neither is what comes while somebody looks.
+    JUNK.iter().for_each(|name| old(&card.join("later").join(name), "x"));
+    old(&card.join("later/last.mov"), "x");
+    clips.insert("last.mov".to_owned());
+    found(&rig, "last.mov").await;
+    queued(&rig, clips.len() as u32).await;
+    assert_eq!(names(&rig).await, clips);
+}
+
+#[tokio::test]
+async fn patterns_of_a_source_are_blind_to_case() {
+    let mut rig = card("patterns = [\"*.mov\", \"ÉTÉ.*\", \"*/Audio/*\"]\n").build().await;
+    let card = rig.path("media/card");
+    for name in ["A001.MOV", "b.mov", "été.WAV", "AUDIO/t1.wav", "c.mxf", "t2.wav"] {
+        old(&card.join(name), "x");
+    }
+    rig.start().await;
+    queued(&rig, 4).await;
+    assert_eq!(names(&rig).await, ["A001.MOV", "b.mov", "été.WAV", "t1.wav"].map(str::to_owned).into());
 }
 
 #[tokio::test]

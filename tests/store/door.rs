@@ -1,7 +1,7 @@
 //! How files come in: bounds, media sources, and clips that are older than the pairing.
 use std::time::Duration;
 
-use rigpost_core::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemState, NewItem};
+use rigpost_core::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemReason, ItemState, NewItem};
 use rigpost_core::queue::ledger::BootWall;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 use rigpost_daemon::store::{Found, Limit, Limits, Refaced, Store, StoreError};
@@ -55,7 +55,7 @@ async fn no_user_but_root_may_fill_the_queue() {
     assert_eq!(one(&store, mine[1]).await.state, ItemState::Cancelled);
     let failed = store.claim("p", &[mine[0], mine[1]], None).await.unwrap().unwrap();
     assert_eq!(failed.id, other[0]);
-    store.finish(failed.id, ItemState::Failed, "x", "", at(9)).await.unwrap();
+    store.finish(failed.id, ItemState::Failed, ItemReason::Refused, "", at(9)).await.unwrap();
     store.add(vec![of_user(12, 1001)], wide).await.unwrap();
     assert_eq!(store.add(vec![of_user(13, 1001)], wide).await, full(Limit::PerUser, 2));
     let text = store.add(vec![of_user(13, 1001)], wide).await.unwrap_err().to_string();
@@ -74,7 +74,7 @@ async fn a_source_brings_a_file_once_and_changes_nothing_that_is_there() {
     assert_eq!(one(&store, ids[1]).await.new, NewItem { project_id: Some("p".into()), ..seen(1) });
     for (to, n) in [(ItemState::Done, 0), (ItemState::Failed, 1), (ItemState::Cancelled, 2)] {
         assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(ids[n]));
-        store.finish(ids[n], to, "why", "", at(9)).await.unwrap();
+        store.finish(ids[n], to, ItemReason::Refused, "", at(9)).await.unwrap();
     }
     let before = store.list(None, 0, 10).await.unwrap();
     assert_eq!(find(&store, all()).await, known(4));
@@ -171,13 +171,18 @@ async fn a_file_that_was_renamed_is_followed_while_it_waits() {
     assert_eq!(find(&store, vec![moved]).await.changed, [mine]);
     assert_eq!(one(&store, mine).await.new.name, "Hero shot.mov");
     // What is over is followed by nobody: another name is another file.
-    store.finish(id, ItemState::Failed, "vanished", "", at(9)).await.unwrap();
+    store.finish(id, ItemState::Failed, ItemReason::Vanished, "", at(9)).await.unwrap();
     assert_eq!(find(&store, vec![seen(1)]).await.added.len(), 1);
 }
 
 #[tokio::test]
 async fn a_file_that_was_gone_and_is_back_goes_on() {
-    for (reason, back) in [("vanished", true), ("unreadable", true), ("refused", false), ("changed", false)] {
+    for (reason, back) in [
+        (ItemReason::Vanished, true),
+        (ItemReason::Unreadable, true),
+        (ItemReason::Refused, false),
+        (ItemReason::Changed, false),
+    ] {
         let dir = dir();
         let store = ready(dir.path()).await;
         let id = find(&store, vec![seen(1)]).await.added[0];
@@ -251,7 +256,7 @@ async fn a_file_that_grows_is_one_item_until_it_has_an_asset() {
         store.reface(ItemId(99), newest.facts, at(1)).await,
         Err(StoreError::NotFound("item 99".into()))
     );
-    store.finish(id, ItemState::Cancelled, "none", "", at(9)).await.unwrap();
+    store.finish(id, ItemState::Cancelled, ItemReason::None, "", at(9)).await.unwrap();
     assert_eq!(store.reface(id, bigger(1, 8).facts, at(1)).await, Ok(Refaced::TooLate));
 }
 
@@ -273,7 +278,7 @@ async fn of_two_items_for_a_file_that_grew_the_younger_goes() {
     let grown = NewItem { facts: bigger(2, 5).facts, priority: 1, ..clip(2, Some("p")) };
     let sent = add_one(&store, grown.clone()).await;
     assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(sent));
-    store.finish(sent, ItemState::Done, "none", "", at(9)).await.unwrap();
+    store.finish(sent, ItemState::Done, ItemReason::None, "", at(9)).await.unwrap();
     assert_eq!(store.reface(waits, grown.facts, at(1)).await, Ok(Refaced::Duplicate(sent)));
     assert_eq!(one(&store, sent).await.state, ItemState::Done);
     assert_eq!(store.counters().await.unwrap().files_left, 1);
@@ -322,7 +327,7 @@ async fn what_waits_for_a_pairing_follows_its_policy_when_it_comes() {
     let places = |items: Vec<Item>| -> Vec<_> {
         items.into_iter().map(|i| (i.state, i.reason, i.new.project_id.unwrap_or_default())).collect()
     };
-    let (p, none, before) = (|| "p".to_owned(), || "none".to_owned(), || "before-pairing".to_owned());
+    let (p, none, before) = (|| "p".to_owned(), || ItemReason::None, || ItemReason::BeforePairing);
     let expected = vec![
         (ItemState::Queued, none(), p()),
         (ItemState::Held, before(), p()),
@@ -416,7 +421,7 @@ async fn boots_are_kept_while_a_clip_of_theirs_may_be_sent() {
     };
     assert!(boots(dir.path()) <= 257, "{} boots", boots(dir.path()));
     store.claim("p", &ids[1..], None).await.unwrap();
-    store.finish(ids[0], ItemState::Done, "none", "", at(9)).await.unwrap();
+    store.finish(ids[0], ItemState::Done, ItemReason::None, "", at(9)).await.unwrap();
     for boot in 1000..1300 {
         store.note_boot(BootId(boot), BootWall(0)).await.unwrap();
     }

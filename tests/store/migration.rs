@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rigpost_core::identity::pairing::Running;
 use rigpost_core::queue::item::ItemState::*;
-use rigpost_core::queue::item::{Counters, ItemId};
+use rigpost_core::queue::item::{Counters, ItemId, ItemReason};
 use rigpost_daemon::store::{Loaded, Store};
 use tempfile::TempDir;
 
@@ -100,7 +100,7 @@ async fn what_version_1_began_is_brought_to_its_end() {
     let half = store.claim("p", &[], None).await.unwrap().unwrap().id;
     assert_eq!(half, ItemId(2));
     store.finish_part(half, "half", 0, "etag", 501, digest(5)).await.unwrap();
-    store.finish(half, Done, "none", "", at(99)).await.unwrap();
+    store.finish(half, Done, ItemReason::None, "", at(99)).await.unwrap();
     let receipt = store.receipt(half).await.unwrap().unwrap();
     assert_eq!((receipt.digest, receipt.parts), (None, vec![]), "the other part's bytes were not noted");
     // Its rows are known to sources, too, and go like new ones.

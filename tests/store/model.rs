@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use rigpost_core::backoff::Jitter;
-use rigpost_core::queue::item::{BeforePairing, Item, ItemId, ItemState, NewItem};
+use rigpost_core::queue::item::{BeforePairing, Item, ItemId, ItemReason, ItemState, NewItem};
 use rigpost_daemon::store::{Store, StoreError};
 use tempfile::TempDir;
 
@@ -67,7 +67,7 @@ impl World {
             9..=12 => self.send_a_part(id).await,
             13 => {
                 let to = [ItemState::Done, ItemState::Failed, ItemState::Queued][self.below(3)];
-                self.store.finish(id, to, "reason", "detail", at(99)).await.map(drop)
+                self.store.finish(id, to, ItemReason::Refused, "detail", at(99)).await.map(drop)
             }
             14 => self.store.cancel(&[id]).await.map(drop),
             15 => self.store.retry(&[id]).await.map(drop),

@@ -2,7 +2,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use rigpost_core::queue::item::{Counters, Item, ItemId, ItemState};
+use rigpost_core::queue::item::{Counters, Item, ItemId, ItemReason, ItemState};
 use rigpost_daemon::store::{Limit, Store, StoreError};
 
 use crate::support::*;
@@ -25,7 +25,7 @@ async fn an_item_comes_back_as_it_was_added() {
         id,
         new,
         state: ItemState::Queued,
-        reason: "none".into(),
+        reason: ItemReason::None,
         detail: String::new(),
         attempts: 0,
         sent: 0,
@@ -76,7 +76,7 @@ async fn adding_again_revives_only_what_failed_or_was_cancelled() {
     for (to, revived) in [(ItemState::Failed, true), (ItemState::Cancelled, true), (ItemState::Done, false)] {
         store.claim("p", &[], None).await.unwrap().unwrap();
         store.save_asset(id, &asset("x", 2)).await.unwrap();
-        store.finish(id, to, "source", "gone", at(99)).await.unwrap();
+        store.finish(id, to, ItemReason::Source, "gone", at(99)).await.unwrap();
         let mut again = clip(1, Some("p"));
         again.priority = 5;
         again.facts.ino = 99;
@@ -98,7 +98,7 @@ async fn an_asset_never_follows_its_item_to_another_project() {
     let id = add_one(&store, clip(1, Some("p"))).await;
     store.claim("p", &[], None).await.unwrap();
     store.save_asset(id, &asset("x", 2)).await.unwrap();
-    store.finish(id, ItemState::Failed, "source", "", at(99)).await.unwrap();
+    store.finish(id, ItemState::Failed, ItemReason::Source, "", at(99)).await.unwrap();
     add_one(&store, clip(1, Some("q"))).await;
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(1)));
     assert_eq!(one(&store, id).await.new.project_id.as_deref(), Some("q"));
@@ -151,7 +151,7 @@ async fn an_item_that_names_no_project_belongs_to_the_one_that_is_paired() {
     // Revived: still of that project, so its asset is kept.
     store.claim("p", &[], None).await.unwrap().unwrap();
     store.save_asset(id, &asset("x", 2)).await.unwrap();
-    store.finish(id, ItemState::Failed, "source", "gone", at(99)).await.unwrap();
+    store.finish(id, ItemState::Failed, ItemReason::Source, "gone", at(99)).await.unwrap();
     assert_eq!(add_one(&store, clip(1, None)).await, id);
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(Some(asset("x", 2))), Ok(0)));
     // Nothing of it goes to the next project.
@@ -169,7 +169,7 @@ async fn another_pairing_holds_and_the_same_one_releases() {
     let store = ready(dir.path()).await;
     let ids = store.add((0..4).map(|n| clip(n, (n > 0).then_some("p"))).collect(), MAX).await.unwrap();
     store.claim("p", &[], None).await.unwrap();
-    store.finish(ids[0], ItemState::Done, "none", "", at(99)).await.unwrap();
+    store.finish(ids[0], ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
     store.claim("p", &[], None).await.unwrap();
     assert_eq!(store.save_device(&device("p")).await.unwrap(), []);
     // One is being sent, two wait; one that comes late from a caller who has not heard is held at once.
@@ -186,11 +186,11 @@ async fn another_pairing_holds_and_the_same_one_releases() {
     assert_eq!(store.claim("q", &[], None).await.unwrap(), None);
     // Its last part was on the way when it was held: it has arrived.
     assert_eq!(
-        store.finish(ids[1], ItemState::Failed, "x", "", at(99)).await.unwrap().state,
+        store.finish(ids[1], ItemState::Failed, ItemReason::Refused, "", at(99)).await.unwrap().state,
         ItemState::Held
     );
     assert_eq!(
-        store.finish(ids[1], ItemState::Done, "none", "", at(99)).await.unwrap().state,
+        store.finish(ids[1], ItemState::Done, ItemReason::None, "", at(99)).await.unwrap().state,
         ItemState::Done
     );
     assert_eq!(store.save_device(&device("p")).await.unwrap(), [ids[2], ids[3], mine, late].sorted());
@@ -228,11 +228,11 @@ async fn an_upload_goes_on_from_its_parts_after_a_power_cut() {
     expected.finished = vec![0, 2];
     assert_eq!(store.asset_of(id).await, Ok(Some(expected)));
     assert_eq!(store.counters().await.unwrap().bytes_left, 334);
-    store.requeue(id, "network", "no route").await.unwrap();
+    store.requeue(id, ItemReason::Network, "no route").await.unwrap();
     assert!(store.asset_of(id).await.unwrap().is_some());
     store.claim("p", &[], None).await.unwrap();
     store.finish_part(id, "x", 1, "etag", 334, digest(1)).await.unwrap();
-    let done = store.finish(id, ItemState::Done, "none", "", at(99)).await.unwrap();
+    let done = store.finish(id, ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
     assert_eq!((done.sent, done.asset_id.as_str()), (1000, "x"));
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(0)));
     let rest: u32 = raw(copy.path())
@@ -275,7 +275,7 @@ async fn cancel_and_retry_change_all_or_nothing() {
         store.claim("p", &[], None).await.unwrap();
         store.save_asset(*id, &asset("x", 2)).await.unwrap();
     }
-    store.finish(ids[0], ItemState::Done, "none", "", at(99)).await.unwrap();
+    store.finish(ids[0], ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
     assert_eq!(store.cancel(&[ids[1], ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
     assert_eq!(one(&store, ids[1]).await.state, ItemState::Uploading);
     assert_eq!(store.cancel(&ids[..3]).await.unwrap(), ids[1..3]);
@@ -283,10 +283,10 @@ async fn cancel_and_retry_change_all_or_nothing() {
     // The sender hears of it late.
     assert!(store.finish_part(ids[1], "x", 0, "e", 1, digest(1)).await.is_err());
     assert_eq!(
-        store.finish(ids[1], ItemState::Done, "none", "", at(99)).await.unwrap().state,
+        store.finish(ids[1], ItemState::Done, ItemReason::None, "", at(99)).await.unwrap().state,
         ItemState::Cancelled
     );
-    assert_eq!(store.requeue(ids[1], "x", "").await.unwrap().state, ItemState::Cancelled);
+    assert_eq!(store.requeue(ids[1], ItemReason::Refused, "").await.unwrap().state, ItemState::Cancelled);
     assert_eq!(store.retry(&[ids[1], ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
     store.save_device(&device("q")).await.unwrap();
     assert_eq!(store.retry(&ids).await.unwrap(), ids[1..3], "done and held stay");
@@ -301,7 +301,7 @@ async fn history_makes_room_but_unsent_items_never_do() {
     let ids = store.add((0..3).map(|n| clip(n, Some("p"))).collect(), most(3)).await.unwrap();
     for id in &ids[..2] {
         store.claim("p", &[], None).await.unwrap();
-        store.finish(*id, ItemState::Done, "none", "", at(99)).await.unwrap();
+        store.finish(*id, ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
     }
     let more = store.add(vec![clip(7, Some("p")), clip(8, Some("p"))], most(3)).await.unwrap();
     let left: Vec<_> = store.list(None, 0, 10).await.unwrap().0.iter().map(|item| item.id).collect();

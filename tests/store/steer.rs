@@ -1,5 +1,7 @@
 //! What people do with items: other projects, order, clearing, and what they are told of what was sent.
-use rigpost_core::queue::item::{Counters, Item, ItemId, ItemState, NewItem, Receipt, file_digest};
+use rigpost_core::queue::item::{
+    Counters, Item, ItemId, ItemReason, ItemState, NewItem, Receipt, file_digest,
+};
 use rigpost_daemon::store::{Glance, Store, StoreError};
 
 use crate::support::*;
@@ -11,7 +13,7 @@ async fn one(store: &Store, id: ItemId) -> Item {
 /// Claims the next item and ends its turn.
 async fn end(store: &Store, project: &str, to: ItemState) -> ItemId {
     let id = store.claim(project, &[], None).await.unwrap().unwrap().id;
-    store.finish(id, to, "none", "", at(9)).await.unwrap();
+    store.finish(id, to, ItemReason::None, "", at(9)).await.unwrap();
     id
 }
 
@@ -85,7 +87,7 @@ async fn a_file_goes_to_a_project_once_whichever_way_it_gets_there() {
     assert_eq!(third, second, "what was given up is tried again");
     assert_eq!(one(&store, third).await.state, ItemState::Queued);
     assert_eq!(store.save_device(&device("p")).await.unwrap(), [third]);
-    assert_eq!(one(&store, third).await.reason, "duplicate");
+    assert_eq!(one(&store, third).await.reason, ItemReason::Duplicate);
     assert_eq!(store.claim("p", &[], None).await.unwrap(), None);
     store.retry(&[third]).await.unwrap();
     assert_eq!(store.claim("p", &[], None).await.unwrap(), None, "nor by trying again");
@@ -124,7 +126,7 @@ async fn a_new_priority_changes_whose_turn_is_next() {
     assert_eq!(store.set_priority(&[done, ids[3]], 7).await.unwrap(), [ids[3]]);
     assert_eq!(store.set_priority(&[ids[3]], 7).await.unwrap(), []);
     assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(ids[3]));
-    store.requeue(ids[3], "none", "").await.unwrap();
+    store.requeue(ids[3], ItemReason::None, "").await.unwrap();
     store.set_priority(&[ids[3]], -1).await.unwrap();
     assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(ids[1]));
 }
@@ -137,7 +139,7 @@ async fn clearing_takes_what_is_over_and_nothing_else() {
     let done = end(&store, "p", ItemState::Done).await;
     store.claim("p", &[], None).await.unwrap();
     store.save_asset(ids[1], &asset("x", 2)).await.unwrap();
-    store.finish(ids[1], ItemState::Failed, "x", "", at(9)).await.unwrap();
+    store.finish(ids[1], ItemState::Failed, ItemReason::Refused, "", at(9)).await.unwrap();
     store.cancel(&ids[2..4]).await.unwrap();
     assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(ids[4]));
     for state in [ItemState::Queued, ItemState::Uploading, ItemState::Held] {
@@ -195,13 +197,13 @@ async fn what_is_done_has_a_receipt() {
     for (n, xxh64) in [(2, u64::MAX), (0, 11), (0, 12)] {
         store.finish_part(id, "x", n, "e", 334, digest(xxh64)).await.unwrap();
     }
-    let item = store.finish(id, ItemState::Done, "none", "", at(77)).await.unwrap();
+    let item = store.finish(id, ItemState::Done, ItemReason::None, "", at(77)).await.unwrap();
     let parts = vec![11, 22, u64::MAX];
     let digest_of_all = Some(file_digest(&parts));
     let expected = Receipt { item, delivered: at(77), chunk_size: 334, parts, digest: digest_of_all };
     assert_eq!(store.receipt(id).await, Ok(Some(expected.clone())));
     // Told again, later: the delivery stays when it was.
-    store.finish(id, ItemState::Done, "none", "", at(99)).await.unwrap();
+    store.finish(id, ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
     assert_eq!(store.receipt(id).await, Ok(Some(expected)));
     // More URLs than parts: five bytes in four.
     let small = NewItem {
@@ -215,7 +217,7 @@ async fn what_is_done_has_a_receipt() {
     for n in 0..3 {
         store.finish_part(id, "y", n, "e", 2, digest(n.into())).await.unwrap();
     }
-    store.finish(id, ItemState::Done, "none", "", at(78)).await.unwrap();
+    store.finish(id, ItemState::Done, ItemReason::None, "", at(78)).await.unwrap();
     let receipt = store.receipt(id).await.unwrap().unwrap();
     assert_eq!((receipt.chunk_size, receipt.parts), (2, vec![0, 1, 2]));
 }
@@ -234,7 +236,7 @@ async fn a_receipt_invents_no_digest() {
             let digest = if *n == 0 { digest(7) } else { None };
             store.finish_part(*id, "x", *n, "e", 500, digest).await.unwrap();
         }
-        store.finish(*id, ItemState::Done, "none", "", at(77)).await.unwrap();
+        store.finish(*id, ItemState::Done, ItemReason::None, "", at(77)).await.unwrap();
         let receipt = store.receipt(*id).await.unwrap().unwrap();
         assert_eq!((receipt.digest, receipt.parts, receipt.delivered), (None, vec![], at(77)), "{known:?}");
     }

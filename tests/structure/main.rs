@@ -1,5 +1,7 @@
 //! Who may know whom. The code is read as text, so that a forbidden path fails with its file and line.
 #![expect(clippy::unwrap_used, reason = "a test")]
+mod words;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;

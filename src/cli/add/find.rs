@@ -5,22 +5,19 @@
 //! - Paths are made absolute but links in them are not resolved: whether a link leads out of a media directory is for the
 //!   daemon to judge, on what was really given.
 //! - A directory is refused unless `--recursive` or `--pattern` was given: a slip of the finger must not queue a whole card.
-//! - What a person names is passed on whole, so that the daemon can refuse it by name; what is merely found in a directory
-//!   is filtered (hidden, temporary, empty, links), because one stray file must not make the daemon refuse the card.
-//! - `glob` for patterns, which the daemon uses too.
+//! - What a person names is passed on whole, so that the daemon can refuse it by name; what is merely found, in a directory
+//!   or by a pattern, is filtered (names that nobody means to send, as in media sources; empty files; links), because one
+//!   stray file must not make the daemon refuse the card.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use glob::Pattern;
-
-use super::expand::{LIKE_A_SHELL, entries, expand};
+use super::expand::{entries, expand, is_junk};
 use super::shown;
 use crate::args::AddArgs;
-use crate::exit::{Code, Failure};
-
-/// Names of files that are still being written, or were left behind by that.
-const TEMPORARY: [&str; 6] = ["~", ".tmp", ".temp", ".part", ".partial", ".crdownload"];
+use crate::exit::{ExitCode, Failure};
+use rigpost_contract::glob::{Glob, is_pattern};
+use rigpost_contract::left_out::is_left_out;
 
 /// Files to be queued.
 #[derive(Debug, Default)]
@@ -35,12 +32,8 @@ pub(super) struct Found {
 /// Looks for what was given.
 pub(super) fn collect(args: &AddArgs) -> Result<Found, Failure> {
     let pattern = |text: &String| {
-        Pattern::new(text).map_err(|error| {
-            Failure::new(
-                Code::Usage,
-                format!("--pattern {text}: {}", error.msg),
-                "quote it: --pattern '*.mov'",
-            )
+        Glob::parse(text).map_err(|why| {
+            Failure::new(ExitCode::Usage, format!("--pattern: {why}"), "quote it: --pattern '*.mov'")
         })
     };
     let patterns = args.pattern.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
@@ -48,13 +41,15 @@ pub(super) fn collect(args: &AddArgs) -> Result<Found, Failure> {
     let mut found = Found::default();
     for given in &args.files {
         match search.given(given, &mut found) {
-            Err(failure) if args.keep_going && failure.code == Code::Failure => found.refused.push(failure),
+            Err(failure) if args.keep_going && failure.code == ExitCode::Failed => {
+                found.refused.push(failure)
+            }
             outcome => outcome?,
         }
     }
     if args.name.is_some() && found.paths.len() > 1 {
         return Err(Failure::new(
-            Code::Usage,
+            ExitCode::Usage,
             "--name is for a single clip",
             "leave it out, or name one file",
         ));
@@ -64,7 +59,7 @@ pub(super) fn collect(args: &AddArgs) -> Result<Found, Failure> {
 
 struct Search {
     recursive: bool,
-    patterns: Vec<Pattern>,
+    patterns: Vec<Glob>,
 }
 
 impl Search {
@@ -82,7 +77,7 @@ impl Search {
                 Ok(())
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => match path.to_str() {
-                Some(text) if text.contains(['*', '?', '[']) => self.expand(given, &path, found),
+                Some(text) if is_pattern(text) => self.expand(given, &path, found),
                 Some(_) | None => Err(unusable(given, "there is no such file", "check the name")),
             },
             // The daemon may be allowed to see what this user is not.
@@ -102,6 +97,7 @@ impl Search {
         }
         for path in all {
             match fs::metadata(&path) {
+                _ if path.file_name().is_some_and(is_junk) => found.skipped += 1,
                 Ok(meta) if meta.is_dir() && self.recursive => self.walk(&path, found)?,
                 Ok(meta) if meta.is_file() && meta.len() > 0 => found.take(path, meta.len()),
                 Ok(_) | Err(_) => found.skipped += 1,
@@ -114,12 +110,10 @@ impl Search {
         let failed = |error: std::io::Error| unusable(dir, &error.to_string(), "check its permissions");
         for entry in entries(dir).map_err(failed)? {
             let meta = entry.metadata().map_err(failed)?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
             match () {
-                () if is_passing(&name) => found.skipped += 1,
+                () if is_left_out(&entry.file_name()) => found.skipped += 1,
                 () if meta.is_dir() => self.walk(&entry.path(), found)?,
-                () if meta.is_file() && meta.len() > 0 && self.wants(&name) => {
+                () if meta.is_file() && meta.len() > 0 && self.wants(&entry.path()) => {
                     found.take(entry.path(), meta.len());
                 }
                 () => found.skipped += 1,
@@ -128,9 +122,8 @@ impl Search {
         Ok(())
     }
 
-    fn wants(&self, name: &str) -> bool {
-        self.patterns.is_empty()
-            || self.patterns.iter().any(|pattern| pattern.matches_with(name, LIKE_A_SHELL))
+    fn wants(&self, file: &Path) -> bool {
+        self.patterns.is_empty() || self.patterns.iter().any(|pattern| pattern.matches(file))
     }
 }
 
@@ -141,14 +134,9 @@ impl Found {
     }
 }
 
-/// Hidden or temporary.
-fn is_passing(name: &str) -> bool {
-    name.starts_with('.') || TEMPORARY.iter().any(|end| name.to_ascii_lowercase().ends_with(end))
-}
-
 fn unusable(path: &Path, why: &str, next: &str) -> Failure {
     let why = crate::text::without_errno(why);
-    Failure::new(Code::Failure, format!("{}: {why}", shown(path)), next)
+    Failure::new(ExitCode::Failed, format!("{}: {why}", shown(path)), next)
 }
 
 #[cfg(test)]
@@ -231,7 +219,7 @@ mod tests {
         assert_eq!(names(quoted("card/DCIM/x[1].mov").unwrap()), ["card/DCIM/x[1].mov"]);
         assert!(quoted("card/*.mxf").unwrap_err().what.ends_with("nothing has such a name"));
         let bad = AddArgs { pattern: vec!["[".into()], ..args(&[&card], false) };
-        assert_eq!(collect(&bad).unwrap_err().code, Code::Usage);
+        assert_eq!(collect(&bad).unwrap_err().code, ExitCode::Usage);
     }
 
     #[test]
@@ -258,6 +246,6 @@ mod tests {
         let found = collect(&going).unwrap();
         assert_eq!((found.paths.len(), found.refused.len()), (1, 1));
         let named = AddArgs { name: Some("x".into()), ..args(&[&there, &there], false) };
-        assert_eq!(collect(&named).unwrap_err().code, Code::Usage);
+        assert_eq!(collect(&named).unwrap_err().code, ExitCode::Usage);
     }
 }

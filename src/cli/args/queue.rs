@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use rigpost_contract::item::ItemState;
 
 /// Options of `rigpost add`.
 #[derive(Debug, Default, Args)]
@@ -12,11 +14,14 @@ pub struct AddArgs {
     pub priority: Option<i32>,
     /// Queue what is in a directory, and in the directories beneath it
     ///
-    /// Hidden and temporary files (*.tmp, *.part, *~ and the like), empty files and links are skipped. Files are queued in
-    /// the order of their names.
+    /// Skipped are hidden names, those of unfinished files (*.tmp, *.part, *~ and the like), what systems keep for themselves
+    /// (System Volume Information, Thumbs.db, lost+found and the like, with everything in them), empty files and links.
+    /// Files are queued in the order of their names.
     #[arg(long, short)]
     pub recursive: bool,
-    /// Of what is in directories, only files whose names match; may be repeated; implies --recursive
+    /// Of what is in directories, only files that match; may be repeated; implies --recursive
+    ///
+    /// Case does not matter. A pattern with a / is held against the whole path, one without against the file's name.
     #[arg(long, value_name = "GLOB")]
     pub pattern: Vec<String>,
     /// What the cloud shall call it, for a single clip
@@ -89,35 +94,11 @@ pub fn rate(text: &str) -> Result<u64, String> {
     }
 }
 
-/// States an item can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ItemState {
-    /// Waiting for its turn
-    Queued,
-    /// Being sent now
-    Uploading,
-    /// Bound to another project, waiting for a person
-    Held,
-    /// In the cloud
-    Done,
-    /// Given up, with a reason
-    Failed,
-    /// Taken off the queue
-    Cancelled,
-}
-
-impl ItemState {
-    /// The name of the state on the bus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Uploading => "uploading",
-            Self::Held => "held",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
+/// States an item can be asked for, with what they mean.
+fn item_state() -> impl TypedValueParser<Value = ItemState> {
+    let known = |state: &ItemState| PossibleValue::new(state.as_str()).help(state.meaning());
+    let names = PossibleValuesParser::new(ItemState::ALL.iter().map(known));
+    names.try_map(|name| name.parse::<ItemState>())
 }
 
 /// Options of `rigpost queue`.
@@ -127,7 +108,7 @@ pub struct QueueArgs {
     #[command(subcommand)]
     pub command: Option<QueueCommand>,
     /// Show only items in this state
-    #[arg(long, short, value_name = "STATE", group = "which")]
+    #[arg(long, short, value_name = "STATE", group = "which", value_parser = item_state())]
     pub state: Option<ItemState>,
     /// Show only what failed, and why; the same as --state failed
     #[arg(long, group = "which")]
@@ -190,7 +171,7 @@ pub struct SelectArgs {
     #[arg(long, short)]
     pub all: bool,
     /// With --all: those in this state
-    #[arg(long, short, value_name = "STATE", requires = "all")]
+    #[arg(long, short, value_name = "STATE", requires = "all", value_parser = item_state())]
     pub state: Option<ItemState>,
     /// Don't ask
     #[arg(long, short)]
@@ -215,7 +196,7 @@ pub struct ClearArgs {
     #[arg(value_name = "ID", conflicts_with = "state")]
     pub ids: Vec<u64>,
     /// All in this state: done, cancelled or failed (which asks first); may be repeated
-    #[arg(long, short, value_name = "STATE")]
+    #[arg(long, short, value_name = "STATE", value_parser = item_state())]
     pub state: Vec<ItemState>,
     /// Don't ask
     #[arg(long, short)]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Dict, take};
+use rigpost_contract::item::{ItemKey, ItemReason};
 
 /// One item of the queue; `sent` and `size` are bytes, `added` is Unix seconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -32,26 +33,26 @@ pub(crate) struct Item {
 impl Item {
     /// Reads an item; what is missing is empty.
     pub(crate) fn read(all: &mut Dict) -> Self {
-        let path_bytes: Vec<u8> = take(all, "path_bytes");
+        let path_bytes: Vec<u8> = take(all, ItemKey::PathBytes.as_str());
         Self {
-            id: take(all, "id"),
-            path: take(all, "path"),
+            id: take(all, ItemKey::Id.as_str()),
+            path: take(all, ItemKey::Path.as_str()),
             path_bytes: Some(path_bytes).filter(|bytes| !bytes.is_empty()),
-            name: take(all, "name"),
-            size: take(all, "size"),
-            sent: take(all, "sent"),
-            state: take(all, "state"),
-            reason: take(all, "reason"),
-            detail: take(all, "detail"),
-            priority: take(all, "priority"),
-            class: take(all, "class"),
-            channel: take(all, "channel"),
-            source: take(all, "source"),
-            uid: take(all, "uid"),
-            project_id: take(all, "project_id"),
-            asset_id: take(all, "asset_id"),
-            attempts: take(all, "attempts"),
-            added: take(all, "added"),
+            name: take(all, ItemKey::Name.as_str()),
+            size: take(all, ItemKey::Size.as_str()),
+            sent: take(all, ItemKey::Sent.as_str()),
+            state: take(all, ItemKey::State.as_str()),
+            reason: take(all, ItemKey::Reason.as_str()),
+            detail: take(all, ItemKey::Detail.as_str()),
+            priority: take(all, ItemKey::Priority.as_str()),
+            class: take(all, ItemKey::Class.as_str()),
+            channel: take(all, ItemKey::Channel.as_str()),
+            source: take(all, ItemKey::Source.as_str()),
+            uid: take(all, ItemKey::Uid.as_str()),
+            project_id: take(all, ItemKey::ProjectId.as_str()),
+            asset_id: take(all, ItemKey::AssetId.as_str()),
+            attempts: take(all, ItemKey::Attempts.as_str()),
+            added: take(all, ItemKey::Added.as_str()),
         }
     }
 
@@ -63,11 +64,11 @@ impl Item {
         }
     }
 
-    /// What there is to say of its state, if anything.
+    /// What there is to say of its state, if anything: what the daemon said of it, else what its reason means.
     pub(crate) fn why(&self) -> &str {
-        match (self.detail.as_str(), self.reason.as_str()) {
-            ("", "none") => "",
-            ("", reason) => reason,
+        match (self.detail.as_str(), self.reason.parse::<ItemReason>()) {
+            ("", Ok(reason)) => reason.clause(),
+            ("", Err(_)) => &self.reason,
             (detail, _) => detail,
         }
     }
@@ -90,11 +91,11 @@ impl Receipt {
     /// Reads a receipt; what is missing is empty.
     pub(crate) fn read(all: &mut Dict) -> Self {
         Self {
-            delivered: take(all, "delivered"),
-            algorithm: take(all, "algorithm"),
-            chunk_size: take(all, "chunk_size"),
-            parts: take(all, "parts"),
-            digest: take(all, "digest"),
+            delivered: take(all, ItemKey::Delivered.as_str()),
+            algorithm: take(all, ItemKey::Algorithm.as_str()),
+            chunk_size: take(all, ItemKey::ChunkSize.as_str()),
+            parts: take(all, ItemKey::Parts.as_str()),
+            digest: take(all, ItemKey::Digest.as_str()),
             item: Item::read(all),
         }
     }

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{Check, Report};
-use crate::bus::{Daemon, Device, NAME};
-use crate::exit::{Code, Doing, Failure, from_bus};
+use crate::bus::{Daemon, Device};
+use crate::exit::{Doing, ExitCode, Failure, from_bus};
 use crate::words;
+use rigpost_contract::interface::BUS_NAME;
+use rigpost_contract::pairing::Protection;
 
 /// Checks the name and the access; gives the device's properties when they could be read.
 pub(super) async fn check(daemon: &Daemon, report: &mut Report<'_>) -> Result<Option<Device>, Failure> {
@@ -30,7 +32,7 @@ pub(super) async fn check(daemon: &Daemon, report: &mut Report<'_>) -> Result<Op
         }
         Err(error) => {
             let failure = from_bus(&error, Doing::Group);
-            report.add(if failure.code == Code::NotAllowed {
+            report.add(if failure.code == ExitCode::NotAllowed {
                 Check::ok("daemon", "runs")
             } else {
                 Check::fail("daemon", "runs, but does not answer", "journalctl -u rigpost -e")
@@ -59,7 +61,7 @@ async fn not_running(daemon: &Daemon) -> Check {
         Err(_) => Vec::new(),
     };
     let next = "systemctl status rigpost; journalctl -u rigpost -e";
-    match names.iter().any(|name| name.as_str() == NAME) {
+    match names.iter().any(|name| name.as_str() == BUS_NAME) {
         true => Check::warn("daemon", "does not run; the bus will start it when it is needed", next),
         false => Check::fail(
             "daemon",
@@ -76,7 +78,7 @@ pub(super) fn policy() -> Check {
 }
 
 fn policy_in(dirs: &[PathBuf]) -> Check {
-    let file = format!("{NAME}.conf");
+    let file = format!("{BUS_NAME}.conf");
     let readable = |path: &Path| std::fs::File::open(path).is_ok();
     match dirs.iter().map(|dir| dir.join(&file)).find(|path| readable(path)) {
         Some(path) => Check::ok("bus policy", format!("{} is installed", path.display())),
@@ -93,14 +95,16 @@ pub(super) fn protection(device: Option<&Device>) -> Check {
     const NAME: &str = "protection";
     let Some(device) = device else { return Check::skipped(NAME, "the daemon could not be asked") };
     let secrets = format!("secrets are {}", words::protection(&device.protection));
-    match device.protection.as_str() {
-        "tpm2" | "host-key" => Check::ok(NAME, secrets),
-        "none" => Check::fail(
+    match device.protection.parse() {
+        Ok(Protection::Tpm2 | Protection::HostKey) => Check::ok(NAME, secrets),
+        Ok(Protection::None) => Check::fail(
             NAME,
             secrets,
             "journalctl -u rigpost says why; if the key is lost for good: sudo rigpost provision",
         ),
-        _ => Check::warn(NAME, secrets, "on a rig, let systemd hold the key: leave out `vault.key_file`"),
+        Ok(Protection::File) | Err(_) => {
+            Check::warn(NAME, secrets, "on a rig, let systemd hold the key: leave out `vault.key_file`")
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use xxhash_rust::xxh64::Xxh64;
 use super::group;
 use crate::args::ReceiptArgs;
 use crate::bus::{Daemon, Options, Receipt};
-use crate::exit::{Code, Failure};
+use crate::exit::{ExitCode, Failure};
 use crate::out::{Out, Tone};
 use crate::text::{self, clean};
 
@@ -24,7 +24,7 @@ const SHOWN: usize = 8;
 
 /// Shows or checks a receipt.
 pub(super) async fn run(daemon: &Daemon, args: &ReceiptArgs, out: &mut Out) -> Result<(), Failure> {
-    let queue = daemon.queue().await.map_err(group)?;
+    let queue = daemon.queue();
     let mut answer = queue.get_receipt(args.id, Options::new()).await.map_err(group)?;
     let receipt = Receipt::read(&mut answer);
     if args.json {
@@ -37,7 +37,7 @@ pub(super) async fn run(daemon: &Daemon, args: &ReceiptArgs, out: &mut Out) -> R
     let Some(given) = &args.check else { return Ok(()) };
     if receipt.digest.is_empty() {
         return Err(Failure::new(
-            Code::Failure,
+            ExitCode::Failed,
             "this receipt has no digest: part of the clip was sent by a version that did not note it",
             "compare the clip with the one in the cloud",
         ));
@@ -47,7 +47,7 @@ pub(super) async fn run(daemon: &Daemon, args: &ReceiptArgs, out: &mut Out) -> R
     let differs = compare(&path, &receipt).map_err(|error| {
         let why = text::without_errno(&error.to_string());
         Failure::new(
-            Code::Failure,
+            ExitCode::Failed,
             format!("{shown} can't be read: {why}"),
             "name another copy: --check FILE",
         )
@@ -56,7 +56,7 @@ pub(super) async fn run(daemon: &Daemon, args: &ReceiptArgs, out: &mut Out) -> R
         None if args.json => Ok(()),
         None => Ok(out.line(&out.paint(Tone::Good, &format!("{shown} is what was sent.")))?),
         Some(how) => Err(Failure::new(
-            Code::Failure,
+            ExitCode::Failed,
             format!("{shown} is not what was sent: {how}"),
             "look for another copy of the clip; what was sent is in the cloud",
         )),

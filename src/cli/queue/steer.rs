@@ -9,20 +9,24 @@
 use zbus::Variant;
 
 use super::{PAGE, group};
-use crate::args::{ClearArgs, ItemState, PriorityArgs, SelectArgs};
-use crate::bus::{Daemon, Item, Options, QueueProxy};
+use crate::args::{ClearArgs, PriorityArgs, SelectArgs};
+use crate::bus::{Daemon, Item, Options, QueueMethods};
 use crate::control::confirm;
-use crate::exit::{Code, Failure};
+use crate::exit::{ExitCode, Failure};
 use crate::out::Out;
 use crate::text;
+use rigpost_contract::error::ErrorName;
+use rigpost_contract::item::ItemState;
+use rigpost_contract::option::OptionKey;
+use rigpost_contract::pairing::State;
 
 /// The most numbers that one call takes.
 const BATCH: usize = 10_000;
 
 /// `rigpost queue retry`.
 pub(super) async fn retry(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
-    let queue = daemon.queue().await.map_err(group)?;
-    let Some(ids) = select(&queue, args, &[ItemState::Failed], out).await? else { return Ok(()) };
+    let queue = daemon.queue();
+    let Some(ids) = select(queue, args, &[ItemState::Failed], out).await? else { return Ok(()) };
     for batch in ids.chunks(BATCH) {
         queue.retry(batch, Options::new()).await.map_err(group)?;
     }
@@ -32,9 +36,9 @@ pub(super) async fn retry(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> 
 
 /// `rigpost queue cancel`.
 pub(super) async fn cancel(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
-    let queue = daemon.queue().await.map_err(group)?;
+    let queue = daemon.queue();
     let open = [ItemState::Uploading, ItemState::Queued, ItemState::Held];
-    let Some(ids) = select(&queue, args, &open, out).await? else { return Ok(()) };
+    let Some(ids) = select(queue, args, &open, out).await? else { return Ok(()) };
     if args.all {
         confirm(args.yes, &format!("Take {} off the queue? The files stay where they are.", clips(&ids)))?;
     }
@@ -48,23 +52,20 @@ pub(super) async fn cancel(daemon: &Daemon, args: &SelectArgs, out: &mut Out) ->
 /// `rigpost queue release`.
 pub(super) async fn release(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
     if let Some(state) = args.state.filter(|state| *state != ItemState::Held) {
-        let what = format!("what is {} can't be released: only held clips can", state.name());
-        return Err(Failure::new(Code::Usage, what, "rigpost queue release --all"));
+        let what = format!("what is {} can't be released: only held clips can", state);
+        return Err(Failure::new(ExitCode::Usage, what, "rigpost queue release --all"));
     }
     let pairing = daemon.read_pairing().await.map_err(group)?;
-    let project = match (pairing.state.as_str(), pairing.project_name.as_str()) {
-        ("paired", "") => "the project that is paired".to_owned(),
-        ("paired", name) => text::clean(name),
-        _ => {
-            return Err(Failure::new(
-                Code::NotPaired,
-                "this rig is not paired with a project",
-                "rigpost pair",
-            ));
-        }
+    if pairing.state.parse() != Ok(State::Paired) {
+        let error = ErrorName::NotPaired;
+        return Err(Failure::new(error.exit_code(), error.clause(), error.advice()));
+    }
+    let project = match pairing.project_name.as_str() {
+        "" => "the project that is paired".to_owned(),
+        name => text::clean(name),
     };
-    let queue = daemon.queue().await.map_err(group)?;
-    let Some(ids) = select(&queue, args, &[ItemState::Held], out).await? else { return Ok(()) };
+    let queue = daemon.queue();
+    let Some(ids) = select(queue, args, &[ItemState::Held], out).await? else { return Ok(()) };
     if args.all {
         confirm(args.yes, &format!("Send {} to {project}? That can't be taken back.", clips(&ids)))?;
     }
@@ -77,8 +78,8 @@ pub(super) async fn release(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -
 
 /// `rigpost queue priority`.
 pub(super) async fn priority(daemon: &Daemon, args: &PriorityArgs, out: &mut Out) -> Result<(), Failure> {
-    let queue = daemon.queue().await.map_err(group)?;
-    let Some(ids) = select(&queue, &args.items, &[ItemState::Queued], out).await? else { return Ok(()) };
+    let queue = daemon.queue();
+    let Some(ids) = select(queue, &args.items, &[ItemState::Queued], out).await? else { return Ok(()) };
     for batch in ids.chunks(BATCH) {
         queue.set_priority(batch, args.priority, Options::new()).await.map_err(group)?;
     }
@@ -88,10 +89,9 @@ pub(super) async fn priority(daemon: &Daemon, args: &PriorityArgs, out: &mut Out
 
 /// `rigpost queue clear`.
 pub(super) async fn clear(daemon: &Daemon, args: &ClearArgs, out: &mut Out) -> Result<(), Failure> {
-    let over = [ItemState::Done, ItemState::Cancelled, ItemState::Failed];
-    if let Some(state) = args.state.iter().find(|state| !over.contains(state)) {
-        let what = format!("what is {} is not over, so it stays on the list", state.name());
-        return Err(Failure::new(Code::Usage, what, "to take it off the queue: rigpost queue cancel"));
+    if let Some(state) = args.state.iter().find(|state| !state.is_over()) {
+        let what = format!("what is {} is not over, so it stays on the list", state);
+        return Err(Failure::new(ExitCode::Usage, what, "to take it off the queue: rigpost queue cancel"));
     }
     if args.state.contains(&ItemState::Failed) {
         confirm(
@@ -101,12 +101,12 @@ pub(super) async fn clear(daemon: &Daemon, args: &ClearArgs, out: &mut Out) -> R
     }
     let mut options = Options::new();
     if !args.ids.is_empty() {
-        options.insert("ids", Variant::from(args.ids.clone()));
+        options.insert(OptionKey::Ids.as_str(), Variant::from(args.ids.clone()));
     } else if !args.state.is_empty() {
-        let states: Vec<&str> = args.state.iter().map(|state| state.name()).collect();
-        options.insert("states", Variant::from(states));
+        let states: Vec<&str> = args.state.iter().map(|state| state.as_str()).collect();
+        options.insert(OptionKey::States.as_str(), Variant::from(states));
     }
-    let count = daemon.queue().await.map_err(group)?.clear(options).await.map_err(group)?;
+    let count = daemon.queue().clear(options).await.map_err(group)?;
     out.line(&format!("Took {} off the list. The files are where they were.", text::count(count, "clip")))?;
     Ok(())
 }
@@ -118,7 +118,7 @@ fn clips(ids: &[u64]) -> String {
 /// The numbers that were given, or those of all items in `usual` states or in the one that was asked for. `None`, and said
 /// so, when there is none.
 async fn select(
-    queue: &QueueProxy<'_>,
+    queue: QueueMethods<'_>,
     args: &SelectArgs,
     usual: &[ItemState],
     out: &mut Out,
@@ -136,18 +136,20 @@ async fn select(
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
-        let names: Vec<&str> = states.iter().map(|state| state.name()).collect();
-        out.line(&format!("No clip is {}.", names.join(", ").replace("uploading", "being sent")))?;
+        let name =
+            |state: &ItemState| if *state == ItemState::Uploading { "being sent" } else { state.as_str() };
+        let names: Vec<&str> = states.iter().map(name).collect();
+        out.line(&format!("No clip is {}.", names.join(", ")))?;
         return Ok(None);
     }
     Ok(Some(ids))
 }
 
-async fn all(queue: &QueueProxy<'_>, state: ItemState) -> zbus::Result<Vec<u64>> {
+async fn all(queue: QueueMethods<'_>, state: ItemState) -> zbus::Result<Vec<u64>> {
     let mut ids = Vec::new();
     loop {
         let from = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        let filter = Options::from([("state", Variant::from(state.name()))]);
+        let filter = Options::from([(OptionKey::State.as_str(), Variant::from(state.as_str()))]);
         let (items, total) = queue.list(filter, from, PAGE).await?;
         let got = items.len();
         ids.extend(items.into_iter().map(|mut item| Item::read(&mut item).id));

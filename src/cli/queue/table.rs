@@ -9,6 +9,7 @@ use crate::bus::Item;
 use crate::out::{Out, Tone};
 use crate::status::percent;
 use crate::text::{self, clean};
+use rigpost_contract::item::ItemState;
 
 const HEADS: [&str; 4] = ["ID", "STATE", "SIZE", "SENT"];
 
@@ -35,12 +36,12 @@ pub(super) fn table(items: &[Item], columns: usize, out: &Out) -> Vec<String> {
     let mut lines = vec![out.paint(Tone::Dim, &row(HEADS, "NAME"))];
     for (item, cells) in items.iter().zip(&cells) {
         let line = row([&cells[0], &cells[1], &cells[2], &cells[3]], &clean(item.title()));
-        lines.push(match item.state.as_str() {
-            "failed" => out.paint(Tone::Bad, &line),
-            "held" => out.paint(Tone::Warn, &line),
-            "uploading" => out.paint(Tone::Strong, &line),
-            "done" | "cancelled" => out.paint(Tone::Dim, &line),
-            _ => line,
+        lines.push(match item.state.parse() {
+            Ok(ItemState::Failed) => out.paint(Tone::Bad, &line),
+            Ok(ItemState::Held) => out.paint(Tone::Warn, &line),
+            Ok(ItemState::Uploading) => out.paint(Tone::Strong, &line),
+            Ok(ItemState::Done | ItemState::Cancelled) => out.paint(Tone::Dim, &line),
+            Ok(ItemState::Queued) | Err(_) => line,
         });
         let indent = widths[0] + 2;
         let wrapped = text::wrap(&clean(item.why()), columns.saturating_sub(indent));
@@ -50,8 +51,8 @@ pub(super) fn table(items: &[Item], columns: usize, out: &Out) -> Vec<String> {
 }
 
 fn cells(item: &Item) -> [String; 4] {
-    let sent = match (item.state.as_str(), item.sent) {
-        ("done", _) => "100 %".to_owned(),
+    let sent = match (item.state.parse(), item.sent) {
+        (Ok(ItemState::Done), _) => "100 %".to_owned(),
         (_, 0) => "-".to_owned(),
         (_, sent) => format!("{} %", percent(sent, item.size)),
     };

@@ -74,10 +74,8 @@ struct QueueJson {
 impl Status {
     /// Builds the object. `with_code`: put in the code, and the link that contains it.
     pub(crate) fn new(now: &Snapshot, with_code: bool) -> Self {
-        let (_, headline) = words::headline(&now.pairing);
-        let why = words::reason(&now.pairing.reason).map(|why| format!(": {why}")).unwrap_or_default();
         Self {
-            summary: format!("{headline}{why}"),
+            summary: words::summary(&now.pairing),
             next: words::next(now),
             device: device(&now.device),
             pairing: pairing(&now.pairing, with_code),

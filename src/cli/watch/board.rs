@@ -16,6 +16,7 @@ use crate::bus::{Item, Queue, Snapshot};
 use crate::out::{Out, Tone};
 use crate::text::{self, clean};
 use crate::{clock, status, words};
+use rigpost_contract::item::ItemState;
 
 /// Columns for a clip's name, where there is room for it.
 const NAME: usize = 28;
@@ -63,7 +64,7 @@ impl<'a> Board<'a> {
     /// How the rig is at the beginning.
     pub(super) fn begin(&mut self, now: &Snapshot) -> io::Result<()> {
         if !self.out.live {
-            self.event(&sentence(now))?;
+            self.event(&words::summary(&now.pairing))?;
             self.event(&left(&now.queue))?;
             for (_, blocker) in &now.device.blockers {
                 self.event(&clean(blocker))?;
@@ -75,8 +76,8 @@ impl<'a> Board<'a> {
 
     /// Tells what is different, and moves the bars.
     pub(super) fn changed(&mut self, before: &Snapshot, now: &Snapshot) -> io::Result<()> {
-        if sentence(before) != sentence(now) {
-            self.event(&sentence(now))?;
+        if words::summary(&before.pairing) != words::summary(&now.pairing) {
+            self.event(&words::summary(&now.pairing))?;
         }
         if before.queue.paused != now.queue.paused {
             self.event(if now.queue.paused { "sending is paused" } else { "no longer paused" })?;
@@ -116,14 +117,14 @@ impl<'a> Board<'a> {
             why => format!(": {}", clean(why)),
         };
         let size = text::size(item.size);
-        let line = match item.state.as_str() {
-            "queued" => format!("queued {name}, {size}{why}"),
-            "uploading" => format!("sending {name}, {size}"),
-            "done" => self.out.paint(Tone::Good, &format!("sent {name}, {size}")),
-            "held" => self.out.paint(Tone::Warn, &format!("holding {name}{why}")),
-            "failed" => self.out.paint(Tone::Bad, &format!("failed {name}{why}")),
-            "cancelled" => format!("cancelled {name}"),
-            other => format!("{} {name}{why}", clean(other)),
+        let line = match item.state.parse() {
+            Ok(ItemState::Queued) => format!("queued {name}, {size}{why}"),
+            Ok(ItemState::Uploading) => format!("sending {name}, {size}"),
+            Ok(ItemState::Done) => self.out.paint(Tone::Good, &format!("sent {name}, {size}")),
+            Ok(ItemState::Held) => self.out.paint(Tone::Warn, &format!("holding {name}{why}")),
+            Ok(ItemState::Failed) => self.out.paint(Tone::Bad, &format!("failed {name}{why}")),
+            Ok(ItemState::Cancelled) => format!("cancelled {name}"),
+            Err(_) => format!("{} {name}{why}", clean(&item.state)),
         };
         self.event(&line)
     }
@@ -151,7 +152,7 @@ impl<'a> Board<'a> {
         self.headline.set_message(format!(
             "{} {}",
             self.out.paint(tone, "●"),
-            self.out.paint(Tone::Strong, &text::fit(&sentence(now), room))
+            self.out.paint(Tone::Strong, &text::fit(&words::summary(&now.pairing), room))
         ));
         self.goal.left(now.queue.bytes_left);
         let left = left(&now.queue);
@@ -238,13 +239,6 @@ fn progress(item: &Item, rate: u64, room: usize) -> String {
     let short = format!("{share} {time:>7}");
     let long = format!("{share} of {:>7} {speed:>9} {time:>7}", text::size(item.size));
     [long, short].into_iter().find(|line| text::width(line) <= room).unwrap_or(share)
-}
-
-/// State and reason in one sentence.
-fn sentence(now: &Snapshot) -> String {
-    let (_, headline) = words::headline(&now.pairing);
-    let why = words::reason(&now.pairing.reason).map(|why| format!(": {why}")).unwrap_or_default();
-    format!("{headline}{why}")
 }
 
 /// What is left to send.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::bus::{Daemon, Item, Options};
-use crate::exit::{Code, Failure};
+use crate::exit::{ExitCode, Failure};
 use crate::text;
+use rigpost_contract::item::ItemState;
 
 /// The most items that one call returns.
 const PAGE: u32 = 1000;
@@ -42,9 +43,9 @@ impl Waiting {
 
     /// An item is in this state now.
     pub(crate) fn heard(&mut self, item: &Item) {
-        let why = match item.state.as_str() {
-            "done" => None,
-            "failed" | "cancelled" | "held" => {
+        let why = match item.state.parse() {
+            Ok(ItemState::Done) => None,
+            Ok(ItemState::Failed | ItemState::Cancelled | ItemState::Held) => {
                 let colon = if item.why().is_empty() { "" } else { ": " };
                 Some(format!(
                     "{} {}{colon}{}",
@@ -53,7 +54,7 @@ impl Waiting {
                     text::clean(item.why())
                 ))
             }
-            _ => return,
+            Ok(ItemState::Queued | ItemState::Uploading) | Err(_) => return,
         };
         if self.left.remove(&item.id) {
             self.not_sent.extend(why.map(|why| (item.id, why)));
@@ -63,7 +64,7 @@ impl Waiting {
     /// Reads the list, newest first: what was just queued is at its end.
     pub(crate) async fn look(&mut self, daemon: &Daemon) -> zbus::Result<()> {
         let Some(oldest) = self.left.first().copied() else { return Ok(()) };
-        let queue = daemon.queue().await?;
+        let queue = daemon.queue();
         let (_, mut end) = queue.list(Options::new(), 0, 1).await?;
         let mut seen = BTreeSet::new();
         while end > 0 {
@@ -91,13 +92,13 @@ impl Waiting {
     ///
     /// # Errors
     ///
-    /// [`Code::NotSent`] when not all are in the cloud.
+    /// [`ExitCode::NotSent`] when not all are in the cloud.
     pub(crate) fn verdict(&self) -> Result<(), Failure> {
         const NAMED: usize = 5;
         let all = text::count(self.all.len() as u64, "clip");
         if !self.left.is_empty() {
             let what = format!("stopped waiting: {} of {all} not sent yet", self.left.len());
-            return Err(Failure::new(Code::NotSent, what, "the clips stay queued: rigpost watch"));
+            return Err(Failure::new(ExitCode::NotSent, what, "the clips stay queued: rigpost watch"));
         }
         if self.not_sent.is_empty() {
             return Ok(());
@@ -107,7 +108,7 @@ impl Waiting {
             named.push("…");
         }
         let what = format!("{} of {all} not sent: {}", self.not_sent.len(), named.join("; "));
-        Err(Failure::new(Code::NotSent, what, "rigpost queue --failed, or rigpost queue --held"))
+        Err(Failure::new(ExitCode::NotSent, what, "rigpost queue --failed, or rigpost queue --held"))
     }
 }
 
@@ -130,7 +131,7 @@ mod tests {
         waiting.heard(&item(1, "done"));
         waiting.heard(&item(2, "failed"));
         waiting.heard(&item(2, "failed"));
-        assert_eq!(waiting.verdict().unwrap_err().code, Code::NotSent);
+        assert_eq!(waiting.verdict().unwrap_err().code, ExitCode::NotSent);
         assert!(waiting.verdict().unwrap_err().what.contains("1 of 3 clips not sent yet"));
         waiting.heard(&item(3, "held"));
         assert!(waiting.is_over());

@@ -2,41 +2,11 @@
 //!
 //! # Decisions
 //! - By name only. Opening a file to look at its kind would cost a card's slowest operation for each of a million files.
-//! - Patterns are the shell's (`glob`: no dependencies, no regular expressions, ASCII case folding built in). One with a
-//!   `/` is held against the whole path, and its `*` stands for `/` too; one without is held against the file's name.
 //! - What is built in is told by its ending, which is compared as such: a hundred patterns for every file would be the
 //!   most expensive thing in a walk.
 use std::path::Path;
 
-const FOLDED: glob::MatchOptions = glob::MatchOptions {
-    case_sensitive: false,
-    require_literal_separator: false,
-    require_literal_leading_dot: false,
-};
-
-/// A pattern for names or paths. Case does not matter: cameras write `.MOV`, people write `.mov`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Glob(glob::Pattern);
-
-impl Glob {
-    /// Reads a pattern.
-    ///
-    /// # Errors
-    /// One sentence for the person who wrote it.
-    pub fn parse(text: &str) -> Result<Glob, String> {
-        if text.is_empty() {
-            return Err("an empty pattern matches nothing".to_owned());
-        }
-        glob::Pattern::new(text).map(Glob).map_err(|e| format!("{text:?} is no pattern: {}", e.msg))
-    }
-
-    /// Whether this file is meant. `path` is absolute.
-    pub fn matches(&self, path: &Path) -> bool {
-        let held_against =
-            if self.0.as_str().contains('/') { Some(path.as_os_str()) } else { path.file_name() };
-        held_against.is_some_and(|text| self.0.matches_with(&text.to_string_lossy(), FOLDED))
-    }
-}
+use rigpost_contract::glob::Glob;
 
 /// A class of files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -299,21 +269,5 @@ mod tests {
         }
         let names = classes.names();
         assert_eq!(names, ["rushes", "vfx", "proxy", "stills", "metadata", "audio", "originals"]);
-    }
-
-    #[test]
-    fn patterns_are_read_or_refused_with_a_reason() {
-        let matches = |pattern: &str, path: &str| Glob::parse(pattern).unwrap().matches(Path::new(path));
-        assert!(matches("*.mov", "/m/a b.MOV"));
-        assert!(matches("A00?_*", "/m/a001_C001.R3D"));
-        assert!(matches("*", "/m/.hidden"));
-        assert!(!matches("*.mov", "/m/a.mov.xml"));
-        assert!(!matches("Proxy", "/m/Proxy/a.mov"), "a name is the file's own");
-        assert!(matches("*/Proxy/*", "/m/deep/proxy/er/a.mov"));
-        assert!(matches("/m/card/*", "/m/card/a/b.mov"));
-        assert!(!matches("/m/card/*", "/m/cards/a.mov"));
-        for bad in ["", "[", "a***", "x**y"] {
-            assert!(!Glob::parse(bad).unwrap_err().is_empty(), "{bad:?}");
-        }
     }
 }

@@ -55,16 +55,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemState, NewItem, shown};
+use crate::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemReason, ItemState, NewItem, shown};
 use crate::queue::ledger::{BootWall, age};
 use crate::time::{BootId, Now, WallTime};
 
-/// `reason` of items that are bound to a project which is not the one that is paired.
-pub const OTHER_PROJECT: &str = "other-project";
-/// `reason` of items that are held or cancelled because they are older than the pairing. The schema knows it too.
-pub const BEFORE_PAIRING: &str = "before-pairing";
-/// `reason`s of items that failed because their file was out of reach.
-const OUT_OF_REACH: [&str; 2] = ["vanished", "unreadable"];
+/// Of items that failed because their file was out of reach.
+const OUT_OF_REACH: [ItemReason; 2] = [ItemReason::Vanished, ItemReason::Unreadable];
 
 /// 2001-01-01: no wall clock before this was ever set.
 const EARLIEST: WallTime = WallTime(978_307_200);
@@ -77,7 +73,7 @@ pub struct Row {
     /// Where it stands.
     pub state: ItemState,
     /// The word that goes with it.
-    pub reason: String,
+    pub reason: ItemReason,
     /// `None`: of the next one that is paired.
     pub project: Option<String>,
     /// There is an asset for it.
@@ -101,10 +97,10 @@ pub struct Place {
     /// Its state.
     pub state: ItemState,
     /// A word.
-    pub reason: &'static str,
+    pub reason: ItemReason,
 }
 
-const QUEUED: Place = Place { state: ItemState::Queued, reason: "none" };
+const QUEUED: Place = Place { state: ItemState::Queued, reason: ItemReason::None };
 
 /// What follows when a person asks for a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,7 +225,7 @@ pub fn found(facts: FileFacts, known: &Candidates, room: bool, pairing: &Pairing
 
 /// The card is back: goes on with what has arrived of it.
 fn is_out_of_reach(row: &Row) -> bool {
-    row.state == ItemState::Failed && OUT_OF_REACH.contains(&row.reason.as_str())
+    row.state == ItemState::Failed && OUT_OF_REACH.contains(&row.reason)
 }
 
 fn is_over(state: ItemState) -> bool {
@@ -283,8 +279,8 @@ pub fn place<E>(
     let place = place_of(new.project_id.as_deref(), pairing);
     let held = match new.before_pairing {
         BeforePairing::Queue => return Ok(place),
-        BeforePairing::Ask => Place { state: ItemState::Held, reason: BEFORE_PAIRING },
-        BeforePairing::Ignore => Place { state: ItemState::Cancelled, reason: BEFORE_PAIRING },
+        BeforePairing::Ask => Place { state: ItemState::Held, reason: ItemReason::BeforePairing },
+        BeforePairing::Ignore => Place { state: ItemState::Cancelled, reason: ItemReason::BeforePairing },
     };
     let Some(since) = pairing.since.filter(|_| place.state == ItemState::Queued) else { return Ok(place) };
     Ok(if is_before(new.created, since, new.added, wall)? { held } else { place })
@@ -294,7 +290,7 @@ pub fn place<E>(
 pub fn place_of(project: Option<&str>, pairing: &Pairing) -> Place {
     match (project, pairing.project.as_deref()) {
         (Some(project), Some(current)) if project != current => {
-            Place { state: ItemState::Held, reason: OTHER_PROJECT }
+            Place { state: ItemState::Held, reason: ItemReason::OtherProject }
         }
         (Some(_) | None, Some(_) | None) => QUEUED,
     }

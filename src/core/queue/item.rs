@@ -1,12 +1,13 @@
 //! One clip in the queue, as everybody in the house speaks of it.
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use xxhash_rust::xxh64::Xxh64;
 
 use crate::secret::Secret;
 use crate::time::Now;
+
+pub use rigpost_contract::item::{BeforePairing, ItemReason, ItemState};
 
 /// Given by the store, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,54 +16,6 @@ pub struct ItemId(pub u64);
 impl fmt::Display for ItemId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// Where an item stands. `Uploading` is durable only as "an asset may exist": after a start it goes on from its parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ItemState {
-    /// Waits for its turn.
-    Queued,
-    /// Has its turn.
-    Uploading,
-    /// Waits for a person: it belongs to another project than the one that is paired.
-    Held,
-    /// Every part is confirmed.
-    Done,
-    /// Trying again would not help; `reason` and `detail` say why.
-    Failed,
-    /// A person took it off the queue.
-    Cancelled,
-}
-
-impl ItemState {
-    /// The word on the bus and in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ItemState::Queued => "queued",
-            ItemState::Uploading => "uploading",
-            ItemState::Held => "held",
-            ItemState::Done => "done",
-            ItemState::Failed => "failed",
-            ItemState::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl FromStr for ItemState {
-    type Err = ();
-    fn from_str(s: &str) -> Result<ItemState, ()> {
-        [
-            ItemState::Queued,
-            ItemState::Uploading,
-            ItemState::Held,
-            ItemState::Done,
-            ItemState::Failed,
-            ItemState::Cancelled,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == s)
-        .ok_or(())
     }
 }
 
@@ -77,40 +30,6 @@ pub struct FileFacts {
     pub dev: u64,
     /// Inode number.
     pub ino: u64,
-}
-
-/// What becomes of clips that were made before the pairing they would be sent under.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BeforePairing {
-    /// They are sent like the others.
-    #[default]
-    Queue,
-    /// They are held until a person releases them.
-    Ask,
-    /// They are listed as cancelled and never sent, unless a person asks for them.
-    Ignore,
-}
-
-impl BeforePairing {
-    /// The word in the configuration and in the database; also the `reason` of items that are held or cancelled for it
-    /// is always `before-pairing`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            BeforePairing::Queue => "queue",
-            BeforePairing::Ask => "ask",
-            BeforePairing::Ignore => "ignore",
-        }
-    }
-}
-
-impl FromStr for BeforePairing {
-    type Err = ();
-    fn from_str(s: &str) -> Result<BeforePairing, ()> {
-        [BeforePairing::Queue, BeforePairing::Ask, BeforePairing::Ignore]
-            .into_iter()
-            .find(|policy| policy.as_str() == s)
-            .ok_or(())
-    }
 }
 
 /// A file that passed the door.
@@ -155,8 +74,8 @@ pub struct Item {
     pub new: NewItem,
     /// Where it stands.
     pub state: ItemState,
-    /// A word, `none` when there is nothing to say.
-    pub reason: String,
+    /// Why it stands there.
+    pub reason: ItemReason,
     /// One sentence.
     pub detail: String,
     /// Times it had its turn.
@@ -278,13 +197,5 @@ mod tests {
             assert_eq!(next, size, "{size}/{parts}");
         }
         assert_eq!(asset(2).chunk_size(21_136_250), 10_568_125);
-    }
-
-    #[test]
-    fn states_read_back() {
-        for s in ["queued", "uploading", "held", "done", "failed", "cancelled"] {
-            assert_eq!(s.parse::<ItemState>().map(ItemState::as_str), Ok(s));
-        }
-        assert_eq!("lost".parse::<ItemState>(), Err(()));
     }
 }

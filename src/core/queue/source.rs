@@ -1,9 +1,9 @@
 //! A media source: a directory whose new files are queued without anybody asking.
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::queue::class::Glob;
-use crate::queue::item::BeforePairing;
+use rigpost_contract::glob::Glob;
+use rigpost_contract::item::BeforePairing;
+use rigpost_contract::left_out::is_left_out;
 
 /// One source. What it wants is decided by names alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,25 +38,9 @@ impl Source {
         let inner = path.ancestors().take_while(|step| *step != self.path);
         path.starts_with(&self.path)
             && inner.into_iter().all(|step| {
-                !step.file_name().is_some_and(left_out) && !self.exclude.iter().any(|p| p.matches(step))
+                !step.file_name().is_some_and(is_left_out) && !self.exclude.iter().any(|p| p.matches(step))
             })
     }
-}
-
-/// Names that nobody means to send: hidden files, what is not finished yet, and what systems keep for themselves.
-pub fn left_out(name: &OsStr) -> bool {
-    const SYSTEM: &[&str] =
-        &["lost+found", "system volume information", "$recycle.bin", "recycler", "thumbs.db", "desktop.ini"];
-    const UNFINISHED: &[&str] =
-        &[".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".swp", "~"];
-    let name = name.as_encoded_bytes();
-    let ends = |end: &&str| {
-        let start = name.len().checked_sub(end.len());
-        start.is_some_and(|start| name[start..].eq_ignore_ascii_case(end.as_bytes()))
-    };
-    name.starts_with(b".")
-        || UNFINISHED.iter().any(ends)
-        || SYSTEM.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()))
 }
 
 #[cfg(test)]
@@ -100,27 +84,5 @@ mod tests {
         let source = Source { path: "/media/.rig/card".into(), ..Source::default() };
         assert!(source.wants(Path::new("/media/.rig/card/a.mov")));
         assert!(!source.wants(Path::new("/media/.rig/card/.b/a.mov")));
-    }
-
-    #[test]
-    fn names_that_nobody_means() {
-        for name in [
-            ".hidden",
-            "._A001.mov",
-            ".Trashes",
-            "x.tmp",
-            "X.TMP",
-            "x.mov.part",
-            "x~",
-            "lost+found",
-            "System Volume Information",
-            "$RECYCLE.BIN",
-            "Thumbs.db",
-        ] {
-            assert!(left_out(OsStr::new(name)), "{name}");
-        }
-        for name in ["a.mov", "tmp", "part", "a.tmp.mov", "lost+found.mov"] {
-            assert!(!left_out(OsStr::new(name)), "{name}");
-        }
     }
 }

@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::identity::oauth::Cause;
-use crate::queue::item::{Asset, ItemId};
+use crate::queue::item::{Asset, ItemId, ItemReason};
 use crate::secret::Secret;
 use crate::seq::Seq;
 use crate::time::Now;
@@ -172,10 +172,10 @@ impl Upload {
             (Some(Winding::Anew) | None, e) => match e {
                 CreateError::Unauthorized => Ending::Unauthorized,
                 CreateError::RecordedWhilePaused => Ending::Failed(
-                    "recorded-while-paused",
+                    ItemReason::RecordedWhilePaused,
                     "the clip was made while the device was paused in the project".to_owned(),
                 ),
-                CreateError::Refused(why) => Ending::Failed("refused", why),
+                CreateError::Refused(why) => Ending::Failed(ItemReason::Refused, why),
                 CreateError::Conflict(why) => Ending::Aside(why),
                 CreateError::Forbidden(why) => Ending::Forbidden(why),
                 CreateError::Transient(t) => Ending::from(t),

@@ -3,7 +3,8 @@
 //! # Decisions
 //! - One signal for each interface and change, with all its properties in it: a screen redraws once.
 //! - Properties of the queue at most twice a second; a state of the rig at once.
-//! - What is on offer to one person stays out of signals: `UserCode` and `VerificationUriComplete` are only named.
+//! - What is on offer to one person stays out of signals: the contract says which properties are only named.
+//! - One value for each property of the contract, in an exhaustive match: one that is new is announced or does not compile.
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,17 +17,18 @@ use zbus::names::InterfaceName;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, Variant, fdo};
 
-use crate::bus::PATH;
+use crate::bus::device;
 use crate::bus::queue::{self, Dict, Queue};
 use crate::clock::Clock;
 use crate::link::Desk;
+use rigpost_contract::interface::{Interface, OBJECT_PATH};
+use rigpost_contract::item::ItemKey;
+use rigpost_contract::property::{Changes, Property};
+use rigpost_core::identity::oauth::DeviceInfo;
 use rigpost_core::time::BootTime;
-use rigpost_core::view::{ItemNews, QueueView, RigView, blockers, safe_to_power_off};
+use rigpost_core::view::{ItemNews, QueueView, RigView, safe_to_power_off};
 
 const QUEUE_EVERY: Duration = Duration::from_millis(500);
-const INVALIDATED: [&str; 2] = ["UserCode", "VerificationUriComplete"];
-
-type Properties = Vec<(&'static str, Variant<'static>)>;
 
 /// What has been told so far: nothing, at the time of the first look.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ impl Announcer {
 
 /// Announces until the bus refuses.
 pub async fn run(connection: &Connection, from: Announcer, clock: &Clock) -> zbus::Result<()> {
-    let emitter = SignalEmitter::new(connection, PATH)?;
+    let emitter = SignalEmitter::new(connection, OBJECT_PATH)?;
     let Announcer { mut rig, mut queue, mut news, mut told_rig, mut told_queue } = from;
     let mut queue_due: Option<BootTime> = None;
     let mut queue_told_at = BootTime::default();
@@ -77,105 +79,188 @@ pub async fn run(connection: &Connection, from: Announcer, clock: &Clock) -> zbu
         } else {
             told_queue.clone()
         };
-        tell(&emitter, "org.rigpost.Rigpost1.Pairing", pairing(&told_rig), pairing(&new_rig)).await?;
-        tell(
-            &emitter,
-            "org.rigpost.Rigpost1.Queue",
-            queue_properties(&told_queue),
-            queue_properties(&new_queue),
-        )
-        .await?;
-        tell(
-            &emitter,
-            "org.rigpost.Rigpost1.Device",
-            device(&told_rig, &told_queue),
-            device(&new_rig, &new_queue),
-        )
-        .await?;
+        for interface in [Interface::Pairing, Interface::Queue, Interface::Device] {
+            let news = changes(interface, (&told_rig, &told_queue), (&new_rig, &new_queue));
+            tell(&emitter, interface, news).await?;
+        }
         (told_rig, told_queue) = (new_rig, new_queue);
     }
 }
 
-async fn tell(
-    emitter: &SignalEmitter<'_>,
-    interface: &str,
-    old: Properties,
-    new: Properties,
-) -> zbus::Result<()> {
-    let mut changed: HashMap<&str, Variant<'_>> = HashMap::new();
-    let mut invalidated = Vec::new();
-    for ((name, old), (_, new)) in old.into_iter().zip(new) {
-        if old == new {
+/// What `PropertiesChanged` says.
+#[derive(Debug, Default)]
+struct Changed {
+    /// With the new values.
+    told: HashMap<&'static str, Variant<'static>>,
+    /// For whoever asks.
+    named: Vec<&'static str>,
+}
+
+type Snapshots<'a> = (&'a RigView, &'a QueueView);
+
+fn changes(interface: Interface, old: Snapshots<'_>, new: Snapshots<'_>) -> Changed {
+    let mut changed = Changed::default();
+    for property in Property::of(interface) {
+        let Some(now) = value(property, new) else { continue };
+        if value(property, old).as_ref() == Some(&now) {
             continue;
         }
-        if INVALIDATED.contains(&name) {
-            invalidated.push(name);
-        } else {
-            changed.insert(name, new);
+        match property.changes() {
+            Changes::Never => {}
+            Changes::Told => drop(changed.told.insert(property.as_str(), now)),
+            Changes::Named => changed.named.push(property.as_str()),
         }
     }
-    if changed.is_empty() && invalidated.is_empty() {
+    changed
+}
+
+async fn tell(emitter: &SignalEmitter<'_>, interface: Interface, changed: Changed) -> zbus::Result<()> {
+    if changed.told.is_empty() && changed.named.is_empty() {
         return Ok(());
     }
-    let interface = InterfaceName::try_from(interface)?;
-    fdo::Properties::properties_changed(emitter, interface, changed, Cow::Owned(invalidated)).await
+    let interface = InterfaceName::try_from(interface.as_str())?;
+    fdo::Properties::properties_changed(emitter, interface, changed.told, Cow::Owned(changed.named)).await
 }
 
 async fn tell_item(emitter: &SignalEmitter<'_>, item: &ItemNews) -> zbus::Result<()> {
     let dict: Dict = HashMap::from([
-        ("state", item.state.as_str().into()),
-        ("reason", item.reason.clone().into()),
-        ("name", item.name.clone().into()),
-        ("size", item.size.into()),
-        ("sent", item.sent.into()),
+        (ItemKey::State.as_str(), item.state.as_str().into()),
+        (ItemKey::Reason.as_str(), item.reason.as_str().into()),
+        (ItemKey::Name.as_str(), item.name.clone().into()),
+        (ItemKey::Size.as_str(), item.size.into()),
+        (ItemKey::Sent.as_str(), item.sent.into()),
     ]);
     Queue::item_changed(emitter, item.id.0, dict).await
 }
 
-fn pairing(v: &RigView) -> Properties {
-    let device = v.device.clone().unwrap_or_default();
-    let secret = |s: Option<&str>| s.unwrap_or_default().to_owned().into();
-    vec![
-        ("State", v.state.as_str().into()),
-        ("Reason", v.reason.as_str().into()),
-        ("UserCode", secret(v.user_code.as_ref().map(|c| c.expose()))),
-        ("VerificationUri", v.verification_uri.clone().unwrap_or_default().into()),
-        ("VerificationUriComplete", secret(v.verification_uri_complete.as_ref().map(|c| c.expose()))),
-        ("CodeExpiresAt", v.code_expires_at.map_or(0, BootTime::as_micros).into()),
-        ("DeviceName", v.device_name.clone().into()),
-        ("ProjectId", device.project_id.into()),
-        ("ProjectName", device.project_name.into()),
-        ("AuthorizedBy", device.authorized_by.into()),
-        ("AuthorizationExpires", device.authorization_expires.unwrap_or(0).into()),
-        ("AccessExpiresAt", v.access_expires_at.map_or(0, BootTime::as_micros).into()),
-        ("RefreshedAt", v.refreshed_at.map_or(0, |t| t.0).into()),
-    ]
+/// What a property says; `None` of one that never changes while the program runs.
+fn value(property: Property, (rig, queue): Snapshots<'_>) -> Option<Variant<'static>> {
+    let secret = |text: Option<&str>| text.unwrap_or_default().to_owned().into();
+    let of_device = |text: fn(&DeviceInfo) -> &str| rig.device.as_ref().map_or("", text).to_owned().into();
+    let counters = &queue.counters;
+    Some(match property {
+        Property::Version | Property::Provider => return None,
+        Property::DeviceId => rig.client_id.clone().into(),
+        Property::Protection => rig.protection.as_str().into(),
+        Property::ClockTrusted => rig.clock_trusted.into(),
+        Property::Online => rig.online.into(),
+        Property::SafeToPowerOff => safe_to_power_off(rig, queue).into(),
+        Property::Blockers => device::blockers_of(rig, queue).into(),
+
+        Property::State => rig.state.as_str().into(),
+        Property::Reason => rig.reason.as_str().into(),
+        Property::UserCode => secret(rig.user_code.as_ref().map(|c| c.expose())),
+        Property::VerificationUri => rig.verification_uri.clone().unwrap_or_default().into(),
+        Property::VerificationUriComplete => {
+            secret(rig.verification_uri_complete.as_ref().map(|c| c.expose()))
+        }
+        Property::CodeExpiresAt => rig.code_expires_at.map_or(0, BootTime::as_micros).into(),
+        Property::DeviceName => rig.device_name.clone().into(),
+        Property::ProjectId => of_device(|d| &d.project_id),
+        Property::ProjectName => of_device(|d| &d.project_name),
+        Property::AuthorizedBy => of_device(|d| &d.authorized_by),
+        Property::AuthorizationExpires => {
+            rig.device.as_ref().and_then(|d| d.authorization_expires).unwrap_or(0).into()
+        }
+        Property::AccessExpiresAt => rig.access_expires_at.map_or(0, BootTime::as_micros).into(),
+        Property::RefreshedAt => rig.refreshed_at.map_or(0, |t| t.0).into(),
+
+        Property::Paused => queue.paused.into(),
+        Property::Recording => queue.recording.into(),
+        Property::BandwidthLimit => queue.bandwidth_limit.into(),
+        Property::FilesLeft => queue::saturated(counters.files_left).into(),
+        Property::BytesLeft => counters.bytes_left.into(),
+        Property::Held => queue::saturated(counters.held).into(),
+        Property::Failed => queue::saturated(counters.failed).into(),
+        Property::Rate => queue.rate.into(),
+        Property::Current => queue.current.iter().map(queue::sending).collect::<Vec<Dict>>().into(),
+    })
 }
 
-fn device(rig: &RigView, queue: &QueueView) -> Properties {
-    let blockers: Vec<(String, String)> =
-        blockers(rig, queue).into_iter().map(|(code, sentence)| (code.to_owned(), sentence)).collect();
-    vec![
-        ("DeviceId", rig.client_id.clone().into()),
-        ("Protection", rig.protection.as_str().into()),
-        ("ClockTrusted", rig.clock_trusted.into()),
-        ("Online", rig.online.into()),
-        ("SafeToPowerOff", safe_to_power_off(rig, queue).into()),
-        ("Blockers", blockers.into()),
-    ]
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-fn queue_properties(v: &QueueView) -> Properties {
-    let current: Vec<Dict> = v.current.iter().map(queue::sending).collect();
-    vec![
-        ("Paused", v.paused.into()),
-        ("Recording", v.recording.into()),
-        ("BandwidthLimit", v.bandwidth_limit.into()),
-        ("FilesLeft", queue::saturated(v.counters.files_left).into()),
-        ("BytesLeft", v.counters.bytes_left.into()),
-        ("Held", queue::saturated(v.counters.held).into()),
-        ("Failed", queue::saturated(v.counters.failed).into()),
-        ("Rate", v.rate.into()),
-        ("Current", current.into()),
-    ]
+    use rigpost_core::identity::oauth::{UserCode, VerificationUriComplete};
+    use rigpost_core::queue::item::{Counters, ItemId};
+    use rigpost_core::secret::Secret;
+    use rigpost_core::time::WallTime;
+    use rigpost_core::view::{Protection, Reason, Sending, State};
+
+    use super::*;
+
+    /// Differs from the snapshots before the store is read in everything that a snapshot says.
+    fn other() -> (RigView, QueueView) {
+        let text = |text: &str| text.to_owned();
+        let device = DeviceInfo {
+            project_id: text("p-1"),
+            project_name: text("Moonrise"),
+            authorized_by: text("ana"),
+            authorization_expires: Some(1_790_000_000),
+            ..DeviceInfo::default()
+        };
+        let rig = RigView {
+            state: State::Paired,
+            reason: Reason::Network,
+            user_code: Some(UserCode(Secret::new("123456"))),
+            verification_uri: Some(text("https://x.example/device")),
+            verification_uri_complete: Some(VerificationUriComplete(Secret::new(
+                "https://x.example/?123456",
+            ))),
+            code_expires_at: Some(BootTime::from_micros(1)),
+            device_name: text("CAM A"),
+            device: Some(device),
+            access_expires_at: Some(BootTime::from_micros(2)),
+            refreshed_at: Some(WallTime(3)),
+            online: true,
+            clock_trusted: false,
+            client_id: text("SN-1"),
+            protection: Protection::Tpm2,
+            ..RigView::unread()
+        };
+        let queue = QueueView {
+            paused: true,
+            recording: true,
+            bandwidth_limit: 10_000,
+            counters: Counters { files_left: 1, bytes_left: 2, held: 3, failed: 4 },
+            rate: 5,
+            current: vec![Sending { id: ItemId(7), name: text("A001.mov"), size: 10, sent: 3 }],
+            trouble: None,
+        };
+        (rig, queue)
+    }
+
+    #[test]
+    fn everything_that_changes_is_announced() {
+        let (old, new) = ((RigView::unread(), QueueView::default()), other());
+        for interface in Interface::ALL {
+            let changed = changes(*interface, (&old.0, &old.1), (&new.0, &new.1));
+            let told: BTreeSet<_> = changed.told.keys().copied().collect();
+            let named: BTreeSet<_> = changed.named.into_iter().collect();
+            let expected = |how| -> BTreeSet<_> {
+                let of = Property::of(*interface).filter(|property| property.changes() == how);
+                of.map(Property::as_str).collect()
+            };
+            let hint = "let `value` read it from the snapshot, and `other` differ in it";
+            assert_eq!(told, expected(Changes::Told), "{interface}: {hint}");
+            assert_eq!(named, expected(Changes::Named), "{interface}: {hint}");
+            let again = changes(*interface, (&new.0, &new.1), (&new.0, &new.1));
+            assert!(again.told.is_empty() && again.named.is_empty(), "{interface}: nothing changed");
+        }
+    }
+
+    #[test]
+    fn what_is_announced_has_the_type_of_the_contract() {
+        let (rig, queue) = other();
+        for property in Property::ALL {
+            let value = value(*property, (&rig, &queue));
+            assert_eq!(value.is_none(), property.changes() == Changes::Never, "{property}");
+            let signature = value.map(|value| value.value_signature().to_string());
+            assert_eq!(
+                signature.unwrap_or(property.signature().to_owned()),
+                property.signature(),
+                "{property}"
+            );
+        }
+    }
 }

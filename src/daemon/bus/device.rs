@@ -15,7 +15,7 @@ use crate::link::Desk;
 use rigpost_core::command::{Refusal, RigCommand};
 use rigpost_core::identity::oauth::ClientSecret;
 use rigpost_core::secret::Secret;
-use rigpost_core::view::{blockers, safe_to_power_off};
+use rigpost_core::view::{QueueView, RigView, blockers, safe_to_power_off};
 
 const MAX_SECRET: usize = 4096;
 /// A writer that neither writes nor closes must not hold a thread for longer.
@@ -109,9 +109,13 @@ impl Device {
 
     #[zbus(property)]
     fn blockers(&self) -> Vec<(String, String)> {
-        let all = blockers(&self.desk.rig.borrow(), &self.desk.queue_view.borrow());
-        all.into_iter().map(|(code, sentence)| (code.to_owned(), sentence)).collect()
+        blockers_of(&self.desk.rig.borrow(), &self.desk.queue_view.borrow())
     }
+}
+
+/// As the bus has them.
+pub(super) fn blockers_of(rig: &RigView, queue: &QueueView) -> Vec<(String, String)> {
+    blockers(rig, queue).into_iter().map(|(code, sentence)| (code.to_owned(), sentence)).collect()
 }
 
 fn read_secret(fd: &impl AsFd) -> Result<ClientSecret, Refusal> {

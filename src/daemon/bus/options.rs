@@ -3,6 +3,7 @@ use std::collections::HashMap;
 
 use zbus::OwnedVariant;
 
+use rigpost_contract::option::OptionKey;
 use rigpost_core::command::Refusal;
 
 /// A call's options; [`Options::finish`] refuses what nobody took.
@@ -16,15 +17,12 @@ impl Options {
     }
 
     /// Takes an option out; the wrong type is refused by name.
-    pub fn take<T: TryFrom<OwnedVariant>>(
-        &mut self,
-        key: &str,
-        type_word: &str,
-    ) -> Result<Option<T>, Refusal> {
-        let Some(value) = self.0.remove(key) else { return Ok(None) };
-        T::try_from(value)
-            .map(Some)
-            .map_err(|_| Refusal::InvalidArgs(format!("option \"{key}\" must be {type_word}")))
+    pub fn take<T: TryFrom<OwnedVariant>>(&mut self, key: OptionKey) -> Result<Option<T>, Refusal> {
+        let Some(value) = self.0.remove(key.as_str()) else { return Ok(None) };
+        T::try_from(value).map(Some).map_err(|_| {
+            let (meaning, signature) = (key.meaning(), key.signature());
+            Refusal::InvalidArgs(format!("option \"{key}\" must be {meaning} ({signature})"))
+        })
     }
 
     /// Refuses the call when something is left.

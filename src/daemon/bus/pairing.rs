@@ -8,6 +8,7 @@ use crate::bus::error::BusError;
 use crate::bus::options::{self, Options};
 use crate::bus::qr;
 use crate::link::Desk;
+use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{Refusal, RigCommand};
 use rigpost_core::view::RigView;
 
@@ -32,7 +33,7 @@ impl Pairing {
 impl Pairing {
     async fn start(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
         let mut options = Options::new(options);
-        let limit: Option<u32> = options.take("limit", "a number of seconds (u)")?;
+        let limit: Option<u32> = options.take(OptionKey::Limit)?;
         options.finish()?;
         if limit == Some(0) {
             return Err(Refusal::InvalidArgs("option \"limit\" must be at least 1".to_owned()).into());
@@ -54,8 +55,8 @@ impl Pairing {
     #[zbus(out_args("image"))]
     fn qr_code(&self, format: &str, options: HashMap<String, OwnedVariant>) -> Result<Vec<u8>, BusError> {
         let mut options = Options::new(options);
-        let scale: Option<u32> = options.take("scale", "a number of pixels (u)")?;
-        let fit: Option<u32> = options.take("fit", "a number of pixels (u)")?;
+        let scale: Option<u32> = options.take(OptionKey::Scale)?;
+        let fit: Option<u32> = options.take(OptionKey::Fit)?;
         options.finish()?;
         if fit.is_some() && scale.is_some() {
             let why = "options \"scale\" and \"fit\" exclude each other".to_owned();

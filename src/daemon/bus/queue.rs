@@ -14,8 +14,9 @@ use crate::bus::error::BusError;
 use crate::bus::options::{self, Options};
 use crate::bus::recording::Holds;
 use crate::link::Desk;
+use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{QueueAnswer, QueueCommand, Refusal};
-use rigpost_core::queue::item::ItemId;
+use rigpost_core::queue::item::{ItemId, ItemState};
 use rigpost_core::view::QueueView;
 
 pub use shape::{Dict, sending};
@@ -77,7 +78,7 @@ impl Queue {
         header: &Header<'_>,
     ) -> Result<(), BusError> {
         let mut options = Options::new(options);
-        let recording: Option<bool> = options.take("while_recording", "true or false (b)")?;
+        let recording: Option<bool> = options.take(OptionKey::WhileRecording)?;
         options.finish()?;
         if recording == Some(true) {
             let sender = header.sender().ok_or(Refusal::Stopping)?;
@@ -121,11 +122,10 @@ impl Queue {
         limit: u32,
     ) -> Result<(Vec<Dict>, u32), BusError> {
         let mut filter = Options::new(filter);
-        let state: Option<String> = filter.take("state", "a state (s)")?;
+        let state: Option<String> = filter.take(OptionKey::State)?;
         filter.finish()?;
-        let unknown =
-            |()| Refusal::InvalidArgs("no such state; see the interface's documentation".to_owned());
-        let state = state.map(|s| s.parse()).transpose().map_err(unknown)?;
+        let unknown = |_| Refusal::InvalidArgs("no such state; see the interface's documentation".to_owned());
+        let state = state.map(|s| s.parse::<ItemState>()).transpose().map_err(unknown)?;
         let limit = limit.min(MAX_LIMIT);
         let page = self.desk.ask_queue(QueueCommand::List { state, offset, limit }).await?;
         let QueueAnswer::Page(items, total) = page else { return Err(unexpected()) };

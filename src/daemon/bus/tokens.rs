@@ -15,6 +15,7 @@ use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
 use crate::bus::options::Options;
 use crate::link::Desk;
+use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{AccessOptions, Refusal};
 use rigpost_core::identity::oauth::AccessToken;
 use rigpost_core::secret::Secret;
@@ -38,8 +39,8 @@ impl Tokens {
 
     async fn get(&self, options: HashMap<String, OwnedVariant>) -> Result<(String, u64), Refusal> {
         let mut options = Options::new(options);
-        let min_validity: Option<u32> = options.take("min_validity", "a number of seconds (u)")?;
-        let refused: Option<String> = options.take("refused", "an access token (s)")?;
+        let min_validity: Option<u32> = options.take(OptionKey::MinValidity)?;
+        let refused: Option<String> = options.take(OptionKey::Refused)?;
         options.finish()?;
         if refused.as_ref().is_some_and(|token| token.is_empty() || token.len() > MAX_TOKEN) {
             return Err(Refusal::InvalidArgs("option \"refused\" is no access token".to_owned()));

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use super::merge::Named;
 use super::problem::Problem;
 use super::validate::{Checker, absolute, before_pairing};
-use rigpost_core::queue::class::{ClassWish, Classes, Glob, is_built_in};
-use rigpost_core::queue::item::BeforePairing;
+use rigpost_contract::glob::Glob;
+use rigpost_contract::item::BeforePairing;
+use rigpost_core::queue::class::{ClassWish, Classes, is_built_in};
 use rigpost_core::queue::source::Source;
 
 const MAX_NAME: usize = 64;

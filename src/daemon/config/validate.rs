@@ -5,7 +5,7 @@ use super::fragment::Value;
 use super::merge::{Keys, Merged, Setting};
 use super::problem::Problem;
 use super::{ClientIdSource, Level, ProviderKind, Roots, Settings, provider, sources};
-use rigpost_core::queue::item::BeforePairing;
+use rigpost_contract::item::BeforePairing;
 
 /// Settings with a default in the place of everything that is wrong and noted.
 pub(super) fn settings(merged: &Merged, roots: &Roots, problems: &mut Vec<Problem>) -> Settings {
@@ -189,7 +189,7 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
 }
 
 pub(super) fn before_pairing(text: &str) -> Result<BeforePairing, String> {
-    text.parse().map_err(|()| format!("must be \"queue\", \"ask\" or \"ignore\", not {text:?}"))
+    text.parse().map_err(|_| format!("must be \"queue\", \"ask\" or \"ignore\", not {text:?}"))
 }
 
 fn level(text: &str) -> Result<Level, String> {

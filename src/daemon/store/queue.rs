@@ -11,16 +11,11 @@ mod memory;
 mod steer;
 
 use super::{Store, StoreError, Tx, asset, counters, receipt, rows};
-use rigpost_core::queue::item::{Item, ItemId, ItemState};
+use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState};
 use rigpost_core::time::Now;
 
 pub(super) use bind::{bind_to, hold_all};
 pub use door::{Found, Limits, Refaced};
-
-/// `reason` of items that were in the queue when the identity was erased.
-const FORGOTTEN: &str = "forgotten";
-/// `reason` of items whose file another item brings to the same project.
-const DUPLICATE: &str = "duplicate";
 
 impl Store {
     /// Gives the next item of this project its turn: the highest priority, then the oldest, except those that `waiting`
@@ -38,11 +33,14 @@ impl Store {
             bind::queued(tx, &project_id)?;
             let Some((id, _)) = next(tx, &project_id, &waiting, above)? else { return Ok(None) };
             let sql = format!(
-                "UPDATE item SET state = 'uploading', attempts = attempts + 1, reason = 'none', detail = ''
+                "UPDATE item SET state = 'uploading', attempts = attempts + 1, reason = ?2, detail = ''
                  WHERE id = ?1 RETURNING {}",
                 rows::ITEM
             );
-            Ok(Some(tx.prepare_cached(&sql)?.query_row([rows::sql_id(id)], rows::item)?))
+            Ok(Some(
+                tx.prepare_cached(&sql)?
+                    .query_row((rows::sql_id(id), ItemReason::None.as_str()), rows::item)?,
+            ))
         })
         .await
     }
@@ -71,11 +69,11 @@ impl Store {
         &self,
         id: ItemId,
         to: ItemState,
-        reason: &str,
+        reason: ItemReason,
         detail: &str,
         now: Now,
     ) -> Result<Item, StoreError> {
-        let (reason, detail) = (reason.to_owned(), detail.to_owned());
+        let detail = detail.to_owned();
         self.tx(move |tx| {
             let item = rows::item_now(tx, id)?;
             let applies = match item.state {
@@ -100,7 +98,7 @@ impl Store {
                  WHERE id = ?1 RETURNING {}",
                 rows::ITEM
             );
-            let params = (rows::sql_id(id), to.as_str(), &reason, &detail);
+            let params = (rows::sql_id(id), to.as_str(), reason.as_str(), &detail);
             Ok(tx.prepare_cached(&sql)?.query_row(params, rows::item)?)
         })
         .await
@@ -108,7 +106,7 @@ impl Store {
 
     /// The item's turn ended without an end: it is queued again, with its asset. As [`Store::finish`] for one that lost
     /// its turn in between.
-    pub async fn requeue(&self, id: ItemId, reason: &str, detail: &str) -> Result<Item, StoreError> {
+    pub async fn requeue(&self, id: ItemId, reason: ItemReason, detail: &str) -> Result<Item, StoreError> {
         // Only a delivery is dated.
         self.finish(id, ItemState::Queued, reason, detail, Now::default()).await
     }
@@ -174,9 +172,15 @@ fn next(
     Ok(first.transpose()?)
 }
 
-fn set_state(tx: &Tx<'_>, id: ItemId, to: ItemState, reason: &str, detail: &str) -> Result<(), StoreError> {
+fn set_state(
+    tx: &Tx<'_>,
+    id: ItemId,
+    to: ItemState,
+    reason: ItemReason,
+    detail: &str,
+) -> Result<(), StoreError> {
     let sql = "UPDATE item SET state = ?2, reason = ?3, detail = ?4 WHERE id = ?1";
-    tx.prepare_cached(sql)?.execute((rows::sql_id(id), to.as_str(), reason, detail))?;
+    tx.prepare_cached(sql)?.execute((rows::sql_id(id), to.as_str(), reason.as_str(), detail))?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row};
 
 use super::{StoreError, Tx};
-use rigpost_core::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemState, NewItem};
+use rigpost_core::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemReason, ItemState, NewItem};
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 
 /// In the order that [`item`] reads them.
@@ -39,7 +39,7 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         id: item_id(row, 0)?,
         new,
         state: state(row, 16)?,
-        reason: row.get(17)?,
+        reason: reason(row, 17)?,
         detail: row.get(18)?,
         attempts: row.get(19)?,
         sent: unsigned(row, 20)?,
@@ -66,13 +66,17 @@ pub(super) fn item_id(row: &Row<'_>, i: usize) -> rusqlite::Result<ItemId> {
 }
 
 pub(super) fn state(row: &Row<'_>, i: usize) -> rusqlite::Result<ItemState> {
-    row.get::<_, String>(i)?.parse().map_err(|()| odd(i, Type::Text, "no state of an item"))
+    row.get::<_, String>(i)?.parse().map_err(|_| odd(i, Type::Text, "no state of an item"))
+}
+
+pub(super) fn reason(row: &Row<'_>, i: usize) -> rusqlite::Result<ItemReason> {
+    Ok(row.get::<_, String>(i)?.parse().unwrap_or(ItemReason::Unknown))
 }
 
 fn policy(row: &Row<'_>, i: usize) -> rusqlite::Result<BeforePairing> {
     row.get::<_, String>(i)?
         .parse()
-        .map_err(|()| odd(i, Type::Text, "no policy for what is older than the pairing"))
+        .map_err(|_| odd(i, Type::Text, "no policy for what is older than the pairing"))
 }
 
 pub(super) fn path(row: &Row<'_>, i: usize) -> rusqlite::Result<PathBuf> {

@@ -1,7 +1,7 @@
 //! What the journal says when something changes: one line for people, fields for programs.
 use tracing::{info, warn};
 
-use rigpost_core::view::{RigView, State, sentence};
+use rigpost_core::view::{Reason, RigView, State};
 
 /// Compares two snapshots and says what a support engineer wants to read. Never a code, never a token.
 pub fn rig_changed(old: &RigView, new: &RigView) {
@@ -12,13 +12,13 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
     let old_project_id = old.device.as_ref().map(|d| d.project_id.as_str()).unwrap_or_default();
     if old.state != new.state || old_project_id != project_id {
         let line = match new.state {
-            State::Paired if project.is_empty() => "paired".to_owned(),
-            State::Paired => format!("paired with {project}"),
-            State::WaitingForUser => "a code is on the screen, waiting for the person".to_owned(),
-            State::RequestingCode => "asking the provider for a code".to_owned(),
-            State::Unprovisioned => "not provisioned: there is no client secret".to_owned(),
-            State::Unpaired => "not paired".to_owned(),
+            State::Paired if !project.is_empty() => format!("{} with {project}", State::Paired.headline()),
             State::NeedsPairing | State::SecretUnavailable => trouble(new),
+            State::Paired
+            | State::WaitingForUser
+            | State::RequestingCode
+            | State::Unprovisioned
+            | State::Unpaired => new.state.headline().to_owned(),
         };
         match new.state {
             State::NeedsPairing | State::SecretUnavailable => {
@@ -31,7 +31,7 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
             | State::Unpaired => info!(pairing_state, reason, project_id, "{line}"),
         }
     } else if old.reason != new.reason {
-        if new.reason == rigpost_core::view::Reason::None {
+        if new.reason == Reason::None {
             info!(pairing_state, reason, project_id, "all is well again");
         } else {
             warn!(pairing_state, reason, project_id, "{}", trouble(new));
@@ -57,12 +57,12 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
 fn trouble(view: &RigView) -> String {
     match view.state {
         // The reason is the disk's, whatever is wrong with the key.
-        State::SecretUnavailable => format!("the rig's secrets can't be read: {}", view.detail),
+        State::SecretUnavailable => format!("{}: {}", view.state.clause(), view.detail),
         State::NeedsPairing
         | State::Paired
         | State::WaitingForUser
         | State::RequestingCode
         | State::Unprovisioned
-        | State::Unpaired => sentence(view.reason, &view.detail),
+        | State::Unpaired => view.reason.sentence(&view.detail),
     }
 }

@@ -114,10 +114,9 @@ impl KeySource {
 
 /// The weakest claim that is certainly true.
 fn claimed_protection(path: &Path) -> Protection {
-    match fs::read_to_string(path).unwrap_or_default().trim() {
-        "tpm2" => Protection::Tpm2,
-        "host-key" => Protection::HostKey,
-        _ => Protection::File,
+    match fs::read_to_string(path).unwrap_or_default().trim().parse() {
+        Ok(claimed @ (Protection::Tpm2 | Protection::HostKey)) => claimed,
+        Ok(Protection::File | Protection::None) | Err(_) => Protection::File,
     }
 }
 

@@ -11,7 +11,7 @@ fn row(id: u64, state: ItemState, project: Option<&str>) -> Row {
     Row {
         id: ItemId(id),
         state,
-        reason: "none".to_owned(),
+        reason: ItemReason::None,
         project: project.map(str::to_owned),
         begun: false,
         watched: false,
@@ -90,19 +90,19 @@ fn what_a_source_finds_and_somebody_knew_changes_nothing() {
 
 #[test]
 fn a_file_that_was_out_of_reach_and_is_back_waits_again() {
-    let held = Place { state: Held, reason: OTHER_PROJECT };
+    let held = Place { state: Held, reason: ItemReason::OtherProject };
     let rows = [
-        (Failed, "vanished", Some("p"), Some(QUEUED)),
-        (Failed, "unreadable", Some("p"), Some(QUEUED)),
-        (Failed, "vanished", None, Some(QUEUED)),
-        (Failed, "vanished", Some("q"), Some(held)),
-        (Failed, "changed", Some("p"), None),
-        (Failed, "refused", Some("p"), None),
-        (Cancelled, "vanished", Some("p"), None),
-        (Queued, "vanished", Some("p"), None),
+        (Failed, ItemReason::Vanished, Some("p"), Some(QUEUED)),
+        (Failed, ItemReason::Unreadable, Some("p"), Some(QUEUED)),
+        (Failed, ItemReason::Vanished, None, Some(QUEUED)),
+        (Failed, ItemReason::Vanished, Some("q"), Some(held)),
+        (Failed, ItemReason::Changed, Some("p"), None),
+        (Failed, ItemReason::Refused, Some("p"), None),
+        (Cancelled, ItemReason::Vanished, Some("p"), None),
+        (Queued, ItemReason::Vanished, Some("p"), None),
     ];
     for (state, reason, project, want) in rows {
-        let there = Row { reason: reason.to_owned(), ..row(1, state, project) };
+        let there = Row { reason, ..row(1, state, project) };
         let other = row(2, Done, Some("p"));
         let known = Candidates { same: vec![there, other], ..Candidates::default() };
         let want = want.map(|place| (ItemId(1), place)).into_iter().collect();
@@ -168,7 +168,7 @@ fn what_a_row_is_called_whose_file_has_another_name() {
             ..NewItem::default()
         },
         state: Queued,
-        reason: "none".to_owned(),
+        reason: ItemReason::None,
         detail: String::new(),
         attempts: 0,
         sent: 0,
@@ -227,7 +227,7 @@ const TODAY: i64 = 1_790_000_000;
 
 #[test]
 fn where_a_file_belongs_by_its_project() {
-    let held = Place { state: Held, reason: OTHER_PROJECT };
+    let held = Place { state: Held, reason: ItemReason::OtherProject };
     let rows = [
         (Some("p"), Some("p"), QUEUED),
         (Some("q"), Some("p"), held),
@@ -253,9 +253,9 @@ fn where_a_file_belongs_by_its_project() {
 
 #[test]
 fn where_a_file_belongs_that_is_older_than_the_pairing() {
-    let held = Place { state: Held, reason: BEFORE_PAIRING };
-    let cancelled = Place { state: Cancelled, reason: BEFORE_PAIRING };
-    let other = Place { state: Held, reason: OTHER_PROJECT };
+    let held = Place { state: Held, reason: ItemReason::BeforePairing };
+    let cancelled = Place { state: Cancelled, reason: ItemReason::BeforePairing };
+    let other = Place { state: Held, reason: ItemReason::OtherProject };
     let since = Some(moment(1, 100, TODAY));
     for (policy, older, elsewhere) in [
         (BeforePairing::Queue, QUEUED, other),

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::identity::oauth::AccessToken;
-use crate::queue::item::{Asset, FileFacts, Item, ItemId, ItemState};
+use crate::queue::item::{Asset, FileFacts, Item, ItemId, ItemReason, ItemState};
 use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;
@@ -96,7 +96,7 @@ pub struct End {
     /// Where it stands from now on.
     pub to: ItemState,
     /// A word.
-    pub reason: &'static str,
+    pub reason: ItemReason,
     /// One sentence.
     pub detail: String,
     /// The file has grown to this since it was queued, and nothing of it has left.
@@ -106,19 +106,19 @@ pub struct End {
 impl End {
     /// Back to the queue, and nothing to say about it.
     pub(super) fn requeue(id: ItemId) -> End {
-        End::queued(id, "none", String::new())
+        End::queued(id, ItemReason::None, String::new())
     }
 
-    pub(super) fn queued(id: ItemId, reason: &'static str, detail: String) -> End {
+    pub(super) fn queued(id: ItemId, reason: ItemReason, detail: String) -> End {
         End { id, to: ItemState::Queued, reason, detail, grown: None }
     }
 
-    pub(super) fn failed(id: ItemId, reason: &'static str, why: impl Into<String>) -> End {
+    pub(super) fn failed(id: ItemId, reason: ItemReason, why: impl Into<String>) -> End {
         End { id, to: ItemState::Failed, reason, detail: why.into(), grown: None }
     }
 
     pub(super) fn done(id: ItemId) -> End {
-        End { id, to: ItemState::Done, reason: "none", detail: String::new(), grown: None }
+        End { id, to: ItemState::Done, reason: ItemReason::None, detail: String::new(), grown: None }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::identity::oauth::{Cause, Trouble};
-use crate::queue::item::{Asset, ItemState, NewItem, PartDigest};
+use crate::queue::item::{Asset, ItemReason, ItemState, NewItem, PartDigest};
 use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;
@@ -46,7 +46,7 @@ fn item(id: u64, project: &str) -> Item {
         id: ItemId(id),
         new,
         state: ItemState::Uploading,
-        reason: "none".to_owned(),
+        reason: ItemReason::None,
         detail: String::new(),
         attempts: 1,
         sent: 0,
@@ -70,7 +70,7 @@ fn trouble(cause: Cause, retry_after: Option<Duration>) -> Trouble {
     Trouble { cause, why: "why".to_owned(), retry_after, maybe_applied: false }
 }
 
-fn queued(id: u64, reason: &'static str) -> (ItemId, ItemState, &'static str) {
+fn queued(id: u64, reason: ItemReason) -> (ItemId, ItemState, ItemReason) {
     (ItemId(id), ItemState::Queued, reason)
 }
 
@@ -206,7 +206,7 @@ fn reads(actions: &[Action]) -> usize {
 }
 
 /// The ends that are to be written.
-fn ends(actions: &[Action]) -> Vec<(ItemId, ItemState, &'static str)> {
+fn ends(actions: &[Action]) -> Vec<(ItemId, ItemState, ItemReason)> {
     let end = |a: &Action| {
         let Action::WriteEnd(end) = a else { return None };
         Some((end.id, end.to, end.reason))

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{Access, Action, Claimed, End, FileError, Leaving, Postponed, Resume, Schedule, Written};
 use crate::identity::oauth::AccessToken;
 use crate::queue::etag::Verdict;
-use crate::queue::item::{FileFacts, Item, ItemId, ItemState};
+use crate::queue::item::{FileFacts, Item, ItemId, ItemReason, ItemState};
 use crate::queue::order::Standing;
 use crate::queue::upload::{self, Confirmed, CreateError, Ending, PartError, Upload};
 use crate::seq::Seq;
@@ -77,10 +77,11 @@ impl Schedule {
         let facts = match file {
             Ok(facts) => facts,
             Err(FileError::Gone) => {
-                return self.write_end(End::failed(id, "vanished", "the file is not there any more"), out);
+                return self
+                    .write_end(End::failed(id, ItemReason::Vanished, "the file is not there any more"), out);
             }
             Err(FileError::Unreadable(why)) => {
-                return self.write_end(End::failed(id, "unreadable", why), out);
+                return self.write_end(End::failed(id, ItemReason::Unreadable, why), out);
             }
         };
         // Where parts of it have left, only the same bytes will do.
@@ -91,7 +92,7 @@ impl Schedule {
         self.seen.remove(&id);
         if !same_bytes(&facts, &item) {
             let why = "the file is not the one that was queued: its size or time changed";
-            return self.write_end(End::failed(id, "changed", why), out);
+            return self.write_end(End::failed(id, ItemReason::Changed, why), out);
         }
         let asset = match asset {
             Ok(asset) => asset,
@@ -99,7 +100,7 @@ impl Schedule {
             Err(why) => {
                 self.retry.put_aside(id, Reason::Storage, &why, now.boot);
                 out.push(postponed(&item, Reason::Storage, &why, true));
-                return self.write_end(End::queued(id, Reason::Storage.as_str(), why), out);
+                return self.write_end(End::queued(id, ItemReason::Storage, why), out);
             }
         };
         let (upload, actions) = Upload::begin(id, facts.size, asset, now);
@@ -113,7 +114,7 @@ impl Schedule {
         self.seen.insert(item.id, facts);
         self.retry.wait_for_writer(item.id, now.boot + self.options.settle);
         let detail = "the file may still be being written".to_owned();
-        let end = End { grown: grown.then_some(facts), ..End::queued(item.id, "settling", detail) };
+        let end = End { grown: grown.then_some(facts), ..End::queued(item.id, ItemReason::Settling, detail) };
         self.write_end(end, out);
     }
 
@@ -200,17 +201,17 @@ impl Schedule {
             Ending::Later(reason, why, wait) => {
                 out.push(postponed(&turn.item, reason, &why, false));
                 self.retry.later(reason, why.clone(), wait, now.boot);
-                End::queued(id, reason.as_str(), why)
+                End::queued(id, reason.into(), why)
             }
             Ending::Aside(why) => {
                 out.push(postponed(&turn.item, provider, &why, true));
                 self.retry.put_aside(id, provider, &why, now.boot);
-                End::queued(id, provider.as_str(), why)
+                End::queued(id, provider.into(), why)
             }
             Ending::Forbidden(why) => {
                 out.push(postponed(&turn.item, provider, &why, true));
                 self.retry.forbidden(id, &why, now.boot);
-                End::queued(id, provider.as_str(), why)
+                End::queued(id, provider.into(), why)
             }
             Ending::Unauthorized => {
                 self.report_refused(turn, out);
@@ -238,7 +239,7 @@ impl Schedule {
         let Some(Leaving::Looking(item)) = self.leaving.get(&id) else { return };
         let end = match facts {
             Some(facts) if !same_bytes(&facts, item) => {
-                End::failed(id, "changed", "the file changed while it was being sent")
+                End::failed(id, ItemReason::Changed, "the file changed while it was being sent")
             }
             Some(_) | None => End::done(id),
         };

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use crate::identity::oauth::{Cause, Trouble};
-use crate::queue::item::{Asset, PartDigest};
+use crate::queue::item::{Asset, ItemReason, PartDigest};
 use crate::secret::Secret;
 use crate::seq::Seq;
 use crate::view::Reason;
@@ -49,8 +49,8 @@ pub enum PartError {
     UrlRefused(String),
     /// The storage refuses this part for a reason of its own. One sentence.
     Refused(String),
-    /// The file is not what was queued. A word and one sentence.
-    File(&'static str, String),
+    /// The file is not what was queued: why, and one sentence.
+    File(ItemReason, String),
     /// What arrived is not what was read. One sentence.
     Damaged(String),
     /// The connection ended without an answer before much of the part had left.
@@ -89,8 +89,8 @@ pub struct Confirmed {
 pub enum Ending {
     /// Every part is confirmed and that is on disk.
     Done,
-    /// Trying again would not help: a word and one sentence.
-    Failed(&'static str, String),
+    /// Trying again would not help: why, and one sentence.
+    Failed(ItemReason, String),
     /// Back to the queue, and why: the way to the provider is in trouble, and the next clip would meet the same.
     Later(Reason, String, Option<Duration>),
     /// Back to the queue: this clip is in trouble, and others are not. One sentence.

@@ -319,11 +319,11 @@ fn every_answer_to_a_creation_has_its_ending() {
         (
             CreateError::RecordedWhilePaused,
             Ending::Failed(
-                "recorded-while-paused",
+                ItemReason::RecordedWhilePaused,
                 "the clip was made while the device was paused in the project".to_owned(),
             ),
         ),
-        (CreateError::Refused("no".to_owned()), Ending::Failed("refused", "no".to_owned())),
+        (CreateError::Refused("no".to_owned()), Ending::Failed(ItemReason::Refused, "no".to_owned())),
         (CreateError::Transient(trouble(Cause::Clock)), Ending::Later(Reason::Clock, "why".to_owned(), None)),
     ] {
         let (mut up, _) = begin(None, 4, at(0));
@@ -338,11 +338,11 @@ fn every_answer_to_a_creation_has_its_ending() {
 #[test]
 fn a_file_that_changed_fails_after_what_is_in_flight() {
     let (mut up, _) = sending(3, 2);
-    let changed = PartError::File("changed", "shorter".to_owned());
+    let changed = PartError::File(ItemReason::Changed, "shorter".to_owned());
     assert_eq!(up.on(Event::Sent(0, Err(changed)), at(2)), []);
     assert_eq!(up.on(Event::Sent(1, ok()), at(2)), [record(1)]);
     let actions = up.on(Event::PartRecorded(1, true), at(2));
-    ends(&up, actions, Ending::Failed("changed", "shorter".to_owned()));
+    ends(&up, actions, Ending::Failed(ItemReason::Changed, "shorter".to_owned()));
 }
 
 #[test]

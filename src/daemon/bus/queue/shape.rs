@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use zbus::Variant;
 
+use rigpost_contract::item::ItemKey;
 use rigpost_core::queue::item::{Item, ItemState, Receipt, shown};
 use rigpost_core::view::Sending;
 
@@ -38,11 +39,11 @@ impl Current {
 /// The same for the signal that announces it.
 pub fn sending(s: &Sending) -> Dict {
     HashMap::from([
-        ("id", s.id.0.into()),
-        ("name", s.name.clone().into()),
-        ("size", s.size.into()),
-        ("sent", s.sent.into()),
-        ("state", ItemState::Uploading.as_str().into()),
+        (ItemKey::Id.as_str(), s.id.0.into()),
+        (ItemKey::Name.as_str(), s.name.clone().into()),
+        (ItemKey::Size.as_str(), s.size.into()),
+        (ItemKey::Sent.as_str(), s.sent.into()),
+        (ItemKey::State.as_str(), ItemState::Uploading.as_str().into()),
     ])
 }
 
@@ -50,26 +51,26 @@ pub fn sending(s: &Sending) -> Dict {
 pub fn item(item: &Item) -> Dict {
     let new = &item.new;
     let mut dict: Dict = HashMap::from([
-        ("id", item.id.0.into()),
-        ("path", shown(&new.path).into()),
-        ("name", new.name.clone().into()),
-        ("size", new.facts.size.into()),
-        ("sent", item.sent.into()),
-        ("state", item.state.as_str().into()),
-        ("reason", item.reason.clone().into()),
-        ("detail", item.detail.clone().into()),
-        ("priority", new.priority.into()),
-        ("class", new.class.clone().into()),
-        ("channel", new.channel.into()),
-        ("source", new.source.clone().unwrap_or_default().into()),
-        ("uid", new.uid.into()),
-        ("project_id", new.project_id.clone().unwrap_or_default().into()),
-        ("asset_id", item.asset_id.clone().into()),
-        ("attempts", item.attempts.into()),
-        ("added", new.added.wall.0.into()),
+        (ItemKey::Id.as_str(), item.id.0.into()),
+        (ItemKey::Path.as_str(), shown(&new.path).into()),
+        (ItemKey::Name.as_str(), new.name.clone().into()),
+        (ItemKey::Size.as_str(), new.facts.size.into()),
+        (ItemKey::Sent.as_str(), item.sent.into()),
+        (ItemKey::State.as_str(), item.state.as_str().into()),
+        (ItemKey::Reason.as_str(), item.reason.as_str().into()),
+        (ItemKey::Detail.as_str(), item.detail.clone().into()),
+        (ItemKey::Priority.as_str(), new.priority.into()),
+        (ItemKey::Class.as_str(), new.class.clone().into()),
+        (ItemKey::Channel.as_str(), new.channel.into()),
+        (ItemKey::Source.as_str(), new.source.clone().unwrap_or_default().into()),
+        (ItemKey::Uid.as_str(), new.uid.into()),
+        (ItemKey::ProjectId.as_str(), new.project_id.clone().unwrap_or_default().into()),
+        (ItemKey::AssetId.as_str(), item.asset_id.clone().into()),
+        (ItemKey::Attempts.as_str(), item.attempts.into()),
+        (ItemKey::Added.as_str(), new.added.wall.0.into()),
     ]);
     if new.path.to_str().is_none() {
-        dict.insert("path_bytes", new.path.as_os_str().as_bytes().to_vec().into());
+        dict.insert(ItemKey::PathBytes.as_str(), new.path.as_os_str().as_bytes().to_vec().into());
     }
     dict
 }
@@ -79,11 +80,11 @@ pub fn receipt(receipt: &Receipt) -> Dict {
     let parts: Vec<String> = receipt.parts.iter().map(|part| digits(*part)).collect();
     let mut dict = item(&receipt.item);
     dict.extend([
-        ("delivered", receipt.delivered.wall.0.into()),
-        ("algorithm", "xxh64".into()),
-        ("chunk_size", receipt.chunk_size.into()),
-        ("parts", parts.into()),
-        ("digest", receipt.digest.map(digits).unwrap_or_default().into()),
+        (ItemKey::Delivered.as_str(), receipt.delivered.wall.0.into()),
+        (ItemKey::Algorithm.as_str(), "xxh64".into()),
+        (ItemKey::ChunkSize.as_str(), receipt.chunk_size.into()),
+        (ItemKey::Parts.as_str(), parts.into()),
+        (ItemKey::Digest.as_str(), receipt.digest.map(digits).unwrap_or_default().into()),
     ] as [(&str, Variant<'static>); 5]);
     dict
 }

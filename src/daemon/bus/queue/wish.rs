@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use zbus::OwnedVariant;
 
 use crate::bus::options::Options;
+use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{AddWish, Refusal};
 use rigpost_core::queue::item::{ItemId, ItemState};
 
@@ -29,12 +30,11 @@ pub fn add(
     options: HashMap<String, OwnedVariant>,
 ) -> Result<(Vec<PathBuf>, AddWish), Refusal> {
     let mut options = Options::new(options);
-    let priority: Option<i32> = options.take("priority", "a number (i)")?;
-    let name: Option<String> = options.take("name", "a text (s)")?;
-    let closed: Option<bool> = options.take("closed", "true or false (b)")?;
-    let channel: Option<u8> = options.take("channel", "a number from 0 to 255 (y)")?;
-    let bytes: Option<Vec<Vec<u8>>> =
-        if many { options.take("paths_bytes", "a list of byte strings (aay)")? } else { None };
+    let priority: Option<i32> = options.take(OptionKey::Priority)?;
+    let name: Option<String> = options.take(OptionKey::Name)?;
+    let closed: Option<bool> = options.take(OptionKey::Closed)?;
+    let channel: Option<u8> = options.take(OptionKey::Channel)?;
+    let bytes: Option<Vec<Vec<u8>>> = if many { options.take(OptionKey::PathsBytes)? } else { None };
     options.finish()?;
     let bytes = bytes.unwrap_or_default();
     if paths.len() + bytes.len() > MAX_MANY {
@@ -67,16 +67,15 @@ fn path(mut bytes: Vec<u8>) -> Result<PathBuf, Refusal> {
 /// The states and the items of `Clear`.
 pub fn clear(options: HashMap<String, OwnedVariant>) -> Result<(Vec<ItemState>, Vec<ItemId>), Refusal> {
     let mut options = Options::new(options);
-    let words: Option<Vec<String>> = options.take("states", "a list of states (as)")?;
-    let given: Option<Vec<u64>> = options.take("ids", "a list of item numbers (at)")?;
+    let words: Option<Vec<String>> = options.take(OptionKey::States)?;
+    let given: Option<Vec<u64>> = options.take(OptionKey::Ids)?;
     options.finish()?;
-    let over = |word: &String| match word.parse() {
-        Ok(state @ (ItemState::Done | ItemState::Failed | ItemState::Cancelled)) => Ok(state),
-        Ok(ItemState::Queued | ItemState::Uploading | ItemState::Held) | Err(()) => {
-            Err(Refusal::InvalidArgs(
-                "option \"states\" may name \"done\", \"failed\" and \"cancelled\"".to_owned(),
-            ))
-        }
+    let over = |word: &String| {
+        word.parse().ok().filter(|state: &ItemState| state.is_over()).ok_or_else(|| {
+            let over: Vec<_> =
+                ItemState::ALL.iter().filter(|s| s.is_over()).map(|s| format!("\"{s}\"")).collect();
+            Refusal::InvalidArgs(format!("option \"states\" may name {} only", over.join(", ")))
+        })
     };
     let states = match (&words, &given) {
         (Some(words), _) => words.iter().map(over).collect::<Result<_, _>>()?,

@@ -5,10 +5,9 @@
 //!   for a person is freed by a person, and not by pairing with the same project again.
 //! - A row that would become the second one of its file in a project is cancelled as `duplicate` and keeps the project
 //!   it had: nothing vanishes, and the file goes there once.
-use super::{DUPLICATE, FORGOTTEN};
 use crate::store::{StoreError, Tx, grant, rows};
-use rigpost_core::queue::clip::{BEFORE_PAIRING, OTHER_PROJECT, Pairing};
-use rigpost_core::queue::item::ItemId;
+use rigpost_core::queue::clip::Pairing;
+use rigpost_core::queue::item::{ItemId, ItemReason};
 
 pub(super) fn current_pairing(tx: &Tx<'_>) -> Result<Pairing, StoreError> {
     let (project, since) = grant::current_pairing(tx)?.unzip();
@@ -30,8 +29,8 @@ fn bind(tx: &Tx<'_>, kind: usize, project: &str) -> Result<Vec<ItemId>, StoreErr
         return Ok(vec![]);
     }
     let [duplicates, policy, rest] = binds(kind);
-    let mut changed = rows::ids(tx, &duplicates, (project, DUPLICATE))?;
-    changed.extend(rows::ids(tx, &policy, (project, BEFORE_PAIRING))?);
+    let mut changed = rows::ids(tx, &duplicates, (project, ItemReason::Duplicate.as_str()))?;
+    changed.extend(rows::ids(tx, &policy, (project, ItemReason::BeforePairing.as_str()))?);
     tx.execute(&rest, [project])?;
     Ok(changed)
 }
@@ -73,7 +72,7 @@ const HOLD: [&str; 3] = [
     "UPDATE item SET state = 'held', reason = ?2, detail = ''
      WHERE state = 'uploading' AND project_id <> ?1 RETURNING id",
 ];
-const FREE: &str = "UPDATE item INDEXED BY item_held SET state = 'queued', reason = 'none', detail = ''
+const FREE: &str = "UPDATE item INDEXED BY item_held SET state = 'queued', reason = ?2, detail = ''
      WHERE state = 'held' AND reason <> 'before-pairing' AND project_id = ?1 RETURNING id";
 
 /// Binds what has no project, holds what has another, and queues what was held for this one. Answers with the items
@@ -84,9 +83,9 @@ pub(in crate::store) fn bind_to(tx: &Tx<'_>, project: &str) -> Result<Vec<ItemId
         changed.extend(bind(tx, kind, project)?);
     }
     for hold in HOLD {
-        changed.extend(rows::ids(tx, hold, [project, OTHER_PROJECT])?);
+        changed.extend(rows::ids(tx, hold, [project, ItemReason::OtherProject.as_str()])?);
     }
-    changed.extend(rows::ids(tx, FREE, [project])?);
+    changed.extend(rows::ids(tx, FREE, [project, ItemReason::None.as_str()])?);
     changed.sort_unstable();
     changed.dedup();
     Ok(changed)
@@ -96,7 +95,7 @@ pub(in crate::store) fn bind_to(tx: &Tx<'_>, project: &str) -> Result<Vec<ItemId
 pub(in crate::store) fn hold_all(tx: &Tx<'_>) -> Result<(), StoreError> {
     let sql = "UPDATE item SET state = 'held', reason = ?1, detail = ''
          WHERE state IN ('queued', 'uploading') OR state = 'held' AND reason <> ?2";
-    tx.execute(sql, [FORGOTTEN, BEFORE_PAIRING])?;
+    tx.execute(sql, [ItemReason::Forgotten, ItemReason::BeforePairing].map(ItemReason::as_str))?;
     Ok(())
 }
 

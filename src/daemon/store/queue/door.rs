@@ -168,7 +168,7 @@ fn row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
         id: rows::item_id(r, 0)?,
         state: rows::state(r, 1)?,
-        reason: r.get(2)?,
+        reason: rows::reason(r, 2)?,
         project: r.get(3)?,
         begun: r.get(4)?,
         watched: r.get(5)?,
@@ -334,7 +334,7 @@ fn write(tx: &Tx<'_>, new: &NewItem, pairing: &Pairing, id: Option<ItemId>) -> R
         ":filetype": new.filetype, ":size": rows::signed(new.facts.size), ":mtime": new.facts.mtime_ns,
         ":dev": new.facts.dev.cast_signed(), ":ino": new.facts.ino.cast_signed(), ":priority": new.priority,
         ":project": new.project_id, ":created_id": created_id, ":created": created, ":created_wall": created_wall,
-        ":added_id": added_id, ":added": added, ":added_wall": added_wall, ":state": state.as_str(), ":reason": reason,
+        ":added_id": added_id, ":added": added, ":added_wall": added_wall, ":state": state.as_str(), ":reason": reason.as_str(),
         ":class": new.class, ":channel": new.channel, ":source": new.source, ":uid": new.uid,
         ":before_pairing": new.before_pairing.as_str(), ":settled": new.settled,
     })?;

@@ -14,14 +14,6 @@ use rigpost_core::queue::item::{FileFacts, ItemId, ItemState};
 /// Rows in one step.
 const STEP: u64 = 500;
 
-/// Nothing more happens to it by itself.
-pub(super) fn is_over(state: ItemState) -> bool {
-    match state {
-        ItemState::Done | ItemState::Failed | ItemState::Cancelled => true,
-        ItemState::Queued | ItemState::Uploading | ItemState::Held => false,
-    }
-}
-
 pub(super) const OLDEST: &str = "SELECT id FROM item WHERE state = ?1 ORDER BY id LIMIT ?2";
 
 fn oldest(tx: &Tx<'_>, state: ItemState, at_most: u64) -> Result<Vec<ItemId>, StoreError> {
@@ -53,7 +45,7 @@ pub(super) fn clear_step(tx: &Tx<'_>, state: ItemState) -> Result<u64, StoreErro
 pub(super) fn clear_ids(tx: &Tx<'_>, ids: &[ItemId]) -> Result<u64, StoreError> {
     for id in ids {
         let state = rows::item_now(tx, *id)?.state;
-        if !is_over(state) {
+        if !state.is_over() {
             return Err(StoreError::NotOver(format!("item {id}, which is {}", state.as_str())));
         }
     }

@@ -1,9 +1,9 @@
 //! What people do with items that are in the queue.
 use super::bind::current_pairing;
-use super::{DUPLICATE, history, set_state};
+use super::{history, set_state};
 use crate::store::{Store, StoreError, Tx, asset, rows};
 use rigpost_core::queue::clip::place_of;
-use rigpost_core::queue::item::{Item, ItemId, ItemState};
+use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState};
 
 impl Store {
     /// Takes items off the queue, all or none; what is sent stays sent. Their assets become orphans. Returns those that
@@ -16,7 +16,7 @@ impl Store {
             ItemState::Done | ItemState::Cancelled => Ok(false),
             ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Failed => {
                 asset::drop_asset(tx, item.id)?;
-                set_state(tx, item.id, ItemState::Cancelled, "none", "")?;
+                set_state(tx, item.id, ItemState::Cancelled, ItemReason::None, "")?;
                 Ok(true)
             }
         })
@@ -53,7 +53,7 @@ impl Store {
                 return Ok(false);
             }
             if item.new.project_id.as_ref() == Some(&project) {
-                set_state(tx, item.id, ItemState::Queued, "none", "")?;
+                set_state(tx, item.id, ItemState::Queued, ItemReason::None, "")?;
                 return Ok(true);
             }
             asset::drop_asset(tx, item.id)?;
@@ -64,11 +64,12 @@ impl Store {
                 &project,
             );
             if tx.prepare_cached(FIND_IN_PROJECT)?.exists(key)? {
-                set_state(tx, item.id, ItemState::Cancelled, DUPLICATE, "")?;
+                set_state(tx, item.id, ItemState::Cancelled, ItemReason::Duplicate, "")?;
                 return Ok(true);
             }
-            let sql = "UPDATE item SET project_id = ?2, state = 'queued', reason = 'none', detail = '' WHERE id = ?1";
-            tx.prepare_cached(sql)?.execute((rows::sql_id(item.id), project))?;
+            let sql =
+                "UPDATE item SET project_id = ?2, state = 'queued', reason = ?3, detail = '' WHERE id = ?1";
+            tx.prepare_cached(sql)?.execute((rows::sql_id(item.id), project, ItemReason::None.as_str()))?;
             Ok(true)
         })
         .await
@@ -99,7 +100,7 @@ impl Store {
     /// [`StoreError::NotFound`]; [`StoreError::NotOver`] for an item, or a state, that is not `done`, `failed` or
     /// `cancelled`. Then nothing was changed.
     pub async fn clear(&self, states: &[ItemState], ids: &[ItemId]) -> Result<u64, StoreError> {
-        if let Some(state) = states.iter().find(|state| !history::is_over(**state)) {
+        if let Some(state) = states.iter().find(|state| !state.is_over()) {
             return Err(StoreError::NotOver(format!("items that are {}", state.as_str())));
         }
         let mut ids = ids.to_vec();

@@ -1,7 +1,9 @@
 //! The queue's part of the room: each call goes to the store, or is refused because there is none.
 use super::Strongroom;
 use crate::store::{Found, Glance, Limits, Refaced, StoreError};
-use rigpost_core::queue::item::{Asset, FileFacts, Item, ItemId, ItemState, NewItem, PartDigest, Receipt};
+use rigpost_core::queue::item::{
+    Asset, FileFacts, Item, ItemId, ItemReason, ItemState, NewItem, PartDigest, Receipt,
+};
 use rigpost_core::queue::ledger::BootWall;
 use rigpost_core::time::{BootId, Now};
 
@@ -59,7 +61,7 @@ impl Strongroom {
         &self,
         id: ItemId,
         to: ItemState,
-        reason: &str,
+        reason: ItemReason,
         detail: &str,
         now: Now,
     ) -> Result<Item, StoreError> {

@@ -59,7 +59,9 @@ fn log(item: &Item) {
     let (id, file) = (item.id.0, shown(&item.new.path));
     match item.state {
         ItemState::Done => info!(item = id, asset_id = item.asset_id, file, "sent"),
-        ItemState::Failed => warn!(item = id, reason = item.reason, file, "not sent: {}", item.detail),
+        ItemState::Failed => {
+            warn!(item = id, reason = item.reason.as_str(), file, "not sent: {}", item.detail)
+        }
         ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Cancelled => {}
     }
 }

@@ -12,7 +12,7 @@ use crate::media::{Checks, PartBody, PartWatch};
 use rigpost_core::identity::oauth::Cause;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::{Response, trouble};
-use rigpost_core::queue::item::ItemId;
+use rigpost_core::queue::item::{ItemId, ItemReason};
 use rigpost_core::queue::upload::{Confirmed, PartError};
 
 /// What one turn sends from.
@@ -91,10 +91,10 @@ fn read(
     match sent {
         Ok(r) => cloud.read_part(&r).map(|()| Confirmed { etag: r.etag, digest: watch.digest() }),
         Err(_) if watch.shorter.load(Relaxed) => {
-            Err(PartError::File("changed", "the file became shorter".to_owned()))
+            Err(PartError::File(ItemReason::Changed, "the file became shorter".to_owned()))
         }
         Err(_) if watch.unreadable.load(Relaxed) => {
-            Err(PartError::File("unreadable", "the file can't be read any more".to_owned()))
+            Err(PartError::File(ItemReason::Unreadable, "the file can't be read any more".to_owned()))
         }
         Err(e) => Err(PartError::unanswered(e.trouble, e.sent, len, watch.held())),
     }

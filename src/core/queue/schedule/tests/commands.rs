@@ -55,7 +55,7 @@ fn what_is_cancelled_is_let_go_and_its_turn_does_not_come_before_that_is_on_disk
     drop(b.sent(0, Err(PartError::Transient(trouble(Cause::Network, None)))));
     assert_eq!(claims(&b.nothing_waits()), 0);
     let actions = b.sent(1, Err(PartError::Transient(trouble(Cause::Network, None))));
-    assert_eq!(ends(&actions), [queued(1, "none")]);
+    assert_eq!(ends(&actions), [queued(1, ItemReason::None)]);
     let actions = b.written(1, Written::Row(ItemState::Queued));
     assert_eq!(actions, [Action::Read], "it is not worth a claim");
     drop(b.read(false));
@@ -76,7 +76,7 @@ fn a_cancelled_file_that_comes_back_settles_anew() {
     drop(b.on(Event::Asked(Intent::Cancel(vec![ItemId(1)]))));
     drop(b.on(Event::Answered(Intent::Cancel(vec![ItemId(1)]), vec![])));
     let actions = b.claimed(item, None);
-    assert_eq!(ends(&actions), [queued(1, "settling")]);
+    assert_eq!(ends(&actions), [queued(1, ItemReason::Settling)]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn what_a_claim_brings_after_a_wish_goes_back() {
         let mut b = Bench::paired();
         assert_eq!(claims(&b.on(event)), 0, "{name}: one claim at a time");
         let actions = b.claimed(item(1, "p"), Some(asset(2, &[], at(0))));
-        let want = if back { vec![queued(1, "none")] } else { vec![] };
+        let want = if back { vec![queued(1, ItemReason::None)] } else { vec![] };
         assert_eq!(ends(&actions), want, "{name}");
         assert_eq!(b.s.turns().count(), usize::from(!back), "{name}");
         assert!(!back || parts(&actions).is_empty(), "{name}: {actions:?}");
@@ -126,7 +126,7 @@ fn an_asset_is_never_asked_for_with_another_project_s_token() {
     let actions = b.claimed(item(1, "q"), None);
     assert!(!actions.iter().any(|a| matches!(a, Action::Create { .. })), "{actions:?}");
     assert!(!actions.iter().any(|a| matches!(a, Action::ReportRefused(_))), "no token was used");
-    assert_eq!(ends(&actions), [queued(1, "none")]);
+    assert_eq!(ends(&actions), [queued(1, ItemReason::None)]);
 }
 
 #[test]
@@ -168,9 +168,9 @@ fn a_stop_lets_go_and_hears_out_what_the_cloud_was_asked_for() {
     let actions = b.on(Event::Created(ItemId(2), seq, made));
     assert!(matches!(&actions[..], [Action::Record(..)]), "an asset must not be made twice: {actions:?}");
     let actions = b.on(Event::Recorded(ItemId(2), Seq(2), true));
-    assert_eq!(ends(&actions), [queued(2, "none")]);
+    assert_eq!(ends(&actions), [queued(2, ItemReason::None)]);
     let actions = b.sent(0, Err(PartError::Transient(trouble(Cause::Network, None))));
-    assert_eq!(ends(&actions), [queued(1, "none")]);
+    assert_eq!(ends(&actions), [queued(1, ItemReason::None)]);
     assert!(b.s.busy(), "ends are on their way");
     drop(b.written(1, Written::Row(ItemState::Queued)));
     drop(b.written(2, Written::NotYet));
@@ -182,7 +182,7 @@ fn a_stop_lets_go_and_hears_out_what_the_cloud_was_asked_for() {
     assert!(b.s.busy());
     assert_eq!(
         ends(&b.claimed(item(3, "p"), None)),
-        [queued(3, "none")],
+        [queued(3, ItemReason::None)],
         "what a claim brings now goes back"
     );
     drop(b.written(3, Written::Row(ItemState::Queued)));

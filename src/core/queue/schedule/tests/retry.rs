@@ -20,7 +20,7 @@ fn trouble_of_the_way_pauses_the_whole_queue_for_a_growing_while() {
     let mut b = Bench::paired();
     for longest in [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 120.0, 120.0] {
         let actions = meets(&mut b, 1, trouble(Cause::Network, None));
-        assert_eq!(ends(&actions), [queued(1, "network")]);
+        assert_eq!(ends(&actions), [queued(1, ItemReason::Network)]);
         let told = |a: &Action| matches!(a, Action::Postponed(p) if p.id == ItemId(1) && !p.alone);
         assert!(actions.iter().any(told), "{actions:?}");
         assert_eq!(b.s.trouble(), Some(&(Reason::Network, "why".to_owned())));
@@ -39,7 +39,7 @@ fn several_turns_that_meet_the_same_trouble_are_one_trouble() {
     let wait = b.wait();
     let actions =
         b.on(Event::Created(ItemId(2), seq, Err(CreateError::Transient(trouble(Cause::Network, None)))));
-    assert_eq!(ends(&actions), [queued(2, "network")]);
+    assert_eq!(ends(&actions), [queued(2, ItemReason::Network)]);
     assert_eq!(b.written(1, Written::NotYet), []);
     assert_eq!(b.wait(), wait, "nor does a full disk make it longer");
     let named = Some(Duration::from_secs(500));
@@ -109,7 +109,7 @@ fn a_clip_that_is_itself_the_trouble_waits_alone() {
         drop(b.nothing_waits());
         let conflict = CreateError::Conflict("a name is taken".to_owned());
         let actions = b.on(Event::Created(ItemId(1), seq, Err(conflict)));
-        assert_eq!(ends(&actions), [queued(1, "provider")]);
+        assert_eq!(ends(&actions), [queued(1, ItemReason::Provider)]);
         assert!(actions.iter().any(|a| matches!(a, Action::Postponed(p) if p.alone)));
         assert_eq!(b.s.trouble(), Some(&(Reason::Provider, "a name is taken".to_owned())));
         assert_eq!(b.wait(), Some(Duration::from_secs(secs)));
@@ -188,7 +188,7 @@ fn one_refused_token_is_renewed_and_two_are_the_provider_s_trouble() {
         drop(b.nothing_waits());
         let actions = b.on(Event::Created(ItemId(1), seq, Err(CreateError::Unauthorized)));
         assert!(actions.contains(&Action::ReportRefused(token(name))), "{actions:?}");
-        assert_eq!(ends(&actions), [queued(1, "none")]);
+        assert_eq!(ends(&actions), [queued(1, ItemReason::None)]);
         drop(b.written(1, Written::Row(ItemState::Queued)));
         drop(b.read(false));
         assert_eq!(b.on(Event::Found), [], "it is not used again");
@@ -208,7 +208,7 @@ fn late_news_of_an_old_token_does_not_clear_the_one_in_force() {
     drop(b.on(Event::Access(access("a2", "p"))));
     drop(b.read(false));
     // What the claim brings that left under the old token goes back.
-    assert_eq!(ends(&b.claimed(item(2, "p"), None)), [queued(2, "none")]);
+    assert_eq!(ends(&b.claimed(item(2, "p"), None)), [queued(2, ItemReason::None)]);
     let new = b.creating(3);
     drop(b.on(Event::Created(ItemId(3), new, Err(CreateError::Unauthorized))));
     let actions = b.on(Event::Created(ItemId(1), old, Err(CreateError::Unauthorized)));

@@ -79,27 +79,45 @@ fn what_a_file_means_when_it_is_claimed() {
     let moved = FileFacts { dev: 9, ino: 9, ..facts(SIZE) };
     type File = Result<FileFacts, FileError>;
     type Known = Result<Option<Asset>, String>;
-    type Ends = Option<(ItemState, &'static str)>;
+    type Ends = Option<(ItemState, ItemReason)>;
     let rows: [(&str, bool, File, Known, Ends); 13] = [
         ("as it was", true, Ok(facts(SIZE)), Ok(None), None),
         ("another inode is no other clip", true, Ok(moved), Ok(None), None),
-        ("gone", true, gone(), Ok(None), Some((ItemState::Failed, "vanished"))),
-        ("gone in the middle", true, gone(), begun(), Some((ItemState::Failed, "vanished"))),
-        ("unreadable", true, unreadable(), Ok(None), Some((ItemState::Failed, "unreadable"))),
-        ("grown", true, Ok(facts(2000)), Ok(None), Some((ItemState::Failed, "changed"))),
-        ("touched", true, Ok(touched), Ok(None), Some((ItemState::Failed, "changed"))),
-        ("changed in the middle", true, Ok(facts(2000)), begun(), Some((ItemState::Failed, "changed"))),
-        ("its writer may be at it", false, Ok(facts(SIZE)), Ok(None), Some((ItemState::Queued, "settling"))),
-        ("still growing", false, Ok(facts(2000)), Ok(None), Some((ItemState::Queued, "settling"))),
+        ("gone", true, gone(), Ok(None), Some((ItemState::Failed, ItemReason::Vanished))),
+        ("gone in the middle", true, gone(), begun(), Some((ItemState::Failed, ItemReason::Vanished))),
+        ("unreadable", true, unreadable(), Ok(None), Some((ItemState::Failed, ItemReason::Unreadable))),
+        ("grown", true, Ok(facts(2000)), Ok(None), Some((ItemState::Failed, ItemReason::Changed))),
+        ("touched", true, Ok(touched), Ok(None), Some((ItemState::Failed, ItemReason::Changed))),
+        (
+            "changed in the middle",
+            true,
+            Ok(facts(2000)),
+            begun(),
+            Some((ItemState::Failed, ItemReason::Changed)),
+        ),
+        (
+            "its writer may be at it",
+            false,
+            Ok(facts(SIZE)),
+            Ok(None),
+            Some((ItemState::Queued, ItemReason::Settling)),
+        ),
+        ("still growing", false, Ok(facts(2000)), Ok(None), Some((ItemState::Queued, ItemReason::Settling))),
         ("parts have left: its writer was done", false, Ok(facts(SIZE)), begun(), None),
         (
             "parts have left, and it changed",
             false,
             Ok(facts(7)),
             begun(),
-            Some((ItemState::Failed, "changed")),
+            Some((ItemState::Failed, ItemReason::Changed)),
         ),
-        ("its asset can't be read", true, Ok(facts(SIZE)), sealed(), Some((ItemState::Queued, "storage"))),
+        (
+            "its asset can't be read",
+            true,
+            Ok(facts(SIZE)),
+            sealed(),
+            Some((ItemState::Queued, ItemReason::Storage)),
+        ),
     ];
     for (name, settled, file, asset, want) in rows {
         let mut b = Bench::paired();
@@ -128,7 +146,7 @@ fn a_file_is_sent_once_two_looks_are_the_same() {
     item.new.settled = false;
     for size in [SIZE, 2000, 3000] {
         let actions = b.claimed_as(item.clone(), Ok(facts(size)), Ok(None));
-        assert_eq!(ends(&actions), [queued(1, "settling")]);
+        assert_eq!(ends(&actions), [queued(1, ItemReason::Settling)]);
         assert_eq!(b.wait(), Some(SETTLE));
         assert_eq!(claims(&b.nothing_waits()), 0);
         drop(b.written(1, Written::Row(ItemState::Queued)));
@@ -144,10 +162,10 @@ fn a_file_is_sent_once_two_looks_are_the_same() {
 fn the_last_look_decides_whether_what_was_sent_is_what_was_queued() {
     let touched = FileFacts { mtime_ns: 1, ..facts(SIZE) };
     let rows = [
-        ("the same", Some(facts(SIZE)), (ItemState::Done, "none")),
-        ("gone, and sent all the same", None, (ItemState::Done, "none")),
-        ("another size", Some(facts(SIZE + 1)), (ItemState::Failed, "changed")),
-        ("another date", Some(touched), (ItemState::Failed, "changed")),
+        ("the same", Some(facts(SIZE)), (ItemState::Done, ItemReason::None)),
+        ("gone, and sent all the same", None, (ItemState::Done, ItemReason::None)),
+        ("another size", Some(facts(SIZE + 1)), (ItemState::Failed, ItemReason::Changed)),
+        ("another date", Some(touched), (ItemState::Failed, ItemReason::Changed)),
     ];
     for (name, seen, want) in rows {
         let mut b = Bench::alone(1);
@@ -221,14 +239,14 @@ fn an_etag_that_is_not_the_md5_is_tried_once_more_and_then_believed_to_be_of_ano
     let actions = b.sent(2, sent(ours));
     assert!(recorded(&actions));
     assert_eq!(ends(&b.on(Event::PartRecorded(ItemId(1), 2, true))), []);
-    assert_eq!(ends(&b.on(Event::PartRecorded(ItemId(1), 0, true))), [queued(1, "provider")]);
+    assert_eq!(ends(&b.on(Event::PartRecorded(ItemId(1), 0, true))), [queued(1, ItemReason::Provider)]);
 }
 
 #[test]
 fn an_end_that_can_t_be_written_is_kept_and_written_later() {
     let mut b = Bench::paired();
     let actions = b.claimed_as(item(1, "p"), Err(FileError::Gone), Ok(None));
-    let end = End::failed(ItemId(1), "vanished", "the file is not there any more");
+    let end = End::failed(ItemId(1), ItemReason::Vanished, "the file is not there any more");
     assert!(actions.contains(&Action::WriteEnd(end.clone())));
     drop(b.nothing_waits());
     for _ in 0..5 {

@@ -391,9 +391,9 @@ impl Walk {
                 let queued = self.s.turn(id).map(|t| t.item.new.facts);
                 let answer = match file {
                     _ if asset.is_empty() => Err(PartError::Transient(trouble(Cause::Network, None))),
-                    Err(_) => Err(PartError::File("unreadable", "the card is gone".to_owned())),
+                    Err(_) => Err(PartError::File(ItemReason::Unreadable, "the card is gone".to_owned())),
                     Ok(facts) if queued.is_some_and(|q| facts.size < q.size) => {
-                        Err(PartError::File("changed", "the file became shorter".to_owned()))
+                        Err(PartError::File(ItemReason::Changed, "the file became shorter".to_owned()))
                     }
                     Ok(_) => self.cloud.put(&asset, n, &mut self.dice, self.faults),
                 };

@@ -1,0 +1,114 @@
+//! The methods of the daemon, with the types that they take and give.
+//!
+//! # Decisions
+//!
+//! - One table and not zbus's proxies: a test reads from it which signatures the calls have, and holds them against the
+//!   contract, which is held against `dbus/*.xml`. Proxies can't be asked for that, and bring caches that nobody reads.
+
+use super::{Daemon, Dict, Options};
+use rigpost_contract::interface::Interface;
+
+macro_rules! methods {
+    ($(
+        $(#[$doc:meta])*
+        $methods:ident of $interface:ident { $(fn $name:ident = $member:literal($($argument:ident: $type:ty),*) -> $answer:ty;)* }
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy)]
+            pub(crate) struct $methods<'d>(pub(super) &'d Daemon);
+
+            impl $methods<'_> {
+                $(
+                    pub(crate) async fn $name(&self, $($argument: $type),*) -> zbus::Result<$answer> {
+                        let answer = self.0.call(Interface::$interface, $member, &($($argument,)*)).await?;
+                        answer.body().deserialize()
+                    }
+                )*
+            }
+        )*
+
+        #[cfg(test)]
+        fn called() -> Vec<tests::Called> {
+            vec![$($(tests::Called {
+                interface: Interface::$interface,
+                name: $member,
+                takes: tests::signature::<($($type,)*)>(),
+                gives: tests::signature::<$answer>(),
+            },)*)*]
+        }
+    };
+}
+
+methods! {
+    /// Of the device.
+    DeviceMethods of Device {
+        fn provision = "Provision"(secret: zbus::Fd<'_>, options: Options<'_>) -> ();
+        fn forget = "Forget"(options: Options<'_>) -> ();
+    }
+    /// Of the pairing.
+    PairingMethods of Pairing {
+        fn start = "Start"(options: Options<'_>) -> ();
+        fn cancel = "Cancel"(options: Options<'_>) -> ();
+        fn unpair = "Unpair"(options: Options<'_>) -> ();
+        fn qr_code = "QrCode"(format: &str, options: Options<'_>) -> Vec<u8>;
+    }
+    /// Of the queue.
+    QueueMethods of Queue {
+        fn add = "Add"(path: &str, options: Options<'_>) -> u64;
+        fn add_many = "AddMany"(paths: &[&str], options: Options<'_>) -> Vec<u64>;
+        fn list = "List"(filter: Options<'_>, offset: u32, limit: u32) -> (Vec<Dict>, u32);
+        fn cancel = "Cancel"(ids: &[u64], options: Options<'_>) -> ();
+        fn retry = "Retry"(ids: &[u64], options: Options<'_>) -> ();
+        fn release = "Release"(ids: &[u64], options: Options<'_>) -> ();
+        fn set_priority = "SetPriority"(ids: &[u64], priority: i32, options: Options<'_>) -> ();
+        fn clear = "Clear"(options: Options<'_>) -> u64;
+        fn get_receipt = "GetReceipt"(id: u64, options: Options<'_>) -> Dict;
+        fn pause = "Pause"(options: Options<'_>) -> ();
+        fn resume = "Resume"(options: Options<'_>) -> ();
+    }
+    /// For other programs.
+    TokensMethods of Tokens {
+        fn get_access_token = "GetAccessToken"(options: Options<'_>) -> (String, u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use rigpost_contract::method::METHODS;
+
+    pub(super) struct Called {
+        pub(super) interface: Interface,
+        pub(super) name: &'static str,
+        pub(super) takes: String,
+        pub(super) gives: String,
+    }
+
+    /// Of what is in a message: arguments in a row.
+    pub(super) fn signature<T: zbus::Type>() -> String {
+        let whole = T::SIGNATURE.to_string();
+        whole.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).map_or(whole.clone(), str::to_owned)
+    }
+
+    #[test]
+    fn every_method_of_the_contract_is_called_as_the_contract_says() {
+        let ours: BTreeSet<String> =
+            called().iter().map(|m| format!("{} {} {}->{}", m.interface, m.name, m.takes, m.gives)).collect();
+        let contract: BTreeSet<String> =
+            METHODS.iter().map(|m| format!("{} {} {}->{}", m.interface, m.name, m.takes, m.gives)).collect();
+        let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>();
+        assert_eq!(
+            only(&contract, &ours),
+            Vec::<String>::new(),
+            "add these to `methods!` in src/cli/bus/methods.rs"
+        );
+        assert_eq!(
+            only(&ours, &contract),
+            Vec::<String>::new(),
+            "src/contract/method.rs has no such methods"
+        );
+    }
+}

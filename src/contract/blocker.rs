@@ -1,0 +1,128 @@
+//! `Device.Blockers`: why nothing moves, as codes with a sentence each.
+use crate::human::count;
+use crate::pairing::{Reason, State};
+
+const DEVICE_PAUSED: &str = "Somebody has paused this rig in the project: nothing new is sent, and what is recorded \
+                             meanwhile never will be. It goes on when they resume it there.";
+
+/// One thing that stands in the way of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocker {
+    /// The rig is not paired, for this reason.
+    State(State),
+    /// A trouble of the way, of the provider, or of the rig's disk.
+    Reason(Reason),
+    /// Somebody has paused this rig in the project.
+    DevicePaused,
+    /// The camera records, and asked that nothing be sent meanwhile.
+    Recording,
+    /// A person has paused sending.
+    QueuePaused,
+    /// So many clips wait for a person.
+    Held(u64),
+}
+
+impl Blocker {
+    /// What a state has against sending: nothing where the rig is paired, and the same as long as a pairing is under way.
+    pub const fn of_state(state: State) -> Option<Blocker> {
+        match state {
+            State::Paired => None,
+            State::Unpaired | State::RequestingCode | State::WaitingForUser => {
+                Some(Blocker::State(State::Unpaired))
+            }
+            State::SecretUnavailable | State::Unprovisioned | State::NeedsPairing => {
+                Some(Blocker::State(state))
+            }
+        }
+    }
+
+    /// The code, for programs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Blocker::State(state) => state.as_str(),
+            Blocker::Reason(reason) => reason.as_str(),
+            Blocker::DevicePaused => "device-paused",
+            Blocker::Recording => "recording",
+            Blocker::QueuePaused => "queue-paused",
+            Blocker::Held(_) => "held",
+        }
+    }
+
+    /// For a screen.
+    pub fn sentence(self) -> String {
+        match self {
+            Blocker::State(state) => state.sentence(),
+            Blocker::Reason(reason) => reason.sentence(""),
+            Blocker::DevicePaused => DEVICE_PAUSED.to_owned(),
+            Blocker::Recording => "The camera is recording. Sending goes on when it stops.".to_owned(),
+            Blocker::QueuePaused => "Sending is paused. Resume it when you want it to go on.".to_owned(),
+            Blocker::Held(1) => {
+                "1 clip is of another project, or older than the pairing. Release it or cancel it.".to_owned()
+            }
+            Blocker::Held(n) => {
+                let clips = count(n, "clip");
+                format!("{clips} are of another project, or older than the pairing. Release or cancel them.")
+            }
+        }
+    }
+
+    /// What to do next, at a command line; empty where there is nothing to do there.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Blocker::State(state) => state.advice(),
+            Blocker::Reason(reason) => reason.advice(),
+            Blocker::DevicePaused => "ask whoever runs the project to resume this rig there",
+            // Ends by itself.
+            Blocker::Recording => "",
+            Blocker::QueuePaused => "rigpost resume",
+            Blocker::Held(_) => {
+                "rigpost queue --held shows them; rigpost queue release ID sends one, rigpost queue cancel ID drops it"
+            }
+        }
+    }
+
+    /// One of each code that there is.
+    pub fn all() -> impl Iterator<Item = Blocker> {
+        let states = State::ALL.iter().filter_map(|state| Blocker::of_state(*state));
+        let states = states.filter(|blocker| *blocker != Blocker::State(State::Unpaired));
+        let reasons = Reason::ALL.iter().filter(|reason| **reason != Reason::None);
+        [Blocker::State(State::Unpaired)]
+            .into_iter()
+            .chain(states)
+            .chain(reasons.map(|reason| Blocker::Reason(*reason)))
+            .chain([Blocker::DevicePaused, Blocker::Recording, Blocker::QueuePaused, Blocker::Held(1)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Blocker;
+    use crate::pairing::State;
+
+    #[test]
+    fn each_code_is_there_once_and_has_a_sentence() {
+        let codes: Vec<_> = Blocker::all().map(Blocker::code).collect();
+        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len(), "{codes:?}");
+        for blocker in Blocker::all() {
+            let sentence = blocker.sentence();
+            assert!(sentence.ends_with('.') && sentence.len() > 20, "{}: {sentence}", blocker.code());
+            assert!(!sentence.contains('`') && !sentence.contains("rigpost "), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_pairing_under_way_is_still_not_paired() {
+        for state in [State::Unpaired, State::RequestingCode, State::WaitingForUser] {
+            assert_eq!(Blocker::of_state(state).map(Blocker::code), Some("unpaired"));
+        }
+        assert_eq!(Blocker::of_state(State::Paired), None);
+    }
+
+    #[test]
+    fn held_clips_are_counted() {
+        assert!(Blocker::Held(1).sentence().starts_with("1 clip is of another project"));
+        assert!(Blocker::Held(2).sentence().starts_with("2 clips are of another project"));
+    }
+}

@@ -1,0 +1,51 @@
+//! Every method that is on the bus.
+use crate::interface::Interface;
+
+/// A method: its name, and the D-Bus signatures of what it takes and gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Method {
+    /// Whose it is.
+    pub interface: Interface,
+    /// Its name.
+    pub name: &'static str,
+    /// All arguments in a row.
+    pub takes: &'static str,
+    /// The answer; empty where there is only that it is done.
+    pub gives: &'static str,
+}
+
+const fn method(
+    interface: Interface,
+    name: &'static str,
+    takes: &'static str,
+    gives: &'static str,
+) -> Method {
+    Method { interface, name, takes, gives }
+}
+
+/// All of them, in the order of the documentation.
+pub const METHODS: &[Method] = &[
+    method(Interface::Device, "Provision", "ha{sv}", ""),
+    method(Interface::Device, "Forget", "a{sv}", ""),
+    method(Interface::Pairing, "Start", "a{sv}", ""),
+    method(Interface::Pairing, "Cancel", "a{sv}", ""),
+    method(Interface::Pairing, "Unpair", "a{sv}", ""),
+    method(Interface::Pairing, "QrCode", "sa{sv}", "ay"),
+    method(Interface::Queue, "Add", "sa{sv}", "t"),
+    method(Interface::Queue, "AddMany", "asa{sv}", "at"),
+    method(Interface::Queue, "List", "a{sv}uu", "aa{sv}u"),
+    method(Interface::Queue, "GetReceipt", "ta{sv}", "a{sv}"),
+    method(Interface::Queue, "Cancel", "ata{sv}", ""),
+    method(Interface::Queue, "Retry", "ata{sv}", ""),
+    method(Interface::Queue, "Release", "ata{sv}", ""),
+    method(Interface::Queue, "SetPriority", "atia{sv}", ""),
+    method(Interface::Queue, "Clear", "a{sv}", "t"),
+    method(Interface::Queue, "Pause", "a{sv}", ""),
+    method(Interface::Queue, "Resume", "a{sv}", ""),
+    method(Interface::Tokens, "GetAccessToken", "a{sv}", "st"),
+];
+
+/// The method of that name.
+pub fn find(interface: Interface, name: &str) -> Option<Method> {
+    METHODS.iter().copied().find(|method| method.interface == interface && method.name == name)
+}

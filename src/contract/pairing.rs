@@ -1,0 +1,278 @@
+//! Where the pairing stands and what stands in its way: the words of `Pairing.State`, `Pairing.Reason` and
+//! `Device.Protection`.
+//!
+//! # Decisions
+//! - A trouble is worded once, as a clause. The sentence on a screen is that clause, and what follows from it in words
+//!   that hold for whoever stands before the rig; what to type at a command line stands apart, for those who have one.
+//! - Words for a person on a set: no "token", no "OAuth", no "TLS".
+use crate::exit::ExitCode;
+use crate::human::sentence;
+use crate::table::table;
+
+struct StateRow {
+    word: &'static str,
+    headline: &'static str,
+    clause: &'static str,
+    follows: &'static str,
+    advice: &'static str,
+}
+
+table! {
+    /// `Pairing.State`.
+    State: StateRow {
+        /// The root key, or what is sealed with it, can't be read.
+        SecretUnavailable {
+            word: "secret-unavailable",
+            headline: "this rig's secrets can't be read",
+            clause: "this rig's secrets can't be read",
+            follows: "Provisioning it again mends it.",
+            advice: "`rigpost doctor` says why; if the key is lost for good: sudo rigpost provision, then rigpost pair",
+        }
+        /// There is no client secret yet.
+        Unprovisioned {
+            word: "unprovisioned",
+            headline: "not provisioned",
+            clause: "this rig has no client secret yet",
+            follows: "Provision it.",
+            advice: "sudo rigpost provision",
+        }
+        /// Ready to pair.
+        Unpaired {
+            word: "unpaired",
+            headline: "not paired",
+            clause: "this rig is not paired with a project",
+            follows: "Pair it.",
+            advice: "rigpost pair",
+        }
+        /// A code is on its way.
+        RequestingCode {
+            word: "requesting-code",
+            headline: "asking for a code",
+            clause: "this rig asks the provider for a code",
+            follows: "",
+            advice: "",
+        }
+        /// A code is on offer.
+        WaitingForUser {
+            word: "waiting-for-user",
+            headline: "waiting for somebody to enter the code",
+            clause: "this rig waits for somebody to enter the code",
+            follows: "",
+            advice: "rigpost pair shows the code; rigpost cancel ends the pairing",
+        }
+        /// Authorized, whatever the network does.
+        Paired {
+            word: "paired",
+            headline: "paired",
+            clause: "this rig is paired",
+            follows: "",
+            advice: "",
+        }
+        /// Was paired; the server ended it.
+        NeedsPairing {
+            word: "needs-pairing",
+            headline: "no longer paired",
+            clause: "this rig is no longer paired with a project",
+            follows: "Pair it again; the queue is kept.",
+            advice: "rigpost pair",
+        }
+    }
+}
+
+impl State {
+    /// A few words for a line of status: small letter, no full stop, no subject.
+    pub const fn headline(self) -> &'static str {
+        self.row().headline
+    }
+
+    /// The same as a clause with its subject, for a message about something else: small letter, no full stop.
+    pub const fn clause(self) -> &'static str {
+        self.row().clause
+    }
+
+    /// For a screen: what it is, and what a person can do about it there.
+    pub fn sentence(self) -> String {
+        sentence(self.row().clause, self.row().follows)
+    }
+
+    /// What to do next, at a command line; empty where there is nothing to do.
+    pub const fn advice(self) -> &'static str {
+        self.row().advice
+    }
+}
+
+struct ReasonRow {
+    word: &'static str,
+    clause: &'static str,
+    follows: &'static str,
+    advice: &'static str,
+    exit: ExitCode,
+}
+
+table! {
+    /// `Pairing.Reason`.
+    Reason: ReasonRow {
+        /// All is well, or the state says it all.
+        None { word: "none", clause: "", follows: "", advice: "", exit: ExitCode::Done }
+        /// The person said no.
+        Denied {
+            word: "denied",
+            clause: "the pairing was denied in the cloud",
+            follows: "",
+            advice: "ask who denied it, and whether the account may add devices to the project; then: rigpost pair",
+            exit: ExitCode::Denied,
+        }
+        /// The time limit of the pairing ran out.
+        Expired {
+            word: "expired",
+            clause: "nobody entered the code in time",
+            follows: "",
+            advice: "start again: rigpost pair",
+            exit: ExitCode::Ended,
+        }
+        /// The access token's time is up, and the provider gave nothing to renew it with.
+        AccessExpired {
+            word: "access-expired",
+            clause: "the authorization has run out, and the provider gave nothing to renew it with",
+            follows: "Pair again.",
+            advice: "pair again: rigpost pair",
+            exit: ExitCode::NotPaired,
+        }
+        /// The grant was ended on the other side.
+        Revoked {
+            word: "revoked",
+            clause: "the authorization was ended in the cloud",
+            follows: "",
+            advice: "pair again: rigpost pair",
+            exit: ExitCode::NotPaired,
+        }
+        /// The answer to a refresh was lost, and the old token is no longer accepted.
+        InterruptedRefresh {
+            word: "interrupted-refresh",
+            clause: "a renewal was interrupted, and the old authorization is no longer accepted",
+            follows: "Pair again.",
+            advice: "pair again: rigpost pair",
+            exit: ExitCode::NotPaired,
+        }
+        /// No way to the provider.
+        Network {
+            word: "network",
+            clause: "the provider can't be reached",
+            follows: "The rig keeps trying.",
+            advice: "check cable, Wi-Fi or modem; `rigpost doctor` finds out more",
+            exit: ExitCode::Network,
+        }
+        /// Something in between answers in the provider's place.
+        CaptivePortal {
+            word: "captive-portal",
+            clause: "this network shows a log-in page instead of the internet",
+            follows: "Log in to it, or change network.",
+            advice: "log in to this network with a browser behind it, or use another one",
+            exit: ExitCode::Network,
+        }
+        /// Something in between shows a certificate of its own, or the provider's is of a private authority.
+        Certificate {
+            word: "certificate",
+            clause: "the provider's certificate is not one that this rig trusts",
+            follows: "A proxy or filter on this network opens what is sent, or a private authority is missing in the \
+                      configuration.",
+            advice: "use another network, or give the authority's certificate in `provider.ca_file`",
+            exit: ExitCode::Network,
+        }
+        /// Something in between wants a log-in of the kind that proxies want.
+        Proxy {
+            word: "proxy",
+            clause: "a proxy on this network wants a log-in of its own",
+            follows: "Use another network.",
+            advice: "use another network, or have the rig let through",
+            exit: ExitCode::Network,
+        }
+        /// TLS fails because of the time.
+        Clock {
+            word: "clock",
+            clause: "the clock of this rig is wrong, so secure connections fail",
+            follows: "Set the time.",
+            advice: "connect to a network with a time server, or: sudo timedatectl set-time 'YYYY-MM-DD HH:MM'",
+            exit: ExitCode::Network,
+        }
+        /// The provider does not accept this identity or secret.
+        ClientRejected {
+            word: "client-rejected",
+            clause: "the provider does not accept this rig's identity or secret",
+            follows: "Provision it again.",
+            advice: "check identity and secret with whoever issued them, then: sudo rigpost provision",
+            exit: ExitCode::Failed,
+        }
+        /// The provider answers with errors.
+        Provider {
+            word: "provider",
+            clause: "the provider answers with errors",
+            follows: "The rig keeps trying.",
+            advice: "",
+            exit: ExitCode::Network,
+        }
+        /// The disk is full, or the store can't be read.
+        Storage {
+            word: "storage",
+            clause: "the rig's own disk is full or can't be used",
+            follows: "",
+            advice: "free some space on the disk of /var/lib/rigpost; where it is not full, `rigpost doctor` says more",
+            exit: ExitCode::Failed,
+        }
+    }
+}
+
+impl Reason {
+    /// Small letter, no full stop; empty for [`Reason::None`].
+    pub const fn clause(self) -> &'static str {
+        self.row().clause
+    }
+
+    /// For a screen: what it is, and what follows from it. `detail` (of the journal's kind) is appended in brackets.
+    pub fn sentence(self, detail: &str) -> String {
+        let plain = sentence(self.row().clause, self.row().follows);
+        if detail.is_empty() { plain } else { format!("{plain} [{detail}]") }
+    }
+
+    /// What to do next, at a command line; empty where there is nothing to do.
+    pub const fn advice(self) -> &'static str {
+        self.row().advice
+    }
+
+    /// How a command ends that could not be done for this reason.
+    pub const fn exit_code(self) -> ExitCode {
+        self.row().exit
+    }
+}
+
+struct ProtectionRow {
+    word: &'static str,
+    meaning: &'static str,
+}
+
+table! {
+    /// `Device.Protection`: how the root key is kept.
+    Protection: ProtectionRow {
+        /// Sealed to this board's TPM.
+        Tpm2 { word: "tpm2", meaning: "sealed by this board's security chip (TPM)" }
+        /// Sealed with systemd's host key, which lies on the same disk.
+        HostKey { word: "host-key", meaning: "sealed by this system's own key" }
+        /// A file that only the daemon's user may read.
+        File {
+            word: "file",
+            meaning: "sealed by a key file; whoever can read the disk can open them",
+        }
+        /// There is no usable key.
+        None { word: "none", meaning: "not available: there is no usable key" }
+    }
+}
+
+impl Protection {
+    /// What it says of "the secrets": small letter, no full stop.
+    pub const fn meaning(self) -> &'static str {
+        self.row().meaning
+    }
+}
+
+#[cfg(test)]
+mod tests;
