@@ -1,11 +1,13 @@
-//! Writes the man pages and the shell completions, tells the linker how to lay a release out, and fixes the time before which no clock can be right.
+//! Writes the man pages, the shell completions and the example of the configuration, tells the linker how to lay a release out, and fixes the time before which no clock can be right.
 //!
-//! The first two go to `man/` and `completions/` of `$RIGPOST_DOCS_DIR`, for packagers, else of cargo's `$OUT_DIR`.
+//! The first three go to `man/`, `completions/` and `config/` of `$RIGPOST_DOCS_DIR`, for packagers, else of cargo's
+//! `$OUT_DIR`.
 //!
 //! # Decisions
 //!
 //! - At build time from the definitions that the programs parse with, so that a page can't describe an option that does
-//!   not exist. The sections that clap does not know (EXIT STATUS, FILES, SEE ALSO) are added here.
+//!   not exist. The sections that clap does not know (EXIT STATUS, FILES, SEE ALSO) are added here. The page of the
+//!   configuration comes from the table that files are read by, in the same way.
 //! - The build time comes from `SOURCE_DATE_EPOCH`, else from the newest entry of `debian/changelog`, so that two builds
 //!   of one release are the same, bit for bit.
 
@@ -19,12 +21,21 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 use rigpost_contract::exit::ExitCode;
 
+#[path = "build/configuration.rs"]
+mod configuration;
+
 #[path = "cli/args.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the library")]
 mod cli_args;
 #[path = "daemon/run/args.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the library")]
 mod daemon_args;
+#[path = "daemon/config/keys.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the library")]
+mod keys;
+#[path = "daemon/config/rule.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the library")]
+mod rule;
 #[path = "sim/args.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the library")]
 mod sim_args;
@@ -32,10 +43,13 @@ mod sim_args;
 /// Files whose change calls for new pages.
 const SOURCES: &[&str] = &[
     "src/build.rs",
+    "src/build/configuration.rs",
     "src/release.ld",
     "src/cli/args.rs",
     "src/cli/args/queue.rs",
     "src/contract/exit.rs",
+    "src/daemon/config/keys.rs",
+    "src/daemon/config/rule.rs",
     "src/daemon/run/args.rs",
     "src/sim/args.rs",
     "Cargo.toml",
@@ -69,7 +83,7 @@ fn programs() -> Vec<Program> {
                 ),
                 ("/var/lib/rigpost", "State of the daemon: identity, sealed secrets, queue."),
             ],
-            see_also: &["rigpostd(8)", "journalctl(1)", "busctl(1)", "systemctl(1)"],
+            see_also: &["rigpostd(8)", "rigpost.toml(5)", "journalctl(1)", "busctl(1)", "systemctl(1)"],
             completions: true,
         },
         Program {
@@ -87,7 +101,13 @@ fn programs() -> Vec<Program> {
                 ("/usr/lib/rigpost/conf.d/*.toml", "Defaults of the rig's maker."),
                 ("/var/lib/rigpost/rigpost.db", "State: identity, sealed secrets, queue."),
             ],
-            see_also: &["rigpost(1)", "systemd.service(5)", "systemd-creds(1)", "journalctl(1)"],
+            see_also: &[
+                "rigpost(1)",
+                "rigpost.toml(5)",
+                "systemd.service(5)",
+                "systemd-creds(1)",
+                "journalctl(1)",
+            ],
             completions: false,
         },
         Program {
@@ -124,9 +144,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root =
         env::var_os("RIGPOST_DOCS_DIR").or_else(|| env::var_os("OUT_DIR")).ok_or("cargo sets OUT_DIR")?;
     println!("cargo:rustc-env=RIGPOST_DOCS={}", PathBuf::from(&root).display());
-    let (man, completions) = (PathBuf::from(&root).join("man"), PathBuf::from(&root).join("completions"));
-    fs::create_dir_all(&man)?;
-    fs::create_dir_all(&completions)?;
+    let [man, completions, config] =
+        ["man", "completions", "config"].map(|name| PathBuf::from(&root).join(name));
+    for dir in [&man, &completions, &config] {
+        fs::create_dir_all(dir)?;
+    }
     let date = epoch.strftime("%Y-%m-%d").to_string();
     for program in programs() {
         if program.completions {
@@ -139,6 +161,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         command.build();
         write_pages(&program, command, &[], &man, &date)?;
     }
+    fs::write(man.join("rigpost.toml.5"), configuration::page(&date))?;
+    fs::write(config.join("rigpost.toml"), configuration::example())?;
+    fs::write(config.join("rows.md"), configuration::readme_rows())?;
     Ok(())
 }
 

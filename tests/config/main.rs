@@ -1,5 +1,6 @@
 //! Configuration files as people write them, and what they are told.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
+mod table;
 
 use std::fs;
 use std::path::Path;
@@ -206,7 +207,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "queue.settle_seconds = 0",
-        "/rigpost.toml:1: key `queue.settle_seconds`: must be between 1 and 3600, not 0",
+        "/rigpost.toml:1: key `queue.settle_seconds`: must be between 1 and 3600 seconds, not 0",
     ),
     (
         "queue.before_pairing = \"hold\"",
@@ -472,38 +473,31 @@ fn a_site_may_choose_another_kind_than_its_maker() {
     assert_eq!(load(None, &at(&dir)).unwrap().provider.kind, ProviderKind::OAuth);
 }
 
-/// What the example shows as defaults are the defaults, all of them that have one.
 #[test]
-fn the_example_is_the_default() {
-    let example = include_str!("../../config/rigpost.toml");
-    assert_eq!(load_text(example).unwrap(), Settings::default(), "as it is installed");
-    let key =
-        |line: &str| line.strip_prefix('#').is_some_and(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));
-    let shown: Vec<&str> = example.lines().map(|l| if key(l) { &l[1..] } else { l }).collect();
-    assert_eq!(load_text(&shown.join("\n")).unwrap(), Settings::default(), "with every default spelt out");
-    assert_eq!(example.lines().filter(|l| key(l)).count(), 16);
-    let (before, rest) = example.split_once("# --- of the kind \"oauth\"").unwrap();
-    let (oauth, after) = rest.split_once("\n[tokens]").unwrap();
-    let shows = |l: &&str| l.contains(" = ") || l.starts_with("[[");
-    let frameio = format!("{before}\n[tokens]{after}");
-    let all = frameio.lines().map(|l| l.strip_prefix("#   ").filter(shows).unwrap_or(l));
-    // Every other key is mentioned as an example that is good as well.
-    let others: Vec<&str> = all.filter(|l| !l.starts_with("client_id =")).collect();
-    let s = load_text(&others.join("\n")).unwrap();
-    assert_eq!(s.device.client_id, Some(ClientIdSource::File("/proc/device-tree/serial-number".into())));
-    assert_eq!((s.provider.client_version.as_str(), s.provider.ca_file.is_some()), ("1.2.3", true));
-    let sources: Vec<_> = s.sources.iter().map(|s| (s.name.as_str(), s.class.as_deref())).collect();
-    assert_eq!(sources, [("A camera", None), ("sound", Some("audio"))]);
-    assert_eq!(s.classes.of(Path::new("/media/x/a_LOW.mov")).map(|c| c.priority), Some(350));
-    let oauth: Vec<&str> = oauth.lines().filter_map(|l| l.strip_prefix("#   ").filter(shows)).collect();
-    let s = load_text(&format!("[provider]\nkind = \"oauth\"\n{}", oauth.join("\n"))).unwrap();
-    let o = s.provider.oauth.unwrap();
+fn without_a_word_it_is_so() {
+    let s = Settings::default();
+    assert_eq!(s, load_text("").unwrap());
     assert_eq!(
-        (o.scope.as_str(), o.client_auth),
-        ("openid profile offline_access", ClientAuth::None),
-        "defaults"
+        (s.provider.kind, s.provider.base_url.as_str()),
+        (ProviderKind::Frameio, "https://api.frame.io/")
     );
-    assert_eq!((oauth.len(), o.parameters.len()), (10, 2), "every key of this kind is shown");
-    assert!(o.issuer.is_some() && o.revocation_endpoint.is_some() && o.jwks_uri.is_some());
+    assert_eq!(s.provider.client_version, env!("CARGO_PKG_VERSION"));
+    assert_eq!((s.provider.url_pairing, s.provider.secret_on_poll, s.tokens.allow), (true, false, false));
+    assert_eq!(s.provider.heartbeat.map(|every| every.as_secs()), Some(120));
+    assert_eq!(
+        (s.state.dir.to_str(), s.vault.key_file.to_str()),
+        (Some("/var/lib/rigpost"), Some("/var/lib/rigpost/root.key"))
+    );
+    assert_eq!(s.queue.media_dirs, [Path::new("/media"), Path::new("/mnt")]);
+    assert_eq!((s.queue.max_items, s.queue.max_items_per_user), (1_000_000, 100_000));
+    assert_eq!((s.queue.parallel_parts, s.queue.settle_seconds), (4, 3));
+    assert_eq!((s.queue.before_pairing, s.log.level), (BeforePairing::Queue, Level::Info));
+    assert!(s.device.client_id.is_none() && s.provider.ca_file.is_none() && s.sources.is_empty());
+    let s = load_text("[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"")
+        .unwrap();
+    let o = s.provider.oauth.unwrap();
+    assert_eq!((o.scope.as_str(), o.client_auth), ("openid profile offline_access", ClientAuth::None));
     assert_eq!(s.provider.heartbeat, None, "nobody waits for it");
+    let s = load_text("[[source]]\nname = \"a\"\npath = \"/media/a\"").unwrap();
+    assert_eq!((s.sources[0].channel, s.sources[0].before_pairing), (0, BeforePairing::Ask));
 }

@@ -4,64 +4,10 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{Key, LISTS};
+use super::near::nearest;
 use super::problem::Problem;
-
-/// What a key takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Flag,
-    Number,
-    Texts,
-}
-
-/// Every key there is.
-const KEYS: &[(&str, Kind)] = &[
-    ("device.client_id", Kind::Text),
-    ("device.client_id_file", Kind::Text),
-    ("provider.kind", Kind::Text),
-    ("provider.base_url", Kind::Text),
-    ("provider.client_version", Kind::Text),
-    ("provider.url_pairing", Kind::Flag),
-    ("provider.secret_on_poll", Kind::Flag),
-    ("provider.heartbeat", Kind::Number),
-    ("provider.ca_file", Kind::Text),
-    ("provider.issuer", Kind::Text),
-    ("provider.client_id", Kind::Text),
-    ("provider.client_auth", Kind::Text),
-    ("provider.scope", Kind::Text),
-    ("provider.audience", Kind::Text),
-    ("provider.parameters", Kind::Texts),
-    ("provider.device_authorization_endpoint", Kind::Text),
-    ("provider.token_endpoint", Kind::Text),
-    ("provider.revocation_endpoint", Kind::Text),
-    ("provider.jwks_uri", Kind::Text),
-    ("tokens.allow", Kind::Flag),
-    ("tokens.allow_frameio", Kind::Flag),
-    ("state.dir", Kind::Text),
-    ("vault.key_file", Kind::Text),
-    ("queue.media_dirs", Kind::Texts),
-    ("queue.max_items", Kind::Number),
-    ("queue.max_items_per_user", Kind::Number),
-    ("queue.parallel_parts", Kind::Number),
-    ("queue.settle_seconds", Kind::Number),
-    ("queue.before_pairing", Kind::Text),
-    ("log.level", Kind::Text),
-    ("class.name", Kind::Text),
-    ("class.patterns", Kind::Texts),
-    ("class.priority", Kind::Number),
-    ("source.name", Kind::Text),
-    ("source.path", Kind::Text),
-    ("source.patterns", Kind::Texts),
-    ("source.exclude", Kind::Texts),
-    ("source.class", Kind::Text),
-    ("source.channel", Kind::Number),
-    ("source.priority", Kind::Number),
-    ("source.before_pairing", Kind::Text),
-];
-
-/// Sections that are written once for each thing of their kind, `[[like.this]]`; each has a key `name`.
-pub(super) const LISTS: &[&str] = &["class", "source"];
+use super::rule::Kind;
 
 /// A value of one of the kinds.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +22,7 @@ pub(super) enum Value {
 /// One key of one file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
-    pub(super) key: &'static str,
+    pub(super) key: Key,
     pub(super) value: Value,
     /// From 1.
     pub(super) line: usize,
@@ -138,7 +84,7 @@ impl Reader<'_> {
     fn root(&mut self, root: &DeTable<'_>) {
         for (name, value) in in_order(root) {
             let (name, at) = (name.get_ref(), name.span().start);
-            let known = KEYS.iter().any(|(key, _)| section(key) == name);
+            let known = Key::ALL.iter().any(|key| key.section() == name);
             if let Some(list) = LISTS.iter().find(|list| *list == name) {
                 self.list(list, at, value);
                 continue;
@@ -163,7 +109,7 @@ impl Reader<'_> {
     }
 
     fn unknown_section(&mut self, name: &str, at: usize) {
-        let near = nearest(name, KEYS.iter().map(|(key, _)| section(key)));
+        let near = nearest(name, Key::ALL.iter().map(|key| key.section()));
         self.problem(at, Some(name.to_owned()), format!("there is no such section{}", maybe(near)));
     }
 
@@ -190,11 +136,11 @@ impl Reader<'_> {
         let mut entries = Vec::new();
         for (name, value) in in_order(table) {
             let full = format!("{section}.{}", name.get_ref());
-            let Some((key, kind)) = KEYS.iter().find(|(key, _)| *key == full) else {
+            let Some(key) = Key::ALL.iter().copied().find(|key| key.name() == full) else {
                 self.unknown(&full, name.span().start);
                 continue;
             };
-            if let Some(value) = self.value(key, *kind, value) {
+            if let Some(value) = self.value(key, value) {
                 entries.push(Entry { key, value, line: line_of(self.text, name.span().start) });
             }
         }
@@ -203,37 +149,37 @@ impl Reader<'_> {
 
     fn unknown(&mut self, key: &str, at: usize) {
         let last = key.rsplit('.').next().unwrap_or(key);
-        let elsewhere =
-            KEYS.iter().map(|(known, _)| *known).find(|known| known.ends_with(&format!(".{last}")));
-        let near = elsewhere.or_else(|| nearest(key, KEYS.iter().map(|(known, _)| *known)));
+        let known = Key::ALL.iter().map(|known| known.name());
+        let elsewhere = known.clone().find(|known| known.ends_with(&format!(".{last}")));
+        let near = elsewhere.or_else(|| nearest(key, known));
         self.problem(at, Some(key.to_owned()), format!("there is no such key{}", maybe(near)));
     }
 
-    fn value(&mut self, key: &str, kind: Kind, value: &Spanned<DeValue<'_>>) -> Option<Value> {
+    fn value(&mut self, key: Key, value: &Spanned<DeValue<'_>>) -> Option<Value> {
         let found = value.get_ref();
-        let read = match kind {
-            Kind::Text => found.as_str().map(|text| Value::Text(text.to_owned())),
-            Kind::Flag => found.as_bool().map(Value::Flag),
-            Kind::Number => found.as_integer().and_then(number).map(Value::Number),
-            Kind::Texts => found.as_array().and_then(|array| {
-                let texts = array.iter().map(|element| {
-                    let line = line_of(self.text, element.span().start);
-                    Some((element.get_ref().as_str()?.to_owned(), line))
-                });
-                texts.collect::<Option<_>>().map(Value::Texts)
-            }),
+        let (read, wanted) = match key.rule().kind {
+            Kind::Text(_) | Kind::Word(_) | Kind::Path | Kind::Url => {
+                (found.as_str().map(|text| Value::Text(text.to_owned())), "a text in quotes")
+            }
+            Kind::Flag => (found.as_bool().map(Value::Flag), "true or false"),
+            Kind::Whole { .. } => (found.as_integer().and_then(number).map(Value::Number), "a whole number"),
+            Kind::Paths | Kind::Patterns | Kind::Parameters => {
+                (self.texts(found), "a list of texts, [\"...\", \"...\"]")
+            }
         };
         if read.is_none() {
-            let wanted = match kind {
-                Kind::Text => "a text in quotes",
-                Kind::Flag => "true or false",
-                Kind::Number => "a whole number",
-                Kind::Texts => "a list of texts, [\"...\", \"...\"]",
-            };
             let reason = format!("must be {wanted}, not {}", plainly(found));
-            self.problem(value.span().start, Some(key.to_owned()), reason);
+            self.problem(value.span().start, Some(key.name().to_owned()), reason);
         }
         read
+    }
+
+    fn texts(&self, found: &DeValue<'_>) -> Option<Value> {
+        let texts = found.as_array()?.iter().map(|element| {
+            let line = line_of(self.text, element.span().start);
+            Some((element.get_ref().as_str()?.to_owned(), line))
+        });
+        texts.collect::<Option<_>>().map(Value::Texts)
     }
 
     fn problem(&mut self, at: usize, key: Option<String>, reason: String) {
@@ -267,16 +213,12 @@ fn plainly(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-fn section(key: &str) -> &str {
-    key.split('.').next().unwrap_or(key)
-}
-
 fn maybe(near: Option<&str>) -> String {
     near.map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
 /// From 1.
-pub(super) fn line_of(text: &str, at: usize) -> usize {
+fn line_of(text: &str, at: usize) -> usize {
     1 + text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count()
 }
 
@@ -296,39 +238,4 @@ fn lacks_quotes(text: &str, line: usize) -> bool {
     let value =
         text.lines().nth(line - 1).and_then(|l| l.split_once('=')).map_or("", |(_, value)| value.trim());
     value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-}
-
-/// The candidate that is at most three typing mistakes away, and less than half of the word.
-fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let far = |candidate: &&str| distance(word, candidate);
-    candidates.min_by_key(far).filter(|c| distance(word, c) <= 3.min(c.len() / 2))
-}
-
-/// Levenshtein: insertions, deletions and replacements of one character.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, cb) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances() {
-        for (a, b, d) in
-            [("", "", 0), ("abc", "abc", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)]
-        {
-            assert_eq!((distance(a, b), distance(b, a)), (d, d), "{a} {b}");
-        }
-    }
 }

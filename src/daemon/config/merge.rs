@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::Roots;
 use super::fragment::{self, Element, Entry, Parsed, Value};
+use super::keys::Key;
 use super::problem::Problem;
+use super::roots::Roots;
 
 /// The entries of one file.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(super) struct Setting {
 }
 
 /// Keys that are set.
-pub(super) type Keys = BTreeMap<&'static str, Setting>;
+pub(super) type Keys = BTreeMap<Key, Setting>;
 
 /// One `[[section]]`: a later file that says the name again changes what it says anew.
 #[derive(Clone, Debug)]
@@ -114,7 +115,7 @@ fn set(keys: &mut Keys, entries: Vec<Entry>, file: &Path, rank: usize) {
 }
 
 fn name_of(entries: &[Entry]) -> Option<String> {
-    entries.iter().find(|e| e.key.ends_with(".name")).and_then(|e| match &e.value {
+    entries.iter().find(|e| e.key.name().ends_with(".name")).and_then(|e| match &e.value {
         Value::Text(name) => Some(name.clone()),
         Value::Flag(_) | Value::Number(_) | Value::Texts(_) => None,
     })

@@ -1,233 +1,127 @@
 //! `[provider]` and `[tokens]`: keys that are of one kind of provider, and of all.
 use std::time::Duration;
 
-use url::{Host, Url};
-
-use super::fragment::Value;
-use super::merge::Setting;
-use super::validate::{Checker, absolute};
-use super::{OAuth, Provider, ProviderKind, Tokens};
+use super::check::{Checker, PRESET};
+use super::keys::Key;
+use super::rule::Of;
+use super::settings::{OAuth, Provider, ProviderKind, Tokens};
 use rigpost_core::identity::oauth::ClientAuth;
 
-/// What people ask an OpenID provider for: who they are, and to be asked once.
-const SCOPE: &str = "openid profile offline_access";
-
-const OF_FRAMEIO: &[&str] = &[
-    "provider.base_url",
-    "provider.client_version",
-    "provider.url_pairing",
-    "provider.secret_on_poll",
-    "provider.heartbeat",
-    "tokens.allow_frameio",
-];
-const OF_OAUTH: &[&str] = &[
-    "provider.issuer",
-    "provider.client_id",
-    "provider.client_auth",
-    "provider.scope",
-    "provider.audience",
-    "provider.parameters",
-    "provider.device_authorization_endpoint",
-    "provider.token_endpoint",
-    "provider.revocation_endpoint",
-    "provider.jwks_uri",
-];
-
 /// `[provider]`.
-pub(super) fn section(c: &mut Checker<'_>, into: &mut Provider) {
-    c.text("provider.kind", &mut into.kind, kind);
-    c.text("provider.ca_file", &mut into.ca_file, |text| absolute(text).map(Some));
-    c.text("provider.base_url", &mut into.base_url, url);
-    c.text("provider.client_version", &mut into.client_version, semantic_version);
-    c.flag("provider.url_pairing", &mut into.url_pairing);
-    c.flag("provider.secret_on_poll", &mut into.secret_on_poll);
-    heartbeat(c, &mut into.heartbeat);
-    let oauth = oauth(c, into.kind == ProviderKind::OAuth);
-    let of_others = match into.kind {
-        ProviderKind::Frameio => OF_OAUTH,
-        ProviderKind::OAuth => {
-            (into.oauth, into.heartbeat) = (Some(oauth), None);
-            OF_FRAMEIO
-        }
+pub(super) fn section(c: &mut Checker<'_>) -> Provider {
+    let kind = c.parsed(Key::ProviderKind, kind).expect(PRESET);
+    let ca_file = c.path(Key::ProviderCaFile);
+    let base_url = c.url(Key::ProviderBaseUrl).expect(PRESET);
+    let client_version = c.text(Key::ProviderClientVersion);
+    let url_pairing = c.flag(Key::ProviderUrlPairing);
+    let secret_on_poll = c.flag(Key::ProviderSecretOnPoll);
+    let seconds: u64 = c.count(Key::ProviderHeartbeat);
+    let oauth = oauth(c, kind == ProviderKind::OAuth);
+    refuse_others(c, kind);
+    let (oauth, heartbeat) = match kind {
+        ProviderKind::Frameio => (None, (seconds > 0).then_some(Duration::from_secs(seconds))),
+        ProviderKind::OAuth => (Some(oauth), None),
     };
-    // What stands before the word that chose the kind was for another rig of the maker's.
-    let chosen = c.merged.get("provider.kind").map_or(0, |setting| setting.rank);
-    for key in of_others {
-        if let Some(setting) = c.merged.get(key).filter(|setting| setting.rank >= chosen) {
-            let reason = format!("means nothing to a provider of the kind {:?}", into.kind.as_str());
+    Provider {
+        kind,
+        oauth,
+        base_url,
+        client_version: client_version.unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
+        url_pairing,
+        secret_on_poll,
+        heartbeat,
+        ca_file,
+    }
+}
+
+/// Keys that mean nothing to this kind. What stands before the word that chose it was for another rig of the maker's.
+fn refuse_others(c: &mut Checker<'_>, kind: ProviderKind) {
+    let chosen = c.keys.get(&Key::ProviderKind).map_or(0, |setting| setting.rank);
+    for key in Key::ALL.iter().copied().filter(|key| !means_something(key.rule().of, kind)) {
+        if let Some(setting) = c.keys.get(&key).filter(|setting| setting.rank >= chosen) {
+            let reason = format!("means nothing to a provider of the kind {:?}", kind.as_str());
             c.wrong(key, setting, setting.line, reason);
         }
+    }
+}
+
+fn means_something(of: Of, kind: ProviderKind) -> bool {
+    match (of, kind) {
+        (Of::Every, _) | (Of::Frameio, ProviderKind::Frameio) | (Of::OAuth, ProviderKind::OAuth) => true,
+        (Of::Frameio, ProviderKind::OAuth) | (Of::OAuth, ProviderKind::Frameio) => false,
     }
 }
 
 /// `[tokens]`.
-pub(super) fn tokens(c: &mut Checker<'_>, kind: ProviderKind, into: &mut Tokens) {
-    let mut frameio = false;
-    c.flag("tokens.allow", &mut into.allow);
-    c.flag("tokens.allow_frameio", &mut frameio);
-    if let (true, false, ProviderKind::Frameio, Some(setting)) =
-        (into.allow, frameio, kind, c.merged.get("tokens.allow"))
-    {
-        let reason = "is against Frame.io's rules for devices, which keep tokens out of the user's reach; if you mean it, \
-                      set `tokens.allow_frameio` too";
-        c.wrong("tokens.allow", setting, setting.line, reason.to_owned());
+pub(super) fn tokens(c: &mut Checker<'_>, kind: ProviderKind) -> Tokens {
+    let key = Key::TokensAllow;
+    let allow = c.flag(key);
+    let frameio = c.flag(Key::TokensAllowFrameio);
+    if let (true, false, ProviderKind::Frameio, Some(setting)) = (allow, frameio, kind, c.keys.get(&key)) {
+        let reason = format!(
+            "is against Frame.io's rules for devices, which keep tokens out of the user's reach; if you mean it, set \
+             `{}` too",
+            Key::TokensAllowFrameio.name(),
+        );
+        c.wrong(key, setting, setting.line, reason);
     }
+    Tokens { allow }
 }
 
 /// `wanted`: it is in force, so what it can't do without has to be there.
 fn oauth(c: &mut Checker<'_>, wanted: bool) -> OAuth {
-    let mut o = OAuth {
-        issuer: None,
-        client_id: String::new(),
-        client_auth: ClientAuth::None,
-        scope: SCOPE.to_owned(),
-        parameters: Vec::new(),
-        device_authorization_endpoint: None,
-        token_endpoint: None,
-        revocation_endpoint: None,
-        jwks_uri: None,
+    let issuer = c.url(Key::ProviderIssuer);
+    let client_id = c.text(Key::ProviderClientId).unwrap_or_default();
+    let client_auth = c.word(Key::ProviderClientAuth, client_auth).expect(PRESET);
+    let scope = c.text(Key::ProviderScope).expect(PRESET);
+    let audience = c.text(Key::ProviderAudience).map(|audience| ("audience".to_owned(), audience));
+    let mut parameters = c.parameters(Key::ProviderParameters);
+    parameters.extend(audience);
+    let o = OAuth {
+        issuer,
+        client_id,
+        client_auth,
+        scope,
+        parameters,
+        device_authorization_endpoint: c.url(Key::ProviderDeviceAuthorizationEndpoint),
+        token_endpoint: c.url(Key::ProviderTokenEndpoint),
+        revocation_endpoint: c.url(Key::ProviderRevocationEndpoint),
+        jwks_uri: c.url(Key::ProviderJwksUri),
     };
-    let mut audience = None;
-    c.text("provider.issuer", &mut o.issuer, |text| url(text).map(Some));
-    c.text("provider.client_id", &mut o.client_id, client_id);
-    c.text("provider.client_auth", &mut o.client_auth, client_auth);
-    c.text("provider.scope", &mut o.scope, scope);
-    c.text("provider.audience", &mut audience, |text| field_value(text).map(Some));
-    c.texts("provider.parameters", &mut o.parameters, parameter);
-    o.parameters.extend(audience.map(|audience| ("audience".to_owned(), audience)));
-    for (key, into) in [
-        ("provider.device_authorization_endpoint", &mut o.device_authorization_endpoint),
-        ("provider.token_endpoint", &mut o.token_endpoint),
-        ("provider.revocation_endpoint", &mut o.revocation_endpoint),
-        ("provider.jwks_uri", &mut o.jwks_uri),
-    ] {
-        c.text(key, into, |text| url(text).map(Some));
-    }
-    let set = |key: &str| c.merged.contains_key(key);
-    let named = set("provider.device_authorization_endpoint") && set("provider.token_endpoint");
-    let missing = [
-        ("provider.client_id", set("provider.client_id"), "what the provider calls this application"),
-        ("provider.issuer", set("provider.issuer") || named, "or name both its endpoints instead"),
-    ];
-    if let (true, Some(setting)) = (wanted, c.merged.get("provider.kind")) {
-        for (key, _, why) in missing.iter().filter(|(_, there, _)| !there) {
-            c.wrong(key, setting, setting.line, format!("is missing: {why}"));
-        }
+    if wanted {
+        demand(c);
     }
     o
 }
 
-/// RFC 6749 appendix A.1.
-fn client_id(text: &str) -> Result<String, String> {
-    match (1..=512).contains(&text.len()) && text.bytes().all(|b| (0x20..=0x7e).contains(&b)) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("must be 1 to 512 printable ASCII characters, not {text:?}")),
-    }
-}
-
-fn client_auth(text: &str) -> Result<ClientAuth, String> {
-    match text {
-        "none" => Ok(ClientAuth::None),
-        "client_secret_post" => Ok(ClientAuth::Post),
-        "client_secret_basic" => Ok(ClientAuth::Basic),
-        _ => {
-            Err(format!("must be \"none\", \"client_secret_post\" or \"client_secret_basic\", not {text:?}"))
-        }
-    }
-}
-
-/// RFC 6749 appendix A.4; empty: none is asked for.
-fn scope(text: &str) -> Result<String, String> {
-    let token = |b: u8| matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    match text.len() <= 1024 && text.bytes().all(token) {
-        true => Ok(text.to_owned()),
-        false => {
-            Err(format!("must be words of printable ASCII with single blanks between them, not {text:?}"))
-        }
-    }
-}
-
-fn field_value(text: &str) -> Result<String, String> {
-    match (1..=1024).contains(&text.len()) && !text.chars().any(char::is_control) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("must be 1 to 1024 characters in one line, not {text:?}")),
-    }
-}
-
-fn parameter(text: &str) -> Result<(String, String), String> {
-    const OURS: [&str; 4] = ["client_id", "client_secret", "scope", "audience"];
-    let (name, value) =
-        text.split_once('=').ok_or_else(|| format!("must be \"name=value\", not {text:?}"))?;
-    if OURS.contains(&name) {
-        return Err(format!("{name:?} has a key of its own, or is not for a file"));
-    }
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
-        return Err(format!("{name:?} is no name of a parameter"));
-    }
-    Ok((name.to_owned(), field_value(value)?))
-}
-
-/// The cloud wants to hear from a device at most once a minute and at least once in five.
-fn heartbeat(c: &mut Checker<'_>, into: &mut Option<Duration>) {
-    let key = "provider.heartbeat";
-    let Some(setting @ Setting { value: Value::Number(n), .. }) = c.merged.get(key) else { return };
-    match u64::try_from(*n) {
-        Ok(0) => *into = None,
-        Ok(seconds @ 60..=290) => *into = Some(Duration::from_secs(seconds)),
-        Ok(_) | Err(_) => {
-            let reason = format!("must be between 60 and 290 seconds, or 0 for none, not {n}");
-            c.wrong(key, setting, setting.line, reason);
-        }
+fn demand(c: &mut Checker<'_>) {
+    let Some(setting) = c.keys.get(&Key::ProviderKind) else { return };
+    let set = |key: Key| c.keys.contains_key(&key);
+    let named = set(Key::ProviderDeviceAuthorizationEndpoint) && set(Key::ProviderTokenEndpoint);
+    let needs = [
+        (Key::ProviderClientId, set(Key::ProviderClientId), "what the provider calls this application"),
+        (Key::ProviderIssuer, set(Key::ProviderIssuer) || named, "or name both its endpoints instead"),
+    ];
+    for (key, _, why) in needs.into_iter().filter(|(_, there, _)| !there) {
+        c.wrong(key, setting, setting.line, format!("is missing: {why}"));
     }
 }
 
 fn kind(text: &str) -> Result<ProviderKind, String> {
-    [ProviderKind::Frameio, ProviderKind::OAuth]
-        .into_iter()
-        .find(|kind| kind.as_str() == text)
-        .ok_or_else(|| format!("there is no provider {text:?}; this version knows \"frameio\" and \"oauth\""))
+    let known = Key::ProviderKind.rule().kind;
+    [ProviderKind::Frameio, ProviderKind::OAuth].into_iter().find(|kind| kind.as_str() == text).ok_or_else(
+        || {
+            let words: Vec<String> = known.words().map(|word| format!("{word:?}")).collect();
+            format!("there is no provider {text:?}; this version knows {}", words.join(" and "))
+        },
+    )
 }
 
-fn url(text: &str) -> Result<Url, String> {
-    if text.contains('@') {
-        // Not repeated: it may be a real password.
-        return Err("must not contain a user or a password".into());
-    }
-    let url = Url::parse(text).map_err(|e| format!("{text:?} is not a URL: {e}"))?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("must not contain a query or a fragment".into());
-    }
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => Ok(url),
-        ("http", Some(host)) if is_this_machine(&host) => Ok(url),
-        ("http", _) => Err(format!("must begin with https:// unless the host is this machine, not {text:?}")),
-        _ => Err(format!("must begin with https://, not {text:?}")),
-    }
-}
-
-fn is_this_machine(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback(),
-    }
-}
-
-/// Semantic Versioning 2.0.0.
-fn semantic_version(text: &str) -> Result<String, String> {
-    let (rest, build) = text.split_once('+').map_or((text, None), |(rest, build)| (rest, Some(build)));
-    let (core, pre) = rest.split_once('-').map_or((rest, None), |(core, pre)| (core, Some(pre)));
-    let number =
-        |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) && (n == "0" || !n.starts_with('0'));
-    let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let pre_word = |w: &str| word(w) && (!w.bytes().all(|b| b.is_ascii_digit()) || number(w));
-    let good = core.split('.').count() == 3
-        && core.split('.').all(number)
-        && pre.is_none_or(|pre| pre.split('.').all(pre_word))
-        && build.is_none_or(|build| build.split('.').all(word));
-    if good {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("must be a semantic version such as \"1.2.3\", not {text:?}"))
+fn client_auth(word: &str) -> Option<ClientAuth> {
+    match word {
+        "none" => Some(ClientAuth::None),
+        "client_secret_post" => Some(ClientAuth::Post),
+        "client_secret_basic" => Some(ClientAuth::Basic),
+        _ => None,
     }
 }

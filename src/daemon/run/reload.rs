@@ -103,3 +103,50 @@ fn waiting_for_restart(in_force: &Settings, wanted: &Settings) -> Vec<&'static s
     ];
     differs.iter().filter(|(_, differs)| *differs).map(|(section, _)| *section).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rigpost_core::queue::class::{ClassWish, Classes};
+    use rigpost_core::queue::source::Source;
+
+    use super::*;
+    use crate::config::Level;
+    use crate::config::keys::{Change, SECTIONS};
+
+    /// A change of this section.
+    fn change(section: &str, s: &mut Settings) {
+        match section {
+            "device" => s.device.client_id = Some(ClientIdSource::Literal("SN-1".to_owned())),
+            "provider" => s.provider.heartbeat = Some(Duration::from_secs(60)),
+            "tokens" => s.tokens.allow = true,
+            "state" => s.state.dir = "/srv".into(),
+            "vault" => s.vault.key_file = "/srv/key".into(),
+            "queue" => s.queue.max_items = 7,
+            "source" => s.sources.push(Source::default()),
+            "class" => {
+                s.classes = Classes::new(vec![ClassWish {
+                    name: "proxy".to_owned(),
+                    priority: Some(1),
+                    patterns: vec![],
+                }]);
+            }
+            "log" => s.log.level = Level::Debug,
+            other => panic!("a new section [{other}]"),
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_restart_is_what_people_are_told() {
+        for section in SECTIONS {
+            let mut changed = Settings::default();
+            change(section.name, &mut changed);
+            assert_ne!(changed, Settings::default(), "{}", section.name);
+            let waiting = waiting_for_restart(&Settings::default(), &changed);
+            let names: Vec<&str> = waiting.iter().map(|name| name.trim_matches(['[', ']'])).collect();
+            let told = (section.change == Change::Restart).then_some(section.name);
+            assert_eq!(names, Vec::from_iter(told));
+        }
+    }
+}

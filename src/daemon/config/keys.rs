@@ -1,0 +1,254 @@
+//! Every key there is: the one table that files are read by and judged by, and that the example, the manual page and the
+//! rows in the README are written from.
+//!
+//! # Decisions
+//! - A new key is a row here and a field in the settings. Its kind brings check and message, its place brings its place
+//!   in the documents; a test tries every row with values at and beyond its bounds.
+//! - The words for people are a constant that only the compiler sees; what the daemon keeps of a row is its rule.
+//! - No key takes a secret, so no row says whether it does: secrets are provisioned.
+use super::rule::{Form, Kind, Of, Preset, Row, Rule, Unit};
+
+/// Sections that are written once for each thing of their kind, `[[like.this]]`; each has a key `name`.
+pub const LISTS: [&str; 2] = ["source", "class"];
+
+/// What people are told of a section.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Section {
+    /// Before the point in its keys.
+    pub name: &'static str,
+    /// When a change is taken over.
+    pub change: Change,
+    /// What it is for; empty where its keys say it.
+    pub says: &'static str,
+}
+
+/// When a change of a section is taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// By `systemctl reload`.
+    Reload,
+    /// By `systemctl reload`, but for what media sources find, which follows after a restart.
+    ReloadButSources,
+    /// By a restart.
+    Restart,
+}
+
+/// In the order of the documents, which is that of the table.
+pub const SECTIONS: &[Section] = &[
+    Section { name: "device", change: Change::Restart, says: "" },
+    Section { name: "provider", change: Change::Restart, says: "" },
+    Section { name: "tokens", change: Change::Restart, says: "" },
+    Section { name: "state", change: Change::Restart, says: "" },
+    Section { name: "vault", change: Change::Restart, says: "" },
+    Section { name: "queue", change: Change::ReloadButSources, says: "" },
+    Section {
+        name: "source",
+        change: Change::Restart,
+        says: "Directories whose new files are queued by themselves, cards that come and go among them. Write one \
+               section for each; a later file can change one by its name. Never taken are hidden \
+               names, those of unfinished files (*.tmp, *.part, ...) and what systems keep for themselves (System Volume \
+               Information, lost+found, Thumbs.db, ...), with everything in them.",
+    },
+    Section {
+        name: "class",
+        change: Change::ReloadButSources,
+        says: "What goes first. Classes are told by names, and there are, with their priorities: proxy 300, metadata \
+               250, audio 200, stills 100, originals 0. Your own patterns are tried before those that are built in, \
+               the first that matches wins, and a class of a name that is built in changes that one.",
+    },
+    Section { name: "log", change: Change::Reload, says: "" },
+];
+
+/// Numbers the rows, so that code names a key and not its spelling.
+macro_rules! keys {
+    ($($key:ident = $row:expr;)*) => {
+        /// A key of the configuration; the numbers are the places in the table.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[allow(missing_docs, reason = "the table says what each is")]
+        pub enum Key { $($key,)* }
+
+        impl Key {
+            /// In the order of the table.
+            pub const ALL: &[Key] = &[$(Key::$key,)*];
+        }
+
+        /// The table.
+        pub const TABLE: &[Row] = &[$($row,)*];
+    };
+}
+
+/// What the daemon keeps of the table.
+static RULES: [Rule; TABLE.len()] = {
+    let mut rules = [TABLE[0].rule; TABLE.len()];
+    let mut at = 1;
+    while at < TABLE.len() {
+        rules[at] = TABLE[at].rule;
+        at += 1;
+    }
+    rules
+};
+
+impl Key {
+    /// What it takes, and where it means something.
+    pub fn rule(self) -> &'static Rule {
+        &RULES[self as usize]
+    }
+
+    /// Section and key, `queue.max_items`.
+    pub fn name(self) -> &'static str {
+        self.rule().name
+    }
+
+    /// What stands before the point.
+    pub fn section(self) -> &'static str {
+        self.name().split_once('.').map_or("", |(section, _)| section)
+    }
+}
+
+const fn whole(least: i64, most: i64, unit: Unit) -> Kind {
+    Kind::Whole { least, most, unit }
+}
+
+const PRIORITY: Kind = whole(i32::MIN as i64, i32::MAX as i64, Unit::Things);
+const BEFORE_PAIRING: Kind = Kind::Word("queue ask ignore");
+
+keys! {
+    DeviceClientId = Row::new("device.client_id", Kind::Text(Form::RigName),
+        "The name by which the cloud knows this rig, for life. Never a MAC address, never a person's. By default a \
+         random one is made once and kept.")
+        .example("\"SN-000123\"");
+    DeviceClientIdFile = Row::new("device.client_id_file", Kind::Path,
+        "A file that holds the name instead, such as a serial number. Of the two keys only one may be set in a file; \
+         that of a later file wins.")
+        .example("\"/proc/device-tree/serial-number\"");
+
+    ProviderKind = Row::new("provider.kind", Kind::Word("frameio oauth"),
+        "Which cloud: \"frameio\" for Frame.io Camera to Cloud, or \"oauth\" for any provider with the device flow of \
+         RFC 8628, such as Auth0. Each kind has keys of its own. \"oauth\" takes no clips: it keeps the rig signed in, \
+         for other programs on it.")
+        .preset(Preset::Text("frameio"));
+    ProviderCaFile = Row::new("provider.ca_file", Kind::Path,
+        "Certificates (PEM) to trust besides the system's, for a proxy, a private authority or a simulator.")
+        .example("\"/etc/rigpost/ca.pem\"");
+
+    ProviderBaseUrl = Row::new("provider.base_url", Kind::Url, "Where Frame.io is, or a simulator of it.")
+        .preset(Preset::Text("https://api.frame.io")).of(Of::Frameio);
+    ProviderClientVersion = Row::new("provider.client_version", Kind::Text(Form::Version),
+        "The version of the device that the cloud is told. By default the daemon's own.")
+        .example("\"1.2.3\"").of(Of::Frameio);
+    ProviderUrlPairing = Row::new("provider.url_pairing", Kind::Flag,
+        "Ask for a web address beside the six digits, so that a QR code can be shown.")
+        .preset(Preset::Flag(true)).of(Of::Frameio);
+    ProviderSecretOnPoll = Row::new("provider.secret_on_poll", Kind::Flag,
+        "Send the client secret with each request for tokens, not only with the request for a code.")
+        .preset(Preset::Flag(false)).of(Of::Frameio);
+    ProviderHeartbeat = Row::new("provider.heartbeat", whole(60, 290, Unit::SecondsOrNone),
+        "Every how many seconds the cloud hears from a rig that has nothing else to say, so that the project shows it \
+         as online. With it the rig notices that somebody has paused it in the project, or renamed the project.")
+        .preset(Preset::Number(120)).of(Of::Frameio);
+
+    ProviderIssuer = Row::new("provider.issuer", Kind::Url,
+        "Where the provider publishes its endpoints and keys (OpenID Connect Discovery, or RFC 8414).")
+        .example("\"https://YOUR-TENANT.eu.auth0.com/\"").of(Of::OAuth);
+    ProviderClientId = Row::new("provider.client_id", Kind::Text(Form::ClientId),
+        "What the provider calls this application. The application's grants must include the device code, and refresh \
+         tokens.")
+        .example("\"AbCdEf0123456789\"").of(Of::OAuth);
+    ProviderClientAuth = Row::new("provider.client_auth", Kind::Word("none client_secret_post client_secret_basic"),
+        "How the application shows who it is: \"none\" (a public client; nothing to provision), \"client_secret_post\" \
+         or \"client_secret_basic\" (with \"rigpost provision\").")
+        .preset(Preset::Text("none")).of(Of::OAuth);
+    ProviderScope = Row::new("provider.scope", Kind::Text(Form::Scope),
+        "What to ask for; a change of this and the next two takes effect with the next pairing. With \"openid\" the \
+         screen can say who has signed in; with \"offline_access\" they sign in once.")
+        .preset(Preset::Text("openid profile offline_access")).of(Of::OAuth);
+    ProviderAudience = Row::new("provider.audience", Kind::Text(Form::Line),
+        "Which API the access tokens are for (Auth0).")
+        .example("\"https://leaderboard.example/api\"").of(Of::OAuth);
+    ProviderParameters = Row::new("provider.parameters", Kind::Parameters,
+        "Whatever else the request for a code has to say.")
+        .example("[\"resource=https://leaderboard.example/api\"]").of(Of::OAuth);
+    ProviderDeviceAuthorizationEndpoint = Row::new("provider.device_authorization_endpoint", Kind::Url,
+        "This and the next three: endpoints that the issuer does not publish, or all of them without an issuer; then \
+         nobody vouches for an ID token. Here the rig asks for a code.")
+        .example("\"https://login.example/device/code\"").of(Of::OAuth);
+    ProviderTokenEndpoint = Row::new("provider.token_endpoint", Kind::Url, "Where tokens come from.")
+        .example("\"https://login.example/token\"").of(Of::OAuth);
+    ProviderRevocationEndpoint = Row::new("provider.revocation_endpoint", Kind::Url,
+        "Where a rig that is unpaired gives its tokens back.")
+        .example("\"https://login.example/revoke\"").of(Of::OAuth);
+    ProviderJwksUri = Row::new("provider.jwks_uri", Kind::Url, "The keys that ID tokens are signed with.")
+        .example("\"https://login.example/keys\"").of(Of::OAuth);
+
+    TokensAllow = Row::new("tokens.allow", Kind::Flag,
+        "Let members of the group rigpost-token fetch access tokens over D-Bus (org.rigpost.Rigpost1.Tokens), to call \
+         an API of their own.")
+        .preset(Preset::Flag(false));
+    TokensAllowFrameio = Row::new("tokens.allow_frameio", Kind::Flag,
+        "Frame.io's rules for devices keep tokens out of the user's reach. With \"frameio\", \"allow\" needs this too.")
+        .preset(Preset::Flag(false)).of(Of::Frameio);
+
+    StateDir = Row::new("state.dir", Kind::Path,
+        "Where the database is. Without this key it is the directory that systemd has made, if it has made one.")
+        .preset(Preset::Text("/var/lib/rigpost"));
+
+    VaultKeyFile = Row::new("vault.key_file", Kind::Path,
+        "The root key, where systemd brings none as a credential: 32 bytes, mode 0600. By default root.key beside the \
+         database.")
+        .example("\"/var/lib/rigpost/root.key\"");
+
+    QueueMediaDirs = Row::new("queue.media_dirs", Kind::Paths,
+        "Only files beneath these directories are ever read and sent.")
+        .preset(Preset::Texts(&["/media", "/mnt"]));
+    QueueMaxItems = Row::new("queue.max_items", whole(1, i64::MAX, Unit::Things),
+        "How many items that are not sent yet the queue holds at most.")
+        .preset(Preset::Number(1_000_000));
+    QueueMaxItemsPerUser = Row::new("queue.max_items_per_user", whole(1, i64::MAX, Unit::Things),
+        "How many of them one user may have added. Root, and what media sources find, are not counted.")
+        .preset(Preset::Number(100_000));
+    QueueParallelParts = Row::new("queue.parallel_parts", whole(1, 16, Unit::Things),
+        "How many parts of a file are sent at once.")
+        .preset(Preset::Number(4));
+    QueueSettleSeconds = Row::new("queue.settle_seconds", whole(1, 3600, Unit::Seconds),
+        "A file that nobody was seen to write is finished when it did not change for so many seconds.")
+        .preset(Preset::Number(3));
+    QueueBeforePairing = Row::new("queue.before_pairing", BEFORE_PAIRING,
+        "What becomes of clips that were made before the pairing they would be sent under, when somebody adds them: \
+         \"queue\" (they are sent like the others), \"ask\" (they are held until a person releases them) or \"ignore\" \
+         (they are listed as cancelled).")
+        .preset(Preset::Text("queue"));
+
+    SourceName = Row::new("source.name", Kind::Text(Form::Label), "Which one.").example("\"A camera\"");
+    SourcePath = Row::new("source.path", Kind::Path,
+        "Beneath one of media_dirs; need not be there yet.")
+        .example("\"/media/a-cam\"");
+    SourcePatterns = Row::new("source.patterns", Kind::Patterns,
+        "Only these; case does not matter. One with \"/\" is held against the whole path. By default everything.")
+        .example("[\"*.mov\", \"*.mxf\", \"*/DCIM/*\"]");
+    SourceExclude = Row::new("source.exclude", Kind::Patterns, "Not these.")
+        .example("[\"*.thm\", \"*/private/*\"]");
+    SourceClass = Row::new("source.class", Kind::Text(Form::Class),
+        "The class of everything it finds, whatever the names say. By default each file's own.")
+        .example("\"audio\"");
+    SourceChannel = Row::new("source.channel", whole(0, 100, Unit::Things),
+        "Which camera or recorder behind this rig.")
+        .preset(Preset::Number(0)).example("1");
+    SourcePriority = Row::new("source.priority", PRIORITY, "Instead of the class's; larger goes first.")
+        .example("210");
+    SourceBeforePairing = Row::new("source.before_pairing", BEFORE_PAIRING,
+        "As in [queue], for what this source finds.")
+        .preset(Preset::Text("ask"));
+
+    ClassName = Row::new("class.name", Kind::Text(Form::Label), "Which one.").example("\"proxy\"");
+    ClassPatterns = Row::new("class.patterns", Kind::Patterns,
+        "Files that match one of these are of this class; as in [[source]].")
+        .example("[\"*_low.*\", \"*/Offline/*\"]");
+    ClassPriority = Row::new("class.priority", PRIORITY,
+        "Larger goes first. By default 0, or as it is built in.")
+        .example("350");
+
+    LogLevel = Row::new("log.level", Kind::Word("error warn info debug trace"),
+        "The least important messages that are written to the journal: \"error\", \"warn\", \"info\", \"debug\" or \
+         \"trace\".")
+        .preset(Preset::Text("info"));
+}

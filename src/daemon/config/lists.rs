@@ -1,0 +1,100 @@
+//! The sections that can be there several times: `[[class]]` and `[[source]]`.
+use std::path::PathBuf;
+
+use super::check::{Checker, PRESET};
+use super::forms;
+use super::keys::Key;
+use super::merge::Named;
+use super::problem::Problem;
+use rigpost_core::queue::class::{ClassWish, Classes, is_built_in};
+use rigpost_core::queue::source::Source;
+
+/// What is configured, before what is built in.
+pub(super) fn classes(lists: &[Named], problems: &mut Vec<Problem>) -> Classes {
+    let mut wishes = Vec::new();
+    for named in lists.iter().filter(|named| named.section == Key::ClassName.section()) {
+        check_name(named, Key::ClassName, problems);
+        if !named.keys.contains_key(&Key::ClassPatterns) && !is_built_in(&named.name) {
+            missing(named, Key::ClassPatterns, "it matches nothing without them", problems);
+        }
+        let mut c = Checker { keys: &named.keys, problems };
+        wishes.push(ClassWish {
+            name: named.name.clone(),
+            patterns: c.patterns(Key::ClassPatterns),
+            priority: priority(&mut c, Key::ClassPriority),
+        });
+    }
+    Classes::new(wishes)
+}
+
+/// Where the provider takes no clips.
+pub(super) fn refuse(lists: &[Named], problems: &mut Vec<Problem>) {
+    for named in lists.iter().filter(|named| named.section == Key::SourceName.section()) {
+        let reason = "a provider of the kind \"oauth\" takes no clips: remove this section".to_owned();
+        let (file, line) = (named.file.clone(), Some(named.line));
+        problems.push(Problem { file, line, key: Some(named.section.to_owned()), reason });
+    }
+}
+
+/// In the order in which they look at a file.
+pub(super) fn sources(
+    lists: &[Named],
+    classes: &Classes,
+    media_dirs: &[PathBuf],
+    problems: &mut Vec<Problem>,
+) -> Vec<Source> {
+    let of = lists.iter().filter(|named| named.section == Key::SourceName.section());
+    of.map(|named| source(named, classes, media_dirs, problems)).collect()
+}
+
+fn source(named: &Named, classes: &Classes, media_dirs: &[PathBuf], problems: &mut Vec<Problem>) -> Source {
+    check_name(named, Key::SourceName, problems);
+    if !named.keys.contains_key(&Key::SourcePath) {
+        missing(named, Key::SourcePath, "where shall it look?", problems);
+    }
+    let mut c = Checker { keys: &named.keys, problems };
+    let path = c.parsed(Key::SourcePath, |text| beneath(text, media_dirs));
+    let patterns = c.patterns(Key::SourcePatterns);
+    let exclude = c.patterns(Key::SourceExclude);
+    let class = c.parsed(Key::SourceClass, |text| match classes.named(text) {
+        Some(class) => Ok(class.name.clone()),
+        None => Err(format!("there is no class {text:?}; there are {}", classes.names().join(", "))),
+    });
+    Source {
+        name: named.name.clone(),
+        path: path.unwrap_or_default(),
+        patterns,
+        exclude,
+        class,
+        channel: c.count(Key::SourceChannel),
+        priority: priority(&mut c, Key::SourcePriority),
+        before_pairing: c.word(Key::SourceBeforePairing, |word| word.parse().ok()).expect(PRESET),
+    }
+}
+
+fn priority(c: &mut Checker<'_>, key: Key) -> Option<i32> {
+    c.number(key).and_then(|n| i32::try_from(n).ok())
+}
+
+fn beneath(text: &str, media_dirs: &[PathBuf]) -> Result<PathBuf, String> {
+    let path = forms::absolute(text)?;
+    if media_dirs.iter().any(|dir| path.starts_with(dir)) {
+        return Ok(path);
+    }
+    let dirs: Vec<String> = media_dirs.iter().map(|dir| dir.display().to_string()).collect();
+    let (key, dirs) = (Key::QueueMediaDirs.name(), dirs.join(", "));
+    Err(format!("must lie beneath one of `{key}` ({dirs}), not {text:?}"))
+}
+
+/// A later file that names the section spells the name anew, so the place may be another one.
+fn check_name(named: &Named, key: Key, problems: &mut Vec<Problem>) {
+    let Err(reason) = forms::label(&named.name) else { return };
+    let (file, line) = named.keys.get(&key).map_or((&named.file, named.line), |s| (&s.file, s.line));
+    problems.push(Problem { file: file.clone(), line: Some(line), key: Some(key.name().to_owned()), reason });
+}
+
+fn missing(named: &Named, key: Key, why: &str, problems: &mut Vec<Problem>) {
+    let reason = format!("is missing in the [[{}]] named {:?}: {why}", named.section, named.name);
+    let (file, line) = (named.file.clone(), Some(named.line));
+    problems.push(Problem { file, line, key: Some(key.name().to_owned()), reason });
+}
