@@ -1,9 +1,8 @@
 //! What people ask of the rig, and the ways it says no.
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::identity::oauth::{AccessToken, ClientSecret};
-use crate::queue::item::{Item, ItemId, ItemState, Receipt};
+use crate::queue::item::ItemId;
 use rigpost_contract::error::ErrorName;
 use rigpost_contract::pairing::Reason;
 
@@ -34,25 +33,9 @@ pub struct AccessOptions {
     pub refused: Option<AccessToken>,
 }
 
-/// For the queue.
+/// To the queue: what is answered by "done".
 #[derive(Debug)]
 pub enum QueueCommand {
-    /// Accept files, all or none.
-    Add {
-        /// Absolute paths.
-        paths: Vec<PathBuf>,
-        /// What else was said of them.
-        wish: AddWish,
-    },
-    /// Page through the items.
-    List {
-        /// Only these.
-        state: Option<ItemState>,
-        /// How many to skip.
-        offset: u32,
-        /// How many to give.
-        limit: u32,
-    },
     /// Take items off.
     Cancel(Vec<ItemId>),
     /// Put items back.
@@ -61,15 +44,6 @@ pub enum QueueCommand {
     Release(Vec<ItemId>),
     /// Larger goes first.
     SetPriority(Vec<ItemId>, i32),
-    /// Take what is over off the list: these states (of `done`, `failed`, `cancelled`), or these items.
-    Clear {
-        /// Every item in one of these.
-        states: Vec<ItemState>,
-        /// These items; not what waits or is being sent.
-        ids: Vec<ItemId>,
-    },
-    /// What was delivered.
-    Receipt(ItemId),
     /// Stop or go on sending; a person's wish that survives restarts.
     SetPaused(bool),
     /// Nothing is sent while the camera records; ends with the daemon at the latest.
@@ -80,7 +54,7 @@ pub enum QueueCommand {
 
 /// What a caller may say with the paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AddWish {
+pub struct AddOptions {
     /// Larger goes first; `None`: as the file's class says.
     pub priority: Option<i32>,
     /// Instead of the file's own name; only for a single path.
@@ -91,21 +65,6 @@ pub struct AddWish {
     pub channel: u8,
     /// The user who asks.
     pub uid: u32,
-}
-
-/// The queue's answer.
-#[derive(Debug, PartialEq, Eq)]
-pub enum QueueAnswer {
-    /// Done.
-    Done,
-    /// The items, in the order of the paths.
-    Ids(Vec<ItemId>),
-    /// A page, and how many there are in all.
-    Page(Vec<Item>, u64),
-    /// What was delivered.
-    Receipt(Box<Receipt>),
-    /// How many.
-    Count(u64),
 }
 
 /// Every way a command is refused; each is one D-Bus error. Texts are for people: no secret, no URL with a query.
@@ -160,8 +119,10 @@ pub enum Refusal {
     LimitsExceeded(String),
     #[error("{said}", said = ErrorName::AccessDenied.clause())]
     AccessDenied,
-    #[error("the daemon is stopping")]
+    #[error("the daemon is stopping; nothing was changed")]
     Stopping,
+    #[error("the daemon stopped before it could answer; whether this was done is not known")]
+    OutcomeUnknown,
 }
 
 impl Refusal {
@@ -189,7 +150,7 @@ impl Refusal {
             Refusal::NotSupported(_) => ErrorName::NotSupported,
             Refusal::LimitsExceeded(_) => ErrorName::LimitsExceeded,
             Refusal::AccessDenied => ErrorName::AccessDenied,
-            Refusal::Stopping => ErrorName::NoReply,
+            Refusal::Stopping | Refusal::OutcomeUnknown => ErrorName::NoReply,
         }
     }
 }

@@ -28,7 +28,7 @@ use zbus::connection::Builder;
 use zbus::fdo::RequestNameFlags;
 
 use crate::clock::Clock;
-use crate::link::Desk;
+use crate::link::Handle;
 use rigpost_contract::interface::{BUS_NAME, OBJECT_PATH};
 
 /// A reply that does not come within this is an error for the caller (GetConnectionUnixUser and the like).
@@ -51,29 +51,34 @@ pub struct Bus {
     connection: Connection,
     announcer: announce::Announcer,
     clock: Clock,
-    desk: Desk,
-    holds: mpsc::Receiver<recording::Wish>,
+    handle: Handle,
+    hold_requests: mpsc::Receiver<recording::HoldRequest>,
 }
 
 impl Bus {
     /// Connects to the system bus (`DBUS_SYSTEM_BUS_ADDRESS` is honoured) and serves the object.
-    pub async fn connect(desk: Desk, clock: Clock, about: About) -> zbus::Result<Bus> {
-        Bus::serve(Builder::system(), desk, clock, about).await
+    pub async fn connect(handle: Handle, clock: Clock, about: About) -> zbus::Result<Bus> {
+        Bus::serve(Builder::system(), handle, clock, about).await
     }
 
     /// The same on the bus of this builder.
-    pub async fn serve(builder: Builder<'_>, desk: Desk, clock: Clock, about: About) -> zbus::Result<Bus> {
-        let announcer = announce::Announcer::new(&desk);
-        let (callers, (holds, wishes)) = (caller::Callers::default(), recording::channel());
+    pub async fn serve(
+        builder: Builder<'_>,
+        handle: Handle,
+        clock: Clock,
+        about: About,
+    ) -> zbus::Result<Bus> {
+        let announcer = announce::Announcer::new(&handle);
+        let (callers, (holds, hold_requests)) = (caller::Callers::default(), recording::channel());
         let connection = builder
             .method_timeout(METHOD_TIMEOUT)
-            .serve_at(OBJECT_PATH, device::Device::new(desk.clone(), callers.clone(), about))
-            .serve_at(OBJECT_PATH, pairing::Pairing::new(desk.clone()))
-            .serve_at(OBJECT_PATH, tokens::Tokens::new(desk.clone(), callers.clone(), about.gives_tokens))
-            .serve_at(OBJECT_PATH, queue::Queue::new(desk.clone(), callers, holds))
+            .serve_at(OBJECT_PATH, device::Device::new(handle.clone(), callers.clone(), about))
+            .serve_at(OBJECT_PATH, pairing::Pairing::new(handle.clone()))
+            .serve_at(OBJECT_PATH, tokens::Tokens::new(handle.clone(), callers.clone(), about.gives_tokens))
+            .serve_at(OBJECT_PATH, queue::Queue::new(handle.clone(), callers, holds))
             .build()
             .await?;
-        Ok(Bus { connection, announcer, clock, desk, holds: wishes })
+        Ok(Bus { connection, announcer, clock, handle, hold_requests })
     }
 
     /// Owns the name, or says who stands in the way: another daemon, or the bus policy.
@@ -93,7 +98,7 @@ impl Bus {
             answer = announce::run(&self.connection, self.announcer, &self.clock) => {
                 answer.map_err(|e| format!("the system bus: {e}"))
             }
-            answer = recording::run(&self.connection, &self.desk, self.holds) => {
+            answer = recording::run(&self.connection, &self.handle, self.hold_requests) => {
                 answer.map_err(|e| format!("the system bus: {e}"))
             }
         }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  screen, rigpost          bus           link            tasks                http        provider's cloud
-//!  ───────────────► D-Bus ──────► command ──────► keeper, uploader ──────────► request ──────────────────►
+//!  ───────────────► D-Bus ──────► command ──────► rig, uploads ──────────────► request ──────────────────►
 //!  ◄─────────────── signal ◄──────snapshot ◄────── │  events in, actions out ◄─ answer ◄─────────────────
 //!                                                  ▼
 //!                                              core (pure machines, words of the dialect)
@@ -31,7 +31,7 @@
 //! # Invariants
 //!
 //! - Nobody but [`clock`] reads a clock.
-//! - Only the keeper writes tokens; only the store knows SQL; only `bus::announce` emits signals
+//! - Only the rig's task writes tokens; only the store knows SQL; only `bus::announce` emits signals
 //!   (after a `Set`, zbus says the new value too).
 //! - No device code, refresh token or client secret crosses D-Bus. A user code crosses it as a reply to a person's
 //!   question, an access token as a reply to a program that a maker has let in (`bus::tokens`); neither in a signal.

@@ -2,36 +2,29 @@
 //!
 //! # Decisions
 //! - Every channel is bounded. A full one makes the caller on the bus wait, not the memory grow.
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use rigpost_core::command::{AccessOptions, QueueAnswer, QueueCommand, Refusal, RigCommand};
+use rigpost_core::command::{AccessOptions, AddOptions, QueueCommand, Refusal, RigCommand};
 use rigpost_core::identity::oauth::{AccessToken, Cause};
-use rigpost_core::queue::item::ItemId;
+use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::time::BootTime;
 use rigpost_core::view::{ItemNews, QueueView, RigView};
 
 /// More waiting commands than any screen sends.
 pub const DEPTH: usize = 64;
 
-/// The way back to whoever asked. Dropped without an answer when the daemon stops; what was asked may have been done.
+/// The way back to whoever asked. Dropped without an answer where the daemon stops in the middle of it: whether it was
+/// done is then not known.
 pub type Reply<R> = oneshot::Sender<Result<R, Refusal>>;
 
-/// A command and the way back.
+/// To the rig: its identity and its tokens.
 #[derive(Debug)]
-pub struct Ask<C, R> {
-    /// What is asked.
-    pub command: C,
-    /// The way back.
-    pub reply: Reply<R>,
-}
-
-/// To the keeper of identity and tokens.
-#[derive(Debug)]
-pub enum ToKeeper {
-    /// A person asks.
-    Ask(RigCommand, Reply<()>),
+pub enum ToRig {
+    /// A person asks for something that is done or refused.
+    Do(RigCommand, Reply<()>),
     /// A program needs an access token: the token, and when it runs out.
     Access(AccessOptions, Reply<(AccessToken, BootTime)>),
     /// An API call with this token came back with the provider's own 401.
@@ -51,8 +44,39 @@ pub enum ToKeeper {
 /// To the queue.
 #[derive(Debug)]
 pub enum ToQueue {
-    /// A person asks.
-    Ask(Ask<QueueCommand, QueueAnswer>),
+    /// A person asks for something that is done or refused.
+    Do(QueueCommand, Reply<()>),
+    /// Accept files, all or none; the items, in the order of the paths.
+    Add {
+        /// Absolute.
+        paths: Vec<PathBuf>,
+        /// What else was said of them.
+        options: AddOptions,
+        /// The items.
+        reply: Reply<Vec<ItemId>>,
+    },
+    /// A part of the list.
+    List {
+        /// Only these.
+        state: Option<ItemState>,
+        /// How many to skip.
+        offset: u32,
+        /// How many to give.
+        limit: u32,
+        /// The page.
+        reply: Reply<Page>,
+    },
+    /// What was delivered.
+    Receipt(ItemId, Reply<Receipt>),
+    /// Take what is over off the list: these states (of `done`, `failed`, `cancelled`), and these items.
+    Clear {
+        /// Every item in one of these.
+        states: Vec<ItemState>,
+        /// These items; not what waits or is being sent.
+        ids: Vec<ItemId>,
+        /// How many that were.
+        reply: Reply<u64>,
+    },
     /// A media source has put these into the queue.
     Found(Vec<ItemId>),
     /// A network interface, address or route appeared: what waits for a better time is tried now.
@@ -61,43 +85,87 @@ pub enum ToQueue {
     Ping(oneshot::Sender<()>),
 }
 
+/// A part of the list.
+#[derive(Debug)]
+pub struct Page {
+    /// The items.
+    pub items: Vec<Item>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
 /// The bus's side.
 #[derive(Clone, Debug)]
-pub struct Desk {
-    /// Commands for the keeper.
-    pub keeper: mpsc::Sender<ToKeeper>,
+pub struct Handle {
+    /// Commands for the rig.
+    pub to_rig: mpsc::Sender<ToRig>,
     /// Commands for the queue.
-    pub queue: mpsc::Sender<ToQueue>,
+    pub to_queue: mpsc::Sender<ToQueue>,
     /// The last snapshot.
-    pub rig: watch::Receiver<RigView>,
+    pub rig_view: watch::Receiver<RigView>,
     /// The last snapshot.
     pub queue_view: watch::Receiver<QueueView>,
     /// Items that changed; a slow listener misses some and reads the list. Shared: the channel has room for hundreds.
     pub news: broadcast::Sender<Arc<ItemNews>>,
 }
 
-impl Desk {
+impl Handle {
     /// Asks the rig and waits for its answer, which is bounded by the machine itself.
     pub async fn ask_rig(&self, command: RigCommand) -> Result<(), Refusal> {
-        self.answer_of_rig(|reply| ToKeeper::Ask(command, reply)).await
+        answer(&self.to_rig, |reply| ToRig::Do(command, reply)).await
     }
 
     /// The same for a local program that needs an access token: the token, and when it runs out.
     pub async fn access_token(&self, options: AccessOptions) -> Result<(AccessToken, BootTime), Refusal> {
-        self.answer_of_rig(|reply| ToKeeper::Access(options, reply)).await
+        answer(&self.to_rig, |reply| ToRig::Access(options, reply)).await
     }
 
-    async fn answer_of_rig<R>(&self, ask: impl FnOnce(Reply<R>) -> ToKeeper) -> Result<R, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        self.keeper.send(ask(reply)).await.map_err(|_| Refusal::Stopping)?;
-        answer.await.unwrap_or(Err(Refusal::Stopping))
+    /// Tells the queue what to do and waits until it is done. The queue waits for the disk only, here and below.
+    pub async fn ask_queue(&self, command: QueueCommand) -> Result<(), Refusal> {
+        answer(&self.to_queue, |reply| ToQueue::Do(command, reply)).await
     }
 
-    /// Asks the queue, which waits for the disk only.
-    pub async fn ask_queue(&self, command: QueueCommand) -> Result<QueueAnswer, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        let ask = ToQueue::Ask(Ask { command, reply });
-        self.queue.send(ask).await.map_err(|_| Refusal::Stopping)?;
-        answer.await.unwrap_or(Err(Refusal::Stopping))
+    /// Queues files, all or none: the items, in the order of the paths.
+    pub async fn add(&self, paths: Vec<PathBuf>, options: AddOptions) -> Result<Vec<ItemId>, Refusal> {
+        answer(&self.to_queue, |reply| ToQueue::Add { paths, options, reply }).await
+    }
+
+    /// A part of the list.
+    pub async fn list(&self, state: Option<ItemState>, offset: u32, limit: u32) -> Result<Page, Refusal> {
+        answer(&self.to_queue, |reply| ToQueue::List { state, offset, limit, reply }).await
+    }
+
+    /// What was delivered.
+    pub async fn receipt(&self, id: ItemId) -> Result<Receipt, Refusal> {
+        answer(&self.to_queue, |reply| ToQueue::Receipt(id, reply)).await
+    }
+
+    /// Takes what is over off the list; how many that were.
+    pub async fn clear(&self, states: Vec<ItemState>, ids: Vec<ItemId>) -> Result<u64, Refusal> {
+        answer(&self.to_queue, |reply| ToQueue::Clear { states, ids, reply }).await
+    }
+}
+
+/// Asks a task and waits. A task ends only with the daemon, so one that hears nothing any more is one that is stopping.
+pub async fn answer<M, R>(to: &mpsc::Sender<M>, ask: impl FnOnce(Reply<R>) -> M) -> Result<R, Refusal> {
+    let (reply, answer) = oneshot::channel();
+    to.send(ask(reply)).await.map_err(|_| Refusal::Stopping)?;
+    answer.await.unwrap_or(Err(Refusal::OutcomeUnknown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_was_not_asked_is_known_not_to_be_done() {
+        let (to, inbox) = mpsc::channel::<Reply<()>>(1);
+        drop(inbox);
+        assert_eq!(answer(&to, |reply| reply).await, Err(Refusal::Stopping));
+        let (to, mut inbox) = mpsc::channel::<Reply<u64>>(1);
+        let task = async { drop(inbox.recv().await) };
+        assert_eq!(tokio::join!(answer(&to, |reply| reply), task).0, Err(Refusal::OutcomeUnknown));
+        let task = async { inbox.recv().await.map(|reply| reply.send(Ok(7))) };
+        assert_eq!(tokio::join!(answer(&to, |reply| reply), task).0, Ok(7));
     }
 }

@@ -29,7 +29,7 @@ use wiring::{Wired, wire};
 use crate::bus::{About, Bus};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::link::{Desk, ToKeeper, ToQueue};
+use crate::link::{Handle, ToQueue, ToRig};
 use crate::tasks::Ping;
 use crate::watch::network::Network;
 use rigpost_core::view::{QueueView, RigView, status_line};
@@ -82,20 +82,20 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     let hangup = signal(SignalKind::hangup())?;
     info!(version = VERSION, "starting");
     let (tell_queue, queue_settings) = watch::channel(wiring::for_uploads(&settings, built));
-    let Wired { desk, keeper, uploads, scout, mut rig, queue, transport } =
+    let Wired { handle, rig_task, uploads, scout, mut rig, queue, transport } =
         wire(&settings, client_id, queue_settings, &clock, built)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let (keeper_stop, uploads_stop) = (stop.clone(), stop.clone());
+    let (rig_stop, uploads_stop) = (stop.clone(), stop.clone());
     tasks.spawn(async move {
-        keeper.run(keeper_stop).await;
-        "keeper"
+        rig_task.run(rig_stop).await;
+        "rig"
     });
     tasks.spawn(async move {
         uploads.run(uploads_stop).await;
         "uploads"
     });
-    let (watched, watching_clock, network_stop) = (desk.clone(), clock.clone(), stop.clone());
+    let (watched, watching_clock, network_stop) = (handle.clone(), clock.clone(), stop.clone());
     tasks.spawn(async move {
         tokio::select! {
             () = network_stop.cancelled() => {}
@@ -104,7 +104,7 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
         "network"
     });
     let bus = tokio::select! {
-        bus = come_up(&settings, &desk, &clock, &mut rig) => Some(bus?),
+        bus = come_up(&settings, &handle, &clock, &mut rig) => Some(bus?),
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
@@ -136,7 +136,7 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     let ended = tokio::select! {
         () = std::future::ready(()), if !up => None,
         ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
-        () = supervise(&notify, &desk, scout.as_ref(), &clock, rig, queue, told) => None,
+        () = supervise(&notify, &handle, scout.as_ref(), &clock, rig, queue, told) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
@@ -158,15 +158,15 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
 
 /// Tells the tasks when a network has come up. Never returns: where this can't be known, their own timers are near
 /// enough.
-async fn watch_network(desk: &Desk, clock: &Clock) {
+async fn watch_network(handle: &Handle, clock: &Clock) {
     let outcome: std::io::Result<()> = async {
         let mut network = Network::listen()?;
         loop {
             network.came_up(clock).await?;
             debug!("a network came up: what waits for one is tried now");
             // A task that has ended has ended the daemon.
-            let _ = desk.keeper.send(ToKeeper::NetworkUp).await;
-            let _ = desk.queue.send(ToQueue::NetworkUp).await;
+            let _ = handle.to_rig.send(ToRig::NetworkUp).await;
+            let _ = handle.to_queue.send(ToQueue::NetworkUp).await;
         }
     }
     .await;
@@ -179,7 +179,7 @@ async fn watch_network(desk: &Desk, clock: &Clock) {
 /// Connects, waits for the first snapshot, and owns the name.
 async fn come_up(
     settings: &Settings,
-    desk: &Desk,
+    handle: &Handle,
     clock: &Clock,
     rig: &mut watch::Receiver<RigView>,
 ) -> Result<Bus, Fatal> {
@@ -188,7 +188,7 @@ async fn come_up(
         provider: settings.provider.kind.as_str(),
         gives_tokens: settings.tokens.allow,
     };
-    let bus = Bus::connect(desk.clone(), clock.clone(), about)
+    let bus = Bus::connect(handle.clone(), clock.clone(), about)
         .await
         .map_err(|e| Fatal::Bus(format!("the system bus can't be reached: {e}")))?;
     // Nobody reads a state before there is one.
@@ -212,7 +212,7 @@ struct Told {
 /// last SIGHUP. Never returns.
 async fn supervise(
     notify: &Notify,
-    desk: &Desk,
+    handle: &Handle,
     scout: Option<&mpsc::Sender<Ping>>,
     clock: &Clock,
     mut rig: watch::Receiver<RigView>,
@@ -236,7 +236,7 @@ async fn supervise(
                 notify.ready(&told.status);
             }
             () = clock.sleep_until_some(feed_at) => {
-                if all_answer(desk, scout).await {
+                if all_answer(handle, scout).await {
                     notify.alive();
                 } else {
                     error!("a task does not answer: the watchdog is not fed");
@@ -257,18 +257,18 @@ impl Told {
     }
 }
 
-async fn all_answer(desk: &Desk, scout: Option<&mpsc::Sender<Ping>>) -> bool {
-    let (keeper, keeper_answer) = oneshot::channel();
+async fn all_answer(handle: &Handle, scout: Option<&mpsc::Sender<Ping>>) -> bool {
+    let (rig, rig_answer) = oneshot::channel();
     let (queue, queue_answer) = oneshot::channel();
     let asked = async {
-        desk.keeper.send(ToKeeper::Ping(keeper)).await.ok()?;
-        desk.queue.send(ToQueue::Ping(queue)).await.ok()?;
+        handle.to_rig.send(ToRig::Ping(rig)).await.ok()?;
+        handle.to_queue.send(ToQueue::Ping(queue)).await.ok()?;
         if let Some(scout) = scout {
             let (ping, answer) = oneshot::channel();
             scout.send(ping).await.ok()?;
             answer.await.ok()?;
         }
-        keeper_answer.await.ok()?;
+        rig_answer.await.ok()?;
         queue_answer.await.ok()
     };
     matches!(tokio::time::timeout(PING_PATIENCE, asked).await, Ok(Some(())))

@@ -7,7 +7,7 @@
 //!   provider run beside them.
 mod door;
 mod journal;
-mod keeper;
+mod rig;
 mod scout;
 mod strongroom;
 mod uploads;
@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use rigpost_core::provider::Provider;
 
 pub use door::Door;
-pub use keeper::Keeper;
+pub use rig::RigTask;
 pub use scout::{Ping, Scout};
 pub use strongroom::{Found, Realm, Strongroom};
 pub use uploads::{Channels, UploadSettings, UploadTask};

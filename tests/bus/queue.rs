@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
-use rigpost_core::command::{AddWish, QueueAnswer, QueueCommand, Refusal};
+use rigpost_core::command::{AddOptions, QueueCommand, Refusal};
 use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState, NewItem, Receipt};
 use rigpost_core::time::{Now, WallTime};
 use rigpost_core::view::{QueueView, RigView, Sending};
 use rigpost_daemon::clock::Clock;
-use rigpost_daemon::link::{DEPTH, Desk, ToQueue};
+use rigpost_daemon::link::{DEPTH, Handle, Page, Reply, ToQueue};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zbus::{Connection, Variant};
@@ -23,10 +23,10 @@ type Options = HashMap<&'static str, Variant<'static>>;
 type Refuse = Arc<Mutex<Option<Refusal>>>;
 
 /// The interface, and the test in the queue's place.
-struct Desks {
+struct Bench {
     bus: Bus,
     ui: Connection,
-    asked: mpsc::UnboundedReceiver<QueueCommand>,
+    asked: mpsc::UnboundedReceiver<Heard>,
     view: watch::Sender<QueueView>,
     refuse: Refuse,
     _stop: DropGuard,
@@ -54,63 +54,100 @@ fn item(path: &Path) -> Item {
     }
 }
 
-fn answer(command: &QueueCommand) -> QueueAnswer {
-    match command {
-        QueueCommand::Add { paths, .. } => QueueAnswer::Ids((1..=paths.len() as u64).map(ItemId).collect()),
-        QueueCommand::Clear { .. } => QueueAnswer::Count(12),
-        QueueCommand::List { .. } => {
-            let odd = Path::new(std::ffi::OsStr::from_bytes(b"/media/clip\xff.mov"));
-            QueueAnswer::Page(vec![item(Path::new("/media/A001.mov")), item(odd)], 2)
-        }
-        QueueCommand::Receipt(_) => QueueAnswer::Receipt(Box::new(Receipt {
-            item: item(Path::new("/media/A001.mov")),
-            delivered: Now { wall: WallTime(1_790_000_000), ..Now::default() },
-            chunk_size: 5_000_000,
-            parts: vec![0xabc, u64::MAX],
-            digest: Some(1),
-        })),
-        _ => QueueAnswer::Done,
+/// What has come to the queue.
+#[derive(Debug)]
+enum Heard {
+    Do(QueueCommand),
+    Add(Vec<PathBuf>, AddOptions),
+    List,
+    Receipt(ItemId),
+    Clear(Vec<ItemState>, Vec<ItemId>),
+}
+
+fn page() -> Page {
+    let odd = Path::new(std::ffi::OsStr::from_bytes(b"/media/clip\xff.mov"));
+    Page { items: vec![item(Path::new("/media/A001.mov")), item(odd)], total: 2 }
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        item: item(Path::new("/media/A001.mov")),
+        delivered: Now { wall: WallTime(1_790_000_000), ..Now::default() },
+        chunk_size: 5_000_000,
+        parts: vec![0xabc, u64::MAX],
+        digest: Some(1),
     }
 }
 
-impl Desks {
-    async fn new() -> Desks {
+/// Answers as the queue would, unless it is to refuse.
+fn hear(message: ToQueue, refused: Option<Refusal>) -> Heard {
+    fn tell<R: std::fmt::Debug>(reply: Reply<R>, refused: Option<Refusal>, answer: R) {
+        reply.send(refused.map_or(Ok(answer), Err)).unwrap();
+    }
+    match message {
+        ToQueue::Do(command, reply) => {
+            tell(reply, refused, ());
+            Heard::Do(command)
+        }
+        ToQueue::Add { paths, options, reply } => {
+            tell(reply, refused, (1..=paths.len() as u64).map(ItemId).collect());
+            Heard::Add(paths, options)
+        }
+        ToQueue::List { reply, .. } => {
+            tell(reply, refused, page());
+            Heard::List
+        }
+        ToQueue::Receipt(id, reply) => {
+            tell(reply, refused, receipt());
+            Heard::Receipt(id)
+        }
+        ToQueue::Clear { states, ids, reply } => {
+            tell(reply, refused, 12);
+            Heard::Clear(states, ids)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+impl Bench {
+    async fn new() -> Bench {
         let bus = Bus::start(None);
-        let (keeper, _) = mpsc::channel(1);
-        let (queue, mut inbox) = mpsc::channel(DEPTH);
-        let (rig_out, rig) = watch::channel(RigView::unread());
+        let (to_rig, _) = mpsc::channel(1);
+        let (to_queue, mut inbox) = mpsc::channel(DEPTH);
+        let (rig_out, rig_view) = watch::channel(RigView::unread());
         let (view, queue_view) = watch::channel(QueueView::default());
         let (news, _) = broadcast::channel(DEPTH);
-        let desk = Desk { keeper, queue, rig, queue_view, news };
+        let handle = Handle { to_rig, to_queue, rig_view, queue_view, news };
         let (commands, asked) = mpsc::unbounded_channel();
         let (shown, refuse) = (view.clone(), Refuse::default());
         let refusing = refuse.clone();
         tokio::spawn(async move {
             let _rig = rig_out;
-            while let Some(ToQueue::Ask(ask)) = inbox.recv().await {
+            while let Some(message) = inbox.recv().await {
                 let refused = refusing.lock().unwrap().clone();
-                let outcome = refused.map_or_else(|| Ok(answer(&ask.command)), Err);
-                let (told, command) = (outcome.is_ok(), ask.command);
-                ask.reply.send(outcome).unwrap();
+                let done = refused.is_none();
+                let heard = hear(message, refused);
                 // Seen only after the answer is out, as with the real one.
-                match command {
-                    QueueCommand::SetRecording(on) if told => shown.send_modify(|v| v.recording = on),
-                    QueueCommand::SetBandwidthLimit(n) if told => {
+                match heard {
+                    Heard::Do(QueueCommand::SetRecording(on)) if done => {
+                        shown.send_modify(|v| v.recording = on);
+                    }
+                    Heard::Do(QueueCommand::SetBandwidthLimit(n)) if done => {
                         shown.send_modify(|v| v.bandwidth_limit = n);
                     }
                     _ => {}
                 }
-                let _ = commands.send(command);
+                let _ = commands.send(heard);
             }
         });
         let to = zbus::connection::Builder::address(bus.address.as_str());
         let about = rigpost_daemon::bus::About { version: "1.2.3", provider: "frameio", gives_tokens: false };
-        let served = rigpost_daemon::bus::Bus::serve(to, desk, Clock::system(), about).await.unwrap();
+        let served = rigpost_daemon::bus::Bus::serve(to, handle, Clock::system(), about).await.unwrap();
         served.own_name().await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(served.run(stop.clone()));
         let ui = bus.connect().await;
-        Desks { bus, ui, asked, view, refuse, _stop: stop.drop_guard() }
+        Bench { bus, ui, asked, view, refuse, _stop: stop.drop_guard() }
     }
 
     async fn call<B>(&self, from: &Connection, method: &str, body: &B) -> Result<zbus::Message, Refused>
@@ -121,19 +158,19 @@ impl Desks {
         Ok(soon(&format!("an answer to {method}"), call).await?)
     }
 
-    async fn asked(&mut self) -> QueueCommand {
+    async fn asked(&mut self) -> Heard {
         soon("a command", self.asked.recv()).await.unwrap()
     }
 
     /// Adds with these options; the command if one came.
-    async fn add(&mut self, method: &str, options: Options) -> Result<(Vec<PathBuf>, AddWish), Refused> {
+    async fn add(&mut self, method: &str, options: Options) -> Result<(Vec<PathBuf>, AddOptions), Refused> {
         if method == "Add" {
             self.call(&self.ui, method, &("/media/a", options)).await?;
         } else {
             self.call(&self.ui, method, &(&["/media/a"][..], options)).await?;
         }
         match self.asked().await {
-            QueueCommand::Add { paths, wish } => Ok((paths, wish)),
+            Heard::Add(paths, options) => Ok((paths, options)),
             other => panic!("{other:?}"),
         }
     }
@@ -143,7 +180,10 @@ impl Desks {
     }
 
     async fn expect_recording(&mut self, wanted: bool) {
-        assert!(matches!(self.asked().await, QueueCommand::SetRecording(on) if on == wanted), "{wanted}");
+        assert!(
+            matches!(self.asked().await, Heard::Do(QueueCommand::SetRecording(on)) if on == wanted),
+            "{wanted}"
+        );
     }
 }
 
@@ -153,11 +193,11 @@ fn while_recording() -> Options {
 
 #[tokio::test]
 async fn what_is_said_with_a_path_arrives() {
-    let mut desks = Desks::new().await;
+    let mut bench = Bench::new().await;
     let uid = rustix::process::geteuid().as_raw();
-    let (paths, wish) = desks.add("Add", none()).await.unwrap();
+    let (paths, options) = bench.add("Add", none()).await.unwrap();
     assert_eq!(paths, [PathBuf::from("/media/a")]);
-    assert_eq!(wish, AddWish { uid, ..AddWish::default() });
+    assert_eq!(options, AddOptions { uid, ..AddOptions::default() });
     let all = || {
         HashMap::from([
             ("priority", Variant::from(-3)),
@@ -167,28 +207,28 @@ async fn what_is_said_with_a_path_arrives() {
         ])
     };
     let expected =
-        AddWish { priority: Some(-3), name: Some("scene 4".to_owned()), closed: true, channel: 255, uid };
+        AddOptions { priority: Some(-3), name: Some("scene 4".to_owned()), closed: true, channel: 255, uid };
     for method in ["Add", "AddMany"] {
-        assert_eq!(desks.add(method, all()).await.unwrap().1, expected, "{method}");
+        assert_eq!(bench.add(method, all()).await.unwrap().1, expected, "{method}");
     }
 }
 
 #[tokio::test]
 async fn names_that_are_not_utf_8_travel_as_bytes() {
-    let mut desks = Desks::new().await;
+    let mut bench = Bench::new().await;
     let odd = vec![b"/media/\xff\xfe".to_vec(), b"/media/b\0".to_vec()];
     let bytes = |list: Vec<Vec<u8>>| HashMap::from([("paths_bytes", Variant::from(list))]);
-    let (paths, _) = desks.add("AddMany", bytes(odd.clone())).await.unwrap();
+    let (paths, _) = bench.add("AddMany", bytes(odd.clone())).await.unwrap();
     let shown: Vec<&[u8]> = paths.iter().map(|p| p.as_os_str().as_bytes()).collect();
     assert_eq!(shown, [&b"/media/a"[..], b"/media/\xff\xfe", b"/media/b"]);
-    let refused = desks.add("Add", bytes(odd)).await.unwrap_err();
+    let refused = bench.add("Add", bytes(odd)).await.unwrap_err();
     assert_eq!(refused.name, "InvalidArgs", "one path needs no list");
-    let refused = desks.add("AddMany", bytes(vec![b"/a\0b".to_vec()])).await.unwrap_err();
+    let refused = bench.add("AddMany", bytes(vec![b"/a\0b".to_vec()])).await.unwrap_err();
     assert!(refused.name == "InvalidArgs" && refused.text.contains("NUL"), "{refused:?}");
     let many = bytes(vec![b"/media/x".to_vec(); 10_000]);
-    assert_eq!(desks.add("AddMany", many).await.unwrap_err().name, "LimitsExceeded");
+    assert_eq!(bench.add("AddMany", many).await.unwrap_err().name, "LimitsExceeded");
     // And back.
-    let answer = desks.call(&desks.ui, "List", &(none(), 0u32, 10u32)).await.unwrap();
+    let answer = bench.call(&bench.ui, "List", &(none(), 0u32, 10u32)).await.unwrap();
     let (items, _): (Vec<Dict>, u32) = answer.body().deserialize().unwrap();
     assert!(!items[0].contains_key("path_bytes"));
     assert_eq!(text(&items[1], "path"), "/media/clip\u{fffd}.mov");
@@ -198,7 +238,7 @@ async fn names_that_are_not_utf_8_travel_as_bytes() {
 
 #[tokio::test]
 async fn an_option_that_makes_no_sense_is_named() {
-    let mut desks = Desks::new().await;
+    let mut bench = Bench::new().await;
     for (key, value) in [
         ("priority", Variant::from("high")),
         ("name", Variant::from("")),
@@ -208,7 +248,7 @@ async fn an_option_that_makes_no_sense_is_named() {
         ("channel", Variant::from(256i32)),
         ("paths_bytes", Variant::from("x")),
     ] {
-        let refused = desks.add("AddMany", HashMap::from([(key, value)])).await.unwrap_err();
+        let refused = bench.add("AddMany", HashMap::from([(key, value)])).await.unwrap_err();
         assert!(refused.name == "InvalidArgs" && refused.text.contains(key), "{key}: {refused:?}");
     }
     for (key, value) in [
@@ -217,60 +257,62 @@ async fn an_option_that_makes_no_sense_is_named() {
         ("states", Variant::from("done")),
         ("ids", Variant::from(vec!["1"])),
     ] {
-        let refused = desks.call(&desks.ui, "Clear", &(HashMap::from([(key, value)]),)).await.unwrap_err();
+        let refused = bench.call(&bench.ui, "Clear", &(HashMap::from([(key, value)]),)).await.unwrap_err();
         assert!(refused.name == "InvalidArgs" && refused.text.contains(key), "{key}: {refused:?}");
     }
     for method in ["Pause", "Resume"] {
         let wrong = HashMap::from([("while_recording", Variant::from("yes"))]);
-        assert_eq!(desks.call(&desks.ui, method, &(wrong,)).await.unwrap_err().name, "InvalidArgs");
+        assert_eq!(bench.call(&bench.ui, method, &(wrong,)).await.unwrap_err().name, "InvalidArgs");
     }
-    assert!(desks.asked.try_recv().is_err(), "nothing of this reached the queue");
+    assert!(bench.asked.try_recv().is_err(), "nothing of this reached the queue");
 }
 
 #[tokio::test]
 async fn the_item_remembers_who_asked() {
-    let mut desks = Desks::new().await;
-    let address = format!("--address={}", desks.bus.address);
-    let mut command = desks.bus.as_user("nobody", "rigpost-ui", "busctl");
+    let mut bench = Bench::new().await;
+    let address = format!("--address={}", bench.bus.address);
+    let mut command = bench.bus.as_user("nobody", "rigpost-ui", "busctl");
     command.args([&address, "call", NAME, PATH, QUEUE, "Add", "sa{sv}", "/media/a", "0"]);
     let output = soon("busctl", command.output()).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let QueueCommand::Add { wish, .. } = desks.asked().await else { panic!("not added") };
-    assert_eq!(wish.uid, 65534);
-    let (_, wish) = desks.add("Add", none()).await.unwrap();
-    assert_eq!(wish.uid, 0, "and not the one before");
+    let Heard::Add(_, options) = bench.asked().await else { panic!("not added") };
+    assert_eq!(options.uid, 65534);
+    let (_, options) = bench.add("Add", none()).await.unwrap();
+    assert_eq!(options.uid, 0, "and not the one before");
 }
 
 #[tokio::test]
 async fn each_method_is_its_command() {
-    let mut desks = Desks::new().await;
+    let mut bench = Bench::new().await;
     let ids = &[3u64, 4][..];
-    desks.call(&desks.ui, "Release", &(ids, none())).await.unwrap();
-    assert!(matches!(desks.asked().await, QueueCommand::Release(i) if i == [ItemId(3), ItemId(4)]));
-    desks.call(&desks.ui, "SetPriority", &(ids, -7i32, none())).await.unwrap();
-    assert!(matches!(desks.asked().await, QueueCommand::SetPriority(i, -7) if i.len() == 2));
+    bench.call(&bench.ui, "Release", &(ids, none())).await.unwrap();
+    assert!(
+        matches!(bench.asked().await, Heard::Do(QueueCommand::Release(i)) if i == [ItemId(3), ItemId(4)])
+    );
+    bench.call(&bench.ui, "SetPriority", &(ids, -7i32, none())).await.unwrap();
+    assert!(matches!(bench.asked().await, Heard::Do(QueueCommand::SetPriority(i, -7)) if i.len() == 2));
     for (options, wanted_states, wanted_ids) in [
         (none(), &[ItemState::Done, ItemState::Cancelled][..], 0),
         (HashMap::from([("states", Variant::from(vec!["failed"]))]), &[ItemState::Failed], 0),
         (HashMap::from([("ids", Variant::from(vec![1u64, 2]))]), &[], 2),
         (HashMap::from([("states", Variant::from(Vec::<&str>::new()))]), &[], 0),
     ] {
-        let answer = desks.call(&desks.ui, "Clear", &(options,)).await.unwrap();
+        let answer = bench.call(&bench.ui, "Clear", &(options,)).await.unwrap();
         assert_eq!(answer.body().deserialize::<u64>().unwrap(), 12);
-        let QueueCommand::Clear { states, ids } = desks.asked().await else { panic!("not cleared") };
+        let Heard::Clear(states, ids) = bench.asked().await else { panic!("not cleared") };
         assert_eq!((states.as_slice(), ids.len()), (wanted_states, wanted_ids));
     }
     let many = vec![1u64; 10_001];
-    assert_eq!(desks.call(&desks.ui, "Release", &(&many, none())).await.unwrap_err().name, "LimitsExceeded");
+    assert_eq!(bench.call(&bench.ui, "Release", &(&many, none())).await.unwrap_err().name, "LimitsExceeded");
     let many = HashMap::from([("ids", Variant::from(many))]);
-    assert_eq!(desks.call(&desks.ui, "Clear", &(many,)).await.unwrap_err().name, "LimitsExceeded");
+    assert_eq!(bench.call(&bench.ui, "Clear", &(many,)).await.unwrap_err().name, "LimitsExceeded");
 }
 
 #[tokio::test]
 async fn a_receipt_says_how_to_check_the_file() {
-    let mut desks = Desks::new().await;
-    let answer = desks.call(&desks.ui, "GetReceipt", &(7u64, none())).await.unwrap();
-    assert!(matches!(desks.asked().await, QueueCommand::Receipt(ItemId(7))));
+    let mut bench = Bench::new().await;
+    let answer = bench.call(&bench.ui, "GetReceipt", &(7u64, none())).await.unwrap();
+    assert!(matches!(bench.asked().await, Heard::Receipt(ItemId(7))));
     let receipt: Dict = answer.body().deserialize().unwrap();
     let keys = "added algorithm asset_id attempts channel chunk_size class delivered detail digest id name parts path \
                 priority project_id reason sent size source state uid";
@@ -284,28 +326,28 @@ async fn a_receipt_says_how_to_check_the_file() {
         ("0000000000000001".into(), "xxh64".into())
     );
     assert_eq!(receipt["delivered"].downcast_ref::<i64>().unwrap(), 1_790_000_000);
-    *desks.refuse.lock().unwrap() = Some(Refusal::NotFound("item 8".to_owned()));
-    assert_eq!(desks.call(&desks.ui, "GetReceipt", &(8u64, none())).await.unwrap_err().name, "NotFound");
+    *bench.refuse.lock().unwrap() = Some(Refusal::NotFound("item 8".to_owned()));
+    assert_eq!(bench.call(&bench.ui, "GetReceipt", &(8u64, none())).await.unwrap_err().name, "NotFound");
 }
 
 #[tokio::test]
 async fn the_bandwidth_limit_is_set_and_seen() {
-    let mut desks = Desks::new().await;
-    let mut signals = desks.bus.signals(&desks.ui).await;
+    let mut bench = Bench::new().await;
+    let mut signals = bench.bus.signals(&bench.ui).await;
     let set = async |ui: &Connection, value: Variant<'static>| {
         let body = (QUEUE, "BandwidthLimit", value);
         let call = ui.call_method(Some(NAME), PATH, Some("org.freedesktop.DBus.Properties"), "Set", &body);
         soon("an answer to Set", call).await.map(drop).map_err(Refused::from)
     };
     for bad in [Variant::from(1u64), Variant::from(9_999u64), Variant::from("fast"), Variant::from(-1i64)] {
-        assert_eq!(set(&desks.ui, bad).await.unwrap_err().name, "InvalidArgs");
+        assert_eq!(set(&bench.ui, bad).await.unwrap_err().name, "InvalidArgs");
     }
-    assert!(desks.asked.try_recv().is_err());
+    assert!(bench.asked.try_recv().is_err());
     for limit in [10_000u64, 5_000_000, 0] {
-        set(&desks.ui, Variant::from(limit)).await.unwrap();
-        assert!(matches!(desks.asked().await, QueueCommand::SetBandwidthLimit(n) if n == limit));
+        set(&bench.ui, Variant::from(limit)).await.unwrap();
+        assert!(matches!(bench.asked().await, Heard::Do(QueueCommand::SetBandwidthLimit(n)) if n == limit));
         let get = (QUEUE, "BandwidthLimit");
-        let got = desks
+        let got = bench
             .ui
             .call_method(Some(NAME), PATH, Some("org.freedesktop.DBus.Properties"), "Get", &get)
             .await
@@ -322,81 +364,81 @@ async fn the_bandwidth_limit_is_set_and_seen() {
     }
     said.dedup();
     assert_eq!(said, [10_000, 5_000_000, 0]);
-    *desks.refuse.lock().unwrap() = Some(Refusal::StorageFull);
-    assert_eq!(set(&desks.ui, Variant::from(20_000u64)).await.unwrap_err().name, "StorageFull");
+    *bench.refuse.lock().unwrap() = Some(Refusal::StorageFull);
+    assert_eq!(set(&bench.ui, Variant::from(20_000u64)).await.unwrap_err().name, "StorageFull");
 }
 
 #[tokio::test]
 async fn the_first_hold_begins_and_the_last_one_ends_it() {
-    let mut desks = Desks::new().await;
-    let (a, b, person) = (desks.bus.connect().await, desks.bus.connect().await, desks.bus.connect().await);
-    desks.hold(&a, "Pause").await.unwrap();
-    desks.expect_recording(true).await;
-    desks.hold(&a, "Pause").await.unwrap();
-    desks.hold(&b, "Pause").await.unwrap();
-    desks.hold(&a, "Resume").await.unwrap();
+    let mut bench = Bench::new().await;
+    let (a, b, person) = (bench.bus.connect().await, bench.bus.connect().await, bench.bus.connect().await);
+    bench.hold(&a, "Pause").await.unwrap();
+    bench.expect_recording(true).await;
+    bench.hold(&a, "Pause").await.unwrap();
+    bench.hold(&b, "Pause").await.unwrap();
+    bench.hold(&a, "Resume").await.unwrap();
     // Not theirs to end.
-    desks.hold(&person, "Resume").await.unwrap();
-    desks.call(&person, "Resume", &(none(),)).await.unwrap();
-    assert!(matches!(desks.asked().await, QueueCommand::SetPaused(false)));
-    assert!(desks.view.borrow().recording);
-    desks.hold(&b, "Resume").await.unwrap();
-    desks.expect_recording(false).await;
+    bench.hold(&person, "Resume").await.unwrap();
+    bench.call(&person, "Resume", &(none(),)).await.unwrap();
+    assert!(matches!(bench.asked().await, Heard::Do(QueueCommand::SetPaused(false))));
+    assert!(bench.view.borrow().recording);
+    bench.hold(&b, "Resume").await.unwrap();
+    bench.expect_recording(false).await;
     // A person's pause is another thing.
-    desks.call(&a, "Pause", &(none(),)).await.unwrap();
-    assert!(matches!(desks.asked().await, QueueCommand::SetPaused(true)));
+    bench.call(&a, "Pause", &(none(),)).await.unwrap();
+    assert!(matches!(bench.asked().await, Heard::Do(QueueCommand::SetPaused(true))));
     a.close().await.unwrap();
-    desks.hold(&b, "Pause").await.unwrap();
-    desks.expect_recording(true).await;
+    bench.hold(&b, "Pause").await.unwrap();
+    bench.expect_recording(true).await;
 }
 
 #[tokio::test]
 async fn a_hold_ends_with_its_connection() {
-    let mut desks = Desks::new().await;
-    let (a, b) = (desks.bus.connect().await, desks.bus.connect().await);
-    desks.hold(&a, "Pause").await.unwrap();
-    desks.expect_recording(true).await;
-    desks.hold(&b, "Pause").await.unwrap();
+    let mut bench = Bench::new().await;
+    let (a, b) = (bench.bus.connect().await, bench.bus.connect().await);
+    bench.hold(&a, "Pause").await.unwrap();
+    bench.expect_recording(true).await;
+    bench.hold(&b, "Pause").await.unwrap();
     a.close().await.unwrap();
     b.close().await.unwrap();
-    desks.expect_recording(false).await;
-    let recording = desks.view.subscribe().wait_for(|v| !v.recording).await.is_ok();
+    bench.expect_recording(false).await;
+    let recording = bench.view.subscribe().wait_for(|v| !v.recording).await.is_ok();
     assert!(recording, "and it is seen");
     // A program that is killed, again and again: nobody is remembered.
     for _ in 0..40 {
-        let program = desks.bus.connect().await;
-        desks.hold(&program, "Pause").await.unwrap();
-        desks.expect_recording(true).await;
+        let program = bench.bus.connect().await;
+        bench.hold(&program, "Pause").await.unwrap();
+        bench.expect_recording(true).await;
         drop(program);
-        desks.expect_recording(false).await;
+        bench.expect_recording(false).await;
     }
 }
 
 #[tokio::test]
 async fn a_caller_that_does_not_wait_for_the_answer_leaves_nothing_behind() {
-    let mut desks = Desks::new().await;
+    let mut bench = Bench::new().await;
     for _ in 0..20 {
-        let hasty = desks.bus.connect().await;
+        let hasty = bench.bus.connect().await;
         let call = zbus::Message::method_call(PATH, "Pause");
         let call = call.destination(NAME).interface(QUEUE);
         hasty.send(&call.build(&(while_recording(),)).unwrap()).await.unwrap();
         hasty.close().await.unwrap();
     }
     // What they sent is dealt with before what comes now.
-    desks.hold(&desks.ui, "Pause").await.unwrap();
-    desks.hold(&desks.ui, "Resume").await.unwrap();
+    bench.hold(&bench.ui, "Pause").await.unwrap();
+    bench.hold(&bench.ui, "Resume").await.unwrap();
     let mut last = None;
     let mut begun = 0;
     loop {
         let command = match last {
             // The two that come for certain.
-            _ if begun == 0 || last == Some(true) => desks.asked().await,
-            _ => match desks.asked.try_recv() {
+            _ if begun == 0 || last == Some(true) => bench.asked().await,
+            _ => match bench.asked.try_recv() {
                 Ok(command) => command,
                 Err(_) => break,
             },
         };
-        let QueueCommand::SetRecording(on) = command else { panic!("{command:?}") };
+        let Heard::Do(QueueCommand::SetRecording(on)) = command else { panic!("{command:?}") };
         assert_ne!(last, Some(on), "told only when it changes");
         begun += u32::from(on);
         last = Some(on);
@@ -406,23 +448,23 @@ async fn a_caller_that_does_not_wait_for_the_answer_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn holders_are_bounded_and_a_refused_hold_is_none() {
-    let mut desks = Desks::new().await;
-    *desks.refuse.lock().unwrap() = Some(Refusal::NotAllowed("not now".to_owned()));
-    assert_eq!(desks.hold(&desks.ui, "Pause").await.unwrap_err().name, "NotAllowed");
-    assert!(matches!(desks.asked().await, QueueCommand::SetRecording(true)));
-    *desks.refuse.lock().unwrap() = None;
+    let mut bench = Bench::new().await;
+    *bench.refuse.lock().unwrap() = Some(Refusal::NotAllowed("not now".to_owned()));
+    assert_eq!(bench.hold(&bench.ui, "Pause").await.unwrap_err().name, "NotAllowed");
+    assert!(matches!(bench.asked().await, Heard::Do(QueueCommand::SetRecording(true))));
+    *bench.refuse.lock().unwrap() = None;
     let mut all = Vec::new();
     for _ in 0..32 {
-        all.push(desks.bus.connect().await);
-        desks.hold(all.last().unwrap(), "Pause").await.unwrap();
+        all.push(bench.bus.connect().await);
+        bench.hold(all.last().unwrap(), "Pause").await.unwrap();
     }
-    desks.expect_recording(true).await;
-    assert_eq!(desks.hold(&desks.ui, "Pause").await.unwrap_err().name, "LimitsExceeded");
-    desks.hold(&all[5], "Pause").await.unwrap();
+    bench.expect_recording(true).await;
+    assert_eq!(bench.hold(&bench.ui, "Pause").await.unwrap_err().name, "LimitsExceeded");
+    bench.hold(&all[5], "Pause").await.unwrap();
     all.remove(5).close().await.unwrap();
     // The place is free as soon as the daemon has heard of it.
     let mut tries = 0;
-    while desks.hold(&desks.ui, "Pause").await.is_err() {
+    while bench.hold(&bench.ui, "Pause").await.is_err() {
         tries += 1;
         assert!(tries < 10_000, "the place of a program that left stays taken");
     }
@@ -430,13 +472,13 @@ async fn holders_are_bounded_and_a_refused_hold_is_none() {
 
 #[tokio::test]
 async fn many_files_in_flight_are_one_change_and_two_a_second() {
-    let desks = Desks::new().await;
-    let mut signals = desks.bus.signals(&desks.ui).await;
+    let bench = Bench::new().await;
+    let mut signals = bench.bus.signals(&bench.ui).await;
     let begun = tokio::time::Instant::now();
     let (mut sent, mut changes) = (0u64, 0u128);
     while changes < 4 {
         sent += 1;
-        desks.view.send_modify(|v| {
+        bench.view.send_modify(|v| {
             let one = |id| Sending {
                 id: ItemId(id),
                 name: format!("A{id:03}.mov"),
@@ -449,7 +491,7 @@ async fn many_files_in_flight_are_one_change_and_two_a_second() {
         // As much time as a question takes.
         let get = (QUEUE, "Rate");
         let properties = "org.freedesktop.DBus.Properties";
-        soon("Get", desks.ui.call_method(Some(NAME), PATH, Some(properties), "Get", &get)).await.unwrap();
+        soon("Get", bench.ui.call_method(Some(NAME), PATH, Some(properties), "Get", &get)).await.unwrap();
         while let Some(Some(signal)) = futures_util::FutureExt::now_or_never(signals.next()) {
             let (interface, changed, _): (String, Dict, Vec<String>) =
                 signal.unwrap().body().deserialize().unwrap();

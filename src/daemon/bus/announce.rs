@@ -20,7 +20,7 @@ use zbus::{Connection, Variant, fdo};
 use crate::bus::device;
 use crate::bus::queue::{self, Dict, Queue};
 use crate::clock::Clock;
-use crate::link::Desk;
+use crate::link::Handle;
 use rigpost_contract::interface::{Interface, OBJECT_PATH};
 use rigpost_contract::item::ItemKey;
 use rigpost_contract::property::{Changes, Property};
@@ -42,10 +42,10 @@ pub struct Announcer {
 
 impl Announcer {
     /// Comes before the name is owned: what changes after somebody could look is announced.
-    pub fn new(desk: &Desk) -> Announcer {
-        let (mut rig, mut queue) = (desk.rig.clone(), desk.queue_view.clone());
+    pub fn new(handle: &Handle) -> Announcer {
+        let (mut rig, mut queue) = (handle.rig_view.clone(), handle.queue_view.clone());
         let (told_rig, told_queue) = (rig.borrow_and_update().clone(), queue.borrow_and_update().clone());
-        Announcer { rig, queue, news: desk.news.subscribe(), told_rig, told_queue }
+        Announcer { rig, queue, news: handle.news.subscribe(), told_rig, told_queue }
     }
 }
 

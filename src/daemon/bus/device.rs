@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
 use crate::bus::{About, options};
-use crate::link::Desk;
+use crate::link::Handle;
 use rigpost_core::command::{Refusal, RigCommand};
 use rigpost_core::identity::oauth::ClientSecret;
 use rigpost_core::secret::Secret;
@@ -24,15 +24,15 @@ const SECRET_TIMEOUT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// Answers for the interface.
 #[derive(Debug)]
 pub struct Device {
-    desk: Desk,
+    handle: Handle,
     callers: Callers,
     about: About,
 }
 
 impl Device {
     /// All it needs.
-    pub fn new(desk: Desk, callers: Callers, about: About) -> Device {
-        Device { desk, callers, about }
+    pub fn new(handle: Handle, callers: Callers, about: About) -> Device {
+        Device { handle, callers, about }
     }
 
     /// What concerns the identity itself is root's. The bus policy says so too; this holds under any policy.
@@ -56,9 +56,10 @@ impl Device {
         self.only_root(&header, connection).await?;
         options::none(options)?;
         let fd = std::os::fd::OwnedFd::from(secret);
-        let secret =
-            tokio::task::spawn_blocking(move || read_secret(&fd)).await.map_err(|_| Refusal::Stopping)??;
-        Ok(self.desk.ask_rig(RigCommand::Provision(secret)).await?)
+        // A panic ends the daemon, so what does not come back was not begun.
+        let secret = tokio::task::spawn_blocking(move || read_secret(&fd)).await;
+        let secret = secret.map_err(|_| Refusal::Stopping)??;
+        Ok(self.handle.ask_rig(RigCommand::Provision(secret)).await?)
     }
 
     async fn forget(
@@ -69,7 +70,7 @@ impl Device {
     ) -> Result<(), BusError> {
         self.only_root(&header, connection).await?;
         options::none(options)?;
-        Ok(self.desk.ask_rig(RigCommand::Forget).await?)
+        Ok(self.handle.ask_rig(RigCommand::Forget).await?)
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
@@ -79,7 +80,7 @@ impl Device {
 
     #[zbus(property)]
     fn device_id(&self) -> String {
-        self.desk.rig.borrow().client_id.clone()
+        self.handle.rig_view.borrow().client_id.clone()
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
@@ -89,27 +90,27 @@ impl Device {
 
     #[zbus(property)]
     fn protection(&self) -> &str {
-        self.desk.rig.borrow().protection.as_str()
+        self.handle.rig_view.borrow().protection.as_str()
     }
 
     #[zbus(property)]
     fn clock_trusted(&self) -> bool {
-        self.desk.rig.borrow().clock_trusted
+        self.handle.rig_view.borrow().clock_trusted
     }
 
     #[zbus(property)]
     fn online(&self) -> bool {
-        self.desk.rig.borrow().online
+        self.handle.rig_view.borrow().online
     }
 
     #[zbus(property)]
     fn safe_to_power_off(&self) -> bool {
-        safe_to_power_off(&self.desk.rig.borrow(), &self.desk.queue_view.borrow())
+        safe_to_power_off(&self.handle.rig_view.borrow(), &self.handle.queue_view.borrow())
     }
 
     #[zbus(property)]
     fn blockers(&self) -> Vec<(String, String)> {
-        blockers_of(&self.desk.rig.borrow(), &self.desk.queue_view.borrow())
+        blockers_of(&self.handle.rig_view.borrow(), &self.handle.queue_view.borrow())
     }
 }
 

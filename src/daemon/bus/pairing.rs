@@ -7,7 +7,7 @@ use zbus::OwnedVariant;
 use crate::bus::error::BusError;
 use crate::bus::options::{self, Options};
 use crate::bus::qr;
-use crate::link::Desk;
+use crate::link::Handle;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{Refusal, RigCommand};
 use rigpost_core::view::RigView;
@@ -15,17 +15,17 @@ use rigpost_core::view::RigView;
 /// Answers for the interface.
 #[derive(Debug)]
 pub struct Pairing {
-    desk: Desk,
+    handle: Handle,
 }
 
 impl Pairing {
-    /// All it needs is the desk.
-    pub fn new(desk: Desk) -> Pairing {
-        Pairing { desk }
+    /// All it needs is the handle.
+    pub fn new(handle: Handle) -> Pairing {
+        Pairing { handle }
     }
 
     fn view<T>(&self, read: impl FnOnce(&RigView) -> T) -> T {
-        read(&self.desk.rig.borrow())
+        read(&self.handle.rig_view.borrow())
     }
 }
 
@@ -39,17 +39,17 @@ impl Pairing {
             return Err(Refusal::InvalidArgs("option \"limit\" must be at least 1".to_owned()).into());
         }
         let limit = limit.map(|s| Duration::from_secs(s.into()));
-        Ok(self.desk.ask_rig(RigCommand::Start { limit }).await?)
+        Ok(self.handle.ask_rig(RigCommand::Start { limit }).await?)
     }
 
     async fn cancel(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
         options::none(options)?;
-        Ok(self.desk.ask_rig(RigCommand::Cancel).await?)
+        Ok(self.handle.ask_rig(RigCommand::Cancel).await?)
     }
 
     async fn unpair(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
         options::none(options)?;
-        Ok(self.desk.ask_rig(RigCommand::Unpair).await?)
+        Ok(self.handle.ask_rig(RigCommand::Unpair).await?)
     }
 
     #[zbus(out_args("image"))]

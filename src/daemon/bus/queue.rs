@@ -1,6 +1,6 @@
 //! `org.rigpost.Rigpost1.Queue`.
+mod arguments;
 mod shape;
-mod wish;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
 use crate::bus::options::{self, Options};
 use crate::bus::recording::Holds;
-use crate::link::Desk;
+use crate::link::Handle;
 use rigpost_contract::option::OptionKey;
-use rigpost_core::command::{QueueAnswer, QueueCommand, Refusal};
+use rigpost_core::command::{QueueCommand, Refusal};
 use rigpost_core::queue::item::{ItemId, ItemState};
 use rigpost_core::view::QueueView;
 
@@ -28,19 +28,19 @@ const SEEN_WITHIN: Duration = Duration::from_secs(1);
 /// Answers for the interface.
 #[derive(Debug)]
 pub struct Queue {
-    desk: Desk,
+    handle: Handle,
     callers: Callers,
     holds: Holds,
 }
 
 impl Queue {
     /// `holds`: where [`recording`](crate::bus::recording) listens.
-    pub fn new(desk: Desk, callers: Callers, holds: Holds) -> Queue {
-        Queue { desk, callers, holds }
+    pub fn new(handle: Handle, callers: Callers, holds: Holds) -> Queue {
+        Queue { handle, callers, holds }
     }
 
     fn view<T>(&self, read: impl FnOnce(&QueueView) -> T) -> T {
-        read(&self.desk.queue_view.borrow())
+        read(&self.handle.queue_view.borrow())
     }
 
     async fn add_all(
@@ -51,11 +51,9 @@ impl Queue {
         header: &Header<'_>,
         connection: &Connection,
     ) -> Result<Vec<u64>, BusError> {
-        let (paths, mut wish) = wish::add(paths, many, options)?;
-        wish.uid = self.callers.uid(header, connection).await?;
-        let QueueAnswer::Ids(ids) = self.desk.ask_queue(QueueCommand::Add { paths, wish }).await? else {
-            return Err(unexpected());
-        };
+        let (paths, mut options) = arguments::add(paths, many, options)?;
+        options.uid = self.callers.uid(header, connection).await?;
+        let ids = self.handle.add(paths, options).await?;
         Ok(ids.into_iter().map(|id| id.0).collect())
     }
 
@@ -66,8 +64,7 @@ impl Queue {
         command: impl FnOnce(Vec<ItemId>) -> QueueCommand,
     ) -> Result<(), BusError> {
         options::none(options)?;
-        self.desk.ask_queue(command(wish::ids(ids)?)).await?;
-        Ok(())
+        Ok(self.handle.ask_queue(command(arguments::ids(ids)?)).await?)
     }
 
     /// A person's pause, or the hold of a connection whose camera records.
@@ -81,11 +78,11 @@ impl Queue {
         let recording: Option<bool> = options.take(OptionKey::WhileRecording)?;
         options.finish()?;
         if recording == Some(true) {
-            let sender = header.sender().ok_or(Refusal::Stopping)?;
+            let nobody = || Refusal::NotSupported("a hold belongs to a connection of the bus".to_owned());
+            let sender = header.sender().ok_or_else(nobody)?;
             return Ok(self.holds.set(sender.to_owned().into(), halt).await?);
         }
-        self.desk.ask_queue(QueueCommand::SetPaused(halt)).await?;
-        Ok(())
+        Ok(self.handle.ask_queue(QueueCommand::SetPaused(halt)).await?)
     }
 }
 
@@ -100,7 +97,8 @@ impl Queue {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<u64, BusError> {
         let ids = self.add_all(vec![path], false, options, &header, connection).await?;
-        ids.first().copied().ok_or_else(|| Refusal::Stopping.into())
+        // One path, one item.
+        ids.first().copied().ok_or_else(|| Refusal::OutcomeUnknown.into())
     }
 
     #[zbus(out_args("ids"))]
@@ -127,17 +125,14 @@ impl Queue {
         let unknown = |_| Refusal::InvalidArgs("no such state; see the interface's documentation".to_owned());
         let state = state.map(|s| s.parse::<ItemState>()).transpose().map_err(unknown)?;
         let limit = limit.min(MAX_LIMIT);
-        let page = self.desk.ask_queue(QueueCommand::List { state, offset, limit }).await?;
-        let QueueAnswer::Page(items, total) = page else { return Err(unexpected()) };
-        Ok((items.iter().map(shape::item).collect(), saturated(total)))
+        let page = self.handle.list(state, offset, limit).await?;
+        Ok((page.items.iter().map(shape::item).collect(), saturated(page.total)))
     }
 
     #[zbus(out_args("receipt"))]
     async fn get_receipt(&self, id: u64, options: HashMap<String, OwnedVariant>) -> Result<Dict, BusError> {
         options::none(options)?;
-        let answer = self.desk.ask_queue(QueueCommand::Receipt(ItemId(id))).await?;
-        let QueueAnswer::Receipt(receipt) = answer else { return Err(unexpected()) };
-        Ok(shape::receipt(&receipt))
+        Ok(shape::receipt(&self.handle.receipt(ItemId(id)).await?))
     }
 
     async fn cancel(&self, ids: Vec<u64>, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
@@ -163,10 +158,8 @@ impl Queue {
 
     #[zbus(out_args("count"))]
     async fn clear(&self, options: HashMap<String, OwnedVariant>) -> Result<u64, BusError> {
-        let (states, ids) = wish::clear(options)?;
-        let answer = self.desk.ask_queue(QueueCommand::Clear { states, ids }).await?;
-        let QueueAnswer::Count(count) = answer else { return Err(unexpected()) };
-        Ok(count)
+        let (states, ids) = arguments::clear(options)?;
+        Ok(self.handle.clear(states, ids).await?)
     }
 
     async fn pause(
@@ -206,9 +199,9 @@ impl Queue {
 
     #[zbus(property)]
     async fn set_bandwidth_limit(&self, limit: u64) -> Result<(), BusError> {
-        let limit = wish::bandwidth(limit)?;
-        let mut seen = self.desk.queue_view.clone();
-        self.desk.ask_queue(QueueCommand::SetBandwidthLimit(limit)).await?;
+        let limit = arguments::bandwidth(limit)?;
+        let mut seen = self.handle.queue_view.clone();
+        self.handle.ask_queue(QueueCommand::SetBandwidthLimit(limit)).await?;
         // Somebody else may have set another one in the meantime; then that one is what is seen.
         let _ = tokio::time::timeout(SEEN_WITHIN, seen.wait_for(|v| v.bandwidth_limit == limit)).await;
         Ok(())
@@ -248,9 +241,4 @@ impl Queue {
 /// Counts on the bus are `u`.
 pub fn saturated(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// The queue gave another kind of answer than the command has.
-fn unexpected() -> BusError {
-    zbus::Error::Failure("the queue gave an answer of another kind".to_owned()).into()
 }

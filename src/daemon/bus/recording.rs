@@ -9,46 +9,48 @@
 use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use zbus::message::Type;
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, MatchRule, MessageStream};
 
-use crate::link::Desk;
+use crate::link::{self, Handle, Reply};
 use rigpost_core::command::{QueueCommand, Refusal};
 
 /// More cameras than one board serves.
 const MAX_HOLDERS: usize = 32;
 
-/// A caller's wish, and the way back.
+/// A caller begins or ends its hold, and the way back.
 #[derive(Debug)]
-pub struct Wish {
+pub struct HoldRequest {
     who: OwnedUniqueName,
     hold: bool,
-    reply: oneshot::Sender<Result<(), Refusal>>,
+    reply: Reply<()>,
 }
 
 /// The interface's side.
 #[derive(Clone, Debug)]
-pub struct Holds(mpsc::Sender<Wish>);
+pub struct Holds(mpsc::Sender<HoldRequest>);
 
 /// Both ends.
-pub fn channel() -> (Holds, mpsc::Receiver<Wish>) {
-    let (wishes, inbox) = mpsc::channel(crate::link::DEPTH);
-    (Holds(wishes), inbox)
+pub fn channel() -> (Holds, mpsc::Receiver<HoldRequest>) {
+    let (requests, inbox) = mpsc::channel(link::DEPTH);
+    (Holds(requests), inbox)
 }
 
 impl Holds {
     /// Begins or ends the hold of this caller. Both may be repeated.
     pub async fn set(&self, who: OwnedUniqueName, hold: bool) -> Result<(), Refusal> {
-        let (reply, answer) = oneshot::channel();
-        self.0.send(Wish { who, hold, reply }).await.map_err(|_| Refusal::Stopping)?;
-        answer.await.unwrap_or(Err(Refusal::Stopping))
+        link::answer(&self.0, |reply| HoldRequest { who, hold, reply }).await
     }
 }
 
 /// Keeps the holders until the bus refuses.
-pub async fn run(connection: &Connection, desk: &Desk, mut wishes: mpsc::Receiver<Wish>) -> zbus::Result<()> {
+pub async fn run(
+    connection: &Connection,
+    handle: &Handle,
+    mut requests: mpsc::Receiver<HoldRequest>,
+) -> zbus::Result<()> {
     let mut holders = BTreeSet::new();
     let mut departures: Option<MessageStream> = None;
     // What the queue was told last.
@@ -56,23 +58,23 @@ pub async fn run(connection: &Connection, desk: &Desk, mut wishes: mpsc::Receive
     loop {
         let mut reply = None;
         let before: Option<OwnedUniqueName> = tokio::select! {
-            wish = wishes.recv() => {
-                let Some(wish) = wish else { return Ok(()) };
-                reply = Some(wish.reply);
-                if !wish.hold {
-                    holders.remove(&wish.who);
-                } else if holders.len() >= MAX_HOLDERS && !holders.contains(&wish.who) {
+            request = requests.recv() => {
+                let Some(request) = request else { return Ok(()) };
+                reply = Some(request.reply);
+                if !request.hold {
+                    holders.remove(&request.who);
+                } else if holders.len() >= MAX_HOLDERS && !holders.contains(&request.who) {
                     let many = format!("at most {MAX_HOLDERS} connections may hold at once");
                     answer(reply.take(), Err(Refusal::LimitsExceeded(many)));
                 } else {
                     if departures.is_none() {
                         departures = Some(listen(connection).await?);
                     }
-                    if is_here(connection, &wish.who).await? {
-                        holders.insert(wish.who.clone());
+                    if is_here(connection, &request.who).await? {
+                        holders.insert(request.who.clone());
                     }
                 }
-                wish.hold.then_some(wish.who)
+                request.hold.then_some(request.who)
             }
             gone = next(&mut departures) => {
                 if let Some(name) = gone {
@@ -84,7 +86,7 @@ pub async fn run(connection: &Connection, desk: &Desk, mut wishes: mpsc::Receive
         let outcome = match !holders.is_empty() {
             hold if hold == told => Ok(()),
             hold => {
-                let told_now = desk.ask_queue(QueueCommand::SetRecording(hold)).await.map(drop);
+                let told_now = handle.ask_queue(QueueCommand::SetRecording(hold)).await;
                 told = if told_now.is_ok() { hold } else { told };
                 told_now
             }
@@ -100,7 +102,7 @@ pub async fn run(connection: &Connection, desk: &Desk, mut wishes: mpsc::Receive
     }
 }
 
-fn answer(reply: Option<oneshot::Sender<Result<(), Refusal>>>, outcome: Result<(), Refusal>) {
+fn answer(reply: Option<Reply<()>>, outcome: Result<(), Refusal>) {
     if let Some(reply) = reply {
         // The caller may have left.
         let _ = reply.send(outcome);

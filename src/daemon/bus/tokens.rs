@@ -14,7 +14,7 @@ use zbus::{Connection, OwnedVariant};
 use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
 use crate::bus::options::Options;
-use crate::link::Desk;
+use crate::link::Handle;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{AccessOptions, Refusal};
 use rigpost_core::identity::oauth::AccessToken;
@@ -26,15 +26,15 @@ const MAX_TOKEN: usize = 16 * 1024;
 /// Answers for the interface.
 #[derive(Debug)]
 pub struct Tokens {
-    desk: Desk,
+    handle: Handle,
     callers: Callers,
     allowed: bool,
 }
 
 impl Tokens {
     /// `allowed`: the configuration lets other programs have tokens.
-    pub fn new(desk: Desk, callers: Callers, allowed: bool) -> Tokens {
-        Tokens { desk, callers, allowed }
+    pub fn new(handle: Handle, callers: Callers, allowed: bool) -> Tokens {
+        Tokens { handle, callers, allowed }
     }
 
     async fn get(&self, options: HashMap<String, OwnedVariant>) -> Result<(String, u64), Refusal> {
@@ -53,7 +53,7 @@ impl Tokens {
             min_validity: Duration::from_secs(min_validity.unwrap_or(0).into()),
             refused: refused.map(|token| AccessToken(Secret::new(token))),
         };
-        let (token, expires_at) = self.desk.access_token(wanted).await?;
+        let (token, expires_at) = self.handle.access_token(wanted).await?;
         Ok((token.expose().to_owned(), expires_at.as_micros()))
     }
 }

@@ -9,10 +9,10 @@ use super::{Fatal, VERSION};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::http::Http;
-use crate::link::{DEPTH, Desk, ToKeeper, ToQueue};
+use crate::link::{DEPTH, Handle, ToQueue, ToRig};
 use crate::store::Limits;
 use crate::tasks::{
-    Channels, Door, Found, Keeper, Parts, Ping, Realm, Scout, Strongroom, UploadSettings, UploadTask,
+    Channels, Door, Found, Parts, Ping, Realm, RigTask, Scout, Strongroom, UploadSettings, UploadTask,
 };
 use crate::vault::KeySource;
 use rigpost_core::identity::oauth::ClientAuth;
@@ -23,8 +23,8 @@ use rigpost_core::view::{QueueView, RigView};
 
 /// Everything that runs, and the ends that the supervisor holds.
 pub(super) struct Wired {
-    pub(super) desk: Desk,
-    pub(super) keeper: Keeper<Http>,
+    pub(super) handle: Handle,
+    pub(super) rig_task: RigTask<Http>,
     pub(super) uploads: UploadTask<Http>,
     /// Where there are media sources.
     pub(super) scout: Option<(Scout, mpsc::Sender<Ping>)>,
@@ -51,7 +51,7 @@ pub(super) fn wire(
         realm,
     }));
     let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION, clock.clone()));
-    let (to_keeper, keeper_inbox) = mpsc::channel::<ToKeeper>(DEPTH);
+    let (to_rig, rig_inbox) = mpsc::channel::<ToRig>(DEPTH);
     let (to_queue, queue_inbox) = mpsc::channel::<ToQueue>(DEPTH);
     let (rig_out, rig) = watch::channel(RigView::unread());
     let (queue_out, queue) = watch::channel(QueueView::default());
@@ -66,17 +66,12 @@ pub(super) fn wire(
     });
     let parts = Parts { provider, transport: transport.clone(), room, clock: clock.clone() };
     let machine = Rig::new(seed, built, settings.provider.heartbeat);
-    let keeper = Keeper::new(parts.clone(), machine, keeper_inbox, rig_out, access_out);
-    let channels = Channels {
-        inbox: queue_inbox,
-        keeper: to_keeper.clone(),
-        access,
-        view: queue_out,
-        news: news.clone(),
-    };
+    let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out);
+    let channels =
+        Channels { inbox: queue_inbox, to_rig: to_rig.clone(), access, view: queue_out, news: news.clone() };
     let uploads = UploadTask::new(parts, upload_settings, channels, seed ^ 3);
-    let desk = Desk { keeper: to_keeper, queue: to_queue, rig: rig.clone(), queue_view: queue.clone(), news };
-    Ok(Wired { desk, keeper, uploads, scout, rig, queue, transport })
+    let handle = Handle { to_rig, to_queue, rig_view: rig.clone(), queue_view: queue.clone(), news };
+    Ok(Wired { handle, rig_task, uploads, scout, rig, queue, transport })
 }
 
 /// What the upload task may be told anew while it runs.

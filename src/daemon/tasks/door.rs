@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::media::{filetype, made, open_beneath};
-use rigpost_core::command::{AddWish, Refusal};
+use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::item::{BeforePairing, FileFacts, NewItem, shown};
 use rigpost_core::queue::source::Source;
@@ -31,13 +31,13 @@ impl Door {
     ///
     /// # Errors
     /// It is refused, by name.
-    pub fn asked(&self, path: PathBuf, wish: &AddWish, now: Now) -> Result<NewItem, Refusal> {
-        let mut item = self.item(path, wish.closed, now)?;
-        if let Some(name) = &wish.name {
+    pub fn asked(&self, path: PathBuf, options: &AddOptions, now: Now) -> Result<NewItem, Refusal> {
+        let mut item = self.item(path, options.closed, now)?;
+        if let Some(name) = &options.name {
             item.name.clone_from(name);
         }
-        item.priority = wish.priority.unwrap_or(item.priority);
-        (item.channel, item.uid, item.before_pairing) = (wish.channel, wish.uid, self.before_pairing);
+        item.priority = options.priority.unwrap_or(item.priority);
+        (item.channel, item.uid, item.before_pairing) = (options.channel, options.uid, self.before_pairing);
         Ok(item)
     }
 
@@ -130,14 +130,14 @@ mod tests {
     fn what_somebody_asked_for_is_as_they_said() {
         let dir = tempfile::tempdir().unwrap();
         let path = clip(dir.path(), "A001_proxy.mov", TODAY - 60);
-        let item = door(dir.path()).asked(path.clone(), &AddWish::default(), now(TODAY)).unwrap();
+        let item = door(dir.path()).asked(path.clone(), &AddOptions::default(), now(TODAY)).unwrap();
         let made = (item.name.as_str(), item.filetype.as_str(), item.class.as_str(), item.priority);
         assert_eq!(made, ("A001_proxy.mov", "video/quicktime", "proxy", 300));
         assert_eq!((item.source, item.before_pairing, item.settled), (None, BeforePairing::Ignore, true));
         assert_eq!(item.created.boot.0.as_secs(), 940);
-        let wish =
-            AddWish { priority: Some(-7), name: Some("B".into()), channel: 3, uid: 1000, closed: true };
-        let item = door(dir.path()).asked(path, &wish, now(TODAY)).unwrap();
+        let options =
+            AddOptions { priority: Some(-7), name: Some("B".into()), channel: 3, uid: 1000, closed: true };
+        let item = door(dir.path()).asked(path, &options, now(TODAY)).unwrap();
         assert_eq!((item.name.as_str(), item.class.as_str(), item.priority), ("B", "proxy", -7));
         assert_eq!((item.channel, item.uid), (3, 1000));
     }
@@ -180,7 +180,7 @@ mod tests {
             (1_500_000_000, 1_600_000_000, false),
         ] {
             let path = clip(dir.path(), "a.mov", mtime);
-            let item = door.asked(path, &AddWish::default(), now(wall)).unwrap();
+            let item = door.asked(path, &AddOptions::default(), now(wall)).unwrap();
             assert_eq!(item.settled, settled, "{mtime} {wall}");
         }
     }

@@ -78,7 +78,7 @@ impl Strongroom {
         self.store.as_ref().map_err(Clone::clone)
     }
 
-    /// Reads everything the keeper needs. Never fails: what can't be read is said in the answer.
+    /// Reads everything the rig needs. Never fails: what can't be read is said in the answer.
     pub async fn load(&self) -> Known {
         let known = self.try_load().await.unwrap_or_else(|e| {
             let unusable_because = e.to_string();

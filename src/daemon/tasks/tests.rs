@@ -1,4 +1,4 @@
-//! The keeper against a provider that spends a refresh token the moment it is used, in virtual time and on a real disk.
+//! The rig's task against a provider that spends a refresh token the moment it is used, in virtual time and on a real disk.
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::http::{PutError, Transport};
-use crate::link::ToKeeper;
+use crate::link::ToRig;
 use crate::media::PartBody;
-use crate::tasks::{Found, Keeper, Parts, Strongroom};
+use crate::tasks::{Found, Parts, RigTask, Strongroom};
 use crate::vault::KeySource;
 use rigpost_core::command::{Refusal, RigCommand};
 use rigpost_core::identity::oauth::{Cause, ClientSecret, Trouble};
@@ -169,17 +169,17 @@ impl Transport for Cloud {
         _: u64,
         _: PartBody,
     ) -> Result<Response, PutError> {
-        panic!("the keeper sends no clips")
+        panic!("the rig's task sends no clips")
     }
 
     fn rest(&self, _: rigpost_core::provider::wire::Connection) {}
 }
 
-/// A keeper at work.
+/// The task at work.
 struct Bench {
     cloud: Arc<Cloud>,
     room: Arc<Strongroom>,
-    to: mpsc::Sender<ToKeeper>,
+    to: mpsc::Sender<ToRig>,
     view: watch::Receiver<RigView>,
     access: watch::Receiver<Option<Access>>,
     stop: CancellationToken,
@@ -227,16 +227,16 @@ impl Bench {
         let (access_out, access) = watch::channel(None);
         let rig = Rig::new(7, WallTime(0), Some(BEAT));
         let parts = Parts { provider, transport: cloud.clone(), room: room.clone(), clock };
-        let keeper = Keeper::new(parts, rig, inbox, view_out, access_out);
+        let rig_task = RigTask::new(parts, rig, inbox, view_out, access_out);
         let stop = CancellationToken::new();
-        let task = tokio::spawn(keeper.run(stop.clone()));
+        let task = tokio::spawn(rig_task.run(stop.clone()));
         Bench { cloud, room, to, view, access, stop, task, _dir: dir }
     }
 
     async fn ask(&self, command: RigCommand) -> Result<(), Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.to.send(ToKeeper::Ask(command, reply)).await.unwrap();
-        answer.await.unwrap().map(|_| ())
+        self.to.send(ToRig::Do(command, reply)).await.unwrap();
+        answer.await.unwrap()
     }
 
     async fn paired(failing: bool) -> Bench {
@@ -329,6 +329,17 @@ async fn a_stop_does_not_wait_for_a_pairing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_after_the_stop_is_refused_as_not_done() {
+    let b = Bench::paired(false).await;
+    pass(Duration::from_secs(60)).await;
+    b.stop.cancel();
+    assert_eq!(b.ask(RigCommand::Unpair).await, Err(Refusal::Stopping));
+    b.task.await.unwrap();
+    let (loaded, _, _) = b.room.load().await;
+    assert!(loaded.tokens.is_some(), "and it was not");
+}
+
+#[tokio::test(start_paused = true)]
 async fn unpairing_during_a_refresh_revokes_the_new_token_and_empties_the_disk() {
     let b = Bench::paired(false).await;
     let permits = b.cloud.gate.available_permits();
@@ -337,7 +348,7 @@ async fn unpairing_during_a_refresh_revokes_the_new_token_and_empties_the_disk()
         pass(Duration::from_secs(60)).await;
     }
     let (reply, answer) = oneshot::channel();
-    b.to.send(ToKeeper::Ask(RigCommand::Unpair, reply)).await.unwrap();
+    b.to.send(ToRig::Do(RigCommand::Unpair, reply)).await.unwrap();
     pass(Duration::from_secs(5)).await;
     b.cloud.gate.add_permits(1);
     assert_eq!(answer.await.unwrap(), Ok(()));

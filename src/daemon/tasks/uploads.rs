@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claims::Opened;
-use commands::Reply;
+use commands::Answer;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use parts::Media;
@@ -31,7 +31,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::http::{Congestion, Transport};
-use crate::link::{ToKeeper, ToQueue};
+use crate::link::{ToQueue, ToRig};
 use crate::media::Pacer;
 use crate::store::{Glance, Limits, StoreError};
 use crate::tasks::{Door, Parts, Strongroom};
@@ -64,7 +64,7 @@ pub struct Channels {
     /// People, sources and the network.
     pub inbox: mpsc::Receiver<ToQueue>,
     /// What calls to the provider have shown.
-    pub keeper: mpsc::Sender<ToKeeper>,
+    pub to_rig: mpsc::Sender<ToRig>,
     /// What calls may carry.
     pub access: watch::Receiver<Option<Access>>,
     /// The snapshot.
@@ -83,7 +83,7 @@ enum Outcome {
     /// And the item as it is now, if it still is one.
     Written(ItemId, Written, Option<Box<Item>>),
     /// What was asked, where that changes the queue, items that changed, and the answer.
-    Answered(Option<Intent>, Vec<Item>, Option<Reply>),
+    Answered(Option<Intent>, Vec<Item>, Option<Answer>),
     /// The queue was read; `None`: it can't be.
     Read(Option<Glance>),
     /// Somebody was told something.
@@ -163,6 +163,10 @@ impl<T: Transport> UploadTask<T> {
 
     /// Lets go of what is in flight, and hears out what the cloud was asked for: or it would be asked for twice.
     async fn wind_up(&mut self) {
+        self.channels.inbox.close();
+        while let Ok(message) = self.channels.inbox.try_recv() {
+            commands::refuse(message);
+        }
         self.event(Event::Stop);
         let patience = self.clock.now().boot + LAST_WORDS;
         while self.schedule.busy() || self.commands > 0 || !self.publications.is_empty() {
@@ -234,7 +238,11 @@ impl<T: Transport> UploadTask<T> {
             ToQueue::Ping(reply) => drop(reply.send(())),
             ToQueue::Found(ids) => self.found(ids),
             ToQueue::NetworkUp => self.event(Event::NetworkUp),
-            ToQueue::Ask(ask) => self.ask(ask),
+            ToQueue::Do(command, reply) => self.command(command, reply),
+            ToQueue::Add { paths, options, reply } => self.add(paths, options, reply),
+            ToQueue::List { state, offset, limit, reply } => self.list(state, offset, limit, reply),
+            ToQueue::Receipt(id, reply) => self.receipt(id, reply),
+            ToQueue::Clear { states, ids, reply } => self.clear(states, ids, reply),
         }
     }
 
@@ -256,7 +264,7 @@ impl<T: Transport> UploadTask<T> {
                 item.into_iter().for_each(|item| self.publications.news(*item));
                 self.event(Event::Written(id, written));
             }
-            Outcome::Answered(intent, changed, reply) => self.answered(intent, changed, reply),
+            Outcome::Answered(intent, changed, answer) => self.answered(intent, changed, answer),
             Outcome::Read(glance) => self.show_queue(glance),
             Outcome::Told => {}
         }
@@ -294,10 +302,10 @@ impl<T: Transport> UploadTask<T> {
             Action::WriteEnd(end) => self.write_end(end),
             Action::Postponed(postponed) => log_postponed(&postponed),
             Action::ReportRefused(token) => {
-                let keeper = self.channels.keeper.clone();
+                let to_rig = self.channels.to_rig.clone();
                 self.running.push(Box::pin(async move {
-                    // The keeper ends only with the daemon.
-                    let _ = keeper.send(ToKeeper::Unauthorized(token)).await;
+                    // The rig's task ends only with the daemon.
+                    let _ = to_rig.send(ToRig::Unauthorized(token)).await;
                     Outcome::Told
                 }));
             }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Outcome, UploadTask};
 use crate::clock::Clock;
 use crate::http::Transport;
-use crate::link::ToKeeper;
+use crate::link::ToRig;
 use crate::tasks::Strongroom;
 use rigpost_core::identity::oauth::{AccessToken, Cause};
 use rigpost_core::provider::FrameIo;
@@ -31,7 +31,7 @@ struct Creation {
     clock: Clock,
     room: Arc<Strongroom>,
     cloud: FrameIo,
-    keeper: mpsc::Sender<ToKeeper>,
+    to_rig: mpsc::Sender<ToRig>,
 }
 
 type Created = Result<(String, Vec<Secret>), CreateError>;
@@ -57,7 +57,7 @@ impl<T: Transport> UploadTask<T> {
             clock: self.clock.clone(),
             room: self.room.clone(),
             cloud,
-            keeper: self.channels.keeper.clone(),
+            to_rig: self.channels.to_rig.clone(),
         };
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());
         self.running.push(Box::pin(async move {
@@ -75,13 +75,13 @@ impl Creation {
         self.wanted.offset = self.age().await;
         let answer = transport.send(self.cloud.create_asset_request(&self.token, &self.wanted)).await;
         if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {
-            let _ = self.keeper.try_send(ToKeeper::ServerDate(date));
+            let _ = self.to_rig.try_send(ToRig::ServerDate(date));
         }
         let answer = answer.map_err(CreateError::Transient).and_then(|r| self.cloud.read_asset(&r));
-        // What the keeper has no room for now it learns from the next call.
+        // What the rig's task has no room for now it learns from the next call.
         let _ = match &answer {
-            Ok(_) => self.keeper.try_send(ToKeeper::Accepted(self.token)),
-            Err(CreateError::Transient(t)) => self.keeper.try_send(ToKeeper::Unreached(t.cause)),
+            Ok(_) => self.to_rig.try_send(ToRig::Accepted(self.token)),
+            Err(CreateError::Transient(t)) => self.to_rig.try_send(ToRig::Unreached(t.cause)),
             Err(
                 CreateError::Unauthorized
                 | CreateError::RecordedWhilePaused

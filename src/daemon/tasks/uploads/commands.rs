@@ -1,17 +1,13 @@
 //! People's commands: what they mean to the machine, their way to the disk, and their answers.
 use std::path::PathBuf;
 
-use tokio::sync::oneshot;
-
 use super::{Outcome, UploadSettings, UploadTask};
-use crate::clock::Clock;
 use crate::http::Transport;
-use crate::link::Ask;
-use crate::store::StoreError;
+use crate::link::{Page, Reply, ToQueue};
 use crate::tasks::Strongroom;
 use crate::tasks::strongroom::refusal;
-use rigpost_core::command::{AddWish, QueueAnswer, QueueCommand, Refusal};
-use rigpost_core::queue::item::{Item, ItemId};
+use rigpost_core::command::{AddOptions, QueueCommand, Refusal};
+use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::queue::schedule::{Event, Intent};
 use rigpost_core::time::Now;
 
@@ -19,97 +15,145 @@ use rigpost_core::time::Now;
 const MAX_TOLD: usize = 100;
 
 /// An answer, and whom to give it.
-pub(super) struct Reply {
-    to: oneshot::Sender<Result<QueueAnswer, Refusal>>,
-    answer: Result<QueueAnswer, Refusal>,
-}
+pub(super) struct Answer(Box<dyn FnOnce() + Send>);
 
-impl Reply {
+impl Answer {
+    fn new<R: Send + 'static>(to: Reply<R>, answer: Result<R, Refusal>) -> Answer {
+        Answer(Box::new(move || {
+            // Nobody waits any more: their bus connection went away.
+            let _ = to.send(answer);
+        }))
+    }
+
     pub(super) fn send(self) {
-        // Nobody waits any more: their bus connection went away.
-        let _ = self.to.send(self.answer);
+        (self.0)();
     }
 }
 
 impl<T: Transport> UploadTask<T> {
-    pub(super) fn ask(&mut self, Ask { command, reply }: Ask<QueueCommand, QueueAnswer>) {
-        if self.cloud.is_none() && matches!(command, QueueCommand::Add { .. } | QueueCommand::Release(_)) {
-            let why = "the provider that this rig is set up for takes no clips".to_owned();
-            return Reply { to: reply, answer: Err(Refusal::NotSupported(why)) }.send();
+    pub(super) fn command(&mut self, command: QueueCommand, reply: Reply<()>) {
+        if matches!(command, QueueCommand::Release(_)) && self.cloud.is_none() {
+            return Answer::new(reply, Err(takes_no_clips())).send();
         }
-        let intent = intent(&command);
+        let room = self.room.clone();
+        self.ask_disk(Some(intent(&command)), reply, async move {
+            match perform(&room, command).await {
+                Ok(ids) => (Ok(()), told(&room, &ids).await),
+                Err(refusal) => (Err(refusal), vec![]),
+            }
+        });
+    }
+
+    pub(super) fn add(&mut self, paths: Vec<PathBuf>, options: AddOptions, reply: Reply<Vec<ItemId>>) {
+        if self.cloud.is_none() {
+            return Answer::new(reply, Err(takes_no_clips())).send();
+        }
+        let (room, settings, now) = (self.room.clone(), self.settings.borrow().clone(), self.clock.now());
+        self.ask_disk(Some(Intent::Change), reply, async move {
+            let added = accept(&room, settings, now, paths, options).await;
+            let changed = told(&room, added.as_deref().unwrap_or_default()).await;
+            (added, changed)
+        });
+    }
+
+    pub(super) fn list(&mut self, state: Option<ItemState>, offset: u32, limit: u32, reply: Reply<Page>) {
+        let room = self.room.clone();
+        self.ask_disk(None, reply, async move {
+            let page = room.list(state, offset, limit).await;
+            (page.map(|(items, total)| Page { items, total }).map_err(refusal), vec![])
+        });
+    }
+
+    pub(super) fn receipt(&mut self, id: ItemId, reply: Reply<Receipt>) {
+        let room = self.room.clone();
+        self.ask_disk(None, reply, async move {
+            let none =
+                || Refusal::NotFound(format!("a receipt for item {id}: it is not sent, or was cleared"));
+            let receipt = room.receipt(id).await.map_err(refusal);
+            (receipt.and_then(|receipt| receipt.ok_or_else(none)), vec![])
+        });
+    }
+
+    pub(super) fn clear(&mut self, states: Vec<ItemState>, ids: Vec<ItemId>, reply: Reply<u64>) {
+        let room = self.room.clone();
+        self.ask_disk(Some(Intent::Change), reply, async move {
+            (room.clear(&states, &ids).await.map_err(refusal), vec![])
+        });
+    }
+
+    /// `work`: the answer, and the items that changed, as they are now. It waits for the disk only. Without an intent
+    /// nothing changes.
+    fn ask_disk<R: Send + 'static>(
+        &mut self,
+        intent: Option<Intent>,
+        reply: Reply<R>,
+        work: impl Future<Output = (Result<R, Refusal>, Vec<Item>)> + Send + 'static,
+    ) {
         if let Some(intent) = intent.clone() {
             self.event(Event::Asked(intent));
         }
         self.commands += 1;
-        let (room, settings, clock) = (self.room.clone(), self.settings.borrow().clone(), self.clock.clone());
         self.running.push(Box::pin(async move {
-            let (answer, changed) = answer(&room, settings, &clock, command).await;
-            Outcome::Answered(intent, changed, Some(Reply { to: reply, answer }))
+            let (answer, changed) = work.await;
+            Outcome::Answered(intent, changed, Some(Answer::new(reply, answer)))
         }));
     }
 
     /// The disk has answered. What changes the queue is told once the snapshot shows it.
-    pub(super) fn answered(&mut self, intent: Option<Intent>, changed: Vec<Item>, reply: Option<Reply>) {
-        self.commands -= usize::from(reply.is_some());
+    pub(super) fn answered(&mut self, intent: Option<Intent>, changed: Vec<Item>, answer: Option<Answer>) {
+        self.commands -= usize::from(answer.is_some());
         let Some(intent) = intent else {
-            return reply.into_iter().for_each(Reply::send);
+            return answer.into_iter().for_each(Answer::send);
         };
-        reply.into_iter().for_each(|reply| self.publications.answer(reply));
+        answer.into_iter().for_each(|answer| self.publications.answer(answer));
         let priorities = changed.iter().map(|item| (item.id, item.new.priority)).collect();
         changed.into_iter().for_each(|item| self.publications.news(item));
         self.event(Event::Answered(intent, priorities));
     }
 }
 
-/// `None`: nothing that changes the queue.
-fn intent(command: &QueueCommand) -> Option<Intent> {
-    match command {
-        QueueCommand::List { .. } | QueueCommand::Receipt(_) => None,
-        QueueCommand::Cancel(ids) => Some(Intent::Cancel(ids.clone())),
-        QueueCommand::SetPaused(true) => Some(Intent::Pause),
-        QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => Some(Intent::TryNow),
-        QueueCommand::SetRecording(recording) => Some(Intent::Record(*recording)),
-        QueueCommand::Add { .. }
-        | QueueCommand::Release(_)
-        | QueueCommand::SetPriority(..)
-        | QueueCommand::Clear { .. }
-        | QueueCommand::SetBandwidthLimit(_) => Some(Intent::Change),
+/// The daemon stops before anything of this was begun.
+pub(super) fn refuse(message: ToQueue) {
+    match message {
+        ToQueue::Do(_, reply) => Answer::new(reply, Err(Refusal::Stopping)).send(),
+        ToQueue::Add { reply, .. } => Answer::new(reply, Err(Refusal::Stopping)).send(),
+        ToQueue::List { reply, .. } => Answer::new(reply, Err(Refusal::Stopping)).send(),
+        ToQueue::Receipt(_, reply) => Answer::new(reply, Err(Refusal::Stopping)).send(),
+        ToQueue::Clear { reply, .. } => Answer::new(reply, Err(Refusal::Stopping)).send(),
+        ToQueue::Ping(reply) => drop(reply.send(())),
+        ToQueue::Found(_) | ToQueue::NetworkUp => {}
     }
 }
 
-/// The answer, and the items that changed, as they are now. Waits for the disk only.
-async fn answer(
-    room: &Strongroom,
-    settings: UploadSettings,
-    clock: &Clock,
-    command: QueueCommand,
-) -> (Result<QueueAnswer, Refusal>, Vec<Item>) {
-    let (answer, ids) = match command {
-        QueueCommand::Add { paths, wish } => {
-            let added = add(room, settings, clock.now(), paths, wish).await;
-            let ids = added.as_ref().cloned().unwrap_or_default();
-            (added.map(QueueAnswer::Ids), ids)
+fn takes_no_clips() -> Refusal {
+    Refusal::NotSupported("the provider that this rig is set up for takes no clips".to_owned())
+}
+
+fn intent(command: &QueueCommand) -> Intent {
+    match command {
+        QueueCommand::Cancel(ids) => Intent::Cancel(ids.clone()),
+        QueueCommand::SetPaused(true) => Intent::Pause,
+        QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => Intent::TryNow,
+        QueueCommand::SetRecording(recording) => Intent::Record(*recording),
+        QueueCommand::Release(_) | QueueCommand::SetPriority(..) | QueueCommand::SetBandwidthLimit(_) => {
+            Intent::Change
         }
-        QueueCommand::List { state, offset, limit } => {
-            let page = room.list(state, offset, limit).await.map_err(refusal);
-            (page.map(|(items, total)| QueueAnswer::Page(items, total)), vec![])
-        }
-        QueueCommand::Cancel(ids) => (done(room.cancel(&ids).await), ids),
-        QueueCommand::Retry(ids) => (done(room.retry(&ids).await), ids),
-        QueueCommand::SetPaused(paused) => (done(room.set_paused(paused).await), vec![]),
-        QueueCommand::Release(ids) => (done(room.release(&ids).await), ids),
-        QueueCommand::SetPriority(ids, to) => (done(room.set_priority(&ids, to).await), ids),
-        QueueCommand::Clear { states, ids } => {
-            (room.clear(&states, &ids).await.map(QueueAnswer::Count).map_err(refusal), vec![])
-        }
-        QueueCommand::Receipt(id) => (receipt(room, id).await, vec![]),
+    }
+}
+
+/// Puts a command on disk; the items that it may have changed.
+async fn perform(room: &Strongroom, command: QueueCommand) -> Result<Vec<ItemId>, Refusal> {
+    let (outcome, ids) = match command {
+        QueueCommand::Cancel(ids) => (room.cancel(&ids).await, ids),
+        QueueCommand::Retry(ids) => (room.retry(&ids).await, ids),
+        QueueCommand::Release(ids) => (room.release(&ids).await, ids),
+        QueueCommand::SetPriority(ids, to) => (room.set_priority(&ids, to).await, ids),
+        QueueCommand::SetPaused(paused) => (room.set_paused(paused).await, vec![]),
         // Not of the disk's business: it ends with the camera's take.
-        QueueCommand::SetRecording(_) => (Ok(QueueAnswer::Done), vec![]),
-        QueueCommand::SetBandwidthLimit(limit) => (done(room.set_bandwidth_limit(limit).await), vec![]),
+        QueueCommand::SetRecording(_) => (Ok(()), vec![]),
+        QueueCommand::SetBandwidthLimit(limit) => (room.set_bandwidth_limit(limit).await, vec![]),
     };
-    let changed = if answer.is_ok() { told(room, &ids).await } else { vec![] };
-    (answer, changed)
+    outcome.map(|()| ids).map_err(refusal)
 }
 
 /// The items of `ids` that are told one by one, as they are now.
@@ -117,27 +161,18 @@ pub(super) async fn told(room: &Strongroom, ids: &[ItemId]) -> Vec<Item> {
     if (1..=MAX_TOLD).contains(&ids.len()) { room.items(ids).await } else { vec![] }
 }
 
-async fn receipt(room: &Strongroom, id: ItemId) -> Result<QueueAnswer, Refusal> {
-    let none = || Refusal::NotFound(format!("a receipt for item {id}: it is not sent, or was cleared"));
-    let receipt = room.receipt(id).await.map_err(refusal)?.ok_or_else(none)?;
-    Ok(QueueAnswer::Receipt(Box::new(receipt)))
-}
-
-async fn add(
+async fn accept(
     room: &Strongroom,
     settings: UploadSettings,
     now: Now,
     paths: Vec<PathBuf>,
-    wish: AddWish,
+    options: AddOptions,
 ) -> Result<Vec<ItemId>, Refusal> {
     let (door, limits) = (settings.door, settings.limits);
     let items = tokio::task::spawn_blocking(move || {
-        paths.into_iter().map(|path| door.asked(path, &wish, now)).collect::<Result<Vec<_>, _>>()
+        paths.into_iter().map(|path| door.asked(path, &options, now)).collect::<Result<Vec<_>, _>>()
     });
+    // A panic ends the daemon, so what does not come back was not begun.
     let items = items.await.map_err(|_| Refusal::Stopping)??;
     room.add(items, limits).await.map_err(refusal)
-}
-
-fn done(outcome: Result<(), StoreError>) -> Result<QueueAnswer, Refusal> {
-    outcome.map(|()| QueueAnswer::Done).map_err(refusal)
 }

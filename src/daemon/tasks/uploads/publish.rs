@@ -2,7 +2,7 @@
 //! "paused" must not read otherwise.
 use std::sync::Arc;
 
-use super::commands::Reply;
+use super::commands::Answer;
 use super::progress::sending;
 use super::{Outcome, UploadTask};
 use crate::http::Transport;
@@ -13,7 +13,7 @@ use rigpost_core::view::ItemNews;
 
 /// Something to be said.
 enum Publication {
-    Answer(Reply),
+    Answer(Answer),
     News(Box<Item>),
 }
 
@@ -27,8 +27,8 @@ pub(super) struct Publications {
 }
 
 impl Publications {
-    pub(super) fn answer(&mut self, reply: Reply) {
-        self.next.push(Publication::Answer(reply));
+    pub(super) fn answer(&mut self, answer: Answer) {
+        self.next.push(Publication::Answer(answer));
     }
 
     pub(super) fn news(&mut self, item: Item) {
@@ -72,7 +72,7 @@ impl<T: Transport> UploadTask<T> {
         self.event(Event::Summary(summary));
         for publication in due {
             match publication {
-                Publication::Answer(reply) => reply.send(),
+                Publication::Answer(answer) => answer.send(),
                 Publication::News(item) => self.tell(&item),
             }
         }

@@ -407,7 +407,7 @@ impl Walk {
         }
     }
 
-    /// The keeper's next token, where there is a grant.
+    /// The rig's next token, where there is a grant.
     fn renew(&mut self) {
         let Some(access) = self.access.clone() else { return };
         let token = self.cloud.issue(&access.project_id);

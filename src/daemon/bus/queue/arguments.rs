@@ -8,7 +8,7 @@ use zbus::OwnedVariant;
 
 use crate::bus::options::Options;
 use rigpost_contract::option::OptionKey;
-use rigpost_core::command::{AddWish, Refusal};
+use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::item::{ItemId, ItemState};
 
 /// Items or paths in one call, at most.
@@ -23,12 +23,12 @@ pub fn ids(ids: Vec<u64>) -> Result<Vec<ItemId>, Refusal> {
     Ok(ids.into_iter().map(ItemId).collect())
 }
 
-/// The files and the wish of `Add` (`many` is false) and of `AddMany`. The user is left to the caller.
+/// The files and the options of `Add` (`many` is false) and of `AddMany`. The user is left to the caller.
 pub fn add(
     paths: Vec<String>,
     many: bool,
     options: HashMap<String, OwnedVariant>,
-) -> Result<(Vec<PathBuf>, AddWish), Refusal> {
+) -> Result<(Vec<PathBuf>, AddOptions), Refusal> {
     let mut options = Options::new(options);
     let priority: Option<i32> = options.take(OptionKey::Priority)?;
     let name: Option<String> = options.take(OptionKey::Name)?;
@@ -50,7 +50,7 @@ pub fn add(
         }
     }
     let (closed, channel) = (closed.unwrap_or_default(), channel.unwrap_or_default());
-    Ok((paths, AddWish { priority, name, closed, channel, ..AddWish::default() }))
+    Ok((paths, AddOptions { priority, name, closed, channel, ..AddOptions::default() }))
 }
 
 /// A path as bytes, with or without the NUL that ends byte strings on the bus.

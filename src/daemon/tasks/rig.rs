@@ -1,4 +1,4 @@
-//! Keeps the rig's identity and tokens: drives [`Rig`] against the provider, the store and the people.
+//! The rig's identity and tokens: drives [`Rig`] against the provider, the store and the people.
 use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::StreamExt;
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::http::Transport;
-use crate::link::{Reply, ToKeeper};
+use crate::link::{Reply, ToRig};
 use crate::tasks::{Parts, journal};
 use rigpost_core::command::Refusal;
 use rigpost_core::identity::oauth::{AccessToken, Cause, DeviceStatus, TokenError, Trouble};
@@ -31,13 +31,14 @@ struct Done {
 }
 
 /// The task. Everything it needs is given to it; everything it says goes out through the two watches.
-pub struct Keeper<T> {
+pub struct RigTask<T> {
     rig: Rig,
     client: Option<Client>,
     parts: Parts<T>,
-    inbox: mpsc::Receiver<ToKeeper>,
+    inbox: mpsc::Receiver<ToRig>,
     view: watch::Sender<RigView>,
     access: watch::Sender<Option<Access>>,
+    /// Who waits for what, by the machine's numbers.
     commanders: BTreeMap<CommandId, Reply<()>>,
     programs: BTreeMap<AccessId, Reply<(AccessToken, BootTime)>>,
     /// Answers that go out with the next snapshot: whoever hears one finds the rig as it says.
@@ -50,16 +51,16 @@ pub struct Keeper<T> {
     ending: bool,
 }
 
-impl<T: Transport> Keeper<T> {
-    /// Nothing happens before [`Keeper::run`].
+impl<T: Transport> RigTask<T> {
+    /// Nothing happens before [`RigTask::run`].
     pub fn new(
         parts: Parts<T>,
         rig: Rig,
-        inbox: mpsc::Receiver<ToKeeper>,
+        inbox: mpsc::Receiver<ToRig>,
         view: watch::Sender<RigView>,
         access: watch::Sender<Option<Access>>,
-    ) -> Keeper<T> {
-        Keeper {
+    ) -> RigTask<T> {
+        RigTask {
             rig,
             client: None,
             parts,
@@ -91,7 +92,7 @@ impl<T: Transport> Keeper<T> {
             let idle = !self.rig.busy() && !self.disk_busy;
             tokio::select! {
                 biased;
-                () = stop.cancelled(), if idle => return,
+                () = stop.cancelled(), if idle => return self.wind_up(),
                 Some(done) = self.running.next() => self.done(done),
                 Some(message) = self.inbox.recv() => self.message(message),
                 () = self.parts.clock.sleep_until_some(self.rig.deadline()), if !idle || !stop.is_cancelled() => {
@@ -101,6 +102,24 @@ impl<T: Transport> Keeper<T> {
                     stepped = Box::pin(clock.stepped());
                     self.event(Event::ClockStepped);
                 }
+            }
+        }
+    }
+
+    /// What was not begun is refused as such. Whoever was heard and has no answer yet learns that from their silent
+    /// channel.
+    fn wind_up(mut self) {
+        self.inbox.close();
+        while let Ok(message) = self.inbox.try_recv() {
+            match message {
+                ToRig::Do(_, reply) => tell(Some(reply), Err(Refusal::Stopping)),
+                ToRig::Access(_, reply) => tell(Some(reply), Err(Refusal::Stopping)),
+                ToRig::Ping(reply) => drop(reply.send(())),
+                ToRig::Unauthorized(_)
+                | ToRig::Accepted(_)
+                | ToRig::Unreached(_)
+                | ToRig::ServerDate(_)
+                | ToRig::NetworkUp => {}
             }
         }
     }
@@ -131,26 +150,26 @@ impl<T: Transport> Keeper<T> {
         }
     }
 
-    fn message(&mut self, message: ToKeeper) {
+    fn message(&mut self, message: ToRig) {
         match message {
-            ToKeeper::Ask(command, reply) => {
+            ToRig::Do(command, reply) => {
                 self.asked += 1;
                 let id = CommandId(self.asked);
                 self.commanders.insert(id, reply);
                 self.event(Event::Command(id, command));
             }
-            ToKeeper::Access(options, reply) => {
+            ToRig::Access(options, reply) => {
                 self.asked += 1;
                 let id = AccessId(self.asked);
                 self.programs.insert(id, reply);
                 self.event(Event::Access(id, options));
             }
-            ToKeeper::Unauthorized(token) => self.event(Event::Unauthorized(token)),
-            ToKeeper::Accepted(token) => self.event(Event::Accepted(token)),
-            ToKeeper::Unreached(cause) => self.event(Event::Unreached(cause)),
-            ToKeeper::ServerDate(date) => self.event(Event::ServerDate(date)),
-            ToKeeper::NetworkUp => self.event(Event::NetworkUp),
-            ToKeeper::Ping(reply) => drop(reply.send(())),
+            ToRig::Unauthorized(token) => self.event(Event::Unauthorized(token)),
+            ToRig::Accepted(token) => self.event(Event::Accepted(token)),
+            ToRig::Unreached(cause) => self.event(Event::Unreached(cause)),
+            ToRig::ServerDate(date) => self.event(Event::ServerDate(date)),
+            ToRig::NetworkUp => self.event(Event::NetworkUp),
+            ToRig::Ping(reply) => drop(reply.send(())),
         }
     }
 
