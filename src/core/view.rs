@@ -161,10 +161,8 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
         (state, _) => state.headline().to_owned(),
     };
     let held = if rig.is_paused_in_project() { ", paused in the project" } else { "" };
-    let reason = match rig.reason {
-        Reason::None => String::new(),
-        reason => format!(" ({reason})"),
-    };
+    let is_well = rig.reason == Reason::None;
+    let reason = if is_well { String::new() } else { format!(" ({})", rig.reason) };
     let c = &queue.counters;
     let files = match c.files_left {
         0 => "nothing left to send".to_owned(),

@@ -107,7 +107,7 @@ impl<T: Transport> UploadTask<T> {
         let _ = self.channels.news.send(Arc::new(ItemNews {
             id: item.id,
             state: item.state,
-            reason: item.reason.clone(),
+            reason: item.reason,
             name: item.new.name.clone(),
             size: item.new.facts.size,
             sent: item.sent,
