@@ -133,7 +133,7 @@ pub struct Candidates {
 
 /// What follows when a source finds a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Finding {
     /// It is known. These rows wait again, there.
     Known(Vec<(ItemId, Place)>),
     /// It waits under its former name: the row follows.
@@ -207,20 +207,20 @@ pub fn is_numbered(facts: FileFacts) -> bool {
 }
 
 /// A source has found a file with these facts. `room`: there is room for one more that is not sent yet.
-pub fn found(facts: FileFacts, known: &Candidates, room: bool, pairing: &Pairing) -> Found {
+pub fn found(facts: FileFacts, known: &Candidates, room: bool, pairing: &Pairing) -> Finding {
     if known.is_same_file() {
         let back = known.same.iter().filter(|row| is_out_of_reach(row));
         let place = |row: &Row| (row.id, place_of(row.project.as_deref(), pairing));
-        return Found::Known(back.map(place).collect());
+        return Finding::Known(back.map(place).collect());
     }
     if let Some(row) = known.inode.as_ref().filter(|row| is_numbered(facts) && !is_over(row.state)) {
-        return Found::Renamed(row.id);
+        return Finding::Renamed(row.id);
     }
     let waits = |row: &&Row| matches!(row.state, ItemState::Queued | ItemState::Held) && !row.begun;
     if let Some(row) = known.path.as_ref().filter(waits) {
-        return Found::Grown(row.id);
+        return Finding::Grown(row.id);
     }
-    if room { Found::New } else { Found::LeftOut }
+    if room { Finding::New } else { Finding::LeftOut }
 }
 
 /// The card is back: goes on with what has arrived of it.

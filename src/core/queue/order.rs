@@ -19,7 +19,7 @@ const OVERTAKEN: usize = 16;
 
 /// One clip that has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct TurnStatus {
     /// Which.
     pub id: ItemId,
     /// Larger goes first.
@@ -45,17 +45,17 @@ pub enum Next {
 
 /// What is known of the clips that wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Line {
+pub struct Backlog {
     /// No clip of a higher priority than this waits; below every priority: none waits at all. `None`: not known.
     nothing_above: Option<i64>,
     /// Something has changed since the claim that is under way was begun.
     stale: bool,
 }
 
-impl Line {
+impl Backlog {
     /// Something came, came back, or changed its place.
     pub fn changed(&mut self) {
-        *self = Line { nothing_above: None, stale: true };
+        *self = Backlog { nothing_above: None, stale: true };
     }
 
     /// A claim begins: what changes from now on it may not see.
@@ -83,7 +83,7 @@ impl Line {
 }
 
 /// What the line does next. `slots`: parts in flight at once. `claiming`: a claim is on its way already.
-pub fn next(turns: &[Standing], slots: usize, line: Line, claiming: bool) -> Next {
+pub fn next(turns: &[TurnStatus], slots: usize, backlog: Backlog, claiming: bool) -> Next {
     let slots = slots.max(1);
     let used: usize = turns.iter().map(|t| t.in_flight + usize::from(t.preparing)).sum();
     let best = turns.iter().filter(|t| t.ready).min_by_key(|t| (std::cmp::Reverse(t.priority), t.id));
@@ -91,9 +91,9 @@ pub fn next(turns: &[Standing], slots: usize, line: Line, claiming: bool) -> Nex
     let may_claim = !claiming && turns.len() - overtaken < slots + EXPRESS;
     if used < slots {
         let Some(best) = best else {
-            return if may_claim && !line.empty() { Next::Claim(None) } else { Next::Wait };
+            return if may_claim && !backlog.empty() { Next::Claim(None) } else { Next::Wait };
         };
-        if may_claim && line.may_hold_above(i64::from(best.priority)) {
+        if may_claim && backlog.may_hold_above(i64::from(best.priority)) {
             return Next::Claim(Some(best.priority));
         }
         return Next::Part(best.id);
@@ -105,13 +105,13 @@ pub fn next(turns: &[Standing], slots: usize, line: Line, claiming: bool) -> Nex
         return Next::Wait;
     }
     // The best may have parts in flight; another that matters more than the lowest may have none.
-    let starved = |t: &&Standing| t.ready && t.in_flight == 0 && t.priority > lowest;
+    let starved = |t: &&TurnStatus| t.ready && t.in_flight == 0 && t.priority > lowest;
     let starved = turns.iter().filter(starved).min_by_key(|t| (std::cmp::Reverse(t.priority), t.id));
     if let Some(turn) = starved {
-        let outdone = may_claim && line.may_hold_above(i64::from(turn.priority));
+        let outdone = may_claim && backlog.may_hold_above(i64::from(turn.priority));
         return if outdone { Next::Claim(Some(turn.priority)) } else { Next::Part(turn.id) };
     }
-    let matters = line.may_hold_above(i64::from(lowest));
+    let matters = backlog.may_hold_above(i64::from(lowest));
     if may_claim && matters { Next::Claim(Some(lowest)) } else { Next::Wait }
 }
 

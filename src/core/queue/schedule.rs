@@ -65,7 +65,7 @@ use crate::backoff::Jitter;
 use crate::identity::oauth::AccessToken;
 use crate::queue::etag::EtagKind;
 use crate::queue::item::{FileFacts, Item, ItemId};
-use crate::queue::order::{self, Line, Next};
+use crate::queue::order::{self, Backlog, Next};
 use crate::queue::upload;
 use crate::time::{BootTime, Now};
 use crate::view::Reason;
@@ -127,7 +127,7 @@ pub struct Schedule {
     stopping: bool,
     turns: BTreeMap<ItemId, Turn>,
     leaving: BTreeMap<ItemId, Leaving>,
-    line: Line,
+    backlog: Backlog,
     claim: Option<Claim>,
     resume: Resume,
     reading: Reading,
@@ -155,7 +155,7 @@ impl Schedule {
             stopping: false,
             turns: BTreeMap::new(),
             leaving: BTreeMap::new(),
-            line: Line::default(),
+            backlog: Backlog::default(),
             claim: None,
             resume: Resume::Due,
             reading: Reading::default(),
@@ -245,12 +245,12 @@ impl Schedule {
             Event::Written(id, written) => self.written(id, written, now, out),
             Event::Asked(intent) => self.asked(intent, now, out),
             Event::Answered(intent, priorities) => self.answered(intent, &priorities, out),
-            Event::Found => self.line.changed(),
+            Event::Found => self.backlog.changed(),
             Event::NetworkUp => self.retry.hurry(),
             Event::Summary(summary) => self.summary(summary, now, out),
             Event::Timer => {
                 if self.retry.tick(now.boot) {
-                    self.line.changed();
+                    self.backlog.changed();
                 }
             }
             Event::Stop => {
@@ -269,9 +269,9 @@ impl Schedule {
         self.write_unwritten(out);
         while self.may_begin(out) {
             let project = self.project_to_claim();
-            let standings: Vec<_> = self.turns.values().map(Turn::standing).collect();
+            let turns: Vec<_> = self.turns.values().map(Turn::status).collect();
             let claiming = self.claim.is_some() || project.is_none();
-            match order::next(&standings, self.options.slots, self.line, claiming) {
+            match order::next(&turns, self.options.slots, self.backlog, claiming) {
                 Next::Part(id) => self.feed(id, upload::Event::Slot, now, out),
                 Next::Claim(above) => project.into_iter().for_each(|project| self.claim(project, above, out)),
                 Next::Wait => break,
@@ -305,7 +305,7 @@ impl Schedule {
 
     fn claim(&mut self, project: String, above: Option<i32>, out: &mut Vec<Action>) {
         self.claim = Some(Claim { above, give_back: false });
-        self.line.asking();
+        self.backlog.asking();
         // A turn may outlast the item's: it is cancelled and queued again while an answer is still awaited.
         let busy = self.turns.keys().chain(self.leaving.keys()).chain(self.cancelling.keys());
         let but: BTreeSet<_> = self.retry.aside().chain(busy).copied().collect();
@@ -329,7 +329,7 @@ impl Schedule {
 
     fn access_changed(&mut self, access: Option<Access>, now: Now, out: &mut Vec<Action>) {
         self.access = access;
-        self.line.changed();
+        self.backlog.changed();
         self.read(out);
         // Another project, or a token that can be of one: what is under way may not be for it.
         self.give_back_claim();

@@ -235,7 +235,12 @@ impl<T: Transport> UploadTask<T> {
 
     fn message(&mut self, message: ToQueue) {
         match message {
-            ToQueue::Ping(reply) => drop(reply.send(())),
+            ToQueue::Ping(reply) => {
+                // Pings come often enough for options that nobody tells us of.
+                self.look_around(false);
+                // Whoever asked has gone meanwhile.
+                let _ = reply.send(());
+            }
             ToQueue::Found(ids) => self.found(ids),
             ToQueue::NetworkUp => self.event(Event::NetworkUp),
             ToQueue::Do(command, reply) => self.command(command, reply),

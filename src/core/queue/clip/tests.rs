@@ -80,12 +80,12 @@ fn what_a_source_finds_and_somebody_knew_changes_nothing() {
         for project in [Some("p"), Some("q"), None] {
             let known = Candidates { same: vec![row(1, state, project)], ..Candidates::default() };
             assert!(known.is_same_file());
-            assert_eq!(found(FACTS, &known, true, &paired("p")), Found::Known(vec![]), "{state:?}");
+            assert_eq!(found(FACTS, &known, true, &paired("p")), Finding::Known(vec![]), "{state:?}");
         }
     }
     let gone = Candidates { remembered: true, ..Candidates::default() };
     assert!(gone.is_same_file() && !Candidates::default().is_same_file());
-    assert_eq!(found(FACTS, &gone, true, &paired("p")), Found::Known(vec![]));
+    assert_eq!(found(FACTS, &gone, true, &paired("p")), Finding::Known(vec![]));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_file_that_was_out_of_reach_and_is_back_waits_again() {
         let want = want.map(|place| (ItemId(1), place)).into_iter().collect();
         assert_eq!(
             found(FACTS, &known, true, &paired("p")),
-            Found::Known(want),
+            Finding::Known(want),
             "{state:?} {reason} {project:?}"
         );
     }
@@ -122,13 +122,13 @@ fn a_file_under_another_name_is_followed_while_its_row_is_not_over() {
             let known =
                 Candidates { inode: Some(there), path: Some(row(2, Queued, None)), ..Candidates::default() };
             let want = match state {
-                Queued | Uploading | Held => Found::Renamed(ItemId(1)),
-                Done | Failed | Cancelled => Found::Grown(ItemId(2)),
+                Queued | Uploading | Held => Finding::Renamed(ItemId(1)),
+                Done | Failed | Cancelled => Finding::Grown(ItemId(2)),
             };
             assert_eq!(found(FACTS, &known, true, &paired("p")), want, "{state:?}");
             let none = FileFacts { ino: 0, ..FACTS };
             let got = found(none, &known, true, &paired("p"));
-            assert_eq!(got, Found::Grown(ItemId(2)), "no inode numbers there");
+            assert_eq!(got, Finding::Grown(ItemId(2)), "no inode numbers there");
         }
     }
 }
@@ -140,9 +140,9 @@ fn a_file_that_has_grown_is_its_row_while_that_waits_without_an_asset() {
             let there = Row { begun: asset, ..row(1, state, Some("p")) };
             let known = Candidates { path: Some(there), ..Candidates::default() };
             let follows = !asset && matches!(state, Queued | Held);
-            let want = if follows { Found::Grown(ItemId(1)) } else { Found::New };
+            let want = if follows { Finding::Grown(ItemId(1)) } else { Finding::New };
             assert_eq!(found(FACTS, &known, true, &paired("p")), want, "{state:?} {asset}");
-            let want = if follows { Found::Grown(ItemId(1)) } else { Found::LeftOut };
+            let want = if follows { Finding::Grown(ItemId(1)) } else { Finding::LeftOut };
             assert_eq!(found(FACTS, &known, false, &paired("p")), want, "{state:?} {asset}: no room");
         }
     }

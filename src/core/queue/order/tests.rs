@@ -1,30 +1,30 @@
 use super::*;
 
-fn turn(id: u64, priority: i32, ready: bool, in_flight: usize) -> Standing {
-    Standing { id: ItemId(id), priority, ready, preparing: false, in_flight }
+fn turn(id: u64, priority: i32, ready: bool, in_flight: usize) -> TurnStatus {
+    TurnStatus { id: ItemId(id), priority, ready, preparing: false, in_flight }
 }
 
-fn preparing(id: u64) -> Standing {
-    Standing { preparing: true, ..turn(id, 0, false, 0) }
+fn preparing(id: u64) -> TurnStatus {
+    TurnStatus { preparing: true, ..turn(id, 0, false, 0) }
 }
 
 /// Nothing waits above this.
-fn known(bound: i32) -> Line {
-    let mut line = Line::default();
-    line.claimed(None, Some(bound));
-    line
+fn known(bound: i32) -> Backlog {
+    let mut backlog = Backlog::default();
+    backlog.claimed(None, Some(bound));
+    backlog
 }
 
-fn empty() -> Line {
-    let mut line = Line::default();
-    line.claimed(None, None);
-    line
+fn empty() -> Backlog {
+    let mut backlog = Backlog::default();
+    backlog.claimed(None, None);
+    backlog
 }
 
 #[test]
 fn what_the_line_does_next() {
-    let unknown = Line::default();
-    let rows: [(&str, Vec<Standing>, Line, Next); 20] = [
+    let unknown = Backlog::default();
+    let rows: [(&str, Vec<TurnStatus>, Backlog, Next); 20] = [
         ("nothing at all", vec![], empty(), Next::Wait),
         ("somebody may wait", vec![], unknown, Next::Claim(None)),
         ("one with parts left, alone", vec![turn(1, 0, true, 1)], empty(), Next::Part(ItemId(1))),
@@ -96,15 +96,15 @@ fn what_the_line_does_next() {
         ("those that are being prepared count", vec![preparing(1), preparing(2)], known(0), Next::Wait),
         ("a slot is left beside one", vec![preparing(1)], known(0), Next::Claim(None)),
     ];
-    for (name, turns, line, want) in rows {
-        assert_eq!(next(&turns, 2, line, false), want, "{name}");
+    for (name, turns, backlog, want) in rows {
+        assert_eq!(next(&turns, 2, backlog, false), want, "{name}");
     }
 }
 
 #[test]
 fn one_claim_at_a_time_and_the_slots_are_used_meanwhile() {
-    assert_eq!(next(&[], 2, Line::default(), true), Next::Wait);
-    assert_eq!(next(&[turn(1, 0, true, 0)], 2, Line::default(), true), Next::Part(ItemId(1)));
+    assert_eq!(next(&[], 2, Backlog::default(), true), Next::Wait);
+    assert_eq!(next(&[turn(1, 0, true, 0)], 2, Backlog::default(), true), Next::Part(ItemId(1)));
 }
 
 #[test]
@@ -119,35 +119,35 @@ fn turns_are_not_without_end() {
 
 #[test]
 fn the_line_learns_from_claims_and_forgets_at_news() {
-    let mut line = Line::default();
-    line.claimed(None, Some(7));
-    assert!(line.may_hold_above(6) && !line.may_hold_above(7) && !line.empty());
-    line.claimed(Some(3), None);
-    assert!(!line.may_hold_above(3) && line.may_hold_above(2));
-    line.claimed(Some(5), None);
-    assert!(!line.may_hold_above(3), "a weaker word does not undo a stronger one");
-    line.claimed(None, None);
-    assert!(line.empty() && !line.may_hold_above(i64::from(i32::MIN)));
-    line.changed();
-    assert!(line.may_hold_above(i64::from(i32::MAX)) && !line.empty());
+    let mut backlog = Backlog::default();
+    backlog.claimed(None, Some(7));
+    assert!(backlog.may_hold_above(6) && !backlog.may_hold_above(7) && !backlog.empty());
+    backlog.claimed(Some(3), None);
+    assert!(!backlog.may_hold_above(3) && backlog.may_hold_above(2));
+    backlog.claimed(Some(5), None);
+    assert!(!backlog.may_hold_above(3), "a weaker word does not undo a stronger one");
+    backlog.claimed(None, None);
+    assert!(backlog.empty() && !backlog.may_hold_above(i64::from(i32::MIN)));
+    backlog.changed();
+    assert!(backlog.may_hold_above(i64::from(i32::MAX)) && !backlog.empty());
 }
 
 #[test]
 fn what_came_during_a_claim_is_not_forgotten_with_its_answer() {
     for got in [None, Some(0)] {
-        let mut line = Line::default();
-        line.asking();
-        line.changed();
-        line.claimed(None, got);
-        assert!(!line.empty());
+        let mut backlog = Backlog::default();
+        backlog.asking();
+        backlog.changed();
+        backlog.claimed(None, got);
+        assert!(!backlog.empty());
         let turns = [turn(1, 0, true, 1)];
         assert_eq!(
-            next(&turns, 2, line, false),
+            next(&turns, 2, backlog, false),
             Next::Claim(Some(0)),
             "something that matters more may wait"
         );
-        line.asking();
-        line.claimed(None, got);
-        assert_eq!(next(&turns, 2, line, false), Next::Part(ItemId(1)), "now it is known");
+        backlog.asking();
+        backlog.claimed(None, got);
+        assert_eq!(next(&turns, 2, backlog, false), Next::Part(ItemId(1)), "now it is known");
     }
 }

@@ -44,7 +44,7 @@ impl Schedule {
             Intent::Pause => self.reading.unseen += 1,
             Intent::Record(_) | Intent::TryNow | Intent::Change => {}
         }
-        self.line.changed();
+        self.backlog.changed();
         for (id, priority) in priorities {
             if let Some(turn) = self.turns.get_mut(id) {
                 turn.item.new.priority = *priority;

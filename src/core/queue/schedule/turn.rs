@@ -12,7 +12,7 @@ use super::{Access, Action, Claimed, End, FileError, Leaving, Postponed, Resume,
 use crate::identity::oauth::AccessToken;
 use crate::queue::etag::Verdict;
 use crate::queue::item::{FileFacts, Item, ItemId, ItemReason, ItemState};
-use crate::queue::order::Standing;
+use crate::queue::order::TurnStatus;
 use crate::queue::upload::{self, Confirmed, CreateError, Ending, PartError, Upload};
 use crate::seq::Seq;
 use crate::time::Now;
@@ -34,8 +34,8 @@ pub struct Turn {
 }
 
 impl Turn {
-    pub(super) fn standing(&self) -> Standing {
-        Standing {
+    pub(super) fn status(&self) -> TurnStatus {
+        TurnStatus {
             id: self.item.id,
             priority: self.item.new.priority,
             ready: self.upload.ready(),
@@ -58,13 +58,13 @@ impl Schedule {
         }
         match answer {
             Ok(Some(claimed)) => {
-                self.line.claimed(claim.above, Some(claimed.item.new.priority));
+                self.backlog.claimed(claim.above, Some(claimed.item.new.priority));
                 if claim.give_back {
                     return self.write_end(End::requeue(claimed.item.id), out);
                 }
                 self.begin(*claimed, now, out);
             }
-            Ok(None) => self.line.claimed(claim.above, None),
+            Ok(None) => self.backlog.claimed(claim.above, None),
             Err(why) => self.retry.later(Reason::Storage, why, None, now.boot),
         }
     }
@@ -272,7 +272,7 @@ impl Schedule {
         match written {
             Written::Row(ItemState::Queued) => {
                 if !self.retry.is_aside(id) && !self.cancelling.contains_key(&id) {
-                    self.line.changed();
+                    self.backlog.changed();
                 }
             }
             Written::Row(

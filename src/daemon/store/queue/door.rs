@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, named_params};
 
 use super::{bind, history, memory};
 use crate::store::{Limit, Store, StoreError, Tx, asset, boots, counters, rows};
-use rigpost_core::queue::clip::{self, Asked, Candidates, Naming, Pairing, Place, Regrown, Row};
+use rigpost_core::queue::clip::{self, Asked, Candidates, Finding, Naming, Pairing, Place, Regrown, Row};
 use rigpost_core::queue::item::{FileFacts, ItemId, ItemState, NewItem};
 use rigpost_core::time::Now;
 
@@ -237,25 +237,25 @@ fn found_one(
         tx.prepare_cached(sql)?.execute([rows::sql_id(row.id)])?;
     }
     match clip::found(item.facts, &known, *room > 0, pairing) {
-        clip::Found::Known(back) => {
+        Finding::Known(back) => {
             for (id, place) in back {
                 come_back(tx, id, place)?;
                 found.changed.push(id);
             }
             found.known += 1;
         }
-        clip::Found::Renamed(id) => {
+        Finding::Renamed(id) => {
             rename(tx, id, &item)?;
             found.changed.push(id);
             found.known += 1;
         }
-        clip::Found::Grown(id) => {
+        Finding::Grown(id) => {
             grow(tx, id, &item)?;
             found.changed.push(id);
             found.known += 1;
         }
-        clip::Found::LeftOut => found.left_out += 1,
-        clip::Found::New => {
+        Finding::LeftOut => found.left_out += 1,
+        Finding::New => {
             let (id, state) = insert(tx, &bound(item, pairing), pairing)?;
             // What is cancelled at once is history, and takes no room.
             *room -= u64::from(state != ItemState::Cancelled);

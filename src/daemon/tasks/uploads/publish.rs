@@ -2,13 +2,13 @@
 //! "paused" must not read otherwise.
 use std::sync::Arc;
 
-use super::commands::Answer;
+use super::commands::{Answer, told};
 use super::progress::sending;
 use super::{Outcome, UploadTask};
 use crate::http::Transport;
 use crate::store::Glance;
 use rigpost_core::queue::item::{Item, ItemId};
-use rigpost_core::queue::schedule::{Event, Summary};
+use rigpost_core::queue::schedule::{Event, Intent, Summary};
 use rigpost_core::view::ItemNews;
 
 /// Something to be said.
@@ -24,6 +24,8 @@ pub(super) struct Publications {
     next: Vec<Publication>,
     /// The reading that is under way will.
     now: Vec<Publication>,
+    /// The queue was read once, or could not be.
+    begun: bool,
 }
 
 impl Publications {
@@ -69,6 +71,10 @@ impl<T: Transport> UploadTask<T> {
     pub(super) fn show_queue(&mut self, glance: Option<Glance>) {
         let due = std::mem::take(&mut self.publications.now);
         let summary = glance.map(|glance| self.show_glance(glance));
+        if !std::mem::replace(&mut self.publications.begun, true) {
+            // The first snapshot is one, also where it shows what everybody thought.
+            self.channels.view.send_modify(|_| ());
+        }
         self.event(Event::Summary(summary));
         for publication in due {
             match publication {
@@ -119,8 +125,8 @@ impl<T: Transport> UploadTask<T> {
         self.event(Event::Found);
         let room = self.room.clone();
         self.running.push(Box::pin(async move {
-            let items = super::commands::told(&room, &ids).await;
-            Outcome::Answered(Some(rigpost_core::queue::schedule::Intent::Change), items, None)
+            let items = told(&room, &ids).await;
+            Outcome::Answered(Some(Intent::Change), items, None)
         }));
     }
 }

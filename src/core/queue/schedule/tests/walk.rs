@@ -42,6 +42,8 @@ enum Call {
         asset: String,
     },
     Look(ItemId),
+    /// What the disk has done, and says only now.
+    Disk(Box<Job>, Box<Event>),
     /// The provider's next token, after one was refused.
     Renewed,
 }
@@ -319,14 +321,28 @@ impl Walk {
         let job = self.jobs.pop_front().expect("a job");
         let full = self.chance(self.faults.disk) && !matches!(job, Job::Command(Command::Bind(_)));
         let event = self.disk.perform(&job, full);
-        if let Job::Command(command) = &job {
+        self.next_job();
+        match event {
+            // Answers overtake each other on their way.
+            Some(event) if self.chance(0.3) => {
+                let at = self.now.boot + self.seconds(0.5);
+                self.calls.push((at, Call::Disk(Box::new(job), Box::new(event))));
+            }
+            Some(event) => self.deliver(&job, event),
+            None => {
+                if let Job::Command(command) = &job {
+                    self.answers(command);
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, job: &Job, event: Event) {
+        if let Job::Command(command) = job {
             self.answers(command);
         }
-        if let Some(event) = &event {
-            self.hears(event);
-        }
-        self.next_job();
-        event.into_iter().for_each(|event| self.event(event));
+        self.hears(&event);
+        self.event(event);
     }
 
     /// People are answered.
@@ -403,6 +419,7 @@ impl Walk {
                 let facts = self.disk.look(id).ok();
                 self.event(Event::LookedAgain(id, facts));
             }
+            Call::Disk(job, event) => self.deliver(&job, *event),
             Call::Renewed => self.renew(),
         }
     }
@@ -633,7 +650,7 @@ fn whatever_happens_the_rules_hold_and_what_can_go_goes() {
         total = walk(seed, total);
     }
     // It went everywhere.
-    assert!(total.done > 4000 && total.failed > 1000 && total.unwritten > 400, "{total:?}");
+    assert!(total.done > 4000 && total.failed > 1000 && total.unwritten > 300, "{total:?}");
     assert!(total.cut > 400 && total.refused > 500 && total.restarts > 500, "{total:?}");
     assert!(total.pauses > 1000 && total.asides > 400 && total.finished > 1000, "{total:?}");
 }
