@@ -170,10 +170,15 @@ impl Bench {
 
     /// An item without an asset is claimed and asks for one: by this number.
     fn creating(&mut self, id: u64) -> Seq {
-        let actions = self.claimed(item(id, "p"), None);
+        self.creating_of(item(id, "p"))
+    }
+
+    fn creating_of(&mut self, item: Item) -> Seq {
+        let id = item.id;
+        let actions = self.claimed(item, None);
         let asked = actions.iter().find_map(|a| {
             let Action::Create { id: of, seq, .. } = a else { return None };
-            (*of == ItemId(id)).then_some(*seq)
+            (*of == id).then_some(*seq)
         });
         asked.unwrap_or_else(|| panic!("no asset is asked for: {actions:?}"))
     }

@@ -94,6 +94,12 @@ fn a_part_that_is_on_disk_ends_the_wait_and_its_growth() {
         b.s.retry.later(Reason::Network, String::new(), None, at(b.ms).boot);
         assert!(seconds(b.wait()) <= 2.0, "it begins anew");
     }
+    // All of it had arrived before.
+    let mut b = Bench::paired();
+    b.s.retry.later(Reason::Network, "why".to_owned(), None, at(1000).boot);
+    let actions = b.claimed(item(1, "p"), Some(asset(1, &[0], at(0))));
+    assert!(matches!(&actions[1], Action::LookAgain(_)), "{actions:?}");
+    assert!(b.s.deadline().is_none(), "a clip that is sent ends the wait");
     let mut b = Bench::alone(3);
     b.s.retry.later(Reason::Network, "why".to_owned(), None, at(1000).boot);
     drop(b.sent(1, Ok(confirmed())));

@@ -159,6 +159,58 @@ fn a_file_is_sent_once_two_looks_are_the_same() {
 }
 
 #[test]
+fn the_first_look_at_a_file_serves_once() {
+    let mut unsettled = item(1, "p");
+    unsettled.new.settled = false;
+    let settling = |b: &mut Bench, written: Written| {
+        assert_eq!(ends(&b.claimed(unsettled.clone(), None)), [queued(1, "settling")]);
+        drop(b.nothing_waits());
+        drop(b.written(1, written));
+        drop(b.read(false));
+        assert_eq!(claims(&b.timer()), 1);
+    };
+    let mut b = Bench::paired();
+    settling(&mut b, Written::Row(ItemState::Queued));
+    let seq = b.creating_of(unsettled.clone());
+    drop(b.nothing_waits());
+    drop(b.on(Event::Created(ItemId(1), seq, Err(CreateError::Conflict(String::new())))));
+    drop(b.written(1, Written::Row(ItemState::Queued)));
+    drop(b.read(false));
+    drop(b.timer());
+    let actions = b.claimed(unsettled.clone(), None);
+    assert_eq!(ends(&actions), [queued(1, "settling")], "somebody may have begun to write it meanwhile");
+    for left in [Written::Row(ItemState::Held), Written::Row(ItemState::Cancelled), Written::Gone] {
+        let mut b = Bench::paired();
+        settling(&mut b, left);
+        let actions = b.claimed(unsettled.clone(), None);
+        assert_eq!(ends(&actions), [queued(1, "settling")], "{left:?}: it was out of the queue");
+    }
+}
+
+#[test]
+fn with_another_asset_everything_begins_anew() {
+    let sent = |etag: &str| {
+        let digest = Some(PartDigest { md5: Some([7; 16]), xxh64: 1 });
+        Ok(Confirmed { etag: etag.to_owned(), digest })
+    };
+    let other = "\"ffffffffffffffffffffffffffffffff\"";
+    let mut b = Bench::paired();
+    let begun = Item { sent: 500, ..item(1, "p") };
+    drop(b.claimed(begun, Some(asset(2, &[0], at(0)))));
+    drop(b.nothing_waits());
+    assert_eq!(parts(&b.sent(1, sent(other))), [(1, 1)], "a doubt");
+    let actions = b.sent(1, Err(PartError::UrlDead(String::new())));
+    assert_eq!(actions, [Action::Forget(ItemId(1), Seq(1))]);
+    let actions = b.on(Event::Recorded(ItemId(1), Seq(1), true));
+    assert!(matches!(actions[0], Action::Create { seq: Seq(2), .. }), "{actions:?}");
+    drop(b.on(Event::Created(ItemId(1), Seq(2), Ok(("other".to_owned(), urls(2))))));
+    let turn = b.s.turn(ItemId(1)).unwrap();
+    assert_eq!((turn.item.sent, turn.item.asset_id.as_str()), (0, "other"));
+    drop(b.on(Event::Recorded(ItemId(1), Seq(3), true)));
+    assert_eq!(parts(&b.sent(1, sent(other))), [(1, 1)], "the first doubt about this one");
+}
+
+#[test]
 fn the_last_look_decides_whether_what_was_sent_is_what_was_queued() {
     let touched = FileFacts { mtime_ns: 1, ..facts(SIZE) };
     let rows = [
