@@ -9,7 +9,7 @@
 //! | | claimed, its file gone or unreadable, or not the one that was queued | `Writing` | failed: `vanished`, `unreadable`, `changed` |
 //! | | claimed, its writer maybe not done | `Writing`, aside | queued: `settling`; with new facts where it grew |
 //! | | claimed, its asset can't be read | `Writing`, aside | queued: `storage` |
-//! | `Turn`: an [`Upload`] drives it | done | `Looking` | a last look at the file |
+//! | `Turn`: an [`upload::Upload`] drives it | done | `Looking` | a last look at the file |
 //! | | failed | `Writing` | failed, by the upload's word |
 //! | | later | `Writing` | queued; the whole queue waits |
 //! | | aside, forbidden | `Writing`, aside | queued; it waits alone, at the second `forbidden` in a row all do |
@@ -26,17 +26,24 @@
 //!
 //! | What | Claims | Parts | Until |
 //! | --- | --- | --- | --- |
-//! | trouble of the way, of the disk, of the project | no | none begins | its time; a network comes up; a person wants it tried; bytes get through. A time that the provider named: only that, or a person |
+//! | trouble of the way, of the disk, of the project | no | none begins | its time; a network comes up; a person wants it tried; bytes get through; another project is paired. A time that the provider named: only that, a person, or another project |
 //! | a person's pause | no | let go | a person goes on |
 //! | the camera records | no | stand still | the take ends |
 //! | a pause on its way to the disk, or a queue that has not been read | no | none begins | the queue has been read |
 //! | no pairing, a pause in the project, a token that was refused | no | go on | other access |
+//! | secrets that can't be sealed | no | none begins | they can |
 //! | what had its turn at the last stop is not queued again | no | – | a claim that queues it |
 //!
-//! Invariants: a clip is in one state. Nothing is claimed that has a turn, an end or a wait of its own, or that a
-//! person is taking off. One claim and
-//! one reading of the queue are on their way at most. Each turn has one end, and each end is written once. Nothing is
-//! begun while something stands in its way. Slots, and turns, are bounded.
+//! Invariants, which the random walk of the tests holds against a model of the cloud, the disk and the people:
+//!
+//! - A clip is in one state. Each claim has one end, and each end is written once.
+//! - Nothing is claimed that has a turn, an end or a wait of its own, or that a person is taking off.
+//! - One claim and one reading of the queue are on their way at most; slots and turns are bounded.
+//! - Nothing is begun while something stands in its way, and nothing goes on for another project than the one that is
+//!   paired.
+//! - Nothing is written down that did not happen: no part that the storage has not confirmed, no end `done` without all
+//!   of them.
+//! - Once trouble ends and nobody holds it, every clip that can go goes, and then the machine is at rest.
 //!
 //! # Decisions
 //! - Trouble on the way pauses the whole queue with a growing delay: every clip would meet the same trouble. A clip that
