@@ -108,8 +108,8 @@ impl Announced {
             assert_eq!(property.changes(), changes, "how {interface}.{name} is announced");
             property
         };
-        for (name, value) in told {
-            let property = known(&name, Changes::Told);
+        let told = told.into_iter().map(|(name, value)| (known(&name, Changes::Told), value));
+        for (property, value) in told.collect::<BTreeMap<_, _>>() {
             self.heard_of.insert(property);
             self.last.insert(property, value);
         }

@@ -163,7 +163,7 @@ fn the_first_look_at_a_file_serves_once() {
     let mut unsettled = item(1, "p");
     unsettled.new.settled = false;
     let settling = |b: &mut Bench, written: Written| {
-        assert_eq!(ends(&b.claimed(unsettled.clone(), None)), [queued(1, "settling")]);
+        assert_eq!(ends(&b.claimed(unsettled.clone(), None)), [queued(1, ItemReason::Settling)]);
         drop(b.nothing_waits());
         drop(b.written(1, written));
         drop(b.read(false));
@@ -178,12 +178,12 @@ fn the_first_look_at_a_file_serves_once() {
     drop(b.read(false));
     drop(b.timer());
     let actions = b.claimed(unsettled.clone(), None);
-    assert_eq!(ends(&actions), [queued(1, "settling")], "somebody may have begun to write it meanwhile");
+    assert_eq!(ends(&actions), [queued(1, ItemReason::Settling)], "somebody may have begun to write it meanwhile");
     for left in [Written::Row(ItemState::Held), Written::Row(ItemState::Cancelled), Written::Gone] {
         let mut b = Bench::paired();
         settling(&mut b, left);
         let actions = b.claimed(unsettled.clone(), None);
-        assert_eq!(ends(&actions), [queued(1, "settling")], "{left:?}: it was out of the queue");
+        assert_eq!(ends(&actions), [queued(1, ItemReason::Settling)], "{left:?}: it was out of the queue");
     }
 }
 
