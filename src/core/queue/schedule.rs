@@ -295,7 +295,7 @@ impl Schedule {
         match self.paused {
             Some(paused) => !paused,
             None => {
-                if self.reading.running.is_none() && self.resume != Resume::Running {
+                if self.reading.running.is_none() {
                     self.read(out);
                 }
                 false

@@ -280,7 +280,23 @@ fn where_a_file_belongs_that_is_older_than_the_pairing() {
 #[test]
 fn what_is_certainly_older_than_the_pairing() {
     type Walls = &'static [(u128, i64)];
-    let rows: [(&str, Now, Now, Now, Walls, bool); 9] = [
+    let rows: [(&str, Now, Now, Now, Walls, bool); 11] = [
+        (
+            "paired in an earlier boot whose clock was set later",
+            moment(1, 9, 9),
+            moment(2, 9, 9),
+            moment(3, 20, TODAY + 5000),
+            &[(1, TODAY), (2, TODAY + 1000)],
+            true,
+        ),
+        (
+            "paired in an earlier boot by a clock that was right",
+            moment(1, 9, TODAY),
+            moment(2, 9, TODAY + 60),
+            moment(3, 20, TODAY + 100),
+            &[],
+            true,
+        ),
         ("before it", moment(1, 98, 0), moment(1, 100, 0), moment(1, 200, 0), &[], true),
         (
             "to the second it may be after it",
