@@ -316,6 +316,33 @@ fn a_lost_answer_and_then_a_refusal_is_an_interrupted_refresh() {
 }
 
 #[test]
+fn one_answer_that_may_have_been_lost_is_enough_whatever_came_before_and_after() {
+    for (answers, ending) in [
+        (&[][..], Ending::Revoked),
+        (&[false], Ending::Revoked),
+        (&[false, false], Ending::Revoked),
+        (&[true], Ending::InterruptedRefresh),
+        (&[true, false], Ending::InterruptedRefresh),
+        (&[false, true], Ending::InterruptedRefresh),
+        (&[true, true], Ending::InterruptedRefresh),
+        (&[true, false, true], Ending::InterruptedRefresh),
+        (&[false, true, false, false], Ending::InterruptedRefresh),
+    ] {
+        let mut life = valid();
+        let (mut seq, mut time) = leave(&mut life, 1);
+        for maybe_applied in answers {
+            let lost = trouble(Cause::Network, *maybe_applied);
+            assert_eq!(life.on(Event::Refreshed(seq, Err(lost)), at(time)), []);
+            time = due(&life) + 1;
+            seq = refreshing(&life.on(Event::Timer, at(time)), 1);
+        }
+        let refused = TokenError::InvalidGrant("invalid_grant".to_owned());
+        let actions = life.on(Event::Refreshed(seq, Err(refused)), at(time));
+        assert_eq!(actions, [Action::End(ending)], "{answers:?}");
+    }
+}
+
+#[test]
 fn a_lost_answer_that_was_made_good_is_forgotten() {
     let mut life = valid();
     let (seq, time) = leave(&mut life, 1);
@@ -477,6 +504,52 @@ fn after_a_storm_a_token_that_proves_good_restores_the_short_wait() {
     assert_eq!(life.storm, 1, "counted from zero");
 }
 
+/// Lets the refresh leave that these actions begin, and its tokens arrive.
+fn renew(life: &mut TokenLife, actions: &[Action], time: u64) {
+    let seq = match life.on(Event::Marked(marking(actions), Ok(())), at(time))[..] {
+        [Action::Refresh(seq, _)] => seq,
+        ref other => panic!("{other:?}"),
+    };
+    let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(time)));
+    assert_eq!(life.on(Event::Saved(save, Ok(())), at(time)), [Action::Ready]);
+}
+
+#[test]
+fn what_a_refused_token_costs_the_next_one_table() {
+    // When the first token is refused; how long the second, refused at once, is kept.
+    for (name, refused, kept) in [
+        ("never: it lived out its time", &[][..], 30),
+        ("once, newborn", &[3], 60),
+        ("again and again: it counts once", &[3, 4, 20], 60),
+        ("when it was old enough", &[40], 60),
+    ] {
+        let mut life = valid();
+        let mut actions = Vec::new();
+        for time in refused {
+            actions = life.on(Event::Unauthorized(access(1)), at(*time));
+        }
+        let mut time = refused.last().copied().unwrap_or_default();
+        if actions.is_empty() {
+            time = due(&life) + 1;
+            actions = life.on(Event::Timer, at(time));
+        }
+        renew(&mut life, &actions, time);
+        assert_eq!(life.on(Event::Unauthorized(access(2)), at(time + 1)), [], "{name}");
+        assert_eq!(due(&life) - time, kept, "{name}");
+    }
+    // A storm is over when a token lives out its time without a word against it.
+    let mut life = valid();
+    let _ = life.on(Event::Unauthorized(access(1)), at(3));
+    let mut time = 0;
+    for _ in 0..2 {
+        time = due(&life) + 1;
+        let actions = life.on(Event::Timer, at(time));
+        renew(&mut life, &actions, time);
+    }
+    assert_eq!(life.on(Event::Unauthorized(access(2)), at(time + 1)), []);
+    assert_eq!(due(&life) - time, 30);
+}
+
 #[test]
 fn a_late_refusal_of_the_old_grant_spares_the_new_one() {
     let mut life = valid();
@@ -543,6 +616,11 @@ struct World {
     saved: Vec<AccessToken>,
     marked: bool,
     issued: u32,
+    /// An answer to a refresh may have been lost since tokens were last saved.
+    lost: bool,
+    /// Tokens that were refused while they were in use, since one last proved good.
+    refused: Vec<AccessToken>,
+    endings: Vec<Ending>,
 }
 
 impl World {
@@ -552,7 +630,7 @@ impl World {
             return None;
         }
         let question = self.open.remove((dice.unit() * n as f64) as usize % n);
-        let good = dice.unit() < 0.6;
+        let good = dice.unit() < if matches!(question, Action::Refresh(..)) { 0.3 } else { 0.6 };
         let written = if good { Ok(()) } else { Err(DiskError::Full) };
         Some(match question {
             Action::MarkRefresh(seq) => Event::Marked(seq, written),
@@ -563,11 +641,11 @@ impl World {
             }
             Action::Refresh(seq, _) => Event::Refreshed(
                 seq,
-                Err(match (dice.unit() * 8.0) as u32 {
-                    0 => TokenError::InvalidGrant(String::new()),
-                    1 => TokenError::ClientRejected,
-                    2 => TokenError::Rejected(String::new()),
-                    3 => TokenError::SlowDown,
+                Err(match (dice.unit() * 10.0) as u32 {
+                    0..3 => TokenError::InvalidGrant(String::new()),
+                    3 => TokenError::ClientRejected,
+                    4 => TokenError::Rejected(String::new()),
+                    5 => TokenError::SlowDown,
                     n => trouble(Cause::Network, n % 2 == 0),
                 }),
             ),
@@ -592,6 +670,52 @@ impl World {
                 Event::Granted(response(self.issued))
             }
         }
+    }
+
+    /// What follows from this event for what the machine must remember.
+    fn note(&mut self, life: &TokenLife, event: &Event) {
+        match (event, &life.state) {
+            (Event::Refreshed(s, Err(TokenError::Transient(t))), State::Refreshing { seq, .. })
+                if s == seq =>
+            {
+                self.lost |= t.maybe_applied;
+            }
+            (Event::Saved(s, Ok(())), State::Saving { seq, .. }) if s == seq => self.lost = false,
+            (Event::Granted(_) | Event::Erased, _) => self.lost = false,
+            (Event::Unauthorized(used), State::Valid { tokens, .. }) if *used == tokens.access => {
+                if !self.refused.contains(used) {
+                    self.refused.push(used.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How a grant ended, and how patient the machine is, against what has really happened.
+    fn remembered(
+        &mut self,
+        before: Option<&AccessToken>,
+        life: &TokenLife,
+        actions: &[Action],
+        timer: bool,
+    ) {
+        for action in actions {
+            let Action::End(ending) = action else { continue };
+            let told = if self.lost { Ending::InterruptedRefresh } else { Ending::Revoked };
+            assert!(*ending == told || *ending == Ending::ClientRejected, "{ending:?}, lost: {}", self.lost);
+            self.endings.push(*ending);
+        }
+        if let (true, Some(before), State::Marking { .. }) = (timer, before, &life.state) {
+            let blamed = self.refused.contains(before);
+            assert_eq!(life.storm > 0, blamed, "forgiven only by a token that nobody refused");
+        }
+        if life.storm == 0 {
+            self.refused.clear();
+        }
+        assert!(
+            life.storm as usize <= self.refused.len(),
+            "a token counts once, however often it is refused"
+        );
     }
 
     fn advance(&mut self, life: &TokenLife, dice: &mut Jitter) {
@@ -623,6 +747,7 @@ impl World {
 
 #[test]
 fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
+    let mut endings = Vec::new();
     for seed in 0..16 {
         let mut dice = Jitter::new(seed);
         let mut life = TokenLife::new(Jitter::new(seed));
@@ -646,8 +771,14 @@ fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
                 _ => {}
             }
             let ended = life.ending().is_some();
+            world.note(&life, &event);
+            let before = match &life.state {
+                State::Valid { tokens, .. } => Some(tokens.access.clone()),
+                _ => None,
+            };
             let actions = life.on(event, world.now);
             world.check(&actions);
+            world.remembered(before.as_ref(), &life, &actions, timer);
             assert!(!(ended && life.granted() && !revives), "revived by something else");
             if let Some(token) = life.access_token() {
                 assert_eq!(Some(token), world.saved.last(), "offered before it was on disk");
@@ -656,7 +787,11 @@ fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
                 assert!(life.deadline().is_none_or(|at| at > world.now.boot), "seed {seed}: {life:?}");
             }
         }
+        endings.append(&mut world.endings);
     }
+    let seen = |ending| endings.iter().filter(|e| **e == ending).count();
+    let seen = [Ending::Revoked, Ending::InterruptedRefresh, Ending::ClientRejected].map(seen);
+    assert!(seen.iter().all(|n| *n > 30), "it went everywhere: {seen:?}");
 }
 
 #[test]

@@ -159,6 +159,8 @@ struct Tally {
     refreshes: u32,
     beats: u32,
     endings: u32,
+    interrupted: u32,
+    revoked: u32,
     restarts: u32,
     unpairings: u32,
 }
@@ -176,6 +178,8 @@ struct Walk {
     asked: BTreeMap<CommandId, (BootTime, bool)>,
     commands: u64,
     tally: Tally,
+    /// The answer to a refresh may have been lost since tokens were last on disk.
+    lost: bool,
 }
 
 impl Walk {
@@ -192,6 +196,7 @@ impl Walk {
             asked: BTreeMap::new(),
             commands: 0,
             tally: Tally::default(),
+            lost: false,
         };
         walk.event(Event::Loaded(Box::default(), Protection::File));
         let loaded = walk.disc.loaded();
@@ -291,6 +296,12 @@ impl Walk {
                     ending != Ending::Revoked || !spent,
                     "an interrupted refresh, taken for a revocation"
                 );
+                assert!(
+                    ending != Ending::InterruptedRefresh || self.lost,
+                    "a revocation, taken for an interrupted refresh"
+                );
+                self.tally.interrupted += u32::from(ending == Ending::InterruptedRefresh);
+                self.tally.revoked += u32::from(ending == Ending::Revoked);
                 self.writes.push_back(Change::EndGrant(ending));
             }
             Action::Write(change) => self.writes.push_back(change),
@@ -309,7 +320,19 @@ impl Walk {
         let causes =
             [Cause::Network, Cause::CaptivePortal, Cause::Clock, Cause::Provider, Cause::RateLimited];
         let cause = causes[(self.dice.unit() * 5.0) as usize % 5];
-        TokenError::Transient(Trouble { cause, why: String::new(), retry_after: None, maybe_applied: true })
+        let maybe_applied = self.chance(0.5);
+        TokenError::Transient(Trouble { cause, why: String::new(), retry_after: None, maybe_applied })
+    }
+
+    /// The request arrived, and the answer did not.
+    fn lost_answer(&mut self) -> TokenError {
+        self.lost = true;
+        TokenError::Transient(Trouble {
+            cause: Cause::Network,
+            why: String::new(),
+            retry_after: None,
+            maybe_applied: true,
+        })
     }
 
     fn code(&mut self) -> Result<DeviceAuthorization, TokenError> {
@@ -345,7 +368,9 @@ impl Walk {
 
     fn refreshed(&mut self, n: usize) -> Result<TokenResponse, TokenError> {
         if self.chance(0.15) {
-            return Err(self.trouble());
+            let trouble = self.trouble();
+            self.lost |= matches!(&trouble, TokenError::Transient(t) if t.maybe_applied);
+            return Err(trouble);
         }
         if self.chance(0.01) {
             return Err(TokenError::ClientRejected);
@@ -355,7 +380,7 @@ impl Walk {
         }
         self.cloud.rotated.insert(n);
         let tokens = self.cloud.issue(self.cloud.project_of[n]);
-        if self.chance(0.03) { Err(self.trouble()) } else { Ok(tokens) }
+        if self.chance(0.03) { Err(self.lost_answer()) } else { Ok(tokens) }
     }
 
     fn command(&mut self) {
@@ -381,6 +406,7 @@ impl Walk {
     /// Killed, and started again on what the disk has; sometimes after a reboot with another wall clock.
     fn restart(&mut self) {
         self.tally.restarts += 1;
+        self.lost |= self.disc.tokens.as_ref().is_some_and(|(_, marked)| *marked);
         self.answers.clear();
         self.writes.clear();
         self.asked.clear();
@@ -431,6 +457,7 @@ impl Walk {
             self.written = None;
             let change = self.writes.pop_front().expect("a write is under way");
             let full = self.chance(0.15);
+            self.lost &= full || !matches!(change, Change::SaveTokens(..));
             let event = self.disc.write(change, full);
             if !self.writes.is_empty() {
                 self.written = Some(self.now.boot + self.seconds(0.5));
@@ -468,5 +495,6 @@ fn whatever_happens_the_rules_hold() {
     // It went everywhere.
     assert!(total.grants > 500 && total.refreshes > 5000 && total.endings > 200, "{total:?}");
     assert!(total.beats > 1000, "{total:?}");
+    assert!(total.interrupted > 30 && total.revoked > 30, "{total:?}");
     assert!(total.restarts > 100 && total.unpairings > 100, "{total:?}");
 }
