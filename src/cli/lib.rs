@@ -5,7 +5,8 @@
 //! # Decisions
 //!
 //! - It knows the daemon only through the D-Bus contract, never through the library's other modules: what the screen of a
-//!   rig can't do, this program can't either. `doctor` alone looks beyond, at files and the network.
+//!   rig can't do, this program can't either. `doctor` alone looks beyond: at files, at the daemon's settings, and with the
+//!   daemon's client at the network.
 //! - One thread: a command waits for one answer at a time.
 //! - Every failure is a [`exit::Failure`]: what, what to do next, and an exit code. Nothing is printed with `{:?}`.
 

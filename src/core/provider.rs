@@ -23,7 +23,7 @@ use crate::identity::oauth::{
     Revocable, TokenResponse,
 };
 
-pub use answer::short;
+pub use answer::{Sorted, short, sort};
 pub use frameio::FrameIo;
 pub use oauth::{Found, OAuth};
 

@@ -20,6 +20,7 @@ mod tls;
 mod upload;
 
 use std::future::Future;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,7 +36,7 @@ use rigpost_core::provider::wire::{Connection, Request, Response, trouble};
 use rigpost_core::secret::Secret;
 
 pub use connect::Congestion;
-pub use failure::PutError;
+pub use failure::{AskError, PutError, TlsError};
 pub use progress::Patience;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -70,6 +71,7 @@ pub trait Transport: Send + Sync + 'static {
 /// The real client.
 pub struct Http {
     ca_path: Option<PathBuf>,
+    names: Names,
     open: CancellationToken,
     tls: Mutex<Option<Arc<ClientConfig>>>,
     api: api::Api,
@@ -88,6 +90,7 @@ impl Http {
         let (names, user_agent) = (Names::default(), format!("rigpost/{version}"));
         Http {
             ca_path,
+            names: names.clone(),
             open: CancellationToken::new(),
             tls: Mutex::default(),
             api: api::Api::new(user_agent.clone(), names.clone()),
@@ -99,6 +102,32 @@ impl Http {
     /// than all the rest of a start.
     pub fn open(&self) {
         self.open.cancel();
+    }
+
+    /// How many addresses a host has, looked up as for a request. `host`: a name or an address, without brackets.
+    ///
+    /// # Errors
+    /// The system's resolver found none. It takes as long as it likes.
+    pub async fn resolve(&self, host: &str) -> io::Result<usize> {
+        Ok(self.names.clone().addresses(host.to_owned()).await?.len())
+    }
+
+    /// Whom a request would trust.
+    ///
+    /// # Errors
+    /// Nobody: the certificates of the system or of the configuration can't be used.
+    pub fn trust(&self) -> Result<(), Trouble> {
+        self.tls().map(drop)
+    }
+
+    /// [`Transport::send`] for who wants to know more of a failure than its class.
+    ///
+    /// # Errors
+    /// There was no answer.
+    pub async fn ask(&self, request: Request) -> Result<Response, AskError> {
+        self.open.cancelled().await;
+        let client = self.api.client(request.connection, || self.tls())?;
+        api::send(client, request).await
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>, Trouble> {
@@ -117,9 +146,7 @@ impl Http {
 
 impl Transport for Http {
     async fn send(&self, request: Request) -> Result<Response, Trouble> {
-        self.open.cancelled().await;
-        let client = self.api.client(request.connection, || self.tls())?;
-        api::send(client, request).await
+        self.ask(request).await.map_err(|e| e.trouble)
     }
 
     async fn put(

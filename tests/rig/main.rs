@@ -9,4 +9,5 @@ mod presence;
 mod refresh;
 mod secrets;
 mod service;
+mod trust;
 mod wall_clock;

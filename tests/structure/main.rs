@@ -42,7 +42,7 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
     ),
     (&["rusqlite"], "speaks SQL", &["src/daemon/store/", "src/daemon/store.rs"]),
     (&["zbus::", "zbus("], "speaks D-Bus", &["src/daemon/bus/", "src/daemon/bus.rs", "src/cli/"]),
-    (&["reqwest"], "speaks HTTP", &["src/daemon/http/api.rs", "src/cli/doctor/net.rs", "src/sim/s3.rs"]),
+    (&["reqwest"], "speaks HTTP", &["src/daemon/http/api.rs", "src/sim/s3.rs"]),
     (&["openat2"], "opens media files", &["src/daemon/media.rs", "src/daemon/media/"]),
     (
         &[".expose()"],

@@ -2,30 +2,25 @@
 //!
 //! # Decisions
 //!
-//! - reqwest over rustls with ring, as the daemon uses them: what works here works there.
-//! - No redirects and no proxies, as in the daemon. A redirect from the provider's API can only be a log-in page.
-//! - A name that resolves and a connection that fails are told apart by resolving first, on our own.
+//! - Asked with the daemon's own client: its look-ups, its trust, no redirects and no proxies. What works here works
+//!   there, and what fails is told in the same words.
+//! - Who answered is judged by the rules that the daemon reads answers with.
+//! - A name that resolves and a connection that fails are told apart by resolving first.
 
-use std::error::Error;
-use std::path::Path;
 use std::time::Duration;
-
-use reqwest::header::{CONTENT_TYPE, DATE};
-use reqwest::{Client, Response, redirect};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::config::Facts;
 use super::{Check, Report};
-
 use crate::exit::Failure;
 use crate::{clock, text};
+use rigpost_core::identity::oauth::Cause;
+use rigpost_core::provider::wire::{Body, Connection, Request, Response};
+use rigpost_core::provider::{Sorted, sort};
 use rigpost_core::time::WallTime;
+use rigpost_daemon::clock::Clock;
+use rigpost_daemon::http::{AskError, Http, TlsError};
 
 const PATIENCE: Duration = Duration::from_secs(10);
-/// More than this much of an answer is not read, in bytes.
-const LARGEST: usize = 64 << 10;
 /// Seconds by which the clock may differ from the provider's before a person is told, and before it is a fault.
 const DRIFT_WARN: u64 = 10;
 const DRIFT_FAIL: u64 = 300;
@@ -33,6 +28,7 @@ const DRIFT_FAIL: u64 = 300;
 const SET_CLOCK: &str =
     "sudo timedatectl set-ntp true; without a network: sudo timedatectl set-time 'YYYY-MM-DD HH:MM'";
 const ASK_NETWORK: &str = "check cable, Wi-Fi or modem, and that the network lets port 443 through";
+const LOG_IN: &str = "log in to this network with a browser behind it, or use another one";
 
 /// Checks the clock without the network: no correct clock is before the day this program was built.
 pub(super) fn clock_alone(built: WallTime) -> Check {
@@ -53,8 +49,10 @@ fn judge_clock(now: i64, built: i64) -> Check {
 
 /// Checks the way to the provider, up to the first step that fails.
 pub(super) async fn provider(facts: &Facts, report: &mut Report<'_>) -> Result<(), Failure> {
+    let http = Http::new(facts.ca_file.clone(), env!("CARGO_PKG_VERSION"), Clock::system());
+    http.open();
     let host = facts.probe.host_str().unwrap_or_default().to_owned();
-    let resolved = resolve(facts, &host).await;
+    let resolved = resolve(&http, &host).await;
     let goes_on = resolved.next.is_empty();
     report.add(resolved)?;
     if !goes_on {
@@ -63,73 +61,51 @@ pub(super) async fn provider(facts: &Facts, report: &mut Report<'_>) -> Result<(
                 .map(|name| Check::skipped(name, "the provider's name could not be resolved")),
         );
     }
-    let client = match client(facts.ca_file.as_deref()) {
-        Ok(client) => client,
-        Err(why) => {
-            report.add(Check::fail(
-                "encryption",
-                why,
-                "check `provider.ca_file`, or install ca-certificates",
-            ))?;
-            return report
-                .add_all(["provider", "clock drift"].map(|name| Check::skipped(name, "no encryption")));
-        }
-    };
-    match client.get(facts.probe.clone()).send().await {
+    if let Err(trouble) = http.trust() {
+        report.add(Check::fail(
+            "encryption",
+            trouble.why,
+            "check `provider.ca_file`, or install ca-certificates",
+        ))?;
+        return report.add_all(["provider", "clock drift"].map(|name| Check::skipped(name, "no encryption")));
+    }
+    match http.ask(question(facts)).await {
         Ok(response) => {
             report.add(encryption(facts))?;
-            let drift = drift(&response, clock::wall_seconds());
-            report.add(answer(response, facts.any_answer).await)?;
-            report.add(drift)
+            report.add(answer(&response, facts.any_answer))?;
+            report.add(drift(response.date, clock::wall_seconds()))
         }
         Err(error) => {
-            report.add_all(unreachable(&error.without_url(), &host))?;
+            report.add_all(unreachable(&error, &host))?;
             report.add(Check::skipped("clock drift", "the provider did not answer"))
         }
     }
 }
 
-async fn resolve(facts: &Facts, host: &str) -> Check {
+async fn resolve(http: &Http, host: &str) -> Check {
     const NAME: &str = "name";
-    let port = facts.probe.port_or_known_default().unwrap_or(443);
     // The brackets of a literal IPv6 address belong to the URL.
     let bare = host.trim_matches(['[', ']']);
     let next = "check the network and its DNS server: resolvectl status";
-    match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((bare, port))).await {
-        Ok(Ok(found)) => match found.count() {
-            0 => Check::fail(NAME, format!("{host} has no address"), next),
-            n => Check::ok(NAME, format!("{host} has {n} address{}", if n == 1 { "" } else { "es" })),
-        },
+    match tokio::time::timeout(PATIENCE, http.resolve(bare)).await {
+        Ok(Ok(0)) => Check::fail(NAME, format!("{host} has no address"), next),
+        Ok(Ok(n)) => Check::ok(NAME, format!("{host} has {n} address{}", if n == 1 { "" } else { "es" })),
         Ok(Err(error)) => Check::fail(NAME, format!("{host} can't be resolved: {error}"), next),
         Err(_) => Check::fail(NAME, format!("{host} can't be resolved: no answer within 10 seconds"), next),
     }
 }
 
-fn client(ca_file: Option<&Path>) -> Result<Client, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = ca_file {
-        let why = |error: &dyn Error| format!("{}: {error}", path.display());
-        for cert in CertificateDer::pem_file_iter(path).map_err(|error| why(&error))? {
-            roots.add(cert.map_err(|error| why(&error))?).map_err(|error| why(&error))?;
-        }
+fn question(facts: &Facts) -> Request {
+    Request {
+        name: "health",
+        post: false,
+        url: facts.probe.clone(),
+        headers: Vec::new(),
+        authorization: None,
+        body: Body::Empty,
+        timeout: PATIENCE,
+        connection: Connection::Fresh,
     }
-    if roots.is_empty() {
-        return Err("this system trusts no certificate at all".to_owned());
-    }
-    let tls = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .timeout(PATIENCE)
-        .user_agent(concat!("rigpost-doctor/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| chain(&error.without_url()))
 }
 
 fn encryption(facts: &Facts) -> Check {
@@ -145,123 +121,53 @@ fn encryption(facts: &Facts) -> Check {
 }
 
 /// Sorts an error of the connection: of the encryption, or before it.
-fn unreachable(error: &reqwest::Error, host: &str) -> [Check; 2] {
+fn unreachable(error: &AskError, host: &str) -> [Check; 2] {
     const NAME: &str = "encryption";
-    match tls_error(error) {
-        Some(tls) => [certificate(tls, host), Check::skipped("provider", "there is no trusted connection")],
-        None => {
-            let why = match error.is_timeout() {
-                true => "no answer within 10 seconds".to_owned(),
-                false => chain(error),
-            };
-            [
-                Check::skipped(NAME, "there is no connection"),
-                Check::fail("provider", format!("{host} can't be reached: {why}"), ASK_NETWORK),
-            ]
-        }
+    match &error.tls {
+        Some(tls) => [
+            Check::fail(NAME, format!("{host}: {tls}"), next_for(tls)),
+            Check::skipped("provider", "there is no trusted connection"),
+        ],
+        None => [
+            Check::skipped(NAME, "there is no connection"),
+            Check::fail("provider", format!("{host} can't be reached: {}", error.root), ASK_NETWORK),
+        ],
     }
 }
 
-fn certificate(error: &rustls::Error, host: &str) -> Check {
-    const NAME: &str = "encryption";
-    let rustls::Error::InvalidCertificate(what) = error else {
-        return Check::fail(NAME, format!("{host}: {error}"), ASK_NETWORK);
-    };
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is for specialists and shown as it is")]
-    let (why, next) = match what {
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ("is not yet valid: the clock of this rig is behind".to_owned(), SET_CLOCK)
+fn next_for(error: &TlsError) -> &'static str {
+    match error {
+        TlsError::NotYetValid | TlsError::Expired => SET_CLOCK,
+        TlsError::UnknownIssuer => {
+            "use another network, or give the issuer's certificate in `provider.ca_file`; also: install ca-certificates"
         }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            ("has expired, or the clock of this rig is ahead".to_owned(), SET_CLOCK)
-        }
-        CertificateError::UnknownIssuer => (
-            "is from an issuer that this rig does not trust: something on the network looks into the traffic"
-                .to_owned(),
-            "use another network, or give the issuer's certificate in `provider.ca_file`; also: install ca-certificates",
-        ),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
-            "belongs to somebody else: a log-in page or a filter answers in place of the provider".to_owned(),
-            "log in to this network with a browser behind it, or use another one",
-        ),
-        other => (format!("is not accepted: {other}"), ASK_NETWORK),
-    };
-    Check::fail(NAME, format!("the certificate of {host} {why}"), next)
-}
-
-/// The error of the encryption, if there is one among the causes.
-fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(tls);
-        }
-        // An I/O error skips what it was made of in its `source`; they come nested.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        cause = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
+        TlsError::OtherName => LOG_IN,
+        TlsError::Refused(_) | TlsError::Handshake(_) => ASK_NETWORK,
     }
-    None
 }
 
-/// The last cause, which is the one that says something.
-fn chain(error: &dyn Error) -> String {
-    let mut last = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        last = error.to_string();
-        cause = error.source();
-    }
-    last
-}
-
-/// Was it the provider who answered?
-async fn answer(mut response: Response, any: bool) -> Check {
-    let status = response.status();
-    let kind = header(&response, &CONTENT_TYPE).unwrap_or_default();
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => break body.clear(),
-            Ok(None) => break,
-            Err(error) => {
-                let why = chain(&error.without_url());
-                return Check::fail("provider", format!("the answer broke off: {why}"), ASK_NETWORK);
-            }
-        }
-    }
-    judge_answer(status.as_u16(), &kind, &body, any)
-}
-
-fn judge_answer(status: u16, kind: &str, body: &[u8], any: bool) -> Check {
+/// Was it the provider who answered? `any`: that it answers is all that can be asked of it.
+fn answer(response: &Response, any: bool) -> Check {
     const NAME: &str = "provider";
-    let is_json = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok();
-    let portal = |how: &str| {
-        Check::fail(
-            NAME,
-            format!(
-                "something else answered in place of the provider, with {how}: a log-in page of this network"
-            ),
-            "log in to this network with a browser behind it, or use another one",
-        )
-    };
-    match status {
-        300..=399 => portal("a redirect"),
-        511 => portal("the request to log in"),
-        // Before the kind: gateways of the provider complain in HTML too.
-        500..=599 => Check::warn(
+    let status = response.status;
+    match sort(response) {
+        Sorted::Trouble(trouble) if trouble.cause == Cause::Proxy => {
+            Check::fail(NAME, trouble.why, "use another network, or have the rig let through")
+        }
+        _ if any && (400..=499).contains(&status) => {
+            Check::ok(NAME, format!("answers (status {status}, as it may to a stranger)"))
+        }
+        Sorted::Trouble(trouble) if trouble.cause == Cause::CaptivePortal => portal(&trouble.why),
+        Sorted::Trouble(trouble) if status >= 500 || trouble.cause == Cause::RateLimited => Check::warn(
             NAME,
             format!("has trouble of its own (status {status})"),
             "wait; its status page may say more. Nothing is lost meanwhile",
         ),
-        400..=499 if any => Check::ok(NAME, format!("answers (status {status}, as it may to a stranger)")),
-        _ if kind.to_ascii_lowercase().contains("html") => portal("a web page"),
-        200..=299 if is_json => Check::ok(NAME, "answers, and it is the provider itself"),
-        200..=299 => portal("something that is not JSON"),
-        _ => Check::fail(
+        Sorted::Success if response.json::<serde_json::Map<String, serde_json::Value>>().is_some() => {
+            Check::ok(NAME, "answers, and it is the provider itself")
+        }
+        Sorted::Success => portal("something came that is not JSON"),
+        Sorted::Word(_) | Sorted::Detailed(_) | Sorted::Trouble(_) => Check::fail(
             NAME,
             format!("does not know the question (status {status})"),
             "check the provider's address in the configuration",
@@ -269,18 +175,12 @@ fn judge_answer(status: u16, kind: &str, body: &[u8], any: bool) -> Check {
     }
 }
 
-fn header(response: &Response, name: &reqwest::header::HeaderName) -> Option<String> {
-    response.headers().get(name)?.to_str().ok().map(str::to_owned)
+fn portal(why: &str) -> Check {
+    let finding = format!("a log-in page of this network answered in place of the provider: {why}");
+    Check::fail("provider", finding, LOG_IN)
 }
 
-fn drift(response: &Response, now: i64) -> Check {
-    let date = header(response, &DATE)
-        .and_then(|date| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(&date).ok())
-        .map(jiff::Timestamp::as_second);
-    judge_drift(date, now)
-}
-
-fn judge_drift(date: Option<i64>, now: i64) -> Check {
+fn drift(date: Option<i64>, now: i64) -> Check {
     const NAME: &str = "clock drift";
     let Some(date) = date else { return Check::skipped(NAME, "the provider gave no date") };
     let seconds = date.abs_diff(now);
@@ -295,19 +195,23 @@ fn judge_drift(date: Option<i64>, now: i64) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use rustls::{AlertDescription, CertificateError};
+
     use super::*;
     use crate::doctor::Verdict;
 
     #[test]
     fn drift_is_judged() {
-        let verdict = |now| judge_drift(Some(1_790_000_000), now).verdict;
+        let verdict = |now| drift(Some(1_790_000_000), now).verdict;
         assert_eq!(verdict(1_790_000_009), Verdict::Ok);
         assert_eq!(verdict(1_790_000_010), Verdict::Warn);
         assert_eq!(verdict(1_790_000_300), Verdict::Warn);
         assert_eq!(verdict(1_790_000_301), Verdict::Fail);
         assert_eq!(verdict(0), Verdict::Fail);
-        assert!(judge_drift(Some(100), 40).finding.starts_with("1 min behind"));
-        assert_eq!(judge_drift(None, 0).verdict, Verdict::Skipped);
+        assert!(drift(Some(100), 40).finding.starts_with("1 min behind"));
+        assert_eq!(drift(None, 0).verdict, Verdict::Skipped);
     }
 
     #[test]
@@ -318,28 +222,59 @@ mod tests {
 
     #[test]
     fn answers_are_judged() {
-        let verdict = |status, kind: &str, body: &str| {
-            let check = judge_answer(status, kind, body.as_bytes(), false);
+        let response = |status, kind: &str, body: &str| Response {
+            status,
+            content_type: kind.to_owned(),
+            body: body.as_bytes().to_vec().into(),
+            ..Response::default()
+        };
+        let verdict = |status, kind, body| {
+            let check = answer(&response(status, kind, body), false);
             (check.verdict, check.finding.contains("log-in page"))
         };
         assert_eq!(verdict(200, "application/json", r#"{"status":"ok"}"#), (Verdict::Ok, false));
         assert_eq!(verdict(200, "text/html; charset=utf-8", r#"{"status":"ok"}"#), (Verdict::Fail, true));
         assert_eq!(verdict(200, "application/json", "<html>"), (Verdict::Fail, true));
+        assert_eq!(verdict(200, "text/plain", "Welcome"), (Verdict::Fail, true));
         assert_eq!(verdict(302, "", ""), (Verdict::Fail, true));
         assert_eq!(verdict(511, "", ""), (Verdict::Fail, true));
+        assert_eq!(verdict(403, "text/html", "<html>"), (Verdict::Fail, true));
         assert_eq!(verdict(503, "text/html", "<html>"), (Verdict::Warn, false));
+        assert_eq!(verdict(429, "", ""), (Verdict::Warn, false));
         assert_eq!(verdict(404, "application/json", "{}"), (Verdict::Fail, false));
-        let endpoint = |status, kind| judge_answer(status, kind, b"", true).verdict;
+        assert_eq!(verdict(407, "text/html", "<html>"), (Verdict::Fail, false));
+        let endpoint = |status, kind| answer(&response(status, kind, ""), true).verdict;
         assert_eq!((endpoint(405, ""), endpoint(404, "text/html")), (Verdict::Ok, Verdict::Ok));
         assert_eq!((endpoint(200, "text/html"), endpoint(302, "")), (Verdict::Fail, Verdict::Fail));
+        assert_eq!(endpoint(407, ""), Verdict::Fail);
     }
 
     #[test]
-    fn certificates_that_are_not_yet_valid_blame_the_clock() {
-        let check = |what| certificate(&rustls::Error::InvalidCertificate(what), "api.example.com");
-        let early = check(CertificateError::NotValidYet);
-        assert!(early.finding.contains("clock of this rig is behind") && early.next.contains("timedatectl"));
-        assert!(check(CertificateError::UnknownIssuer).finding.contains("does not trust"));
-        assert!(check(CertificateError::NotValidForName).next.contains("browser"));
+    fn what_is_wrong_with_the_encryption_is_told_as_the_daemon_tells_it() {
+        const TRUST: &str = "ca_file";
+        let other = CertificateError::BadSignature;
+        for (error, cause, next) in [
+            (CertificateError::NotValidYet.into(), Cause::Clock, "timedatectl"),
+            (CertificateError::Expired.into(), Cause::Clock, "timedatectl"),
+            (CertificateError::UnknownIssuer.into(), Cause::Certificate, TRUST),
+            (CertificateError::NotValidForName.into(), Cause::Certificate, "browser"),
+            (other.into(), Cause::Certificate, "port 443"),
+            (rustls::Error::HandshakeNotComplete, Cause::Network, "port 443"),
+            (rustls::Error::AlertReceived(AlertDescription::HandshakeFailure), Cause::Network, "port 443"),
+        ] {
+            let error: rustls::Error = error;
+            let shown = format!("{error:?}");
+            // As deep as it comes out of a socket.
+            let error = AskError::new(&io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error)));
+            assert_eq!(error.trouble.cause, cause, "{shown}");
+            let [encryption, provider] = unreachable(&error, "api.example.com");
+            assert_eq!((encryption.verdict, provider.verdict), (Verdict::Fail, Verdict::Skipped), "{shown}");
+            assert_eq!(encryption.finding, format!("api.example.com: {}", error.trouble.why), "{shown}");
+            assert!(encryption.next.contains(next), "{shown}: {}", encryption.next);
+        }
+        let cut = AskError::new(&io::Error::from(io::ErrorKind::ConnectionReset));
+        let [encryption, provider] = unreachable(&cut, "api.example.com");
+        assert_eq!((encryption.verdict, provider.verdict), (Verdict::Skipped, Verdict::Fail));
+        assert_eq!(cut.trouble.cause, Cause::Network);
     }
 }

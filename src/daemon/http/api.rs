@@ -12,6 +12,7 @@ use rustls::ClientConfig;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
+use super::failure::AskError;
 use super::names::Names;
 use super::{CONNECT_TIMEOUT, DEAD_LINK, answer, failure};
 use rigpost_core::identity::oauth::{Cause, Trouble};
@@ -97,7 +98,7 @@ impl Api {
 }
 
 /// Sends it and reads the answer to its end.
-pub(super) async fn send(client: Client, request: Request) -> Result<Response, Trouble> {
+pub(super) async fn send(client: Client, request: Request) -> Result<Response, AskError> {
     let mut builder = if request.post { client.post(request.url) } else { client.get(request.url) };
     for (name, value) in &request.headers {
         builder = builder.header(*name, value);
@@ -128,7 +129,7 @@ pub(super) async fn send(client: Client, request: Request) -> Result<Response, T
     let mut response = answer::head(answer.status(), answer.headers());
     while let Some(chunk) = answer.chunk().await.map_err(sorted)? {
         if response.body.len() + chunk.len() > MAX_BODY {
-            return Err(trouble(Cause::Provider, "the answer is larger than 1 MiB", None));
+            return Err(trouble(Cause::Provider, "the answer is larger than 1 MiB", None).into());
         }
         response.body.extend_from_slice(&chunk);
     }
@@ -141,8 +142,13 @@ fn form_encoded(text: &str) -> Zeroizing<String> {
 }
 
 /// What a failure of the client means, without its URL.
-fn sorted(e: reqwest::Error) -> Trouble {
+fn sorted(e: reqwest::Error) -> AskError {
     let e = e.without_url();
+    let mut error = AskError::new(&e);
+    if e.is_timeout() {
+        error.root = "no answer in time".to_owned();
+    }
     // Before there was a connection nothing can have arrived.
-    Trouble { maybe_applied: !e.is_connect() && !e.is_builder(), ..failure::trouble_of(&e) }
+    error.trouble.maybe_applied = !e.is_connect() && !e.is_builder();
+    error
 }

@@ -1,19 +1,31 @@
 //! Whom to trust, and by which cipher.
 //!
 //! # Decisions
-//! - The system's certificate store, plus a file from the configuration: sites with their own TLS inspection exist.
+//! - The system's certificate store, plus a file from the configuration: sites with their own TLS inspection exist. The
+//!   store is what OpenSSL takes for it, the bundle *and* the hashed directories: a maker's image may have only one.
+//!   `SSL_CERT_FILE` in the environment takes the place of both, `SSL_CERT_DIR` that of the directories.
+//! - Read here and not by `rustls-native-certs`, which holds all certificates at once: that would leave four hundred
+//!   kilobytes of holes in the heap for good. Where the store is, `openssl-probe` knows.
+//! - A certificate of the system that can't be read is passed over, as everywhere: there is always an odd one among a
+//!   hundred and fifty. One of the configuration is somebody's intention, and is an error.
 //! - rustls with ring: a sixth of the size of the alternatives, and no build tools besides a C compiler.
 //! - Boards without AES instructions (every Raspberry Pi before the fifth) ask for ChaCha20 first, which costs them a
 //!   third of AES. Asked for and not insisted on: not every server of every storage has it.
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{env, fs};
 
-use openssl_probe::probe;
+use openssl_probe::{ENV_CERT_DIR, ENV_CERT_FILE, ProbeResult, probe};
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
+
+/// Entries of one directory that are looked at. A distribution has three hundred; more is another directory by mistake.
+const MAX_ENTRIES: usize = 4096;
 
 /// The others follow in rustls's order. Of AES the shorter key comes first: ten rounds instead of fourteen.
 const CHEAP_WITHOUT_AES: [CipherSuite; 5] = [
@@ -27,11 +39,10 @@ const CHEAP_WITHOUT_AES: [CipherSuite; 5] = [
 /// Reads the certificates: a few milliseconds.
 pub(super) fn config(ca_path: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
-    let bundle = probe().cert_file.and_then(|path| CertificateDer::pem_file_iter(path).ok());
-    match bundle {
-        // One at a time: all of them at once would leave four hundred kilobytes of holes in the heap for good.
-        Some(certs) => certs.filter_map(Result::ok).for_each(|cert| drop(roots.add(cert))),
-        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    for path in system_files() {
+        if let Ok(certs) = CertificateDer::pem_file_iter(path) {
+            certs.filter_map(Result::ok).for_each(|cert| add_once(&mut roots, cert));
+        }
     }
     if let Some(path) = ca_path {
         let unreadable = |e| format!("certificate file {}: {e}", path.display());
@@ -53,6 +64,33 @@ pub(super) fn config(ca_path: Option<&Path>) -> Result<ClientConfig, String> {
             config
         })
         .map_err(|e| e.to_string())
+}
+
+/// The files of the system's store, each once: in a hashed directory every certificate has two names or three.
+fn system_files() -> Vec<PathBuf> {
+    let ProbeResult { cert_file, cert_dir } = probe();
+    let dirs = match env::var_os(ENV_CERT_DIR) {
+        Some(dirs) => env::split_paths(&dirs).filter(|dir| !dir.as_os_str().is_empty()).collect(),
+        None if env::var_os(ENV_CERT_FILE).is_some() => Vec::new(),
+        None => cert_dir,
+    };
+    let entries = dirs.iter().filter_map(|dir| fs::read_dir(dir).ok());
+    let entries = entries.flat_map(|dir| dir.take(MAX_ENTRIES)).filter_map(|entry| Some(entry.ok()?.path()));
+    let mut seen = BTreeSet::new();
+    let is_new = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|meta| meta.is_file() && seen.insert((meta.dev(), meta.ino())))
+    };
+    cert_file.into_iter().chain(entries).filter(is_new).collect()
+}
+
+/// The bundle holds again what the directory beside it holds. One that is no certificate is passed over.
+fn add_once(roots: &mut RootCertStore, cert: CertificateDer<'_>) {
+    if roots.add(cert).is_ok()
+        && let Some((last, before)) = roots.roots.split_last()
+        && before.contains(last)
+    {
+        roots.roots.pop();
+    }
 }
 
 /// The suites in the order of what they cost this processor.
