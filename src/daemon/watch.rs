@@ -7,6 +7,7 @@
 //! - The watch is set through `/proc/self/fd`, so that what is watched is what was opened.
 //! - No word of each write (`IN_MODIFY`): a recording would wake the rig thousands of times a second.
 //! - A watch costs the kernel about a kilobyte, so there is a limit of our own below the system's.
+pub mod mountinfo;
 mod mounts;
 pub mod network;
 

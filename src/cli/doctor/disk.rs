@@ -9,6 +9,7 @@ use super::Check;
 use super::account::{Account, USER};
 use super::config::Facts;
 use crate::text;
+use rigpost_daemon::watch::mountinfo::{MOUNT_TABLE, holding};
 
 /// Less than this, in bytes, and a long queue may not fit.
 const FEW: u64 = 100 << 20;
@@ -100,7 +101,7 @@ fn judge_room(free: u64, inodes: u64, all_inodes: u64) -> Check {
 
 fn mount(dir: &Path) -> Check {
     const NAME: &str = "mount";
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let table = fs::read(MOUNT_TABLE).unwrap_or_default();
     match fs::canonicalize(dir) {
         Ok(dir) => {
             judge_mount(&table, &dir).unwrap_or_else(|| Check::skipped(NAME, "the mount was not found"))
@@ -109,26 +110,16 @@ fn mount(dir: &Path) -> Check {
     }
 }
 
-/// Finds the mount that holds the directory, in the words of `proc_pid_mountinfo(5)`, and judges it.
-fn judge_mount(table: &str, dir: &Path) -> Option<Check> {
+/// Finds the mount that holds the directory, and judges it.
+fn judge_mount(table: &[u8], dir: &Path) -> Option<Check> {
     const NAME: &str = "mount";
-    // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
-    let entry = |line: &str| -> Option<(PathBuf, String, String)> {
-        let (left, right) = line.split_once(" - ")?;
-        let left: Vec<&str> = left.split(' ').collect();
-        let right: Vec<&str> = right.split(' ').collect();
-        let options = format!("{},{}", left.get(5)?, right.get(2)?);
-        Some((left.get(4)?.replace("\\040", " ").into(), (*right.first()?).to_owned(), options))
-    };
-    // Of two on one place, the later hides the earlier.
-    let (at, kind, options) = table
-        .lines()
-        .filter_map(entry)
-        .filter(|(at, ..)| dir.starts_with(at))
-        .max_by_key(|(at, ..)| at.components().count())?;
+    let entry = holding(table, dir)?;
+    let text = String::from_utf8_lossy;
+    let (at, kind) = (entry.point, text(entry.kind));
+    let options = format!("{},{}", text(entry.options), text(entry.super_options));
     let has = |option: &str| options.split(',').any(|o| o == option);
     let shown = format!("{} is {kind} ({})", at.display(), first_options(&options));
-    Some(match kind.as_str() {
+    Some(match &*kind {
         _ if has("ro") => Check::fail(
             NAME,
             format!("{shown}: read-only, so nothing can be saved"),
@@ -209,7 +200,7 @@ mod tests {
     use super::*;
     use crate::doctor::Verdict;
 
-    const TABLE: &str = "\
+    const TABLE: &[u8] = b"\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw,errors=remount-ro
 30 22 8:2 / /var rw,noatime shared:2 - ext4 /dev/mmcblk0p3 rw,data=writeback
 31 22 8:3 / /srv ro - squashfs /dev/loop0 ro
@@ -227,7 +218,7 @@ mod tests {
         assert_eq!(verdict("/srv/rigpost").verdict, Verdict::Fail);
         assert_eq!(verdict("/run/rigpost").verdict, Verdict::Warn);
         assert_eq!(verdict("/media/My Card/x").verdict, Verdict::Fail);
-        assert_eq!(judge_mount("", Path::new("/")), None);
+        assert_eq!(judge_mount(b"", Path::new("/")), None);
     }
 
     #[test]

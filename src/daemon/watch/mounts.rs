@@ -6,16 +6,14 @@
 //! - Numbers of mounts are used again, so one that came and went between two looks may leave no trace here; inotify tells
 //!   of the file system that went.
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-const TABLE: &str = "/proc/self/mountinfo";
+use super::mountinfo::{MOUNT_TABLE, entries};
 
 /// The mounts of this process.
 #[derive(Debug)]
@@ -30,7 +28,7 @@ pub struct Mounts {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Mount {
     /// Number, number of the one it is mounted on, and device.
-    what: String,
+    what: Vec<u8>,
     point: PathBuf,
 }
 
@@ -40,7 +38,7 @@ impl Mounts {
     /// # Errors
     /// There is no `/proc`.
     pub fn new(matter: Vec<PathBuf>) -> io::Result<Mounts> {
-        let file = File::open(TABLE)?;
+        let file = File::open(MOUNT_TABLE)?;
         #[expect(
             deprecated,
             reason = "deprecated for types whose descriptor may change under it; a File's can't"
@@ -70,54 +68,14 @@ impl Mounts {
 
 fn read(matter: &[PathBuf]) -> io::Result<BTreeSet<Mount>> {
     let related = |point: &Path| matter.iter().any(|m| m.starts_with(point) || point.starts_with(m));
-    let table = std::fs::read(TABLE)?;
-    let all = table.split(|b| *b == b'\n').filter_map(parse);
-    Ok(all.filter(|mount| related(&mount.point)).collect())
-}
-
-/// `proc_pid_mountinfo(5)`: number, parent, device, root, mount point, ...
-fn parse(line: &[u8]) -> Option<Mount> {
-    let mut fields = line.split(|b| *b == b' ');
-    let what: Vec<&[u8]> = fields.by_ref().take(3).collect();
-    let point = unescape(fields.nth(1)?);
-    Some(Mount { what: String::from_utf8(what.join(&b' ')).ok()?, point })
-}
-
-/// Blanks, tabs, line breaks and backslashes are written as a backslash and three octal digits.
-fn unescape(field: &[u8]) -> PathBuf {
-    let (mut path, mut rest) = (Vec::with_capacity(field.len()), field);
-    while let Some((first, after)) = rest.split_first() {
-        let octal = after.get(..3).filter(|_| *first == b'\\').and_then(|o| std::str::from_utf8(o).ok());
-        match octal.and_then(|o| u8::from_str_radix(o, 8).ok()) {
-            Some(byte) => {
-                path.push(byte);
-                rest = &after[3..];
-            }
-            None => {
-                path.push(*first);
-                rest = after;
-            }
-        }
-    }
-    OsString::from_vec(path).into()
+    let table = std::fs::read(MOUNT_TABLE)?;
+    let all = entries(&table).filter(|entry| related(&entry.point));
+    Ok(all.map(|entry| Mount { what: entry.ids.to_vec(), point: entry.point }).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_of_the_table_is_read() {
-        let line = br"36 35 98:0 /mnt1 /media/my\040card\134x rw,noatime master:1 - ext3 /dev/root rw";
-        let mount = parse(line).unwrap();
-        assert_eq!(
-            (mount.what.as_str(), mount.point.as_path()),
-            ("36 35 98:0", Path::new("/media/my card\\x"))
-        );
-        assert_eq!(parse(b""), None);
-        assert_eq!(unescape(br"\04"), Path::new(r"\04"));
-        assert_eq!(unescape(br"\999x"), Path::new(r"\999x"));
-    }
 
     #[tokio::test]
     async fn the_table_of_this_process_is_read() {
