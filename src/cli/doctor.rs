@@ -187,9 +187,10 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Re
     report.add(service::policy())?;
     report.add(service::protection(device.as_ref()))?;
     let is_needed = device.as_ref().is_some_and(|device| device.protection == Protection::File.as_str());
-    report.add_all(disk::key_file(&facts, is_needed))?;
-    report.add_all(disk::state(&facts.state_dir))?;
-    report.add_all(disk::media(&facts.media_dirs))?;
+    let owner = account::Account::daemon().await;
+    report.add_all(disk::key_file(&facts, is_needed, owner.as_ref()))?;
+    report.add_all(disk::state(&facts.state_dir, owner.as_ref()))?;
+    report.add_all(disk::media(&facts.media_dirs, owner.as_ref()))?;
     report.close()
 }
 

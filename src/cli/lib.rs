@@ -49,7 +49,12 @@ pub fn main(built: WallTime) -> process::ExitCode {
         .map_err(|error| {
             Failure::new(ExitCode::Failed, format!("can't start: {error}"), "check the memory that is left")
         })
-        .and_then(|runtime| runtime.block_on(run(args.command, &mut out, built)));
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(run(args.command, &mut out, built));
+            // A look-up that nobody waits for any more keeps nobody waiting.
+            runtime.shutdown_background();
+            outcome
+        });
     match outcome {
         Ok(code) => process::ExitCode::from(code.number()),
         Err(failure) if failure.is_closed_pipe() => process::ExitCode::SUCCESS,

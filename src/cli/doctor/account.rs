@@ -2,15 +2,23 @@
 //!
 //! # Decisions
 //!
-//! - Read from `/etc/passwd` and `/etc/group`: the user is made by the package, on this system. Name services would need
-//!   the C library's calls, which are not safe Rust.
+//! - Asked of the system's name services (`nsswitch.conf(5)`): a studio has its users in LDAP. `nix` makes the C library's
+//!   calls safe. They may wait for a server, so they are made beside the runtime, and waited for no longer than for any
+//!   other answer.
 
+use std::ffi::CString;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, User, getgrouplist};
 
 /// The daemon's user and group.
 pub(crate) const USER: &str = "rigpost";
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A user and the groups it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,21 +27,39 @@ pub(crate) struct Account {
     gids: Vec<u32>,
 }
 
+/// Why nothing is known of a user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoAccount {
+    /// Installing the package makes it.
+    #[error("there is no user {0} on this system")]
+    Missing(String),
+    /// Somebody has to look at the name services.
+    #[error("the system's users can't be looked up: {0}")]
+    Unknown(String),
+}
+
 impl Account {
-    /// The daemon's account; `None` when there is none.
-    pub(crate) fn daemon() -> Option<Self> {
-        let read = |path| fs::read_to_string(path).unwrap_or_default();
-        Self::find(USER, &read("/etc/passwd"), &read("/etc/group"))
+    /// The daemon's account.
+    pub(crate) async fn daemon() -> Result<Self, NoAccount> {
+        Self::look_up(USER).await
     }
 
-    fn find(name: &str, passwd: &str, group: &str) -> Option<Self> {
-        let entry = passwd.lines().map(fields).find(|entry| entry.first() == Some(&name))?;
-        let (uid, gid) = (entry.get(2)?.parse().ok()?, entry.get(3)?.parse().ok()?);
-        let is_member =
-            |entry: &Vec<&str>| entry.get(3).is_some_and(|members| members.split(',').any(|m| m == name));
-        let others =
-            group.lines().map(fields).filter(is_member).filter_map(|entry| entry.get(2)?.parse().ok());
-        Some(Self { uid, gids: [gid].into_iter().chain(others).collect() })
+    async fn look_up(name: &'static str) -> Result<Self, NoAccount> {
+        let found = tokio::task::spawn_blocking(move || Self::ask(name));
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(Ok(Ok(Some(account)))) => Ok(account),
+            Ok(Ok(Ok(None))) => Err(NoAccount::Missing(name.to_owned())),
+            Ok(Ok(Err(error))) => Err(NoAccount::Unknown(error.desc().to_owned())),
+            Ok(Err(error)) => Err(NoAccount::Unknown(error.to_string())),
+            Err(_) => Err(NoAccount::Unknown("no answer within 10 seconds".to_owned())),
+        }
+    }
+
+    fn ask(name: &str) -> Result<Option<Self>, Errno> {
+        let Some(user) = User::from_name(name)? else { return Ok(None) };
+        let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+        let gids = getgrouplist(&name, user.gid)?.into_iter().map(Gid::as_raw).collect();
+        Ok(Some(Self { uid: user.uid.as_raw(), gids }))
     }
 
     /// Whether the permission bits (4 read, 2 write, 1 search) allow this user to use the file. Access lists are not seen.
@@ -57,21 +83,30 @@ impl Account {
     }
 }
 
-fn fields(line: &str) -> Vec<&str> {
-    line.split(':').collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn accounts_are_found_with_their_groups() {
-        let passwd = "root:x:0:0::/root:/bin/sh\nrigpost:x:990:991::/:/usr/sbin/nologin\n";
-        let group = "root:x:0:\nrigpost:x:991:\nvideo:x:44:ana,rigpost\nplugdev:x:46:ana\n";
-        let account = Account::find("rigpost", passwd, group).unwrap();
-        assert_eq!(account, Account { uid: 990, gids: vec![991, 44] });
-        assert_eq!(Account::find("nobody", passwd, group), None);
+    /// What `id` says, which asks the same sources.
+    fn id(flag: &str, user: &str) -> Vec<u32> {
+        let output = std::process::Command::new("id").args([flag, user]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_whitespace().map(|number| number.parse().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn accounts_are_found_with_their_groups() {
+        for user in ["root", "nobody", "daemon", "www-data"] {
+            let account = Account::look_up(user).await.unwrap();
+            assert_eq!([account.uid], id("-u", user)[..], "{user}");
+            let sorted = |mut gids: Vec<u32>| {
+                gids.sort_unstable();
+                gids
+            };
+            assert_eq!(sorted(account.gids), sorted(id("-G", user)), "{user}");
+        }
+        let missing = Account::look_up("no-such-user").await.unwrap_err();
+        assert_eq!(missing, NoAccount::Missing("no-such-user".to_owned()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::Check;
-use super::account::{Account, USER};
+use super::account::{Account, NoAccount, USER};
 use super::config::Facts;
 use crate::text;
 use rigpost_daemon::watch::mountinfo::{MOUNT_TABLE, holding};
@@ -14,8 +14,11 @@ use rigpost_daemon::watch::mountinfo::{MOUNT_TABLE, holding};
 /// Less than this, in bytes, and a long queue may not fit.
 const FEW: u64 = 100 << 20;
 
+/// The daemon's account, as far as it could be found.
+type Owner<'a> = Result<&'a Account, &'a NoAccount>;
+
 /// Checks directory, room and mount of the state.
-pub(super) fn state(dir: &Path) -> Vec<Check> {
+pub(super) fn state(dir: &Path, owner: Owner<'_>) -> Vec<Check> {
     const NAME: &str = "state";
     let meta = match fs::metadata(dir) {
         Ok(meta) => meta,
@@ -28,18 +31,18 @@ pub(super) fn state(dir: &Path) -> Vec<Check> {
         }
     };
     let own = match meta.is_dir() {
-        true => ownership(NAME, dir, &meta, 0o700),
+        true => ownership(NAME, dir, &meta, 0o700, owner),
         false => Check::fail(NAME, format!("{} is not a directory", dir.display()), "move it away"),
     };
     vec![own, room(dir), mount(dir)]
 }
 
 /// Checks the key file, where one is configured. Where systemd holds the key, there is none: `is_needed` is false.
-pub(super) fn key_file(facts: &Facts, is_needed: bool) -> Option<Check> {
+pub(super) fn key_file(facts: &Facts, is_needed: bool, owner: Owner<'_>) -> Option<Check> {
     const NAME: &str = "key file";
     let path = facts.key_file.as_deref()?;
     Some(match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_file() => ownership(NAME, path, &meta, 0o600),
+        Ok(meta) if meta.is_file() => ownership(NAME, path, &meta, 0o600, owner),
         Ok(_) => {
             Check::fail(NAME, format!("{} is not a regular file", path.display()), "check `vault.key_file`")
         }
@@ -54,26 +57,29 @@ pub(super) fn key_file(facts: &Facts, is_needed: bool) -> Option<Check> {
 }
 
 /// Owner and mode of something that only the daemon may read.
-fn ownership(name: &'static str, path: &Path, meta: &Metadata, wanted: u32) -> Check {
+fn ownership(name: &'static str, path: &Path, meta: &Metadata, wanted: u32, owner: Owner<'_>) -> Check {
     let (shown, mode) = (path.display(), meta.permissions().mode() & 0o7777);
     if mode & 0o077 != 0 {
         let next = format!("sudo chmod {wanted:o} {shown}");
         return Check::fail(name, format!("{shown} is open to other users (mode {mode:04o})"), next);
     }
-    match Account::daemon() {
-        None => Check::warn(
-            name,
-            format!("{shown} has mode {mode:04o}, but there is no user {USER} on this system"),
-            "installing the package rigpost makes it",
-        ),
-        Some(account) if account.uid == meta.uid() => {
+    match owner {
+        Err(why) => Check::warn(name, format!("{shown} has mode {mode:04o}, but {why}"), next_for(why)),
+        Ok(account) if account.uid == meta.uid() => {
             Check::ok(name, format!("{shown} belongs to {USER}, mode {mode:04o}"))
         }
-        Some(_) => Check::fail(
+        Ok(_) => Check::fail(
             name,
             format!("{shown} belongs to the user with number {}, not to {USER}", meta.uid()),
             format!("sudo chown -R {USER}: {shown}"),
         ),
+    }
+}
+
+fn next_for(why: &NoAccount) -> &'static str {
+    match why {
+        NoAccount::Missing(_) => "installing the package rigpost makes it",
+        NoAccount::Unknown(_) => "check the name services: getent passwd rigpost",
     }
 }
 
@@ -156,17 +162,16 @@ fn first_options(options: &str) -> String {
 }
 
 /// Checks the directories that clips come from.
-pub(super) fn media(dirs: &[PathBuf]) -> Vec<Check> {
+pub(super) fn media(dirs: &[PathBuf], owner: Owner<'_>) -> Vec<Check> {
     const NAME: &str = "media";
     if dirs.is_empty() {
         let next = "name at least one directory in `queue.media_dirs`, then: sudo systemctl restart rigpost";
         return vec![Check::warn(NAME, "no media directory is configured, so no clip can be queued", next)];
     }
-    let account = Account::daemon();
-    dirs.iter().map(|dir| media_dir(dir, account.as_ref())).collect()
+    dirs.iter().map(|dir| media_dir(dir, owner)).collect()
 }
 
-fn media_dir(dir: &Path, account: Option<&Account>) -> Check {
+fn media_dir(dir: &Path, owner: Owner<'_>) -> Check {
     const NAME: &str = "media";
     let shown = dir.display();
     match fs::metadata(dir) {
@@ -182,8 +187,9 @@ fn media_dir(dir: &Path, account: Option<&Account>) -> Check {
             return Check::warn(NAME, format!("{shown}: {error}"), next);
         }
     }
-    let Some(account) = account else {
-        return Check::skipped(NAME, &format!("{shown} is there, but there is no user {USER} to ask for"));
+    let account = match owner {
+        Ok(account) => account,
+        Err(why) => return Check::skipped(NAME, &format!("{shown} is there, but {why}")),
     };
     match account.stopped_at(dir) {
         None => Check::ok(NAME, format!("{shown} can be read by {USER}")),
@@ -197,8 +203,16 @@ fn media_dir(dir: &Path, account: Option<&Account>) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::doctor::Verdict;
+
+    static MISSING: LazyLock<NoAccount> = LazyLock::new(|| NoAccount::Missing(USER.to_owned()));
+
+    fn nobody() -> Owner<'static> {
+        Err(&MISSING)
+    }
 
     const TABLE: &[u8] = b"\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw,errors=remount-ro
@@ -233,16 +247,16 @@ mod tests {
     fn what_others_can_read_fails() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o750)).unwrap();
-        let check = &state(dir.path())[0];
+        let check = &state(dir.path(), nobody())[0];
         assert_eq!(check.verdict, Verdict::Fail);
         assert!(check.next.starts_with("sudo chmod 700 /"), "{}", check.next);
-        assert_eq!(state(Path::new("/nonexistent/state"))[0].verdict, Verdict::Fail);
+        assert_eq!(state(Path::new("/nonexistent/state"), nobody())[0].verdict, Verdict::Fail);
     }
 
     #[test]
     fn a_media_directory_that_is_missing_may_be_a_card_that_is_out() {
-        assert_eq!(media(&["/nonexistent/card".into()])[0].verdict, Verdict::Warn);
-        assert_eq!(media(&["/dev/null".into()])[0].verdict, Verdict::Fail);
-        assert_eq!(media(&[])[0].verdict, Verdict::Warn);
+        assert_eq!(media(&["/nonexistent/card".into()], nobody())[0].verdict, Verdict::Warn);
+        assert_eq!(media(&["/dev/null".into()], nobody())[0].verdict, Verdict::Fail);
+        assert_eq!(media(&[], nobody())[0].verdict, Verdict::Warn);
     }
 }
