@@ -5,7 +5,11 @@
 //! - Everything that came from elsewhere (file names, names given in the cloud, error texts) goes through [`clean`]
 //!   before it reaches a terminal: an escape sequence in a file name must not steer it.
 //! - unicode-width for columns: clip names may be in any script, and a table that is off by one column is unreadable.
+//!   `textwrap` counts with it too.
 
+use std::borrow::Cow;
+
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 pub(crate) use rigpost_contract::human::{about, capitalized, count, countdown, duration, size};
@@ -69,19 +73,19 @@ fn take(chars: impl Iterator<Item = char>, columns: usize) -> String {
         .collect()
 }
 
-/// The text cut into lines of at most `columns`, between words.
+/// The text cut into lines of at most `columns`, between words alone: what is longer is a command or a path, to be copied
+/// whole. Blanks and line breaks are all one.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= columns => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            Some(_) | None => lines.push(word.to_owned()),
-        }
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() {
+        return Vec::new();
     }
-    lines
+    let options = Options::new(columns)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    textwrap::wrap(&text, options).into_iter().map(Cow::into_owned).collect()
 }
 
 /// Pads with blanks on the right.
@@ -129,6 +133,10 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("", 7), Vec::<String>::new());
         assert_eq!(wrap("extraordinary", 5), ["extraordinary"]);
+        assert_eq!(wrap("one  two\n three", 80), ["one two three"]);
+        assert_eq!(wrap("timedatectl set-ntp true", 16), ["timedatectl", "set-ntp true"]);
+        // Two columns each.
+        assert_eq!(wrap("明日 明日 明日", 9), ["明日 明日", "明日"]);
     }
 
     #[test]
