@@ -5,6 +5,8 @@
 //!   cards are.
 //! - Depth first with one open directory a level, so that memory is bounded by the depth, and not by the number of files
 //!   or directories. The path of each is known without asking for it, and may be any bytes.
+//! - By hand, and not `walkdir` or `ignore`: both name a directory anew by its whole path to open it, and then a link that
+//!   somebody puts into its place leads out of the source.
 //! - Each directory is entered by its visitor before it is read: who begins to watch it there misses nothing.
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
