@@ -1,5 +1,8 @@
 //! Names that nobody means to send: one list for media sources and for `rigpost add`.
 //!
+//! Both look for clips in the same way: regular files that are not empty, never through a link, nothing that is left out
+//! by name nor anything beneath it, into mounts, and down to [`MAX_DEPTH`], beyond which they complain.
+//!
 //! # Decisions
 //! - By name alone, whatever lies under it: what systems keep for themselves is mostly a directory, and nothing beneath it
 //!   is looked at.
@@ -7,6 +10,9 @@
 //!   word, junk that is sent is only junk: where a name could be a clip's (`FOUND.000.mov`, `part1.mov`), it is taken.
 //! - What a person names is not held against this list; what is merely found is.
 use std::ffi::OsStr;
+
+/// Levels of directories beneath the one in which a search begins. No camera comes near it.
+pub const MAX_DEPTH: usize = 96;
 
 /// What file systems, systems and other programs keep for themselves. Lower case.
 const SYSTEM: &[&str] = &[

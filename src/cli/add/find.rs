@@ -12,7 +12,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::expand::{entries, expand, is_junk};
+use super::expand::{expand, is_junk, not_too_deep, plain, walk};
 use super::shown;
 use crate::args::AddArgs;
 use crate::exit::{ExitCode, Failure};
@@ -107,14 +107,29 @@ impl Search {
     }
 
     fn walk(&self, dir: &Path, found: &mut Found) -> Result<(), Failure> {
-        let failed = |error: std::io::Error| unusable(dir, &error.to_string(), "check its permissions");
-        for entry in entries(dir).map_err(failed)? {
-            let meta = entry.metadata().map_err(failed)?;
+        let failed = |error: walkdir::Error| {
+            let at = error.path().unwrap_or(dir).to_owned();
+            unusable(&at, &plain(error).to_string(), "check its permissions")
+        };
+        let mut entries = walk(dir);
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(failed)?;
             match () {
-                () if is_left_out(&entry.file_name()) => found.skipped += 1,
-                () if meta.is_dir() => self.walk(&entry.path(), found)?,
-                () if meta.is_file() && meta.len() > 0 && self.wants(&entry.path()) => {
-                    found.take(entry.path(), meta.len());
+                () if is_left_out(entry.file_name()) => {
+                    found.skipped += 1;
+                    if entry.file_type().is_dir() {
+                        entries.skip_current_dir();
+                    }
+                }
+                () if entry.file_type().is_dir() => {
+                    not_too_deep(&entry)
+                        .map_err(|error| unusable(entry.path(), &error.to_string(), "name it"))?;
+                }
+                () if entry.file_type().is_file() && self.wants(entry.path()) => {
+                    match entry.metadata().map_err(failed)?.len() {
+                        0 => found.skipped += 1,
+                        bytes => found.take(entry.into_path(), bytes),
+                    }
                 }
                 () => found.skipped += 1,
             }
@@ -145,6 +160,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt as _;
 
     use super::*;
+    use rigpost_contract::left_out::MAX_DEPTH;
 
     fn args(files: &[&Path], recursive: bool) -> AddArgs {
         let files = files.iter().map(|file| file.to_path_buf()).collect();
@@ -192,6 +208,20 @@ mod tests {
         let expected = ["B/c.mov", "a.mov"].map(|name| dir.path().join(name));
         assert_eq!(found.paths, expected);
         assert_eq!((found.bytes, found.skipped), (5, 6));
+    }
+
+    #[test]
+    fn what_is_too_deep_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let level = |n: usize| (0..n).fold(dir.path().to_owned(), |p, _| p.join("d"));
+        fs::create_dir_all(level(MAX_DEPTH)).unwrap();
+        fs::write(level(MAX_DEPTH).join("a.mov"), b"x").unwrap();
+        assert_eq!(collect(&args(&[dir.path()], true)).unwrap().paths.len(), 1);
+        fs::create_dir(level(MAX_DEPTH + 1)).unwrap();
+        let what = collect(&args(&[dir.path()], true)).unwrap_err().what;
+        assert!(what.ends_with("more than 96 levels deep"), "{what}");
+        let pattern = dir.path().join("**/*.mov");
+        assert!(collect(&args(&[&pattern], false)).unwrap_err().what.ends_with("levels deep"));
     }
 
     #[test]

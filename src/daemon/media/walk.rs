@@ -3,7 +3,7 @@
 //! # Decisions
 //! - Never through a link, in no part of a path: what a source takes is what lies in it. Into mounts it goes; that is what
 //!   cards are.
-//! - Depth first with one open directory a level, so that memory is bounded by the depth, and not by the number of files
+//! - Depth first with one open directory a level, of which there are at most [`MAX_DEPTH`], so that memory is bounded by the depth, and not by the number of files
 //!   or directories. The path of each is known without asking for it, and may be any bytes.
 //! - By hand, and not `walkdir` or `ignore`: both name a directory anew by its whole path to open it, and then a link that
 //!   somebody puts into its place leads out of the source.
@@ -18,10 +18,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use rigpost_contract::left_out::MAX_DEPTH;
 use rigpost_core::queue::item::FileFacts;
 
-/// Levels below where a walk begins. No camera comes near it, and each costs a file descriptor.
-const MAX_DEPTH: usize = 96;
 const WITHIN: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
