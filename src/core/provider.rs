@@ -5,6 +5,7 @@
 //!   side, and a new provider makes the compiler list each decision. What is the same in all of them, the flow itself,
 //!   is written once ([`dialect`]); a provider that differs in words only is a page of data for it.
 mod answer;
+mod client;
 pub mod dialect;
 pub mod exchange;
 mod frameio;
@@ -15,26 +16,17 @@ pub mod wire;
 
 use std::sync::Arc;
 
+use crate::identity::oauth::{
+    AccessToken, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, RefreshToken, Revocable,
+    TokenResponse,
+};
 use dialect::{Dialect, Endpoints};
 use exchange::Step;
 
-use crate::identity::oauth::{
-    AccessToken, ClientId, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, RefreshToken,
-    Revocable, TokenResponse,
-};
-
 pub use answer::{Sorted, short, sort};
+pub use client::Client;
 pub use frameio::FrameIo;
 pub use oauth::{Found, OAuth};
-
-/// Who we are to the provider.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// RFC 6749 §2.2.
-    pub id: ClientId,
-    /// RFC 6749 §2.3.1; `None`: a public client.
-    pub secret: Option<ClientSecret>,
-}
 
 /// A provider's dialect.
 #[derive(Clone, Debug)]

@@ -23,14 +23,13 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use names::Names;
 use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::media::PartBody;
+use names::Names;
 use rigpost_core::identity::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{Connection, Request, Response, trouble};
 use rigpost_core::secret::Secret;
@@ -38,10 +37,6 @@ use rigpost_core::secret::Secret;
 pub use connect::Congestion;
 pub use failure::{AskError, PutError, TlsError};
 pub use progress::Patience;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
-/// A link that confirms nothing for this long is dead (TCP_USER_TIMEOUT).
-const DEAD_LINK: Duration = Duration::from_secs(30);
 
 /// Sending a request. Two implementations in use: the client below, and a script for tests in paused time.
 pub trait Transport: Send + Sync + 'static {

@@ -10,21 +10,18 @@ mod logging;
 mod memory;
 mod notify;
 mod reload;
+mod version;
 mod wiring;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use notify::Notify;
-use reload::Reloader;
-use rigpost_core::time::WallTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
-use wiring::{Wired, wire};
 
 use crate::bus::{About, Bus};
 use crate::clock::Clock;
@@ -32,13 +29,16 @@ use crate::config::Settings;
 use crate::link::{Handle, ToQueue, ToRig};
 use crate::tasks::Ping;
 use crate::watch::network::Network;
+use notify::Notify;
+use reload::Reloader;
+use rigpost_core::time::WallTime;
 use rigpost_core::view::{QueueView, RigView, status_line};
+use wiring::{Wired, wire};
 
 pub use logging::{LogLevel, start as start_logging};
 pub use memory::seclude;
+pub use version::VERSION;
 
-/// The daemon's version, semantic versioning.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// A refresh in flight is seen through for this long; shorter than systemd's patience.
 const STOP_PATIENCE: Duration = Duration::from_secs(25);
 /// Every task answers a ping within this, or the watchdog is not fed.

@@ -5,9 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use url::Url;
 
 use super::clock::{Clock, Moment};
+use super::error::SimError;
 use super::event::{Event, Journal};
 use super::fault::{Fault, Faults};
-use super::model::{SimError, World};
+use super::model::World;
 use super::options::{Etags, Lifetimes, SimOptions};
 use super::s3::Bucket;
 use super::secret;

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::clock::{self, millis};
+use super::error::SimError;
 use super::event::{Endpoint, EventKind, HoldPoint};
 use super::fault::{Fault, FaultKind};
-use super::model::SimError;
 use super::options::Lifetimes;
 
 const HELP: &str = "\

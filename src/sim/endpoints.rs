@@ -9,8 +9,9 @@ use super::call::Call;
 use super::clock::Moment;
 use super::event::{Endpoint, EventKind};
 use super::form::{Content, Fields};
-use super::model::assets::Asset;
-use super::model::{Device, World};
+use super::model::World;
+use super::model::asset::Asset;
+use super::model::device::Device;
 use super::reply::{Payload, Reply};
 use super::secret;
 

@@ -14,8 +14,8 @@ mod kind;
 
 use serde::Serialize;
 
+use super::error::SimError;
 use super::event::Endpoint;
-use super::model::SimError;
 
 pub use kind::{FaultKind, StorageError};
 

@@ -12,29 +12,57 @@
 //! In-process rather than a child: a test asks it what it saw, holds it at one exact event, and gets no ports,
 //! files or processes to clean up.
 
+/// What all connections share, and what people can do to it.
 mod app;
+/// The arguments of the program.
 pub mod args;
+/// One call of a device, from its head to its answer.
 mod call;
+/// The only reader of clocks; can run ahead.
 mod clock;
+/// Fetches finished parts from real object storage.
+mod collector;
+/// One connection, and how it can be broken.
 mod connection;
+/// What tests and people command over HTTP.
 mod control;
+/// Each address of the API: what it reads and answers.
 mod endpoints;
+/// Refusals to people and tests.
+mod error;
+/// The journal of everything that can be observed.
 mod event;
+/// Faults: how they are written, and when they strike.
 mod fault;
+/// What a fault does to an answer.
 mod faulty;
+/// Bodies of requests.
 mod form;
+/// The cloud as a model, without input or output.
 mod model;
+/// What a simulator is started with.
 mod options;
+/// Who may command it from a browser.
 mod origin;
+/// The page on which a person approves a rig.
 mod page;
+/// Taking in the parts of a clip.
 mod parts;
+/// Answers as data.
 mod reply;
+/// The program.
 pub mod run;
+/// Real object storage in place of our own.
 mod s3;
+/// Random values, with a word in them that tests find.
 mod secret;
+/// Accepts connections.
 mod server;
+/// Parts on disk, put together.
 mod storage;
+/// A certificate of its own making.
 mod tls;
+/// The way of every call of a device.
 mod wire;
 
 use std::io;
@@ -42,19 +70,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::App;
-use clock::Clock;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
+use app::App;
+use clock::Clock;
+
+pub use error::SimError;
 pub use event::{Endpoint, Event, EventKind, HoldPoint};
 pub use fault::{Fault, FaultKind, FaultView, StorageError};
-pub use model::assets::AssetView;
+pub use model::ProjectView;
+pub use model::asset::AssetView;
+pub use model::code::CodeView;
 pub use model::device::{DeviceView, PauseView};
-pub use model::pairing::CodeView;
-pub use model::parts::PartView;
-pub use model::{ProjectView, SimError};
+pub use model::part::PartView;
 pub use options::{Etags, Lifetimes, S3Options, SecretOnPoll, SimOptions, TlsValidity};
 
 /// A running simulator. It lives on the runtime it was started on; dropping it ends all connections and frees
@@ -95,7 +125,7 @@ impl Sim {
         let mut collector = None;
         if let Some(bucket) = &app.bucket {
             bucket.prepare().await?;
-            collector = Some(AbortOnDropHandle::new(tokio::spawn(s3::collect(Arc::clone(&app)))));
+            collector = Some(AbortOnDropHandle::new(tokio::spawn(collector::collect(Arc::clone(&app)))));
         }
         let server = AbortOnDropHandle::new(tokio::spawn(server::run(listener, acceptor, Arc::clone(&app))));
         Ok(Self { app, ca_pem, _server: server, _collector: collector })

@@ -7,178 +7,21 @@
 //! # Decisions
 //! A model with rules instead of a list of canned answers: canned answers confirm whatever the client does,
 //! a model contradicts it. State lives in memory only; a restarted simulator is a new cloud.
-
-pub(crate) mod assets;
+//!
+//! Each thing has a file (`asset`, `code`, `device`, `part`, `token`, `project`), `world` holds all of them, and the
+//! files in the plural, with `pairing`, hold the rules: what the world does when it is asked.
+pub(crate) mod asset;
+mod assets;
+pub(crate) mod code;
 pub(crate) mod device;
-pub(crate) mod pairing;
-pub(crate) mod parts;
-pub(crate) mod tokens;
+mod devices;
+mod pairing;
+pub(crate) mod part;
+mod parts;
+mod project;
+mod token;
+mod tokens;
+mod world;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use assets::Asset;
-use pairing::Code;
-use serde::Serialize;
-use tokens::Token;
-
-use super::clock::{Moment, millis};
-use super::options::{Lifetimes, SecretOnPoll, SimOptions};
-use super::secret;
-
-pub(crate) use device::Device;
-
-/// The settings the rules go by.
-#[derive(Clone, Debug)]
-pub(crate) struct Rules {
-    pub(crate) lives: Lifetimes,
-    pub(crate) client_secret: String,
-    pub(crate) marker: String,
-    pub(crate) secret_on_poll: SecretOnPoll,
-    pub(crate) auto_approve_ms: Option<u64>,
-    pub(crate) chunk_size: u64,
-    pub(crate) enforce_rate_limit: bool,
-}
-
-/// A project clips can go to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ProjectView {
-    /// Stable identifier, made from the name.
-    pub id: String,
-    /// The name people see.
-    pub name: String,
-}
-
-/// Why a person's wish cannot be granted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SimError {
-    /// No pending code of these digits.
-    #[error("no device shows the code {0}")]
-    NoSuchCode(String),
-    /// The code was right, but too late.
-    #[error("the code {0} has expired; the device shows a new one")]
-    CodeExpired(String),
-    /// The code was approved or denied before.
-    #[error("the code {0} has been used already")]
-    CodeUsed(String),
-    /// No project of that name.
-    #[error("there is no project named {0}")]
-    NoSuchProject(String),
-    /// Another project has that name.
-    #[error("there is a project named {0} already")]
-    NameTaken(String),
-    /// No paired device with that client identifier.
-    #[error("no paired device has the client id {0}")]
-    NoSuchDevice(String),
-    /// A fault description that says nothing known.
-    #[error("{0}")]
-    BadFault(String),
-}
-
-impl SimError {
-    /// The name of the reason, for programs.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::NoSuchCode(_) => "no_such_code",
-            Self::CodeExpired(_) => "code_expired",
-            Self::CodeUsed(_) => "code_used",
-            Self::NoSuchProject(_) => "no_such_project",
-            Self::NameTaken(_) => "name_taken",
-            Self::NoSuchDevice(_) => "no_such_device",
-            Self::BadFault(_) => "bad_fault",
-        }
-    }
-}
-
-/// The whole cloud.
-#[derive(Debug)]
-pub(crate) struct World {
-    pub(crate) rules: Rules,
-    pub(crate) projects: Vec<ProjectView>,
-    pub(crate) codes: Vec<Code>,
-    pub(crate) devices: BTreeMap<String, Device>,
-    pub(crate) tokens: BTreeMap<String, Token>,
-    pub(crate) assets: BTreeMap<String, Asset>,
-    pub(crate) violations: Vec<String>,
-    /// Counts tokens and assets, to tell older from newer.
-    pub(crate) serial: u64,
-}
-
-impl World {
-    pub(crate) fn new(options: &SimOptions) -> Self {
-        let rules = Rules {
-            lives: options.lifetimes(),
-            client_secret: options.client_secret.clone(),
-            marker: options.marker.clone(),
-            secret_on_poll: options.secret_on_poll,
-            auto_approve_ms: options.auto_approve_after.map(|after: Duration| millis(after.as_secs_f64())),
-            chunk_size: options.chunk_size.max(1),
-            enforce_rate_limit: options.enforce_rate_limit,
-        };
-        let project = |name: &String| ProjectView { id: secret::id_for(name), name: name.clone() };
-        Self {
-            rules,
-            projects: options.projects.iter().map(project).collect(),
-            codes: Vec::new(),
-            devices: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-            assets: BTreeMap::new(),
-            violations: Vec::new(),
-            serial: 0,
-        }
-    }
-
-    pub(crate) fn violation(&mut self, text: String) {
-        // Bounded, because a client in a tight loop would otherwise fill the memory with one sentence.
-        if self.violations.len() < 10_000 {
-            self.violations.push(text);
-        }
-    }
-
-    pub(crate) fn next_serial(&mut self) -> u64 {
-        self.serial += 1;
-        self.serial
-    }
-
-    pub(crate) fn project(&self, name: &str) -> Result<ProjectView, SimError> {
-        let found = self.projects.iter().find(|project| project.name == name);
-        found.cloned().ok_or_else(|| SimError::NoSuchProject(name.to_owned()))
-    }
-
-    /// Gives a project another name. Its identifier, its devices and its clips stay with it.
-    pub(crate) fn rename_project(&mut self, old: &str, new: &str) -> Result<(), SimError> {
-        let id = self.project(old)?.id;
-        if self.project(new).is_ok() {
-            return Err(SimError::NameTaken(new.to_owned()));
-        }
-        let projects = self.projects.iter_mut();
-        let projects = projects.chain(self.devices.values_mut().map(|device| &mut device.project));
-        let approved = self.codes.iter_mut().filter_map(Code::project_mut);
-        let clips = self.assets.values_mut().map(|asset| &mut asset.project);
-        for project in projects.chain(approved).chain(clips).filter(|project| project.id == id) {
-            new.clone_into(&mut project.name);
-        }
-        Ok(())
-    }
-
-    /// What happens by the mere passing of time: codes approved by themselves, pairings that reach their end,
-    /// devices that fall silent and call again.
-    /// Returns sentences for the log.
-    pub(crate) fn tick(&mut self, now: Moment) -> Vec<(String, String)> {
-        let mut news = self.auto_approve(now);
-        let over = |device: &&Device| !device.forgotten && device.ends_ms.is_some_and(|end| end <= now.ms);
-        let ended: Vec<String> =
-            self.devices.values().filter(over).map(|device| device.client_id.clone()).collect();
-        for client_id in ended {
-            if self.forget(&client_id).is_ok() {
-                news.push((client_id, "pairing reached its end".to_owned()));
-            }
-        }
-        let heard = |device: &mut Device| {
-            let sentence = device.presence_news(now)?;
-            Some((device.client_id.clone(), sentence.to_owned()))
-        };
-        news.extend(self.devices.values_mut().filter_map(heard));
-        news
-    }
-}
+pub use project::ProjectView;
+pub(crate) use world::World;

@@ -17,10 +17,11 @@ use axum::extract::{Form, Query, State};
 use axum::http::{Response, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect};
 use axum::routing::{get, post};
-use html::Step;
 
 use super::app::App;
-use super::model::{SimError, pairing};
+use super::error::SimError;
+use super::model::code;
+use html::Step;
 
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
     connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -120,7 +121,7 @@ fn ask_for_project(app: &App, typed: &str, wrong: Option<&str>) -> Reply {
 
 /// Approve or deny.
 async fn answer(State(app): State<Arc<App>>, Form(form): Form<Fields>) -> Reply {
-    let code = pairing::digits(get_field(&form, "code"));
+    let code = code::digits(get_field(&form, "code"));
     let (done, answered) = match get_field(&form, "decision") {
         "approve" => ("approved", app.approve(&code, get_field(&form, "project"))),
         _ => ("denied", app.deny(&code)),

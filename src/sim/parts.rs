@@ -15,10 +15,10 @@ use super::call::Call;
 use super::event::{Endpoint, Event, EventKind};
 use super::fault::{FaultKind, Target};
 use super::form::Content;
-use super::model::parts::{Arrival, PartRequest, PartTicket};
+use super::model::part::{Arrival, PartRequest, PartTicket};
 use super::options::Etags;
 use super::reply::{Payload, Reply};
-use super::{clock, faulty, wire};
+use super::{clock, faulty};
 
 /// Answers a PUT to an upload address.
 pub(crate) async fn serve(call: &Arc<Call>, body: Body) -> Response<Body> {
@@ -36,7 +36,7 @@ pub(crate) async fn serve(call: &Arc<Call>, body: Body) -> Response<Body> {
         Ok(ticket) => take_in(call, &ticket, body).await,
         Err(refusal) => {
             if !rejects_early(call) {
-                wire::drain(body);
+                drain(body);
             }
             return call.respond(refusal, false);
         }
@@ -237,4 +237,19 @@ pub(crate) async fn assemble(app: &Arc<App>, asset: &str) {
     });
     // Its end is in the model and in the log.
     let _ended = work.await;
+}
+
+/// Reads what is left of a refused body, so that the client can read the refusal instead of a reset. Bounded:
+/// storage does not listen for ever either.
+fn drain(body: Body) {
+    tokio::spawn(async move {
+        let read_all = async {
+            let mut body = body;
+            while let Some(Ok(_ignored)) = body.frame().await {}
+        };
+        tokio::select! {
+            () = read_all => {}
+            () = clock::sleep(Duration::from_secs(30)) => {}
+        }
+    });
 }

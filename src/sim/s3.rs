@@ -14,28 +14,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use reqwest::{Method, Response, StatusCode};
 use rustls::{ClientConfig, RootCertStore};
 use rusty_s3::actions::{CreateBucket, GetObject, HeadBucket, HeadObject, PutObject};
 use rusty_s3::{Credentials, S3Action, UrlStyle};
-use tokio::sync::watch;
 use url::Url;
 
-use super::app::App;
-use super::clock::{self, Moment};
-use super::event::Event;
-use super::model::assets::Asset;
-use super::model::parts::Arrival;
+use super::clock::Moment;
+use super::model::asset::Asset;
 use super::options::S3Options;
-use super::parts;
 
 /// How long our own addresses, for looking and fetching, are good.
 const OURS: Duration = Duration::from_secs(3600);
-/// Pause between two looks while something is missing.
-const PAUSE: Duration = Duration::from_millis(100);
-/// Missing parts of one asset that are looked for at a time.
-const AT_A_TIME: usize = 32;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A bucket we may write to.
@@ -50,7 +40,7 @@ fn other(error: impl Display) -> io::Error {
 }
 
 /// An error without the address in it, which is as good as the keys.
-fn silent(error: reqwest::Error) -> io::Error {
+pub(crate) fn silent(error: reqwest::Error) -> io::Error {
     let error = error.without_url();
     let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     other(format!("{error} {why}").trim_end())
@@ -114,7 +104,7 @@ impl Bucket {
     }
 
     /// Whether part `n` is there.
-    async fn has(&self, asset: &str, n: u64) -> io::Result<bool> {
+    pub(crate) async fn has(&self, asset: &str, n: u64) -> io::Result<bool> {
         let key = key(asset, n);
         let url = HeadObject::new(&self.bucket, Some(&self.credentials), &key).sign(OURS);
         let status = self.ask(Method::HEAD, url).await?.status();
@@ -125,85 +115,10 @@ impl Bucket {
         }
     }
 
-    async fn get(&self, asset: &str, n: u64) -> io::Result<Response> {
+    /// The bytes of part `n`.
+    pub(crate) async fn get(&self, asset: &str, n: u64) -> io::Result<Response> {
         let key = key(asset, n);
         let url = GetObject::new(&self.bucket, Some(&self.credentials), &key).sign(OURS);
         self.ask(Method::GET, url).await?.error_for_status().map_err(silent)
     }
-}
-
-/// Looks for parts in the bucket until the task is aborted.
-pub(crate) async fn collect(app: Arc<App>) {
-    let Some(bucket) = &app.bucket else { return };
-    let mut news = app.journal.watch();
-    let mut trouble = None;
-    loop {
-        let waiting = waiting(&app, &mut news);
-        if waiting.is_empty() {
-            if news.changed().await.is_err() {
-                return;
-            }
-            continue;
-        }
-        let mut now_trouble = None;
-        for asset in waiting {
-            if let Err(error) = look(&app, bucket, &asset).await {
-                now_trouble = Some(error.to_string());
-            }
-        }
-        if let Some(said) = now_trouble.as_ref().filter(|_| now_trouble != trouble) {
-            app.journal
-                .record(Event::action(None, format!("cannot look into the bucket: {said}")), app.now().ms);
-        }
-        trouble = now_trouble;
-        clock::sleep(PAUSE).await;
-    }
-}
-
-/// The assets with missing parts, as of the newest event.
-fn waiting(app: &App, news: &mut watch::Receiver<u64>) -> Vec<Asset> {
-    news.borrow_and_update();
-    let now = app.now();
-    app.world(now).assets.values().filter(|asset| asset.waits(now)).cloned().collect()
-}
-
-async fn look(app: &Arc<App>, bucket: &Bucket, asset: &Asset) -> io::Result<()> {
-    let missing = app.world(app.now()).missing(&asset.id, AT_A_TIME);
-    let found = join_all(missing.iter().map(|n| bucket.has(&asset.id, *n))).await;
-    for (n, there) in missing.into_iter().zip(found) {
-        if there? {
-            fetch(app, bucket, asset, n).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn fetch(app: &Arc<App>, bucket: &Bucket, asset: &Asset, n: u64) -> io::Result<()> {
-    let mut answer = bucket.get(&asset.id, n).await?;
-    let etag =
-        answer.headers().get("etag").and_then(|etag| etag.to_str().ok()).unwrap_or_default().to_owned();
-    let mut writer = app.storage.part(&asset.id, n, "fetched");
-    while let Some(bytes) = answer.chunk().await.map_err(silent)? {
-        writer.push(bytes).await?;
-    }
-    let file = writer.finish(true).await?;
-    let (now, wanted) = (app.now(), asset.part_size(n));
-    if file.size != wanted {
-        let text = format!(
-            "part of the wrong size: asset {}, part {n}, {} bytes instead of {wanted}",
-            asset.id, file.size
-        );
-        let mut world = app.world(now);
-        if !world.violations.contains(&text) {
-            world.violation(text);
-        }
-        return Ok(());
-    }
-    let event = Event::found(&asset.device, &asset.id, n, file.size, &file.sha256);
-    let (_, last) = app.world(now).part_done(&asset.id, n, &Arrival { file, etag, damaged: false });
-    app.journal.record(event, now.ms);
-    if last {
-        parts::assemble(app, &asset.id).await;
-    }
-    Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
@@ -18,7 +17,7 @@ use super::event::{Endpoint, EventKind};
 use super::fault::Target;
 use super::form::{self, Content};
 use super::reply::Reply;
-use super::{clock, endpoints, faulty, parts};
+use super::{endpoints, faulty, parts};
 
 /// Largest body of anything but a part.
 const LARGEST_BODY: usize = 1 << 20;
@@ -90,19 +89,4 @@ fn classify(method: &Method, path: &str, content: &Content) -> Endpoint {
         ("GET", "/health") => Endpoint::Health,
         _ => Endpoint::Other,
     }
-}
-
-/// Reads what is left of a refused body, so that the client can read the refusal instead of a reset. Bounded:
-/// storage does not listen for ever either.
-pub(crate) fn drain(body: Body) {
-    tokio::spawn(async move {
-        let read_all = async {
-            let mut body = body;
-            while let Some(Ok(_ignored)) = body.frame().await {}
-        };
-        tokio::select! {
-            () = read_all => {}
-            () = clock::sleep(Duration::from_secs(30)) => {}
-        }
-    });
 }

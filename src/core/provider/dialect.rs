@@ -14,8 +14,8 @@ use crate::identity::oauth::{
     AccessToken, ClientAuth, DeviceAuthorization, DeviceCode, IdToken, RefreshToken, Revocable, TokenError,
     TokenResponse, UserCode, VerificationUriComplete,
 };
-use crate::provider::Client;
 use crate::provider::answer::{Sorted, short, sort, token_error, unexpected};
+use crate::provider::client::Client;
 use crate::provider::wire::{Authorization, Body, Connection, Field, Request, Response};
 use crate::secret::Secret;
 

@@ -6,7 +6,7 @@ use wire::{Authorization, Body, Connection, Request, Response};
 
 use super::exchange::Step as Stage;
 use super::*;
-use crate::identity::oauth::{Cause, ClientAuth, TokenError, Trouble, UserCode};
+use crate::identity::oauth::{Cause, ClientAuth, ClientId, ClientSecret, TokenError, Trouble, UserCode};
 use crate::queue::upload::{AssetRequest, CreateError, PartError};
 use crate::secret::Secret;
 

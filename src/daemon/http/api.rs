@@ -12,9 +12,10 @@ use rustls::ClientConfig;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
+use super::connect::{CONNECT_TIMEOUT, DEAD_LINK};
 use super::failure::AskError;
 use super::names::Names;
-use super::{CONNECT_TIMEOUT, DEAD_LINK, answer, failure};
+use super::{answer, failure};
 use rigpost_core::identity::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{Authorization, Body, Connection, MAX_BODY, Request, Response, trouble};
 

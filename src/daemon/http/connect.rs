@@ -34,8 +34,10 @@ use tracing::info;
 
 use super::names::Names;
 use super::progress::{Ends, Meter};
-use super::{CONNECT_TIMEOUT, DEAD_LINK};
 
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
+/// A link that confirms nothing for this long is dead (TCP_USER_TIMEOUT).
+pub(super) const DEAD_LINK: Duration = Duration::from_secs(30);
 const ALGORITHM: &str = "bbr";
 const PROBE_AFTER: Duration = Duration::from_secs(10);
 const PROBE_EVERY: Duration = Duration::from_secs(5);

@@ -18,12 +18,12 @@ use hyper::body::Incoming;
 use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
-use super::connect::Connector;
+use super::answer;
+use super::connect::{Congestion, Connector};
 use super::failure::{self, PutError};
 use super::names::Names;
 use super::pool::{Gated, Line, Origin, Pool};
 use super::progress::{Patience, stalled};
-use super::{Congestion, answer};
 use crate::clock::Clock;
 use crate::media::{PartBody, PartWatch};
 use rigpost_core::identity::oauth::{Cause, Trouble};

@@ -24,7 +24,7 @@ use rustix::buffer::spare_capacity;
 use rustix::io::pread;
 use xxhash_rust::xxh64::Xxh64;
 
-use super::Pacer;
+use super::pacer::Pacer;
 use rigpost_core::queue::item::PartDigest;
 
 const READ: usize = 64 * 1024;

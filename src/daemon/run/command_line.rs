@@ -45,7 +45,7 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Er
             Arg::Long("check-config") => check = true,
             Arg::Long("help") | Arg::Short('h') => return Ok(Wish::Tell(USAGE.to_owned())),
             Arg::Long("version") | Arg::Short('V') => {
-                return Ok(Wish::Tell(format!("rigpostd {}", super::VERSION)));
+                return Ok(Wish::Tell(format!("rigpostd {}", super::version::VERSION)));
             }
             Arg::Long(_) | Arg::Short(_) | Arg::Value(_) => return Err(arg.unexpected()),
         }

@@ -7,7 +7,6 @@
 //!   it may look only there.
 use std::path::PathBuf;
 
-use rigpost_core::time::WallTime;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -15,6 +14,7 @@ use super::logging::LogLevel;
 use super::wiring::for_uploads;
 use crate::config::{self, ClientIdSource, ConfigError, Settings};
 use crate::tasks::UploadSettings;
+use rigpost_core::time::WallTime;
 
 /// Holds what is in force, and hands out what changes.
 pub(super) struct Reloader {

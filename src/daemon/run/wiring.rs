@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::{Fatal, VERSION};
+use super::version::VERSION;
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::http::Http;
@@ -40,7 +40,7 @@ pub(super) fn wire(
     upload_settings: watch::Receiver<UploadSettings>,
     clock: &Clock,
     built: WallTime,
-) -> Result<Wired, Fatal> {
+) -> std::io::Result<Wired> {
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
     let (provider, realm) = provider(&settings.provider);
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);

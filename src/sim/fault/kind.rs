@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::SimError;
+use crate::error::SimError;
 
 /// What object storage refuses a part with, in its XML shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

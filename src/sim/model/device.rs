@@ -1,15 +1,11 @@
-//! Devices: presence, heartbeats, pauses.
-
+//! One paired device: its presence, its pauses, and how it is shown.
 use serde::Serialize;
 
-use super::{ProjectView, SimError, World};
+use super::project::ProjectView;
 use crate::clock::Moment;
 
 /// Five minutes without any call to the API and a device shows as offline.
 const OFFLINE_AFTER_MS: u64 = 5 * 60 * 1000;
-/// One heartbeat a minute at most, and a second of mercy for the timer and the way.
-const HEARTBEAT_MS: u64 = 60_000;
-const MERCY_MS: u64 = 1000;
 
 /// A paired unit, as the cloud knows it.
 #[derive(Clone, Debug)]
@@ -38,10 +34,10 @@ pub(crate) struct Device {
 /// What is known of a device's heartbeats.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heartbeats {
-    count: u64,
-    too_soon: u64,
-    last_ms: Option<u64>,
-    last: Option<String>,
+    pub(super) count: u64,
+    pub(super) too_soon: u64,
+    pub(super) last_ms: Option<u64>,
+    pub(super) last: Option<String>,
 }
 
 impl Device {
@@ -50,7 +46,7 @@ impl Device {
         now.ms.saturating_sub(self.last_seen_ms) < OFFLINE_AFTER_MS
     }
 
-    fn paused_now(&self) -> bool {
+    pub(super) fn paused_now(&self) -> bool {
         self.pauses.iter().any(|(_, end)| end.is_none())
     }
 
@@ -95,7 +91,7 @@ impl Device {
         self.pauses.iter().any(|(start, end)| *start <= made && end.is_none_or(|end| made < end))
     }
 
-    fn view(&self, now: Moment) -> DeviceView {
+    pub(super) fn view(&self, now: Moment) -> DeviceView {
         let stamp = |ms: i64| {
             let ago = jiff::SignedDuration::from_millis(now.ms.cast_signed().saturating_sub(ms));
             now.wall.saturating_sub(ago).unwrap_or(now.wall).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -162,81 +158,4 @@ pub struct DeviceView {
     pub last_heartbeat_at: Option<String>,
     /// Its pauses, oldest first.
     pub pauses: Vec<PauseView>,
-}
-
-impl World {
-    pub(crate) fn device_mut(&mut self, client_id: &str) -> Result<&mut Device, SimError> {
-        let paired = self.devices.get_mut(client_id).filter(|device| !device.forgotten);
-        paired.ok_or_else(|| SimError::NoSuchDevice(client_id.to_owned()))
-    }
-
-    pub(crate) fn device_views(&self, now: Moment) -> Vec<DeviceView> {
-        self.devices.values().map(|device| device.view(now)).collect()
-    }
-
-    /// Forgets the device: its tokens die, its entry stays and says so.
-    pub(crate) fn forget(&mut self, client_id: &str) -> Result<(), SimError> {
-        self.device_mut(client_id)?.forgotten = true;
-        self.kill_tokens(client_id);
-        Ok(())
-    }
-
-    /// Opens a pause window now; a second pause changes nothing.
-    pub(crate) fn pause(&mut self, client_id: &str, now: Moment) -> Result<(), SimError> {
-        let device = self.device_mut(client_id)?;
-        if !device.paused_now() {
-            device.pauses.push((now.ms.cast_signed(), None));
-        }
-        Ok(())
-    }
-
-    /// Closes the pause window, if one is open.
-    pub(crate) fn resume(&mut self, client_id: &str, now: Moment) -> Result<(), SimError> {
-        let device = self.device_mut(client_id)?;
-        for (_, end) in &mut device.pauses {
-            end.get_or_insert(now.ms.cast_signed());
-        }
-        Ok(())
-    }
-
-    /// Writes a pause of the past into the record: it began `from` and ended `until` seconds ago.
-    pub(crate) fn paused_before(
-        &mut self,
-        client_id: &str,
-        from: u64,
-        until: u64,
-        now: Moment,
-    ) -> Result<(), SimError> {
-        let device = self.device_mut(client_id)?;
-        let ago = |s: u64| now.ms.cast_signed().saturating_sub_unsigned(s.saturating_mul(1000));
-        device.pauses.push((ago(from), Some(ago(until))));
-        device.pauses.sort_by_key(|(start, _)| *start);
-        Ok(())
-    }
-
-    /// Moves the device to another project, as after a new pairing elsewhere.
-    pub(crate) fn move_device(&mut self, client_id: &str, project: &str) -> Result<(), SimError> {
-        let project = self.project(project)?;
-        self.device_mut(client_id)?.project = project;
-        Ok(())
-    }
-
-    /// Counts a heartbeat. `Err` with the seconds since the last one if that is too few.
-    pub(crate) fn heartbeat(&mut self, client_id: &str, now: Moment) -> Result<Option<u64>, u64> {
-        let Some(device) = self.devices.get_mut(client_id) else { return Ok(None) };
-        let beats = &mut device.heartbeats;
-        let waited = beats.last_ms.map(|last| now.ms.saturating_sub(last));
-        beats.count += 1;
-        beats.last_ms = Some(now.ms);
-        beats.last = Some(now.wall.to_string());
-        if let Some(waited) = waited.filter(|waited| waited + MERCY_MS < HEARTBEAT_MS) {
-            beats.too_soon += 1;
-            let seconds = waited / 1000;
-            self.violation(format!(
-                "heartbeat too soon: {client_id} sent two within {seconds} s; one a minute at most"
-            ));
-            return Err(seconds);
-        }
-        Ok(waited.map(|waited| waited / 1000))
-    }
 }

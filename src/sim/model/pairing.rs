@@ -1,10 +1,12 @@
 //! The device authorization grant (RFC 8628): codes, polls, and what the person answers.
-
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Device, ProjectView, SimError, World};
+use super::code::{Code, CodeState, CodeView, digits};
+use super::device::Device;
+use super::project::ProjectView;
+use super::world::World;
 use crate::clock::{Moment, millis};
+use crate::error::SimError;
 use crate::form::Fields;
 use crate::options::SecretOnPoll;
 use crate::reply::Reply;
@@ -18,61 +20,6 @@ const SLOW_DOWN_MS: u64 = 5000;
 
 /// Codes kept after their end, so that a late poll hears why.
 const KEEP_CODES: usize = 500;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CodeState {
-    Pending,
-    Approved(ProjectView),
-    Denied,
-    Redeemed,
-    /// The same device asked for a newer code.
-    Superseded,
-}
-
-/// One pairing attempt.
-#[derive(Clone, Debug)]
-pub(crate) struct Code {
-    pub(crate) device_code: String,
-    pub(crate) user_code: String,
-    pub(crate) client_id: String,
-    pub(crate) name: String,
-    pub(crate) state: CodeState,
-    issued_ms: u64,
-    pub(crate) expires_ms: u64,
-    interval_ms: u64,
-    last_poll_ms: u64,
-    client_version: Option<String>,
-}
-
-impl Code {
-    /// The project it was approved for and the tokens were not collected for yet.
-    pub(super) fn project_mut(&mut self) -> Option<&mut ProjectView> {
-        match &mut self.state {
-            CodeState::Approved(project) => Some(project),
-            CodeState::Pending | CodeState::Denied | CodeState::Redeemed | CodeState::Superseded => None,
-        }
-    }
-}
-
-/// A code a person can still approve.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CodeView {
-    /// The six digits the device shows.
-    pub user_code: String,
-    /// The device that asks.
-    pub client_id: String,
-    /// The name it will have.
-    pub name: String,
-    /// Seconds left to approve and collect, rounded down.
-    pub expires_in: u64,
-    /// `pending`, or `approved` while the device has not collected its tokens yet.
-    pub state: String,
-}
-
-/// A person may type "573 131" or "573-131"; only the digits count.
-pub(crate) fn digits(typed: &str) -> String {
-    typed.chars().filter(char::is_ascii_digit).collect()
-}
 
 fn field<'a>(form: &'a Fields, name: &str) -> Result<&'a str, Reply> {
     form.get(name)

@@ -1,8 +1,8 @@
 //! Token life: issue, single-use refresh, revocation, and who a bearer token belongs to.
-
 use serde_json::{Value, json};
 
-use super::World;
+use super::token::{Token, TokenKind, TokenState};
+use super::world::World;
 use crate::clock::Moment;
 use crate::form::Fields;
 use crate::reply::Reply;
@@ -10,38 +10,6 @@ use crate::secret;
 
 /// Dead tokens are remembered, to tell "burnt" from "never seen"; beyond this number the oldest are dropped.
 const KEEP_TOKENS: usize = 20_000;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenKind {
-    Access,
-    Refresh,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TokenState {
-    Live,
-    /// Consumed by a refresh; names the pair that took its place. `by_test` if nobody consumed it.
-    Burnt {
-        generation: u64,
-        by_test: bool,
-        replays: u32,
-    },
-    /// Forgotten, revoked, or its device paired again.
-    Dead,
-}
-
-/// One token ever handed out.
-#[derive(Clone, Debug)]
-pub(crate) struct Token {
-    pub(crate) kind: TokenKind,
-    pub(crate) client_id: String,
-    pub(crate) state: TokenState,
-    expires_ms: u64,
-    /// Pairs are numbered; both tokens of a pair share the number.
-    generation: u64,
-    /// Whether a client ever showed it.
-    used: bool,
-}
 
 impl World {
     /// Issues a new pair and returns the token answer. `instead_of` is the refresh token it replaces.

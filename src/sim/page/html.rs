@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::model::ProjectView;
-use crate::model::assets::AssetView;
+use crate::model::asset::AssetView;
+use crate::model::code::CodeView;
 use crate::model::device::{DeviceView, PauseView};
-use crate::model::pairing::CodeView;
 
 /// Clips shown; the page is for looking, the control interface for counting.
 const MOST_CLIPS: usize = 100;

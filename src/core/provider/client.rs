@@ -1,0 +1,11 @@
+//! The client of RFC 6749 §2, as a provider registered it.
+use crate::identity::oauth::{ClientId, ClientSecret};
+
+/// Who we are to the provider.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// RFC 6749 §2.2.
+    pub id: ClientId,
+    /// RFC 6749 §2.3.1; `None`: a public client.
+    pub secret: Option<ClientSecret>,
+}
