@@ -14,24 +14,42 @@ use std::process;
 
 use clap::Parser as _;
 
+/// What can be said on the command line.
 pub mod args;
 
+/// `rigpost add`.
 mod add;
+/// The daemon, as a client sees it.
 mod bus;
+/// The two clocks that are read here.
 mod clock;
+/// Commands that are one call and one line.
 mod control;
+/// Codes in letters for three metres.
 mod digits;
+/// `rigpost doctor`.
 mod doctor;
+/// Failures, what to do next, and exit codes.
 mod exit;
+/// Ctrl-C, `kill`, a terminal that closes.
 mod leave;
+/// Standard output, and the terminal behind it.
 mod out;
+/// `rigpost pair`.
 mod pair;
+/// `rigpost provision`.
 mod provision;
+/// `rigpost queue`.
 mod queue;
+/// `rigpost status`.
 mod status;
+/// Numbers, times and names for people.
 mod text;
+/// `rigpost version`.
 mod version;
+/// `rigpost watch`, and `rigpost add --wait`.
 mod watch;
+/// States and reasons in plain words.
 mod words;
 
 use args::{Command, RigpostArgs};

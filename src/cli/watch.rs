@@ -8,7 +8,6 @@
 
 use std::time::Duration;
 
-use board::Board;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use tokio::time::Instant;
@@ -18,6 +17,7 @@ use super::clock;
 use super::exit::{Doing, ExitCode, Failure, from_bus};
 use super::leave::Leaving;
 use super::out::Out;
+use board::Board;
 
 mod board;
 mod pace;

@@ -37,14 +37,25 @@
 //!   question, an access token as a reply to a program that a maker has let in (`bus::tokens`); neither in a signal.
 //! - Nothing on the bus waits for the network, but `Start` and `GetAccessToken`, which the machine bounds.
 //! - Whatever is killed at any point comes back right; an orderly stop only saves time.
+/// The D-Bus objects.
 pub mod bus;
+/// The only reader of clocks.
 pub mod clock;
+/// The configuration files.
 pub mod config;
+/// The only speaker of HTTP.
 pub mod http;
+/// Channels between the bus and the tasks.
 pub mod link;
+/// The only opener of clips.
 pub mod media;
+/// Wires, supervises, stops.
 pub mod run;
+/// The only speaker of SQL.
 pub mod store;
+/// Drives the machines.
 pub mod tasks;
+/// The key, and what it seals.
 pub mod vault;
+/// Directories, mounts and networks that change.
 pub mod watch;

@@ -11,9 +11,10 @@ mod queue;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use fake::{Bus, Fake, Step};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
+
+use fake::{Bus, Fake, Step};
 
 /// Longer than anything here takes, except when something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);

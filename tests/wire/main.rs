@@ -17,8 +17,9 @@ use rigpost_core::secret::Secret;
 use rigpost_daemon::clock::Clock;
 use rigpost_daemon::http::{Congestion, Http, Patience, PutError, Transport};
 use rigpost_daemon::media::{Checks, Pacer, PartBody, PartWatch};
-use server::{Authority, Peer, Server};
 use tokio::sync::mpsc;
+
+use server::{Authority, Peer, Server};
 
 /// A client, a file and the handle on its pace.
 struct Rig {
