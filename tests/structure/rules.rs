@@ -74,7 +74,7 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
         "emits signals",
         &["src/daemon/bus/announce.rs"],
     ),
-    (&["reqwest"], "speaks HTTP", &["src/daemon/http/api.rs", "src/cli/doctor/net.rs", "src/sim/s3.rs"]),
+    (&["reqwest"], "speaks HTTP", &["src/daemon/http/api.rs", "src/sim/s3.rs"]),
     (&["openat2"], "opens media files", &["src/daemon/media.rs", "src/daemon/media/"]),
     (
         &[".expose"],
