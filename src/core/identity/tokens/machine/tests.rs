@@ -682,10 +682,10 @@ impl World {
             }
             (Event::Saved(s, Ok(())), State::Saving { seq, .. }) if s == seq => self.lost = false,
             (Event::Granted(_) | Event::Erased, _) => self.lost = false,
-            (Event::Unauthorized(used), State::Valid { tokens, .. }) if *used == tokens.access => {
-                if !self.refused.contains(used) {
-                    self.refused.push(used.clone());
-                }
+            (Event::Unauthorized(used), State::Valid { tokens, .. })
+                if *used == tokens.access && !self.refused.contains(used) =>
+            {
+                self.refused.push(used.clone());
             }
             _ => {}
         }

@@ -178,7 +178,11 @@ fn the_first_look_at_a_file_serves_once() {
     drop(b.read(false));
     drop(b.timer());
     let actions = b.claimed(unsettled.clone(), None);
-    assert_eq!(ends(&actions), [queued(1, ItemReason::Settling)], "somebody may have begun to write it meanwhile");
+    assert_eq!(
+        ends(&actions),
+        [queued(1, ItemReason::Settling)],
+        "somebody may have begun to write it meanwhile"
+    );
     for left in [Written::Row(ItemState::Held), Written::Row(ItemState::Cancelled), Written::Gone] {
         let mut b = Bench::paired();
         settling(&mut b, left);
