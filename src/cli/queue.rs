@@ -3,7 +3,8 @@
 //! # Decisions
 //!
 //! - By default only what is open: on a rig that has sent thousands of clips, those are not what a person looks for.
-//! - The daemon finds items by their state only; an offset counts through the states that are shown.
+//! - The daemon finds items by their state only; an offset counts through the states that are shown. It is counted once:
+//!   every further page begins behind the last item of the one before, which costs the same wherever that is.
 
 use serde::Serialize;
 use zbus::Variant;
@@ -76,18 +77,20 @@ async fn fetch(
         // Where this state begins, counted from the first one.
         let before = list.total;
         let mut from = offset.saturating_sub(before);
+        let mut after = None;
         loop {
             let room = limit.saturating_sub(u32::try_from(list.items.len()).unwrap_or(u32::MAX));
-            let filter: Options<'_> = state
+            let mut filter: Options<'_> = state
                 .map(|state| (OptionKey::State.as_str(), Variant::from(state.as_str())))
                 .into_iter()
                 .collect();
+            filter.extend(after.map(|id: u64| (OptionKey::After.as_str(), Variant::from(id))));
             // One is the least that can be asked for; it still brings the total.
             let (items, total) = queue.list(filter, from, room.clamp(1, PAGE)).await?;
             let got = u32::try_from(items.len()).unwrap_or(u32::MAX);
             list.items.extend(items.into_iter().take(room as usize).map(|mut item| Item::read(&mut item)));
-            from = from.saturating_add(got);
-            if got == 0 || room <= got || from >= total {
+            (from, after) = (0, list.items.last().map(|item| item.id));
+            if room <= got || got < PAGE {
                 list.total = before.saturating_add(total);
                 break;
             }

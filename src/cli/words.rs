@@ -49,6 +49,10 @@ pub(crate) fn headline(pairing: &Pairing) -> (Tone, String) {
         (State::Unpaired | State::Unprovisioned | State::RequestingCode | State::WaitingForUser, _) => {
             (Tone::Warn, headline)
         }
+        // It passes, and no secret is lost.
+        (State::SecretUnavailable, _) if pairing.reason == Reason::Storage.as_str() => {
+            (Tone::Bad, "Waiting for its disk".to_owned())
+        }
         (State::SecretUnavailable | State::NeedsPairing, _) => (Tone::Bad, headline),
     }
 }
@@ -64,6 +68,7 @@ pub(crate) fn summary(pairing: &Pairing) -> String {
 pub(crate) fn next(now: &Snapshot) -> Option<String> {
     let trouble = now.pairing.reason.parse().map_or("", Reason::advice);
     let step = match now.pairing.state.parse() {
+        Ok(State::SecretUnavailable) if now.pairing.reason == Reason::Storage.as_str() => trouble,
         Ok(state @ (State::SecretUnavailable | State::Unprovisioned | State::WaitingForUser)) => {
             state.advice()
         }
@@ -129,6 +134,7 @@ mod tests {
             ("unpaired", "clock", "timedatectl"),
             ("needs-pairing", "revoked", "rigpost pair"),
             ("secret-unavailable", "none", "rigpost doctor"),
+            ("secret-unavailable", "storage", "/var/lib/rigpost"),
             ("paired", "captive-portal", "browser"),
         ] {
             let next = next(&in_state(state, reason)).unwrap_or_default();

@@ -28,6 +28,8 @@ table! {
         PathsBytes { word: "paths_bytes", signature: "aay", meaning: "a list of byte strings" }
         /// `Queue.List`, in its filter: only items in this state.
         State { word: "state", signature: "s", meaning: "a state" }
+        /// `Queue.List`, in its filter: only items with a greater number.
+        After { word: "after", signature: "t", meaning: "the number of an item" }
         /// `Queue.Clear`: every item in one of these.
         States { word: "states", signature: "as", meaning: "a list of states" }
         /// `Queue.Clear`: these items.

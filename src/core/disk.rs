@@ -18,6 +18,16 @@ pub enum DiskError {
     Failed(String),
 }
 
+impl DiskError {
+    /// It goes when the disk is good again, without a decision about what is on it: worth trying again.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            DiskError::Full | DiskError::ReadOnly | DiskError::Failed(_) => true,
+            DiskError::NoKey(_) => false,
+        }
+    }
+}
+
 impl From<DiskError> for Refusal {
     fn from(e: DiskError) -> Refusal {
         match e {

@@ -10,6 +10,7 @@ pub mod dialect;
 pub mod exchange;
 mod frameio;
 mod id_token;
+mod key;
 mod metadata;
 mod oauth;
 pub mod wire;
@@ -26,6 +27,7 @@ use exchange::Step;
 pub use answer::{Sorted, short, sort};
 pub use client::Client;
 pub use frameio::FrameIo;
+pub use key::{ProviderKey, ProviderKind};
 pub use oauth::{Found, OAuth};
 
 /// A provider's dialect.

@@ -22,7 +22,7 @@
 //! | --- | --- |
 //! | [`config`], [`vault`], [`link`], [`clock`] | nothing of this crate |
 //! | [`watch`], [`media`] | `clock` |
-//! | [`store`] | `vault` |
+//! | [`store`] | `clock`, `vault` |
 //! | [`http`] | `clock`, `media` |
 //! | [`bus`] | `link`, `clock` |
 //! | [`tasks`] | `http`, `store`, `vault`, `clock`, `link`, `media`, `watch` |

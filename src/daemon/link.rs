@@ -59,6 +59,8 @@ pub enum ToQueue {
     List {
         /// Only these.
         state: Option<ItemState>,
+        /// Only what comes after this one.
+        after: Option<ItemId>,
         /// How many to skip.
         offset: u32,
         /// How many to give.
@@ -131,8 +133,14 @@ impl Handle {
     }
 
     /// A part of the list.
-    pub async fn list(&self, state: Option<ItemState>, offset: u32, limit: u32) -> Result<Page, Refusal> {
-        answer(&self.to_queue, |reply| ToQueue::List { state, offset, limit, reply }).await
+    pub async fn list(
+        &self,
+        state: Option<ItemState>,
+        after: Option<ItemId>,
+        offset: u32,
+        limit: u32,
+    ) -> Result<Page, Refusal> {
+        answer(&self.to_queue, |reply| ToQueue::List { state, after, offset, limit, reply }).await
     }
 
     /// What was delivered.

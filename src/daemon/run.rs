@@ -82,7 +82,7 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     let hangup = signal(SignalKind::hangup())?;
     info!(version = VERSION, "starting");
     let (tell_queue, queue_settings) = watch::channel(wiring::for_uploads(&settings, built));
-    let Wired { handle, rig_task, uploads, scout, mut rig, queue, transport } =
+    let Wired { handle, rig_task, uploads, scout, mut rig, mut queue, transport } =
         wire(&settings, client_id, queue_settings, &clock, built)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -104,7 +104,7 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
         "network"
     });
     let bus = tokio::select! {
-        bus = come_up(&settings, &handle, &clock, &mut rig) => Some(bus?),
+        bus = come_up(&settings, &handle, &clock, &mut rig, &mut queue) => Some(bus?),
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
@@ -176,12 +176,13 @@ async fn watch_network(handle: &Handle, clock: &Clock) {
     std::future::pending().await
 }
 
-/// Connects, waits for the first snapshot, and owns the name.
+/// Connects, waits for the first snapshots, and owns the name.
 async fn come_up(
     settings: &Settings,
     handle: &Handle,
     clock: &Clock,
     rig: &mut watch::Receiver<RigView>,
+    queue: &mut watch::Receiver<QueueView>,
 ) -> Result<Bus, Fatal> {
     let about = About {
         version: VERSION,
@@ -192,12 +193,19 @@ async fn come_up(
         .await
         .map_err(|e| Fatal::Bus(format!("the system bus can't be reached: {e}")))?;
     // Nobody reads a state before there is one.
-    let _ = tokio::time::timeout(PING_PATIENCE, rig.changed()).await;
+    let _ = tokio::time::timeout(PING_PATIENCE, first_views(rig, queue)).await;
     bus.own_name().await.map_err(|e| {
         let name = rigpost_contract::interface::BUS_NAME;
         Fatal::Bus(format!("the bus name {name} can't be owned (another daemon, or the bus policy): {e}"))
     })?;
     Ok(bus)
+}
+
+/// Returns when everything that a screen may ask for has been read once.
+async fn first_views(rig: &mut watch::Receiver<RigView>, queue: &mut watch::Receiver<QueueView>) {
+    // Who says nothing any more has ended, and the daemon with it.
+    let _ = rig.changed().await;
+    let _ = queue.changed().await;
 }
 
 /// What passes between us and the service manager.
@@ -272,4 +280,33 @@ async fn all_answer(handle: &Handle, scout: Option<&mpsc::Sender<Ping>>) -> bool
         queue_answer.await.ok()
     };
     matches!(tokio::time::timeout(PING_PATIENCE, asked).await, Ok(Some(())))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_name_waits_for_every_view() {
+        for rig_first in [true, false] {
+            let (rig_out, mut rig) = watch::channel(RigView::unread());
+            let (queue_out, mut queue) = watch::channel(QueueView::default());
+            let mut both = Box::pin(first_views(&mut rig, &mut queue));
+            assert_eq!((&mut both).now_or_never(), None);
+            if rig_first {
+                rig_out.send_modify(|_| ())
+            } else {
+                queue_out.send_modify(|_| ())
+            }
+            assert_eq!((&mut both).now_or_never(), None, "half is not all");
+            if rig_first {
+                queue_out.send_modify(|_| ())
+            } else {
+                rig_out.send_modify(|_| ())
+            }
+            assert_eq!((&mut both).now_or_never(), Some(()));
+        }
+    }
 }

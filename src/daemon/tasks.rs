@@ -9,18 +9,17 @@ mod door;
 mod journal;
 mod rig;
 mod scout;
-mod strongroom;
 mod uploads;
 
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::store::Store;
 use rigpost_core::provider::Provider;
 
 pub use door::Door;
 pub use rig::RigTask;
 pub use scout::{Ping, Scout};
-pub use strongroom::{Found, Realm, Strongroom};
 pub use uploads::{Channels, UploadSettings, UploadTask};
 
 /// What every task works with.
@@ -30,7 +29,7 @@ pub struct Parts<T> {
     /// The way there.
     pub transport: Arc<T>,
     /// The disk.
-    pub room: Arc<Strongroom>,
+    pub store: Store,
     /// The time.
     pub clock: Clock,
 }
@@ -38,11 +37,11 @@ pub struct Parts<T> {
 // Derived, it would ask the transport to be `Clone`.
 impl<T> Clone for Parts<T> {
     fn clone(&self) -> Parts<T> {
-        let Parts { provider, transport, room, clock } = self;
+        let Parts { provider, transport, store, clock } = self;
         Parts {
             provider: provider.clone(),
             transport: transport.clone(),
-            room: room.clone(),
+            store: store.clone(),
             clock: clock.clone(),
         }
     }

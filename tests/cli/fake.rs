@@ -373,8 +373,9 @@ impl Queue {
             |item: &&Dict| state.is_none_or(|state| <&str>::try_from(&item["state"]).unwrap() == state);
         let world = self.0.world();
         let all: Vec<&Dict> = world.items.iter().filter(matches).collect();
-        let page =
-            all.iter().skip(offset as usize).take(limit as usize).map(|item| clone_item(item)).collect();
+        let after = filter.get("after").map_or(0, |after| u64::try_from(after).unwrap());
+        let later = all.iter().filter(|item| u64::try_from(&item["id"]).unwrap() > after);
+        let page = later.skip(offset as usize).take(limit as usize).map(|item| clone_item(item)).collect();
         (page, all.len() as u32)
     }
     fn cancel(&self, ids: Vec<u64>, _options: Dict) -> Result<(), Error> {

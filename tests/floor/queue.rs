@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rigpost_core::identity::oauth::{DeviceInfo, DeviceStatus};
+use rigpost_core::provider::ProviderKey;
 use rigpost_core::queue::item::{Asset, FileFacts, ItemId, ItemReason, ItemState, NewItem, PartDigest};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
@@ -89,7 +90,8 @@ async fn open(dir: &Path) -> Result<Store, Failure> {
     let key = dir.join("key");
     let store = Store::open(&dir.join("state"))?;
     store.attach(Some(Vault::open(&KeySource::File { path: key }, true)?)).await?;
-    store.identity(None, "").await?;
+    let cloud = ProviderKey::frameio(&"https://api.frame.io".parse()?);
+    store.identity(None, &cloud).await?;
     let project = DeviceInfo {
         device_name: "Rig".to_owned(),
         project_id: PROJECT.to_owned(),
@@ -235,12 +237,12 @@ async fn reads(store: &Store, when: &str) -> Result<(), Failure> {
         claims.push(began.elapsed());
         store.requeue(item.id, ItemReason::None, "").await?;
         let began = clock();
-        store.list(Some(ItemState::Queued), 0, 50).await?;
+        store.list(Some(ItemState::Queued), None, 0, 50).await?;
         lists.push(began.elapsed());
     }
     for _ in 0..20 {
         let began = clock();
-        store.list(None, total / 2, 50).await?;
+        store.list(None, Some(ItemId(total / 2)), 0, 50).await?;
         middles.push(began.elapsed());
     }
     print(&format!("{when}.claim"), median(claims))?;

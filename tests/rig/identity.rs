@@ -2,7 +2,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use rigpost_sim::Endpoint;
+use rigpost_sim::{Endpoint, Sim};
 
 use crate::common::*;
 
@@ -259,4 +259,61 @@ async fn a_forgotten_rig_is_another_one_and_keeps_its_clips() {
     rig.start().await;
     assert_eq!((rig.state().await, rig.device_id().await), ("unprovisioned".to_owned(), new));
     assert_eq!(text(&rig.item(item).await, "name"), "kept.mp4");
+}
+
+/// Another cloud in the place of the first one's, while the daemon is off.
+fn move_to(rig: &Rig, from: &str, to: &str) {
+    let text = fs::read_to_string(rig.config()).unwrap();
+    let from = format!("base_url = {from:?}");
+    assert!(text.contains(&from), "{text}");
+    fs::write(rig.config(), text.replace(&from, &format!("base_url = {to:?}"))).unwrap();
+}
+
+#[tokio::test]
+async fn another_cloud_sees_nothing_of_the_first_one_s_grant_which_waits_for_its_return() {
+    let (mut rig, id, item) = shut_down().await;
+    let (first, other) = (rig.sim.url().to_string(), Sim::start(rig.setup.sim.clone()).await.unwrap());
+    let asked = rig.now();
+    move_to(&rig, &first, other.url().as_str());
+    rig.start().await;
+    assert_eq!((rig.state().await.as_str(), rig.device_id().await), ("unprovisioned", id.clone()));
+    rig.provision(SECRET).await.unwrap();
+    assert_eq!(rig.state().await, "unpaired");
+    rig.queue("Resume").await.unwrap();
+    assert_eq!(text(&rig.item(item).await, "state"), "queued");
+    assert_eq!(rig.unpair().await, Ok(()), "there is nothing to erase here");
+    assert!(rig.stop().await.success());
+    assert_eq!(other.log().len(), 0, "nothing was asked there, and so nothing shown");
+    assert_eq!(rig.now(), asked, "nor at the first");
+
+    // The same address, as somebody else writes it.
+    let spelled = first.replace("http://", "HTTP://").trim_end_matches('/').to_owned();
+    move_to(&rig, other.url().as_str(), &spelled);
+    rig.start().await;
+    assert_eq!((rig.state().await.as_str(), rig.device_id().await), ("paired", id));
+    rig.wait_item(item, "done").await;
+    rig.assert_arrived(&rig.path("media/kept.mp4"), PROJECT);
+    assert_eq!(other.violations(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_of_one_cloud_s_project_stays_held_at_a_copy_of_it() {
+    let (mut rig, _, item) = shut_down().await;
+    let (first, copy) = (rig.sim.url().to_string(), Sim::start(rig.setup.sim.clone()).await.unwrap());
+    move_to(&rig, &first, copy.url().as_str());
+    rig.start().await;
+    rig.provision(SECRET).await.unwrap();
+    rig.queue("Resume").await.unwrap();
+    let code = rig.start_pairing().await;
+    copy.approve(&code, PROJECT).unwrap();
+    rig.wait_state("paired").await;
+    rig.wait_project(PROJECT).await;
+    let held = rig.wait_item(item, "held").await;
+    assert_eq!(text(&held, "reason"), "other-project", "it has the same name and number there");
+    let own = rig.add(rig.clip("own.mp4", 4000)).await.unwrap();
+    rig.wait_item(own, "done").await;
+    let there: Vec<String> = copy.assets().into_iter().map(|asset| asset.name).collect();
+    assert_eq!(there, ["own.mp4"]);
+    assert_eq!(rig.sim.assets(), []);
+    assert_eq!(copy.violations(), Vec::<String>::new());
 }

@@ -3,6 +3,7 @@
 
 #[path = "../common/lib.rs"]
 mod common;
+mod disk;
 mod identity;
 mod pairing;
 mod presence;

@@ -165,9 +165,20 @@ async fn a_second_daemon_on_another_bus_cannot_touch_the_same_state() {
     other.start().await;
     assert_eq!(other.state().await, "secret-unavailable");
     assert_eq!(other.device_id().await, "");
-    assert_eq!(other.ask_to_pair().await.unwrap_err().name, "SecretUnavailable");
-    other.provision("another-secret").await.unwrap_err();
+    assert_eq!(
+        (other.reason().await.as_str(), other.blockers().await),
+        ("storage", vec!["storage".to_owned()])
+    );
+    assert_eq!(other.ask_to_pair().await.unwrap_err().name, "IOError");
+    assert_eq!(other.provision("another-secret").await.unwrap_err().name, "IOError");
     assert_eq!(rig.state().await, "paired");
+    // When the first has gone, it is this one's.
+    let id = rig.device_id().await;
+    let mut rig = rig;
+    assert!(rig.stop().await.success());
+    std::fs::copy(rig.path("root.key"), other.path("root.key")).unwrap();
+    other.wait_state("paired").await;
+    assert_eq!(other.device_id().await, id);
 }
 
 #[tokio::test]
@@ -209,4 +220,21 @@ async fn a_reload_takes_a_good_configuration_and_nothing_of_a_bad_one() {
     rig.wait_item(rig.add(&clip).await.unwrap(), "done").await;
     let (_, status) = (rig.kill_and_start().await, rig.log.all());
     assert!(!status.iter().any(|l| l.contains("sending")), "that is not said at level error: {status:#?}");
+}
+
+#[tokio::test]
+async fn who_sees_the_name_reads_what_is_so() {
+    use futures_util::StreamExt as _;
+
+    let mut rig = Setup::new().start().await;
+    rig.queue("Pause").await.unwrap();
+    let bus = zbus::fdo::DBusProxy::new(&rig.ui).await.unwrap();
+    for _ in 0..5 {
+        assert!(rig.stop().await.success());
+        let mut owners = bus.receive_name_owner_changed_with_args(&[(0, NAME)]).await.unwrap();
+        assert!(!rig.bus.owned(&rig.ui).await);
+        rig.spawn();
+        soon("the name", owners.next()).await.unwrap();
+        assert!(rig.get::<bool>(QUEUE, "Paused").await);
+    }
 }

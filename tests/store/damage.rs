@@ -19,7 +19,7 @@ async fn rig() -> (TempDir, String) {
     let id = store.claim("p", &[], None).await.unwrap().unwrap().id;
     store.save_asset(id, &asset("x", 4)).await.unwrap();
     store.finish_part(id, "x", 0, "e", 250, digest(1)).await.unwrap();
-    let name = store.identity(None, "").await.unwrap().client_id;
+    let name = store.identity(None, &cloud()).await.unwrap().client_id;
     (dir, name)
 }
 
@@ -27,13 +27,13 @@ async fn rig() -> (TempDir, String) {
 async fn use_all(dir: &Path, name: &str, what: &str) -> Result<(), StoreError> {
     let store = Store::open(dir)?;
     assert!(!store.created(), "{what}: taken for a fresh rig");
-    let identity = store.identity(None, "").await?;
+    let identity = store.identity(None, &cloud()).await?;
     assert_eq!(identity.client_id, name, "{what}");
     store.has_sealed_records().await?;
     store.attach(Some(vault(1))).await?;
-    store.load().await?;
+    store.grants().await?;
     store.resume_uploading().await?;
-    store.list(None, 0, 100).await?;
+    store.list(None, None, 0, 100).await?;
     store.counters().await?;
     store.claim("p", &[], None).await?;
     store.asset_of(rigpost_core::queue::item::ItemId(1)).await.map(drop)
@@ -139,7 +139,7 @@ async fn a_newer_database_is_refused_byte_for_byte() {
     let before = contents(dir.path());
     assert_eq!(before.len(), 1);
     let refused = Store::open(dir.path()).unwrap_err();
-    assert_eq!(refused, StoreError::TooNew { found: 7, known: 3 });
+    assert_eq!(refused, StoreError::TooNew { found: 7, known: 4 });
     assert_eq!(contents(dir.path()), before);
 }
 
@@ -151,7 +151,7 @@ async fn a_newer_version_that_is_only_in_the_log_is_refused_too() {
     let copy = cut_power(dir.path());
     let before = contents(copy.path());
     assert_eq!(before.len(), 2);
-    assert_eq!(Store::open(copy.path()).unwrap_err(), StoreError::TooNew { found: 7, known: 3 });
+    assert_eq!(Store::open(copy.path()).unwrap_err(), StoreError::TooNew { found: 7, known: 4 });
     let after: Vec<_> =
         contents(copy.path()).into_iter().filter(|(name, _)| !name.ends_with("-shm")).collect();
     assert_eq!(after, before);

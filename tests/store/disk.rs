@@ -81,7 +81,7 @@ async fn a_full_disk_loses_nothing_and_is_left_behind() {
     let store = ready(mount.path()).await;
     store.save_tokens(&tokens(1)).await.unwrap();
     let id = add_one(&store, clip(1, Some("p"))).await;
-    let name = store.identity(None, "").await.unwrap();
+    let name = store.identity(None, &cloud()).await.unwrap();
     mount.fill();
     let mut accepted = 1;
     let refused = loop {
@@ -95,16 +95,16 @@ async fn a_full_disk_loses_nothing_and_is_left_behind() {
     for _ in 0..3 {
         assert_eq!(store.save_tokens(&large_tokens()).await, Err(StoreError::Full));
     }
-    assert_eq!(store.load().await.unwrap().tokens, Some((tokens(1), false)));
+    assert_eq!(store.grants().await.unwrap().tokens, Some((tokens(1), false)));
     assert_eq!(store.counters().await.unwrap().files_left, accepted);
     drop(store);
     // A start on a full disk works as far as reading goes.
     let store = ready(mount.path()).await;
-    assert_eq!(store.identity(None, "").await.unwrap(), name);
-    assert_eq!(store.load().await.unwrap().tokens, Some((tokens(1), false)));
+    assert_eq!(store.identity(None, &cloud()).await.unwrap(), name);
+    assert_eq!(store.grants().await.unwrap().tokens, Some((tokens(1), false)));
     mount.make_room();
     store.save_tokens(&tokens(2)).await.unwrap();
-    assert_eq!(store.load().await.unwrap().tokens, Some((tokens(2), false)));
+    assert_eq!(store.grants().await.unwrap().tokens, Some((tokens(2), false)));
     assert_eq!(store.get(&[id]).await.unwrap().len(), 1);
     assert_eq!(store.verify().await, Ok(()));
 }

@@ -76,9 +76,9 @@ async fn a_source_brings_a_file_once_and_changes_nothing_that_is_there() {
         assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(ids[n]));
         store.finish(ids[n], to, ItemReason::Refused, "", at(9)).await.unwrap();
     }
-    let before = store.list(None, 0, 10).await.unwrap();
+    let before = store.list(None, None, 0, 10).await.unwrap();
     assert_eq!(find(&store, all()).await, known(4));
-    assert_eq!(store.list(None, 0, 10).await.unwrap(), before);
+    assert_eq!(store.list(None, None, 0, 10).await.unwrap(), before);
     // Another project: the card that was sent to the former one is not news.
     store.save_device(&device("q")).await.unwrap();
     assert_eq!(find(&store, all()).await, known(4));
@@ -352,7 +352,7 @@ async fn forgetting_and_pairing_again_frees_nothing_that_waits_for_a_person() {
     let held = find(&store, vec![made(1, now, now, BeforePairing::Ask)]).await.added[0];
     pair(&store, "p", moment(1, 100, TRUE)).await;
     store.forget().await.unwrap();
-    store.identity(None, "").await.unwrap();
+    store.identity(None, &cloud()).await.unwrap();
     pair(&store, "p", moment(1, 200, TRUE)).await;
     let item = one(&store, held).await;
     assert_eq!((item.state, item.reason.as_str()), (ItemState::Held, "before-pairing"));

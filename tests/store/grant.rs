@@ -5,7 +5,7 @@ use rigpost_core::identity::pairing::{Running, TimeLimit};
 use rigpost_core::identity::tokens::Ending;
 use rigpost_core::queue::item::ItemState;
 use rigpost_core::time::WallTime;
-use rigpost_daemon::store::{Loaded, Store, StoreError};
+use rigpost_daemon::store::{Grants, Store, StoreError};
 
 use crate::support::*;
 
@@ -14,10 +14,10 @@ async fn a_new_rig_has_nothing() {
     let dir = dir();
     let store = Store::open(dir.path()).unwrap();
     assert!(store.created());
-    assert_eq!(store.load().await.unwrap(), Loaded::default());
+    assert_eq!(store.grants().await.unwrap(), Grants::default());
     assert_eq!(store.mark_refresh().await, Err(StoreError::NotFound("identity".into())));
-    store.identity(None, "").await.unwrap();
-    assert_eq!(store.load().await.unwrap(), Loaded::default());
+    store.identity(None, &cloud()).await.unwrap();
+    assert_eq!(store.grants().await.unwrap(), Grants::default());
     assert_eq!(store.mark_refresh().await, Err(StoreError::NotFound("tokens".into())));
     assert!(matches!(store.end_grant(Ending::Revoked, false).await, Err(StoreError::NotFound(_))));
 }
@@ -35,7 +35,7 @@ async fn everything_comes_back_after_a_power_cut() {
     let copy = cut_power(dir.path());
     let again = ready(copy.path()).await;
     assert!(!again.created());
-    let expected = Loaded {
+    let expected = Grants {
         client_secret: Some(client_secret()),
         tokens: Some((tokens(1), true)),
         ended: None,
@@ -45,7 +45,7 @@ async fn everything_comes_back_after_a_power_cut() {
         refreshed_at: Some(WallTime(1_790_000_000)),
         broken: vec![],
     };
-    assert_eq!(again.load().await.unwrap(), expected);
+    assert_eq!(again.grants().await.unwrap(), expected);
     assert_eq!(again.verify().await, Ok(()));
 }
 
@@ -56,13 +56,13 @@ async fn new_tokens_end_the_mark_the_ending_and_the_pairing_at_once() {
     store.save_tokens(&tokens(1)).await.unwrap();
     store.mark_refresh().await.unwrap();
     store.end_grant(Ending::ClientRejected, true).await.unwrap();
-    let loaded = store.load().await.unwrap();
+    let loaded = store.grants().await.unwrap();
     assert_eq!((loaded.ended, loaded.tokens), (Some(Ending::ClientRejected), Some((tokens(1), false))));
     store.save_pairing(Some(&code()), None).await.unwrap();
     let mut next = tokens(2);
     next.refresh = None;
     store.save_tokens(&next).await.unwrap();
-    let loaded = store.load().await.unwrap();
+    let loaded = store.grants().await.unwrap();
     assert_eq!((loaded.ended, loaded.tokens, loaded.pairing), (None, Some((next, false)), None));
     assert_eq!(sealed_names(dir.path()), ["access_token", "key-check"]);
 }
@@ -75,7 +75,7 @@ async fn an_ended_grant_leaves_no_token_and_says_how() {
         store.save_tokens(&tokens(1)).await.unwrap();
         store.save_device(&device("p")).await.unwrap();
         store.end_grant(ending, false).await.unwrap();
-        let loaded = store.load().await.unwrap();
+        let loaded = store.grants().await.unwrap();
         assert_eq!((loaded.ended, loaded.tokens, loaded.device), (Some(ending), None, Some(device("p"))));
         assert_eq!(sealed_names(dir.path()), ["key-check"]);
     }
@@ -85,17 +85,17 @@ async fn an_ended_grant_leaves_no_token_and_says_how() {
 async fn unpairing_keeps_identity_secret_and_queue() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let name = store.identity(None, "").await.unwrap().client_id;
+    let name = store.identity(None, &cloud()).await.unwrap().client_id;
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
     store.save_pairing(None, None).await.unwrap();
-    assert_eq!(store.load().await.unwrap().pairing, running(None));
+    assert_eq!(store.grants().await.unwrap().pairing, running(None));
     let id = add_one(&store, clip(1, Some("p"))).await;
     store.erase_tokens().await.unwrap();
-    let expected = Loaded { client_secret: Some(client_secret()), ..Loaded::default() };
-    assert_eq!(store.load().await.unwrap(), expected);
-    assert_eq!(store.identity(None, "").await.unwrap().client_id, name);
+    let expected = Grants { client_secret: Some(client_secret()), ..Grants::default() };
+    assert_eq!(store.grants().await.unwrap(), expected);
+    assert_eq!(store.identity(None, &cloud()).await.unwrap().client_id, name);
     assert_eq!(store.get(&[id]).await.unwrap()[0].state, ItemState::Queued);
 }
 
@@ -103,7 +103,7 @@ async fn unpairing_keeps_identity_secret_and_queue() {
 async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let name = store.identity(None, "").await.unwrap().client_id;
+    let name = store.identity(None, &cloud()).await.unwrap().client_id;
     store.save_client_secret(&client_secret()).await.unwrap();
     store.save_tokens(&tokens(1)).await.unwrap();
     store.save_device(&device("p")).await.unwrap();
@@ -111,7 +111,7 @@ async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
     store.claim("p", &[], None).await.unwrap();
     store.save_asset(a, &asset("x", 2)).await.unwrap();
     store.forget().await.unwrap();
-    assert_eq!(store.load().await.unwrap(), Loaded::default());
+    assert_eq!(store.grants().await.unwrap(), Grants::default());
     assert_eq!(sealed_names(dir.path()), ["key-check"]);
     assert!(!store.has_sealed_records().await.unwrap());
     for item in store.get(&[a, b]).await.unwrap() {
@@ -121,7 +121,7 @@ async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
         );
     }
     assert_eq!(store.orphans().await, Ok(1));
-    let next = store.identity(None, "").await.unwrap();
+    let next = store.identity(None, &cloud()).await.unwrap();
     assert!(next.client_id != name && !next.changed);
     assert_eq!(store.save_device(&device("p")).await.unwrap(), [a, b]);
     assert!(store.claim("p", &[], None).await.unwrap().is_some_and(|item| item.id == a));
@@ -132,22 +132,22 @@ async fn a_limit_is_kept_beside_its_code_and_goes_with_it() {
     let dir = dir();
     let store = ready(dir.path()).await;
     store.save_limit(limit()).await.unwrap();
-    assert_eq!(store.load().await.unwrap().pairing, None, "there is no pairing to end");
+    assert_eq!(store.grants().await.unwrap().pairing, None, "there is no pairing to end");
     store.save_pairing(Some(&code()), None).await.unwrap();
-    assert_eq!(store.load().await.unwrap().pairing, running(Some(code())));
+    assert_eq!(store.grants().await.unwrap().pairing, running(Some(code())));
     for left in [Duration::ZERO, Duration::from_millis(1500)] {
         let limit = TimeLimit { left, ..limit() };
         store.save_limit(limit).await.unwrap();
         let expected = Running { code: Some(code()), limit: Some(limit) };
-        assert_eq!(store.load().await.unwrap().pairing, Some(expected));
+        assert_eq!(store.grants().await.unwrap().pairing, Some(expected));
     }
     // A key that is lost takes the code along, and not the limit.
     store.attach(Some(vault(2))).await.unwrap();
     store.readopt(vault(2)).await.unwrap();
-    let left = store.load().await.unwrap().pairing.map(|p| (p.code, p.limit.is_some()));
+    let left = store.grants().await.unwrap().pairing.map(|p| (p.code, p.limit.is_some()));
     assert_eq!(left, Some((None, true)));
     store.save_pairing(None, None).await.unwrap();
-    assert_eq!(store.load().await.unwrap().pairing, running(None));
+    assert_eq!(store.grants().await.unwrap().pairing, running(None));
 }
 
 #[tokio::test]

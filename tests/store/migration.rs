@@ -3,16 +3,23 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use rigpost_core::identity::oauth::ClientSecret;
 use rigpost_core::identity::pairing::Running;
+use rigpost_core::provider::ProviderKey;
 use rigpost_core::queue::item::ItemState::*;
 use rigpost_core::queue::item::{Counters, ItemId, ItemReason};
-use rigpost_daemon::store::{Loaded, Store};
+use rigpost_core::secret::Secret;
+use rigpost_daemon::store::{Grants, Store};
 use tempfile::TempDir;
 
 use crate::support::*;
 
-const RELEASED: [(&str, &str); 2] =
-    [("v1", include_str!("../fixtures/store/v1.sql")), ("v2", include_str!("../fixtures/store/v2.sql"))];
+const RELEASED: [(&str, &str); 4] = [
+    ("v1", include_str!("../fixtures/store/v1.sql")),
+    ("v2", include_str!("../fixtures/store/v2.sql")),
+    ("v3", include_str!("../fixtures/store/v3.sql")),
+    ("v3, of another provider", include_str!("../fixtures/store/v3-oauth.sql")),
+];
 
 fn restored(sql: &str) -> TempDir {
     let dir = dir();
@@ -50,9 +57,9 @@ async fn an_old_database_gets_the_schema_of_a_new_one() {
 async fn what_version_1_knew_is_still_known() {
     let dir = restored(RELEASED[0].1);
     let store = ready(dir.path()).await;
-    assert_eq!(store.identity(None, "").await.unwrap().client_id, "SN-1");
-    let loaded = store.load().await.unwrap();
-    let expected = Loaded {
+    assert_eq!(store.identity(None, &cloud()).await.unwrap().client_id, "SN-1");
+    let loaded = store.grants().await.unwrap();
+    let expected = Grants {
         client_secret: Some(client_secret()),
         tokens: Some((tokens(1), true)),
         ended: None,
@@ -63,7 +70,7 @@ async fn what_version_1_knew_is_still_known() {
         broken: vec![],
     };
     assert_eq!(loaded, expected);
-    let (items, total) = store.list(None, 0, 100).await.unwrap();
+    let (items, total) = store.list(None, None, 0, 100).await.unwrap();
     let states: Vec<_> = items.iter().map(|item| item.state).collect();
     assert_eq!((states, total), (vec![Failed, Uploading, Cancelled, Queued, Queued, Done, Held], 7));
     assert_eq!((items[0].reason.as_str(), items[0].detail.as_str()), ("source", "the file is gone"));
@@ -83,12 +90,64 @@ async fn what_version_1_knew_is_still_known() {
 async fn what_version_2_had_of_frame_io_is_still_frame_io_s() {
     let dir = restored(RELEASED[1].1);
     let store = ready(dir.path()).await;
-    let loaded = store.load().await.unwrap();
+    let loaded = store.grants().await.unwrap();
     assert_eq!((loaded.tokens, loaded.device), (Some((tokens(1), true)), Some(device("p"))));
     assert_eq!(loaded.client_secret, Some(client_secret()));
-    store.identity(None, "https://login.example/ app-1").await.unwrap();
-    let other = store.load().await.unwrap();
+    store.identity(None, &login()).await.unwrap();
+    let other = store.grants().await.unwrap();
     assert_eq!((other.client_secret, other.tokens, other.pairing), (None, None, None));
+}
+
+/// The version before knew one Frame.io, wherever it was: the one that is configured at the first start is it.
+#[tokio::test]
+async fn what_version_3_had_of_frame_io_is_the_first_address_s() {
+    let staging = ProviderKey::frameio(&"https://staging.example:8443".parse().unwrap());
+    for (first, second) in [(cloud(), staging.clone()), (staging, cloud())] {
+        let dir = restored(RELEASED[2].1);
+        let store = Store::open(dir.path()).unwrap();
+        store.attach(Some(vault(1))).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(store.identity(None, &first).await.unwrap().client_id, "SN-1");
+            let ours = store.grants().await.unwrap();
+            assert_eq!((ours.tokens, ours.device), (Some((tokens(1), true)), Some(device("p"))));
+            assert_eq!(ours.client_secret, Some(client_secret()));
+            assert_eq!(ours.pairing, Some(Running { code: Some(code()), limit: Some(limit()) }));
+            assert_eq!(store.claim("p", &[], None).await.unwrap().unwrap().id, ItemId(4));
+            store.requeue(ItemId(4), ItemReason::None, "").await.unwrap();
+
+            assert!(store.identity(None, &second).await.unwrap().changed);
+            let theirs = store.grants().await.unwrap();
+            assert_eq!(theirs, Grants { paused: true, ..Grants::default() });
+            assert_eq!(store.claim("p", &[], None).await.unwrap(), None);
+        }
+        // What each application of an issuer had is its own, in the same database.
+        store.identity(None, &login()).await.unwrap();
+        let secret = store.grants().await.unwrap().client_secret;
+        assert_eq!(secret, Some(ClientSecret(Secret::new("app-secret"))));
+        let other = ProviderKey::oauth(&"https://login.example".parse().unwrap(), "app-2");
+        store.identity(None, &other).await.unwrap();
+        assert_eq!(store.grants().await.unwrap().client_secret, None);
+    }
+}
+
+#[tokio::test]
+async fn what_version_3_had_of_another_provider_is_still_that_one_s() {
+    let dir = restored(RELEASED[3].1);
+    let store = Store::open(dir.path()).unwrap();
+    store.attach(Some(vault(1))).await.unwrap();
+    assert!(!store.identity(None, &login()).await.unwrap().changed);
+    let ours = store.grants().await.unwrap();
+    assert_eq!(ours.tokens, Some((tokens(2), false)));
+    assert_eq!(ours.client_secret, Some(ClientSecret(Secret::new("app-secret"))));
+    assert_eq!(ours.device.unwrap().project_name, "login.example");
+    assert_eq!(ours.pairing, Some(Running::default()));
+    let tenant = ProviderKey::oauth(&"https://login.example/realms/b".parse().unwrap(), "app-1");
+    assert!(store.identity(None, &tenant).await.unwrap().changed);
+    assert_eq!(store.grants().await.unwrap(), Grants { paused: true, ..Grants::default() });
+    // No address of Frame.io was ever used with this version: the next one is that of the rows.
+    store.identity(None, &cloud()).await.unwrap();
+    let frameio = store.grants().await.unwrap();
+    assert_eq!((frameio.client_secret, frameio.tokens), (Some(client_secret()), None));
 }
 
 #[tokio::test]

@@ -116,7 +116,7 @@ impl World {
             1 => {
                 self.current = None;
                 self.store.forget().await?;
-                self.store.identity(None, "").await.map(drop)
+                self.store.identity(None, &cloud()).await.map(drop)
             }
             2 => self.store.readopt(vault(1)).await,
             _ => {
@@ -129,7 +129,7 @@ impl World {
     }
 
     async fn check(&self, what: &str) {
-        let (items, total) = self.store.list(None, 0, 1000).await.unwrap();
+        let (items, total) = self.store.list(None, None, 0, 1000).await.unwrap();
         assert_eq!(items.len() as u64, total, "{what}");
         let totals = self.store.totals().await.unwrap();
         for state in [
@@ -143,7 +143,11 @@ impl World {
             let of_state = || items.iter().filter(|item| item.state == state);
             let tally = (of_state().count() as u64, of_state().map(left).sum::<u64>());
             assert_eq!((totals.of(state).items, totals.of(state).left_bytes), tally, "{what}: {state:?}");
-            assert_eq!(self.store.list(Some(state), 0, 1000).await.unwrap().1, tally.0, "{what}: {state:?}");
+            assert_eq!(
+                self.store.list(Some(state), None, 0, 1000).await.unwrap().1,
+                tally.0,
+                "{what}: {state:?}"
+            );
         }
         let counters = self.store.counters().await.unwrap();
         let on_the_way =

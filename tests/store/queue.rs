@@ -33,7 +33,7 @@ async fn an_item_comes_back_as_it_was_added() {
     };
     drop(store);
     let store = ready(dir.path()).await;
-    assert_eq!(store.list(None, 0, 10).await.unwrap(), (vec![expected], 1));
+    assert_eq!(store.list(None, None, 0, 10).await.unwrap(), (vec![expected], 1));
 }
 
 #[tokio::test]
@@ -50,9 +50,9 @@ async fn ten_thousand_are_accepted_at_once_or_not_at_all() {
     let bytes = (0..10_000).map(|n| 1000 + n).sum();
     let expected = Counters { files_left: 10_000, bytes_left: bytes, ..Counters::default() };
     assert_eq!(store.counters().await.unwrap(), expected);
-    let (page, total) = store.list(Some(ItemState::Queued), 9_990, 100).await.unwrap();
+    let (page, total) = store.list(Some(ItemState::Queued), None, 9_990, 100).await.unwrap();
     assert_eq!((page.len(), total, page[0].id), (10, 10_000, ids[9_990]));
-    assert_eq!(store.list(Some(ItemState::Failed), 0, 100).await.unwrap(), (vec![], 0));
+    assert_eq!(store.list(Some(ItemState::Failed), None, 0, 100).await.unwrap(), (vec![], 0));
 }
 
 #[tokio::test]
@@ -304,7 +304,7 @@ async fn history_makes_room_but_unsent_items_never_do() {
         store.finish(*id, ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
     }
     let more = store.add(vec![clip(7, Some("p")), clip(8, Some("p"))], most(3)).await.unwrap();
-    let left: Vec<_> = store.list(None, 0, 10).await.unwrap().0.iter().map(|item| item.id).collect();
+    let left: Vec<_> = store.list(None, None, 0, 10).await.unwrap().0.iter().map(|item| item.id).collect();
     assert_eq!(left, [ids[2], more[0], more[1]]);
     assert_eq!(
         store.add(vec![clip(9, None)], most(3)).await,
@@ -325,13 +325,13 @@ async fn every_page_of_the_list_is_there_once() {
         for limit in [1, 3, 7, 20, 100] {
             let mut seen = Vec::new();
             for offset in (0..30).step_by(limit) {
-                let (page, total) = store.list(filter, offset, limit as u64).await.unwrap();
+                let (page, total) = store.list(filter, None, offset, limit as u64).await.unwrap();
                 assert_eq!(total, all.len() as u64, "{filter:?} {offset} {limit}");
                 seen.extend(page.into_iter().map(|item| item.id));
             }
             assert_eq!(seen, all, "{filter:?} {limit}");
         }
     }
-    assert_eq!(store.list(None, u64::MAX, u64::MAX).await.unwrap(), (vec![], 25));
-    assert_eq!(store.list(None, 24, u64::MAX).await.unwrap().0.len(), 1);
+    assert_eq!(store.list(None, None, u64::MAX, u64::MAX).await.unwrap(), (vec![], 25));
+    assert_eq!(store.list(None, None, 24, u64::MAX).await.unwrap().0.len(), 1);
 }

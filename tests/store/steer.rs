@@ -158,7 +158,7 @@ async fn clearing_takes_what_is_over_and_nothing_else() {
     assert_eq!(store.clear(&[ItemState::Failed, ItemState::Cancelled], &[]).await, Ok(2));
     assert_eq!(store.orphans().await, Ok(1), "the asset of the one that failed");
     assert_eq!(store.clear(&[ItemState::Failed, ItemState::Cancelled], &[]).await, Ok(0));
-    let left: Vec<_> = store.list(None, 0, 9).await.unwrap().0.iter().map(|item| item.id).collect();
+    let left: Vec<_> = store.list(None, None, 0, 9).await.unwrap().0.iter().map(|item| item.id).collect();
     assert_eq!(left, ids[4..]);
 }
 

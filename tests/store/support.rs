@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rigpost_core::identity::oauth::*;
 use rigpost_core::identity::pairing::{CodeOnOffer, Running, TimeLimit};
+use rigpost_core::provider::ProviderKey;
 use rigpost_core::queue::item::{Asset, FileFacts, ItemId, NewItem, PartDigest};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
@@ -35,8 +36,18 @@ pub(crate) fn vault(byte: u8) -> Vault {
 pub(crate) async fn ready(dir: &Path) -> Store {
     let store = Store::open(dir).unwrap();
     assert_eq!(store.attach(Some(vault(1))).await, Ok(VaultState::Ready));
-    store.identity(None, "").await.unwrap();
+    store.identity(None, &cloud()).await.unwrap();
     store
+}
+
+/// Frame.io's own.
+pub(crate) fn cloud() -> ProviderKey {
+    ProviderKey::frameio(&"https://api.frame.io".parse().unwrap())
+}
+
+/// Another one's, which takes no clips.
+pub(crate) fn login() -> ProviderKey {
+    ProviderKey::oauth(&"https://login.example/".parse().unwrap(), "app-1")
 }
 
 pub(crate) fn at(boot: u64) -> Now {

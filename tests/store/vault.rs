@@ -1,6 +1,6 @@
 //! The database and its root key: fitting, lost, foreign, and records that were tampered with.
 use rigpost_core::queue::item::ItemState;
-use rigpost_daemon::store::{Loaded, Store, StoreError, VaultState};
+use rigpost_daemon::store::{Grants, Store, StoreError, VaultState};
 
 use crate::support::*;
 
@@ -45,17 +45,17 @@ async fn a_key_is_bound_at_its_first_use() {
 async fn without_the_key_the_rest_is_there_and_nothing_is_lost() {
     let dir = dir();
     let (store, id) = full(dir.path()).await;
-    let name = store.identity(None, "").await.unwrap();
+    let name = store.identity(None, &cloud()).await.unwrap();
     for key in [None, Some(vault(9))] {
         store.attach(key).await.unwrap();
-        let loaded = store.load().await.unwrap();
+        let loaded = store.grants().await.unwrap();
         assert_eq!(
             (loaded.broken.as_slice(), loaded.device),
             (BROKEN.map(String::from).as_slice(), Some(device("p")))
         );
         assert_eq!((loaded.client_secret, loaded.tokens), (None, None));
-        assert_eq!(store.identity(None, "").await.unwrap(), name);
-        assert_eq!(store.list(Some(ItemState::Uploading), 0, 10).await.unwrap().0[0].id, id);
+        assert_eq!(store.identity(None, &cloud()).await.unwrap(), name);
+        assert_eq!(store.list(Some(ItemState::Uploading), None, 0, 10).await.unwrap().0[0].id, id);
         assert_eq!(store.asset_of(id).await, Err(sealed("asset/1/urls")));
         assert_eq!(store.save_tokens(&tokens(2)).await, Err(sealed("access_token")));
         assert_eq!(store.save_pairing(Some(&code()), None).await, Err(sealed("device_code")));
@@ -63,20 +63,20 @@ async fn without_the_key_the_rest_is_there_and_nothing_is_lost() {
         store.cancel(&[rigpost_core::queue::item::ItemId(2)]).await.unwrap();
     }
     store.attach(Some(vault(1))).await.unwrap();
-    assert_eq!(store.load().await.unwrap().tokens, Some((tokens(1), false)));
+    assert_eq!(store.grants().await.unwrap().tokens, Some((tokens(1), false)));
 }
 
 #[tokio::test]
 async fn provisioning_again_keeps_identity_and_queue() {
     let dir = dir();
     let (store, id) = full(dir.path()).await;
-    let name = store.identity(None, "").await.unwrap();
+    let name = store.identity(None, &cloud()).await.unwrap();
     store.save_pairing(Some(&code()), None).await.unwrap();
     assert_eq!(store.attach(Some(vault(2))).await, Ok(VaultState::Foreign));
     store.readopt(vault(2)).await.unwrap();
-    let expected = Loaded { device: Some(device("p")), pairing: running(None), ..Loaded::default() };
-    assert_eq!(store.load().await.unwrap(), expected);
-    assert_eq!(store.identity(None, "").await.unwrap(), name);
+    let expected = Grants { device: Some(device("p")), pairing: running(None), ..Grants::default() };
+    assert_eq!(store.grants().await.unwrap(), expected);
+    assert_eq!(store.identity(None, &cloud()).await.unwrap(), name);
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(1)));
     let item = &store.get(&[id]).await.unwrap()[0];
     assert_eq!((item.sent, item.asset_id.as_str(), item.state), (0, "", ItemState::Uploading));
@@ -85,20 +85,20 @@ async fn provisioning_again_keeps_identity_and_queue() {
     drop(store);
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(store.attach(Some(vault(2))).await, Ok(VaultState::Ready));
-    assert_eq!(store.load().await.unwrap().client_secret, Some(client_secret()));
+    assert_eq!(store.grants().await.unwrap().client_secret, Some(client_secret()));
 }
 
 #[tokio::test]
 async fn adopting_the_same_key_again_loses_nothing() {
     let dir = dir();
     let (store, id) = full(dir.path()).await;
-    let before = (store.load().await, store.asset_of(id).await);
+    let before = (store.grants().await, store.asset_of(id).await);
     store.readopt(vault(1)).await.unwrap();
-    assert_eq!((store.load().await, store.asset_of(id).await), before);
+    assert_eq!((store.grants().await, store.asset_of(id).await), before);
     // One damaged token takes the other with it, and nothing else.
     raw(dir.path()).execute_batch("UPDATE sealed SET value = x'01' WHERE name = 'refresh_token'").unwrap();
     store.readopt(vault(1)).await.unwrap();
-    let loaded = store.load().await.unwrap();
+    let loaded = store.grants().await.unwrap();
     assert_eq!((loaded.tokens, loaded.client_secret, loaded.broken), (None, Some(client_secret()), vec![]));
     assert_eq!(store.asset_of(id).await, before.1);
 }
@@ -125,7 +125,7 @@ async fn records_that_were_swapped_or_damaged_do_not_open() {
         let dir = dir();
         let (store, _) = full(dir.path()).await;
         raw(dir.path()).execute_batch(sql).unwrap();
-        let loaded = store.load().await.unwrap();
+        let loaded = store.grants().await.unwrap();
         assert_eq!(loaded.broken, broken, "{sql}");
         assert_eq!(loaded.client_secret.is_none(), broken.contains(&"client_secret"), "{sql}");
         assert_eq!(loaded.tokens.is_none(), broken != ["client_secret"], "{sql}");
@@ -144,7 +144,7 @@ async fn a_damaged_key_check_is_made_again_by_the_right_key_only() {
         raw(dir.path()).execute_batch(damage).unwrap();
         assert_eq!(store.attach(Some(vault(2))).await, Ok(VaultState::Foreign));
         assert_eq!(store.attach(Some(vault(1))).await, Ok(VaultState::Ready));
-        assert_eq!(store.load().await.unwrap().tokens, Some((tokens(1), false)));
+        assert_eq!(store.grants().await.unwrap().tokens, Some((tokens(1), false)));
     }
 }
 
@@ -154,8 +154,8 @@ async fn a_code_that_does_not_open_leaves_a_pairing_without_a_code() {
     let store = ready(dir.path()).await;
     store.save_pairing(Some(&code()), None).await.unwrap();
     raw(dir.path()).execute_batch("UPDATE sealed SET value = x'01' WHERE name = 'user_code'").unwrap();
-    let loaded = store.load().await.unwrap();
+    let loaded = store.grants().await.unwrap();
     assert_eq!((loaded.pairing, loaded.broken), (running(None), vec!["user_code".to_owned()]));
     store.erase_pairing().await.unwrap();
-    assert_eq!(store.load().await.unwrap(), Loaded::default());
+    assert_eq!(store.grants().await.unwrap(), Grants::default());
 }

@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("media", &["clock"]),
     ("link", &[]),
     ("watch", &["clock"]),
-    ("store", &["vault"]),
+    ("store", &["clock", "vault"]),
     ("http", &["clock", "media"]),
     ("bus", &["link", "clock"]),
     ("tasks", &["http", "store", "vault", "clock", "link", "media", "watch"]),

@@ -146,14 +146,16 @@ async fn select(
 }
 
 async fn all(queue: QueueMethods<'_>, state: ItemState) -> zbus::Result<Vec<u64>> {
-    let mut ids = Vec::new();
+    let mut ids: Vec<u64> = Vec::new();
     loop {
-        let from = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        let filter = Options::from([(OptionKey::State.as_str(), Variant::from(state.as_str()))]);
-        let (items, total) = queue.list(filter, from, PAGE).await?;
+        let filter = Options::from([
+            (OptionKey::State.as_str(), Variant::from(state.as_str())),
+            (OptionKey::After.as_str(), Variant::from(ids.last().copied().unwrap_or_default())),
+        ]);
+        let (items, _) = queue.list(filter, 0, PAGE).await?;
         let got = items.len();
         ids.extend(items.into_iter().map(|mut item| Item::read(&mut item).id));
-        if got == 0 || ids.len() >= total as usize {
+        if got < PAGE as usize {
             return Ok(ids);
         }
     }

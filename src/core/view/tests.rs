@@ -127,7 +127,12 @@ fn the_status_line_says_it_in_one_line() {
         (
             rig(State::SecretUnavailable, Reason::Storage),
             queue(0, 0),
-            "this rig's secrets can't be read (storage), nothing left to send",
+            "the rig's own disk is full or can't be used (storage), nothing left to send",
+        ),
+        (
+            rig(State::SecretUnavailable, Reason::None),
+            queue(0, 0),
+            "this rig's secrets can't be read, nothing left to send",
         ),
     ] {
         assert_eq!(status_line(&rig, &queue), line);
@@ -212,11 +217,12 @@ fn blockers_and_power_in_every_state() {
             true,
         ),
         ("no secret", rig(State::Unprovisioned, Reason::None), at(0), &["unprovisioned"], true),
+        ("no key", rig(State::SecretUnavailable, Reason::None), at(0), &["secret-unavailable"], true),
         (
-            "no key",
+            "a disk that can't be used yet",
             rig(State::SecretUnavailable, Reason::Storage),
             at(0),
-            &["secret-unavailable", "storage"],
+            &["storage"],
             true,
         ),
         ("just started", RigView::unread(), QueueView::default(), &["secret-unavailable"], true),

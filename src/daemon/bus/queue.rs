@@ -121,11 +121,12 @@ impl Queue {
     ) -> Result<(Vec<Dict>, u32), BusError> {
         let mut filter = Options::new(filter);
         let state: Option<String> = filter.take(OptionKey::State)?;
+        let after: Option<u64> = filter.take(OptionKey::After)?;
         filter.finish()?;
         let unknown = |_| Refusal::InvalidArgs("no such state; see the interface's documentation".to_owned());
         let state = state.map(|s| s.parse::<ItemState>()).transpose().map_err(unknown)?;
         let limit = limit.min(MAX_LIMIT);
-        let page = self.handle.list(state, offset, limit).await?;
+        let page = self.handle.list(state, after.map(ItemId), offset, limit).await?;
         Ok((page.items.iter().map(shape::item).collect(), saturated(page.total)))
     }
 

@@ -10,14 +10,12 @@ use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::http::Http;
 use crate::link::{DEPTH, Handle, ToQueue, ToRig};
-use crate::store::Limits;
-use crate::tasks::{
-    Channels, Door, Found, Parts, Ping, Realm, RigTask, Scout, Strongroom, UploadSettings, UploadTask,
-};
+use crate::store::{ClientKind, Limits, Location, Store};
+use crate::tasks::{Channels, Door, Parts, Ping, RigTask, Scout, UploadSettings, UploadTask};
 use crate::vault::KeySource;
 use rigpost_core::identity::oauth::ClientAuth;
 use rigpost_core::identity::rig::Rig;
-use rigpost_core::provider::{self, FrameIo, OAuth, Provider};
+use rigpost_core::provider::{self, FrameIo, OAuth, Provider, ProviderKey};
 use rigpost_core::time::WallTime;
 use rigpost_core::view::{QueueView, RigView};
 
@@ -42,14 +40,16 @@ pub(super) fn wire(
     built: WallTime,
 ) -> std::io::Result<Wired> {
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
-    let (provider, realm) = provider(&settings.provider);
+    let (provider, key, client) = provider(&settings.provider);
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let room = Arc::new(Strongroom::open(Found {
+    let location = Location {
         dir: settings.state.dir.clone(),
         key: KeySource::choose(credentials, settings.vault.key_file.clone()),
         client_id,
-        realm,
-    }));
+        provider: key,
+        client,
+    };
+    let store = Store::at(location, clock.clone());
     let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION, clock.clone()));
     let (to_rig, rig_inbox) = mpsc::channel::<ToRig>(DEPTH);
     let (to_queue, queue_inbox) = mpsc::channel::<ToQueue>(DEPTH);
@@ -60,11 +60,11 @@ pub(super) fn wire(
     let door = upload_settings.borrow().door.clone();
     let scout = (!door.sources.is_empty()).then(|| {
         let (ping, pings) = mpsc::channel(1);
-        let (room, to_queue, max_items) = (room.clone(), to_queue.clone(), settings.queue.max_items);
-        let scout = Scout::new(door.clone(), max_items, room, clock.clone(), to_queue, queue.clone(), pings);
+        let (store, to_queue, max_items) = (store.clone(), to_queue.clone(), settings.queue.max_items);
+        let scout = Scout::new(door.clone(), max_items, store, clock.clone(), to_queue, queue.clone(), pings);
         (scout, ping)
     });
-    let parts = Parts { provider, transport: transport.clone(), room, clock: clock.clone() };
+    let parts = Parts { provider, transport: transport.clone(), store, clock: clock.clone() };
     let machine = Rig::new(seed, built, settings.provider.heartbeat);
     let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out);
     let channels =
@@ -90,8 +90,8 @@ pub(super) fn for_uploads(settings: &Settings, built: WallTime) -> UploadSetting
     UploadSettings { door: Arc::new(door), limits, parallel_parts: queue.parallel_parts }
 }
 
-/// The provider, and under which name its secrets are kept.
-fn provider(settings: &config::Provider) -> (Provider, Realm) {
+/// The provider, what tells it from others, and what the rig is to it.
+fn provider(settings: &config::Provider) -> (Provider, ProviderKey, ClientKind) {
     let Some(o) = &settings.oauth else {
         let provider = Provider::FrameIo(FrameIo {
             base_url: settings.base_url.clone(),
@@ -99,7 +99,7 @@ fn provider(settings: &config::Provider) -> (Provider, Realm) {
             url_pairing: settings.url_pairing,
             secret_on_poll: settings.secret_on_poll,
         });
-        return (provider, Realm::default());
+        return (provider, ProviderKey::frameio(&settings.base_url), ClientKind::default());
     };
     let found = provider::Found {
         issuer: o.issuer.clone(),
@@ -108,15 +108,12 @@ fn provider(settings: &config::Provider) -> (Provider, Realm) {
         revocation: o.revocation_endpoint.clone(),
         jwks: o.jwks_uri.clone(),
     };
-    let at = o.issuer.as_ref().or(o.token_endpoint.as_ref()).map(ToString::to_string).unwrap_or_default();
-    // A slash at the end makes no other provider.
-    let at = at.trim_end_matches('/');
-    let realm = Realm {
-        name: format!("{at} {}", o.client_id),
-        client_id: Some(o.client_id.clone()),
-        public: o.client_auth == ClientAuth::None,
-    };
+    // The configuration names one of the two.
+    let at = o.issuer.as_ref().or(o.token_endpoint.as_ref()).unwrap_or(&settings.base_url);
+    let key = ProviderKey::oauth(at, &o.client_id);
+    let client =
+        ClientKind { client_id: Some(o.client_id.clone()), public: o.client_auth == ClientAuth::None };
     let fields = o.parameters.clone();
     let provider = OAuth::new(o.client_id.clone(), o.client_auth, o.scope.clone(), fields, found);
-    (Provider::OAuth(Arc::new(provider)), realm)
+    (Provider::OAuth(Arc::new(provider)), key, client)
 }

@@ -7,7 +7,10 @@
 use rusqlite::OptionalExtension;
 use zeroize::Zeroizing;
 
-use super::{Store, StoreError, Tx, rows};
+use super::error::StoreError;
+use super::handle::Store;
+use super::rows;
+use super::tx::Tx;
 use rigpost_core::queue::item::{Asset, ItemId, PartDigest};
 use rigpost_core::secret::Secret;
 

@@ -5,7 +5,9 @@
 //!   only when many boots have come together: a few kilobytes are kept in exchange.
 use rusqlite::OptionalExtension;
 
-use super::{Store, StoreError, Tx};
+use super::error::StoreError;
+use super::handle::Store;
+use super::tx::Tx;
 use rigpost_core::queue::ledger::BootWall;
 use rigpost_core::time::BootId;
 
@@ -15,13 +17,13 @@ const MANY: i64 = 256;
 impl Store {
     /// The wall clock when that boot began, if it was ever known.
     pub async fn boot_wall(&self, boot: BootId) -> Result<Option<BootWall>, StoreError> {
-        self.tx(move |tx| wall(tx, boot)).await
+        self.rig_tx(move |tx| wall(tx, boot)).await
     }
 
     /// Writes down what is known of this boot, in place of what was. Forgets boots that no item, but what is done, and
     /// no pairing comes from, once there are hundreds. Writes nothing when nothing is new.
     pub async fn note_boot(&self, boot: BootId, wall: BootWall) -> Result<(), StoreError> {
-        self.tx(move |tx| {
+        self.rig_tx(move |tx| {
             if self::wall(tx, boot)? == Some(wall) {
                 return Ok(());
             }

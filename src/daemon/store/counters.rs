@@ -1,7 +1,10 @@
 //! How much there is, without counting: one row for each state, kept by triggers in the schema.
 use rusqlite::OptionalExtension;
 
-use super::{Store, StoreError, Tx, rows};
+use super::error::StoreError;
+use super::handle::Store;
+use super::rows;
+use super::tx::Tx;
 use rigpost_core::queue::item::{Counters, ItemState};
 
 /// Items and unconfirmed bytes of each state.

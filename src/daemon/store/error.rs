@@ -76,6 +76,20 @@ impl fmt::Display for Limit {
 }
 
 impl StoreError {
+    /// It is of the disk and of the moment: the same may work later, without a person's decision about the database.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            StoreError::Full | StoreError::ReadOnly(_) | StoreError::Io(_) => true,
+            StoreError::TooNew { .. }
+            | StoreError::Corrupt(_)
+            | StoreError::Sealed { .. }
+            | StoreError::NotFound(_)
+            | StoreError::LimitExceeded { .. }
+            | StoreError::NotPaired
+            | StoreError::NotOver(_) => false,
+        }
+    }
+
     pub(super) fn no_item(id: ItemId) -> StoreError {
         StoreError::NotFound(format!("item {id}"))
     }

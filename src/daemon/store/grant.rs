@@ -7,15 +7,18 @@
 //!   another project could be claimed.
 use rusqlite::OptionalExtension;
 
-use super::{Store, StoreError, Tx, identity, pairing, queue, rows};
+use super::error::StoreError;
+use super::handle::Store;
+use super::identity::{self, Tag};
+use super::providers::{self, ProviderId};
+use super::tx::Tx;
+use super::{device, pairing, queue, rows};
 use rigpost_core::identity::oauth::{AccessToken, ClientSecret, DeviceInfo, IdToken, RefreshToken, TokenSet};
 use rigpost_core::identity::pairing::Running;
 use rigpost_core::identity::tokens::Ending;
 use rigpost_core::queue::item::ItemId;
-use rigpost_core::secret::Secret;
 use rigpost_core::time::{Now, WallTime};
 
-const CLIENT_SECRET: &str = "client_secret";
 /// Goes once what it says is written down.
 const ID_TOKEN: &str = "id_token";
 const ACCESS_TOKEN: &str = "access_token";
@@ -23,9 +26,9 @@ const REFRESH_TOKEN: &str = "refresh_token";
 /// Sealed one by one, of use only together.
 pub(super) const TOKENS: [&str; 2] = [ACCESS_TOKEN, REFRESH_TOKEN];
 
-/// What the daemon starts from.
+/// What was granted to the rig, and what it was granted with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Loaded {
+pub struct Grants {
     /// `None`: never provisioned, or it does not open.
     pub client_secret: Option<ClientSecret>,
     /// The set in force; true when a refresh had been marked and not finished.
@@ -47,19 +50,16 @@ pub struct Loaded {
 impl Store {
     /// Everything but the queue, for the identity in force: nothing before [`Store::identity`] has made one. A record
     /// that does not open is named in `broken` and does not keep the rest from being read.
-    pub async fn load(&self) -> Result<Loaded, StoreError> {
-        self.tx(|tx| {
+    pub async fn grants(&self) -> Result<Grants, StoreError> {
+        self.rig_tx(|tx| {
             let paused = tx.query_row("SELECT paused FROM rig WHERE id = 1", [], |r| r.get(0))?;
-            let mut loaded = Loaded { paused, ..Loaded::default() };
-            let client_id = match identity::current(tx) {
-                Err(StoreError::NotFound(_)) => return Ok(loaded),
-                current => current?,
-            };
-            let secret = client_secret(&identity::realm(tx)?);
-            loaded.client_secret = open_or_note(tx, &secret, &mut loaded.broken)?.map(ClientSecret);
-            load_grant(tx, &client_id, &mut loaded)?;
-            loaded.device = load_device(tx, &client_id)?;
-            loaded.pairing = pairing::load(tx, &client_id, &mut loaded.broken)?;
+            let mut loaded = Grants { paused, ..Grants::default() };
+            let Some(tag) = identity::stored(tx)? else { return Ok(loaded) };
+            let secret = providers::secret(tx, tag.provider)?;
+            loaded.client_secret = tx.open_or_note(&secret, &mut loaded.broken)?.map(ClientSecret);
+            load_grant(tx, &tag, &mut loaded)?;
+            loaded.device = device::load(tx, &tag)?;
+            loaded.pairing = pairing::load(tx, &tag, &mut loaded.broken)?;
             Ok(loaded)
         })
         .await
@@ -69,10 +69,11 @@ impl Store {
     /// this one.
     pub async fn save_client_secret(&self, secret: &ClientSecret) -> Result<(), StoreError> {
         let secret = secret.clone();
-        self.tx(move |tx| {
+        self.rig_tx(move |tx| {
             let revive = "UPDATE grant_state SET ending = NULL WHERE ending = ?1";
             tx.execute(revive, [word(Ending::ClientRejected)])?;
-            tx.seal(&client_secret(&identity::realm(tx)?), secret.expose().as_bytes())
+            let provider = identity::stored(tx)?.map_or(ProviderId::FIRST, |tag| tag.provider);
+            tx.seal(&providers::secret(tx, provider)?, secret.expose().as_bytes())
         })
         .await
     }
@@ -82,9 +83,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there are no tokens to refresh.
     pub async fn mark_refresh(&self) -> Result<(), StoreError> {
-        self.tx(|tx| {
-            let sql = "UPDATE grant_state SET refresh_marked = 1 WHERE client_id = ?1";
-            match tx.execute(sql, [identity::current(tx)?])? {
+        self.rig_tx(|tx| {
+            let sql = "UPDATE grant_state SET refresh_marked = 1 WHERE client_id = ?1 AND provider = ?2";
+            match tx.execute(sql, identity::current(tx)?.sql())? {
                 0 => Err(StoreError::NotFound("tokens".into())),
                 _ => Ok(()),
             }
@@ -97,8 +98,8 @@ impl Store {
     /// footage never lands in the wrong project.
     pub async fn save_tokens(&self, tokens: &TokenSet) -> Result<(), StoreError> {
         let tokens = tokens.clone();
-        self.tx(move |tx| {
-            let client_id = identity::current(tx)?;
+        self.rig_tx(move |tx| {
+            let Tag { client_id, provider } = identity::current(tx)?;
             tx.seal(ACCESS_TOKEN, tokens.access.expose().as_bytes())?;
             match &tokens.refresh {
                 Some(refresh) => tx.seal(REFRESH_TOKEN, refresh.expose().as_bytes())?,
@@ -111,8 +112,8 @@ impl Store {
             let (boot_id, boot, wall) = rows::sql_now(tokens.obtained);
             tx.execute(
                 "INSERT OR REPLACE INTO grant_state (id, client_id, obtained_boot_id, obtained_boot_us, obtained_wall_s,
-                     expires_in_ms, refresh_marked, ending) VALUES (1, ?1, ?2, ?3, ?4, ?5, 0, NULL)",
-                (client_id, boot_id, boot, wall, rows::sql_millis(tokens.expires_in)),
+                     expires_in_ms, refresh_marked, ending, provider) VALUES (1, ?1, ?2, ?3, ?4, ?5, 0, NULL, ?6)",
+                (client_id, boot_id, boot, wall, rows::sql_millis(tokens.expires_in), provider.0),
             )?;
             // A new grant, not a refresh: whose project the old one was for is not whose this one is.
             if pairing::erase(tx)? {
@@ -130,35 +131,18 @@ impl Store {
     /// project.
     pub async fn save_device(&self, info: &DeviceInfo) -> Result<Vec<ItemId>, StoreError> {
         let info = info.clone();
-        self.tx(move |tx| {
-            let client_id = identity::current(tx)?;
-            let since = match current_pairing(tx)? {
-                Some((project, since)) if project == info.project_id => since,
-                _ => granted(tx, &client_id)?,
+        self.rig_tx(move |tx| {
+            let tag = identity::current(tx)?;
+            let project = tag.provider.project(&info.project_id);
+            let since = match device::pairing(tx)? {
+                Some((current, since)) if current == project => since,
+                _ => granted(tx, &tag)?,
             };
-            let (boot_id, boot, wall) = since.map(rows::sql_now).map_or((None, None, None), |(id, boot, wall)| {
-                (Some(id), Some(boot), Some(wall))
-            });
-            tx.execute(
-                "INSERT OR REPLACE INTO device (id, client_id, device_name, project_id, project_name, authorized_by,
-                     authorization_expires_s, since_boot_id, since_boot_us, since_wall_s)
-                 VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                (
-                    client_id,
-                    &info.device_name,
-                    &info.project_id,
-                    &info.project_name,
-                    &info.authorized_by,
-                    info.authorization_expires,
-                    boot_id,
-                    boot,
-                    wall,
-                ),
-            )?;
+            device::write(tx, &tag, &info, since)?;
             // It has served: what it said is in the row now.
             tx.erase(ID_TOKEN)?;
-            // Only Frame.io takes clips; what waits for it waits.
-            if identity::realm(tx)?.is_empty() { queue::bind_to(tx, &info.project_id) } else { Ok(vec![]) }
+            // What waits for a provider that takes clips waits.
+            if providers::takes_clips(tx, tag.provider)? { queue::bind_to(tx, &project) } else { Ok(vec![]) }
         })
         .await
     }
@@ -168,9 +152,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there was no grant.
     pub async fn end_grant(&self, ending: Ending, keep_tokens: bool) -> Result<(), StoreError> {
-        self.tx(move |tx| {
-            let sql = "UPDATE grant_state SET ending = ?2, refresh_marked = 0 WHERE client_id = ?1";
-            if tx.execute(sql, (identity::current(tx)?, word(ending)))? == 0 {
+        self.rig_tx(move |tx| {
+            let sql = "UPDATE grant_state SET ending = ?3, refresh_marked = 0 WHERE client_id = ?1 AND provider = ?2";
+            let tag = identity::current(tx)?;
+            if tx.execute(sql, (&tag.client_id, tag.provider.0, word(ending)))? == 0 {
                 return Err(StoreError::NotFound("grant".into()));
             }
             if keep_tokens { Ok(()) } else { erase_sealed_tokens(tx) }
@@ -180,7 +165,7 @@ impl Store {
 
     /// A person unpaired the rig: tokens, mark, ending, project and code go; identity, secret and queue stay.
     pub async fn erase_tokens(&self) -> Result<(), StoreError> {
-        self.tx(|tx| {
+        self.rig_tx(|tx| {
             erase_sealed_tokens(tx)?;
             tx.execute_batch("DELETE FROM grant_state; DELETE FROM device;")?;
             pairing::erase(tx).map(drop)
@@ -189,81 +174,33 @@ impl Store {
     }
 }
 
-/// The record's name: a secret is one provider's.
-fn client_secret(realm: &str) -> String {
-    if realm.is_empty() { CLIENT_SECRET.to_owned() } else { format!("{CLIENT_SECRET}/{realm}") }
-}
-
-/// Opens a record, or notes its name where it is there and does not open.
-pub(super) fn open_or_note(
-    tx: &Tx<'_>,
-    name: &str,
-    broken: &mut Vec<String>,
-) -> Result<Option<Secret>, StoreError> {
-    match tx.unseal_text(name) {
-        Err(StoreError::Sealed { record }) => {
-            broken.push(record);
-            Ok(None)
-        }
-        opened => opened,
-    }
-}
-
-/// The project that clips go to, if one is paired, and since when, where that was written down.
-pub(super) fn current_pairing(tx: &Tx<'_>) -> Result<Option<(String, Option<Now>)>, StoreError> {
-    let sql =
-        "SELECT project_id, since_boot_id IS NOT NULL, since_boot_id, since_boot_us, since_wall_s FROM device
-               WHERE client_id = (SELECT tag FROM identity WHERE realm = '' AND seq = (SELECT max(seq) FROM identity))";
-    let row = tx.prepare_cached(sql)?.query_row([], |r| {
-        let since = if r.get(1)? { Some(rows::now(r, 2)?) } else { None };
-        Ok((r.get(0)?, since))
-    });
-    Ok(row.optional()?)
-}
-
 /// When the tokens in force came.
-fn granted(tx: &Tx<'_>, client_id: &str) -> Result<Option<Now>, StoreError> {
-    let sql =
-        "SELECT obtained_boot_id, obtained_boot_us, obtained_wall_s FROM grant_state WHERE client_id = ?1";
-    Ok(tx.query_row(sql, [client_id], |r| rows::now(r, 0)).optional()?)
+fn granted(tx: &Tx<'_>, tag: &Tag) -> Result<Option<Now>, StoreError> {
+    let sql = "SELECT obtained_boot_id, obtained_boot_us, obtained_wall_s FROM grant_state
+               WHERE client_id = ?1 AND provider = ?2";
+    Ok(tx.query_row(sql, tag.sql(), |r| rows::now(r, 0)).optional()?)
 }
 
-fn load_grant(tx: &Tx<'_>, client_id: &str, loaded: &mut Loaded) -> Result<(), StoreError> {
+fn load_grant(tx: &Tx<'_>, tag: &Tag, loaded: &mut Grants) -> Result<(), StoreError> {
     let sql =
         "SELECT obtained_boot_id, obtained_boot_us, obtained_wall_s, expires_in_ms, refresh_marked, ending
-               FROM grant_state WHERE client_id = ?1";
-    let row = tx.query_row(sql, [client_id], |r| {
+               FROM grant_state WHERE client_id = ?1 AND provider = ?2";
+    let row = tx.query_row(sql, tag.sql(), |r| {
         Ok((rows::now(r, 0)?, rows::millis(r, 3)?, r.get::<_, bool>(4)?, r.get::<_, Option<String>>(5)?))
     });
     let Some((obtained, expires_in, marked, ending)) = row.optional()? else { return Ok(()) };
     loaded.refreshed_at = Some(obtained.wall);
     loaded.ended = ending.map(|text| ending_from(&text)).transpose()?;
     let before = loaded.broken.len();
-    let access = open_or_note(tx, ACCESS_TOKEN, &mut loaded.broken)?.map(AccessToken);
-    let refresh = open_or_note(tx, REFRESH_TOKEN, &mut loaded.broken)?.map(RefreshToken);
+    let access = tx.open_or_note(ACCESS_TOKEN, &mut loaded.broken)?.map(AccessToken);
+    let refresh = tx.open_or_note(REFRESH_TOKEN, &mut loaded.broken)?.map(RefreshToken);
     // It only names a person, and is asked for anew with the next refresh.
-    let id_token = open_or_note(tx, ID_TOKEN, &mut Vec::new())?.map(IdToken);
+    let id_token = tx.open_or_note(ID_TOKEN, &mut Vec::new())?.map(IdToken);
     // Half a set is none: without its refresh token it would end unnoticed in an hour.
     if let (Some(access), true) = (access, loaded.broken.len() == before) {
         loaded.tokens = Some((TokenSet { access, refresh, obtained, expires_in, id_token }, marked));
     }
     Ok(())
-}
-
-fn load_device(tx: &Tx<'_>, client_id: &str) -> Result<Option<DeviceInfo>, StoreError> {
-    let sql = "SELECT device_name, project_id, project_name, authorized_by, authorization_expires_s
-               FROM device WHERE client_id = ?1";
-    let row = tx.query_row(sql, [client_id], |r| {
-        Ok(DeviceInfo {
-            device_name: r.get(0)?,
-            project_id: r.get(1)?,
-            project_name: r.get(2)?,
-            authorized_by: r.get(3)?,
-            authorization_expires: r.get(4)?,
-            ..DeviceInfo::default()
-        })
-    });
-    Ok(row.optional()?)
 }
 
 /// One of the tokens is lost, and with it the set.

@@ -7,12 +7,16 @@
 //! - The configuration wins over the stored name: it is how a maker moves a rig to serial numbers. The old name stays as
 //!   an older row, and what was granted to it stays tagged with it: it is not used under the new name, and it is in
 //!   force again when the configuration is put right. Erasing it would let a typing error end a grant.
-//! - The same with the provider, the realm: what is granted is tagged with both, so that no token is ever shown to another
-//!   provider than the one that gave it. There is one grant at a time: a pairing with another provider replaces it.
+//! - The same with the provider: what is granted is tagged with both, so that no token is ever shown to another provider
+//!   than the one that gave it. There is one grant at a time: a pairing with another provider replaces it.
 use rusqlite::OptionalExtension;
 use sha2::{Digest, Sha256};
 
-use super::{Store, StoreError, Tx};
+use super::error::StoreError;
+use super::handle::Store;
+use super::providers::{ProviderId, row_of};
+use super::tx::Tx;
+use rigpost_core::provider::ProviderKey;
 
 /// Who the rig is to the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,28 +28,31 @@ pub struct Identity {
 }
 
 impl Store {
-    /// The rig's name, made now if there is none; `wanted`, from the configuration, is the name to use, `realm` the
-    /// provider it is used at (empty: Frame.io). Comes before [`Store::load`]. Upholds: the identity stays for life, and an
-    /// unreadable one is never replaced.
+    /// The rig's name, made now if there is none; `wanted`, from the configuration, is the name to use, `provider` where it
+    /// is used. Comes before [`Store::grants`]. Upholds: the identity stays for life, and an unreadable one is never replaced.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] where there was a name and it can't be read.
-    pub async fn identity(&self, wanted: Option<&str>, realm: &str) -> Result<Identity, StoreError> {
-        let (wanted, realm) = (wanted.map(str::to_owned), realm.to_owned());
+    pub async fn identity(
+        &self,
+        wanted: Option<&str>,
+        provider: &ProviderKey,
+    ) -> Result<Identity, StoreError> {
+        let (wanted, provider) = (wanted.map(str::to_owned), provider.clone());
         let (identity, new) = self
-            .tx(move |tx| {
+            .rig_tx(move |tx| {
                 let stored = stored(tx)?;
                 let client_id = match (wanted, &stored) {
                     (Some(wanted), _) => wanted,
                     (None, Some(stored)) => stored.client_id.clone(),
                     (None, None) => fresh()?,
                 };
-                let same = |s: &Stored| s.client_id == client_id && s.realm == realm;
-                let new = !stored.as_ref().is_some_and(same);
+                let next = Tag { client_id, provider: row_of(tx, &provider)? };
+                let new = stored.as_ref() != Some(&next);
                 if new {
-                    insert(tx, &client_id, &realm)?;
+                    insert(tx, &next)?;
                 }
-                Ok((Identity { changed: new && stored.is_some(), client_id }, new))
+                Ok((Identity { changed: new && stored.is_some(), client_id: next.client_id }, new))
             })
             .await?;
         if new {
@@ -56,45 +63,54 @@ impl Store {
 
     /// The name must not be in the log alone: a log can get lost without leaving a trace.
     async fn fold_log(&self) -> Result<(), StoreError> {
-        self.run(|shared| Ok(shared.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)).await
+        self.run(|opened| Ok(opened.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)).await
     }
 }
 
-/// What is granted to the name in force at the realm in force is tagged with this; [`StoreError::NotFound`] before
-/// [`Store::identity`] has made one.
-pub(super) fn current(tx: &Tx<'_>) -> Result<String, StoreError> {
-    Ok(stored(tx)?.ok_or_else(|| StoreError::NotFound("identity".into()))?.tag)
+/// What grants, codes and the project are tagged with: a name of the rig, and a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tag {
+    pub(super) client_id: String,
+    pub(super) provider: ProviderId,
 }
 
-/// The provider in force; before there is an identity, Frame.io.
-pub(super) fn realm(tx: &Tx<'_>) -> Result<String, StoreError> {
-    Ok(stored(tx)?.map_or_else(String::new, |stored| stored.realm))
+impl Tag {
+    /// For `WHERE client_id = ?1 AND provider = ?2`.
+    pub(super) fn sql(&self) -> (&str, i64) {
+        (&self.client_id, self.provider.0)
+    }
 }
 
-struct Stored {
-    client_id: String,
-    realm: String,
-    tag: String,
+/// The name and the provider in force; [`StoreError::NotFound`] before [`Store::identity`] has made one.
+pub(super) fn current(tx: &Tx<'_>) -> Result<Tag, StoreError> {
+    stored(tx)?.ok_or_else(|| StoreError::NotFound("identity".into()))
 }
 
-fn stored(tx: &Tx<'_>) -> Result<Option<Stored>, StoreError> {
-    let made: bool = tx.query_row("SELECT identity_made FROM rig WHERE id = 1", [], |r| r.get(0))?;
-    let sql = "SELECT client_id, realm, tag, check_sha256 FROM identity ORDER BY seq DESC LIMIT 1";
-    let row: Option<(Stored, Vec<u8>)> = tx
+/// The same, or nothing.
+pub(super) fn stored(tx: &Tx<'_>) -> Result<Option<Tag>, StoreError> {
+    let made: bool =
+        tx.prepare_cached("SELECT identity_made FROM rig WHERE id = 1")?.query_row([], |r| r.get(0))?;
+    let sql = "SELECT client_id, provider, check_sha256 FROM identity ORDER BY seq DESC LIMIT 1";
+    let row: Option<(Tag, Vec<u8>)> = tx
         .prepare_cached(sql)?
-        .query_row([], |r| Ok((Stored { client_id: r.get(0)?, realm: r.get(1)?, tag: r.get(2)? }, r.get(3)?)))
+        .query_row([], |r| Ok((Tag { client_id: r.get(0)?, provider: ProviderId(r.get(1)?) }, r.get(2)?)))
         .optional()?;
     match row {
         None if made => Err(StoreError::Corrupt("the rig's identity is gone".into())),
         None => Ok(None),
-        Some((stored, check)) if check == check_of(&stored.client_id) => Ok(Some(stored)),
+        Some((tag, check)) if check == check_of(&tag.client_id) => Ok(Some(tag)),
         Some(_) => Err(StoreError::Corrupt("the rig's identity fails its check sum".into())),
     }
 }
 
-fn insert(tx: &Tx<'_>, client_id: &str, realm: &str) -> Result<(), StoreError> {
-    let sql = "INSERT INTO identity (client_id, check_sha256, realm) VALUES (?1, ?2, ?3)";
-    tx.execute(sql, (client_id, check_of(client_id), realm))?;
+/// A project of the provider in force, as items name it. Before there is an identity, of the first one.
+pub(super) fn project(tx: &Tx<'_>, id: &str) -> Result<String, StoreError> {
+    Ok(stored(tx)?.map_or(ProviderId::FIRST, |tag| tag.provider).project(id))
+}
+
+fn insert(tx: &Tx<'_>, tag: &Tag) -> Result<(), StoreError> {
+    let sql = "INSERT INTO identity (client_id, check_sha256, provider) VALUES (?1, ?2, ?3)";
+    tx.execute(sql, (&tag.client_id, check_of(&tag.client_id), tag.provider.0))?;
     tx.execute("UPDATE rig SET identity_made = 1 WHERE id = 1", [])?;
     Ok(())
 }

@@ -10,13 +10,15 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{StoreError, open};
+use super::error::StoreError;
+use super::files;
 
 /// Step `n` (from 0) leads to version `n + 1`.
 pub(super) const STEPS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_sources.sql"),
     include_str!("migrations/0003_providers.sql"),
+    include_str!("migrations/0004_origins.sql"),
 ];
 
 /// [`StoreError::TooNew`] where `found` is beyond what `steps` lead to.
@@ -30,14 +32,14 @@ pub(super) fn run(conn: &mut Connection, steps: &[&str], existing: Option<&Path>
     let found = version(conn)?;
     refuse_newer(found, steps)?;
     let Some(missing @ [_, ..]) = steps.get(found as usize..) else { return Ok(()) };
-    let copy = existing.map(|path| open::beside(path, &format!(".v{found}")));
+    let copy = existing.map(|path| files::beside(path, &format!(".v{found}")));
     if let Some(copy) = &copy {
         copy_aside(conn, copy)?;
     }
     let migrated = apply(conn, missing, steps.len());
     // A step that failed for want of room has changed nothing, and the copy is in the way of the next try.
     if let Some(copy) = copy.filter(|_| matches!(migrated, Ok(()) | Err(StoreError::Full))) {
-        open::remove(&copy);
+        files::remove(&copy);
     }
     migrated
 }
@@ -53,14 +55,14 @@ fn apply(conn: &mut Connection, missing: &[&str], version: usize) -> Result<(), 
 
 fn copy_aside(conn: &Connection, copy: &Path) -> Result<(), StoreError> {
     let name = copy.to_str().ok_or_else(|| StoreError::Io(format!("{} is not UTF-8", copy.display())))?;
-    open::remove(copy);
+    files::remove(copy);
     // SQLite writes into an empty file and keeps its mode.
-    open::create_private(copy)?;
+    files::create_private(copy)?;
     let copied = conn.execute("VACUUM INTO ?1", [name]).map_err(StoreError::from).and_then(|_| {
         File::open(copy).and_then(|file| file.sync_all()).map_err(|e| StoreError::file(copy, &e))
     });
     if copied.is_err() {
-        open::remove(copy);
+        files::remove(copy);
     }
     copied
 }

@@ -9,48 +9,43 @@
 //! - The directory is locked with `flock`: two daemons on one database would spend the same single-use refresh token.
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
-use super::{FILE, Shared, Store, StoreError, migrate, space};
+use super::error::StoreError;
+use super::files::{FILE, beside, create_private, remove};
+use super::tx::Opened;
+use super::{migrate, space};
 
 /// `PRAGMA application_id`: "rigp".
 const APPLICATION_ID: u32 = 0x7269_6770;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// SQLite's files beside the database.
-const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
-
-impl Store {
-    /// Opens the database in `dir`, makes both where they are missing, and brings an older one up to date. Blocks, for
-    /// milliseconds. Files are 0600 whatever the umask.
-    ///
-    /// # Errors
-    /// A database that is damaged or newer is left as it was; a missing one is made only where nothing hints that
-    /// there was one.
-    pub fn open(dir: &Path) -> Result<Store, StoreError> {
-        let lock = directory(dir)?;
-        let path = dir.join(FILE);
-        let created = match fs::symlink_metadata(&path) {
-            Ok(meta) if meta.is_file() => false,
-            Ok(_) => return Err(StoreError::Io(format!("{} is not a regular file", path.display()))),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                create(dir, &path)?;
-                true
-            }
-            Err(e) => return Err(StoreError::file(&path, &e)),
-        };
-        make_private(&path)?;
-        check_header(&path)?;
-        let conn = connect(&path)?;
-        let shared = Shared { conn, vault: None, _lock: lock };
-        Ok(Store { shared: Arc::new(Mutex::new(shared)), created })
-    }
+/// Opens the database in `dir`, makes both where they are missing, and brings an older one up to date. Blocks, for
+/// milliseconds. Files are 0600 whatever the umask. True: there was none, and this one is new.
+///
+/// # Errors
+/// A database that is damaged or newer is left as it was; a missing one is made only where nothing hints that there was
+/// one.
+pub(super) fn open(dir: &Path) -> Result<(Opened, bool), StoreError> {
+    let lock = directory(dir)?;
+    let path = dir.join(FILE);
+    let created = match fs::symlink_metadata(&path) {
+        Ok(meta) if meta.is_file() => false,
+        Ok(_) => return Err(StoreError::Io(format!("{} is not a regular file", path.display()))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            create(dir, &path)?;
+            true
+        }
+        Err(e) => return Err(StoreError::file(&path, &e)),
+    };
+    make_private(&path)?;
+    check_header(&path)?;
+    Ok((Opened { conn: connect(&path)?, vault: None, _lock: lock }, created))
 }
 
 /// A daemon that was just killed holds its lock until the kernel has taken it apart, and so does a child between its
@@ -109,27 +104,6 @@ fn build(temp: &Path) -> Result<(), StoreError> {
     migrate::run(&mut conn, migrate::STEPS, None)?;
     use_wal(&conn)?;
     conn.close().map_err(|(_, e)| e.into())
-}
-
-/// An empty file with mode 0600, whatever the umask.
-pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    made.and_then(|file| file.set_permissions(Permissions::from_mode(0o600)))
-        .map_err(|e| StoreError::file(path, &e))
-}
-
-/// Removes a database that nobody needs, with its side files.
-pub(super) fn remove(path: &Path) {
-    let _ = fs::remove_file(path);
-    for suffix in SIDE_FILES {
-        let _ = fs::remove_file(beside(path, suffix));
-    }
-}
-
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// A file that was restored from a copy may have any mode. SQLite gives new side files the mode of the database.
@@ -201,9 +175,9 @@ fn open_file(path: &Path) -> Result<Connection, StoreError> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     // A statement keeps the plan that a test has seen, and is not prepared anew for other values.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // The statements that a loop repeats: a part that has arrived, a file that is queued. Each keeps two pages of memory
-    // for as long as the daemon runs; preparing one takes a few microseconds, beside a sync of hundreds.
-    conn.set_prepared_statement_cache_capacity(8);
+    // All that a clip's way takes. Preparing one that changes items, with all their triggers, takes longer than a sync of a
+    // fast disk. Each keeps a few pages of memory, until there is nothing to do for a moment.
+    conn.set_prepared_statement_cache_capacity(64);
     conn.execute_batch(
         "-- A damaged or tampered schema runs no function that reaches outside the file.
          PRAGMA trusted_schema = OFF;

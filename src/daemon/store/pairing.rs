@@ -1,7 +1,11 @@
 //! The pairing that runs and its code, so that a restart does not make a person type another one.
 use rusqlite::OptionalExtension;
 
-use super::{Store, StoreError, Tx, identity, rows};
+use super::error::StoreError;
+use super::handle::Store;
+use super::identity::{self, Tag};
+use super::rows;
+use super::tx::Tx;
 use rigpost_core::identity::oauth::{DeviceAuthorization, DeviceCode, UserCode, VerificationUriComplete};
 use rigpost_core::identity::pairing::{CodeOnOffer, Running, TimeLimit};
 
@@ -20,14 +24,14 @@ impl Store {
         limit: Option<TimeLimit>,
     ) -> Result<(), StoreError> {
         let code = code.cloned();
-        self.tx(move |tx| {
-            let client_id = identity::current(tx)?;
+        self.rig_tx(move |tx| {
+            let tag = identity::current(tx)?;
             erase(tx)?;
             match code {
-                Some(code) => insert(tx, &client_id, &code)?,
+                Some(code) => insert(tx, &tag, &code)?,
                 None => {
-                    let sql = "INSERT INTO pairing (id, client_id, has_code) VALUES (1, ?1, 0)";
-                    tx.execute(sql, [client_id])?;
+                    let sql = "INSERT INTO pairing (id, client_id, provider, has_code) VALUES (1, ?1, ?2, 0)";
+                    tx.execute(sql, tag.sql())?;
                 }
             }
             limit.map_or(Ok(()), |limit| set_limit(tx, limit))
@@ -37,19 +41,19 @@ impl Store {
 
     /// The pairing that runs ends by then. Does nothing where none is stored: the limit comes with its code.
     pub async fn save_limit(&self, limit: TimeLimit) -> Result<(), StoreError> {
-        self.tx(move |tx| set_limit(tx, limit)).await
+        self.rig_tx(move |tx| set_limit(tx, limit)).await
     }
 
     /// No pairing runs any more.
     pub async fn erase_pairing(&self) -> Result<(), StoreError> {
-        self.tx(|tx| erase(tx).map(drop)).await
+        self.rig_tx(|tx| erase(tx).map(drop)).await
     }
 }
 
 /// True when there was one of the name and the provider in force.
 pub(super) fn erase(tx: &Tx<'_>) -> Result<bool, StoreError> {
-    let sql = "SELECT count(*) FROM pairing
-               WHERE client_id = (SELECT tag FROM identity ORDER BY seq DESC LIMIT 1)";
+    let sql = "SELECT count(*) FROM pairing JOIN identity USING (client_id, provider)
+               WHERE seq = (SELECT max(seq) FROM identity)";
     let ours: i64 = tx.query_row(sql, [], |r| r.get(0))?;
     tx.execute("DELETE FROM pairing", [])?;
     erase_codes(tx)?;
@@ -66,7 +70,7 @@ fn erase_codes(tx: &Tx<'_>) -> Result<(), StoreError> {
     CODES.iter().try_for_each(|name| tx.erase(name))
 }
 
-fn insert(tx: &Tx<'_>, client_id: &str, code: &CodeOnOffer) -> Result<(), StoreError> {
+fn insert(tx: &Tx<'_>, tag: &Tag, code: &CodeOnOffer) -> Result<(), StoreError> {
     let auth = &code.auth;
     tx.seal(DEVICE_CODE, auth.device_code.expose().as_bytes())?;
     tx.seal(USER_CODE, auth.user_code.expose().as_bytes())?;
@@ -76,10 +80,10 @@ fn insert(tx: &Tx<'_>, client_id: &str, code: &CodeOnOffer) -> Result<(), StoreE
     let (boot_id, boot, wall) = rows::sql_now(code.obtained);
     tx.execute(
         "INSERT INTO pairing (id, client_id, has_code, verification_uri, device_name, expires_in_ms, interval_ms,
-             obtained_boot_id, obtained_boot_us, obtained_wall_s)
-         VALUES (1, ?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+             obtained_boot_id, obtained_boot_us, obtained_wall_s, provider)
+         VALUES (1, ?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         (
-            client_id,
+            &tag.client_id,
             auth.verification_uri.as_ref().map(url::Url::as_str),
             &auth.device_name,
             rows::sql_millis(auth.expires_in),
@@ -87,6 +91,7 @@ fn insert(tx: &Tx<'_>, client_id: &str, code: &CodeOnOffer) -> Result<(), StoreE
             boot_id,
             boot,
             wall,
+            tag.provider.0,
         ),
     )?;
     Ok(())
@@ -101,15 +106,11 @@ fn set_limit(tx: &Tx<'_>, limit: TimeLimit) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// As [`super::Loaded::pairing`]. Codes that do not open, or were another identity's, are no codes.
-pub(super) fn load(
-    tx: &Tx<'_>,
-    client_id: &str,
-    broken: &mut Vec<String>,
-) -> Result<Option<Running>, StoreError> {
+/// As [`crate::store::Grants::pairing`]. Codes that do not open, or were another identity's, are no codes.
+pub(super) fn load(tx: &Tx<'_>, tag: &Tag, broken: &mut Vec<String>) -> Result<Option<Running>, StoreError> {
     let sql = "SELECT has_code, limit_left_ms IS NOT NULL, limit_left_ms, limit_boot_id, limit_boot_us, limit_wall_s
-               FROM pairing WHERE client_id = ?1";
-    let row = tx.query_row(sql, [client_id], |r| {
+               FROM pairing WHERE client_id = ?1 AND provider = ?2";
+    let row = tx.query_row(sql, tag.sql(), |r| {
         let limit = match r.get(1)? {
             true => Some(TimeLimit { left: rows::millis(r, 2)?, since: rows::now(r, 3)? }),
             false => None,
@@ -135,7 +136,7 @@ fn load_code(tx: &Tx<'_>, broken: &mut Vec<String>) -> Result<Option<CodeOnOffer
         Err(_) => return Err(StoreError::Corrupt("the stored verification URI is no URL".into())),
     };
     let before = broken.len();
-    let mut open = |name| super::grant::open_or_note(tx, name, broken);
+    let mut open = |name| tx.open_or_note(name, broken);
     let codes = (open(DEVICE_CODE)?, open(USER_CODE)?, open(COMPLETE)?);
     let (Some(device_code), Some(user_code), complete) = codes else { return Ok(None) };
     if broken.len() > before {

@@ -7,7 +7,10 @@
 use rusqlite::OptionalExtension;
 use rusqlite::types::Type;
 
-use super::{Store, StoreError, Tx, rows};
+use super::error::StoreError;
+use super::handle::Store;
+use super::rows;
+use super::tx::Tx;
 use rigpost_core::queue::item::{Item, ItemId, Receipt, file_digest};
 use rigpost_core::time::Now;
 
@@ -24,7 +27,7 @@ impl Store {
                        FROM receipt WHERE item_id = ?1";
             let row = tx.prepare_cached(sql)?.query_row([rows::sql_id(id)], |r| {
                 Ok(Receipt {
-                    item,
+                    item: rows::told(item),
                     delivered: rows::now(r, 0)?,
                     chunk_size: rows::unsigned(r, 3)?,
                     parts: numbers(&r.get::<_, Vec<u8>>(4)?)

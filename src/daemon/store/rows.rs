@@ -7,7 +7,9 @@ use std::time::Duration;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row};
 
-use super::{StoreError, Tx};
+use super::error::StoreError;
+use super::providers;
+use super::tx::Tx;
 use rigpost_core::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemReason, ItemState, NewItem};
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 
@@ -47,16 +49,34 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     })
 }
 
+/// The item for whoever is outside: its project as the provider names it.
+pub(super) fn told(mut item: Item) -> Item {
+    item.new.project_id = item.new.project_id.map(providers::plain);
+    item
+}
+
 /// The item as it is now; [`StoreError::NotFound`] where there is none.
 pub(super) fn item_now(tx: &Tx<'_>, id: ItemId) -> Result<Item, StoreError> {
     let sql = format!("SELECT {ITEM} FROM item WHERE id = ?1");
     tx.prepare_cached(&sql)?.query_row([sql_id(id)], item).optional()?.ok_or_else(|| StoreError::no_item(id))
 }
 
-/// Runs a statement that answers with one id in each row. For those that are seldom run: it is not kept, and one that
-/// changes items holds the memory of five pages, for what their triggers do.
+/// The item stands so from now on.
+pub(super) fn set_state(
+    tx: &Tx<'_>,
+    id: ItemId,
+    to: ItemState,
+    reason: ItemReason,
+    detail: &str,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE item SET state = ?2, reason = ?3, detail = ?4 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute((sql_id(id), to.as_str(), reason.as_str(), detail))?;
+    Ok(())
+}
+
+/// Runs a statement that answers with one id in each row.
 pub(super) fn ids(tx: &Tx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Vec<ItemId>, StoreError> {
-    let mut statement = tx.prepare(sql)?;
+    let mut statement = tx.prepare_cached(sql)?;
     let rows = statement.query_map(params, |row| item_id(row, 0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -7,7 +7,8 @@
 //! - A few hundred pages at a time, in the transaction that freed some: about as many as a step of clearing frees.
 use rusqlite::Connection;
 
-use super::{StoreError, Tx};
+use super::error::StoreError;
+use super::tx::Tx;
 
 /// Free pages that are not worth a thought: 1 MB.
 const FEW: i64 = 256;
@@ -18,7 +19,7 @@ const CONVERTIBLE: i64 = 8192;
 
 /// Gives a step's worth of pages back where many are free. Does nothing in a file that can't shrink.
 pub(super) fn give_back(tx: &Tx<'_>) -> Result<(), StoreError> {
-    let number = |pragma: &str| tx.query_row(pragma, [], |r| r.get::<_, i64>(0));
+    let number = |pragma: &str| tx.prepare_cached(pragma)?.query_row([], |r| r.get::<_, i64>(0));
     let (free, all) = (number("PRAGMA freelist_count")?, number("PRAGMA page_count")?);
     if free > FEW && free > all / 5 {
         // Each step of the statement frees one page.

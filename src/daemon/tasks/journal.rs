@@ -56,9 +56,11 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
 
 fn trouble(view: &RigView) -> String {
     match view.state {
-        // The reason is the disk's, whatever is wrong with the key.
-        State::SecretUnavailable => format!("{}: {}", view.state.clause(), view.detail),
-        State::NeedsPairing
+        State::SecretUnavailable if !view.waits_for_disk() => {
+            format!("{}: {}", view.state.clause(), view.detail)
+        }
+        State::SecretUnavailable
+        | State::NeedsPairing
         | State::Paired
         | State::WaitingForUser
         | State::RequestingCode

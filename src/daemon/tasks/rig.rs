@@ -1,5 +1,6 @@
 //! The rig's identity and tokens: drives [`Rig`] against the provider, the store and the people.
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -10,16 +11,24 @@ use tracing::{debug, warn};
 
 use crate::http::Transport;
 use crate::link::{Reply, ToRig};
+use crate::store::Store;
 use crate::tasks::{Parts, journal};
 use rigpost_core::command::Refusal;
+use rigpost_core::disk::DiskError;
 use rigpost_core::identity::oauth::{AccessToken, Cause, DeviceStatus, TokenError, Trouble};
-use rigpost_core::identity::rig::{self, AccessId, Action, Change, CommandId, Event, Question, Rig};
+use rigpost_core::identity::rig::{
+    self, AccessId, Action, Change, CommandId, Event, Provisioned, Question, Rig,
+};
 use rigpost_core::provider::exchange::{Step, harmless};
 use rigpost_core::provider::wire::{Connection, trouble};
 use rigpost_core::provider::{Client, Provider};
 use rigpost_core::queue::schedule::Access;
-use rigpost_core::time::BootTime;
+use rigpost_core::time::{BootId, BootTime};
 use rigpost_core::view::RigView;
+
+/// How soon a disk that was of no use is looked at again. The timer is there only while it is: a rig that works is never
+/// woken for it.
+const LOAD_AGAIN: Duration = Duration::from_secs(2);
 
 /// What a future came back with.
 struct Done {
@@ -47,6 +56,10 @@ pub struct RigTask<T> {
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     disk_queue: VecDeque<Change>,
     disk_busy: bool,
+    /// The disk was of no use: everything is read again then.
+    load_at: Option<BootTime>,
+    /// It was the last time that it was looked at.
+    load_waits: bool,
     /// That the grant has ended is on its way to the disk. Told before that, a crash would give it another reason.
     ending: bool,
 }
@@ -74,6 +87,8 @@ impl<T: Transport> RigTask<T> {
             running: FuturesUnordered::new(),
             disk_queue: VecDeque::new(),
             disk_busy: false,
+            load_at: None,
+            load_waits: false,
             ending: false,
         }
     }
@@ -81,11 +96,8 @@ impl<T: Transport> RigTask<T> {
     /// Runs until `stop`. What may bring tokens, and tokens on their way to the disk, are seen through first; whoever
     /// stops us bounds that wait.
     pub async fn run(mut self, stop: CancellationToken) {
-        let (mut loaded, protection, client) = self.parts.room.load().await;
-        let boot = self.parts.clock.now().boot_id;
-        loaded.boot_wall = self.parts.room.boot_wall(boot).await.unwrap_or_default();
-        self.client = client;
-        self.event(Event::Loaded(Box::new(loaded), protection));
+        let loaded = load(self.parts.store.clone(), self.parts.clock.now().boot_id).await;
+        self.done(loaded);
         let clock = self.parts.clock.clone();
         let mut stepped = Box::pin(clock.stepped());
         loop {
@@ -95,6 +107,7 @@ impl<T: Transport> RigTask<T> {
                 () = stop.cancelled(), if idle => return self.wind_up(),
                 Some(done) = self.running.next() => self.done(done),
                 Some(message) = self.inbox.recv() => self.message(message),
+                () = self.parts.clock.sleep_until_some(self.load_at), if !self.disk_busy => self.load_again(),
                 () = self.parts.clock.sleep_until_some(self.rig.deadline()), if !idle || !stop.is_cancelled() => {
                     self.event(Event::Timer);
                 }
@@ -134,6 +147,14 @@ impl<T: Transport> RigTask<T> {
         let forgotten = matches!(done.client, Some(None));
         if let Some(Some(client)) = done.client {
             self.client = Some(client);
+        }
+        match &done.event {
+            Some(Event::Loaded(loaded, _)) => {
+                self.looked(loaded.unusable.as_ref().is_some_and(DiskError::may_pass));
+            }
+            // Whoever provisions has everything read, too.
+            Some(Event::SecretSaved(_, Ok(Provisioned { mended: Some(_), .. }))) => self.looked(false),
+            Some(_) | None => {}
         }
         match done.event {
             Some(event) => self.event(event),
@@ -266,11 +287,25 @@ impl<T: Transport> RigTask<T> {
         let Some(change) = self.disk_queue.pop_front() else { return };
         self.disk_busy = true;
         self.ending = matches!(change, Change::EndGrant(_));
-        let (room, boot) = (self.parts.room.clone(), self.parts.clock.now().boot_id);
+        let (store, boot) = (self.parts.store.clone(), self.parts.clock.now().boot_id);
         self.running.push(Box::pin(async move {
-            let (event, client) = room.write(change, boot).await;
+            let (event, client) = store.write(change, boot).await;
             Done { event, date: None, from_disk: true, client }
         }));
+    }
+
+    /// Everything was read, or could not be: then it is read again soon.
+    fn looked(&mut self, again: bool) {
+        self.load_at = again.then(|| self.parts.clock.now().boot + LOAD_AGAIN);
+        if std::mem::replace(&mut self.load_waits, again) && !again {
+            // The queue can be read again, too: whoever shows it looks at it.
+            self.access.send_modify(|_| ());
+        }
+    }
+
+    fn load_again(&mut self) {
+        (self.load_at, self.disk_busy) = (None, true);
+        self.running.push(Box::pin(load(self.parts.store.clone(), self.parts.clock.now().boot_id)));
     }
 
     fn publish(&mut self) {
@@ -313,6 +348,14 @@ fn tell<R>(reply: Option<Reply<R>>, answer: Result<R, Refusal>) {
         // Nobody waits any more: their bus connection went away.
         let _ = reply.send(answer);
     }
+}
+
+/// Everything that is on disk, and who we are by that.
+async fn load(store: Store, boot: BootId) -> Done {
+    let (mut loaded, protection, client) = store.load().await;
+    loaded.boot_wall = store.boot_wall(boot).await.unwrap_or_default();
+    let event = Some(Event::Loaded(Box::new(loaded), protection));
+    Done { event, date: None, from_disk: true, client: Some(client) }
 }
 
 /// Sends what an exchange asks for, one request after another; and the provider's clock, if it showed it.

@@ -26,8 +26,8 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::link::ToQueue;
 use crate::media::{Step, Walk};
-use crate::store::StoreError;
-use crate::tasks::{Door, Strongroom};
+use crate::store::{Store, StoreError};
+use crate::tasks::Door;
 use crate::watch::{Blind, Eyes, Mounts, Sight};
 use rigpost_core::queue::item::{Counters, shown};
 use rigpost_core::queue::whole::{Settling, Verdict};
@@ -54,7 +54,7 @@ pub type Ping = oneshot::Sender<()>;
 pub struct Scout {
     door: Arc<Door>,
     max_items: u64,
-    room: Arc<Strongroom>,
+    store: Store,
     clock: Clock,
     queue: mpsc::Sender<ToQueue>,
     view: watch::Receiver<QueueView>,
@@ -100,7 +100,7 @@ impl Scout {
     pub fn new(
         door: Arc<Door>,
         max_items: u64,
-        room: Arc<Strongroom>,
+        store: Store,
         clock: Clock,
         queue: mpsc::Sender<ToQueue>,
         view: watch::Receiver<QueueView>,
@@ -113,7 +113,7 @@ impl Scout {
             settling: Settling::new(door.settle, MOST_SETTLING),
             door,
             max_items,
-            room,
+            store,
             clock,
             queue,
             view,
@@ -193,8 +193,9 @@ impl Scout {
             // Room that is made from now on counts.
             self.view.mark_unchanged();
             let batch = self.ready.drain(..self.ready.len().min(BATCH)).collect();
-            let (room, queue) = (self.room.clone(), self.queue.clone());
-            self.job = Some(Box::pin(job::queue(self.door.clone(), room, queue, batch, self.max_items, now)));
+            let (store, queue) = (self.store.clone(), self.queue.clone());
+            self.job =
+                Some(Box::pin(job::queue(self.door.clone(), store, queue, batch, self.max_items, now)));
             return;
         }
         let due = self.settling.due(BATCH, now.boot);

@@ -12,13 +12,14 @@ use crate::clock::Clock;
 use crate::http::{PutError, Transport};
 use crate::link::ToRig;
 use crate::media::PartBody;
-use crate::tasks::{Found, Parts, RigTask, Strongroom};
+use crate::store::{ClientKind, Location, Store};
+use crate::tasks::{Parts, RigTask};
 use crate::vault::KeySource;
 use rigpost_core::command::{Refusal, RigCommand};
 use rigpost_core::identity::oauth::{Cause, ClientSecret, Trouble};
 use rigpost_core::identity::rig::Rig;
 use rigpost_core::provider::wire::{Authorization, Body, Request, Response, trouble};
-use rigpost_core::provider::{FrameIo, Provider};
+use rigpost_core::provider::{FrameIo, Provider, ProviderKey};
 use rigpost_core::queue::schedule::Access;
 use rigpost_core::secret::Secret;
 use rigpost_core::time::WallTime;
@@ -51,7 +52,7 @@ struct Books {
 
 /// A provider that rotates strictly: only the newest refresh token is good, and only once.
 struct Cloud {
-    room: Arc<Strongroom>,
+    store: Store,
     books: Mutex<Books>,
     /// Every refresh waits for a permit before it is answered.
     gate: Semaphore,
@@ -106,7 +107,7 @@ impl Cloud {
             assert!(books.issued.elapsed() < LIFE, "the access token ran out before it was refreshed");
             books.refresh_requests
         };
-        let (loaded, _, _) = self.room.load().await;
+        let (loaded, _, _) = self.store.load().await;
         let (on_disk, marked) = loaded.tokens.expect("tokens on disk");
         assert!(marked, "a refresh left before its mark was on disk");
         assert_eq!(on_disk.refresh.map(|t| t.expose().to_owned()), Some(presented.clone()));
@@ -178,7 +179,7 @@ impl Transport for Cloud {
 /// The task at work.
 struct Bench {
     cloud: Arc<Cloud>,
-    room: Arc<Strongroom>,
+    store: Store,
     to: mpsc::Sender<ToRig>,
     view: watch::Receiver<RigView>,
     access: watch::Receiver<Option<Access>>,
@@ -193,13 +194,19 @@ fn nothing() -> RigView {
 
 impl Bench {
     fn start(failing: bool) -> Bench {
-        let dir = tempfile::tempdir().unwrap();
-        let room = Arc::new(Strongroom::open(Found {
+        Bench::start_in(tempfile::tempdir().unwrap(), failing)
+    }
+
+    fn start_in(dir: TempDir, failing: bool) -> Bench {
+        let clock = Clock::Virtual { epoch: Instant::now(), wall: 1_790_000_000 };
+        let location = Location {
             dir: dir.path().join("state"),
             key: KeySource::File { path: dir.path().join("key") },
             client_id: None,
-            realm: crate::tasks::Realm::default(),
-        }));
+            provider: ProviderKey::frameio(&"https://api.example.com".parse().unwrap()),
+            client: ClientKind::default(),
+        };
+        let store = Store::at(location, clock.clone());
         let books = Books {
             current: 0,
             issued: Instant::now(),
@@ -214,23 +221,22 @@ impl Bench {
             revoked: vec![],
         };
         let gate = Semaphore::new(Semaphore::MAX_PERMITS);
-        let cloud = Arc::new(Cloud { room: room.clone(), books: Mutex::new(books), gate, failing });
+        let cloud = Arc::new(Cloud { store: store.clone(), books: Mutex::new(books), gate, failing });
         let provider = Provider::FrameIo(FrameIo {
             base_url: "https://api.example.com".parse().unwrap(),
             client_version: "1.0.0".to_owned(),
             url_pairing: true,
             secret_on_poll: false,
         });
-        let clock = Clock::Virtual { epoch: Instant::now(), wall: 1_790_000_000 };
         let (to, inbox) = mpsc::channel(8);
         let (view_out, view) = watch::channel(nothing());
         let (access_out, access) = watch::channel(None);
         let rig = Rig::new(7, WallTime(0), Some(BEAT));
-        let parts = Parts { provider, transport: cloud.clone(), room: room.clone(), clock };
+        let parts = Parts { provider, transport: cloud.clone(), store: store.clone(), clock };
         let rig_task = RigTask::new(parts, rig, inbox, view_out, access_out);
         let stop = CancellationToken::new();
         let task = tokio::spawn(rig_task.run(stop.clone()));
-        Bench { cloud, room, to, view, access, stop, task, _dir: dir }
+        Bench { cloud, store, to, view, access, stop, task, _dir: dir }
     }
 
     async fn ask(&self, command: RigCommand) -> Result<(), Refusal> {
@@ -251,7 +257,7 @@ impl Bench {
 
     /// What the disk holds: the refresh token, and whether a refresh was marked.
     async fn on_disk(&self) -> Option<(String, bool)> {
-        let (loaded, _, _) = self.room.load().await;
+        let (loaded, _, _) = self.store.load().await;
         let (tokens, marked) = loaded.tokens?;
         Some((tokens.refresh?.expose().to_owned(), marked))
     }
@@ -307,12 +313,56 @@ async fn a_stop_waits_for_the_answer_in_flight_and_for_the_disk() {
     assert!(!b.task.is_finished(), "the answer may be the only refresh token there is");
     assert_eq!(b.on_disk().await, Some(("r1".to_owned(), true)));
     b.cloud.gate.add_permits(1);
-    let Bench { task, room, cloud, .. } = b;
+    let Bench { task, store, cloud, .. } = b;
     task.await.unwrap();
     assert_eq!(cloud.books().current, 2);
-    let (loaded, _, _) = room.load().await;
+    let (loaded, _, _) = store.load().await;
     let (tokens, marked) = loaded.tokens.unwrap();
     assert_eq!((tokens.refresh.unwrap().expose(), marked), ("r2", false));
+}
+
+/// Without a restart, and without a word of anybody.
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_good_again_is_seen_within_five_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    std::fs::write(&state, "in the way").unwrap();
+    let b = Bench::start_in(dir, false);
+    let (mut view, mut access) = (b.view.clone(), b.access.clone());
+    let trouble = view.wait_for(|v| v.reason == Reason::Storage).await.unwrap().clone();
+    assert_eq!((trouble.state, trouble.client_id.as_str()), (State::SecretUnavailable, ""));
+    let secret = || RigCommand::Provision(ClientSecret(Secret::new("model-secret")));
+    assert!(matches!(b.ask(secret()).await, Err(Refusal::StorageFailed(_))));
+    // However long it takes.
+    pass(DAY).await;
+    assert_eq!(b.view.borrow().reason, Reason::Storage);
+    access.mark_unchanged();
+    std::fs::remove_file(&state).unwrap();
+    let began = Instant::now();
+    view.wait_for(|v| v.state == State::Unprovisioned).await.unwrap();
+    assert!(began.elapsed() <= Duration::from_secs(5), "{:?}", began.elapsed());
+    access.changed().await.unwrap();
+    assert_eq!(b.ask(secret()).await, Ok(()));
+    assert_eq!((b.view.borrow().state, b.view.borrow().reason), (State::Unpaired, Reason::None));
+}
+
+/// What is mended by provisioning is not the disk's, and nobody is woken for it.
+#[tokio::test(start_paused = true)]
+async fn a_lost_key_is_not_looked_for_again() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("key"), "no key").unwrap();
+    let mut b = Bench::start_in(dir, false);
+    b.view.wait_for(|v| !v.client_id.is_empty()).await.unwrap();
+    std::fs::remove_file(b._dir.path().join("key")).unwrap();
+    pass(DAY).await;
+    assert_eq!(
+        (b.view.borrow().state, b.view.borrow().reason),
+        (State::SecretUnavailable, Reason::None),
+        "a person decides"
+    );
+    let secret = ClientSecret(Secret::new("model-secret"));
+    assert_eq!(b.ask(RigCommand::Provision(secret)).await, Ok(()));
+    assert_eq!(b.view.borrow().state, State::Unpaired);
 }
 
 #[tokio::test(start_paused = true)]
@@ -335,7 +385,7 @@ async fn what_comes_after_the_stop_is_refused_as_not_done() {
     b.stop.cancel();
     assert_eq!(b.ask(RigCommand::Unpair).await, Err(Refusal::Stopping));
     b.task.await.unwrap();
-    let (loaded, _, _) = b.room.load().await;
+    let (loaded, _, _) = b.store.load().await;
     assert!(loaded.tokens.is_some(), "and it was not");
 }
 

@@ -33,8 +33,8 @@ use crate::clock::Clock;
 use crate::http::{Congestion, Transport};
 use crate::link::{ToQueue, ToRig};
 use crate::media::Pacer;
-use crate::store::{Glance, Limits, StoreError};
-use crate::tasks::{Door, Parts, Strongroom};
+use crate::store::{Glance, Limits, Store, StoreError};
+use crate::tasks::{Door, Parts};
 use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::Connection;
 use rigpost_core::queue::item::{Item, ItemId, shown};
@@ -100,7 +100,7 @@ pub struct UploadTask<T> {
     /// Where clips go; `None`: this provider takes none.
     cloud: Option<FrameIo>,
     transport: Arc<T>,
-    room: Arc<Strongroom>,
+    store: Store,
     clock: Clock,
     channels: Channels,
     running: FuturesUnordered<BoxFuture<'static, Outcome>>,
@@ -122,7 +122,7 @@ impl<T: Transport> UploadTask<T> {
         channels: Channels,
         seed: u64,
     ) -> UploadTask<T> {
-        let Parts { provider, transport, room, clock } = parts;
+        let Parts { provider, transport, store, clock } = parts;
         let options = Options { slots: 1, settle: Duration::ZERO, usable: false };
         UploadTask {
             schedule: Schedule::new(options, seed),
@@ -130,7 +130,7 @@ impl<T: Transport> UploadTask<T> {
             settings,
             cloud: provider.clips().cloned(),
             transport,
-            room,
+            store,
             pacer: Pacer::new(clock.clone()),
             clock,
             channels,
@@ -218,7 +218,7 @@ impl<T: Transport> UploadTask<T> {
             Congestion::Default => parts.max(SLOTS_WITHOUT_BBR),
             Congestion::Untried | Congestion::Bbr => parts,
         };
-        Options { slots, settle: settings.door.settle, usable: self.room.usable() }
+        Options { slots, settle: settings.door.settle, usable: self.store.usable() }
     }
 
     fn media_dirs(&self) -> Vec<PathBuf> {
@@ -245,7 +245,9 @@ impl<T: Transport> UploadTask<T> {
             ToQueue::NetworkUp => self.event(Event::NetworkUp),
             ToQueue::Do(command, reply) => self.command(command, reply),
             ToQueue::Add { paths, options, reply } => self.add(paths, options, reply),
-            ToQueue::List { state, offset, limit, reply } => self.list(state, offset, limit, reply),
+            ToQueue::List { state, after, offset, limit, reply } => {
+                self.list(state, after, offset, limit, reply);
+            }
             ToQueue::Receipt(id, reply) => self.receipt(id, reply),
             ToQueue::Clear { states, ids, reply } => self.clear(states, ids, reply),
         }
@@ -276,25 +278,25 @@ impl<T: Transport> UploadTask<T> {
     }
 
     fn perform(&mut self, action: Action) {
-        let room = self.room.clone();
+        let store = self.store.clone();
         match action {
-            Action::Resume => self.disk(async move { room.resume_uploading().await }, Event::Resumed),
+            Action::Resume => self.disk(async move { store.resume_uploading().await }, Event::Resumed),
             Action::Claim { project, above, but, resume } => self.claim(project, above, but, resume),
             Action::Began(id) => self.began(id),
             Action::Create { id, seq, at, token } => self.create(id, seq, at, token),
             Action::Record(id, seq, asset) => {
-                let save = async move { room.save_asset(id, asset).await };
+                let save = async move { store.save_asset(id, &asset).await };
                 self.disk(save, move |ok| Event::Recorded(id, seq, ok));
             }
             Action::Forget(id, seq) => {
-                let drop = async move { room.drop_asset(id).await };
+                let drop = async move { store.drop_asset(id).await };
                 self.disk(drop, move |ok| Event::Recorded(id, seq, ok));
             }
             Action::Send { id, n, md5 } => self.send(id, n, md5),
             Action::RecordPart { id, asset_id, n, bytes, confirmed } => {
                 self.running.push(Box::pin(async move {
                     let Confirmed { etag, digest } = confirmed;
-                    let recorded = room.finish_part(id, &asset_id, n, &etag, bytes, digest).await;
+                    let recorded = store.finish_part(id, &asset_id, n, &etag, bytes, digest).await;
                     Outcome::PartRecorded(id, n, logged(recorded))
                 }))
             }
@@ -316,14 +318,14 @@ impl<T: Transport> UploadTask<T> {
             }
             Action::Read => {
                 self.publications.reading();
-                self.running.push(Box::pin(async move { Outcome::Read(room.queue_glance().await) }));
+                self.running.push(Box::pin(async move { Outcome::Read(store.glance().await.ok()) }));
             }
         }
     }
 
-    fn disk(
+    fn disk<V>(
         &mut self,
-        write: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+        write: impl Future<Output = Result<V, StoreError>> + Send + 'static,
         event: impl FnOnce(bool) -> Event + Send + 'static,
     ) {
         self.running.push(Box::pin(async move { Outcome::Event(event(logged(write.await))) }));
@@ -338,7 +340,7 @@ impl<T: Transport> UploadTask<T> {
     }
 }
 
-fn logged(outcome: Result<(), StoreError>) -> bool {
+fn logged<V>(outcome: Result<V, StoreError>) -> bool {
     if let Err(e) = &outcome {
         warn!("the queue can't be written: {e}");
     }

@@ -8,8 +8,12 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
-use super::{KEY_LEN, Key};
 use rigpost_core::view::Protection;
+
+pub(super) const KEY_LEN: usize = 32;
+
+/// Boxed, so that moving a [`Vault`](super::Vault) leaves no copy of the key behind; overwritten when dropped.
+pub(super) type Key = Box<Zeroizing<[u8; KEY_LEN]>>;
 
 /// The credential's name, and its file's in `$CREDENTIALS_DIRECTORY`.
 pub const CREDENTIAL: &str = "rigpost.key";

@@ -65,8 +65,8 @@ impl Rig {
 
     /// What can be given now; `None`: it has to be fetched.
     fn offer(&self, options: &AccessOptions, now: Now) -> Result<Option<(AccessToken, BootTime)>, Refusal> {
-        if !self.usable {
-            return Err(self.unavailable());
+        if let Some(refusal) = self.unavailable() {
+            return Err(refusal);
         }
         if !self.life.granted() {
             return Err(self.without_grant());

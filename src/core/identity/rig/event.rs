@@ -22,10 +22,8 @@ pub struct AccessId(pub u64);
 /// What the store held when it was read.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// False: nothing can be kept safe, for the reason given; everything but the identity is then empty.
-    pub usable: bool,
-    /// Why not, one sentence.
-    pub unusable_because: String,
+    /// Why nothing can be kept safe, where that is so; everything but the identity is then empty.
+    pub unusable: Option<DiskError>,
     /// Identity; empty when the store can't be read.
     pub client_id: String,
     /// A client secret is there and opens.

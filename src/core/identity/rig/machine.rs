@@ -124,8 +124,7 @@ impl Rig {
     }
 
     fn loaded(&mut self, loaded: Loaded, protection: Protection, now: Now, out: &mut Vec<Action>) {
-        self.usable = loaded.usable;
-        self.unusable_because = loaded.unusable_because;
+        self.unusable = loaded.unusable;
         self.client_id = loaded.client_id;
         self.protection = protection;
         self.provisioned = loaded.provisioned;
@@ -158,7 +157,15 @@ impl Rig {
             return;
         }
         match command {
-            RigCommand::Start { .. } if !self.usable => out.push(refused(id, self.unavailable())),
+            // Provisioning is how an unreadable vault is mended, so it is not refused here.
+            RigCommand::Provision(_) | RigCommand::Cancel => {}
+            RigCommand::Start { .. } | RigCommand::Unpair | RigCommand::Forget => {
+                if let Some(refusal) = self.unavailable() {
+                    return out.push(refused(id, refusal));
+                }
+            }
+        }
+        match command {
             RigCommand::Start { .. } if !self.may_pair(now) => out.push(refused(id, Refusal::AlreadyPaired)),
             RigCommand::Start { .. } if !self.provisioned => out.push(refused(id, Refusal::NotProvisioned)),
             RigCommand::Start { limit } => {
@@ -176,11 +183,7 @@ impl Rig {
             RigCommand::Unpair | RigCommand::Forget | RigCommand::Provision(_) if self.pairing.active() => {
                 out.push(refused(id, Refusal::InProgress));
             }
-            // Provisioning is how an unreadable vault is mended, so it is not refused here.
             RigCommand::Provision(secret) => out.push(Action::Write(Change::SaveSecret(id, secret))),
-            RigCommand::Unpair | RigCommand::Forget if !self.usable => {
-                out.push(refused(id, self.unavailable()))
-            }
             RigCommand::Unpair if !self.life.granted() && self.life.ending().is_none() => {
                 out.push(done(id, Ok(())));
             }

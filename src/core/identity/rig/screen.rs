@@ -1,4 +1,5 @@
 //! What the screen sees of the rig.
+use crate::disk::DiskError;
 use crate::identity::rig::state::Rig;
 use crate::identity::rig::trouble::{reason_of_cause, reason_of_trouble};
 use crate::identity::tokens::{Ending, Trouble};
@@ -46,7 +47,7 @@ impl Rig {
     }
 
     fn state(&self) -> State {
-        if !self.usable {
+        if self.unusable.is_some() {
             State::SecretUnavailable
         } else if self.pairing.code().is_some() {
             State::WaitingForUser
@@ -68,7 +69,12 @@ impl Rig {
 
     fn reason(&self, state: State, now: Now) -> (Reason, String) {
         match state {
-            State::SecretUnavailable => (Reason::Storage, self.unusable_because.clone()),
+            State::SecretUnavailable => {
+                // The disk's trouble passes; a lost key is the state itself, and no disk helps it.
+                let passes = self.unusable.as_ref().is_some_and(DiskError::may_pass);
+                let reason = if passes { Reason::Storage } else { Reason::None };
+                (reason, self.unusable.as_ref().map(ToString::to_string).unwrap_or_default())
+            }
             State::RequestingCode | State::WaitingForUser if self.pairing.active() => {
                 (self.pairing.trouble().map_or(Reason::None, reason_of_cause), String::new())
             }

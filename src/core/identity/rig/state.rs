@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use crate::backoff::Jitter;
 use crate::command::{AccessOptions, Refusal, RigCommand};
+use crate::disk::DiskError;
 use crate::identity::heartbeat::Heartbeat;
 use crate::identity::oauth::{AccessToken, DeviceInfo, Revocable};
 use crate::identity::pairing::Pairing;
@@ -16,8 +17,8 @@ use crate::view::{Protection, Reason};
 /// The machine.
 #[derive(Debug)]
 pub struct Rig {
-    pub(super) usable: bool,
-    pub(super) unusable_because: String,
+    /// Why nothing can be kept, where that is so.
+    pub(super) unusable: Option<DiskError>,
     pub(super) client_id: String,
     pub(super) protection: Protection,
     pub(super) provisioned: bool,
@@ -78,8 +79,7 @@ impl Rig {
     /// the provider hears from a quiet rig, 60 to 290 seconds; `None`: only when there is something else to say.
     pub fn new(seed: u64, clock_floor: WallTime, heartbeat: Option<Duration>) -> Rig {
         Rig {
-            usable: false,
-            unusable_because: String::new(),
+            unusable: Some(DiskError::NoKey(String::new())),
             client_id: String::new(),
             protection: Protection::None,
             provisioned: false,
@@ -128,7 +128,8 @@ impl Rig {
         !self.life.granted() || self.life.ran_out(now)
     }
 
-    pub(super) fn unavailable(&self) -> Refusal {
-        Refusal::SecretUnavailable(self.unusable_because.clone())
+    /// Why a command that needs the disk is refused, where all are.
+    pub(super) fn unavailable(&self) -> Option<Refusal> {
+        self.unusable.clone().map(Refusal::from)
     }
 }

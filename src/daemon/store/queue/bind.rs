@@ -5,12 +5,14 @@
 //!   for a person is freed by a person, and not by pairing with the same project again.
 //! - A row that would become the second one of its file in a project is cancelled as `duplicate` and keeps the project
 //!   it had: nothing vanishes, and the file goes there once.
-use crate::store::{StoreError, Tx, grant, rows};
+use crate::store::error::StoreError;
+use crate::store::tx::Tx;
+use crate::store::{device, rows};
 use rigpost_core::queue::clip::Pairing;
 use rigpost_core::queue::item::{ItemId, ItemReason};
 
 pub(super) fn current_pairing(tx: &Tx<'_>) -> Result<Pairing, StoreError> {
-    let (project, since) = grant::current_pairing(tx)?.unzip();
+    let (project, since) = device::pairing(tx)?.unzip();
     Ok(Pairing { project, since: since.flatten() })
 }
 

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{OptionalExtension, named_params};
 
 use super::{bind, history, memory};
-use crate::store::{Limit, Store, StoreError, Tx, asset, boots, counters, rows};
+use crate::store::error::{Limit, StoreError};
+use crate::store::handle::Store;
+use crate::store::tx::Tx;
+use crate::store::{asset, boots, counters, rows};
 use rigpost_core::queue::clip::{self, Asked, Candidates, Finding, Naming, Pairing, Place, Regrown, Row};
 use rigpost_core::queue::item::{FileFacts, ItemId, ItemState, NewItem};
 use rigpost_core::time::Now;
@@ -267,7 +270,7 @@ fn found_one(
 
 /// Goes on with what has arrived of it.
 fn come_back(tx: &Tx<'_>, id: ItemId, place: Place) -> Result<(), StoreError> {
-    super::set_state(tx, id, place.state, place.reason, "")
+    rows::set_state(tx, id, place.state, place.reason, "")
 }
 
 fn rename(tx: &Tx<'_>, id: ItemId, new: &NewItem) -> Result<(), StoreError> {

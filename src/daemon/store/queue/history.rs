@@ -8,7 +8,9 @@
 use rusqlite::OptionalExtension;
 
 use super::memory;
-use crate::store::{StoreError, Tx, asset, rows, space};
+use crate::store::error::StoreError;
+use crate::store::tx::Tx;
+use crate::store::{asset, rows, space};
 use rigpost_core::queue::item::{FileFacts, ItemId, ItemState};
 
 /// Rows in one step.

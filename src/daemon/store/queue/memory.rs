@@ -10,7 +10,8 @@ use std::path::Path;
 
 use xxhash_rust::xxh64::Xxh64;
 
-use crate::store::{StoreError, Tx};
+use crate::store::error::StoreError;
+use crate::store::tx::Tx;
 use rigpost_core::queue::item::FileFacts;
 
 const MOST: i64 = 1_000_000;

@@ -1,7 +1,10 @@
 //! What people do with items that are in the queue.
 use super::bind::current_pairing;
-use super::{history, set_state};
-use crate::store::{Store, StoreError, Tx, asset, rows};
+use super::history;
+use crate::store::error::StoreError;
+use crate::store::handle::Store;
+use crate::store::tx::Tx;
+use crate::store::{asset, rows};
 use rigpost_core::queue::clip::place_of;
 use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState};
 
@@ -16,7 +19,7 @@ impl Store {
             ItemState::Done | ItemState::Cancelled => Ok(false),
             ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Failed => {
                 asset::drop_asset(tx, item.id)?;
-                set_state(tx, item.id, ItemState::Cancelled, ItemReason::None, "")?;
+                rows::set_state(tx, item.id, ItemState::Cancelled, ItemReason::None, "")?;
                 Ok(true)
             }
         })
@@ -32,7 +35,7 @@ impl Store {
         self.change_each(ids, |tx, item| match item.state {
             ItemState::Failed | ItemState::Cancelled => {
                 let place = place_of(item.new.project_id.as_deref(), &current_pairing(tx)?);
-                set_state(tx, item.id, place.state, place.reason, "")?;
+                rows::set_state(tx, item.id, place.state, place.reason, "")?;
                 Ok(true)
             }
             ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Done => Ok(false),
@@ -53,7 +56,7 @@ impl Store {
                 return Ok(false);
             }
             if item.new.project_id.as_ref() == Some(&project) {
-                set_state(tx, item.id, ItemState::Queued, ItemReason::None, "")?;
+                rows::set_state(tx, item.id, ItemState::Queued, ItemReason::None, "")?;
                 return Ok(true);
             }
             asset::drop_asset(tx, item.id)?;
@@ -64,7 +67,7 @@ impl Store {
                 &project,
             );
             if tx.prepare_cached(FIND_IN_PROJECT)?.exists(key)? {
-                set_state(tx, item.id, ItemState::Cancelled, ItemReason::Duplicate, "")?;
+                rows::set_state(tx, item.id, ItemState::Cancelled, ItemReason::Duplicate, "")?;
                 return Ok(true);
             }
             let sql =

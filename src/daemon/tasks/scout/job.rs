@@ -9,8 +9,8 @@ use tokio::task::spawn_blocking;
 
 use crate::link::ToQueue;
 use crate::media::{Step, Visitor, Walk, glance};
-use crate::store::StoreError;
-use crate::tasks::{Door, Strongroom};
+use crate::store::{Store, StoreError};
+use crate::tasks::Door;
 use crate::watch::{Blind, Eyes};
 use rigpost_core::command::Refusal;
 use rigpost_core::queue::item::{FileFacts, NewItem};
@@ -114,7 +114,7 @@ pub(super) async fn look(door: Arc<Door>, files: Vec<PathBuf>) -> Done {
 /// Brings files to the door and what passes it into the queue, and tells whoever sends.
 pub(super) async fn queue(
     door: Arc<Door>,
-    room: Arc<Strongroom>,
+    store: Store,
     queue: mpsc::Sender<ToQueue>,
     batch: Vec<(PathBuf, bool)>,
     max_items: u64,
@@ -128,7 +128,7 @@ pub(super) async fn queue(
     if items.is_empty() {
         return Done::Queued(batch, refused, Ok(Found { added: 0, left_out: false }));
     }
-    let found = room.found(items, max_items).await;
+    let found = store.found(items, max_items).await;
     let found = match found {
         Ok(found) => {
             let news: Vec<_> = found.added.iter().chain(&found.changed).copied().collect();

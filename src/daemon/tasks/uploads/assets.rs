@@ -1,5 +1,4 @@
 //! Asking the cloud for an asset.
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -9,7 +8,7 @@ use super::{Outcome, UploadTask};
 use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;
-use crate::tasks::Strongroom;
+use crate::store::Store;
 use rigpost_core::identity::oauth::{AccessToken, Cause};
 use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::trouble;
@@ -29,7 +28,7 @@ struct Creation {
     token: AccessToken,
     floor: WallTime,
     clock: Clock,
-    room: Arc<Strongroom>,
+    store: Store,
     cloud: FrameIo,
     to_rig: mpsc::Sender<ToRig>,
 }
@@ -55,7 +54,7 @@ impl<T: Transport> UploadTask<T> {
             token,
             floor: self.settings.borrow().door.earliest,
             clock: self.clock.clone(),
-            room: self.room.clone(),
+            store: self.store.clone(),
             cloud,
             to_rig: self.channels.to_rig.clone(),
         };
@@ -97,8 +96,8 @@ impl Creation {
     async fn age(&self) -> Duration {
         let now = self.clock.now();
         // What can't be read is as good as not known.
-        let then_boot = self.room.boot_wall(self.created.boot_id).await.unwrap_or_default();
-        let now_boot = self.room.boot_wall(now.boot_id).await.unwrap_or_default();
+        let then_boot = self.store.boot_wall(self.created.boot_id).await.unwrap_or_default();
+        let now_boot = self.store.boot_wall(now.boot_id).await.unwrap_or_default();
         ledger::age(self.created, then_boot, now, now_boot, self.floor)
     }
 }

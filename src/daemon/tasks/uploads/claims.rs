@@ -8,9 +8,7 @@ use super::parts::Media;
 use super::{Outcome, UploadTask};
 use crate::http::Transport;
 use crate::media::open_beneath;
-use crate::store::StoreError;
-use crate::tasks::Strongroom;
-use crate::tasks::strongroom::refusal;
+use crate::store::{Store, StoreError};
 use rigpost_core::command::Refusal;
 use rigpost_core::queue::item::{FileFacts, Item, ItemId};
 use rigpost_core::queue::schedule::{Claimed, Event, FileError};
@@ -23,12 +21,12 @@ pub(super) struct Opened {
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn claim(&mut self, project: String, above: Option<i32>, but: Vec<ItemId>, resume: bool) {
-        let (room, dirs) = (self.room.clone(), self.media_dirs());
+        let (store, dirs) = (self.store.clone(), self.media_dirs());
         self.running.push(Box::pin(async move {
-            let claimed = claim(&room, &project, &but, above, resume, dirs).await;
+            let claimed = claim(&store, &project, &but, above, resume, dirs).await;
             Outcome::Claimed(claimed.map_err(|e| {
                 warn!("the queue can't be read: {e}");
-                refusal(e).to_string()
+                Refusal::from(e).to_string()
             }))
         }));
     }
@@ -51,7 +49,7 @@ impl<T: Transport> UploadTask<T> {
 }
 
 async fn claim(
-    room: &Strongroom,
+    store: &Store,
     project: &str,
     but: &[ItemId],
     above: Option<i32>,
@@ -59,17 +57,17 @@ async fn claim(
     dirs: Vec<PathBuf>,
 ) -> Result<Option<Box<Opened>>, StoreError> {
     if resume {
-        room.resume_uploading().await?;
+        store.resume_uploading().await?;
     }
-    let Some(item) = room.claim(project, but, above).await? else { return Ok(None) };
+    let Some(item) = store.claim(project, but, above).await? else { return Ok(None) };
     let (file, facts) = match open(dirs, &item).await {
         Ok((file, facts)) => (Some(file), Ok(facts)),
         Err(Refusal::NotFound(_)) => (None, Err(FileError::Gone)),
         Err(why) => (None, Err(FileError::Unreadable(why.to_string()))),
     };
-    let asset = match room.asset_of(item.id).await {
+    let asset = match store.asset_of(item.id).await {
         // Its URLs don't open any more: another asset.
-        Err(StoreError::Sealed { .. }) => room.drop_asset(item.id).await.map(|()| None),
+        Err(StoreError::Sealed { .. }) => store.drop_asset(item.id).await.map(|_| None),
         asset => asset,
     };
     let asset = asset.map_err(|e| e.to_string());

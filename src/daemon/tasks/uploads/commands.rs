@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use super::{Outcome, UploadSettings, UploadTask};
 use crate::http::Transport;
 use crate::link::{Page, Reply, ToQueue};
-use crate::tasks::Strongroom;
-use crate::tasks::strongroom::refusal;
+use crate::store::Store;
 use rigpost_core::command::{AddOptions, QueueCommand, Refusal};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::queue::schedule::{Event, Intent};
@@ -35,10 +34,10 @@ impl<T: Transport> UploadTask<T> {
         if matches!(command, QueueCommand::Release(_)) && self.cloud.is_none() {
             return Answer::new(reply, Err(takes_no_clips())).send();
         }
-        let room = self.room.clone();
+        let store = self.store.clone();
         self.ask_disk(Some(intent(&command)), reply, async move {
-            match perform(&room, command).await {
-                Ok(ids) => (Ok(()), told(&room, &ids).await),
+            match perform(&store, command).await {
+                Ok(ids) => (Ok(()), told(&store, &ids).await),
                 Err(refusal) => (Err(refusal), vec![]),
             }
         });
@@ -48,36 +47,43 @@ impl<T: Transport> UploadTask<T> {
         if self.cloud.is_none() {
             return Answer::new(reply, Err(takes_no_clips())).send();
         }
-        let (room, settings, now) = (self.room.clone(), self.settings.borrow().clone(), self.clock.now());
+        let (store, settings, now) = (self.store.clone(), self.settings.borrow().clone(), self.clock.now());
         self.ask_disk(Some(Intent::Change), reply, async move {
-            let added = accept(&room, settings, now, paths, options).await;
-            let changed = told(&room, added.as_deref().unwrap_or_default()).await;
+            let added = accept(&store, settings, now, paths, options).await;
+            let changed = told(&store, added.as_deref().unwrap_or_default()).await;
             (added, changed)
         });
     }
 
-    pub(super) fn list(&mut self, state: Option<ItemState>, offset: u32, limit: u32, reply: Reply<Page>) {
-        let room = self.room.clone();
+    pub(super) fn list(
+        &mut self,
+        state: Option<ItemState>,
+        after: Option<ItemId>,
+        offset: u32,
+        limit: u32,
+        reply: Reply<Page>,
+    ) {
+        let store = self.store.clone();
         self.ask_disk(None, reply, async move {
-            let page = room.list(state, offset, limit).await;
-            (page.map(|(items, total)| Page { items, total }).map_err(refusal), vec![])
+            let page = store.list(state, after, offset.into(), limit.into()).await;
+            (page.map(|(items, total)| Page { items, total }).map_err(Refusal::from), vec![])
         });
     }
 
     pub(super) fn receipt(&mut self, id: ItemId, reply: Reply<Receipt>) {
-        let room = self.room.clone();
+        let store = self.store.clone();
         self.ask_disk(None, reply, async move {
             let none =
                 || Refusal::NotFound(format!("a receipt for item {id}: it is not sent, or was cleared"));
-            let receipt = room.receipt(id).await.map_err(refusal);
+            let receipt = store.receipt(id).await.map_err(Refusal::from);
             (receipt.and_then(|receipt| receipt.ok_or_else(none)), vec![])
         });
     }
 
     pub(super) fn clear(&mut self, states: Vec<ItemState>, ids: Vec<ItemId>, reply: Reply<u64>) {
-        let room = self.room.clone();
+        let store = self.store.clone();
         self.ask_disk(Some(Intent::Change), reply, async move {
-            (room.clear(&states, &ids).await.map_err(refusal), vec![])
+            (store.clear(&states, &ids).await.map_err(Refusal::from), vec![])
         });
     }
 
@@ -142,27 +148,27 @@ fn intent(command: &QueueCommand) -> Intent {
 }
 
 /// Puts a command on disk; the items that it may have changed.
-async fn perform(room: &Strongroom, command: QueueCommand) -> Result<Vec<ItemId>, Refusal> {
+async fn perform(store: &Store, command: QueueCommand) -> Result<Vec<ItemId>, Refusal> {
     let (outcome, ids) = match command {
-        QueueCommand::Cancel(ids) => (room.cancel(&ids).await, ids),
-        QueueCommand::Retry(ids) => (room.retry(&ids).await, ids),
-        QueueCommand::Release(ids) => (room.release(&ids).await, ids),
-        QueueCommand::SetPriority(ids, to) => (room.set_priority(&ids, to).await, ids),
-        QueueCommand::SetPaused(paused) => (room.set_paused(paused).await, vec![]),
+        QueueCommand::Cancel(ids) => (store.cancel(&ids).await.map(drop), ids),
+        QueueCommand::Retry(ids) => (store.retry(&ids).await.map(drop), ids),
+        QueueCommand::Release(ids) => (store.release(&ids).await.map(drop), ids),
+        QueueCommand::SetPriority(ids, to) => (store.set_priority(&ids, to).await.map(drop), ids),
+        QueueCommand::SetPaused(paused) => (store.set_paused(paused).await, vec![]),
         // Not of the disk's business: it ends with the camera's take.
         QueueCommand::SetRecording(_) => (Ok(()), vec![]),
-        QueueCommand::SetBandwidthLimit(limit) => (room.set_bandwidth_limit(limit).await, vec![]),
+        QueueCommand::SetBandwidthLimit(limit) => (store.set_bandwidth_limit(limit).await, vec![]),
     };
-    outcome.map(|()| ids).map_err(refusal)
+    outcome.map(|()| ids).map_err(Refusal::from)
 }
 
 /// The items of `ids` that are told one by one, as they are now.
-pub(super) async fn told(room: &Strongroom, ids: &[ItemId]) -> Vec<Item> {
-    if (1..=MAX_TOLD).contains(&ids.len()) { room.items(ids).await } else { vec![] }
+pub(super) async fn told(store: &Store, ids: &[ItemId]) -> Vec<Item> {
+    if (1..=MAX_TOLD).contains(&ids.len()) { store.get(ids).await.unwrap_or_default() } else { vec![] }
 }
 
 async fn accept(
-    room: &Strongroom,
+    store: &Store,
     settings: UploadSettings,
     now: Now,
     paths: Vec<PathBuf>,
@@ -174,5 +180,5 @@ async fn accept(
     });
     // A panic ends the daemon, so what does not come back was not begun.
     let items = items.await.map_err(|_| Refusal::Stopping)??;
-    room.add(items, limits).await.map_err(refusal)
+    store.add(items, limits).await.map_err(Refusal::from)
 }

@@ -5,8 +5,7 @@ use super::claims::open;
 use super::{Outcome, UploadTask};
 use crate::http::Transport;
 use crate::media::made;
-use crate::store::{Refaced, StoreError};
-use crate::tasks::Strongroom;
+use crate::store::{Refaced, Store, StoreError};
 use rigpost_core::queue::item::{Item, ItemState, shown};
 use rigpost_core::queue::schedule::{End, Event, Written};
 use rigpost_core::time::Now;
@@ -21,18 +20,18 @@ impl<T: Transport> UploadTask<T> {
     }
 
     pub(super) fn write_end(&mut self, end: End) {
-        let (room, now) = (self.room.clone(), self.clock.now());
+        let (store, now) = (self.store.clone(), self.clock.now());
         self.running.push(Box::pin(async move {
-            let (written, item) = write(&room, &end, now).await;
+            let (written, item) = write(&store, &end, now).await;
             Outcome::Written(end.id, written, item)
         }));
     }
 }
 
 /// Writes it; and the item as it is now, if it still is one.
-async fn write(room: &Strongroom, end: &End, now: Now) -> (Written, Option<Box<Item>>) {
+async fn write(store: &Store, end: &End, now: Now) -> (Written, Option<Box<Item>>) {
     if let Some(facts) = end.grown {
-        match room.reface(end.id, facts, made(&facts, now)).await {
+        match store.reface(end.id, facts, made(&facts, now)).await {
             Ok(Refaced::Changed | Refaced::TooLate) => {}
             Ok(Refaced::Duplicate(_)) | Err(StoreError::NotFound(_)) => return (Written::Gone, None),
             Err(e) => {
@@ -41,7 +40,7 @@ async fn write(room: &Strongroom, end: &End, now: Now) -> (Written, Option<Box<I
             }
         }
     }
-    match room.finish(end.id, end.to, end.reason, &end.detail, now).await {
+    match store.finish(end.id, end.to, end.reason, &end.detail, now).await {
         Ok(item) => {
             log(&item);
             (Written::Row(item.state), Some(Box::new(item)))

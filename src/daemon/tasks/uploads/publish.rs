@@ -123,9 +123,9 @@ impl<T: Transport> UploadTask<T> {
     /// A media source has brought these.
     pub(super) fn found(&mut self, ids: Vec<ItemId>) {
         self.event(Event::Found);
-        let room = self.room.clone();
+        let store = self.store.clone();
         self.running.push(Box::pin(async move {
-            let items = told(&room, &ids).await;
+            let items = told(&store, &ids).await;
             Outcome::Answered(Some(Intent::Change), items, None)
         }));
     }

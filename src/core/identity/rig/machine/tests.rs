@@ -91,7 +91,7 @@ fn refused() -> TokenError {
 }
 
 fn usable() -> Loaded {
-    Loaded { usable: true, client_id: "rig-7".to_owned(), provisioned: true, ..Loaded::default() }
+    Loaded { client_id: "rig-7".to_owned(), provisioned: true, ..Loaded::default() }
 }
 
 fn provisioned(id: CommandId, client_id: &str, mended: Option<(Box<Loaded>, Protection)>) -> Event {
@@ -264,10 +264,13 @@ fn before_the_store_is_read_everything_is_unavailable() {
 
 #[test]
 fn an_unreadable_vault_refuses_everything_but_provisioning() {
-    let broken = || Loaded { unusable_because: "the key is gone".to_owned(), ..Loaded::default() };
+    let broken = || {
+        let unusable = Some(DiskError::NoKey("the key is gone".to_owned()));
+        Loaded { unusable, ..Loaded::default() }
+    };
     let (mut b, actions) = Bench::load(broken());
     assert_eq!(actions, []);
-    assert_eq!(b.shows(), (State::SecretUnavailable, Reason::Storage));
+    assert_eq!(b.shows(), (State::SecretUnavailable, Reason::None), "no disk helps it");
     assert_eq!(b.view().detail, "the key is gone");
     let unavailable = Err(Refusal::SecretUnavailable("the key is gone".to_owned()));
     for command in [START, RigCommand::Unpair, RigCommand::Forget] {
@@ -279,6 +282,32 @@ fn an_unreadable_vault_refuses_everything_but_provisioning() {
     let reloaded = Some((Box::new(usable()), Protection::File));
     assert_eq!(b.on(provisioned(id, "rig-7", reloaded)), [Action::Reply(Reply::Done(id, Ok(())))]);
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
+}
+
+#[test]
+fn a_disk_that_cant_be_read_yet_is_named_and_forgotten_when_it_is_good() {
+    let failed = |why: &str| Refusal::StorageFailed(why.to_owned());
+    for (disk, why, refusal) in [
+        (DiskError::Full, "there is no space left", Refusal::StorageFull),
+        (DiskError::ReadOnly, "it is read-only", failed("it is read-only")),
+        (DiskError::Failed("an I/O error".to_owned()), "an I/O error", failed("an I/O error")),
+    ] {
+        assert!(disk.may_pass());
+        let unreadable = || Loaded { unusable: Some(disk.clone()), ..Loaded::default() };
+        let (mut b, actions) = Bench::load(unreadable());
+        assert_eq!((actions, b.rig.deadline()), (vec![], None));
+        let view = b.view();
+        let shown = (view.state, view.reason, view.detail.as_str());
+        assert_eq!(shown, (State::SecretUnavailable, Reason::Storage, why));
+        for command in [START, RigCommand::Unpair, RigCommand::Forget] {
+            assert_eq!(b.answer(command), Err(refusal.clone()));
+        }
+        // It may be read many times in vain.
+        assert_eq!(b.on(Event::Loaded(Box::new(unreadable()), Protection::None)), []);
+        let paired = Loaded { tokens: Some((set(1), false)), device: Some(device("one")), ..usable() };
+        let _ = b.on(Event::Loaded(Box::new(paired), Protection::File));
+        assert_eq!(b.shows(), (State::Paired, Reason::None));
+    }
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn nobody_gets_anything_where_there_is_no_grant() {
     let seq = leaving(&mut b, &actions);
     let actions = b.on(Event::Refreshed(seq, Err(refused())));
     assert_eq!(reply(&actions, id), Some(Err(Refusal::NotPaired)));
-    let lost = Loaded { usable: false, unusable_because: "no key".to_owned(), ..usable() };
+    let lost = Loaded { unusable: Some(DiskError::NoKey("no key".to_owned())), ..usable() };
     let (mut b, _) = Bench::load(lost);
     assert_eq!(b.asked(wish(0)), Err(Refusal::SecretUnavailable("no key".to_owned())));
 }

@@ -62,7 +62,6 @@ struct Disc {
 impl Disc {
     fn loaded(&self) -> Loaded {
         Loaded {
-            usable: true,
             client_id: "rig-7".to_owned(),
             provisioned: self.provisioned,
             tokens: self.tokens.clone(),

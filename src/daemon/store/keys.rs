@@ -4,14 +4,11 @@
 //! - A sealed record of known content, the key-check, tells a foreign key from a damaged record. With a foreign key
 //!   nothing is opened or sealed: two keys in one database would be a mess that nobody could untangle.
 //! - A key that is lost is not replaced behind anyone's back: [`Store::readopt`] is called by provisioning only.
-use std::mem;
-
-use rusqlite::OptionalExtension;
-use zeroize::Zeroizing;
-
-use super::{Store, StoreError, Tx, asset, grant, identity, pairing, queue};
+use super::error::StoreError;
+use super::handle::Store;
+use super::tx::Tx;
+use super::{asset, grant, identity, pairing, queue};
 use crate::vault::Vault;
-use rigpost_core::secret::Secret;
 
 const KEY_CHECK: &str = "key-check";
 const KEY_CHECK_TEXT: &[u8] = b"rigpost";
@@ -30,7 +27,7 @@ pub enum VaultState {
 impl Store {
     /// True when losing the root key would lose a secret: then no new key may be made in its place.
     pub async fn has_sealed_records(&self) -> Result<bool, StoreError> {
-        self.tx(|tx| {
+        self.rig_tx(|tx| {
             let sql = "SELECT EXISTS (SELECT 1 FROM sealed WHERE name <> ?1)";
             Ok(tx.query_row(sql, [KEY_CHECK], |r| r.get(0))?)
         })
@@ -41,14 +38,14 @@ impl Store {
     /// needs one answers [`StoreError::Sealed`] until a fitting one is attached. Binds a database that holds nothing
     /// sealed to this key.
     pub async fn attach(&self, vault: Option<Vault>) -> Result<VaultState, StoreError> {
-        self.run(|shared| {
-            shared.vault = vault;
-            if shared.vault.is_none() {
+        self.run(|opened| {
+            opened.vault = vault;
+            if opened.vault.is_none() {
                 return Ok(VaultState::Absent);
             }
-            let bound = shared.tx(bind);
+            let bound = opened.tx(bind);
             if bound != Ok(true) {
-                shared.vault = None;
+                opened.vault = None;
             }
             Ok(if bound? { VaultState::Ready } else { VaultState::Foreign })
         })
@@ -59,11 +56,11 @@ impl Store {
     /// does not open, together with what is no use without it. Items whose URLs are gone start anew. Upholds: identity
     /// and queue survive the loss of the key.
     pub async fn readopt(&self, vault: Vault) -> Result<(), StoreError> {
-        self.run(|shared| {
-            let before = shared.vault.replace(vault);
-            let adopted = shared.tx(drop_what_does_not_open);
+        self.run(|opened| {
+            let before = opened.vault.replace(vault);
+            let adopted = opened.tx(drop_what_does_not_open);
             if adopted.is_err() {
-                shared.vault = before;
+                opened.vault = before;
             }
             adopted
         })
@@ -72,7 +69,7 @@ impl Store {
 
     /// Erases the identity and everything sealed. Items stay, held, and start anew when their project is paired again.
     pub async fn forget(&self) -> Result<(), StoreError> {
-        self.tx(|tx| {
+        self.rig_tx(|tx| {
             asset::drop_all(tx)?;
             queue::hold_all(tx)?;
             tx.execute_batch(
@@ -129,41 +126,4 @@ fn names(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
     let mut statement = tx.prepare_cached("SELECT name FROM sealed ORDER BY name")?;
     let rows = statement.query_map([], |r| r.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-impl Tx<'_> {
-    /// Seals `plain` as `name`, in place of what was there.
-    pub(super) fn seal(&self, name: &str, plain: &[u8]) -> Result<(), StoreError> {
-        let vault = self.vault.ok_or_else(|| StoreError::Sealed { record: name.to_owned() })?;
-        let value = vault.seal(name, plain)?;
-        let sql = "INSERT INTO sealed (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
-        self.prepare_cached(sql)?.execute((name, value))?;
-        Ok(())
-    }
-
-    /// `None` where there is no such record; [`StoreError::Sealed`] where there is and it does not open.
-    pub(super) fn unseal(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-        let sql = "SELECT value FROM sealed WHERE name = ?1";
-        let value: Option<Vec<u8>> = self.prepare_cached(sql)?.query_row([name], |r| r.get(0)).optional()?;
-        let Some(value) = value else { return Ok(None) };
-        let vault = self.vault.ok_or_else(|| StoreError::Sealed { record: name.to_owned() })?;
-        Ok(Some(vault.unseal(name, &value)?))
-    }
-
-    pub(super) fn unseal_text(&self, name: &str) -> Result<Option<Secret>, StoreError> {
-        let Some(mut plain) = self.unseal(name)? else { return Ok(None) };
-        // The buffer itself becomes the secret: no copy is left.
-        match String::from_utf8(mem::take(&mut *plain)) {
-            Ok(text) => Ok(Some(Secret::new(text))),
-            Err(e) => {
-                drop(Zeroizing::new(e.into_bytes()));
-                Err(StoreError::Sealed { record: name.to_owned() })
-            }
-        }
-    }
-
-    pub(super) fn erase(&self, name: &str) -> Result<(), StoreError> {
-        self.prepare_cached("DELETE FROM sealed WHERE name = ?1")?.execute([name])?;
-        Ok(())
-    }
 }

@@ -1,0 +1,129 @@
+//! Whose turn it is, and how it ended.
+use super::bind;
+use crate::store::error::StoreError;
+use crate::store::handle::Store;
+use crate::store::tx::Tx;
+use crate::store::{asset, identity, receipt, rows};
+use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState};
+use rigpost_core::time::Now;
+
+impl Store {
+    /// Gives the next item of this project its turn: the highest priority, then the oldest, except those that `waiting`
+    /// names (they have a time of their own to come back), and only one of a priority greater than `above` where that
+    /// is given. Items that have no project yet are bound to this one first. Upholds: nothing of another project is
+    /// ever sent, and one bad file does not block the others.
+    pub async fn claim(
+        &self,
+        project_id: &str,
+        waiting: &[ItemId],
+        above: Option<i32>,
+    ) -> Result<Option<Item>, StoreError> {
+        let (project_id, waiting) = (project_id.to_owned(), waiting.to_vec());
+        self.tx(move |tx| {
+            let project_id = identity::project(tx, &project_id)?;
+            bind::queued(tx, &project_id)?;
+            let Some((id, _)) = next(tx, &project_id, &waiting, above)? else { return Ok(None) };
+            let sql = format!(
+                "UPDATE item SET state = 'uploading', attempts = attempts + 1, reason = ?2, detail = ''
+                 WHERE id = ?1 RETURNING {}",
+                rows::ITEM
+            );
+            let item = tx
+                .prepare_cached(&sql)?
+                .query_row((rows::sql_id(id), ItemReason::None.as_str()), rows::item)?;
+            Ok(Some(rows::told(item)))
+        })
+        .await
+    }
+
+    /// The priority of the item that [`Store::claim`] would answer with. Writes nothing.
+    pub async fn best_waiting(
+        &self,
+        project_id: &str,
+        waiting: &[ItemId],
+    ) -> Result<Option<i32>, StoreError> {
+        let (project_id, waiting) = (project_id.to_owned(), waiting.to_vec());
+        self.tx(move |tx| {
+            let project_id = identity::project(tx, &project_id)?;
+            Ok(next(tx, &project_id, &waiting, None)?.map(|(_, priority)| priority))
+        })
+        .await
+    }
+
+    /// At the start: whatever was having its turn is queued again, with its asset and its parts. Returns how many.
+    pub async fn resume_uploading(&self) -> Result<u64, StoreError> {
+        self.tx(|tx| Ok(tx.execute("UPDATE item SET state = 'queued' WHERE state = 'uploading'", [])? as u64))
+            .await
+    }
+
+    /// How an item's turn ended. `Done` keeps the asset's id and erases its URLs and parts; `Failed` keeps the asset for
+    /// a retry. An item that lost its turn in between (held, cancelled) stays as it is, except that what was sent
+    /// completely is done unless it was cancelled. What is done has a receipt from now on, in the same transaction.
+    /// Returns the item as it is now.
+    pub async fn finish(
+        &self,
+        id: ItemId,
+        to: ItemState,
+        reason: ItemReason,
+        detail: &str,
+        now: Now,
+    ) -> Result<Item, StoreError> {
+        let detail = detail.to_owned();
+        self.tx(move |tx| {
+            let item = rows::item_now(tx, id)?;
+            let applies = match item.state {
+                ItemState::Uploading => true,
+                ItemState::Queued | ItemState::Held => to == ItemState::Done,
+                ItemState::Done | ItemState::Failed | ItemState::Cancelled => false,
+            };
+            if !applies {
+                return Ok(rows::told(item));
+            }
+            match to {
+                ItemState::Done => {
+                    receipt::write(tx, &item, now)?;
+                    asset::complete(tx, id)?;
+                }
+                ItemState::Cancelled => drop(asset::drop_asset(tx, id)?),
+                ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Failed => {}
+            }
+            let sql = format!(
+                "UPDATE item SET state = ?2, reason = ?3, detail = ?4,
+                     sent_bytes = CASE ?2 WHEN 'done' THEN size_bytes ELSE sent_bytes END
+                 WHERE id = ?1 RETURNING {}",
+                rows::ITEM
+            );
+            let params = (rows::sql_id(id), to.as_str(), reason.as_str(), &detail);
+            Ok(rows::told(tx.prepare_cached(&sql)?.query_row(params, rows::item)?))
+        })
+        .await
+    }
+
+    /// The item's turn ended without an end: it is queued again, with its asset. As [`Store::finish`] for one that lost
+    /// its turn in between.
+    pub async fn requeue(&self, id: ItemId, reason: ItemReason, detail: &str) -> Result<Item, StoreError> {
+        // Only a delivery is dated.
+        self.finish(id, ItemState::Queued, reason, detail, Now::default()).await
+    }
+}
+
+/// The index is named: the planner would rather walk every queued item. A test looks at the plans.
+pub(super) const NEXT: &str = "SELECT id, priority FROM item INDEXED BY item_queued
+     WHERE state = 'queued' AND project_id = ?1 AND priority > ?2 ORDER BY priority DESC, id";
+
+/// The first in the order of turns that need not wait, and its priority. Reads one entry of the index more than have
+/// to wait.
+fn next(
+    tx: &Tx<'_>,
+    project_id: &str,
+    waiting: &[ItemId],
+    above: Option<i32>,
+) -> Result<Option<(ItemId, i32)>, StoreError> {
+    let mut statement = tx.prepare_cached(NEXT)?;
+    // Every priority is greater than nobody's.
+    let above = above.map_or(i64::MIN, i64::from);
+    let mut in_order = statement.query_map((project_id, above), |r| Ok((rows::item_id(r, 0)?, r.get(1)?)))?;
+    let waits: std::collections::BTreeSet<_> = waiting.iter().collect();
+    let first = in_order.find(|next| next.as_ref().map_or(true, |(id, _)| !waits.contains(id)));
+    Ok(first.transpose()?)
+}
