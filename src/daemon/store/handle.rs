@@ -289,7 +289,14 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..6 {
             let (store, order) = (store.clone(), order.clone());
-            tasks.spawn(async move { store.tx(move |_| Ok(order.lock().unwrap().push(n))).await });
+            tasks.spawn(async move {
+                store
+                    .tx(move |_| {
+                        order.lock().unwrap().push(n);
+                        Ok(())
+                    })
+                    .await
+            });
         }
         while store.shared.jobs.waiting() != (0, 6) {
             tokio::task::yield_now().await;
@@ -297,7 +304,10 @@ mod tests {
         let (late, into) = (store.clone(), order.clone());
         tasks.spawn(async move {
             let marked = late.mark_refresh();
-            let noted = late.rig_tx(move |_| Ok(into.lock().unwrap().push(100)));
+            let noted = late.rig_tx(move |_| {
+                into.lock().unwrap().push(100);
+                Ok(())
+            });
             let (marked, noted) = tokio::join!(marked, noted);
             assert_eq!(marked, Err(StoreError::NotFound("identity".into())), "of a rig without a name");
             noted

@@ -238,11 +238,15 @@ impl Store {
 /// A key that can't be read now is not a key that is lost.
 fn of_key(e: &VaultError) -> DiskError {
     match e {
-        VaultError::Unreadable { io, .. } if may_pass(io) => match io.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskError::Full,
-            io::ErrorKind::ReadOnlyFilesystem => DiskError::ReadOnly,
-            _ => DiskError::Failed(e.to_string()),
-        },
+        VaultError::Unreadable { io, .. } if may_pass(io) => {
+            if matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+                DiskError::Full
+            } else if io.kind() == io::ErrorKind::ReadOnlyFilesystem {
+                DiskError::ReadOnly
+            } else {
+                DiskError::Failed(e.to_string())
+            }
+        }
         VaultError::Missing { .. }
         | VaultError::NotBrought { .. }
         | VaultError::WrongSize { .. }
