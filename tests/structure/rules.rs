@@ -33,9 +33,7 @@ const CIRCLES: &[&str] = &[
     "src/core/queue/schedule",
     "src/daemon/bus",
     "src/daemon/config",
-    "src/daemon/store",
     "src/daemon/tasks",
-    "src/daemon/vault",
 ];
 
 /// Words, what they stand for, and the only files or folders that may hold them. `a::b` is a piece of a path, wherever its

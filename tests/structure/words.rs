@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rigpost_contract::item::{BeforePairing, ItemReason, ItemState};
 use rigpost_contract::pairing::{Protection, Reason, State};
+use rigpost_core::provider::ProviderKind;
 
 use super::SOURCES;
 
@@ -62,6 +63,8 @@ fn the_words_in_sql_are_those_of_the_contract() {
             || word.parse::<ItemReason>().is_ok()
             || word.parse::<BeforePairing>().is_ok()
             || ["revoked", "interrupted-refresh", "client-rejected"].contains(&word)
+            // A provider's kind is a column of its own, too.
+            || [ProviderKind::Frameio, ProviderKind::OAuth].iter().any(|kind| kind.as_str() == word)
     };
     let is_word = |text: &&str| text.len() > 2 && text.chars().all(|c| c.is_ascii_lowercase() || c == '-');
     for (name, text) in &texts {
