@@ -1,7 +1,7 @@
 //! What people ask of the rig, and the ways it says no.
 use std::time::Duration;
 
-use crate::identity::oauth::{AccessToken, ClientSecret};
+use crate::oauth::{AccessToken, ClientSecret};
 use crate::queue::item::ItemId;
 use rigpost_contract::error::ErrorName;
 use rigpost_contract::pairing::Reason;

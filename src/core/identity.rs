@@ -1,7 +1,8 @@
 //! Who the rig is to the provider: pairing, tokens, and the machine that ties them together.
 pub mod heartbeat;
-pub mod oauth;
 pub mod pairing;
 pub mod rig;
 pub mod tokens;
 pub mod whoami;
+
+pub use crate::oauth;

@@ -12,6 +12,8 @@ pub mod command;
 pub mod disk;
 /// Who the rig is: pairing, tokens, presence.
 pub mod identity;
+/// The words of RFC 6749 and RFC 8628.
+pub mod oauth;
 /// What to say to a provider, and what its answers mean.
 pub mod provider;
 /// Which clip goes, when, and how.

@@ -17,7 +17,7 @@ pub mod wire;
 
 use std::sync::Arc;
 
-use crate::identity::oauth::{
+use crate::oauth::{
     AccessToken, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, RefreshToken, Revocable,
     TokenResponse,
 };

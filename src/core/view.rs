@@ -1,5 +1,5 @@
 //! What the screen may know: the mirror of the D-Bus contract, without a bus.
-use crate::identity::oauth::{DeviceInfo, DeviceStatus, UserCode, VerificationUriComplete};
+use crate::oauth::{DeviceInfo, DeviceStatus, UserCode, VerificationUriComplete};
 use crate::queue::item::{Counters, ItemId, ItemReason, ItemState};
 use crate::time::{BootTime, WallTime};
 use rigpost_contract::blocker::Blocker;

@@ -18,7 +18,7 @@
 use std::time::Duration;
 
 use crate::backoff::{Jitter, doubled};
-use crate::identity::oauth::{AccessToken, Cause, TokenError};
+use crate::oauth::{AccessToken, Cause, TokenError};
 use crate::seq::Seq;
 use crate::time::{BootTime, Now};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::backoff::{Jitter, KEPT_DOUBLINGS, doubled};
 use crate::disk::DiskError;
-use crate::identity::oauth::{AccessToken, Cause, DeviceInfo, TokenError};
 use crate::identity::tokens::Trouble;
+use crate::oauth::{AccessToken, Cause, DeviceInfo, TokenError};
 use crate::seq::Seq;
 use crate::time::{BootTime, Now};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::identity::oauth::{Cause, TokenError, Trouble};
+use crate::oauth::{Cause, TokenError, Trouble};
 use crate::provider::wire::{Response, trouble};
 
 /// An answer, sorted.

@@ -1,5 +1,5 @@
 //! The client of RFC 6749 §2, as a provider registered it.
-use crate::identity::oauth::{ClientId, ClientSecret};
+use crate::oauth::{ClientId, ClientSecret};
 
 /// Who we are to the provider.
 #[derive(Clone, Debug)]

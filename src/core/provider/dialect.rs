@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::identity::oauth::{
+use crate::oauth::{
     AccessToken, ClientAuth, DeviceAuthorization, DeviceCode, IdToken, RefreshToken, Revocable, TokenError,
     TokenResponse, UserCode, VerificationUriComplete,
 };

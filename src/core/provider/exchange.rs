@@ -3,7 +3,7 @@
 //! # Decisions
 //! - What comes next is a closure and not a state: most exchanges are one request, and those of more (find the endpoints,
 //!   then ask; fetch the keys, then check) read from top to bottom where they are written.
-use crate::identity::oauth::{Cause, TokenError, Trouble};
+use crate::oauth::{Cause, TokenError, Trouble};
 use crate::provider::wire::{Request, Response, trouble};
 
 /// Where an exchange stands.

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::identity::oauth::{AccessToken, Cause, ClientAuth, DeviceInfo, DeviceStatus, TokenError};
+use crate::oauth::{AccessToken, Cause, ClientAuth, DeviceInfo, DeviceStatus, TokenError};
 use crate::provider::answer::{Detailed, Sorted, Word, short, sort, unexpected};
 use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success};
 use crate::provider::wire::{Authorization, Body, Connection, Request, Response, trouble};

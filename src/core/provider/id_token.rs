@@ -17,7 +17,7 @@ use ring::signature::{self as by, RsaPublicKeyComponents, UnparsedPublicKey, Ver
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::identity::oauth::IdToken;
+use crate::oauth::IdToken;
 use crate::time::WallTime;
 
 /// Clocks of two honest parties differ by this much, seconds.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
-use crate::identity::oauth::{Cause, TokenError};
+use crate::oauth::{Cause, TokenError};
 use crate::provider::answer::{short, unexpected};
 use crate::provider::dialect::expect_success;
 use crate::provider::wire::{Body, Connection, Request, Response, trouble};

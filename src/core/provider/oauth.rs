@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use crate::identity::oauth::{ClientAuth, DeviceInfo, Identify, TokenError};
+use crate::oauth::{ClientAuth, DeviceInfo, Identify, TokenError};
 use crate::provider::answer::{short, unexpected};
 use crate::provider::dialect::{Dialect, Endpoints, Form, expect_success};
 use crate::provider::exchange::{Step, harmless};

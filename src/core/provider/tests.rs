@@ -6,7 +6,7 @@ use wire::{Authorization, Body, Connection, Request, Response};
 
 use super::exchange::Step as Stage;
 use super::*;
-use crate::identity::oauth::{Cause, ClientAuth, ClientId, ClientSecret, TokenError, Trouble, UserCode};
+use crate::oauth::{Cause, ClientAuth, ClientId, ClientSecret, TokenError, Trouble, UserCode};
 use crate::queue::upload::{AssetRequest, CreateError, PartError};
 use crate::secret::Secret;
 
@@ -503,7 +503,7 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
         project_name: "Testbed".to_owned(),
         authorized_by: "Harry Potter".to_owned(),
         authorization_expires: None,
-        status: crate::identity::oauth::DeviceStatus::Online,
+        status: crate::oauth::DeviceStatus::Online,
     };
     assert_eq!(provider().read_identity(&json(200, body)), Ok(expected));
     let read = |body: &str| provider().read_identity(&json(200, body));
@@ -520,12 +520,12 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
     assert_eq!(ends(r#""soon""#), None);
     let status = |word: &str| read(&format!(r#"{{"project_id":"p","status":{word}}}"#)).unwrap().status;
     for (word, expected) in [
-        (r#""online""#, crate::identity::oauth::DeviceStatus::Online),
-        (r#""offline""#, crate::identity::oauth::DeviceStatus::Offline),
-        (r#""paused""#, crate::identity::oauth::DeviceStatus::Paused),
-        (r#""resting""#, crate::identity::oauth::DeviceStatus::Online),
-        ("null", crate::identity::oauth::DeviceStatus::Online),
-        ("7", crate::identity::oauth::DeviceStatus::Online),
+        (r#""online""#, crate::oauth::DeviceStatus::Online),
+        (r#""offline""#, crate::oauth::DeviceStatus::Offline),
+        (r#""paused""#, crate::oauth::DeviceStatus::Paused),
+        (r#""resting""#, crate::oauth::DeviceStatus::Online),
+        ("null", crate::oauth::DeviceStatus::Online),
+        ("7", crate::oauth::DeviceStatus::Online),
     ] {
         assert_eq!(status(word), expected, "{word}");
     }

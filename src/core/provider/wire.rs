@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::identity::oauth::{AccessToken, Cause, ClientId, ClientSecret, Trouble};
+use crate::oauth::{AccessToken, Cause, ClientId, ClientSecret, Trouble};
 use crate::secret::Secret;
 
 /// How the connection for a request comes about.

@@ -62,92 +62,25 @@
 mod commands;
 mod event;
 mod retry;
+mod state;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use retry::Retry;
-
 use crate::backoff::Jitter;
-use crate::identity::oauth::AccessToken;
 use crate::queue::etag::EtagKind;
-use crate::queue::item::{FileFacts, Item, ItemId};
+use crate::queue::item::ItemId;
 use crate::queue::order::{self, Backlog, Next};
 use crate::queue::upload;
 use crate::time::{BootTime, Now};
-use crate::view::Reason;
+use retry::Retry;
+use rigpost_contract::pairing::Reason;
+use state::{Claim, Leaving, Reading, Resume};
 
 pub use event::{
     Access, Action, Claimed, End, Event, FileError, Intent, Options, Postponed, Summary, Written,
 };
-pub use turn::Turn;
-
-/// What had its turn at the last stop goes back to the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Resume {
-    /// With the next claim.
-    Due,
-    Running,
-    Done,
-}
-
-/// A claim that is on its way.
-#[derive(Debug)]
-struct Claim {
-    above: Option<i32>,
-    /// A wish came meanwhile: what it brings goes back.
-    give_back: bool,
-}
-
-/// An item whose turn is over.
-#[derive(Debug)]
-enum Leaving {
-    /// Everything is sent. Its file is looked at once more.
-    Looking(Box<Item>),
-    Writing(End),
-    Unwritten(End),
-}
-
-/// How the queue is read: one reading at a time, each begun after what it is to show.
-#[derive(Debug, Default)]
-struct Reading {
-    /// It is being read; it will show this many pauses that are on disk.
-    running: Option<usize>,
-    /// Something has changed since that was begun.
-    again: bool,
-    /// Pauses that are on disk and that no reading shows yet.
-    unseen: usize,
-}
-
-/// The machine.
-#[derive(Debug)]
-pub struct Schedule {
-    options: Options,
-    access: Option<Access>,
-    /// `None`: not known.
-    paused: Option<bool>,
-    recording: bool,
-    /// Pauses that no reading has shown yet.
-    pausing: usize,
-    /// Items whose cancellation is on its way to the disk, and by how many commands.
-    cancelling: BTreeMap<ItemId, usize>,
-    stopping: bool,
-    turns: BTreeMap<ItemId, Turn>,
-    leaving: BTreeMap<ItemId, Leaving>,
-    backlog: Backlog,
-    claim: Option<Claim>,
-    resume: Resume,
-    reading: Reading,
-    /// How the files of those looked that may still be being written.
-    seen: BTreeMap<ItemId, FileFacts>,
-    refused: Option<AccessToken>,
-    /// The last that was paired.
-    project: Option<String>,
-    retry: Retry,
-    etags: EtagKind,
-    /// The next asset may be asked for then.
-    next_create: BootTime,
-}
+pub use state::{Schedule, Turn};
 
 impl Schedule {
     /// Nothing happens before [`Event::Started`]. `seed` spreads retries between rigs.

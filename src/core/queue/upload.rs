@@ -22,12 +22,12 @@ mod event;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::identity::oauth::Cause;
+use crate::oauth::Cause;
 use crate::queue::item::{Asset, ItemId, ItemReason};
 use crate::secret::Secret;
 use crate::seq::Seq;
 use crate::time::Now;
-use crate::view::Reason;
+use rigpost_contract::pairing::Reason;
 
 pub use event::{Action, AssetRequest, Confirmed, CreateError, Ending, Event, PartError};
 

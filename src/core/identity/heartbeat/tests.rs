@@ -1,5 +1,5 @@
 use super::*;
-use crate::identity::oauth::Trouble;
+use crate::oauth::Trouble;
 use crate::secret::Secret;
 
 fn at(s: u64) -> Now {

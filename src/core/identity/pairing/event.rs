@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use crate::disk::DiskError;
-use crate::identity::oauth::{DeviceAuthorization, DeviceCode, TokenError, TokenResponse};
 use crate::identity::pairing::stored::{CodeOnOffer, Running, TimeLimit};
+use crate::oauth::{DeviceAuthorization, DeviceCode, TokenError, TokenResponse};
 use crate::seq::Seq;
 
 /// How a pairing ended.

@@ -1,7 +1,7 @@
 //! When the way may be open again.
 use crate::backoff::KEPT_DOUBLINGS;
-use crate::identity::oauth::Cause;
 use crate::identity::pairing::machine::{Pairing, Poll, State};
+use crate::oauth::Cause;
 use crate::time::BootTime;
 
 impl Pairing {

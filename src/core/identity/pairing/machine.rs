@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use crate::backoff::{Jitter, doubled};
 use crate::disk::DiskError;
-use crate::identity::oauth::{Cause, DeviceAuthorization, TokenError, TokenResponse};
 use crate::identity::pairing::event::{Action, Event, Outcome};
 use crate::identity::pairing::stored::{CodeOnOffer, Running, TimeLimit};
+use crate::oauth::{Cause, DeviceAuthorization, TokenError, TokenResponse};
 use crate::seq::Seq;
 use crate::time::{BootTime, Now};
 

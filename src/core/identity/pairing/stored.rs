@@ -5,7 +5,7 @@
 //!   the last code is all that a reboot can get wrong.
 use std::time::Duration;
 
-use crate::identity::oauth::DeviceAuthorization;
+use crate::oauth::DeviceAuthorization;
 use crate::time::{BootTime, Now};
 
 /// A code on offer, as it is stored.

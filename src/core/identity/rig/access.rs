@@ -11,12 +11,12 @@
 use std::time::Duration;
 
 use crate::command::{AccessOptions, Refusal};
-use crate::identity::oauth::{AccessToken, Cause, TokenSet};
 use crate::identity::rig::action::{Action, Reply};
 use crate::identity::rig::event::AccessId;
 use crate::identity::rig::state::{Rig, Waiting};
 use crate::identity::rig::trouble::refusal_of_cause;
 use crate::identity::tokens::{self, Ending, Trouble};
+use crate::oauth::{AccessToken, Cause, TokenSet};
 use crate::time::{BootTime, Now};
 
 /// Every caller is answered within this, less than the 25 seconds that D-Bus clients wait.

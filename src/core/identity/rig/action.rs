@@ -1,11 +1,11 @@
 //! What goes out from the rig's machine, one type for each side.
 use crate::command::Refusal;
-use crate::identity::oauth::{
-    AccessToken, ClientSecret, DeviceCode, DeviceInfo, Identify, RefreshToken, Revocable, TokenSet,
-};
 use crate::identity::pairing::{CodeOnOffer, TimeLimit};
 use crate::identity::rig::event::{AccessId, CommandId};
 use crate::identity::tokens::Ending;
+use crate::oauth::{
+    AccessToken, ClientSecret, DeviceCode, DeviceInfo, Identify, RefreshToken, Revocable, TokenSet,
+};
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
 use crate::time::BootTime;

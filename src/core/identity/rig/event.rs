@@ -1,11 +1,11 @@
 //! What comes in to the rig's machine.
 use crate::command::{AccessOptions, RigCommand};
 use crate::disk::DiskError;
-use crate::identity::oauth::{
-    AccessToken, Cause, DeviceAuthorization, DeviceInfo, TokenError, TokenResponse, TokenSet,
-};
 use crate::identity::pairing::Running;
 use crate::identity::tokens::Ending;
+use crate::oauth::{
+    AccessToken, Cause, DeviceAuthorization, DeviceInfo, TokenError, TokenResponse, TokenSet,
+};
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
 use crate::time::WallTime;

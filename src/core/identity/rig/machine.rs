@@ -3,13 +3,12 @@ use std::time::Duration;
 
 use crate::command::{AccessOptions, Refusal, RigCommand};
 use crate::disk::DiskError;
-use crate::identity::oauth::Cause;
-use crate::identity::pairing as pair;
 use crate::identity::rig::action::{Action, Change, Question, Reply};
 use crate::identity::rig::event::{AccessId, CommandId, Event, Fresh, Loaded, Provisioned};
 use crate::identity::rig::state::{HeldBack, Rig};
 use crate::identity::rig::trouble::refusal_of_cause;
-use crate::identity::tokens;
+use crate::identity::{pairing as pair, tokens};
+use crate::oauth::Cause;
 use crate::time::{BootTime, Now};
 use crate::view::{Protection, Reason};
 

@@ -1,11 +1,11 @@
 //! What a pairing's steps mean for the rig, and for those who wait for one.
 use crate::command::Refusal;
-use crate::identity::oauth::Revocable;
 use crate::identity::pairing::{self, Outcome};
 use crate::identity::rig::action::{Action, Change, Question, Reply};
 use crate::identity::rig::state::Rig;
 use crate::identity::rig::trouble::{reason_of, refusal_of};
 use crate::identity::tokens;
+use crate::oauth::Revocable;
 use crate::time::Now;
 use crate::view::Reason;
 

@@ -2,10 +2,10 @@
 //! what time it really is.
 use std::time::Duration;
 
-use crate::identity::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, Identify, TokenError};
 use crate::identity::rig::action::{Action, Change, Question};
 use crate::identity::rig::state::Rig;
 use crate::identity::{heartbeat, tokens, whoami};
+use crate::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, Identify, TokenError};
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
 use crate::time::{Now, WallTime};

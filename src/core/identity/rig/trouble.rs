@@ -1,7 +1,7 @@
 //! How troubles are named to people.
 use crate::command::Refusal;
-use crate::identity::oauth::{Cause, TokenError};
 use crate::identity::tokens;
+use crate::oauth::{Cause, TokenError};
 use crate::view::Reason;
 
 /// What stands in the way, for the screen: the reason, and more about it where there is more to say.

@@ -1,6 +1,6 @@
 //! What comes in to the machine of one grant's tokens, and what goes out.
 use crate::disk::DiskError;
-use crate::identity::oauth::{AccessToken, Cause, RefreshToken, TokenError, TokenResponse, TokenSet};
+use crate::oauth::{AccessToken, Cause, RefreshToken, TokenError, TokenResponse, TokenSet};
 use crate::seq::Seq;
 
 /// Why the server's final answer came.

@@ -27,8 +27,8 @@
 use std::time::Duration;
 
 use crate::backoff::{Jitter, KEPT_DOUBLINGS, doubled};
-use crate::identity::oauth::{AccessToken, Cause, Revocable, TokenError, TokenResponse, TokenSet};
 use crate::identity::tokens::event::{Action, Ending, Event, Trouble};
+use crate::oauth::{AccessToken, Cause, Revocable, TokenError, TokenResponse, TokenSet};
 use crate::seq::Seq;
 use crate::time::{BootTime, Now};
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::identity::oauth;
+use crate::oauth;
 use crate::secret::Secret;
 
 fn at(s: u64) -> Now {

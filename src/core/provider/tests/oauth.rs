@@ -4,7 +4,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SigningKey};
 use serde_json::{Value, json as value};
 
 use super::*;
-use crate::identity::oauth::IdToken;
+use crate::oauth::IdToken;
 use crate::provider::exchange::Step;
 use crate::time::WallTime;
 

@@ -1,5 +1,6 @@
 //! What people's commands mean for the turns under way and for what waits.
-use super::{Action, Intent, Schedule};
+use super::event::{Action, Intent};
+use super::state::Schedule;
 use crate::queue::item::ItemId;
 use crate::queue::upload;
 use crate::time::Now;

@@ -2,13 +2,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::identity::oauth::AccessToken;
+use crate::oauth::AccessToken;
 use crate::queue::item::{Asset, FileFacts, Item, ItemId, ItemReason, ItemState};
 use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;
 use crate::time::BootTime;
-use crate::view::Reason;
+use rigpost_contract::pairing::Reason;
 
 /// What an API call may carry, and for which project: both in one value, so that what was claimed for one project never
 /// goes to another.

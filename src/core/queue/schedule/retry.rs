@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::backoff::{Jitter, doubled};
 use crate::queue::item::{FileFacts, ItemId};
 use crate::time::BootTime;
-use crate::view::Reason;
+use rigpost_contract::pairing::Reason;
 
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_secs(120);

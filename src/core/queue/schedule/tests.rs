@@ -6,8 +6,8 @@ mod walk;
 use std::time::Duration;
 
 use super::*;
-use crate::identity::oauth::{Cause, Trouble};
-use crate::queue::item::{Asset, ItemReason, ItemState, NewItem, PartDigest};
+use crate::oauth::{AccessToken, Cause, Trouble};
+use crate::queue::item::{Asset, FileFacts, Item, ItemReason, ItemState, NewItem, PartDigest};
 use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;

@@ -8,42 +8,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Access, Action, Claimed, End, FileError, Leaving, Postponed, Resume, Schedule, Written};
-use crate::identity::oauth::AccessToken;
+use super::event::{Access, Action, Claimed, End, FileError, Postponed, Written};
+use super::state::{Leaving, Resume, Schedule, Turn};
 use crate::queue::etag::Verdict;
 use crate::queue::item::{FileFacts, Item, ItemId, ItemReason, ItemState};
-use crate::queue::order::TurnStatus;
 use crate::queue::upload::{self, Confirmed, CreateError, Ending, PartError, Upload};
 use crate::seq::Seq;
 use crate::time::Now;
-use crate::view::Reason;
+use rigpost_contract::pairing::Reason;
 
 const CREATE_EVERY: Duration = Duration::from_millis(250);
-
-/// One item that has its turn.
-#[derive(Debug)]
-pub struct Turn {
-    /// As it was claimed; `sent`, `asset_id` and the priority are those of now.
-    pub item: Item,
-    /// What it has come to.
-    pub upload: Upload,
-    /// Parts that were sent again because their ETag was not what they should be.
-    doubted: BTreeSet<u32>,
-    /// The token that the asset was asked for with.
-    used: Option<AccessToken>,
-}
-
-impl Turn {
-    pub(super) fn status(&self) -> TurnStatus {
-        TurnStatus {
-            id: self.item.id,
-            priority: self.item.new.priority,
-            ready: self.upload.ready(),
-            preparing: self.upload.preparing(),
-            in_flight: self.upload.in_flight(),
-        }
-    }
-}
 
 impl Schedule {
     pub(super) fn claimed(

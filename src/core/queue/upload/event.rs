@@ -1,11 +1,11 @@
 //! What goes in and out of the machine of one upload.
 use std::time::Duration;
 
-use crate::identity::oauth::{Cause, Trouble};
+use crate::oauth::{Cause, Trouble};
 use crate::queue::item::{Asset, ItemReason, PartDigest};
 use crate::secret::Secret;
 use crate::seq::Seq;
-use crate::view::Reason;
+use rigpost_contract::pairing::Reason;
 
 /// What an asset is asked for with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::backoff::Jitter;
-use crate::identity::oauth::Trouble;
+use crate::oauth::Trouble;
 use crate::time::{BootId, BootTime, WallTime};
 
 const SIZE: u64 = 1000;

@@ -1,7 +1,6 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 use super::*;
-use crate::identity::oauth::DeviceCode;
-use crate::identity::oauth::{AccessToken, RefreshToken, Trouble, UserCode};
+use crate::oauth::{AccessToken, DeviceCode, RefreshToken, Trouble, UserCode};
 use crate::secret::Secret;
 use crate::time::{BootId, WallTime};
 

@@ -5,12 +5,12 @@ mod walk;
 
 use super::*;
 use crate::backoff::Jitter;
-use crate::identity::oauth::{
+use crate::identity::pairing::{CodeOnOffer, Running, TimeLimit};
+use crate::identity::tokens::Ending;
+use crate::oauth::{
     AccessToken, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken, Revocable,
     TokenError, TokenResponse, TokenSet, Trouble, UserCode, VerificationUriComplete,
 };
-use crate::identity::pairing::{CodeOnOffer, Running, TimeLimit};
-use crate::identity::tokens::Ending;
 use crate::queue::ledger::BootWall;
 use crate::secret::Secret;
 use crate::seq::Seq;

@@ -1,7 +1,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 use super::*;
 use crate::disk::DiskError;
-use crate::identity::oauth::RefreshToken;
+use crate::oauth::RefreshToken;
 use crate::secret::Secret;
 use crate::time::{BootId, WallTime};
 
@@ -46,7 +46,7 @@ fn set(n: u32, obtained: Now) -> TokenSet {
 }
 
 fn trouble(cause: Cause, maybe_applied: bool) -> TokenError {
-    TokenError::Transient(crate::identity::oauth::Trouble {
+    TokenError::Transient(crate::oauth::Trouble {
         cause,
         why: "it did not work".to_owned(),
         retry_after: None,

@@ -6,9 +6,8 @@ mod world;
 
 use std::collections::VecDeque;
 
-use world::{Clip, Cloud, Command, Disk, Faults, Job, Row, is_left, number, shot};
-
 use super::*;
+use world::{Clip, Cloud, Command, Disk, Faults, Job, Row, is_left, number, shot};
 
 /// A clip in trouble of its own comes back after an hour at most; a provider names ten minutes.
 const PATIENCE: Duration = Duration::from_secs(3 * 3600);

@@ -1,6 +1,6 @@
 //! That we are there, how the project sees us, a way that opens again, and what time it really is.
 use super::*;
-use crate::identity::oauth::DeviceStatus;
+use crate::oauth::DeviceStatus;
 
 const BEAT: Duration = Duration::from_secs(120);
 

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
-use crate::identity::oauth::{
+use crate::identity::pairing::Running;
+use crate::identity::tokens::Ending;
+use crate::oauth::{
     ClientSecret, DeviceAuthorization, DeviceCode, Revocable, TokenError, TokenResponse, TokenSet, Trouble,
     UserCode,
 };
-use crate::identity::pairing::Running;
-use crate::identity::tokens::Ending;
 use crate::secret::Secret;
 use crate::time::BootId;
 use crate::view::State;
