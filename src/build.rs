@@ -19,6 +19,7 @@ use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
+
 use rigpost_contract::exit::ExitCode;
 
 #[path = "build/configuration.rs"]

@@ -7,13 +7,13 @@
 //! - Only what is the fault of a single path is passed over; a full disk or queue ends it all.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use zbus::Variant;
 
 use super::args::AddArgs;
 use super::bus::{Daemon, Options, QueueMethods};
-use super::exit::{Doing, ExitCode, Failure, from_bus, name_of};
+use super::exit::{Doing, ExitCode, Failure, from_bus, group, name_of};
 use super::out::{self, Out};
 use super::text;
 use super::watch::{self, Waiting};
@@ -29,10 +29,6 @@ const BATCH_PATHS: usize = 10_000;
 const BATCH_BYTES: usize = 8 << 20;
 /// More items than this are only counted on a terminal.
 const SHOWN: usize = 20;
-
-fn group(error: zbus::Error) -> Failure {
-    from_bus(&error, Doing::Group)
-}
 
 /// Queues what was given, and waits for it where that was asked.
 pub(crate) async fn run(args: &AddArgs, out: &mut Out) -> Result<(), Failure> {
@@ -165,14 +161,9 @@ fn report(batch: &[PathBuf], ids: &[u64], total: usize, out: &mut Out) -> Result
         return Ok(());
     }
     for (path, id) in batch.iter().zip(ids) {
-        out.line(&format!("{id}  {}", shown(path)))?;
+        out.line(&format!("{id}  {}", text::path(path)))?;
     }
     Ok(())
-}
-
-/// A path for people.
-fn shown(path: &Path) -> String {
-    text::clean(&path.to_string_lossy())
 }
 
 /// Splits into what one call takes.

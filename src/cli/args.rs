@@ -12,6 +12,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
 use rigpost_contract::exit::ExitCode;
 
 #[path = "args/queue.rs"]

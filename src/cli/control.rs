@@ -7,16 +7,12 @@ use zbus::Variant;
 
 use super::args::{ConfirmArgs, LimitArgs, PauseArgs, TokenArgs};
 use super::bus::{Daemon, Event, Options};
-use super::exit::{Doing, ExitCode, Failure, from_bus};
+use super::exit::{Doing, ExitCode, Failure, from_bus, group};
 use super::leave::Leaving;
 use super::out::Out;
 use super::text;
 use rigpost_contract::option::OptionKey;
 use rigpost_contract::pairing::State;
-
-fn group(error: zbus::Error) -> Failure {
-    from_bus(&error, Doing::Group)
-}
 
 /// `rigpost cancel`.
 pub(crate) async fn cancel(out: &mut Out) -> Result<(), Failure> {

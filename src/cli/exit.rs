@@ -6,6 +6,7 @@
 //!   and what the bus itself says.
 //! - What the daemon says about an error is shown (it knows the path or the number), unless it only repeats the name.
 
+use std::time::Duration;
 use std::{fmt, io};
 
 use zbus::DBusError as _;
@@ -15,6 +16,9 @@ use rigpost_contract::UnknownWord;
 use rigpost_contract::error::{ErrorName, OWN, STANDARD};
 
 pub(crate) use rigpost_contract::exit::ExitCode;
+
+/// How long a call may take. The slowest answer that the daemon promises takes 25 seconds.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A failure as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +75,11 @@ pub(crate) enum Doing {
     Token,
     /// Something only root may do, with the name of its command.
     Root(&'static str),
+}
+
+/// Of something that every member of the group may do.
+pub(crate) fn group(error: zbus::Error) -> Failure {
+    from_bus(&error, Doing::Group)
 }
 
 /// Turns an error of the bus into a failure with advice.
@@ -190,7 +199,7 @@ fn say(what: &str, detail: &str) -> String {
 fn no_answer() -> Failure {
     Failure::new(
         ExitCode::Unreachable,
-        format!("{} within {} seconds", ErrorName::NoReply.clause(), super::bus::CALL_TIMEOUT.as_secs()),
+        format!("{} within {} seconds", ErrorName::NoReply.clause(), CALL_TIMEOUT.as_secs()),
         ErrorName::NoReply.advice(),
     )
 }

@@ -15,10 +15,10 @@ use zbus::Variant;
 
 use super::args::PairArgs;
 use super::bus::{Daemon, Event, Options, Pairing};
-use super::exit::{Doing, ExitCode, Failure, from_bus};
+use super::exit::{ExitCode, Failure, group};
 use super::leave::Leaving;
-use super::out::{Out, Tone};
-use super::text::{self, clean};
+use super::out::Out;
+use super::text::clean;
 use super::{clock, words};
 use rigpost_contract::error::ErrorName;
 use rigpost_contract::option::OptionKey;
@@ -28,10 +28,6 @@ mod layout;
 mod screen;
 
 use screen::Screen;
-
-fn group(error: zbus::Error) -> Failure {
-    from_bus(&error, Doing::Group)
-}
 
 /// How long the project's name may come after the authorization.
 const NAME_PATIENCE: u64 = 5_000_000;
@@ -216,11 +212,6 @@ fn ended(now: &Pairing) -> Failure {
         Ok(Reason::AccessExpired | Reason::Revoked | Reason::InterruptedRefresh | Reason::Storage)
         | Err(_) => failed(ExitCode::Failed, "`rigpost status` and `rigpost doctor` say more".to_owned()),
     }
-}
-
-/// Time left for the code, and until the limit if there is one.
-fn time_left(now: &Pairing, give_up: Option<u64>) -> (u64, Option<u64>) {
-    (clock::seconds_until(now.code_expires_at), give_up.map(clock::seconds_until))
 }
 
 #[cfg(test)]

@@ -8,11 +8,17 @@
 //!   `textwrap` counts with it too.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 pub(crate) use rigpost_contract::human::{about, capitalized, count, countdown, duration, size};
+
+/// A path for people.
+pub(crate) fn path(path: &Path) -> String {
+    clean(&path.to_string_lossy())
+}
 
 /// The text with everything replaced that a terminal would act on instead of showing.
 pub(crate) fn clean(text: &str) -> String {

@@ -13,19 +13,32 @@
 //!   which may fail: what is not known is shown as it came.
 //! - `glob` for patterns: no dependencies, no regular expressions. `thiserror` as everywhere.
 
+/// The macro that makes an enum of a table of words.
 mod table;
 
+/// What keeps a rig from sending, or from being switched off.
 pub mod blocker;
+/// Errors on the bus.
 pub mod error;
+/// Exit codes of the command line.
 pub mod exit;
+/// Patterns of names, case folded.
 pub mod glob;
+/// Sizes and durations for people, and back.
 pub mod human;
+/// Names of the service, its object and its interfaces.
 pub mod interface;
+/// States of a clip, and the reasons for them.
 pub mod item;
+/// Names that are never taken.
 pub mod left_out;
+/// Methods.
 pub mod method;
+/// Keys of options.
 pub mod option;
+/// States of the pairing, and the reasons for them.
 pub mod pairing;
+/// Properties.
 pub mod property;
 
 pub use table::UnknownWord;

@@ -37,10 +37,10 @@ macro_rules! table {
         }
 
         impl std::str::FromStr for $name {
-            type Err = $crate::UnknownWord;
+            type Err = $crate::table::UnknownWord;
 
-            fn from_str(word: &str) -> Result<$name, $crate::UnknownWord> {
-                $name::ALL.iter().copied().find(|known| known.as_str() == word).ok_or($crate::UnknownWord)
+            fn from_str(word: &str) -> Result<$name, $crate::table::UnknownWord> {
+                $name::ALL.iter().copied().find(|known| known.as_str() == word).ok_or($crate::table::UnknownWord)
             }
         }
 

@@ -31,19 +31,10 @@ use crate::clock::Clock;
 use crate::link::Handle;
 use rigpost_contract::interface::{BUS_NAME, OBJECT_PATH};
 
+pub use device::About;
+
 /// A reply that does not come within this is an error for the caller (GetConnectionUnixUser and the like).
 const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What never changes while the program runs.
-#[derive(Clone, Copy, Debug)]
-pub struct About {
-    /// Of the program.
-    pub version: &'static str,
-    /// The kind of provider.
-    pub provider: &'static str,
-    /// Access tokens are given out to other programs.
-    pub gives_tokens: bool,
-}
 
 /// A connection that serves all interfaces and does not own the name yet.
 #[derive(Debug)]

@@ -66,6 +66,10 @@ fn part<'a>(file: &'a str, folder: &str) -> Option<&'a str> {
     Some(part.strip_suffix(".rs").unwrap_or(part))
 }
 
+fn is_test(file: &str) -> bool {
+    file.ends_with("/tests.rs") || file.contains("/tests/")
+}
+
 fn folders(texts: &Texts) -> Vec<String> {
     let mut folders: Vec<String> =
         texts.keys().filter_map(|file| file.rsplit_once('/')).map(|(folder, _)| folder.to_owned()).collect();

@@ -8,16 +8,7 @@ use crate::read::{Texts, is_test};
 use crate::{SOURCES, texts};
 
 /// Files whose imports are still to be sorted. The list only gets shorter.
-const UNTIDY: &[&str] = &[
-    "src/cli/doctor/net.rs",
-    "src/core/identity/pairing/machine/tests.rs",
-    "src/core/identity/rig/machine.rs",
-    "src/core/queue/schedule.rs",
-    "src/core/queue/schedule/tests/walk.rs",
-    "src/daemon/bus/announce.rs",
-    "src/daemon/tasks/scout.rs",
-    "src/daemon/tasks/uploads.rs",
-];
+const UNTIDY: &[&str] = &[];
 
 /// The groups of imports, in their order, with a blank line in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,20 +7,16 @@ use rigpost_contract::item::{BeforePairing, ItemReason, ItemState};
 use rigpost_contract::pairing::{Protection, Reason, State};
 use rigpost_core::provider::ProviderKind;
 
-use super::SOURCES;
+use crate::{SOURCES, is_test};
 
 /// How a grant ended is a column of its own, whose words the schema lists.
 const ENDINGS: &str = "src/daemon/store/grant.rs";
 
-fn is_test(name: &str) -> bool {
-    name.ends_with("/tests.rs") || name.contains("/tests/")
-}
-
 /// The text with comments blanked and without the tests at its end. Lines stay where they are.
 fn code(text: &str) -> String {
     let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
-    let lines = text[..end].split_inclusive('\n');
-    lines
+    text[..end]
+        .split_inclusive('\n')
         .map(|line| match line.find("//") {
             // Not the two slashes of a URL.
             Some(at) if !line[..at].ends_with(':') => format!("{}\n", &line[..at]),
@@ -43,7 +39,7 @@ fn no_word_of_the_contract_is_spelled_elsewhere() {
     for (name, text) in SOURCES.iter().filter(|(name, _)| !is_test(name) && !apart(name)) {
         for (n, line) in code(text).lines().enumerate() {
             let found = words.iter().find(|word| line.contains(&format!("\"{word}\"")));
-            assert!(found.is_none(), "{}:{}: use the enum in src/contract for {found:?}", name, n + 1);
+            assert!(found.is_none(), "{name}:{}: use the enum in src/contract for {found:?}", n + 1);
         }
     }
 }

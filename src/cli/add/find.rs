@@ -13,9 +13,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::expand::{expand, is_junk, not_too_deep, plain, walk};
-use super::shown;
 use crate::args::AddArgs;
 use crate::exit::{ExitCode, Failure};
+use crate::text;
 use rigpost_contract::glob::{Glob, is_pattern};
 use rigpost_contract::left_out::is_left_out;
 
@@ -151,7 +151,7 @@ impl Found {
 
 fn unusable(path: &Path, why: &str, next: &str) -> Failure {
     let why = crate::text::without_errno(why);
-    Failure::new(ExitCode::Failed, format!("{}: {why}", shown(path)), next)
+    Failure::new(ExitCode::Failed, format!("{}: {why}", text::path(path)), next)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
+
 use rigpost_contract::item::ItemState;
 
 /// Options of `rigpost add`.

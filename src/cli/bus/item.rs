@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Dict, take};
+use super::dict::{Dict, take};
 use rigpost_contract::item::{ItemKey, ItemReason};
 
 /// One item of the queue; `sent` and `size` are bytes, `added` is Unix seconds.

@@ -5,7 +5,8 @@
 //! - One table and not zbus's proxies: a test reads from it which signatures the calls have, and holds them against the
 //!   contract, which is held against `dbus/*.xml`. Proxies can't be asked for that, and bring caches that nobody reads.
 
-use super::{Daemon, Dict, Options};
+use super::daemon::Daemon;
+use super::dict::{Dict, Options};
 use rigpost_contract::interface::Interface;
 
 macro_rules! methods {
@@ -70,6 +71,28 @@ methods! {
     /// For other programs.
     TokensMethods of Tokens {
         fn get_access_token = "GetAccessToken"(options: Options<'_>) -> (String, u64);
+    }
+}
+
+impl Daemon {
+    /// The methods of the device.
+    pub(crate) fn device(&self) -> DeviceMethods<'_> {
+        DeviceMethods(self)
+    }
+
+    /// The methods of the pairing.
+    pub(crate) fn pairing(&self) -> PairingMethods<'_> {
+        PairingMethods(self)
+    }
+
+    /// The methods of the queue.
+    pub(crate) fn queue(&self) -> QueueMethods<'_> {
+        QueueMethods(self)
+    }
+
+    /// The methods for other programs.
+    pub(crate) fn tokens(&self) -> TokensMethods<'_> {
+        TokensMethods(self)
     }
 }
 

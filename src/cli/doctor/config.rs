@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Check;
+use super::report::Check;
 use rigpost_daemon::config::{OAuth, Provider, Settings, load_installed};
 
 const INSTALLED: &str = "/etc/rigpost/rigpost.toml";
@@ -67,7 +67,7 @@ fn probe(provider: &Provider) -> url::Url {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::doctor::report::Verdict;
 
     #[test]
     fn an_error_names_file_and_line() {

@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::Check;
 use super::account::{Account, NoAccount, USER};
 use super::config::Facts;
+use super::report::Check;
 use crate::text;
 use rigpost_daemon::watch::mountinfo::{MOUNT_TABLE, holding};
 
@@ -206,7 +206,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::doctor::report::Verdict;
 
     static MISSING: LazyLock<NoAccount> = LazyLock::new(|| NoAccount::Missing(USER.to_owned()));
 

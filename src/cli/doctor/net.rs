@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::config::Facts;
-use super::{Check, Report};
+use super::report::{Check, Report};
 use crate::exit::Failure;
 use crate::{clock, text};
 use rigpost_core::identity::oauth::Cause;
@@ -200,7 +200,7 @@ mod tests {
     use rustls::{AlertDescription, CertificateError};
 
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::doctor::report::Verdict;
 
     #[test]
     fn drift_is_judged() {

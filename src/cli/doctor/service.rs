@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Check, Report};
+use super::report::{Check, Report};
 use crate::bus::{Daemon, Device};
 use crate::exit::{Doing, ExitCode, Failure, from_bus};
 use crate::words;
@@ -111,7 +111,7 @@ pub(super) fn protection(device: Option<&Device>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::doctor::report::Verdict;
 
     #[test]
     fn the_policy_is_looked_for_in_both_places() {

@@ -6,8 +6,7 @@
 //!   letters, and at last no QR code. Nothing is shown in part: half a QR code is none, and a code that has scrolled away
 //!   is of no use.
 
-use super::text;
-use crate::digits;
+use crate::{digits, text};
 
 /// A piece of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]

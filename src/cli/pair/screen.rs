@@ -3,7 +3,10 @@
 use std::io;
 
 use super::layout::{self, Part};
-use super::{Out, Pairing, Tone, clean, text, time_left, words};
+use crate::bus::Pairing;
+use crate::out::{Out, Tone};
+use crate::text::{self, clean};
+use crate::{clock, words};
 
 /// The part of the terminal that belongs to the pairing.
 pub(crate) struct Screen<'a> {
@@ -162,6 +165,11 @@ impl<'a> Screen<'a> {
         }
         self.out.line("  Is that the right project? If not: rigpost unpair")
     }
+}
+
+/// Time left for the code, and until the limit if there is one.
+fn time_left(now: &Pairing, give_up: Option<u64>) -> (u64, Option<u64>) {
+    (clock::seconds_until(now.code_expires_at), give_up.map(clock::seconds_until))
 }
 
 #[cfg(test)]

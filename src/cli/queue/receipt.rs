@@ -12,10 +12,9 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh64::Xxh64;
 
-use super::group;
 use crate::args::ReceiptArgs;
 use crate::bus::{Daemon, Options, Receipt};
-use crate::exit::{ExitCode, Failure};
+use crate::exit::{ExitCode, Failure, group};
 use crate::out::{Out, Tone};
 use crate::text::{self, clean};
 

@@ -8,11 +8,11 @@
 
 use zbus::Variant;
 
-use super::{PAGE, group};
+use super::page::PAGE;
 use crate::args::{ClearArgs, PriorityArgs, SelectArgs};
 use crate::bus::{Daemon, Item, Options, QueueMethods};
 use crate::control::confirm;
-use crate::exit::{ExitCode, Failure};
+use crate::exit::{ExitCode, Failure, group};
 use crate::out::Out;
 use crate::text;
 use rigpost_contract::error::ErrorName;

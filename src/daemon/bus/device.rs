@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
-use crate::bus::{About, options};
+use crate::bus::options;
 use crate::link::Handle;
 use rigpost_core::command::{Refusal, RigCommand};
 use rigpost_core::identity::oauth::ClientSecret;
@@ -20,6 +20,17 @@ use rigpost_core::view::{QueueView, RigView, blockers, safe_to_power_off};
 const MAX_SECRET: usize = 4096;
 /// A writer that neither writes nor closes must not hold a thread for longer.
 const SECRET_TIMEOUT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// What never changes while the program runs.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Of the program.
+    pub version: &'static str,
+    /// The kind of provider.
+    pub provider: &'static str,
+    /// Access tokens are given out to other programs.
+    pub gives_tokens: bool,
+}
 
 /// Answers for the interface.
 #[derive(Debug)]

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use job::{Done, Found};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -27,15 +26,14 @@ use crate::clock::Clock;
 use crate::link::ToQueue;
 use crate::media::{Step, Walk};
 use crate::store::{Store, StoreError};
-use crate::tasks::Door;
+use crate::tasks::door::Door;
 use crate::watch::{Blind, Eyes, Mounts, Sight};
+use job::{BATCH, Done, Found};
 use rigpost_core::queue::item::{Counters, shown};
 use rigpost_core::queue::whole::{Settling, Verdict};
 use rigpost_core::time::BootTime;
 use rigpost_core::view::QueueView;
 
-/// Files in one job, and in one transaction.
-const BATCH: usize = 500;
 /// Files that may be waited for at once.
 const MOST_SETTLING: usize = 4096;
 /// Places to walk from; more become walks of whole sources.

@@ -12,107 +12,35 @@ mod ends;
 mod parts;
 mod progress;
 mod publish;
+mod state;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use claims::Opened;
-use commands::Answer;
-use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use parts::Media;
-use progress::Progress;
-use publish::Publications;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::clock::Clock;
 use crate::http::{Congestion, Transport};
 use crate::link::{ToQueue, ToRig};
 use crate::media::Pacer;
-use crate::store::{Glance, Limits, Store, StoreError};
-use crate::tasks::{Door, Parts};
-use rigpost_core::provider::FrameIo;
+use crate::store::StoreError;
+use crate::tasks::deps::Parts;
 use rigpost_core::provider::wire::Connection;
-use rigpost_core::queue::item::{Item, ItemId, shown};
-use rigpost_core::queue::schedule::{Access, Action, Event, Intent, Options, Postponed, Schedule, Written};
-use rigpost_core::queue::upload::{Confirmed, PartError};
-use rigpost_core::view::{ItemNews, QueueView};
+use rigpost_core::queue::item::{ItemId, shown};
+use rigpost_core::queue::schedule::{Action, Event, Options, Postponed, Schedule};
+use rigpost_core::queue::upload::Confirmed;
+use state::{Outcome, Progress, Publications};
+
+pub use state::{Channels, UploadSettings, UploadTask};
 
 /// At 1 % loss one connection fills a twelfth of a link, and eight fill half of it.
 const SLOTS_WITHOUT_BBR: usize = 12;
 
 /// For an answer that is under way when the daemon stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// From the configuration.
-#[derive(Clone, Debug)]
-pub struct UploadSettings {
-    /// Who may come in, and what a file must be to be sent.
-    pub door: Arc<Door>,
-    /// Items that are not sent yet, at most: all of them, and those of one user.
-    pub limits: Limits,
-    /// Parts in flight at once.
-    pub parallel_parts: usize,
-}
-
-/// The task's ends of the channels.
-pub struct Channels {
-    /// People, sources and the network.
-    pub inbox: mpsc::Receiver<ToQueue>,
-    /// What calls to the provider have shown.
-    pub to_rig: mpsc::Sender<ToRig>,
-    /// What calls may carry.
-    pub access: watch::Receiver<Option<Access>>,
-    /// The snapshot.
-    pub view: watch::Sender<QueueView>,
-    /// Items that changed.
-    pub news: broadcast::Sender<Arc<ItemNews>>,
-}
-
-/// What a future came back with.
-enum Outcome {
-    /// Nothing that anybody else has to see.
-    Event(Event),
-    Claimed(Result<Option<Box<Opened>>, String>),
-    PartSent(ItemId, u32, Result<Confirmed, PartError>),
-    PartRecorded(ItemId, u32, bool),
-    /// And the item as it is now, if it still is one.
-    Written(ItemId, Written, Option<Box<Item>>),
-    /// What was asked, where that changes the queue, items that changed, and the answer.
-    Answered(Option<Intent>, Vec<Item>, Option<Answer>),
-    /// The queue was read; `None`: it can't be.
-    Read(Option<Glance>),
-    /// Somebody was told something.
-    Told,
-}
-
-/// The task.
-pub struct UploadTask<T> {
-    schedule: Schedule,
-    /// As the machine knows them.
-    options: Options,
-    /// As the last reload left them.
-    settings: watch::Receiver<UploadSettings>,
-    /// Where clips go; `None`: this provider takes none.
-    cloud: Option<FrameIo>,
-    transport: Arc<T>,
-    store: Store,
-    clock: Clock,
-    channels: Channels,
-    running: FuturesUnordered<BoxFuture<'static, Outcome>>,
-    /// Commands among what is running.
-    commands: usize,
-    /// The files of those that have their turn, and their parts in flight.
-    media: BTreeMap<ItemId, Media>,
-    /// Shared by all parts.
-    pacer: Pacer,
-    progress: Progress,
-    publications: Publications,
-}
 
 impl<T: Transport> UploadTask<T> {
     /// Nothing happens before [`UploadTask::run`].

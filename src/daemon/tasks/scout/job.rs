@@ -10,14 +10,16 @@ use tokio::task::spawn_blocking;
 use crate::link::ToQueue;
 use crate::media::{Step, Visitor, Walk, glance};
 use crate::store::{Store, StoreError};
-use crate::tasks::Door;
+use crate::tasks::door::Door;
 use crate::watch::{Blind, Eyes};
 use rigpost_core::command::Refusal;
 use rigpost_core::queue::item::{FileFacts, NewItem};
 use rigpost_core::time::Now;
 
+/// Files in one job, and in one transaction.
+pub(super) const BATCH: usize = 500;
 /// Entries of directories in one step of a walk.
-const STEP: usize = super::BATCH;
+const STEP: usize = BATCH;
 
 /// What came of a job.
 pub(super) enum Done {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Outcome, UploadTask};
+use super::state::{Outcome, UploadTask};
 use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;

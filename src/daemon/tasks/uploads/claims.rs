@@ -4,20 +4,13 @@ use std::path::PathBuf;
 
 use tracing::warn;
 
-use super::parts::Media;
-use super::{Outcome, UploadTask};
+use super::state::{Media, Opened, Outcome, UploadTask};
 use crate::http::Transport;
 use crate::media::open_beneath;
 use crate::store::{Store, StoreError};
 use rigpost_core::command::Refusal;
 use rigpost_core::queue::item::{FileFacts, Item, ItemId};
 use rigpost_core::queue::schedule::{Claimed, Event, FileError};
-
-/// An item that was claimed, and its file where that could be opened.
-pub(super) struct Opened {
-    claimed: Claimed,
-    file: Option<File>,
-}
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn claim(&mut self, project: String, above: Option<i32>, but: Vec<ItemId>, resume: bool) {

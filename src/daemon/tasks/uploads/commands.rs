@@ -1,7 +1,7 @@
 //! People's commands: what they mean to the machine, their way to the disk, and their answers.
 use std::path::PathBuf;
 
-use super::{Outcome, UploadSettings, UploadTask};
+use super::state::{Answer, Outcome, UploadSettings, UploadTask};
 use crate::http::Transport;
 use crate::link::{Page, Reply, ToQueue};
 use crate::store::Store;
@@ -12,22 +12,6 @@ use rigpost_core::time::Now;
 
 /// More than this changed by one command is not told one by one: the list says it.
 const MAX_TOLD: usize = 100;
-
-/// An answer, and whom to give it.
-pub(super) struct Answer(Box<dyn FnOnce() + Send>);
-
-impl Answer {
-    fn new<R: Send + 'static>(to: Reply<R>, answer: Result<R, Refusal>) -> Answer {
-        Answer(Box::new(move || {
-            // Nobody waits any more: their bus connection went away.
-            let _ = to.send(answer);
-        }))
-    }
-
-    pub(super) fn send(self) {
-        (self.0)();
-    }
-}
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn command(&mut self, command: QueueCommand, reply: Reply<()>) {

@@ -2,7 +2,7 @@
 use tracing::{info, warn};
 
 use super::claims::open;
-use super::{Outcome, UploadTask};
+use super::state::{Outcome, UploadTask};
 use crate::http::Transport;
 use crate::media::made;
 use crate::store::{Refaced, Store, StoreError};

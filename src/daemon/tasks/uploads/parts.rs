@@ -1,12 +1,8 @@
 //! The open file of a turn, and its parts on their way to the storage.
-use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use tokio_util::sync::CancellationToken;
-
-use super::{Outcome, UploadTask};
+use super::state::{OnTheWay, Outcome, UploadTask};
 use crate::http::{PutError, Transport};
 use crate::media::{Checks, PartBody, PartWatch};
 use rigpost_core::identity::oauth::Cause;
@@ -14,44 +10,6 @@ use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::{Response, trouble};
 use rigpost_core::queue::item::{ItemId, ItemReason};
 use rigpost_core::queue::upload::{Confirmed, PartError};
-
-/// What one turn sends from.
-pub(super) struct Media {
-    file: Arc<File>,
-    parts: BTreeMap<u32, OnTheWay>,
-    /// Lets go of what is in flight: nobody wants it any more.
-    pub(super) dropped: CancellationToken,
-}
-
-struct OnTheWay {
-    watch: Arc<PartWatch>,
-    /// Bytes of it that were shown.
-    shown: u64,
-}
-
-impl Media {
-    pub(super) fn new(file: File) -> Media {
-        Media { file: Arc::new(file), parts: BTreeMap::new(), dropped: CancellationToken::new() }
-    }
-
-    pub(super) fn let_go(&self) {
-        self.dropped.cancel();
-    }
-
-    /// Bytes of unfinished parts that have left.
-    pub(super) fn on_the_way(&self) -> u64 {
-        self.parts.values().map(|p| p.watch.sent.load(Relaxed)).sum()
-    }
-
-    /// Bytes that left since this was last asked.
-    pub(super) fn moved(&mut self) -> u64 {
-        let step = |p: &mut OnTheWay| {
-            let sent = p.watch.sent.load(Relaxed);
-            sent.saturating_sub(std::mem::replace(&mut p.shown, sent))
-        };
-        self.parts.values_mut().map(step).sum()
-    }
-}
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn send(&mut self, id: ItemId, n: u32, md5: bool) {

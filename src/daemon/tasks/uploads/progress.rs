@@ -2,8 +2,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::UploadTask;
-use super::parts::Media;
+use super::state::{Media, UploadTask};
 use crate::http::Transport;
 use rigpost_core::queue::item::ItemId;
 use rigpost_core::queue::schedule::Turn;
@@ -12,25 +11,6 @@ use rigpost_core::view::Sending;
 
 /// How often the bytes of running uploads are shown.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
-
-/// Bytes that moved since the last look.
-#[derive(Default)]
-pub(super) struct Progress {
-    since: BootTime,
-    /// Of parts that have ended since.
-    moved: u64,
-}
-
-impl Progress {
-    /// Nothing was sent since the connections were closed.
-    pub(super) fn at_rest(&self) -> bool {
-        self.since == BootTime::default()
-    }
-
-    pub(super) fn add(&mut self, bytes: u64) {
-        self.moved += bytes;
-    }
-}
 
 impl<T: Transport> UploadTask<T> {
     /// When the progress is to be shown next.

@@ -2,50 +2,14 @@
 //! "paused" must not read otherwise.
 use std::sync::Arc;
 
-use super::commands::{Answer, told};
+use super::commands::told;
 use super::progress::sending;
-use super::{Outcome, UploadTask};
+use super::state::{Outcome, Publication, UploadTask};
 use crate::http::Transport;
 use crate::store::Glance;
 use rigpost_core::queue::item::{Item, ItemId};
 use rigpost_core::queue::schedule::{Event, Intent, Summary};
 use rigpost_core::view::ItemNews;
-
-/// Something to be said.
-enum Publication {
-    Answer(Answer),
-    News(Box<Item>),
-}
-
-/// What waits for the snapshot.
-#[derive(Default)]
-pub(super) struct Publications {
-    /// The next reading of the queue will show it.
-    next: Vec<Publication>,
-    /// The reading that is under way will.
-    now: Vec<Publication>,
-    /// The queue was read once, or could not be.
-    begun: bool,
-}
-
-impl Publications {
-    pub(super) fn answer(&mut self, answer: Answer) {
-        self.next.push(Publication::Answer(answer));
-    }
-
-    pub(super) fn news(&mut self, item: Item) {
-        self.next.push(Publication::News(Box::new(item)));
-    }
-
-    /// A reading begins: it shows whatever has happened by now.
-    pub(super) fn reading(&mut self) {
-        self.now.append(&mut self.next);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.next.is_empty() && self.now.is_empty()
-    }
-}
 
 impl<T: Transport> UploadTask<T> {
     /// What the machine says by itself.

@@ -1,0 +1,31 @@
+//! What the tasks have in common.
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::store::Store;
+use rigpost_core::provider::Provider;
+
+/// What every task works with.
+pub struct Parts<T> {
+    /// What to say to the cloud.
+    pub provider: Provider,
+    /// The way there.
+    pub transport: Arc<T>,
+    /// The disk.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+}
+
+// Derived, it would ask the transport to be `Clone`.
+impl<T> Clone for Parts<T> {
+    fn clone(&self) -> Parts<T> {
+        let Parts { provider, transport, store, clock } = self;
+        Parts {
+            provider: provider.clone(),
+            transport: transport.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+        }
+    }
+}

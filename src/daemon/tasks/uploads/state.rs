@@ -1,0 +1,204 @@
+//! What the task holds.
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::link::{Reply, ToQueue, ToRig};
+use crate::media::{Pacer, PartWatch};
+use crate::store::{Glance, Limits, Store};
+use crate::tasks::door::Door;
+use rigpost_core::command::Refusal;
+use rigpost_core::provider::FrameIo;
+use rigpost_core::queue::item::{Item, ItemId};
+use rigpost_core::queue::schedule::{Access, Claimed, Event, Intent, Options, Schedule, Written};
+use rigpost_core::queue::upload::{Confirmed, PartError};
+use rigpost_core::time::BootTime;
+use rigpost_core::view::{ItemNews, QueueView};
+
+/// From the configuration.
+#[derive(Clone, Debug)]
+pub struct UploadSettings {
+    /// Who may come in, and what a file must be to be sent.
+    pub door: Arc<Door>,
+    /// Items that are not sent yet, at most: all of them, and those of one user.
+    pub limits: Limits,
+    /// Parts in flight at once.
+    pub parallel_parts: usize,
+}
+
+/// The task's ends of the channels.
+pub struct Channels {
+    /// People, sources and the network.
+    pub inbox: mpsc::Receiver<ToQueue>,
+    /// What calls to the provider have shown.
+    pub to_rig: mpsc::Sender<ToRig>,
+    /// What calls may carry.
+    pub access: watch::Receiver<Option<Access>>,
+    /// The snapshot.
+    pub view: watch::Sender<QueueView>,
+    /// Items that changed.
+    pub news: broadcast::Sender<Arc<ItemNews>>,
+}
+
+/// What a future came back with.
+pub(super) enum Outcome {
+    /// Nothing that anybody else has to see.
+    Event(Event),
+    Claimed(Result<Option<Box<Opened>>, String>),
+    PartSent(ItemId, u32, Result<Confirmed, PartError>),
+    PartRecorded(ItemId, u32, bool),
+    /// And the item as it is now, if it still is one.
+    Written(ItemId, Written, Option<Box<Item>>),
+    /// What was asked, where that changes the queue, items that changed, and the answer.
+    Answered(Option<Intent>, Vec<Item>, Option<Answer>),
+    /// The queue was read; `None`: it can't be.
+    Read(Option<Glance>),
+    /// Somebody was told something.
+    Told,
+}
+
+/// The task.
+pub struct UploadTask<T> {
+    pub(super) schedule: Schedule,
+    /// As the machine knows them.
+    pub(super) options: Options,
+    /// As the last reload left them.
+    pub(super) settings: watch::Receiver<UploadSettings>,
+    /// Where clips go; `None`: this provider takes none.
+    pub(super) cloud: Option<FrameIo>,
+    pub(super) transport: Arc<T>,
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) channels: Channels,
+    pub(super) running: FuturesUnordered<BoxFuture<'static, Outcome>>,
+    /// Commands among what is running.
+    pub(super) commands: usize,
+    /// The files of those that have their turn, and their parts in flight.
+    pub(super) media: BTreeMap<ItemId, Media>,
+    /// Shared by all parts.
+    pub(super) pacer: Pacer,
+    pub(super) progress: Progress,
+    pub(super) publications: Publications,
+}
+
+/// An item that was claimed, and its file where that could be opened.
+pub(super) struct Opened {
+    pub(super) claimed: Claimed,
+    pub(super) file: Option<File>,
+}
+
+/// An answer, and whom to give it.
+pub(super) struct Answer(pub(super) Box<dyn FnOnce() + Send>);
+
+impl Answer {
+    pub(super) fn new<R: Send + 'static>(to: Reply<R>, answer: Result<R, Refusal>) -> Answer {
+        Answer(Box::new(move || {
+            // Nobody waits any more: their bus connection went away.
+            let _ = to.send(answer);
+        }))
+    }
+
+    pub(super) fn send(self) {
+        (self.0)();
+    }
+}
+
+/// What one turn sends from.
+pub(super) struct Media {
+    pub(super) file: Arc<File>,
+    pub(super) parts: BTreeMap<u32, OnTheWay>,
+    /// Lets go of what is in flight: nobody wants it any more.
+    pub(super) dropped: CancellationToken,
+}
+
+pub(super) struct OnTheWay {
+    pub(super) watch: Arc<PartWatch>,
+    /// Bytes of it that were shown.
+    pub(super) shown: u64,
+}
+
+impl Media {
+    pub(super) fn new(file: File) -> Media {
+        Media { file: Arc::new(file), parts: BTreeMap::new(), dropped: CancellationToken::new() }
+    }
+
+    pub(super) fn let_go(&self) {
+        self.dropped.cancel();
+    }
+
+    /// Bytes of unfinished parts that have left.
+    pub(super) fn on_the_way(&self) -> u64 {
+        self.parts.values().map(|p| p.watch.sent.load(Relaxed)).sum()
+    }
+
+    /// Bytes that left since this was last asked.
+    pub(super) fn moved(&mut self) -> u64 {
+        let step = |p: &mut OnTheWay| {
+            let sent = p.watch.sent.load(Relaxed);
+            sent.saturating_sub(std::mem::replace(&mut p.shown, sent))
+        };
+        self.parts.values_mut().map(step).sum()
+    }
+}
+
+/// Bytes that moved since the last look.
+#[derive(Default)]
+pub(super) struct Progress {
+    pub(super) since: BootTime,
+    /// Of parts that have ended since.
+    pub(super) moved: u64,
+}
+
+impl Progress {
+    /// Nothing was sent since the connections were closed.
+    pub(super) fn at_rest(&self) -> bool {
+        self.since == BootTime::default()
+    }
+
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.moved += bytes;
+    }
+}
+
+/// Something to be said.
+pub(super) enum Publication {
+    Answer(Answer),
+    News(Box<Item>),
+}
+
+/// What waits for the snapshot.
+#[derive(Default)]
+pub(super) struct Publications {
+    /// The next reading of the queue will show it.
+    pub(super) next: Vec<Publication>,
+    /// The reading that is under way will.
+    pub(super) now: Vec<Publication>,
+    /// The queue was read once, or could not be.
+    pub(super) begun: bool,
+}
+
+impl Publications {
+    pub(super) fn answer(&mut self, answer: Answer) {
+        self.next.push(Publication::Answer(answer));
+    }
+
+    pub(super) fn news(&mut self, item: Item) {
+        self.next.push(Publication::News(Box::new(item)));
+    }
+
+    /// A reading begins: it shows whatever has happened by now.
+    pub(super) fn reading(&mut self) {
+        self.now.append(&mut self.next);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.next.is_empty() && self.now.is_empty()
+    }
+}
