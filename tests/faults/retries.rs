@@ -336,8 +336,19 @@ async fn a_certificate_out_of_its_time_speaks_of_the_clock() {
     for validity in [TlsValidity::NotYetValid, TlsValidity::Expired] {
         let mut rig = Setup::cloud(|c| c.tls = true).paired().await;
         rig.kill().await;
-        let options = SimOptions { tls_validity: validity, ..rig.setup.sim.clone() };
-        rig.sim = Sim::start(options).await.unwrap();
+        // The same cloud: another address would be another provider, to which this rig has never been.
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, rig.sim.url().port().unwrap()));
+        rig.sim = Sim::start(rig.setup.sim.clone()).await.unwrap();
+        let options = SimOptions { tls_validity: validity, listen, ..rig.setup.sim.clone() };
+        let freed = async {
+            loop {
+                match Sim::start(options.clone()).await {
+                    Ok(sim) => return sim,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        rig.sim = soon("the address that the cloud has let go of", freed).await;
         rig.write_config();
         rig.start().await;
         let id = rig.add(rig.clip(BAD, 5000)).await.unwrap();
