@@ -6,6 +6,7 @@
 //! # Decisions
 //! Rows mostly wait, so several run at once; `RIGPOST_ROW=part_is_reset` runs one of them. What every row asks besides:
 //! nothing finished is sent again, the pairing stays, and whatever arrives is the file.
+use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 
