@@ -4,5 +4,3 @@ pub mod pairing;
 pub mod rig;
 pub mod tokens;
 pub mod whoami;
-
-pub use crate::oauth;

@@ -28,7 +28,7 @@ pub use answer::{Sorted, short, sort};
 pub use client::Client;
 pub use frameio::FrameIo;
 pub use key::{ProviderKey, ProviderKind};
-pub use oauth::{Found, OAuth};
+pub use oauth::{ConfiguredEndpoints, OAuth};
 
 /// A provider's dialect.
 #[derive(Clone, Debug)]

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::media::PartBody;
 use names::Names;
-use rigpost_core::identity::oauth::{Cause, Trouble};
+use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{Connection, Request, Response, trouble};
 use rigpost_core::secret::Secret;
 

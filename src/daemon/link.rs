@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use rigpost_core::command::{AccessOptions, AddOptions, QueueCommand, Refusal, RigCommand};
-use rigpost_core::identity::oauth::{AccessToken, Cause};
+use rigpost_core::oauth::{AccessToken, Cause};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::time::BootTime;
 use rigpost_core::view::{ItemNews, QueueView, RigView};

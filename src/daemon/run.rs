@@ -82,7 +82,7 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     let hangup = signal(SignalKind::hangup())?;
     info!(version = VERSION, "starting");
     let (tell_queue, queue_settings) = watch::channel(wiring::for_uploads(&settings, built));
-    let Wired { handle, rig_task, uploads, scout, mut rig, mut queue, transport } =
+    let Wired { handle, rig_task, uploads, source_task, mut rig, mut queue, transport } =
         wire(&settings, client_id, queue_settings, &clock, built)?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -122,11 +122,11 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
         });
     }
     // Not before: nobody waits for a card to be walked.
-    let scout = scout.filter(|_| up).map(|(scout, ping)| {
-        let scout_stop = stop.clone();
+    let source_task = source_task.filter(|_| up).map(|(source_task, ping)| {
+        let sources_stop = stop.clone();
         tasks.spawn(async move {
-            scout.run(scout_stop).await;
-            "scout"
+            source_task.run(sources_stop).await;
+            "sources"
         });
         ping
     });
@@ -136,7 +136,7 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     let ended = tokio::select! {
         () = std::future::ready(()), if !up => None,
         ended = tasks.join_next() => Some(ended.and_then(Result::ok).unwrap_or("unknown")),
-        () = supervise(&notify, &handle, scout.as_ref(), &clock, rig, queue, told) => None,
+        () = supervise(&notify, &handle, source_task.as_ref(), &clock, rig, queue, told) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
@@ -221,7 +221,7 @@ struct Told {
 async fn supervise(
     notify: &Notify,
     handle: &Handle,
-    scout: Option<&mpsc::Sender<Ping>>,
+    source_task: Option<&mpsc::Sender<Ping>>,
     clock: &Clock,
     mut rig: watch::Receiver<RigView>,
     mut queue: watch::Receiver<QueueView>,
@@ -244,7 +244,7 @@ async fn supervise(
                 notify.ready(&told.status);
             }
             () = clock.sleep_until_some(feed_at) => {
-                if all_answer(handle, scout).await {
+                if all_answer(handle, source_task).await {
                     notify.alive();
                 } else {
                     error!("a task does not answer: the watchdog is not fed");
@@ -265,15 +265,15 @@ impl Told {
     }
 }
 
-async fn all_answer(handle: &Handle, scout: Option<&mpsc::Sender<Ping>>) -> bool {
+async fn all_answer(handle: &Handle, source_task: Option<&mpsc::Sender<Ping>>) -> bool {
     let (rig, rig_answer) = oneshot::channel();
     let (queue, queue_answer) = oneshot::channel();
     let asked = async {
         handle.to_rig.send(ToRig::Ping(rig)).await.ok()?;
         handle.to_queue.send(ToQueue::Ping(queue)).await.ok()?;
-        if let Some(scout) = scout {
+        if let Some(source_task) = source_task {
             let (ping, answer) = oneshot::channel();
-            scout.send(ping).await.ok()?;
+            source_task.send(ping).await.ok()?;
             answer.await.ok()?;
         }
         rig_answer.await.ok()?;

@@ -35,7 +35,7 @@ mod sealed;
 mod space;
 mod tx;
 
-pub use counters::{Glance, Tally, Totals};
+pub use counters::{QueueSummary, Tally, Totals};
 pub use error::{Limit, StoreError};
 pub use files::FILE;
 pub use grant::Grants;
@@ -43,5 +43,5 @@ pub use handle::Store;
 pub use identity::Identity;
 pub use keys::VaultState;
 pub use location::{ClientKind, Location};
-pub use queue::{Found, Limits, Refaced};
+pub use queue::{Discovery, FactsUpdate, Limits};
 pub use rig::Known;

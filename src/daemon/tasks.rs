@@ -6,16 +6,16 @@
 //! - Writes to the store leave in the order in which the machine asked for them, one at a time; requests to the
 //!   provider run beside them.
 mod deps;
-mod door;
+mod intake;
 mod journal;
 mod rig;
-mod scout;
+mod sources;
 mod uploads;
 
-pub use deps::Parts;
-pub use door::Door;
+pub use deps::Deps;
+pub use intake::Intake;
 pub use rig::RigTask;
-pub use scout::{Ping, Scout};
+pub use sources::{Ping, SourceTask};
 pub use uploads::{Channels, UploadSettings, UploadTask};
 
 #[cfg(test)]

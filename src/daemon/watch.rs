@@ -33,7 +33,7 @@ const BUFFER: usize = 16 * 1024;
 
 /// Something happened. Paths are as the directory was named when it was watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum WatchEvent {
     /// A file was made.
     Opened(PathBuf),
     /// A file that was open for writing was closed.
@@ -54,7 +54,7 @@ pub enum Sight {
 
 /// Why a directory can't be watched. Says which knob of the system to turn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Blind {
+pub enum WatchError {
     /// Too many watches.
     #[error("the limit of watched directories is reached; raise the sysctl fs.inotify.max_user_watches")]
     Watches,
@@ -71,7 +71,7 @@ pub enum Blind {
 
 /// Watches directories.
 #[derive(Debug)]
-pub struct Eyes {
+pub struct Watcher {
     inotify: AsyncFd<OwnedFd>,
     watched: Mutex<BTreeMap<i32, Watched>>,
 }
@@ -83,21 +83,21 @@ struct Watched {
     waypoint: bool,
 }
 
-impl Eyes {
+impl Watcher {
     /// Opens them. Belongs into a tokio runtime.
-    pub fn new() -> Result<Eyes, Blind> {
+    pub fn new() -> Result<Watcher, WatchError> {
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(blind)?;
         #[expect(
             deprecated,
             reason = "deprecated for types whose descriptor may change under it; an OwnedFd's can't"
         )]
-        let inotify =
-            AsyncFd::with_interest(inotify, Interest::READABLE).map_err(|e| Blind::System(e.to_string()))?;
-        Ok(Eyes { inotify, watched: Mutex::default() })
+        let inotify = AsyncFd::with_interest(inotify, Interest::READABLE)
+            .map_err(|e| WatchError::System(e.to_string()))?;
+        Ok(Watcher { inotify, watched: Mutex::default() })
     }
 
     /// Tells from now on what happens in this directory, which is to be called `path`.
-    pub fn watch(&self, dir: BorrowedFd<'_>, path: &Path) -> Result<(), Blind> {
+    pub fn watch(&self, dir: BorrowedFd<'_>, path: &Path) -> Result<(), WatchError> {
         let all = WatchFlags::CLOSE_WRITE
             | WatchFlags::CREATE
             | WatchFlags::MOVE
@@ -111,11 +111,13 @@ impl Eyes {
 
     /// Tells from now on what is made in the nearest directory above `missing` that exists, and which that is. Blocks on
     /// the disk.
-    pub fn watch_way_to(&self, missing: &Path) -> Result<PathBuf, Blind> {
+    pub fn watch_way_to(&self, missing: &Path) -> Result<PathBuf, WatchError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let there =
             missing.ancestors().skip(1).find_map(|dir| Some((dir, open(dir, flags, Mode::empty()).ok()?)));
-        let Some((path, dir)) = there else { return Err(Blind::System("there is no way to it".to_owned())) };
+        let Some((path, dir)) = there else {
+            return Err(WatchError::System("there is no way to it".to_owned()));
+        };
         // Added to what is asked of it already, if it is.
         let made = WatchFlags::CREATE
             | WatchFlags::MOVED_TO
@@ -140,7 +142,7 @@ impl Eyes {
     ///
     /// # Errors
     /// The kernel's; then nothing is told any more.
-    pub async fn sights(&self) -> io::Result<Vec<Sight>> {
+    pub async fn events(&self) -> io::Result<Vec<WatchEvent>> {
         loop {
             let mut ready = self.inotify.readable().await?;
             if let Ok(read) = ready.try_io(|inotify| self.read(inotify.get_ref().as_fd())) {
@@ -149,11 +151,17 @@ impl Eyes {
         }
     }
 
-    fn add(&self, dir: BorrowedFd<'_>, path: &Path, what: WatchFlags, waypoint: bool) -> Result<(), Blind> {
+    fn add(
+        &self,
+        dir: BorrowedFd<'_>,
+        path: &Path,
+        what: WatchFlags,
+        waypoint: bool,
+    ) -> Result<(), WatchError> {
         // Held until the watch has its name: what happens at once finds it.
         let mut watched = self.lock();
         if watched.len() >= MAX_WATCHES {
-            return Err(Blind::TooMany);
+            return Err(WatchError::TooMany);
         }
         let link = format!("/proc/self/fd/{}", dir.as_raw_fd());
         let id = inotify::add_watch(self.inotify.get_ref(), link, what).map_err(blind)?;
@@ -173,15 +181,15 @@ impl Eyes {
         });
     }
 
-    fn read(&self, inotify: BorrowedFd<'_>) -> io::Result<Vec<Sight>> {
+    fn read(&self, inotify: BorrowedFd<'_>) -> io::Result<Vec<WatchEvent>> {
         let mut buffer = [MaybeUninit::uninit(); BUFFER];
         let mut reader = Reader::new(inotify, &mut buffer);
-        let mut sights = Vec::new();
+        let mut events = Vec::new();
         loop {
             let event = reader.next()?;
-            sights.extend(translate(&mut self.lock(), &event));
+            events.extend(translate(&mut self.lock(), &event));
             if reader.is_buffer_empty() {
-                return Ok(sights);
+                return Ok(events);
             }
         }
     }
@@ -191,41 +199,43 @@ impl Eyes {
     }
 }
 
-fn translate(watched: &mut BTreeMap<i32, Watched>, event: &Event<'_>) -> Option<Sight> {
+fn translate(watched: &mut BTreeMap<i32, Watched>, event: &Event<'_>) -> Option<WatchEvent> {
     let (what, is_dir) = (event.events(), event.events().contains(ReadFlags::ISDIR));
     if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-        return Some(Sight::Overflow);
+        return Some(WatchEvent::Overflow);
     }
     if what.contains(ReadFlags::IGNORED) {
-        return watched.remove(&event.wd()).map(|w| Sight::Gone(w.path));
+        return watched.remove(&event.wd()).map(|w| WatchEvent::Gone(w.path));
     }
     let dir = &watched.get(&event.wd())?.path;
     let Some(name) = event.file_name() else {
         return match what {
-            _ if what.contains(ReadFlags::UNMOUNT) => Some(Sight::NewDirectory(dir.clone())),
-            _ if what.contains(ReadFlags::MOVE_SELF) => Some(Sight::Gone(dir.clone())),
+            _ if what.contains(ReadFlags::UNMOUNT) => Some(WatchEvent::NewDirectory(dir.clone())),
+            _ if what.contains(ReadFlags::MOVE_SELF) => Some(WatchEvent::Gone(dir.clone())),
             _ => None,
         };
     };
     let path = dir.join(OsStr::from_bytes(name.to_bytes()));
     let has = |flag| what.contains(flag);
     match (is_dir, event.cookie()) {
-        (true, _) if has(ReadFlags::CREATE) || has(ReadFlags::MOVED_TO) => Some(Sight::NewDirectory(path)),
-        (true, _) if has(ReadFlags::MOVED_FROM) => Some(Sight::Gone(path)),
-        (false, move_number) if has(ReadFlags::MOVED_TO) => Some(Sight::MovedIn(path, move_number)),
-        (false, move_number) if has(ReadFlags::MOVED_FROM) => Some(Sight::MovedOut(path, move_number)),
-        (false, _) if has(ReadFlags::CLOSE_WRITE) => Some(Sight::Closed(path)),
-        (false, _) if has(ReadFlags::CREATE) => Some(Sight::Opened(path)),
-        (_, _) if has(ReadFlags::ATTRIB) => Some(Sight::Rights(path, is_dir)),
+        (true, _) if has(ReadFlags::CREATE) || has(ReadFlags::MOVED_TO) => {
+            Some(WatchEvent::NewDirectory(path))
+        }
+        (true, _) if has(ReadFlags::MOVED_FROM) => Some(WatchEvent::Gone(path)),
+        (false, move_number) if has(ReadFlags::MOVED_TO) => Some(WatchEvent::MovedIn(path, move_number)),
+        (false, move_number) if has(ReadFlags::MOVED_FROM) => Some(WatchEvent::MovedOut(path, move_number)),
+        (false, _) if has(ReadFlags::CLOSE_WRITE) => Some(WatchEvent::Closed(path)),
+        (false, _) if has(ReadFlags::CREATE) => Some(WatchEvent::Opened(path)),
+        (_, _) if has(ReadFlags::ATTRIB) => Some(WatchEvent::Rights(path, is_dir)),
         _ => None,
     }
 }
 
-fn blind(e: Errno) -> Blind {
+fn blind(e: Errno) -> WatchError {
     match e {
-        Errno::NOSPC => Blind::Watches,
-        Errno::MFILE | Errno::NFILE => Blind::Instances,
-        e => Blind::System(e.to_string()),
+        Errno::NOSPC => WatchError::Watches,
+        Errno::MFILE | Errno::NFILE => WatchError::Instances,
+        e => WatchError::System(e.to_string()),
     }
 }
 
@@ -236,57 +246,57 @@ mod tests {
 
     use super::*;
 
-    async fn next(eyes: &Eyes) -> Vec<Sight> {
-        tokio::time::timeout(Duration::from_secs(20), eyes.sights()).await.expect("a sight").unwrap()
+    async fn next(watcher: &Watcher) -> Vec<WatchEvent> {
+        tokio::time::timeout(Duration::from_secs(20), watcher.events()).await.expect("a event").unwrap()
     }
 
-    fn watch(eyes: &Eyes, path: &Path) {
-        eyes.watch(fs::File::open(path).unwrap().as_fd(), path).unwrap();
+    fn watch(watcher: &Watcher, path: &Path) {
+        watcher.watch(fs::File::open(path).unwrap().as_fd(), path).unwrap();
     }
 
     #[tokio::test]
     async fn what_happens_in_a_watched_directory_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        let eyes = Eyes::new().unwrap();
-        watch(&eyes, dir.path());
+        let watcher = Watcher::new().unwrap();
+        watch(&watcher, dir.path());
         fs::write(at("a"), "x").unwrap();
         fs::create_dir(at("d")).unwrap();
         fs::rename(at("a"), at("b")).unwrap();
         fs::set_permissions(at("b"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let sights = next(&eyes).await;
-        let Sight::MovedOut(_, n) = sights[3] else { panic!("{sights:?}") };
+        let events = next(&watcher).await;
+        let WatchEvent::MovedOut(_, n) = events[3] else { panic!("{events:?}") };
         let expected = [
-            Sight::Opened(at("a")),
-            Sight::Closed(at("a")),
-            Sight::NewDirectory(at("d")),
-            Sight::MovedOut(at("a"), n),
-            Sight::MovedIn(at("b"), n),
-            Sight::Rights(at("b"), false),
+            WatchEvent::Opened(at("a")),
+            WatchEvent::Closed(at("a")),
+            WatchEvent::NewDirectory(at("d")),
+            WatchEvent::MovedOut(at("a"), n),
+            WatchEvent::MovedIn(at("b"), n),
+            WatchEvent::Rights(at("b"), false),
         ];
-        assert_eq!(sights, expected);
-        watch(&eyes, &at("d"));
+        assert_eq!(events, expected);
+        watch(&watcher, &at("d"));
         fs::remove_dir(at("d")).unwrap();
-        assert_eq!(next(&eyes).await, [Sight::Gone(at("d"))]);
-        eyes.forget(dir.path());
-        assert!(eyes.lock().is_empty());
+        assert_eq!(next(&watcher).await, [WatchEvent::Gone(at("d"))]);
+        watcher.forget(dir.path());
+        assert!(watcher.lock().is_empty());
     }
 
     #[tokio::test]
     async fn the_way_to_a_missing_directory_is_watched_until_it_is_there() {
         let dir = tempfile::tempdir().unwrap();
-        let eyes = Eyes::new().unwrap();
-        eyes.watch_way_to(&dir.path().join("a/b/c")).unwrap();
+        let watcher = Watcher::new().unwrap();
+        watcher.watch_way_to(&dir.path().join("a/b/c")).unwrap();
         fs::create_dir(dir.path().join("a")).unwrap();
-        assert_eq!(next(&eyes).await, [Sight::NewDirectory(dir.path().join("a"))]);
+        assert_eq!(next(&watcher).await, [WatchEvent::NewDirectory(dir.path().join("a"))]);
         // A directory that is watched for itself stays so.
-        watch(&eyes, &dir.path().join("a"));
-        eyes.watch_way_to(&dir.path().join("a/b/c")).unwrap();
-        eyes.forget_ways();
-        assert_eq!(eyes.lock().len(), 1);
+        watch(&watcher, &dir.path().join("a"));
+        watcher.watch_way_to(&dir.path().join("a/b/c")).unwrap();
+        watcher.forget_ways();
+        assert_eq!(watcher.lock().len(), 1);
         fs::write(dir.path().join("a/x"), "").unwrap();
-        let told = next(&eyes).await;
-        assert!(told.contains(&Sight::Closed(dir.path().join("a/x"))), "{told:?}");
+        let told = next(&watcher).await;
+        assert!(told.contains(&WatchEvent::Closed(dir.path().join("a/x"))), "{told:?}");
     }
 
     #[tokio::test]
@@ -294,8 +304,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
         let limit: usize = limit.trim().parse().unwrap();
-        let eyes = Eyes::new().unwrap();
-        watch(&eyes, dir.path());
+        let watcher = Watcher::new().unwrap();
+        watch(&watcher, dir.path());
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
         fs::write(&a, "").unwrap();
         // Two events each, no two alike in a row, and nobody reads.
@@ -303,7 +313,7 @@ mod tests {
             fs::rename(&a, &b).unwrap();
             fs::rename(&b, &a).unwrap();
         }
-        while !next(&eyes).await.contains(&Sight::Overflow) {}
+        while !next(&watcher).await.contains(&WatchEvent::Overflow) {}
     }
 
     #[test]

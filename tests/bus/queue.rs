@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
 use rigpost_core::command::{AddOptions, QueueCommand, Refusal};
-use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState, NewItem, Receipt};
+use rigpost_core::queue::item::{Clip, Item, ItemId, ItemReason, ItemState, Receipt};
 use rigpost_core::time::{Now, WallTime};
 use rigpost_core::view::{QueueView, RigView, Sending};
 use rigpost_daemon::clock::Clock;
@@ -33,18 +33,18 @@ struct Bench {
 }
 
 fn item(path: &Path) -> Item {
-    let new = NewItem {
+    let clip = Clip {
         path: path.into(),
         name: "A001.mov".to_owned(),
         class: "proxy".to_owned(),
         channel: 2,
         uid: 1000,
         priority: 5,
-        ..NewItem::default()
+        ..Clip::default()
     };
     Item {
         id: ItemId(7),
-        new,
+        clip,
         state: ItemState::Done,
         reason: ItemReason::None,
         detail: String::new(),

@@ -5,7 +5,7 @@ mod table;
 use std::fs;
 use std::path::Path;
 
-use rigpost_core::identity::oauth::ClientAuth;
+use rigpost_core::oauth::ClientAuth;
 use rigpost_core::queue::item::BeforePairing;
 use rigpost_daemon::config::*;
 use tempfile::TempDir;

@@ -23,9 +23,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rigpost_core::identity::oauth::{DeviceInfo, DeviceStatus};
+use rigpost_core::oauth::{DeviceInfo, DeviceStatus};
 use rigpost_core::provider::ProviderKey;
-use rigpost_core::queue::item::{Asset, FileFacts, ItemId, ItemReason, ItemState, NewItem, PartDigest};
+use rigpost_core::queue::item::{Asset, Clip, FileFacts, ItemId, ItemReason, ItemState, PartDigest};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 use rigpost_daemon::store::{FILE, Limits, Store};
@@ -57,9 +57,9 @@ fn print(name: &str, number: f64) -> std::io::Result<()> {
 }
 
 /// As a camera's proxies come: one folder for a card, one name for a clip.
-fn clip(n: u64) -> NewItem {
+fn clip(n: u64) -> Clip {
     let path = format!("/media/rigpost/A{:03}/CLIPS/A{:03}C{n:06}_260101_R1AB.mp4", n / 500, n / 500);
-    NewItem {
+    Clip {
         name: path.rsplit('/').next().unwrap_or_default().to_owned(),
         path: path.into(),
         filetype: "video/mp4".to_owned(),
@@ -74,7 +74,7 @@ fn clip(n: u64) -> NewItem {
         settled: true,
         created: now(),
         added: now(),
-        ..NewItem::default()
+        ..Clip::default()
     }
 }
 
@@ -295,7 +295,7 @@ async fn many(dir: &Path, items: u64) -> Result<(), Failure> {
     files.log_peak = 0;
     let limits = Limits { max_items: items / 20 + 1000, ..LIMITS };
     for n in items..items + items / 5 {
-        let id = store.add(vec![NewItem { priority: 1, ..clip(n) }], limits).await?[0];
+        let id = store.add(vec![Clip { priority: 1, ..clip(n) }], limits).await?[0];
         store.claim(PROJECT, &[], Some(0)).await?;
         store.finish(id, ItemState::Done, ItemReason::None, "", now()).await?;
         files.look();

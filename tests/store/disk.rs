@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-use rigpost_core::identity::oauth::{AccessToken, TokenSet};
+use rigpost_core::oauth::{AccessToken, TokenSet};
 use rigpost_core::secret::Secret;
 use rigpost_daemon::store::{Store, StoreError};
 use tempfile::TempDir;

@@ -1,5 +1,5 @@
 //! One name for life.
-use rigpost_core::identity::oauth::{IdToken, TokenSet};
+use rigpost_core::oauth::{IdToken, TokenSet};
 use rigpost_core::provider::ProviderKey;
 use rigpost_core::queue::item::{ItemReason, ItemState};
 use rigpost_core::secret::Secret;
@@ -144,16 +144,16 @@ async fn one_cloud_s_projects_are_not_another_s_though_they_have_the_same_names(
     store.save_tokens(&tokens(2)).await.unwrap();
     assert_eq!(store.save_device(&device("p")).await.unwrap(), [ours]);
     let held = store.get(&[ours]).await.unwrap().remove(0);
-    let seen = (held.state, held.reason, held.new.project_id.as_deref());
+    let seen = (held.state, held.reason, held.clip.project_id.as_deref());
     assert_eq!(seen, (ItemState::Held, ItemReason::OtherProject, Some("p")));
     store.retry(&[ours]).await.unwrap();
     let theirs = add_one(&store, clip(2, None)).await;
     let next = store.claim("p", &[], None).await.unwrap().unwrap();
-    assert_eq!((next.id, next.new.project_id.as_deref()), (theirs, Some("p")));
+    assert_eq!((next.id, next.clip.project_id.as_deref()), (theirs, Some("p")));
     store.finish(theirs, ItemState::Done, ItemReason::None, "", at(3)).await.unwrap();
     let listed = store.list(None, None, 0, 10).await.unwrap().0;
-    assert!(listed.iter().all(|item| item.new.project_id.as_deref() == Some("p")), "{listed:?}");
-    assert_eq!(store.receipt(theirs).await.unwrap().unwrap().item.new.project_id.as_deref(), Some("p"));
+    assert!(listed.iter().all(|item| item.clip.project_id.as_deref() == Some("p")), "{listed:?}");
+    assert_eq!(store.receipt(theirs).await.unwrap().unwrap().item.clip.project_id.as_deref(), Some("p"));
     // A person's word sends it to the copy, and nothing else does.
     assert_eq!(store.claim("p", &[], None).await.unwrap(), None);
     store.release(&[ours]).await.unwrap();

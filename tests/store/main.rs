@@ -3,9 +3,9 @@
 
 mod damage;
 mod disk;
-mod door;
 mod grant;
 mod identity;
+mod intake;
 mod migration;
 mod model;
 mod queue;

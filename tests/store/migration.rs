@@ -3,8 +3,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rigpost_core::identity::oauth::ClientSecret;
 use rigpost_core::identity::pairing::Running;
+use rigpost_core::oauth::ClientSecret;
 use rigpost_core::provider::ProviderKey;
 use rigpost_core::queue::item::ItemState::*;
 use rigpost_core::queue::item::{Counters, ItemId, ItemReason};
@@ -74,16 +74,16 @@ async fn what_version_1_knew_is_still_known() {
     let states: Vec<_> = items.iter().map(|item| item.state).collect();
     assert_eq!((states, total), (vec![Failed, Uploading, Cancelled, Queued, Queued, Done, Held], 7));
     assert_eq!((items[0].reason.as_str(), items[0].detail.as_str()), ("source", "the file is gone"));
-    assert_eq!(items[1].new, clip(2, Some("p")));
+    assert_eq!(items[1].clip, clip(2, Some("p")));
     assert_eq!((items[5].asset_id.as_str(), items[5].sent), ("sent", 1006));
-    assert_eq!(items[6].new.path.as_os_str(), OsStr::from_bytes(b"/media/\xff.mov"));
+    assert_eq!(items[6].clip.path.as_os_str(), OsStr::from_bytes(b"/media/\xff.mov"));
     let mut half = asset("half", 2);
     half.finished = vec![1];
     assert_eq!(store.asset_of(ItemId(2)).await, Ok(Some(half)));
     assert_eq!(store.orphans().await, Ok(1));
     let expected = Counters { files_left: 3, bytes_left: 2510, held: 1, failed: 1 };
     assert_eq!(store.counters().await.unwrap(), expected);
-    assert_eq!(items[3].new, clip(4, Some("p")), "what version 1 did not know has its plain value");
+    assert_eq!(items[3].clip, clip(4, Some("p")), "what version 1 did not know has its plain value");
 }
 
 #[tokio::test]

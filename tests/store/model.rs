@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use rigpost_core::backoff::Jitter;
-use rigpost_core::queue::item::{BeforePairing, Item, ItemId, ItemReason, ItemState, NewItem};
+use rigpost_core::queue::item::{BeforePairing, Clip, Item, ItemId, ItemReason, ItemState};
 use rigpost_daemon::store::{Store, StoreError};
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ impl World {
         (self.random.unit() * n as f64) as usize
     }
 
-    fn clip(&mut self) -> NewItem {
+    fn clip(&mut self) -> Clip {
         let n = self.below(40) as u64;
         // Usually the project that is paired; sometimes what a caller believed a moment ago.
         let project = match self.below(4) {
@@ -34,7 +34,7 @@ impl World {
         };
         let before_pairing = [BeforePairing::Queue, BeforePairing::Ask, BeforePairing::Ignore][self.below(3)];
         let (priority, uid) = (self.below(3) as i32, self.below(3) as u32);
-        let mut item = NewItem { priority, uid, before_pairing, ..clip(n, project) };
+        let mut item = Clip { priority, uid, before_pairing, ..clip(n, project) };
         // Now and then it has grown, or has another name.
         item.facts.size += self.below(8) as u64 / 7;
         if self.below(8) == 0 {
@@ -79,7 +79,7 @@ impl World {
             }
             18 => self.store.resume_uploading().await.map(drop),
             19 | 20 => {
-                let items = (0..3).map(|_| NewItem { source: Some("card".into()), ..self.clip() }).collect();
+                let items = (0..3).map(|_| Clip { source: Some("card".into()), ..self.clip() }).collect();
                 self.store.found(items, 30).await.map(drop)
             }
             21 => self.store.release(&[id]).await.map(drop),
@@ -87,7 +87,7 @@ impl World {
             23 => self.store.set_priority(&[id], self.random.unit() as i32).await.map(drop),
             24 => {
                 let facts = self.clip().facts;
-                self.store.reface(id, facts, at(1)).await.map(drop)
+                self.store.update_facts(id, facts, at(1)).await.map(drop)
             }
             _ => self.upheaval().await,
         }
@@ -96,7 +96,7 @@ impl World {
     async fn send_a_part(&mut self, id: ItemId) -> Result<(), StoreError> {
         let Some(asset) = self.store.asset_of(id).await? else { return Ok(()) };
         let n = self.below(asset.urls.len()) as u32;
-        let size = self.store.get(&[id]).await?[0].new.facts.size;
+        let size = self.store.get(&[id]).await?[0].clip.facts.size;
         let bytes = asset.range(n, size).map_or(0, |(_, len)| len);
         self.store.finish_part(id, &asset.id, n, "e", bytes, digest(1)).await
     }
@@ -157,7 +157,7 @@ impl World {
         self.check_users(&items, what);
         let files: BTreeSet<_> = items
             .iter()
-            .map(|i| (&i.new.path, i.new.facts.size, i.new.facts.mtime_ns, &i.new.project_id))
+            .map(|i| (&i.clip.path, i.clip.facts.size, i.clip.facts.mtime_ns, &i.clip.project_id))
             .collect();
         assert_eq!(files.len(), items.len(), "{what}: a file twice in one project");
         for item in &items {
@@ -169,7 +169,7 @@ impl World {
         let conn = raw(self.dir.path());
         for uid in 0..3 {
             let of_user = |i: &&Item| {
-                i.new.uid == uid && uid > 0 && !matches!(i.state, ItemState::Done | ItemState::Cancelled)
+                i.clip.uid == uid && uid > 0 && !matches!(i.state, ItemState::Done | ItemState::Cancelled)
             };
             let sql = "SELECT coalesce(max(items), 0) FROM caller WHERE uid = ?1";
             let counted: u32 = conn.query_row(sql, [uid], |r| r.get(0)).unwrap();
@@ -179,7 +179,7 @@ impl World {
 
     async fn check_item(&self, item: &Item, what: &str) {
         let asset = self.store.asset_of(item.id).await.unwrap();
-        let size = item.new.facts.size;
+        let size = item.clip.facts.size;
         let sent = match (&asset, item.state) {
             (Some(asset), _) => {
                 asset.finished.iter().filter_map(|n| asset.range(*n, size)).map(|(_, len)| len).sum()
@@ -195,13 +195,13 @@ impl World {
             assert_eq!(item.asset_id, asset.id, "{what}: {item:?}");
         }
         if let (Some(current), ItemState::Queued | ItemState::Uploading) = (self.current, item.state) {
-            assert!(item.new.project_id.as_deref().is_none_or(|p| p == current), "{what}: {item:?}");
+            assert!(item.clip.project_id.as_deref().is_none_or(|p| p == current), "{what}: {item:?}");
         }
     }
 }
 
 fn left(item: &Item) -> u64 {
-    item.new.facts.size - item.sent
+    item.clip.facts.size - item.sent
 }
 
 #[tokio::test]

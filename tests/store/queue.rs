@@ -23,7 +23,7 @@ async fn an_item_comes_back_as_it_was_added() {
     let id = add_one(&store, new.clone()).await;
     let expected = Item {
         id,
-        new,
+        clip: new,
         state: ItemState::Queued,
         reason: ItemReason::None,
         detail: String::new(),
@@ -84,7 +84,7 @@ async fn adding_again_revives_only_what_failed_or_was_cancelled() {
         let item = one(&store, id).await;
         if revived {
             assert_eq!((item.state, item.attempts, item.reason.as_str()), (ItemState::Queued, 0, "none"));
-            assert_eq!(item.new, again);
+            assert_eq!(item.clip, again);
         } else {
             assert_eq!((item.state, item.reason.as_str(), item.sent), (ItemState::Done, "source", 1001));
         }
@@ -101,7 +101,7 @@ async fn an_asset_never_follows_its_item_to_another_project() {
     store.finish(id, ItemState::Failed, ItemReason::Source, "", at(99)).await.unwrap();
     add_one(&store, clip(1, Some("q"))).await;
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(1)));
-    assert_eq!(one(&store, id).await.new.project_id.as_deref(), Some("q"));
+    assert_eq!(one(&store, id).await.clip.project_id.as_deref(), Some("q"));
 }
 
 #[tokio::test]
@@ -134,10 +134,10 @@ async fn an_item_without_a_project_belongs_to_the_first_that_comes() {
     let store = ready(dir.path()).await;
     let (a, b) = (add_one(&store, clip(1, None)).await, add_one(&store, clip(2, None)).await);
     assert_eq!(
-        store.claim("p", &[], None).await.unwrap().and_then(|item| item.new.project_id).as_deref(),
+        store.claim("p", &[], None).await.unwrap().and_then(|item| item.clip.project_id).as_deref(),
         Some("p")
     );
-    assert_eq!(one(&store, b).await.new.project_id.as_deref(), Some("p"));
+    assert_eq!(one(&store, b).await.clip.project_id.as_deref(), Some("p"));
     assert_eq!(store.save_device(&device("q")).await.unwrap(), [a, b]);
 }
 
@@ -147,7 +147,7 @@ async fn an_item_that_names_no_project_belongs_to_the_one_that_is_paired() {
     let store = ready(dir.path()).await;
     store.save_device(&device("p")).await.unwrap();
     let id = add_one(&store, clip(1, None)).await;
-    assert_eq!(one(&store, id).await.new.project_id.as_deref(), Some("p"));
+    assert_eq!(one(&store, id).await.clip.project_id.as_deref(), Some("p"));
     // Revived: still of that project, so its asset is kept.
     store.claim("p", &[], None).await.unwrap().unwrap();
     store.save_asset(id, &asset("x", 2)).await.unwrap();
@@ -158,7 +158,7 @@ async fn an_item_that_names_no_project_belongs_to_the_one_that_is_paired() {
     store.save_pairing(None, None).await.unwrap();
     store.save_tokens(&tokens(2)).await.unwrap();
     let unknown = add_one(&store, clip(2, None)).await;
-    assert_eq!(one(&store, unknown).await.new.project_id, None, "whose tokens these are is not known yet");
+    assert_eq!(one(&store, unknown).await.clip.project_id, None, "whose tokens these are is not known yet");
     assert_eq!(store.save_device(&device("q")).await.unwrap(), [id]);
     assert_eq!(store.claim("q", &[], None).await.unwrap().map(|item| item.id), Some(unknown));
 }

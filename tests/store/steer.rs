@@ -1,8 +1,6 @@
 //! What people do with items: other projects, order, clearing, and what they are told of what was sent.
-use rigpost_core::queue::item::{
-    Counters, Item, ItemId, ItemReason, ItemState, NewItem, Receipt, file_digest,
-};
-use rigpost_daemon::store::{Glance, Store, StoreError};
+use rigpost_core::queue::item::{Clip, Counters, Item, ItemId, ItemReason, ItemState, Receipt, file_digest};
+use rigpost_daemon::store::{QueueSummary, Store, StoreError};
 
 use crate::support::*;
 
@@ -34,7 +32,7 @@ async fn a_held_item_is_released_to_the_project_that_is_paired() {
     for id in &ids[..2] {
         let item = one(&store, *id).await;
         assert_eq!((item.state, item.reason.as_str(), item.sent), (ItemState::Queued, "none", 0));
-        assert_eq!((item.new.project_id.as_deref(), item.asset_id.as_str()), (Some("q"), ""));
+        assert_eq!((item.clip.project_id.as_deref(), item.asset_id.as_str()), (Some("q"), ""));
     }
     assert_eq!((store.asset_of(ids[0]).await, store.orphans().await), (Ok(None), Ok(1)));
     let expected = Counters { files_left: 3, bytes_left: 1000 + 1001 + 1008, held: 1, failed: 0 };
@@ -55,7 +53,7 @@ async fn a_file_that_is_done_for_one_project_can_be_sent_to_the_next() {
     store.save_device(&device("q")).await.unwrap();
     let again = add_one(&store, clip(1, None)).await;
     assert!(again > held);
-    assert_eq!(one(&store, again).await.new.project_id.as_deref(), Some("q"));
+    assert_eq!(one(&store, again).await.clip.project_id.as_deref(), Some("q"));
     assert_eq!(add_one(&store, clip(1, None)).await, again);
     assert_eq!(one(&store, sent).await.state, ItemState::Done);
     // Adding a whole card again releases nothing.
@@ -80,7 +78,7 @@ async fn a_file_goes_to_a_project_once_whichever_way_it_gets_there() {
     assert_eq!(store.release(&[second]).await.unwrap(), [second]);
     let item = one(&store, second).await;
     assert_eq!((item.state, item.reason.as_str()), (ItemState::Cancelled, "duplicate"));
-    assert_eq!(item.new.project_id.as_deref(), Some("q"));
+    assert_eq!(item.clip.project_id.as_deref(), Some("q"));
     // Asked for while nobody knew whose it would be.
     store.erase_tokens().await.unwrap();
     let third = add_one(&store, clip(1, None)).await;
@@ -167,7 +165,7 @@ async fn clearing_gives_the_room_back() {
     let dir = dir();
     let store = ready(dir.path()).await;
     let long = "x".repeat(300);
-    let items = (0..5000).map(|n| NewItem { name: long.clone(), ..clip(n, Some("p")) }).collect();
+    let items = (0..5000).map(|n| Clip { name: long.clone(), ..clip(n, Some("p")) }).collect();
     let ids = store.add(items, MAX).await.unwrap();
     let pages =
         |dir: &std::path::Path| raw(dir).query_row("PRAGMA page_count", [], |r| r.get::<_, u32>(0)).unwrap();
@@ -206,7 +204,7 @@ async fn what_is_done_has_a_receipt() {
     store.finish(id, ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
     assert_eq!(store.receipt(id).await, Ok(Some(expected)));
     // More URLs than parts: five bytes in four.
-    let small = NewItem {
+    let small = Clip {
         facts: rigpost_core::queue::item::FileFacts { size: 5, ..clip(9, None).facts },
         priority: 1,
         ..clip(9, Some("p"))
@@ -246,7 +244,7 @@ async fn a_receipt_invents_no_digest() {
 async fn the_wishes_that_last_are_seen_at_a_glance() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    assert_eq!(store.glance().await.unwrap(), Glance::default());
+    assert_eq!(store.queue_summary().await.unwrap(), QueueSummary::default());
     store.set_bandwidth_limit(u64::MAX).await.unwrap();
     store.set_bandwidth_limit(250_000).await.unwrap();
     store.set_paused(true).await.unwrap();
@@ -257,6 +255,6 @@ async fn the_wishes_that_last_are_seen_at_a_glance() {
     drop(store);
     let store = ready(dir.path()).await;
     let counters = Counters { files_left: 1, bytes_left: 1000, held: 0, failed: 0 };
-    let expected = Glance { counters, paused: true, bandwidth_limit: 250_000, orphans: 1 };
-    assert_eq!(store.glance().await.unwrap(), expected);
+    let expected = QueueSummary { counters, paused: true, bandwidth_limit: 250_000, orphans: 1 };
+    assert_eq!(store.queue_summary().await.unwrap(), expected);
 }

@@ -3,10 +3,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rigpost_core::identity::oauth::*;
 use rigpost_core::identity::pairing::{CodeOnOffer, Running, TimeLimit};
+use rigpost_core::oauth::*;
 use rigpost_core::provider::ProviderKey;
-use rigpost_core::queue::item::{Asset, FileFacts, ItemId, NewItem, PartDigest};
+use rigpost_core::queue::item::{Asset, Clip, FileFacts, ItemId, PartDigest};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 use rigpost_daemon::store::{FILE, Limits, Store, StoreError, VaultState};
@@ -105,8 +105,8 @@ pub(crate) fn device(project: &str) -> DeviceInfo {
     }
 }
 
-pub(crate) fn clip(n: u64, project: Option<&str>) -> NewItem {
-    NewItem {
+pub(crate) fn clip(n: u64, project: Option<&str>) -> Clip {
+    Clip {
         path: format!("/media/card/A{n:04}.mov").into(),
         name: format!("A{n:04}.mov"),
         filetype: "video/quicktime".into(),
@@ -115,7 +115,7 @@ pub(crate) fn clip(n: u64, project: Option<&str>) -> NewItem {
         project_id: project.map(str::to_owned),
         created: at(n),
         added: at(n + 1),
-        ..NewItem::default()
+        ..Clip::default()
     }
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn digest(xxh64: u64) -> Option<PartDigest> {
     Some(PartDigest { md5: None, xxh64 })
 }
 
-pub(crate) async fn add_one(store: &Store, item: NewItem) -> ItemId {
+pub(crate) async fn add_one(store: &Store, item: Clip) -> ItemId {
     store.add(vec![item], MAX).await.unwrap()[0]
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rigpost_core::identity::oauth::Cause;
+use rigpost_core::oauth::Cause;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::sync::Notify;
 

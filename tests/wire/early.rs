@@ -1,7 +1,7 @@
 //! Answers that come before the part is through.
 use std::sync::Arc;
 
-use rigpost_core::identity::oauth::Cause;
+use rigpost_core::oauth::Cause;
 
 use crate::{Authority, Peer, Rig, Server, both};
 

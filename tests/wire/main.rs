@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use rigpost_core::identity::oauth::{Cause, Trouble};
+use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{Connection, Response};
 use rigpost_core::secret::Secret;
 use rigpost_daemon::clock::Clock;

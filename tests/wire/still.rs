@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rigpost_core::identity::oauth::Cause;
+use rigpost_core::oauth::Cause;
 use tokio::sync::Notify;
 
 use crate::{Patience, Peer, Rig, Server, both};

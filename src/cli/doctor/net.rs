@@ -13,7 +13,7 @@ use super::config::Facts;
 use super::report::{Check, Report};
 use crate::exit::Failure;
 use crate::{clock, text};
-use rigpost_core::identity::oauth::Cause;
+use rigpost_core::oauth::Cause;
 use rigpost_core::provider::wire::{Body, Connection, Request, Response};
 use rigpost_core::provider::{Sorted, sort};
 use rigpost_core::time::WallTime;

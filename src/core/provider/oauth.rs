@@ -25,13 +25,13 @@ pub struct OAuth {
     /// `client_id`, which ID tokens are for.
     pub client_id: String,
     /// Where to ask.
-    pub found: Found,
-    known: Mutex<Known>,
+    pub configured: ConfiguredEndpoints,
+    known: Mutex<Learned>,
 }
 
 /// How the endpoints are found: what is named here is used, the rest is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct ConfiguredEndpoints {
     /// Asked for the rest; `None`: nobody is asked, and no ID token is believed.
     pub issuer: Option<Url>,
     /// RFC 8628 §3.1.
@@ -45,7 +45,7 @@ pub struct Found {
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Learned {
     metadata: Option<Metadata>,
     keys: Option<Keys>,
 }
@@ -57,7 +57,7 @@ impl OAuth {
         client_auth: ClientAuth,
         scope: String,
         fields: Vec<(String, String)>,
-        found: Found,
+        configured: ConfiguredEndpoints,
     ) -> OAuth {
         let dialect = Dialect {
             form: Form::UrlEncoded,
@@ -71,15 +71,15 @@ impl OAuth {
             spent: &[],
             unauthorized_ends: false,
         };
-        OAuth { dialect, client_id, found, known: Mutex::default() }
+        OAuth { dialect, client_id, configured, known: Mutex::default() }
     }
 
     /// What nobody needs to ask for: all endpoints of the flow are named. An issuer beside them may publish nothing.
     fn named(&self) -> Option<Endpoints> {
         Some(Endpoints {
-            device_authorization: self.found.device_authorization.clone()?,
-            token: self.found.token.clone()?,
-            revocation: self.found.revocation.clone(),
+            device_authorization: self.configured.device_authorization.clone()?,
+            token: self.configured.token.clone()?,
+            revocation: self.configured.revocation.clone(),
         })
     }
 
@@ -90,10 +90,14 @@ impl OAuth {
         };
         let either = |ours: &Option<Url>, theirs: &Option<Url>| ours.clone().or_else(|| theirs.clone());
         Ok(Endpoints {
-            device_authorization: either(&self.found.device_authorization, &metadata.device_authorization)
-                .ok_or_else(|| missing("device_authorization_endpoint"))?,
-            token: either(&self.found.token, &metadata.token).ok_or_else(|| missing("token_endpoint"))?,
-            revocation: either(&self.found.revocation, &metadata.revocation),
+            device_authorization: either(
+                &self.configured.device_authorization,
+                &metadata.device_authorization,
+            )
+            .ok_or_else(|| missing("device_authorization_endpoint"))?,
+            token: either(&self.configured.token, &metadata.token)
+                .ok_or_else(|| missing("token_endpoint"))?,
+            revocation: either(&self.configured.revocation, &metadata.revocation),
         })
     }
 
@@ -102,16 +106,16 @@ impl OAuth {
         self.know(|known| known.metadata = None);
     }
 
-    fn know<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
+    fn know<T>(&self, look: impl FnOnce(&mut Learned) -> T) -> T {
         look(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whom the rig is paired with. Also where nothing is known yet; the same with a slash at the issuer's end and without,
     /// which parsing adds.
     fn name(&self) -> (String, String) {
-        let at = self.found.issuer.as_ref().or(self.found.token.as_ref());
+        let at = self.configured.issuer.as_ref().or(self.configured.token.as_ref());
         let host = at.and_then(Url::host_str).unwrap_or_default().to_owned();
-        let id = match &self.found.issuer {
+        let id = match &self.configured.issuer {
             Some(issuer) => issuer.as_str().trim_end_matches('/').to_owned(),
             None => at.map(|url| url.origin().ascii_serialization()).unwrap_or_default(),
         };
@@ -142,7 +146,7 @@ fn described<T: 'static>(
     if let Some(metadata) = provider.know(|known| known.metadata.clone()) {
         return then(metadata);
     }
-    let Some(issuer) = provider.found.issuer.clone() else {
+    let Some(issuer) = provider.configured.issuer.clone() else {
         let why = "neither `provider.issuer` nor the endpoints are configured";
         return Step::Done(Err(TokenError::Rejected(why.to_owned())));
     };
@@ -167,7 +171,7 @@ fn described<T: 'static>(
 pub(super) fn identify(provider: &Arc<OAuth>, question: Identify) -> Step<DeviceInfo> {
     let (project_id, project_name) = provider.name();
     let info = DeviceInfo { project_id, project_name, ..DeviceInfo::default() };
-    if question.id_token.is_none() || provider.found.issuer.is_none() {
+    if question.id_token.is_none() || provider.configured.issuer.is_none() {
         return Step::Done(Ok(info));
     }
     let p = provider.clone();
@@ -204,7 +208,7 @@ impl Checked {
 }
 
 fn fetch_keys(p: Arc<OAuth>, checked: Checked) -> Step<DeviceInfo> {
-    let Some(url) = p.found.jwks.clone().or_else(|| checked.metadata.jwks.clone()) else {
+    let Some(url) = p.configured.jwks.clone().or_else(|| checked.metadata.jwks.clone()) else {
         return checked.done(Err(Distrust::UnknownKey));
     };
     Step::ask(metadata::request("provider keys", url), move |answer| {

@@ -55,7 +55,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemReason, ItemState, NewItem, shown};
+use crate::queue::item::{BeforePairing, Clip, FileFacts, Item, ItemId, ItemReason, ItemState, shown};
 use crate::queue::ledger::{BootWall, age};
 use crate::time::{BootId, Now, WallTime};
 
@@ -237,13 +237,13 @@ fn is_over(state: ItemState) -> bool {
 
 /// What `item` is called whose file is now `new`; `None`: as before, because the cloud has been told already. A name and
 /// a priority that a person chose stay.
-pub fn renamed(item: &Item, new: &NewItem) -> Option<Naming> {
+pub fn renamed(item: &Item, new: &Clip) -> Option<Naming> {
     if !item.asset_id.is_empty() {
         return None;
     }
-    let own = item.new.path.file_name().is_some_and(|n| shown(Path::new(n)) == item.new.name);
-    let name = if own { &new.name } else { &item.new.name };
-    let priority = if item.new.class == new.class { item.new.priority } else { new.priority };
+    let own = item.clip.path.file_name().is_some_and(|n| shown(Path::new(n)) == item.clip.name);
+    let name = if own { &new.name } else { &item.clip.name };
+    let priority = if item.clip.class == new.class { item.clip.priority } else { new.priority };
     Some(Naming { name: name.clone(), filetype: new.filetype.clone(), class: new.class.clone(), priority })
 }
 
@@ -272,7 +272,7 @@ pub fn project_of(said: Option<String>, pairing: &Pairing) -> Option<String> {
 /// # Errors
 /// Those of `wall`.
 pub fn place<E>(
-    new: &NewItem,
+    new: &Clip,
     pairing: &Pairing,
     wall: impl FnMut(BootId) -> Result<Option<BootWall>, E>,
 ) -> Result<Place, E> {

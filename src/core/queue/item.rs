@@ -32,16 +32,16 @@ pub struct FileFacts {
     pub ino: u64,
 }
 
-/// A file that passed the door.
+/// A file that was taken in: what the queue knows of a clip beside where it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewItem {
+pub struct Clip {
     /// Absolute; may be any bytes.
     pub path: PathBuf,
     /// What the cloud shall call it.
     pub name: String,
     /// MIME type.
     pub filetype: String,
-    /// As seen at the door.
+    /// As seen when it was taken in.
     pub facts: FileFacts,
     /// The class it fell in (`proxy`, `audio`, ...), for people; empty where nobody said.
     pub class: String,
@@ -71,7 +71,7 @@ pub struct Item {
     /// Given by the store.
     pub id: ItemId,
     /// What was added.
-    pub new: NewItem,
+    pub clip: Clip,
     /// Where it stands.
     pub state: ItemState,
     /// Why it stands there.

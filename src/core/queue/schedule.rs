@@ -279,7 +279,7 @@ impl Schedule {
             self.retry.forgive(&self.seen);
             self.project.clone_from(&project);
         }
-        let stale = |t: &&Turn| t.item.new.project_id != project;
+        let stale = |t: &&Turn| t.item.clip.project_id != project;
         let stale: Vec<_> = self.turns.values().filter(stale).map(|t| t.item.id).collect();
         stale.into_iter().for_each(|id| self.cut(id, now, out));
     }

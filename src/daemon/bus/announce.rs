@@ -23,7 +23,7 @@ use crate::link::Handle;
 use rigpost_contract::interface::{Interface, OBJECT_PATH};
 use rigpost_contract::item::ItemKey;
 use rigpost_contract::property::{Changes, Property};
-use rigpost_core::identity::oauth::DeviceInfo;
+use rigpost_core::oauth::DeviceInfo;
 use rigpost_core::time::BootTime;
 use rigpost_core::view::{ItemNews, QueueView, RigView, safe_to_power_off};
 
@@ -180,7 +180,7 @@ fn value(property: Property, (rig, queue): Snapshots<'_>) -> Option<Variant<'sta
 mod tests {
     use std::collections::BTreeSet;
 
-    use rigpost_core::identity::oauth::{UserCode, VerificationUriComplete};
+    use rigpost_core::oauth::{UserCode, VerificationUriComplete};
     use rigpost_core::queue::item::{Counters, ItemId};
     use rigpost_core::secret::Secret;
     use rigpost_core::time::WallTime;

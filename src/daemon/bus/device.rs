@@ -13,7 +13,7 @@ use crate::bus::error::BusError;
 use crate::bus::options;
 use crate::link::Handle;
 use rigpost_core::command::{Refusal, RigCommand};
-use rigpost_core::identity::oauth::ClientSecret;
+use rigpost_core::oauth::ClientSecret;
 use rigpost_core::secret::Secret;
 use rigpost_core::view::{QueueView, RigView, blockers, safe_to_power_off};
 

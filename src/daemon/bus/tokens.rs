@@ -17,7 +17,7 @@ use crate::bus::options::Options;
 use crate::link::Handle;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{AccessOptions, Refusal};
-use rigpost_core::identity::oauth::AccessToken;
+use rigpost_core::oauth::AccessToken;
 use rigpost_core::secret::Secret;
 
 /// Longer than any token.

@@ -5,7 +5,7 @@ use super::check::{Checker, PRESET};
 use super::keys::Key;
 use super::rule::Of;
 use super::settings::{OAuth, Provider, ProviderKind, Tokens};
-use rigpost_core::identity::oauth::ClientAuth;
+use rigpost_core::oauth::ClientAuth;
 
 /// `[provider]`.
 pub(super) fn section(c: &mut Checker<'_>) -> Provider {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use rigpost_contract::item::BeforePairing;
-use rigpost_core::identity::oauth::ClientAuth;
+use rigpost_core::oauth::ClientAuth;
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::source::Source;
 

@@ -16,7 +16,7 @@ use super::connect::{CONNECT_TIMEOUT, DEAD_LINK};
 use super::failure::AskError;
 use super::names::Names;
 use super::{answer, failure};
-use rigpost_core::identity::oauth::{Cause, Trouble};
+use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{Authorization, Body, Connection, MAX_BODY, Request, Response, trouble};
 
 impl Resolve for Names {

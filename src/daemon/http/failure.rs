@@ -4,7 +4,7 @@ use std::io;
 
 use rustls::CertificateError;
 
-use rigpost_core::identity::oauth::{Cause, Trouble};
+use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::trouble;
 
 /// Why a part did not get there.

@@ -26,7 +26,7 @@ use super::pool::{Gated, Line, Origin, Pool};
 use super::progress::{Patience, stalled};
 use crate::clock::Clock;
 use crate::media::{PartBody, PartWatch};
-use rigpost_core::identity::oauth::{Cause, Trouble};
+use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{MAX_BODY, Response, trouble};
 use rigpost_core::secret::Secret;
 

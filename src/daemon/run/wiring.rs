@@ -11,10 +11,10 @@ use crate::config::{self, Settings};
 use crate::http::Http;
 use crate::link::{DEPTH, Handle, ToQueue, ToRig};
 use crate::store::{ClientKind, Limits, Location, Store};
-use crate::tasks::{Channels, Door, Parts, Ping, RigTask, Scout, UploadSettings, UploadTask};
+use crate::tasks::{Channels, Deps, Intake, Ping, RigTask, SourceTask, UploadSettings, UploadTask};
 use crate::vault::KeySource;
-use rigpost_core::identity::oauth::ClientAuth;
 use rigpost_core::identity::rig::Rig;
+use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::{self, FrameIo, OAuth, Provider, ProviderKey};
 use rigpost_core::time::WallTime;
 use rigpost_core::view::{QueueView, RigView};
@@ -25,7 +25,7 @@ pub(super) struct Wired {
     pub(super) rig_task: RigTask<Http>,
     pub(super) uploads: UploadTask<Http>,
     /// Where there are media sources.
-    pub(super) scout: Option<(Scout, mpsc::Sender<Ping>)>,
+    pub(super) source_task: Option<(SourceTask, mpsc::Sender<Ping>)>,
     pub(super) rig: watch::Receiver<RigView>,
     pub(super) queue: watch::Receiver<QueueView>,
     pub(super) transport: Arc<Http>,
@@ -57,27 +57,28 @@ pub(super) fn wire(
     let (queue_out, queue) = watch::channel(QueueView::default());
     let (access_out, access) = watch::channel(None);
     let (news, _) = broadcast::channel(DEPTH * 4);
-    let door = upload_settings.borrow().door.clone();
-    let scout = (!door.sources.is_empty()).then(|| {
+    let intake = upload_settings.borrow().intake.clone();
+    let source_task = (!intake.sources.is_empty()).then(|| {
         let (ping, pings) = mpsc::channel(1);
         let (store, to_queue, max_items) = (store.clone(), to_queue.clone(), settings.queue.max_items);
-        let scout = Scout::new(door.clone(), max_items, store, clock.clone(), to_queue, queue.clone(), pings);
-        (scout, ping)
+        let source_task =
+            SourceTask::new(intake.clone(), max_items, store, clock.clone(), to_queue, queue.clone(), pings);
+        (source_task, ping)
     });
-    let parts = Parts { provider, transport: transport.clone(), store, clock: clock.clone() };
+    let parts = Deps { provider, transport: transport.clone(), store, clock: clock.clone() };
     let machine = Rig::new(seed, built, settings.provider.heartbeat);
     let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out);
     let channels =
         Channels { inbox: queue_inbox, to_rig: to_rig.clone(), access, view: queue_out, news: news.clone() };
     let uploads = UploadTask::new(parts, upload_settings, channels, seed ^ 3);
     let handle = Handle { to_rig, to_queue, rig_view: rig.clone(), queue_view: queue.clone(), news };
-    Ok(Wired { handle, rig_task, uploads, scout, rig, queue, transport })
+    Ok(Wired { handle, rig_task, uploads, source_task, rig, queue, transport })
 }
 
 /// What the upload task may be told anew while it runs.
 pub(super) fn for_uploads(settings: &Settings, built: WallTime) -> UploadSettings {
     let queue = &settings.queue;
-    let door = Door {
+    let intake = Intake {
         media_dirs: queue.media_dirs.clone(),
         classes: settings.classes.clone(),
         sources: settings.sources.clone(),
@@ -87,7 +88,7 @@ pub(super) fn for_uploads(settings: &Settings, built: WallTime) -> UploadSetting
     };
     let limits =
         Limits { max_items: queue.max_items, max_per_user: queue.max_items_per_user.min(queue.max_items) };
-    UploadSettings { door: Arc::new(door), limits, parallel_parts: queue.parallel_parts }
+    UploadSettings { intake: Arc::new(intake), limits, parallel_parts: queue.parallel_parts }
 }
 
 /// The provider, what tells it from others, and what the rig is to it.
@@ -101,7 +102,7 @@ fn provider(settings: &config::Provider) -> (Provider, ProviderKey, ClientKind) 
         });
         return (provider, ProviderKey::frameio(&settings.base_url), ClientKind::default());
     };
-    let found = provider::Found {
+    let configured = provider::ConfiguredEndpoints {
         issuer: o.issuer.clone(),
         device_authorization: o.device_authorization_endpoint.clone(),
         token: o.token_endpoint.clone(),
@@ -114,6 +115,6 @@ fn provider(settings: &config::Provider) -> (Provider, ProviderKey, ClientKind) 
     let client =
         ClientKind { client_id: Some(o.client_id.clone()), public: o.client_auth == ClientAuth::None };
     let fields = o.parameters.clone();
-    let provider = OAuth::new(o.client_id.clone(), o.client_auth, o.scope.clone(), fields, found);
+    let provider = OAuth::new(o.client_id.clone(), o.client_auth, o.scope.clone(), fields, configured);
     (Provider::OAuth(Arc::new(provider)), key, client)
 }

@@ -33,9 +33,9 @@ pub struct Tally {
     pub left_bytes: u64,
 }
 
-/// The queue at a glance.
+/// The queue as a screen shows it at a glance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Glance {
+pub struct QueueSummary {
     /// What the screen shows.
     pub counters: Counters,
     /// A person has paused sending.
@@ -86,13 +86,13 @@ impl Store {
     }
 
     /// Everything that is read at a glance; the same cost for one item and a million.
-    pub async fn glance(&self) -> Result<Glance, StoreError> {
+    pub async fn queue_summary(&self) -> Result<QueueSummary, StoreError> {
         self.tx(|tx| {
             let counters = totals(tx)?.counters();
             let sql = "SELECT paused, bandwidth_limit, orphans FROM rig WHERE id = 1";
             Ok(tx.prepare_cached(sql)?.query_row([], |r| {
                 let (bandwidth_limit, orphans) = (rows::unsigned(r, 1)?, rows::unsigned(r, 2)?);
-                Ok(Glance { counters, paused: r.get(0)?, bandwidth_limit, orphans })
+                Ok(QueueSummary { counters, paused: r.get(0)?, bandwidth_limit, orphans })
             })?)
         })
         .await

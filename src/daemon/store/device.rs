@@ -6,7 +6,7 @@ use super::identity::Tag;
 use super::providers::ProviderId;
 use super::rows;
 use super::tx::Tx;
-use rigpost_core::identity::oauth::DeviceInfo;
+use rigpost_core::oauth::DeviceInfo;
 use rigpost_core::time::Now;
 
 /// The project that clips go to, if one is paired, as items name it; and since when, where that was written down.

@@ -13,9 +13,9 @@ use super::identity::{self, Tag};
 use super::providers::{self, ProviderId};
 use super::tx::Tx;
 use super::{device, pairing, queue, rows};
-use rigpost_core::identity::oauth::{AccessToken, ClientSecret, DeviceInfo, IdToken, RefreshToken, TokenSet};
 use rigpost_core::identity::pairing::Running;
 use rigpost_core::identity::tokens::Ending;
+use rigpost_core::oauth::{AccessToken, ClientSecret, DeviceInfo, IdToken, RefreshToken, TokenSet};
 use rigpost_core::queue::item::ItemId;
 use rigpost_core::time::{Now, WallTime};
 

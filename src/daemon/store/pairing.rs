@@ -6,8 +6,8 @@ use super::handle::Store;
 use super::identity::{self, Tag};
 use super::rows;
 use super::tx::Tx;
-use rigpost_core::identity::oauth::{DeviceAuthorization, DeviceCode, UserCode, VerificationUriComplete};
 use rigpost_core::identity::pairing::{CodeOnOffer, Running, TimeLimit};
+use rigpost_core::oauth::{DeviceAuthorization, DeviceCode, UserCode, VerificationUriComplete};
 
 const DEVICE_CODE: &str = "device_code";
 const USER_CODE: &str = "user_code";

@@ -5,8 +5,8 @@
 //! - What is sent or taken off is history, and goes when a person clears it or, oldest first, when the queue would
 //!   outgrow its limit.
 mod bind;
-mod door;
 mod history;
+mod intake;
 mod list;
 mod memory;
 #[cfg(test)]
@@ -15,4 +15,4 @@ mod steer;
 mod turns;
 
 pub(super) use bind::{bind_to, hold_all};
-pub use door::{Found, Limits, Refaced};
+pub use intake::{Discovery, FactsUpdate, Limits};

@@ -44,7 +44,7 @@ impl Store {
 /// For an item that is done now, and whose parts are still there.
 pub(super) fn write(tx: &Tx<'_>, item: &Item, now: Now) -> Result<(), StoreError> {
     let id = rows::sql_id(item.id);
-    let size = item.new.facts.size;
+    let size = item.clip.facts.size;
     let urls = tx
         .prepare_cached("SELECT parts FROM asset WHERE item_id = ?1")?
         .query_row([id], |r| rows::unsigned(r, 0))

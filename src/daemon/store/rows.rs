@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row};
 use super::error::StoreError;
 use super::providers;
 use super::tx::Tx;
-use rigpost_core::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemReason, ItemState, NewItem};
+use rigpost_core::queue::item::{BeforePairing, Clip, FileFacts, Item, ItemId, ItemReason, ItemState};
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 
 /// In the order that [`item`] reads them.
@@ -21,7 +21,7 @@ pub(super) const ITEM: &str = "id, path, name, filetype, size_bytes, mtime_ns, d
 pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let facts =
         FileFacts { size: unsigned(row, 4)?, mtime_ns: row.get(5)?, dev: bits(row, 6)?, ino: bits(row, 7)? };
-    let new = NewItem {
+    let clip = Clip {
         path: path(row, 1)?,
         name: row.get(2)?,
         filetype: row.get(3)?,
@@ -39,7 +39,7 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     };
     Ok(Item {
         id: item_id(row, 0)?,
-        new,
+        clip,
         state: state(row, 16)?,
         reason: reason(row, 17)?,
         detail: row.get(18)?,
@@ -51,7 +51,7 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
 
 /// The item for whoever is outside: its project as the provider names it.
 pub(super) fn told(mut item: Item) -> Item {
-    item.new.project_id = item.new.project_id.map(providers::plain);
+    item.clip.project_id = item.clip.project_id.map(providers::plain);
     item
 }
 

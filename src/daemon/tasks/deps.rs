@@ -6,7 +6,7 @@ use crate::store::Store;
 use rigpost_core::provider::Provider;
 
 /// What every task works with.
-pub struct Parts<T> {
+pub struct Deps<T> {
     /// What to say to the cloud.
     pub provider: Provider,
     /// The way there.
@@ -18,10 +18,10 @@ pub struct Parts<T> {
 }
 
 // Derived, it would ask the transport to be `Clone`.
-impl<T> Clone for Parts<T> {
-    fn clone(&self) -> Parts<T> {
-        let Parts { provider, transport, store, clock } = self;
-        Parts {
+impl<T> Clone for Deps<T> {
+    fn clone(&self) -> Deps<T> {
+        let Deps { provider, transport, store, clock } = self;
+        Deps {
             provider: provider.clone(),
             transport: transport.clone(),
             store: store.clone(),

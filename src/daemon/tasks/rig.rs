@@ -12,14 +12,14 @@ use tracing::{debug, warn};
 use crate::http::Transport;
 use crate::link::{Reply, ToRig};
 use crate::store::Store;
-use crate::tasks::deps::Parts;
+use crate::tasks::deps::Deps;
 use crate::tasks::journal;
 use rigpost_core::command::Refusal;
 use rigpost_core::disk::DiskError;
-use rigpost_core::identity::oauth::{AccessToken, Cause, DeviceStatus, TokenError, Trouble};
 use rigpost_core::identity::rig::{
     self, AccessId, Action, Change, CommandId, Event, Provisioned, Question, Rig,
 };
+use rigpost_core::oauth::{AccessToken, Cause, DeviceStatus, TokenError, Trouble};
 use rigpost_core::provider::exchange::{Step, harmless};
 use rigpost_core::provider::wire::{Connection, trouble};
 use rigpost_core::provider::{Client, Provider};
@@ -44,7 +44,7 @@ struct Done {
 pub struct RigTask<T> {
     rig: Rig,
     client: Option<Client>,
-    parts: Parts<T>,
+    parts: Deps<T>,
     inbox: mpsc::Receiver<ToRig>,
     view: watch::Sender<RigView>,
     access: watch::Sender<Option<Access>>,
@@ -68,7 +68,7 @@ pub struct RigTask<T> {
 impl<T: Transport> RigTask<T> {
     /// Nothing happens before [`RigTask::run`].
     pub fn new(
-        parts: Parts<T>,
+        parts: Deps<T>,
         rig: Rig,
         inbox: mpsc::Receiver<ToRig>,
         view: watch::Sender<RigView>,

@@ -27,7 +27,7 @@ use crate::http::{Congestion, Transport};
 use crate::link::{ToQueue, ToRig};
 use crate::media::Pacer;
 use crate::store::StoreError;
-use crate::tasks::deps::Parts;
+use crate::tasks::deps::Deps;
 use rigpost_core::provider::wire::Connection;
 use rigpost_core::queue::item::{ItemId, shown};
 use rigpost_core::queue::schedule::{Action, Event, Options, Postponed, Schedule};
@@ -45,12 +45,12 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 impl<T: Transport> UploadTask<T> {
     /// Nothing happens before [`UploadTask::run`].
     pub fn new(
-        parts: Parts<T>,
+        parts: Deps<T>,
         settings: watch::Receiver<UploadSettings>,
         channels: Channels,
         seed: u64,
     ) -> UploadTask<T> {
-        let Parts { provider, transport, store, clock } = parts;
+        let Deps { provider, transport, store, clock } = parts;
         let options = Options { slots: 1, settle: Duration::ZERO, usable: false };
         UploadTask {
             schedule: Schedule::new(options, seed),
@@ -146,11 +146,11 @@ impl<T: Transport> UploadTask<T> {
             Congestion::Default => parts.max(SLOTS_WITHOUT_BBR),
             Congestion::Untried | Congestion::Bbr => parts,
         };
-        Options { slots, settle: settings.door.settle, usable: self.store.usable() }
+        Options { slots, settle: settings.intake.settle, usable: self.store.usable() }
     }
 
     fn media_dirs(&self) -> Vec<PathBuf> {
-        self.settings.borrow().door.media_dirs.clone()
+        self.settings.borrow().intake.media_dirs.clone()
     }
 
     fn tick(&mut self) {
@@ -200,7 +200,7 @@ impl<T: Transport> UploadTask<T> {
                 self.event(Event::Written(id, written));
             }
             Outcome::Answered(intent, changed, answer) => self.answered(intent, changed, answer),
-            Outcome::Read(glance) => self.show_queue(glance),
+            Outcome::Read(queue_summary) => self.show_queue(queue_summary),
             Outcome::Told => {}
         }
     }
@@ -246,7 +246,7 @@ impl<T: Transport> UploadTask<T> {
             }
             Action::Read => {
                 self.publications.reading();
-                self.running.push(Box::pin(async move { Outcome::Read(store.glance().await.ok()) }));
+                self.running.push(Box::pin(async move { Outcome::Read(store.queue_summary().await.ok()) }));
             }
         }
     }
@@ -261,7 +261,7 @@ impl<T: Transport> UploadTask<T> {
 
     fn began(&mut self, id: ItemId) {
         if let Some(turn) = self.schedule.turn(id) {
-            info!(item = id.0, file = %shown(&turn.item.new.path), "sending");
+            info!(item = id.0, file = %shown(&turn.item.clip.path), "sending");
             self.tell(&turn.item);
         }
         self.show_progress();

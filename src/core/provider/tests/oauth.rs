@@ -11,9 +11,12 @@ use crate::time::WallTime;
 const ISSUER: &str = "https://login.example";
 const CAME: i64 = 1_790_000_000;
 
-fn found(issuer: bool, named: bool) -> Found {
+fn found(issuer: bool, named: bool) -> ConfiguredEndpoints {
     let url = |path: &str| format!("{ISSUER}{path}").parse().unwrap();
-    let mut found = Found { issuer: issuer.then(|| ISSUER.parse().unwrap()), ..Found::default() };
+    let mut found = ConfiguredEndpoints {
+        issuer: issuer.then(|| ISSUER.parse().unwrap()),
+        ..ConfiguredEndpoints::default()
+    };
     if named {
         found.device_authorization = Some(url("/device"));
         found.token = Some(url("/token"));
@@ -23,7 +26,7 @@ fn found(issuer: bool, named: bool) -> Found {
     found
 }
 
-fn rig_at(auth: ClientAuth, found: Found) -> Provider {
+fn rig_at(auth: ClientAuth, found: ConfiguredEndpoints) -> Provider {
     let fields =
         vec![("resource".to_owned(), "r".to_owned()), ("audience".to_owned(), "https://api".to_owned())];
     Provider::OAuth(Arc::new(OAuth::new(
@@ -86,7 +89,8 @@ fn polls_refreshes_and_revocations_carry_the_same_credentials() {
         revoke(Revocable::Access(AccessToken(Secret::new("at"))))
             .ends_with("token=at\ntoken_type_hint=access_token")
     );
-    let no_revocation = rig_at(ClientAuth::Post, Found { revocation: None, ..found(false, true) });
+    let no_revocation =
+        rig_at(ClientAuth::Post, ConfiguredEndpoints { revocation: None, ..found(false, true) });
     let token = Revocable::Refresh(RefreshToken(Secret::new("rt")));
     assert!(matches!(no_revocation.revoke(&client, &token), Step::Done(Ok(()))), "not offered, not asked");
 }
@@ -179,7 +183,7 @@ fn endpoints_are_found_once_and_again_when_they_do_not_answer() {
 
 #[test]
 fn endpoints_by_hand_need_no_document_although_there_is_an_issuer() {
-    let p = rig_at(ClientAuth::None, Found { revocation: None, ..found(true, true) });
+    let p = rig_at(ClientAuth::None, ConfiguredEndpoints { revocation: None, ..found(true, true) });
     let request = first(p.device_authorization(&app(false)));
     assert_eq!(request.url.as_str(), format!("{ISSUER}/device"));
 }
@@ -187,7 +191,10 @@ fn endpoints_by_hand_need_no_document_although_there_is_an_issuer() {
 #[test]
 fn the_second_place_is_that_of_rfc_8414() {
     let issuer = format!("{ISSUER}/realms/set");
-    let p = rig_at(ClientAuth::None, Found { issuer: Some(issuer.parse().unwrap()), ..Found::default() });
+    let p = rig_at(
+        ClientAuth::None,
+        ConfiguredEndpoints { issuer: Some(issuer.parse().unwrap()), ..ConfiguredEndpoints::default() },
+    );
     let (asked, code) =
         play(p.device_authorization(&app(false)), |url| match url.strip_prefix(ISSUER).unwrap() {
             "/realms/set/.well-known/openid-configuration" => html(404),

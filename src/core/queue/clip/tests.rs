@@ -150,22 +150,22 @@ fn a_file_that_has_grown_is_its_row_while_that_waits_without_an_asset() {
 
 #[test]
 fn what_a_row_is_called_whose_file_has_another_name() {
-    let new = NewItem {
+    let new = Clip {
         path: "/m/B_proxy.mov".into(),
         name: "B_proxy.mov".to_owned(),
         filetype: "video/quicktime".to_owned(),
         class: "proxy".to_owned(),
         priority: 300,
-        ..NewItem::default()
+        ..Clip::default()
     };
     let item = |name: &str, class: &str, asset_id: &str| Item {
         id: ItemId(1),
-        new: NewItem {
+        clip: Clip {
             path: "/m/A.mov".into(),
             name: name.to_owned(),
             class: class.to_owned(),
             priority: 9,
-            ..NewItem::default()
+            ..Clip::default()
         },
         state: Queued,
         reason: ItemReason::None,
@@ -217,7 +217,7 @@ fn moment(boot: u128, secs: u64, wall: i64) -> Now {
     Now { boot_id: BootId(boot), boot: BootTime(Duration::from_secs(secs)), wall: WallTime(wall) }
 }
 
-fn placed(new: &NewItem, pairing: &Pairing, walls: &[(u128, i64)]) -> Place {
+fn placed(new: &Clip, pairing: &Pairing, walls: &[(u128, i64)]) -> Place {
     let known = |id: BootId| walls.iter().find(|(boot, _)| BootId(*boot) == id).map(|(_, s)| BootWall(*s));
     let Ok(place) = place(new, pairing, |id| Ok::<_, Infallible>(known(id)));
     place
@@ -238,12 +238,12 @@ fn where_a_file_belongs_by_its_project() {
     for (project, current, want) in rows {
         let pairing = Pairing { project: current.map(str::to_owned), since: Some(moment(1, 100, TODAY)) };
         assert_eq!(place_of(project, &pairing), want, "{project:?} {current:?}");
-        let new = NewItem {
+        let new = Clip {
             project_id: project.map(str::to_owned),
             created: moment(1, 500, TODAY),
             added: moment(1, 500, TODAY),
             before_pairing: BeforePairing::Ignore,
-            ..NewItem::default()
+            ..Clip::default()
         };
         assert_eq!(placed(&new, &pairing, &[]), want, "{project:?} {current:?}");
         let bound = project_of(new.project_id, &pairing);
@@ -262,12 +262,12 @@ fn where_a_file_belongs_that_is_older_than_the_pairing() {
         (BeforePairing::Ask, held, other),
         (BeforePairing::Ignore, cancelled, other),
     ] {
-        let new = |project: &str, secs| NewItem {
+        let new = |project: &str, secs| Clip {
             project_id: Some(project.to_owned()),
             created: moment(1, secs, TODAY),
             added: moment(1, 500, TODAY),
             before_pairing: policy,
-            ..NewItem::default()
+            ..Clip::default()
         };
         let pairing = Pairing { since, ..paired("p") };
         assert_eq!(placed(&new("p", 50), &pairing, &[]), older, "{policy:?}");
@@ -366,15 +366,15 @@ fn what_is_certainly_older_than_the_pairing() {
 
 #[test]
 fn a_clock_that_can_t_be_read_is_an_error_only_where_it_matters() {
-    let new = |policy, boot| NewItem {
+    let new = |policy, boot| Clip {
         project_id: Some("p".to_owned()),
         created: moment(boot, 5, TODAY),
         added: moment(2, 500, TODAY),
         before_pairing: policy,
-        ..NewItem::default()
+        ..Clip::default()
     };
     let pairing = Pairing { since: Some(moment(2, 100, TODAY)), ..paired("p") };
-    let fails = |new: NewItem| place(&new, &pairing, |_| Err(())).is_err();
+    let fails = |new: Clip| place(&new, &pairing, |_| Err(())).is_err();
     assert!(!fails(new(BeforePairing::Queue, 1)), "its policy does not ask");
     assert!(!fails(new(BeforePairing::Ask, 2)), "one boot needs no clock");
     assert!(fails(new(BeforePairing::Ask, 1)));

@@ -48,7 +48,7 @@ impl Schedule {
         self.backlog.changed();
         for (id, priority) in priorities {
             if let Some(turn) = self.turns.get_mut(id) {
-                turn.item.new.priority = *priority;
+                turn.item.clip.priority = *priority;
             }
         }
         self.read(out);

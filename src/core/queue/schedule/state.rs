@@ -94,7 +94,7 @@ impl Turn {
     pub(super) fn status(&self) -> TurnStatus {
         TurnStatus {
             id: self.item.id,
-            priority: self.item.new.priority,
+            priority: self.item.clip.priority,
             ready: self.upload.ready(),
             preparing: self.upload.preparing(),
             in_flight: self.upload.in_flight(),

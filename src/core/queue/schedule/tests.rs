@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::oauth::{AccessToken, Cause, Trouble};
-use crate::queue::item::{Asset, FileFacts, Item, ItemReason, ItemState, NewItem, PartDigest};
+use crate::queue::item::{Asset, Clip, FileFacts, Item, ItemReason, ItemState, PartDigest};
 use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;
@@ -35,16 +35,16 @@ fn access(name: &str, project: &str) -> Option<Access> {
 }
 
 fn item(id: u64, project: &str) -> Item {
-    let new = NewItem {
+    let clip = Clip {
         path: format!("/media/{id}.mov").into(),
         facts: facts(SIZE),
         settled: true,
         project_id: Some(project.to_owned()),
-        ..NewItem::default()
+        ..Clip::default()
     };
     Item {
         id: ItemId(id),
-        new,
+        clip,
         state: ItemState::Uploading,
         reason: ItemReason::None,
         detail: String::new(),
@@ -155,7 +155,7 @@ impl Bench {
     }
 
     fn claimed(&mut self, item: Item, asset: Option<Asset>) -> Vec<Action> {
-        let facts = item.new.facts;
+        let facts = item.clip.facts;
         self.claimed_as(item, Ok(facts), Ok(asset))
     }
 

@@ -32,7 +32,7 @@ impl Schedule {
         }
         match answer {
             Ok(Some(claimed)) => {
-                self.backlog.claimed(claim.above, Some(claimed.item.new.priority));
+                self.backlog.claimed(claim.above, Some(claimed.item.clip.priority));
                 if claim.give_back {
                     return self.write_end(End::requeue(claimed.item.id), out);
                 }
@@ -60,7 +60,7 @@ impl Schedule {
         };
         // Where parts of it have left, only the same bytes will do.
         let begun = !matches!(asset, Ok(None));
-        if !item.new.settled && !begun && self.seen.get(&id) != Some(&facts) {
+        if !item.clip.settled && !begun && self.seen.get(&id) != Some(&facts) {
             return self.wait_for_writer(&item, facts, now, out);
         }
         self.seen.remove(&id);
@@ -124,7 +124,7 @@ impl Schedule {
 
     fn create(&mut self, id: ItemId, seq: Seq, now: Now, out: &mut Vec<Action>) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
-        let ours = |a: &&Access| turn.item.new.project_id.as_deref() == Some(a.project_id.as_str());
+        let ours = |a: &&Access| turn.item.clip.project_id.as_deref() == Some(a.project_id.as_str());
         let Some(token) = self.access.as_ref().filter(ours).map(|a| a.token.clone()) else {
             let nobody = upload::Event::Created(seq, Err(CreateError::Unauthorized));
             return self.feed(id, nobody, now, out);
@@ -270,10 +270,10 @@ impl Schedule {
 }
 
 fn same_bytes(facts: &FileFacts, item: &Item) -> bool {
-    facts.size == item.new.facts.size && facts.mtime_ns == item.new.facts.mtime_ns
+    facts.size == item.clip.facts.size && facts.mtime_ns == item.clip.facts.mtime_ns
 }
 
 fn postponed(item: &Item, reason: Reason, why: &str, alone: bool) -> Action {
-    let (id, path, why) = (item.id, item.new.path.clone(), why.to_owned());
+    let (id, path, why) = (item.id, item.clip.path.clone(), why.to_owned());
     Action::Postponed(Postponed { id, path, reason, why, alone })
 }

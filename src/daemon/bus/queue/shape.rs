@@ -49,7 +49,7 @@ pub fn sending(s: &Sending) -> Dict {
 
 /// An item, for `List`.
 pub fn item(item: &Item) -> Dict {
-    let new = &item.new;
+    let new = &item.clip;
     let mut dict: Dict = HashMap::from([
         (ItemKey::Id.as_str(), item.id.0.into()),
         (ItemKey::Path.as_str(), shown(&new.path).into()),

@@ -2,8 +2,8 @@
 use rusqlite::Connection;
 
 use super::bind;
-use super::door::{FIND, FIND_GROWN, FIND_RENAMED};
 use super::history::OLDEST;
+use super::intake::{FIND, FIND_GROWN, FIND_RENAMED};
 use super::memory::KNOWS;
 use super::steer::FIND_IN_PROJECT;
 use super::turns::NEXT;

@@ -34,7 +34,7 @@ impl Store {
     pub async fn retry(&self, ids: &[ItemId]) -> Result<Vec<ItemId>, StoreError> {
         self.change_each(ids, |tx, item| match item.state {
             ItemState::Failed | ItemState::Cancelled => {
-                let place = place_of(item.new.project_id.as_deref(), &current_pairing(tx)?);
+                let place = place_of(item.clip.project_id.as_deref(), &current_pairing(tx)?);
                 rows::set_state(tx, item.id, place.state, place.reason, "")?;
                 Ok(true)
             }
@@ -55,15 +55,15 @@ impl Store {
             if item.state != ItemState::Held {
                 return Ok(false);
             }
-            if item.new.project_id.as_ref() == Some(&project) {
+            if item.clip.project_id.as_ref() == Some(&project) {
                 rows::set_state(tx, item.id, ItemState::Queued, ItemReason::None, "")?;
                 return Ok(true);
             }
             asset::drop_asset(tx, item.id)?;
             let key = (
-                rows::sql_path(&item.new.path),
-                rows::signed(item.new.facts.size),
-                item.new.facts.mtime_ns,
+                rows::sql_path(&item.clip.path),
+                rows::signed(item.clip.facts.size),
+                item.clip.facts.mtime_ns,
                 &project,
             );
             if tx.prepare_cached(FIND_IN_PROJECT)?.exists(key)? {
@@ -85,7 +85,7 @@ impl Store {
     pub async fn set_priority(&self, ids: &[ItemId], priority: i32) -> Result<Vec<ItemId>, StoreError> {
         self.change_each(ids, move |tx, item| {
             let over = matches!(item.state, ItemState::Done | ItemState::Cancelled);
-            if over || item.new.priority == priority {
+            if over || item.clip.priority == priority {
                 return Ok(false);
             }
             let sql = "UPDATE item SET priority = ?2 WHERE id = ?1";

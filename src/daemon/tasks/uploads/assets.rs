@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;
 use crate::store::Store;
-use rigpost_core::identity::oauth::{AccessToken, Cause};
+use rigpost_core::oauth::{AccessToken, Cause};
 use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::trouble;
 use rigpost_core::queue::item::ItemId;
@@ -40,7 +40,7 @@ impl<T: Transport> UploadTask<T> {
         let (Some(turn), Some(media)) = (self.schedule.turn(id), self.media.get(&id)) else { return };
         // Without clips there is no access either.
         let Some(cloud) = self.cloud.clone() else { return };
-        let new = &turn.item.new;
+        let new = &turn.item.clip;
         let creation = Creation {
             at,
             created: new.created,
@@ -52,7 +52,7 @@ impl<T: Transport> UploadTask<T> {
                 channel: new.channel,
             },
             token,
-            floor: self.settings.borrow().door.earliest,
+            floor: self.settings.borrow().intake.earliest,
             clock: self.clock.clone(),
             store: self.store.clone(),
             cloud,

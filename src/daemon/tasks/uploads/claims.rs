@@ -69,7 +69,7 @@ async fn claim(
 
 /// The item's file as it is now.
 pub(super) async fn open(dirs: Vec<PathBuf>, item: &Item) -> Result<(File, FileFacts), Refusal> {
-    let path = item.new.path.clone();
+    let path = item.clip.path.clone();
     let opened = tokio::task::spawn_blocking(move || open_beneath(&dirs, &path)).await;
     opened.unwrap_or_else(|e| Err(Refusal::NotAllowed(e.to_string())))
 }

@@ -96,7 +96,7 @@ impl<T: Transport> UploadTask<T> {
             return answer.into_iter().for_each(Answer::send);
         };
         answer.into_iter().for_each(|answer| self.publications.answer(answer));
-        let priorities = changed.iter().map(|item| (item.id, item.new.priority)).collect();
+        let priorities = changed.iter().map(|item| (item.id, item.clip.priority)).collect();
         changed.into_iter().for_each(|item| self.publications.news(item));
         self.event(Event::Answered(intent, priorities));
     }
@@ -158,9 +158,9 @@ async fn accept(
     paths: Vec<PathBuf>,
     options: AddOptions,
 ) -> Result<Vec<ItemId>, Refusal> {
-    let (door, limits) = (settings.door, settings.limits);
+    let (intake, limits) = (settings.intake, settings.limits);
     let items = tokio::task::spawn_blocking(move || {
-        paths.into_iter().map(|path| door.asked(path, &options, now)).collect::<Result<Vec<_>, _>>()
+        paths.into_iter().map(|path| intake.asked(path, &options, now)).collect::<Result<Vec<_>, _>>()
     });
     // A panic ends the daemon, so what does not come back was not begun.
     let items = items.await.map_err(|_| Refusal::Stopping)??;

@@ -5,7 +5,7 @@ use super::claims::open;
 use super::state::{Outcome, UploadTask};
 use crate::http::Transport;
 use crate::media::made;
-use crate::store::{Refaced, Store, StoreError};
+use crate::store::{FactsUpdate, Store, StoreError};
 use rigpost_core::queue::item::{Item, ItemState, shown};
 use rigpost_core::queue::schedule::{End, Event, Written};
 use rigpost_core::time::Now;
@@ -31,9 +31,9 @@ impl<T: Transport> UploadTask<T> {
 /// Writes it; and the item as it is now, if it still is one.
 async fn write(store: &Store, end: &End, now: Now) -> (Written, Option<Box<Item>>) {
     if let Some(facts) = end.grown {
-        match store.reface(end.id, facts, made(&facts, now)).await {
-            Ok(Refaced::Changed | Refaced::TooLate) => {}
-            Ok(Refaced::Duplicate(_)) | Err(StoreError::NotFound(_)) => return (Written::Gone, None),
+        match store.update_facts(end.id, facts, made(&facts, now)).await {
+            Ok(FactsUpdate::Changed | FactsUpdate::TooLate) => {}
+            Ok(FactsUpdate::Duplicate(_)) | Err(StoreError::NotFound(_)) => return (Written::Gone, None),
             Err(e) => {
                 warn!(item = end.id.0, "the file's new size can't be written yet: {e}");
                 return (Written::NotYet, None);
@@ -55,7 +55,7 @@ async fn write(store: &Store, end: &End, now: Now) -> (Written, Option<Box<Item>
 }
 
 fn log(item: &Item) {
-    let (id, file) = (item.id.0, shown(&item.new.path));
+    let (id, file) = (item.id.0, shown(&item.clip.path));
     match item.state {
         ItemState::Done => info!(item = id, asset_id = item.asset_id, file, "sent"),
         ItemState::Failed => {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::state::{OnTheWay, Outcome, UploadTask};
 use crate::http::{PutError, Transport};
 use crate::media::{Checks, PartBody, PartWatch};
-use rigpost_core::identity::oauth::Cause;
+use rigpost_core::oauth::Cause;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::{Response, trouble};
 use rigpost_core::queue::item::{ItemId, ItemReason};
@@ -21,7 +21,7 @@ impl<T: Transport> UploadTask<T> {
         media.parts.insert(n, OnTheWay { watch: watch.clone(), shown: 0 });
         let checks = Checks { md5 };
         let body = PartBody::new(media.file.clone(), from, len, checks, watch.clone(), self.pacer.clone());
-        let headers = cloud.part_headers(&turn.item.new.filetype);
+        let headers = cloud.part_headers(&turn.item.clip.filetype);
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());
         self.running.push(Box::pin(async move {
             let sent = dropped.run_until_cancelled(transport.put(&url, headers, len, body)).await;

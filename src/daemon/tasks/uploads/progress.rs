@@ -38,7 +38,7 @@ impl<T: Transport> UploadTask<T> {
 
 /// Bytes sent, those of unfinished parts included.
 pub(super) fn sending(turn: &Turn, media: &BTreeMap<ItemId, Media>) -> Sending {
-    let (id, size) = (turn.item.id, turn.item.new.facts.size);
+    let (id, size) = (turn.item.id, turn.item.clip.facts.size);
     let sent = turn.item.sent + media.get(&id).map_or(0, Media::on_the_way);
-    Sending { id, name: turn.item.new.name.clone(), size, sent: sent.min(size) }
+    Sending { id, name: turn.item.clip.name.clone(), size, sent: sent.min(size) }
 }

@@ -6,7 +6,7 @@ use super::commands::told;
 use super::progress::sending;
 use super::state::{Outcome, Publication, UploadTask};
 use crate::http::Transport;
-use crate::store::Glance;
+use crate::store::QueueSummary;
 use rigpost_core::queue::item::{Item, ItemId};
 use rigpost_core::queue::schedule::{Event, Intent, Summary};
 use rigpost_core::view::ItemNews;
@@ -32,9 +32,9 @@ impl<T: Transport> UploadTask<T> {
     }
 
     /// The queue as it was read, what follows from that, and what waited for it.
-    pub(super) fn show_queue(&mut self, glance: Option<Glance>) {
+    pub(super) fn show_queue(&mut self, queue_summary: Option<QueueSummary>) {
         let due = std::mem::take(&mut self.publications.now);
-        let summary = glance.map(|glance| self.show_glance(glance));
+        let summary = queue_summary.map(|queue_summary| self.show_summary(queue_summary));
         if !std::mem::replace(&mut self.publications.begun, true) {
             // The first snapshot is one, also where it shows what everybody thought.
             self.channels.view.send_modify(|_| ());
@@ -48,21 +48,21 @@ impl<T: Transport> UploadTask<T> {
         }
     }
 
-    fn show_glance(&mut self, glance: Glance) -> Summary {
-        self.pacer.set_limit(Some(glance.bandwidth_limit).filter(|limit| *limit > 0));
+    fn show_summary(&mut self, queue_summary: QueueSummary) -> Summary {
+        self.pacer.set_limit(Some(queue_summary.bandwidth_limit).filter(|limit| *limit > 0));
         let current: Vec<_> = self.schedule.turns().map(|turn| sending(turn, &self.media)).collect();
         self.channels.view.send_if_modified(|v| {
             let old = v.clone();
-            v.counters = glance.counters;
-            v.paused = glance.paused;
-            v.bandwidth_limit = glance.bandwidth_limit;
+            v.counters = queue_summary.counters;
+            v.paused = queue_summary.paused;
+            v.bandwidth_limit = queue_summary.bandwidth_limit;
             if current.is_empty() {
                 v.rate = 0;
             }
             v.current = current;
             *v != old
         });
-        Summary { paused: glance.paused, left: glance.counters.files_left }
+        Summary { paused: queue_summary.paused, left: queue_summary.counters.files_left }
     }
 
     /// Part `n` is confirmed and on disk.
@@ -78,8 +78,8 @@ impl<T: Transport> UploadTask<T> {
             id: item.id,
             state: item.state,
             reason: item.reason,
-            name: item.new.name.clone(),
-            size: item.new.facts.size,
+            name: item.clip.name.clone(),
+            size: item.clip.facts.size,
             sent: item.sent,
         }));
     }

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::link::{Reply, ToQueue, ToRig};
 use crate::media::{Pacer, PartWatch};
-use crate::store::{Glance, Limits, Store};
-use crate::tasks::door::Door;
+use crate::store::{Limits, QueueSummary, Store};
+use crate::tasks::intake::Intake;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::queue::item::{Item, ItemId};
@@ -26,10 +26,10 @@ use rigpost_core::view::{ItemNews, QueueView};
 #[derive(Clone, Debug)]
 pub struct UploadSettings {
     /// Who may come in, and what a file must be to be sent.
-    pub door: Arc<Door>,
+    pub intake: Arc<Intake>,
     /// Items that are not sent yet, at most: all of them, and those of one user.
     pub limits: Limits,
-    /// Parts in flight at once.
+    /// Deps in flight at once.
     pub parallel_parts: usize,
 }
 
@@ -59,7 +59,7 @@ pub(super) enum Outcome {
     /// What was asked, where that changes the queue, items that changed, and the answer.
     Answered(Option<Intent>, Vec<Item>, Option<Answer>),
     /// The queue was read; `None`: it can't be.
-    Read(Option<Glance>),
+    Read(Option<QueueSummary>),
     /// Somebody was told something.
     Told,
 }

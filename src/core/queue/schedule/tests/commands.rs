@@ -68,7 +68,7 @@ fn what_is_cancelled_is_let_go_and_its_turn_does_not_come_before_that_is_on_disk
 fn a_cancelled_file_that_comes_back_settles_anew() {
     let mut b = Bench::paired();
     let mut item = item(1, "p");
-    item.new.settled = false;
+    item.clip.settled = false;
     drop(b.claimed(item.clone(), None));
     drop(b.nothing_waits());
     drop(b.written(1, Written::Row(ItemState::Queued)));
@@ -144,7 +144,7 @@ fn a_priority_that_changes_counts_at_once() {
     let mut b = Bench::alone(4);
     assert_eq!(b.on(Event::Found), [b.claim_of(Some(0), &[1])]);
     let mut better = item(2, "p");
-    better.new.priority = 1;
+    better.clip.priority = 1;
     assert_eq!(
         parts(&b.claimed(better, Some(asset(4, &[], at(0))))),
         [(2, 0)],

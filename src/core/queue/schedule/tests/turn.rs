@@ -122,7 +122,7 @@ fn what_a_file_means_when_it_is_claimed() {
     for (name, settled, file, asset, want) in rows {
         let mut b = Bench::paired();
         let mut item = item(1, "p");
-        item.new.settled = settled;
+        item.clip.settled = settled;
         let grown = file.as_ref().is_ok_and(|f| *f == facts(2000)) && !settled;
         let actions = b.claimed_as(item, file, asset);
         let got = ends(&actions).first().map(|(_, to, reason)| (*to, *reason));
@@ -143,7 +143,7 @@ fn what_a_file_means_when_it_is_claimed() {
 fn a_file_is_sent_once_two_looks_are_the_same() {
     let mut b = Bench::paired();
     let mut item = item(1, "p");
-    item.new.settled = false;
+    item.clip.settled = false;
     for size in [SIZE, 2000, 3000] {
         let actions = b.claimed_as(item.clone(), Ok(facts(size)), Ok(None));
         assert_eq!(ends(&actions), [queued(1, ItemReason::Settling)]);
@@ -151,7 +151,7 @@ fn a_file_is_sent_once_two_looks_are_the_same() {
         assert_eq!(claims(&b.nothing_waits()), 0);
         drop(b.written(1, Written::Row(ItemState::Queued)));
         drop(b.read(false));
-        item.new.facts = facts(size);
+        item.clip.facts = facts(size);
         assert_eq!(b.timer(), [b.claim_of(None, &[])]);
     }
     let actions = b.claimed_as(item, Ok(facts(3000)), Ok(None));
@@ -161,7 +161,7 @@ fn a_file_is_sent_once_two_looks_are_the_same() {
 #[test]
 fn the_first_look_at_a_file_serves_once() {
     let mut unsettled = item(1, "p");
-    unsettled.new.settled = false;
+    unsettled.clip.settled = false;
     let settling = |b: &mut Bench, written: Written| {
         assert_eq!(ends(&b.claimed(unsettled.clone(), None)), [queued(1, ItemReason::Settling)]);
         drop(b.nothing_waits());

@@ -7,7 +7,7 @@ mod world;
 use std::collections::VecDeque;
 
 use super::*;
-use world::{Clip, Cloud, Command, Disk, Faults, Job, Row, is_left, number, shot};
+use world::{Cloud, Command, Disk, Faults, Job, Row, Take, is_left, number, shot};
 
 /// A clip in trouble of its own comes back after an hour at most; a provider names ten minutes.
 const PATIENCE: Duration = Duration::from_secs(3 * 3600);
@@ -238,10 +238,10 @@ impl Walk {
             assert!((0..stored.parts).all(|n| {
                 let all = row.asset.as_ref().is_some_and(|a| a.finished.contains(&n));
                 let nothing =
-                    row.asset.as_ref().is_some_and(|a| a.range(n, row.item.new.facts.size).is_none());
+                    row.asset.as_ref().is_some_and(|a| a.range(n, row.item.clip.facts.size).is_none());
                 nothing || (all && stored.received.contains(&n))
             }));
-            assert_eq!(Some(&stored.project), row.item.new.project_id.as_ref(), "in another project");
+            assert_eq!(Some(&stored.project), row.item.clip.project_id.as_ref(), "in another project");
         }
         self.job(Job::Machine(Action::WriteEnd(end)));
     }
@@ -251,7 +251,7 @@ impl Walk {
         assert!(!self.stopping && !self.disk.paused && self.pauses == 0, "asks for an asset while paused");
         assert!(at >= self.now.boot && self.access.as_ref().is_some_and(|a| a.token == token));
         let project = Some(self.cloud.tokens[number(&token)].as_str());
-        assert_eq!(self.s.turn(id).unwrap().item.new.project_id.as_deref(), project, "another's token");
+        assert_eq!(self.s.turn(id).unwrap().item.clip.project_id.as_deref(), project, "another's token");
         let paced = self.last_create.replace(at).is_none_or(|last| at >= last + Duration::from_millis(250));
         assert!(paced, "assets are asked for too fast");
         let twice = |(_, c): &(BootTime, Call)| matches!(c, Call::Create { id: of, .. } if *of == id);
@@ -266,7 +266,7 @@ impl Walk {
         assert_eq!(self.stages.get(&id), Some(&Stage::Turn));
         let turn = self.s.turn(id).expect("a part of no turn");
         let other =
-            self.access.as_ref().is_some_and(|a| turn.item.new.project_id.as_ref() != Some(&a.project_id));
+            self.access.as_ref().is_some_and(|a| turn.item.clip.project_id.as_ref() != Some(&a.project_id));
         assert!(!other, "sends what is another project's");
         let row = self.disk.rows.get(&id).filter(|r| r.item.state == ItemState::Uploading);
         if let Some(asset) = row.and_then(|r| r.asset.as_ref()) {
@@ -403,7 +403,7 @@ impl Walk {
             }
             Call::Part { id, n, asset } => {
                 let file = self.disk.look(id);
-                let queued = self.s.turn(id).map(|t| t.item.new.facts);
+                let queued = self.s.turn(id).map(|t| t.item.clip.facts);
                 let answer = match file {
                     _ if asset.is_empty() => Err(PartError::Transient(trouble(Cause::Network, None))),
                     Err(_) => Err(PartError::File(ItemReason::Unreadable, "the card is gone".to_owned())),
@@ -434,7 +434,7 @@ impl Walk {
         self.access.clone_from(&access);
         self.event(Event::Access(access.clone()));
         if let Some(access) = access {
-            let project = |id| self.s.turn(id).and_then(|t| t.item.new.project_id.clone());
+            let project = |id| self.s.turn(id).and_then(|t| t.item.clip.project_id.clone());
             assert!(
                 self.all_cut(|id| project(id).as_ref() != Some(&access.project_id)),
                 "goes on for another"
@@ -511,7 +511,7 @@ impl Walk {
             37 => self.event(Event::Found),
             38..41 => {
                 let (size, there, readable) = (self.pick(4000) as u64, !self.chance(0.3), !self.chance(0.2));
-                self.disk.files.insert(id, Clip { facts: facts(1 + size), there, readable });
+                self.disk.files.insert(id, Take { facts: facts(1 + size), there, readable });
             }
             41 => {
                 let asleep = self.seconds(40.0 * 3600.0);
@@ -600,8 +600,8 @@ impl Walk {
     /// What can go now: its file is there as it was queued, or is taken as it is.
     fn can_go(&self) -> BTreeSet<ItemId> {
         let rows = self.disk.rows.values().filter(|r| is_left(r.item.state));
-        let ours = rows.filter(|r| r.item.new.project_id.as_deref() == Some("p"));
-        let same = ours.filter(|r| self.disk.look(r.item.id) == Ok(r.item.new.facts));
+        let ours = rows.filter(|r| r.item.clip.project_id.as_deref() == Some("p"));
+        let same = ours.filter(|r| self.disk.look(r.item.id) == Ok(r.item.clip.facts));
         same.map(|r| r.item.id).collect()
     }
 }

@@ -21,7 +21,7 @@ pub(super) enum Job {
 
 #[derive(Clone, Debug)]
 pub(super) enum Command {
-    Add(Box<NewItem>),
+    Add(Box<Clip>),
     Cancel(Vec<ItemId>),
     Retry(Vec<ItemId>),
     Clear(ItemId),
@@ -48,7 +48,7 @@ impl Command {
 
 /// A file on a card.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clip {
+pub(super) struct Take {
     pub(super) facts: FileFacts,
     pub(super) there: bool,
     pub(super) readable: bool,
@@ -57,7 +57,7 @@ pub(super) struct Clip {
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     pub(super) rows: BTreeMap<ItemId, Row>,
-    pub(super) files: BTreeMap<ItemId, Clip>,
+    pub(super) files: BTreeMap<ItemId, Take>,
     pub(super) paused: bool,
     pub(super) project: Option<String>,
     next: u64,
@@ -72,7 +72,7 @@ impl Disk {
                 if !full {
                     self.command(command);
                 }
-                let told = |id: &ItemId| self.rows.get(id).map(|r| (*id, r.item.new.priority));
+                let told = |id: &ItemId| self.rows.get(id).map(|r| (*id, r.item.clip.priority));
                 let changed = if let Command::Priority(id, _) = command { told(id) } else { None };
                 let priorities = changed.filter(|_| !full).into_iter().collect();
                 command.intent().map(|intent| Event::Answered(intent, priorities))
@@ -152,12 +152,12 @@ impl Disk {
     fn claim(&mut self, project: &str, above: Option<i32>, but: &[ItemId]) -> Option<Box<Claimed>> {
         let fits = |r: &&Row| {
             r.item.state == ItemState::Queued
-                && r.item.new.project_id.as_deref() == Some(project)
-                && above.is_none_or(|above| r.item.new.priority > above)
+                && r.item.clip.project_id.as_deref() == Some(project)
+                && above.is_none_or(|above| r.item.clip.priority > above)
                 && !but.contains(&r.item.id)
         };
         let best = self.rows.values().filter(fits);
-        let id = best.min_by_key(|r| (std::cmp::Reverse(r.item.new.priority), r.item.id))?.item.id;
+        let id = best.min_by_key(|r| (std::cmp::Reverse(r.item.clip.priority), r.item.id))?.item.id;
         let file = self.look(id);
         let row = self.rows.get_mut(&id)?;
         row.item.state = ItemState::Uploading;
@@ -176,7 +176,7 @@ impl Disk {
     fn finish(&mut self, end: &End) -> Written {
         let Some(row) = self.rows.get_mut(&end.id) else { return Written::Gone };
         if let (Some(facts), None) = (end.grown, &row.asset) {
-            row.item.new.facts = facts;
+            row.item.clip.facts = facts;
         }
         let applies = match row.item.state {
             ItemState::Uploading => true,
@@ -203,9 +203,9 @@ impl Disk {
             Command::Add(new) => {
                 self.next += 1;
                 let id = ItemId(self.next);
-                let mut added = Item { new: NewItem::clone(new), state: ItemState::Queued, ..item(id.0, "") };
-                added.new.project_id.clone_from(&self.project);
-                self.files.insert(id, Clip { facts: new.facts, there: true, readable: true });
+                let mut added = Item { clip: Clip::clone(new), state: ItemState::Queued, ..item(id.0, "") };
+                added.clip.project_id.clone_from(&self.project);
+                self.files.insert(id, Take { facts: new.facts, there: true, readable: true });
                 self.rows.insert(id, Row { item: added, asset: None });
             }
             Command::Cancel(ids) => {
@@ -221,7 +221,7 @@ impl Disk {
                 for id in ids {
                     let Some(row) = self.rows.get(id) else { continue };
                     if matches!(row.item.state, ItemState::Failed | ItemState::Cancelled) {
-                        let ours = row.item.new.project_id == self.project;
+                        let ours = row.item.clip.project_id == self.project;
                         self.set_state(*id, if ours { ItemState::Queued } else { ItemState::Held });
                     }
                 }
@@ -237,7 +237,7 @@ impl Disk {
             }
             Command::Priority(id, priority) => {
                 if let Some(row) = self.rows.get_mut(id) {
-                    row.item.new.priority = *priority;
+                    row.item.clip.priority = *priority;
                 }
             }
             Command::Pause(paused) => self.paused = *paused,
@@ -245,7 +245,7 @@ impl Disk {
             Command::Bind(project) => {
                 self.project = Some(project.clone());
                 for row in self.rows.values_mut() {
-                    let ours = row.item.new.project_id.get_or_insert_with(|| project.clone()) == project;
+                    let ours = row.item.clip.project_id.get_or_insert_with(|| project.clone()) == project;
                     if is_left(row.item.state) && !ours {
                         row.item.state = ItemState::Held;
                     } else if row.item.state == ItemState::Held && ours {
@@ -391,8 +391,8 @@ fn any_trouble(dice: &mut Jitter) -> Trouble {
 }
 
 /// A clip that a camera has made.
-pub(super) fn shot(dice: &mut Jitter) -> NewItem {
+pub(super) fn shot(dice: &mut Jitter) -> Clip {
     let size = 1 + (dice.unit() * LARGEST as f64) as u64;
     let priority = Cloud::pick(dice, 4) as i32;
-    NewItem { facts: facts(size), priority, settled: dice.unit() < 0.8, ..NewItem::default() }
+    Clip { facts: facts(size), priority, settled: dice.unit() < 0.8, ..Clip::default() }
 }

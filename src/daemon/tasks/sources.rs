@@ -9,8 +9,8 @@
 //! - Nothing is open between jobs but the directories of a walk under way, and those are let go when it has to wait for
 //!   long: a card must stay removable.
 //! - What the queue has no room for stays in hand and is offered again; no further walk begins before.
+mod event;
 mod job;
-mod sight;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -26,9 +26,9 @@ use crate::clock::Clock;
 use crate::link::ToQueue;
 use crate::media::{Step, Walk};
 use crate::store::{Store, StoreError};
-use crate::tasks::door::Door;
-use crate::watch::{Blind, Eyes, Mounts, Sight};
-use job::{BATCH, Done, Found};
+use crate::tasks::intake::Intake;
+use crate::watch::{Mounts, WatchError, WatchEvent, Watcher};
+use job::{BATCH, Done, Queued};
 use rigpost_core::queue::item::{Counters, shown};
 use rigpost_core::queue::whole::{Settling, Verdict};
 use rigpost_core::time::BootTime;
@@ -43,14 +43,14 @@ const OFFER_AGAIN: Duration = Duration::from_secs(30);
 /// How soon a source is walked again that had more news than fit.
 const SOON: Duration = Duration::from_secs(10);
 /// How often a source is walked that can't be watched.
-const BLIND: Duration = Duration::from_secs(300);
+const UNWATCHED: Duration = Duration::from_secs(300);
 
 /// Are you alive?
 pub type Ping = oneshot::Sender<()>;
 
 /// The task.
-pub struct Scout {
-    door: Arc<Door>,
+pub struct SourceTask {
+    intake: Arc<Intake>,
     max_items: u64,
     store: Store,
     clock: Clock,
@@ -59,7 +59,7 @@ pub struct Scout {
     pings: mpsc::Receiver<Ping>,
     /// Each directory that a source names, but those beneath another.
     roots: Vec<PathBuf>,
-    eyes: Option<Arc<Eyes>>,
+    watcher: Option<Arc<Watcher>>,
     mounts: Option<Mounts>,
     settling: Settling,
     /// Where walks are to begin.
@@ -88,28 +88,28 @@ pub struct Scout {
 #[derive(Debug, Default)]
 struct Said {
     closed: bool,
-    blind: Option<Blind>,
+    unwatched: Option<WatchError>,
     /// Bounded; what does not fit is said again.
     unread: BTreeSet<PathBuf>,
 }
 
-impl Scout {
-    /// Nothing happens before [`Scout::run`]. There is at least one source.
+impl SourceTask {
+    /// Nothing happens before [`SourceTask::run`]. There is at least one source.
     pub fn new(
-        door: Arc<Door>,
+        intake: Arc<Intake>,
         max_items: u64,
         store: Store,
         clock: Clock,
         queue: mpsc::Sender<ToQueue>,
         view: watch::Receiver<QueueView>,
         pings: mpsc::Receiver<Ping>,
-    ) -> Scout {
-        let all: BTreeSet<PathBuf> = door.sources.iter().map(|source| source.path.clone()).collect();
+    ) -> SourceTask {
+        let all: BTreeSet<PathBuf> = intake.sources.iter().map(|source| source.path.clone()).collect();
         let above = |path: &PathBuf| all.iter().any(|other| path != other && path.starts_with(other));
         let roots = all.iter().filter(|path| !above(path)).cloned().collect();
-        Scout {
-            settling: Settling::new(door.settle, MOST_SETTLING),
-            door,
+        SourceTask {
+            settling: Settling::new(intake.settle, MOST_SETTLING),
+            intake,
             max_items,
             store,
             clock,
@@ -117,7 +117,7 @@ impl Scout {
             view,
             pings,
             roots,
-            eyes: None,
+            watcher: None,
             mounts: None,
             places: BTreeSet::new(),
             walk: None,
@@ -139,7 +139,7 @@ impl Scout {
             .inspect_err(|e| warn!("mounts can't be watched, so cards are found late: {e}"))
             .ok();
         if self.mounts.is_none() {
-            self.walk_all_in(BLIND);
+            self.walk_all_in(UNWATCHED);
         }
         self.walk_all();
         loop {
@@ -154,7 +154,7 @@ impl Scout {
                     self.job = None;
                     self.done(done);
                 }
-                sights = sights(self.eyes.as_deref()) => self.saw(sights),
+                events = events(self.watcher.as_deref()) => self.saw(events),
                 () = room_made(&mut self.view, self.max_items), if self.full => {
                     (self.full, self.closed_until) = (false, None);
                 }
@@ -193,32 +193,32 @@ impl Scout {
             let batch = self.ready.drain(..self.ready.len().min(BATCH)).collect();
             let (store, queue) = (self.store.clone(), self.queue.clone());
             self.job =
-                Some(Box::pin(job::queue(self.door.clone(), store, queue, batch, self.max_items, now)));
+                Some(Box::pin(job::queue(self.intake.clone(), store, queue, batch, self.max_items, now)));
             return;
         }
         let due = self.settling.due(BATCH, now.boot);
         if !due.is_empty() {
-            self.job = Some(Box::pin(job::look(self.door.clone(), due)));
+            self.job = Some(Box::pin(job::look(self.intake.clone(), due)));
         } else if self.settling.room() < BATCH {
             // The walk goes on once some have settled.
         } else if let Some((place, walk)) = self.walk.take() {
-            self.job = Some(Box::pin(job::step(self.looker(), place, walk)));
+            self.job = Some(Box::pin(job::step(self.visitor(), place, walk)));
         } else if let Some(place) = self.places.pop_first() {
             let is_root = self.roots.contains(&place);
-            self.job = Some(Box::pin(job::begin(self.looker(), place, is_root)));
+            self.job = Some(Box::pin(job::begin(self.visitor(), place, is_root)));
         } else {
             self.rest();
         }
     }
 
-    fn looker(&mut self) -> job::Looker {
-        if self.eyes.is_none() {
-            match Eyes::new() {
-                Ok(eyes) => self.eyes = Some(Arc::new(eyes)),
-                Err(why) => self.blind(why),
+    fn visitor(&mut self) -> job::SourceVisitor {
+        if self.watcher.is_none() {
+            match Watcher::new() {
+                Ok(watcher) => self.watcher = Some(Arc::new(watcher)),
+                Err(why) => self.unwatched(why),
             }
         }
-        job::Looker { door: self.door.clone(), eyes: self.eyes.clone(), blind: None }
+        job::SourceVisitor { intake: self.intake.clone(), watcher: self.watcher.clone(), unwatched: None }
     }
 
     /// There is nothing to do for now.
@@ -231,20 +231,20 @@ impl Scout {
 
     fn done(&mut self, done: Done) {
         match done {
-            Done::Begun(place, blind, Ok((walk, step))) => {
+            Done::Begun(place, unwatched, Ok((walk, step))) => {
                 if self.missing.remove(&place) {
                     info!(path = %place.display(), "a media source is there");
-                    if let Some(eyes) = self.eyes.as_deref().filter(|_| self.missing.is_empty()) {
-                        eyes.forget_ways();
+                    if let Some(watcher) = self.watcher.as_deref().filter(|_| self.missing.is_empty()) {
+                        watcher.forget_ways();
                     }
                 }
-                self.stepped(place, walk, step, blind);
+                self.stepped(place, walk, step, unwatched);
             }
-            Done::Begun(place, blind, Err(e)) => {
-                blind.into_iter().for_each(|why| self.blind(why));
+            Done::Begun(place, unwatched, Err(e)) => {
+                unwatched.into_iter().for_each(|why| self.unwatched(why));
                 self.not_begun(place, &e);
             }
-            Done::Stepped(place, walk, step, blind) => self.stepped(place, walk, step, blind),
+            Done::Stepped(place, walk, step, unwatched) => self.stepped(place, walk, step, unwatched),
             Done::Looked(files) => {
                 let now = self.clock.now().boot;
                 for (path, facts) in files {
@@ -275,16 +275,16 @@ impl Scout {
             let is_link = e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
             let link = "it is a link or lies behind one, and links are not followed";
             self.unread(place, &if is_link { link.to_owned() } else { e.to_string() });
-            self.walk_all_in(BLIND);
+            self.walk_all_in(UNWATCHED);
         }
     }
 
-    fn stepped(&mut self, place: PathBuf, walk: Walk, step: Step, blind: Option<Blind>) {
+    fn stepped(&mut self, place: PathBuf, walk: Walk, step: Step, unwatched: Option<WatchError>) {
         let now = self.clock.now();
-        blind.into_iter().for_each(|why| self.blind(why));
+        unwatched.into_iter().for_each(|why| self.unwatched(why));
         if step.remote {
             // What others write there this kernel does not tell.
-            self.walk_all_in(BLIND);
+            self.walk_all_in(UNWATCHED);
         }
         for (path, why) in step.unread {
             self.unread(path, &why);
@@ -292,7 +292,7 @@ impl Scout {
         for (path, facts) in step.files {
             if facts.size == 0 || self.settling.holds(&path) {
                 // Something will be told of it, or it waits already.
-            } else if self.door.has_settled(&facts, now) {
+            } else if self.intake.has_settled(&facts, now) {
                 self.ready.push((path, false));
             } else if self.settling.seen(path, facts, now.boot).is_err() {
                 self.walk_all_in(SOON);
@@ -303,7 +303,7 @@ impl Scout {
         }
     }
 
-    fn queued(&mut self, batch: Vec<(PathBuf, bool)>, found: Result<Found, StoreError>) {
+    fn queued(&mut self, batch: Vec<(PathBuf, bool)>, found: Result<Queued, StoreError>) {
         let why = match found {
             Ok(found) => {
                 self.added += found.added;
@@ -351,15 +351,15 @@ impl Scout {
     }
 
     /// Said once; the sources are walked now and then instead.
-    fn blind(&mut self, why: Blind) {
-        if self.said.blind.as_ref() != Some(&why) {
-            let minutes = BLIND.as_secs() / 60;
+    fn unwatched(&mut self, why: WatchError) {
+        if self.said.unwatched.as_ref() != Some(&why) {
+            let minutes = UNWATCHED.as_secs() / 60;
             warn!(
                 "not everything in the media sources can be watched, so they are looked through every {minutes} minutes: {why}"
             );
-            self.said.blind = Some(why);
+            self.said.unwatched = Some(why);
         }
-        self.walk_all_in(BLIND);
+        self.walk_all_in(UNWATCHED);
     }
 
     /// Said once; it is tried again when its rights change, and at the next walk.
@@ -393,9 +393,9 @@ async fn some(job: &mut Option<BoxFuture<'static, Done>>) -> Done {
     }
 }
 
-async fn sights(eyes: Option<&Eyes>) -> std::io::Result<Vec<Sight>> {
-    match eyes {
-        Some(eyes) => eyes.sights().await,
+async fn events(watcher: Option<&Watcher>) -> std::io::Result<Vec<WatchEvent>> {
+    match watcher {
+        Some(watcher) => watcher.events().await,
         None => std::future::pending().await,
     }
 }

@@ -10,10 +10,10 @@ use tokio::task::spawn_blocking;
 use crate::link::ToQueue;
 use crate::media::{Step, Visitor, Walk, glance};
 use crate::store::{Store, StoreError};
-use crate::tasks::door::Door;
-use crate::watch::{Blind, Eyes};
+use crate::tasks::intake::Intake;
+use crate::watch::{WatchError, Watcher};
 use rigpost_core::command::Refusal;
-use rigpost_core::queue::item::{FileFacts, NewItem};
+use rigpost_core::queue::item::{Clip, FileFacts};
 use rigpost_core::time::Now;
 
 /// Files in one job, and in one transaction.
@@ -24,19 +24,19 @@ const STEP: usize = BATCH;
 /// What came of a job.
 pub(super) enum Done {
     /// A walk has begun there, or could not.
-    Begun(PathBuf, Option<Blind>, io::Result<(Walk, Step)>),
+    Begun(PathBuf, Option<WatchError>, io::Result<(Walk, Step)>),
     /// It went on.
-    Stepped(PathBuf, Walk, Step, Option<Blind>),
+    Stepped(PathBuf, Walk, Step, Option<WatchError>),
     /// Files as they are now; `None` where there is none.
     Looked(Vec<(PathBuf, Option<FileFacts>)>),
     /// The batch, what of it can't be read, and what the store said.
-    Queued(Vec<(PathBuf, bool)>, Vec<(PathBuf, String)>, Result<Found, StoreError>),
+    Queued(Vec<(PathBuf, bool)>, Vec<(PathBuf, String)>, Result<Queued, StoreError>),
     /// It was cut short, and everything in its hands with it.
     Lost,
 }
 
 /// What the store made of a batch.
-pub(super) struct Found {
+pub(super) struct Queued {
     /// Files that were new.
     pub(super) added: usize,
     /// There was not room for all.
@@ -44,48 +44,48 @@ pub(super) struct Found {
 }
 
 /// Goes where the sources want to go, and watches each directory on the way.
-pub(super) struct Looker {
-    pub(super) door: Arc<Door>,
-    pub(super) eyes: Option<Arc<Eyes>>,
+pub(super) struct SourceVisitor {
+    pub(super) intake: Arc<Intake>,
+    pub(super) watcher: Option<Arc<Watcher>>,
     /// A directory that could not be watched.
-    pub(super) blind: Option<Blind>,
+    pub(super) unwatched: Option<WatchError>,
 }
 
-impl Visitor for Looker {
+impl Visitor for SourceVisitor {
     fn enters(&self, dir: &Path) -> bool {
-        self.door.sources.iter().any(|source| source.reaches(dir) || source.path.starts_with(dir))
+        self.intake.sources.iter().any(|source| source.reaches(dir) || source.path.starts_with(dir))
     }
 
     fn wants(&self, file: &Path) -> bool {
-        self.door.source_of(file).is_some()
+        self.intake.source_of(file).is_some()
     }
 
     fn entered(&mut self, dir: BorrowedFd<'_>, path: &Path) {
-        if let Some(Err(why)) = self.eyes.as_ref().map(|eyes| eyes.watch(dir, path)) {
-            self.blind = Some(why);
+        if let Some(Err(why)) = self.watcher.as_ref().map(|watcher| watcher.watch(dir, path)) {
+            self.unwatched = Some(why);
         }
     }
 }
 
 /// Begins a walk. Where a root is missing, the way to it is watched.
-pub(super) async fn begin(mut looker: Looker, place: PathBuf, is_root: bool) -> Done {
+pub(super) async fn begin(mut visitor: SourceVisitor, place: PathBuf, is_root: bool) -> Done {
     let task = spawn_blocking(move || {
-        let door = looker.door.clone();
-        let mut begun = Walk::begin(&door.media_dirs, &place, &mut looker);
+        let intake = visitor.intake.clone();
+        let mut begun = Walk::begin(&intake.media_dirs, &place, &mut visitor);
         let mut way = None;
-        while let Some(eyes) = looker.eyes.clone().filter(|_| is_root && is_missing(&begun)) {
-            match eyes.watch_way_to(&place) {
+        while let Some(watcher) = visitor.watcher.clone().filter(|_| is_root && is_missing(&begun)) {
+            match watcher.watch_way_to(&place) {
                 // Nothing came while we looked for the last directory that is there.
                 Ok(nearest) if way == Some(nearest.clone()) => break,
                 Ok(nearest) => way = Some(nearest),
                 Err(why) => {
-                    looker.blind = Some(why);
+                    visitor.unwatched = Some(why);
                     break;
                 }
             }
-            begun = Walk::begin(&door.media_dirs, &place, &mut looker);
+            begun = Walk::begin(&intake.media_dirs, &place, &mut visitor);
         }
-        Done::Begun(place, looker.blind, begun)
+        Done::Begun(place, visitor.unwatched, begun)
     });
     joined(task).await
 }
@@ -94,18 +94,18 @@ fn is_missing(begun: &io::Result<(Walk, Step)>) -> bool {
     matches!(begun, Err(e) if e.kind() == io::ErrorKind::NotFound)
 }
 
-pub(super) async fn step(mut looker: Looker, place: PathBuf, mut walk: Walk) -> Done {
+pub(super) async fn step(mut visitor: SourceVisitor, place: PathBuf, mut walk: Walk) -> Done {
     joined(spawn_blocking(move || {
-        let step = walk.step(STEP, &mut looker);
-        Done::Stepped(place, walk, step, looker.blind)
+        let step = walk.step(STEP, &mut visitor);
+        Done::Stepped(place, walk, step, visitor.unwatched)
     }))
     .await
 }
 
-pub(super) async fn look(door: Arc<Door>, files: Vec<PathBuf>) -> Done {
+pub(super) async fn look(intake: Arc<Intake>, files: Vec<PathBuf>) -> Done {
     joined(spawn_blocking(move || {
         let seen = |path: PathBuf| {
-            let facts = glance(&door.media_dirs, &path);
+            let facts = glance(&intake.media_dirs, &path);
             (path, facts)
         };
         Done::Looked(files.into_iter().map(seen).collect())
@@ -113,9 +113,9 @@ pub(super) async fn look(door: Arc<Door>, files: Vec<PathBuf>) -> Done {
     .await
 }
 
-/// Brings files to the door and what passes it into the queue, and tells whoever sends.
+/// Brings files to the intake and what passes it into the queue, and tells whoever sends.
 pub(super) async fn queue(
-    door: Arc<Door>,
+    intake: Arc<Intake>,
     store: Store,
     queue: mpsc::Sender<ToQueue>,
     batch: Vec<(PathBuf, bool)>,
@@ -123,12 +123,12 @@ pub(super) async fn queue(
     now: Now,
 ) -> Done {
     let at_door = spawn_blocking(move || {
-        let (items, refused) = pass(&door, &batch, now);
+        let (items, refused) = pass(&intake, &batch, now);
         (batch, items, refused)
     });
     let Ok((batch, items, refused)) = at_door.await else { return Done::Lost };
     if items.is_empty() {
-        return Done::Queued(batch, refused, Ok(Found { added: 0, left_out: false }));
+        return Done::Queued(batch, refused, Ok(Queued { added: 0, left_out: false }));
     }
     let found = store.found(items, max_items).await;
     let found = match found {
@@ -138,19 +138,19 @@ pub(super) async fn queue(
                 // Where nobody listens any more the daemon is stopping, and the queue is on disk.
                 let _ = queue.send(ToQueue::Found(news)).await;
             }
-            Ok(Found { added: found.added.len(), left_out: found.left_out > 0 })
+            Ok(Queued { added: found.added.len(), left_out: found.left_out > 0 })
         }
         Err(e) => Err(e),
     };
     Done::Queued(batch, refused, found)
 }
 
-/// What passes the door, and what is refused there for other reasons than not being there any more.
-fn pass(door: &Door, batch: &[(PathBuf, bool)], now: Now) -> (Vec<NewItem>, Vec<(PathBuf, String)>) {
+/// What passes the intake, and what is refused there for other reasons than not being there any more.
+fn pass(intake: &Intake, batch: &[(PathBuf, bool)], now: Now) -> (Vec<Clip>, Vec<(PathBuf, String)>) {
     let (mut items, mut refused) = (Vec::new(), Vec::new());
     for (path, closed) in batch {
-        let Some(source) = door.source_of(path) else { continue };
-        match door.found(path.clone(), source, *closed, now) {
+        let Some(source) = intake.source_of(path) else { continue };
+        match intake.found(path.clone(), source, *closed, now) {
             Ok(item) => items.push(item),
             Err(Refusal::NotFound(_)) => {}
             Err(e) => refused.push((path.clone(), e.to_string())),

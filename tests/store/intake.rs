@@ -1,10 +1,10 @@
 //! How files come in: bounds, media sources, and clips that are older than the pairing.
 use std::time::Duration;
 
-use rigpost_core::queue::item::{BeforePairing, FileFacts, Item, ItemId, ItemReason, ItemState, NewItem};
+use rigpost_core::queue::item::{BeforePairing, Clip, FileFacts, Item, ItemId, ItemReason, ItemState};
 use rigpost_core::queue::ledger::BootWall;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
-use rigpost_daemon::store::{Found, Limit, Limits, Refaced, Store, StoreError};
+use rigpost_daemon::store::{Discovery, FactsUpdate, Limit, Limits, Store, StoreError};
 
 use crate::support::*;
 
@@ -12,21 +12,21 @@ async fn one(store: &Store, id: ItemId) -> Item {
     store.get(&[id]).await.unwrap().remove(0)
 }
 
-fn of_user(n: u64, uid: u32) -> NewItem {
-    NewItem { uid, ..clip(n, Some("p")) }
+fn of_user(n: u64, uid: u32) -> Clip {
+    Clip { uid, ..clip(n, Some("p")) }
 }
 
 /// As a source finds it.
-fn seen(n: u64) -> NewItem {
-    NewItem { source: Some("card".into()), class: "proxy".into(), ..clip(n, None) }
+fn seen(n: u64) -> Clip {
+    Clip { source: Some("card".into()), class: "proxy".into(), ..clip(n, None) }
 }
 
-async fn find(store: &Store, items: Vec<NewItem>) -> Found {
+async fn find(store: &Store, items: Vec<Clip>) -> Discovery {
     store.found(items, 100).await.unwrap()
 }
 
-fn known(n: u64) -> Found {
-    Found { known: n, ..Found::default() }
+fn known(n: u64) -> Discovery {
+    Discovery { known: n, ..Discovery::default() }
 }
 
 #[tokio::test]
@@ -70,8 +70,8 @@ async fn a_source_brings_a_file_once_and_changes_nothing_that_is_there() {
     let all = || (0..4).map(seen).collect::<Vec<_>>();
     let found = find(&store, all()).await;
     let ids = found.added.clone();
-    assert_eq!(found, Found { added: ids.clone(), ..Found::default() });
-    assert_eq!(one(&store, ids[1]).await.new, NewItem { project_id: Some("p".into()), ..seen(1) });
+    assert_eq!(found, Discovery { added: ids.clone(), ..Discovery::default() });
+    assert_eq!(one(&store, ids[1]).await.clip, Clip { project_id: Some("p".into()), ..seen(1) });
     for (to, n) in [(ItemState::Done, 0), (ItemState::Failed, 1), (ItemState::Cancelled, 2)] {
         assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(ids[n]));
         store.finish(ids[n], to, ItemReason::Refused, "", at(9)).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_scan_that_finds_nothing_new_writes_nothing() {
     let before = contents(cut_power(dir.path()).path());
     assert_eq!(find(&store, vec![seen(1), seen(7)]).await, known(2));
     assert!(contents(cut_power(dir.path()).path()) == before, "the files changed");
-    assert_eq!(one(&store, asked).await.new.source, None, "still somebody's wish");
+    assert_eq!(one(&store, asked).await.clip.source, None, "still somebody's wish");
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_source_fills_the_queue_and_says_what_is_left_out() {
 async fn a_file_that_was_renamed_is_followed_while_it_waits() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let temporary = NewItem {
+    let temporary = Clip {
         path: "/media/card/A0001.mov.part".into(),
         name: "A0001.mov.part".into(),
         filetype: "application/octet-stream".into(),
@@ -156,20 +156,20 @@ async fn a_file_that_was_renamed_is_followed_while_it_waits() {
         ..seen(1)
     };
     let id = find(&store, vec![temporary.clone()]).await.added[0];
-    let followed = Found { changed: vec![id], known: 1, ..Found::default() };
-    assert_eq!(find(&store, vec![NewItem { priority: 9, ..seen(1) }]).await, followed);
-    assert_eq!(one(&store, id).await.new, NewItem { priority: 9, ..seen(1) });
+    let followed = Discovery { changed: vec![id], known: 1, ..Discovery::default() };
+    assert_eq!(find(&store, vec![Clip { priority: 9, ..seen(1) }]).await, followed);
+    assert_eq!(one(&store, id).await.clip, Clip { priority: 9, ..seen(1) });
     assert_eq!(find(&store, vec![seen(1)]).await, known(1), "under its new name");
     // A name that a person chose stays, and so does what the cloud has been told.
     store.claim("p", &[], None).await.unwrap();
     store.save_asset(id, &asset("x", 2)).await.unwrap();
     assert_eq!(find(&store, vec![temporary.clone()]).await, followed);
     let item = one(&store, id).await;
-    assert_eq!((item.new.path, item.new.name.as_str()), (temporary.path.clone(), "A0001.mov"));
-    let mine = add_one(&store, NewItem { name: "Hero shot.mov".into(), ..clip(2, None) }).await;
-    let moved = NewItem { path: "/media/card/B/A0002.mov".into(), ..seen(2) };
+    assert_eq!((item.clip.path, item.clip.name.as_str()), (temporary.path.clone(), "A0001.mov"));
+    let mine = add_one(&store, Clip { name: "Hero shot.mov".into(), ..clip(2, None) }).await;
+    let moved = Clip { path: "/media/card/B/A0002.mov".into(), ..seen(2) };
     assert_eq!(find(&store, vec![moved]).await.changed, [mine]);
-    assert_eq!(one(&store, mine).await.new.name, "Hero shot.mov");
+    assert_eq!(one(&store, mine).await.clip.name, "Hero shot.mov");
     // What is over is followed by nobody: another name is another file.
     store.finish(id, ItemState::Failed, ItemReason::Vanished, "", at(9)).await.unwrap();
     assert_eq!(find(&store, vec![seen(1)]).await.added.len(), 1);
@@ -193,7 +193,7 @@ async fn a_file_that_was_gone_and_is_back_goes_on() {
         let again = find(&store, vec![seen(1)]).await;
         let item = one(&store, id).await;
         if back {
-            assert_eq!(again, Found { changed: vec![id], known: 1, ..Found::default() }, "{reason}");
+            assert_eq!(again, Discovery { changed: vec![id], known: 1, ..Discovery::default() }, "{reason}");
             assert_eq!(
                 (item.state, item.reason.as_str(), item.detail.as_str()),
                 (ItemState::Queued, "none", "")
@@ -211,7 +211,7 @@ async fn another_inode_size_time_or_device_is_another_file() {
     let dir = dir();
     let store = ready(dir.path()).await;
     find(&store, vec![seen(1)]).await;
-    let base = NewItem { path: "/media/card/B.mov".into(), ..seen(1) };
+    let base = Clip { path: "/media/card/B.mov".into(), ..seen(1) };
     let change: [fn(&mut FileFacts); 5] =
         [|f| f.ino += 1, |f| f.size += 1, |f| f.mtime_ns += 1, |f| f.dev -= 1, |f| f.ino = 0];
     for (n, change) in change.into_iter().enumerate() {
@@ -222,7 +222,7 @@ async fn another_inode_size_time_or_device_is_another_file() {
     }
 }
 
-fn bigger(n: u64, by: u64) -> NewItem {
+fn bigger(n: u64, by: u64) -> Clip {
     let mut item = seen(n);
     item.facts.size += by;
     item.facts.mtime_ns += by as i64;
@@ -235,29 +235,32 @@ async fn a_file_that_grows_is_one_item_until_it_has_an_asset() {
     let dir = dir();
     let store = ready(dir.path()).await;
     let id = find(&store, vec![seen(1)]).await.added[0];
-    let settled = NewItem { settled: true, ..bigger(1, 5) };
+    let settled = Clip { settled: true, ..bigger(1, 5) };
     assert_eq!(find(&store, vec![settled.clone()]).await.changed, [id]);
-    assert_eq!(one(&store, id).await.new, settled);
+    assert_eq!(one(&store, id).await.clip, settled);
     assert_eq!(store.counters().await.unwrap().bytes_left, 1006);
     store.claim("p", &[], None).await.unwrap();
     let newest = bigger(1, 6);
-    assert_eq!(store.reface(id, newest.facts, newest.created).await, Ok(Refaced::Changed));
+    assert_eq!(store.update_facts(id, newest.facts, newest.created).await, Ok(FactsUpdate::Changed));
     let item = one(&store, id).await;
-    assert_eq!((item.state, item.new.facts, item.new.created), (ItemState::Uploading, newest.facts, at(506)));
+    assert_eq!(
+        (item.state, item.clip.facts, item.clip.created),
+        (ItemState::Uploading, newest.facts, at(506))
+    );
     store.save_asset(id, &asset("x", 2)).await.unwrap();
-    assert_eq!(store.reface(id, bigger(1, 7).facts, at(1)).await, Ok(Refaced::TooLate));
-    assert_eq!(one(&store, id).await.new.facts, newest.facts);
+    assert_eq!(store.update_facts(id, bigger(1, 7).facts, at(1)).await, Ok(FactsUpdate::TooLate));
+    assert_eq!(one(&store, id).await.clip.facts, newest.facts);
     assert_eq!(
         find(&store, vec![bigger(1, 7)]).await.added.len(),
         1,
         "an upload of what it was is under way"
     );
     assert_eq!(
-        store.reface(ItemId(99), newest.facts, at(1)).await,
+        store.update_facts(ItemId(99), newest.facts, at(1)).await,
         Err(StoreError::NotFound("item 99".into()))
     );
     store.finish(id, ItemState::Cancelled, ItemReason::None, "", at(9)).await.unwrap();
-    assert_eq!(store.reface(id, bigger(1, 8).facts, at(1)).await, Ok(Refaced::TooLate));
+    assert_eq!(store.update_facts(id, bigger(1, 8).facts, at(1)).await, Ok(FactsUpdate::TooLate));
 }
 
 #[tokio::test]
@@ -267,19 +270,19 @@ async fn of_two_items_for_a_file_that_grew_the_younger_goes() {
     let facts = bigger(1, 5).facts;
     // Somebody added it twice while it grew.
     let older = add_one(&store, clip(1, Some("p"))).await;
-    let younger = add_one(&store, NewItem { facts, ..clip(1, Some("p")) }).await;
-    assert_eq!(store.reface(older, facts, at(1)).await, Ok(Refaced::Changed));
+    let younger = add_one(&store, Clip { facts, ..clip(1, Some("p")) }).await;
+    assert_eq!(store.update_facts(older, facts, at(1)).await, Ok(FactsUpdate::Changed));
     assert_eq!(store.get(&[older, younger]).await.unwrap().len(), 1);
     let late = add_one(&store, clip(1, Some("p"))).await;
-    assert_eq!(store.reface(late, facts, at(1)).await, Ok(Refaced::Duplicate(older)));
+    assert_eq!(store.update_facts(late, facts, at(1)).await, Ok(FactsUpdate::Duplicate(older)));
     assert_eq!(store.get(&[late]).await.unwrap(), []);
     // One that is further on stays, whichever is younger.
     let waits = add_one(&store, clip(2, Some("p"))).await;
-    let grown = NewItem { facts: bigger(2, 5).facts, priority: 1, ..clip(2, Some("p")) };
+    let grown = Clip { facts: bigger(2, 5).facts, priority: 1, ..clip(2, Some("p")) };
     let sent = add_one(&store, grown.clone()).await;
     assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(sent));
     store.finish(sent, ItemState::Done, ItemReason::None, "", at(9)).await.unwrap();
-    assert_eq!(store.reface(waits, grown.facts, at(1)).await, Ok(Refaced::Duplicate(sent)));
+    assert_eq!(store.update_facts(waits, grown.facts, at(1)).await, Ok(FactsUpdate::Duplicate(sent)));
     assert_eq!(one(&store, sent).await.state, ItemState::Done);
     assert_eq!(store.counters().await.unwrap().files_left, 1);
 }
@@ -289,9 +292,9 @@ async fn settling_is_remembered() {
     let dir = dir();
     let store = ready(dir.path()).await;
     let id = add_one(&store, clip(1, None)).await;
-    assert!(!one(&store, id).await.new.settled);
+    assert!(!one(&store, id).await.clip.settled);
     store.settle(id).await.unwrap();
-    assert!(one(&store, id).await.new.settled);
+    assert!(one(&store, id).await.clip.settled);
     assert_eq!(store.settle(ItemId(9)).await, Err(StoreError::NotFound("item 9".into())));
 }
 
@@ -307,12 +310,12 @@ fn moment(boot: u128, secs: u64, wall: i64) -> Now {
 /// Paired with `project`, by a grant of this moment.
 async fn pair(store: &Store, project: &str, at: Now) -> Vec<ItemId> {
     store.save_pairing(None, None).await.unwrap();
-    store.save_tokens(&rigpost_core::identity::oauth::TokenSet { obtained: at, ..tokens(1) }).await.unwrap();
+    store.save_tokens(&rigpost_core::oauth::TokenSet { obtained: at, ..tokens(1) }).await.unwrap();
     store.save_device(&device(project)).await.unwrap()
 }
 
-fn made(n: u64, created: Now, added: Now, before_pairing: BeforePairing) -> NewItem {
-    NewItem { created, added, before_pairing, ..seen(n) }
+fn made(n: u64, created: Now, added: Now, before_pairing: BeforePairing) -> Clip {
+    Clip { created, added, before_pairing, ..seen(n) }
 }
 
 #[tokio::test]
@@ -325,7 +328,7 @@ async fn what_waits_for_a_pairing_follows_its_policy_when_it_comes() {
     let ids = find(&store, [Queue, Ask, Ignore].map(|p| made(p as u64, now, now, p)).to_vec()).await.added;
     assert_eq!(pair(&store, "p", moment(1, 100, TRUE)).await, ids[1..]);
     let places = |items: Vec<Item>| -> Vec<_> {
-        items.into_iter().map(|i| (i.state, i.reason, i.new.project_id.unwrap_or_default())).collect()
+        items.into_iter().map(|i| (i.state, i.reason, i.clip.project_id.unwrap_or_default())).collect()
     };
     let (p, none, before) = (|| "p".to_owned(), || ItemReason::None, || ItemReason::BeforePairing);
     let expected = vec![
@@ -383,10 +386,7 @@ async fn a_clip_is_older_than_the_pairing_by_the_ledger_of_boots() {
         pair(&store, "p", paired).await;
         store.note_boot(BootId(9), BootWall(TRUE - 2 * DAY)).await.unwrap();
         // Saying again whom the rig serves is no new pairing.
-        store
-            .save_tokens(&rigpost_core::identity::oauth::TokenSet { obtained: now, ..tokens(2) })
-            .await
-            .unwrap();
+        store.save_tokens(&rigpost_core::oauth::TokenSet { obtained: now, ..tokens(2) }).await.unwrap();
         store.save_device(&device("p")).await.unwrap();
         let ask = find(&store, vec![made(1, created, now, BeforePairing::Ask)]).await.added[0];
         let (held, why) =

@@ -5,44 +5,44 @@ use std::path::{Path, PathBuf};
 
 use tracing::{debug, warn};
 
-use super::{BLIND, SOON, Scout};
-use crate::watch::{Blind, Sight};
+use super::{SOON, SourceTask, UNWATCHED};
+use crate::watch::{WatchError, WatchEvent};
 
-impl Scout {
-    pub(super) fn saw(&mut self, sights: io::Result<Vec<Sight>>) {
-        match sights {
-            Ok(sights) => sights.into_iter().for_each(|sight| self.saw_one(sight)),
+impl SourceTask {
+    pub(super) fn saw(&mut self, events: io::Result<Vec<WatchEvent>>) {
+        match events {
+            Ok(events) => events.into_iter().for_each(|event| self.saw_one(event)),
             Err(e) => {
                 // A new pair is opened with the next walk.
-                self.eyes = None;
-                self.blind(Blind::System(e.to_string()));
+                self.watcher = None;
+                self.unwatched(WatchError::System(e.to_string()));
             }
         }
     }
 
-    fn saw_one(&mut self, sight: Sight) {
+    fn saw_one(&mut self, event: WatchEvent) {
         let now = self.clock.now().boot;
-        let room = match sight {
-            Sight::Opened(path) if self.wants(&path) => self.settling.opened(path, now),
-            Sight::Closed(path) if self.wants(&path) => self.settling.closed(path, now),
-            Sight::MovedIn(path, n) if self.wants(&path) => {
+        let room = match event {
+            WatchEvent::Opened(path) if self.wants(&path) => self.settling.opened(path, now),
+            WatchEvent::Closed(path) if self.wants(&path) => self.settling.closed(path, now),
+            WatchEvent::MovedIn(path, n) if self.wants(&path) => {
                 let from = self.moved_out.take().filter(|(_, out)| *out == n).map(|(path, _)| path);
                 self.settling.moved(from.as_deref(), path, now)
             }
-            Sight::MovedOut(path, n) => {
+            WatchEvent::MovedOut(path, n) => {
                 self.moved_out = Some((path, n));
                 Ok(())
             }
-            Sight::Opened(_) | Sight::Closed(_) | Sight::MovedIn(..) => Ok(()),
-            Sight::NewDirectory(path) => {
+            WatchEvent::Opened(_) | WatchEvent::Closed(_) | WatchEvent::MovedIn(..) => Ok(()),
+            WatchEvent::NewDirectory(path) => {
                 self.came(path);
                 Ok(())
             }
-            Sight::Gone(path) => {
+            WatchEvent::Gone(path) => {
                 self.gone(&path);
                 Ok(())
             }
-            Sight::Rights(path, is_dir) if self.said.unread.remove(&path) => {
+            WatchEvent::Rights(path, is_dir) if self.said.unread.remove(&path) => {
                 if is_dir {
                     self.came(path);
                     Ok(())
@@ -50,8 +50,8 @@ impl Scout {
                     self.settling.closed(path, now)
                 }
             }
-            Sight::Rights(..) => Ok(()),
-            Sight::Overflow => {
+            WatchEvent::Rights(..) => Ok(()),
+            WatchEvent::Overflow => {
                 warn!(
                     "more happened in the media sources than the kernel keeps; they are looked through again"
                 );
@@ -66,7 +66,7 @@ impl Scout {
     }
 
     fn wants(&self, path: &Path) -> bool {
-        self.door.source_of(path).is_some()
+        self.intake.source_of(path).is_some()
     }
 
     /// A directory: one that a source lies beneath, or one beneath a source.
@@ -74,14 +74,14 @@ impl Scout {
         let above: Vec<PathBuf> =
             self.missing.iter().filter(|root| root.starts_with(&path)).cloned().collect();
         above.into_iter().for_each(|root| self.walk_from(root));
-        if self.door.sources.iter().any(|source| source.reaches(&path)) {
+        if self.intake.sources.iter().any(|source| source.reaches(&path)) {
             self.walk_from(path);
         }
     }
 
     fn gone(&mut self, path: &Path) {
-        if let Some(eyes) = &self.eyes {
-            eyes.forget(path);
+        if let Some(watcher) = &self.watcher {
+            watcher.forget(path);
         }
         let roots: Vec<PathBuf> = self.roots.iter().filter(|root| root.starts_with(path)).cloned().collect();
         roots.into_iter().for_each(|root| self.walk_from(root));
@@ -99,7 +99,7 @@ impl Scout {
             Err(e) => {
                 warn!("mounts can't be watched any more, so cards are found late: {e}");
                 self.mounts = None;
-                self.walk_all_in(BLIND);
+                self.walk_all_in(UNWATCHED);
             }
         }
     }

@@ -1,17 +1,17 @@
-//! The door: a path becomes an item, or is refused by name. The store binds it to the project.
+//! The intake: a path becomes an item, or is refused by name. The store binds it to the project.
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::media::{filetype, made, open_beneath};
 use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::class::Classes;
-use rigpost_core::queue::item::{BeforePairing, FileFacts, NewItem, shown};
+use rigpost_core::queue::item::{BeforePairing, Clip, FileFacts, shown};
 use rigpost_core::queue::source::Source;
 use rigpost_core::time::{Now, WallTime};
 
 /// From the configuration.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct Intake {
     /// Files are accepted only beneath these.
     pub media_dirs: Vec<PathBuf>,
     /// What goes first.
@@ -26,12 +26,12 @@ pub struct Door {
     pub earliest: WallTime,
 }
 
-impl Door {
+impl Intake {
     /// A file that somebody asked for. Blocks on the disk.
     ///
     /// # Errors
     /// It is refused, by name.
-    pub fn asked(&self, path: PathBuf, options: &AddOptions, now: Now) -> Result<NewItem, Refusal> {
+    pub fn asked(&self, path: PathBuf, options: &AddOptions, now: Now) -> Result<Clip, Refusal> {
         let mut item = self.item(path, options.closed, now)?;
         if let Some(name) = &options.name {
             item.name.clone_from(name);
@@ -45,8 +45,8 @@ impl Door {
     /// Blocks on the disk.
     ///
     /// # Errors
-    /// As [`Door::asked`].
-    pub fn found(&self, path: PathBuf, source: &Source, closed: bool, now: Now) -> Result<NewItem, Refusal> {
+    /// As [`Intake::asked`].
+    pub fn found(&self, path: PathBuf, source: &Source, closed: bool, now: Now) -> Result<Clip, Refusal> {
         let mut item = self.item(path, closed, now)?;
         if let Some(class) = source.class.as_deref().and_then(|name| self.classes.named(name)) {
             (item.class, item.priority) = (class.name.clone(), class.priority);
@@ -71,10 +71,10 @@ impl Door {
         sane && u64::try_from(age).is_ok_and(|age| age > self.settle.as_secs())
     }
 
-    fn item(&self, path: PathBuf, closed: bool, now: Now) -> Result<NewItem, Refusal> {
+    fn item(&self, path: PathBuf, closed: bool, now: Now) -> Result<Clip, Refusal> {
         let (_, facts) = open_beneath(&self.media_dirs, &path)?;
         let class = self.classes.of(&path);
-        Ok(NewItem {
+        Ok(Clip {
             name: path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default(),
             filetype: filetype(&path).to_owned(),
             facts,
@@ -84,7 +84,7 @@ impl Door {
             created: made(&facts, now),
             added: now,
             path,
-            ..NewItem::default()
+            ..Clip::default()
         })
     }
 }
@@ -106,8 +106,8 @@ mod tests {
         Now { boot_id: BootId(1), boot: BootTime(Duration::from_secs(1000)), wall: WallTime(wall) }
     }
 
-    fn door(dir: &Path) -> Door {
-        Door {
+    fn intake(dir: &Path) -> Intake {
+        Intake {
             media_dirs: vec![dir.to_owned()],
             classes: Classes::default(),
             sources: vec![],
@@ -130,14 +130,14 @@ mod tests {
     fn what_somebody_asked_for_is_as_they_said() {
         let dir = tempfile::tempdir().unwrap();
         let path = clip(dir.path(), "A001_proxy.mov", TODAY - 60);
-        let item = door(dir.path()).asked(path.clone(), &AddOptions::default(), now(TODAY)).unwrap();
+        let item = intake(dir.path()).asked(path.clone(), &AddOptions::default(), now(TODAY)).unwrap();
         let made = (item.name.as_str(), item.filetype.as_str(), item.class.as_str(), item.priority);
         assert_eq!(made, ("A001_proxy.mov", "video/quicktime", "proxy", 300));
         assert_eq!((item.source, item.before_pairing, item.settled), (None, BeforePairing::Ignore, true));
         assert_eq!(item.created.boot.0.as_secs(), 940);
         let options =
             AddOptions { priority: Some(-7), name: Some("B".into()), channel: 3, uid: 1000, closed: true };
-        let item = door(dir.path()).asked(path, &options, now(TODAY)).unwrap();
+        let item = intake(dir.path()).asked(path, &options, now(TODAY)).unwrap();
         assert_eq!((item.name.as_str(), item.class.as_str(), item.priority), ("B", "proxy", -7));
         assert_eq!((item.channel, item.uid), (3, 1000));
     }
@@ -145,13 +145,13 @@ mod tests {
     #[test]
     fn what_a_source_found_is_as_the_source_says() {
         let dir = tempfile::tempdir().unwrap();
-        let mut door = door(dir.path());
+        let mut intake = intake(dir.path());
         let plain = Source { name: "card".into(), path: dir.path().into(), channel: 2, ..Source::default() };
         let sound = Source { name: "sound".into(), class: Some("audio".into()), ..plain.clone() };
         let first = Source { name: "first".into(), priority: Some(9), ..sound.clone() };
         let path = clip(dir.path(), "notes", TODAY);
         for (source, class, priority) in [(&plain, "", 0), (&sound, "audio", 200), (&first, "audio", 9)] {
-            let item = door.found(path.clone(), source, true, now(TODAY)).unwrap();
+            let item = intake.found(path.clone(), source, true, now(TODAY)).unwrap();
             let made = (item.class.as_str(), item.priority, item.channel, item.uid, item.settled);
             assert_eq!(made, (class, priority, 2, 0, true));
             assert_eq!(
@@ -159,15 +159,15 @@ mod tests {
                 (Some(&*source.name), source.before_pairing)
             );
         }
-        door.sources = vec![plain, sound];
-        assert_eq!(door.source_of(&path).unwrap().name, "card");
-        assert_eq!(door.source_of(&dir.path().join(".notes")), None);
+        intake.sources = vec![plain, sound];
+        assert_eq!(intake.source_of(&path).unwrap().name, "card");
+        assert_eq!(intake.source_of(&dir.path().join(".notes")), None);
     }
 
     #[test]
     fn a_file_has_settled_when_a_clock_that_is_right_says_so() {
         let dir = tempfile::tempdir().unwrap();
-        let door = door(dir.path());
+        let intake = intake(dir.path());
         for (mtime, wall, settled) in [
             (TODAY - 60, TODAY, true),
             (TODAY - 4, TODAY, true),
@@ -180,7 +180,7 @@ mod tests {
             (1_500_000_000, 1_600_000_000, false),
         ] {
             let path = clip(dir.path(), "a.mov", mtime);
-            let item = door.asked(path, &AddOptions::default(), now(wall)).unwrap();
+            let item = intake.asked(path, &AddOptions::default(), now(wall)).unwrap();
             assert_eq!(item.settled, settled, "{mtime} {wall}");
         }
     }

@@ -15,7 +15,7 @@ use crate::store::handle::Store;
 use crate::store::tx::Tx;
 use crate::store::{asset, boots, counters, rows};
 use rigpost_core::queue::clip::{self, Asked, Candidates, Finding, Naming, Pairing, Place, Regrown, Row};
-use rigpost_core::queue::item::{FileFacts, ItemId, ItemState, NewItem};
+use rigpost_core::queue::item::{Clip, FileFacts, ItemId, ItemState};
 use rigpost_core::time::Now;
 
 /// How much may be in the queue that is not sent yet.
@@ -29,7 +29,7 @@ pub struct Limits {
 
 /// What a source's finds came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct Discovery {
     /// New items.
     pub added: Vec<ItemId>,
     /// Items that got another path or other facts (renamed, or grown), or wait again because their file is back.
@@ -42,7 +42,7 @@ pub struct Found {
 
 /// What became of an item whose file has other facts now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refaced {
+pub enum FactsUpdate {
     /// It has them.
     Changed,
     /// Another item is that file already; this one is gone.
@@ -62,7 +62,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::LimitExceeded`] when more than `limits` allows would not be sent yet; what is accepted already is
     /// answered all the same.
-    pub async fn add(&self, items: Vec<NewItem>, limits: Limits) -> Result<Vec<ItemId>, StoreError> {
+    pub async fn add(&self, items: Vec<Clip>, limits: Limits) -> Result<Vec<ItemId>, StoreError> {
         self.tx(move |tx| {
             let pairing = bind::current_pairing(tx)?;
             let before = counters::totals(tx)?.unfinished();
@@ -84,11 +84,11 @@ impl Store {
     /// cancelled or is done stays so, also when its row is gone. An item that still waits follows its file to another
     /// name, and takes its new facts where it has no asset. What `max_items` leaves no room for is counted and not
     /// queued. When nothing is new, nothing is written.
-    pub async fn found(&self, items: Vec<NewItem>, max_items: u64) -> Result<Found, StoreError> {
+    pub async fn found(&self, items: Vec<Clip>, max_items: u64) -> Result<Discovery, StoreError> {
         self.tx(move |tx| {
             let pairing = bind::current_pairing(tx)?;
             let mut room = max_items.saturating_sub(counters::totals(tx)?.unfinished());
-            let mut found = Found::default();
+            let mut found = Discovery::default();
             for item in items {
                 found_one(tx, item, &pairing, &mut room, &mut found)?;
             }
@@ -107,21 +107,26 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    pub async fn reface(&self, id: ItemId, facts: FileFacts, created: Now) -> Result<Refaced, StoreError> {
+    pub async fn update_facts(
+        &self,
+        id: ItemId,
+        facts: FileFacts,
+        created: Now,
+    ) -> Result<FactsUpdate, StoreError> {
         self.tx(move |tx| {
             let (path, item) = row_now(tx, id)?;
             Ok(match clip::regrown(&item, same_file(tx, &path, facts)?) {
-                Regrown::TooLate => Refaced::TooLate,
+                Regrown::TooLate => FactsUpdate::TooLate,
                 Regrown::Duplicate(other) => {
                     history::delete(tx, id)?;
-                    Refaced::Duplicate(other)
+                    FactsUpdate::Duplicate(other)
                 }
                 Regrown::Takes(other) => {
                     if let Some(other) = other {
                         history::delete(tx, other)?;
                     }
                     set_facts(tx, id, facts, created)?;
-                    Refaced::Changed
+                    FactsUpdate::Changed
                 }
             })
         })
@@ -145,7 +150,7 @@ impl Store {
 }
 
 /// Each user but root who is named, and how much of theirs is not sent yet.
-fn users(tx: &Tx<'_>, items: &[NewItem]) -> Result<Vec<(u32, u64)>, StoreError> {
+fn users(tx: &Tx<'_>, items: &[Clip]) -> Result<Vec<(u32, u64)>, StoreError> {
     let mut users: Vec<u32> = items.iter().map(|item| item.uid).filter(|uid| *uid != 0).collect();
     users.sort_unstable();
     users.dedup();
@@ -208,7 +213,7 @@ fn candidates(tx: &Tx<'_>, path: &Path, facts: FileFacts) -> Result<Candidates, 
     Ok(known)
 }
 
-fn add_one(tx: &Tx<'_>, item: NewItem, pairing: &Pairing) -> Result<ItemId, StoreError> {
+fn add_one(tx: &Tx<'_>, item: Clip, pairing: &Pairing) -> Result<ItemId, StoreError> {
     let new = bound(item, pairing);
     match clip::asked(&same_file(tx, &new.path, new.facts)?, new.project_id.as_deref()) {
         Asked::New => insert(tx, &new, pairing).map(|(id, _)| id),
@@ -223,16 +228,16 @@ fn add_one(tx: &Tx<'_>, item: NewItem, pairing: &Pairing) -> Result<ItemId, Stor
     }
 }
 
-fn bound(item: NewItem, pairing: &Pairing) -> NewItem {
-    NewItem { project_id: clip::project_of(item.project_id, pairing), ..item }
+fn bound(item: Clip, pairing: &Pairing) -> Clip {
+    Clip { project_id: clip::project_of(item.project_id, pairing), ..item }
 }
 
 fn found_one(
     tx: &Tx<'_>,
-    item: NewItem,
+    item: Clip,
     pairing: &Pairing,
     room: &mut u64,
-    found: &mut Found,
+    found: &mut Discovery,
 ) -> Result<(), StoreError> {
     let known = candidates(tx, &item.path, item.facts)?;
     for row in known.same.iter().filter(|row| !row.watched) {
@@ -273,7 +278,7 @@ fn come_back(tx: &Tx<'_>, id: ItemId, place: Place) -> Result<(), StoreError> {
     rows::set_state(tx, id, place.state, place.reason, "")
 }
 
-fn rename(tx: &Tx<'_>, id: ItemId, new: &NewItem) -> Result<(), StoreError> {
+fn rename(tx: &Tx<'_>, id: ItemId, new: &Clip) -> Result<(), StoreError> {
     let item = rows::item_now(tx, id)?;
     let sql = "UPDATE item SET path = ?2, watched = 1 WHERE id = ?1";
     tx.prepare_cached(sql)?.execute((rows::sql_id(id), rows::sql_path(&new.path)))?;
@@ -284,7 +289,7 @@ fn rename(tx: &Tx<'_>, id: ItemId, new: &NewItem) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn grow(tx: &Tx<'_>, id: ItemId, new: &NewItem) -> Result<(), StoreError> {
+fn grow(tx: &Tx<'_>, id: ItemId, new: &Clip) -> Result<(), StoreError> {
     set_facts(tx, id, new.facts, new.created)?;
     let sql = "UPDATE item SET settled = ?2, watched = 1 WHERE id = ?1";
     tx.prepare_cached(sql)?.execute((rows::sql_id(id), new.settled))?;
@@ -308,13 +313,13 @@ fn set_facts(tx: &Tx<'_>, id: ItemId, facts: FileFacts, created: Now) -> Result<
     Ok(())
 }
 
-fn insert(tx: &Tx<'_>, new: &NewItem, pairing: &Pairing) -> Result<(ItemId, ItemState), StoreError> {
+fn insert(tx: &Tx<'_>, new: &Clip, pairing: &Pairing) -> Result<(ItemId, ItemState), StoreError> {
     let state = write(tx, new, pairing, None)?;
     Ok((ItemId(tx.last_insert_rowid().cast_unsigned()), state))
 }
 
 /// A new row, or everything that a person can say anew about the row `id`. Answers with the state it has now.
-fn write(tx: &Tx<'_>, new: &NewItem, pairing: &Pairing, id: Option<ItemId>) -> Result<ItemState, StoreError> {
+fn write(tx: &Tx<'_>, new: &Clip, pairing: &Pairing, id: Option<ItemId>) -> Result<ItemState, StoreError> {
     let Place { state, reason } = clip::place(new, pairing, |boot| boots::wall(tx, boot))?;
     let (created_id, created, created_wall) = rows::sql_now(new.created);
     let (added_id, added, added_wall) = rows::sql_now(new.added);
