@@ -125,7 +125,7 @@ async fn a_log_without_its_database_is_no_fresh_rig() {
 async fn what_a_power_cut_left_of_the_making_is_no_hindrance() {
     let dir = dir();
     fs::write(dir.path().join("rigpost.db.new"), "half a database").unwrap();
-    fs::write(dir.path().join("rigpost.db.clip-journal"), "half a journal").unwrap();
+    fs::write(dir.path().join("rigpost.db.new-journal"), "half a journal").unwrap();
     let store = Store::open(dir.path()).unwrap();
     assert!(store.created());
     let names: Vec<_> = contents(dir.path()).into_iter().map(|(name, _)| name).collect();
