@@ -131,7 +131,9 @@ keys! {
         "Certificates (PEM) to trust besides the system's, for a proxy, a private authority or a simulator.")
         .example("\"/etc/rigpost/ca.pem\"");
 
-    ProviderBaseUrl = Row::new("provider.base_url", Kind::Url, "Where Frame.io is, or a simulator of it.")
+    ProviderBaseUrl = Row::new("provider.base_url", Kind::Url,
+        "Where Frame.io is, or a simulator of it. A secret and a pairing belong to one address: another one never sees \
+         them, and they work again when it is back.")
         .preset(Preset::Text("https://api.frame.io")).of(Of::Frameio);
     ProviderClientVersion = Row::new("provider.client_version", Kind::Text(Form::Version),
         "The version of the device that the cloud is told. By default the daemon's own.")
