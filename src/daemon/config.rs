@@ -32,5 +32,5 @@ pub use load::{load, load_installed};
 pub use problem::{ConfigError, Problem};
 pub use roots::Roots;
 pub use settings::{
-    ClientIdSource, Device, Level, Log, OAuth, Provider, ProviderKind, Queue, Settings, State, Tokens, Vault,
+    ClientIdSource, Device, Level, Log, OAuth, Provider, Queue, Settings, State, Tokens, Vault,
 };

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use rigpost_core::oauth::ClientAuth;
+use rigpost_core::provider::ProviderKind;
 use rigpost_core::queue::item::BeforePairing;
 use rigpost_daemon::config::*;
 use tempfile::TempDir;

@@ -8,7 +8,7 @@
 //!   to another.
 use url::Url;
 
-/// The kinds; each word is in the database.
+/// The kinds; each word is in the configuration, on the bus and in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProviderKind {
     /// Frame.io Camera to Cloud.
@@ -18,7 +18,7 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
-    /// As the configuration and the database have it.
+    /// As the configuration, the bus and the database have it.
     pub fn as_str(self) -> &'static str {
         match self {
             ProviderKind::Frameio => "frameio",

@@ -4,8 +4,9 @@ use std::time::Duration;
 use super::check::{Checker, PRESET};
 use super::keys::Key;
 use super::rule::Of;
-use super::settings::{OAuth, Provider, ProviderKind, Tokens};
+use super::settings::{OAuth, Provider, Tokens};
 use rigpost_core::oauth::ClientAuth;
+use rigpost_core::provider::ProviderKind;
 
 /// `[provider]`.
 pub(super) fn section(c: &mut Checker<'_>) -> Provider {

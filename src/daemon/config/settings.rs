@@ -6,6 +6,7 @@ use url::Url;
 
 use rigpost_contract::item::BeforePairing;
 use rigpost_core::oauth::ClientAuth;
+use rigpost_core::provider::ProviderKind;
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::source::Source;
 
@@ -97,25 +98,6 @@ pub struct OAuth {
 pub struct Tokens {
     /// Members of the group `rigpost-token` may fetch them.
     pub allow: bool,
-}
-
-/// The dialects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProviderKind {
-    /// Frame.io Camera to Cloud, hardware devices.
-    Frameio,
-    /// Any provider of RFC 8628, with OpenID Connect where it has that.
-    OAuth,
-}
-
-impl ProviderKind {
-    /// The word in the configuration and on the bus.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ProviderKind::Frameio => "frameio",
-            ProviderKind::OAuth => "oauth",
-        }
-    }
 }
 
 /// Where the database is.

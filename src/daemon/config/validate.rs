@@ -5,8 +5,9 @@ use super::check::{Checker, PRESET};
 use super::keys::Key;
 use super::merge::{Merged, Setting};
 use super::problem::Problem;
-use super::settings::{ClientIdSource, Device, Level, Log, ProviderKind, Queue, Settings, State, Vault};
+use super::settings::{ClientIdSource, Device, Level, Log, Queue, Settings, State, Vault};
 use super::{lists, provider};
+use rigpost_core::provider::ProviderKind;
 
 impl Default for Settings {
     /// What an empty configuration means, where systemd has made no state directory.
