@@ -8,12 +8,11 @@
 //!   kilobytes of holes in the heap for good. Where the store is, `openssl-probe` knows.
 //! - A certificate of the system that can't be read is passed over, as everywhere: there is always an odd one among a
 //!   hundred and fifty. One of the configuration is somebody's intention, and is an error.
+//! - One after the other, and nothing kept but what is trusted: lists made on the way would be holes in the heap too.
 //! - rustls with ring: a sixth of the size of the alternatives, and no build tools besides a C compiler.
 //! - Boards without AES instructions (every Raspberry Pi before the fifth) ask for ChaCha20 first, which costs them a
 //!   third of AES. Asked for and not insisted on: not every server of every storage has it.
-use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::{env, fs};
 
@@ -39,11 +38,7 @@ const CHEAP_WITHOUT_AES: [CipherSuite; 5] = [
 /// Reads the certificates: a few milliseconds.
 pub(super) fn config(ca_path: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
-    for path in system_files() {
-        if let Ok(certs) = CertificateDer::pem_file_iter(path) {
-            certs.filter_map(Result::ok).for_each(|cert| add_once(&mut roots, cert));
-        }
-    }
+    add_system(&mut roots);
     if let Some(path) = ca_path {
         let unreadable = |e| format!("certificate file {}: {e}", path.display());
         for cert in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
@@ -66,21 +61,33 @@ pub(super) fn config(ca_path: Option<&Path>) -> Result<ClientConfig, String> {
         .map_err(|e| e.to_string())
 }
 
-/// The files of the system's store, each once: in a hashed directory every certificate has two names or three.
-fn system_files() -> Vec<PathBuf> {
+/// The bundle, then what lies in the directories.
+fn add_system(roots: &mut RootCertStore) {
     let ProbeResult { cert_file, cert_dir } = probe();
     let dirs = match env::var_os(ENV_CERT_DIR) {
         Some(dirs) => env::split_paths(&dirs).filter(|dir| !dir.as_os_str().is_empty()).collect(),
         None if env::var_os(ENV_CERT_FILE).is_some() => Vec::new(),
         None => cert_dir,
     };
-    let entries = dirs.iter().filter_map(|dir| fs::read_dir(dir).ok());
-    let entries = entries.flat_map(|dir| dir.take(MAX_ENTRIES)).filter_map(|entry| Some(entry.ok()?.path()));
-    let mut seen = BTreeSet::new();
-    let is_new = |path: &PathBuf| {
-        fs::metadata(path).is_ok_and(|meta| meta.is_file() && seen.insert((meta.dev(), meta.ino())))
-    };
-    cert_file.into_iter().chain(entries).filter(is_new).collect()
+    cert_file.into_iter().for_each(|file| add_file(roots, &file));
+    for dir in dirs.iter().filter_map(|dir| fs::read_dir(dir).ok()) {
+        for entry in dir.take(MAX_ENTRIES).filter_map(Result::ok) {
+            // A hashed name is a link to its neighbour, which has its turn too.
+            let target = fs::read_link(entry.path()).unwrap_or_default();
+            if target.components().count() != 1 {
+                add_file(roots, &entry.path());
+            }
+        }
+    }
+}
+
+fn add_file(roots: &mut RootCertStore, path: &Path) {
+    if !fs::metadata(path).is_ok_and(|meta| meta.is_file()) {
+        return;
+    }
+    if let Ok(certs) = CertificateDer::pem_file_iter(path) {
+        certs.filter_map(Result::ok).for_each(|cert| add_once(roots, cert));
+    }
 }
 
 /// The bundle holds again what the directory beside it holds. One that is no certificate is passed over.
