@@ -124,8 +124,13 @@ fn after(failure: Failure, done: usize, all: usize) -> Failure {
 
 /// The others may be accepted all the same.
 fn is_about_a_path(error: &zbus::Error) -> bool {
-    let of_a_path =
-        [ErrorName::NotFound, ErrorName::OutsideMediaDirs, ErrorName::NotAllowed, ErrorName::InvalidArgs];
+    let of_a_path = [
+        ErrorName::NotFound,
+        ErrorName::OutsideMediaDirs,
+        ErrorName::NotAllowed,
+        ErrorName::NotAnswering,
+        ErrorName::InvalidArgs,
+    ];
     name_of(error).and_then(|(name, _)| name.parse().ok()).is_some_and(|name| of_a_path.contains(&name))
 }
 

@@ -115,6 +115,13 @@ table! {
             advice: "add its directory to `media_dirs` in /etc/rigpost/rigpost.toml, then: sudo systemctl restart rigpost",
             exit: ExitCode::Failed,
         }
+        /// The file's card does not answer. Nothing was changed.
+        NotAnswering {
+            word: "org.rigpost.Rigpost1.Error.NotAnswering",
+            clause: "the card of the file does not answer",
+            advice: "take the card out and put it in again, then: rigpost add",
+            exit: ExitCode::Failed,
+        }
         /// The thing itself does not allow it: an empty file, an item that is not over, a configuration.
         NotAllowed {
             word: "org.rigpost.Rigpost1.Error.NotAllowed",

@@ -71,6 +71,8 @@ table! {
         Vanished { word: "vanished", clause: "the file is not there any more" }
         /// Failed: its file is there and can't be read.
         Unreadable { word: "unreadable", clause: "the file can't be read" }
+        /// Queued: its card does not answer. It goes on when the card does.
+        NotAnswering { word: "not-answering", clause: "its card does not answer" }
         /// Failed: its file is another one now.
         Changed {
             word: "changed",

@@ -103,6 +103,8 @@ pub enum Refusal {
     NotFound(String),
     #[error("{said}: {0}", said = ErrorName::OutsideMediaDirs.clause())]
     OutsideMediaDirs(String),
+    #[error("the card {0} does not answer")]
+    NotAnswering(String),
     #[error("{0}")]
     NotAllowed(String),
     #[error("{said}", said = ErrorName::Cancelled.clause())]
@@ -144,6 +146,7 @@ impl Refusal {
             Refusal::StorageFailed(_) => ErrorName::IoError,
             Refusal::NotFound(_) => ErrorName::NotFound,
             Refusal::OutsideMediaDirs(_) => ErrorName::OutsideMediaDirs,
+            Refusal::NotAnswering(_) => ErrorName::NotAnswering,
             Refusal::NotAllowed(_) => ErrorName::NotAllowed,
             Refusal::Cancelled | Refusal::Expired | Refusal::Denied => ErrorName::Cancelled,
             Refusal::InvalidArgs(_) => ErrorName::InvalidArgs,

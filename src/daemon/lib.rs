@@ -21,7 +21,8 @@
 //! | module | may use, besides the core |
 //! | --- | --- |
 //! | [`config`], [`vault`], [`link`], [`clock`] | nothing of this crate |
-//! | [`watch`], [`media`] | `clock` |
+//! | [`watch`] | `clock` |
+//! | [`media`] | `clock`, `watch` (the table of mounts) |
 //! | [`store`] | `clock`, `vault` |
 //! | [`http`] | `clock`, `media` |
 //! | [`bus`] | `link`, `clock` |

@@ -3,10 +3,15 @@
 //! # Decisions
 //! - `openat2` with `RESOLVE_BENEATH`: the kernel refuses a path that leaves its media directory by `..` or by a link,
 //!   in one step, so nothing can be swapped between a check and the opening.
+//! - Access times are left alone where the kernel lets us: whoever looks at a card later sees what the camera wrote.
+//! - All of this blocks on the card, and a card can hang: only [`Workers`] run it, and never the threads of the runtime.
+mod ahead;
+mod file;
 mod filetype;
 mod pacer;
 mod part;
 mod walk;
+mod workers;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,10 +24,12 @@ use rigpost_core::command::Refusal;
 use rigpost_core::queue::item::FileFacts;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 
+pub use file::MediaFile;
 pub use filetype::filetype;
 pub use pacer::Pacer;
 pub use part::{Checks, PartBody, PartWatch};
 pub use walk::{Step, Visitor, Walk, glance};
+pub use workers::{NotAnswering, PATIENCE, Volume, VolumeKey, Volumes, Workers};
 
 const MAX_PATH: usize = 4096;
 
@@ -63,13 +70,31 @@ pub fn open_beneath(dirs: &[PathBuf], path: &Path) -> Result<(File, FileFacts), 
     if kind != FileType::RegularFile {
         return Err(Refusal::NotAllowed(format!("not a regular file: {}", shown())));
     }
-    let file = File::from(openat2(&dir, rest, flags, Mode::empty(), resolve).map_err(refuse)?);
+    let opened = match openat2(&dir, rest, flags | OFlags::NOATIME, Mode::empty(), resolve) {
+        // Not its owner.
+        Err(Errno::PERM) => openat2(&dir, rest, flags, Mode::empty(), resolve),
+        opened => opened,
+    };
+    let file = File::from(opened.map_err(refuse)?);
     let facts =
         facts_of(&file).map_err(|e| Refusal::NotAllowed(format!("can't be read ({e}): {}", shown())))?;
     match facts {
         Some(facts) if facts.size > 0 => Ok((file, facts)),
         Some(_) => Err(Refusal::NotAllowed(format!("the file is empty: {}", shown()))),
         None => Err(Refusal::NotAllowed(format!("not a regular file: {}", shown()))),
+    }
+}
+
+impl Workers {
+    /// [`open_beneath`], by the workers of the file's volume.
+    ///
+    /// # Errors
+    /// As there; and [`Refusal::NotAnswering`].
+    pub async fn open(&self, dirs: Vec<PathBuf>, path: PathBuf) -> Result<(MediaFile, FileFacts), Refusal> {
+        let volume = self.volumes().of(&path);
+        let opened = volume.run(move || open_beneath(&dirs, &path)).await;
+        let (file, facts) = opened.map_err(|e| Refusal::NotAnswering(e.0))??;
+        Ok((MediaFile::new(file, volume), facts))
     }
 }
 

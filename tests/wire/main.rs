@@ -5,7 +5,6 @@ mod early;
 mod server;
 mod still;
 
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,7 +15,7 @@ use rigpost_core::provider::wire::{Connection, Response};
 use rigpost_core::secret::Secret;
 use rigpost_daemon::clock::Clock;
 use rigpost_daemon::http::{Congestion, Http, Patience, PutError, Transport};
-use rigpost_daemon::media::{Checks, Pacer, PartBody, PartWatch};
+use rigpost_daemon::media::{Checks, MediaFile, Pacer, PartBody, PartWatch, Workers};
 use tokio::sync::mpsc;
 
 use server::{Authority, Peer, Server};
@@ -24,7 +23,7 @@ use server::{Authority, Peer, Server};
 /// A client, a file and the handle on its pace.
 struct Rig {
     http: Http,
-    file: Arc<File>,
+    file: Arc<MediaFile>,
     pacer: Pacer,
 }
 
@@ -38,7 +37,8 @@ impl Rig {
         http.open();
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(&bytes(8 << 20), 0).unwrap();
-        Rig { http, file: Arc::new(file), pacer: Pacer::new(Clock::system()) }
+        let volume = Workers::new(Clock::system()).volumes().of(&std::env::temp_dir());
+        Rig { http, file: Arc::new(MediaFile::new(file, volume)), pacer: Pacer::new(Clock::system()) }
     }
 
     fn part(&self, from: u64, len: u64) -> (PartBody, Arc<PartWatch>) {

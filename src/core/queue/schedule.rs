@@ -9,10 +9,12 @@
 //! | | claimed, its file gone or unreadable, or not the one that was queued | `Writing` | failed: `vanished`, `unreadable`, `changed` |
 //! | | claimed, its writer maybe not done | `Writing`, aside | queued: `settling`; with new facts where it grew |
 //! | | claimed, its asset can't be read | `Writing`, aside | queued: `storage` |
+//! | | claimed, its card does not answer | `Writing`, aside | queued: `not-answering` |
 //! | `Turn`: an [`upload::Upload`] drives it | done | `Looking` | a last look at the file |
 //! | | failed | `Writing` | failed, by the upload's word |
 //! | | later | `Writing` | queued; the whole queue waits |
 //! | | aside, forbidden | `Writing`, aside | queued; it waits alone, at the second `forbidden` in a row all do |
+//! | | not answering | `Writing`, aside | queued: `not-answering`; it waits alone, until other cards answer than do now |
 //! | | unauthorized | `Writing` | queued; the token is reported and not used again |
 //! | | stopped | `Writing` | queued |
 //! | | cancel, pause, another project, stop | `Turn` | what is in flight is let go |
@@ -32,6 +34,7 @@
 //! | a pause on its way to the disk, or a queue that has not been read | no | none begins | the queue has been read |
 //! | no pairing, a pause in the project, a token that was refused | no | go on | other access |
 //! | secrets that can't be sealed | no | none begins | they can |
+//! | a card that does not answer | none of its clips | of its clips: end | it answers; or after a while, should it answer already |
 //! | what had its turn at the last stop is not queued again | no | – | a claim that queues it |
 //!
 //! Invariants, which the random walk of the tests holds against a model of the cloud, the disk and the people:
@@ -50,6 +53,9 @@
 //!   is itself the trouble is failed, or put aside with a growing delay of its own, and the next one has its turn.
 //! - The delay is forgotten as soon as a part is through and on disk, unless the provider itself has named it. Before it
 //!   is on disk a full one would have the same part sent again and again.
+//! - Which cards answer the machine does not know, only that it has changed: claims leave out what lies on one that does
+//!   not, so that a card with ten thousand clips is not claimed clip by clip while it hangs.
+//! - A card that does not answer is nobody's failure: the turn counts for nothing, and what was confirmed stays.
 //! - An end that can't be written is kept and written later: a row that says "uploading" while nobody uploads it would
 //!   stay there until the next start.
 //! - A token that the provider refused is not used again; new turns wait for the next one.
@@ -186,6 +192,10 @@ impl Schedule {
             Event::Asked(intent) => self.asked(intent, now, out),
             Event::Answered(intent, priorities) => self.answered(intent, &priorities, out),
             Event::Found => self.backlog.changed(),
+            Event::CardsChanged => {
+                self.retry.cards_changed();
+                self.backlog.changed();
+            }
             Event::NetworkUp => self.retry.hurry(),
             Event::Summary(summary) => self.summary(summary, now, out),
             Event::Timer => {

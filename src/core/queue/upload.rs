@@ -277,6 +277,7 @@ impl Upload {
             }
             Err(PartError::UrlRefused(why)) => self.url_dead(why),
             Err(PartError::Refused(why)) => self.wind_down(Winding::End(Ending::Aside(why))),
+            Err(PartError::NotAnswering(why)) => self.wind_down(Winding::End(Ending::NotAnswering(why))),
             Err(PartError::File(word, why)) => self.wind_down(Winding::End(Ending::Failed(word, why))),
         }
     }

@@ -1,33 +1,38 @@
-//! The bytes of one part, read and hashed as they are sent.
+//! The bytes of one part, read and hashed ahead of the connection that sends them.
 //!
 //! # Decisions
-//! - `pread` 64 KiB at a time where the body is polled. `tokio::fs` would hop through another thread for every read,
-//!   which doubles the processor time of an upload.
-//! - The read buffers are used again once the connection has let go of them, so a part of any size costs two.
+//! - By the volume's workers, and not where the body is polled: one read of a card that hangs would be the end of
+//!   everything that the one thread of the runtime does. Hashed there too, which lets a board with two cores send and
+//!   hash at once.
+//! - A chunk is as large as it is because each costs a hop to another thread and back. One is read while the one before
+//!   it is sent, and no more: the memory of a part is two chunks, whatever its size. The buffers are used again once the
+//!   connection has let go of them.
 //! - Hashed here because here the bytes are warm, and these are the bytes that leave: a hash of the file could be of
 //!   other ones. `md-5` is from the family of our SHA-2, `xxhash-rust` the crate that the domain fingerprints with.
 //! - MD5 is a storage's checksum, not a protection: S3 names a part by it. It costs more than the rest of sending over
 //!   plain TCP, so it is done only where the storage's names are known to be of that kind.
-use std::fs::File;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
 use bytes::Bytes;
 use http_body::Frame;
-use md5::{Digest, Md5};
-use rustix::buffer::spare_capacity;
-use rustix::io::pread;
-use xxhash_rust::xxh64::Xxh64;
+use tokio::sync::mpsc;
 
+use super::ahead::{Chunk, ReadError, Reader};
+use super::file::MediaFile;
 use super::pacer::Pacer;
+use super::workers::NotAnswering;
 use rigpost_core::queue::item::PartDigest;
 
-const READ: usize = 64 * 1024;
+pub use super::ahead::Checks;
+
+/// Handed on at once: what is not on the wire yet is what an early refusal wastes.
+const FRAME: usize = 64 * 1024;
 
 /// What is known of a part that is being sent, for those who don't send it.
 #[derive(Debug, Default)]
@@ -38,6 +43,8 @@ pub struct PartWatch {
     pub shorter: AtomicBool,
     /// The file could not be read: its card is gone, or its disk fails.
     pub unreadable: AtomicBool,
+    /// The file's card does not answer.
+    pub silent: OnceLock<NotAnswering>,
     held: AtomicBool,
     digest: Mutex<Option<PartDigest>>,
 }
@@ -48,7 +55,7 @@ impl PartWatch {
         self.held.load(Relaxed)
     }
 
-    /// Of exactly the part's bytes as the latest attempt read them; `None` until it has read the last of them.
+    /// Of exactly the part's bytes as the latest attempt sent them; `None` until it has begun with the last of them.
     pub fn digest(&self) -> Option<PartDigest> {
         *self.digest.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -56,38 +63,37 @@ impl PartWatch {
     fn set_digest(&self, digest: Option<PartDigest>) {
         *self.digest.lock().unwrap_or_else(PoisonError::into_inner) = digest;
     }
+
+    fn failed(&self, why: &ReadError) {
+        match why {
+            ReadError::Shorter => self.shorter.store(true, Relaxed),
+            ReadError::Unreadable(_) => self.unreadable.store(true, Relaxed),
+            // Where it is known already it is the same card.
+            ReadError::NotAnswering(which) => drop(self.silent.set(which.clone())),
+        }
+    }
 }
 
-/// Which checksums are worth their time. xxHash always is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checks {
-    /// About a second and a half of processor time per GiB.
-    pub md5: bool,
-}
-
-/// The body. Memory: two read buffers, whatever the part's size.
+/// The body. Nothing is read before it is first polled.
 pub struct PartBody {
-    file: Arc<File>,
+    file: Arc<MediaFile>,
     from: u64,
     len: u64,
     checks: Checks,
     watch: Arc<PartWatch>,
     pacer: Pacer,
-    /// Not read yet.
-    unread: u64,
+    /// Not taken from the reader yet.
+    ahead: u64,
+    chunks: Option<mpsc::Receiver<Result<Chunk, ReadError>>>,
     /// Read and hashed, but not handed on yet.
     unsent: Bytes,
-    md5: Option<Md5>,
-    xxh64: Xxh64,
-    /// Buffers that the connection may still be using.
-    lent: [Option<Bytes>; 2],
     waiting: Option<Pin<Box<dyn Future<Output = usize> + Send>>>,
 }
 
 impl PartBody {
     /// `len` bytes of the file from `from` on, as fast as `pacer` allows.
     pub fn new(
-        file: Arc<File>,
+        file: Arc<MediaFile>,
         from: u64,
         len: u64,
         checks: Checks,
@@ -103,11 +109,9 @@ impl PartBody {
             checks,
             watch,
             pacer,
-            unread: len,
+            ahead: len,
+            chunks: None,
             unsent: Bytes::new(),
-            md5: checks.md5.then(Md5::new),
-            xxh64: Xxh64::new(0),
-            lent: [None, None],
             waiting: None,
         }
     }
@@ -138,45 +142,21 @@ impl PartBody {
         pass
     }
 
-    fn read(&mut self) -> io::Result<()> {
-        let mut buffer = self.buffer();
-        let at = self.from + (self.len - self.unread);
-        pread(&self.file, spare_capacity(&mut buffer), at)?;
-        // The next part's bytes are not ours.
-        buffer.truncate(usize::try_from(self.unread).unwrap_or(READ));
-        if buffer.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
-        }
-        self.unread -= buffer.len() as u64;
-        if let Some(md5) = &mut self.md5 {
-            md5.update(&buffer);
-        }
-        self.xxh64.update(&buffer);
-        if self.unread == 0 {
-            let md5 = self.md5.take().map(|md5| md5.finalize().into());
-            self.watch.set_digest(Some(PartDigest { md5, xxh64: self.xxh64.digest() }));
-        }
-        self.unsent = Bytes::from(buffer);
-        self.lend(self.unsent.clone());
-        Ok(())
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Chunk, ReadError>> {
+        let chunks = self
+            .chunks
+            .get_or_insert_with(|| Reader::new(self.file.clone(), self.from, self.len, self.checks).start());
+        let chunk = ready!(chunks.poll_recv(cx));
+        let cut_short = || ReadError::Unreadable(io::Error::other("the reading was cut short"));
+        Poll::Ready(chunk.unwrap_or_else(|| Err(cut_short())))
     }
 
-    /// One that nobody uses any more, or a new one.
-    fn buffer(&mut self) -> Vec<u8> {
-        for lent in &mut self.lent {
-            if lent.as_ref().is_some_and(Bytes::is_unique)
-                && let Some(Ok(mut free)) = lent.take().map(Bytes::try_into_mut)
-            {
-                free.clear();
-                return Vec::from(free);
-            }
+    fn take(&mut self, chunk: Chunk) {
+        self.ahead -= chunk.bytes.len() as u64;
+        self.unsent = chunk.bytes;
+        if chunk.digest.is_some() {
+            self.watch.set_digest(chunk.digest);
         }
-        Vec::with_capacity(READ)
-    }
-
-    fn lend(&mut self, bytes: Bytes) {
-        self.lent.swap(0, 1);
-        self.lent[0] = Some(bytes);
     }
 }
 
@@ -192,30 +172,28 @@ impl http_body::Body for PartBody {
         if this.is_end_stream() {
             return Poll::Ready(None);
         }
-        let want = match this.unsent.len() {
-            0 => usize::try_from(this.unread).unwrap_or(READ).min(READ),
-            unsent => unsent,
-        };
-        let pass = ready!(this.poll_pass(cx, want));
-        if this.unsent.is_empty()
-            && let Err(e) = this.read()
-        {
-            let shorter = e.kind() == io::ErrorKind::UnexpectedEof;
-            let why = if shorter { &this.watch.shorter } else { &this.watch.unreadable };
-            why.store(true, Relaxed);
-            return Poll::Ready(Some(Err(e)));
+        if this.unsent.is_empty() {
+            match ready!(this.poll_chunk(cx)) {
+                Ok(chunk) => this.take(chunk),
+                Err(why) => {
+                    this.watch.failed(&why);
+                    return Poll::Ready(Some(Err(why.into())));
+                }
+            }
         }
-        let frame = this.unsent.split_to(pass.min(this.unsent.len()));
+        let want = this.unsent.len().min(FRAME);
+        let pass = ready!(this.poll_pass(cx, want));
+        let frame = this.unsent.split_to(pass.min(want));
         this.watch.sent.fetch_add(frame.len() as u64, Relaxed);
         Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.unread == 0 && self.unsent.is_empty()
+        self.ahead == 0 && self.unsent.is_empty()
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        http_body::SizeHint::with_exact(self.unread + self.unsent.len() as u64)
+        http_body::SizeHint::with_exact(self.ahead + self.unsent.len() as u64)
     }
 }
 
@@ -228,21 +206,30 @@ impl fmt::Debug for PartBody {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::FileExt;
+    use std::path::Path;
 
     use http_body_util::BodyExt;
+    use md5::{Digest, Md5};
     use xxhash_rust::xxh64::xxh64;
 
+    use super::super::ahead::READ;
+    use super::super::workers::Workers;
     use super::*;
     use crate::clock::Clock;
 
-    fn file(len: usize) -> (Arc<File>, Vec<u8>) {
-        let bytes: Vec<u8> = (0..len).map(|i| (i * 31 % 251) as u8).collect();
+    fn holding(bytes: &[u8]) -> Arc<MediaFile> {
         let file = tempfile::tempfile().unwrap();
-        file.write_all_at(&bytes, 0).unwrap();
-        (Arc::new(file), bytes)
+        file.write_all_at(bytes, 0).unwrap();
+        let volume = Workers::new(Clock::system()).volumes().of(Path::new("/"));
+        Arc::new(MediaFile::new(file, volume))
     }
 
-    fn part(file: &Arc<File>, from: u64, len: u64, md5: bool) -> (PartBody, Arc<PartWatch>) {
+    fn file(len: usize) -> (Arc<MediaFile>, Vec<u8>) {
+        let bytes: Vec<u8> = (0..len).map(|i| (i * 31 % 251) as u8).collect();
+        (holding(&bytes), bytes)
+    }
+
+    fn part(file: &Arc<MediaFile>, from: u64, len: u64, md5: bool) -> (PartBody, Arc<PartWatch>) {
         let watch = Arc::new(PartWatch::default());
         let pacer = Pacer::new(Clock::system());
         (PartBody::new(file.clone(), from, len, Checks { md5 }, watch.clone(), pacer), watch)
@@ -258,7 +245,7 @@ mod tests {
             let mut got = Vec::new();
             while let Some(frame) = body.frame().await {
                 let frame = frame.unwrap().into_data().unwrap();
-                assert!(frame.len() <= READ);
+                assert!(frame.len() <= FRAME);
                 got.extend_from_slice(&frame);
             }
             let wanted = &bytes[from as usize..(from + len) as usize];
@@ -272,9 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn checksums_are_the_known_ones() {
-        let file = tempfile::tempfile().unwrap();
-        file.write_all_at(b"abc", 0).unwrap();
-        let file = Arc::new(file);
+        let file = holding(b"abc");
         let (body, watch) = part(&file, 0, 3, true);
         assert_eq!(watch.digest(), None);
         body.collect().await.unwrap();

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::http::Http;
 use crate::link::{DEPTH, Handle, ToQueue, ToRig};
+use crate::media::Workers;
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{Channels, Deps, Intake, Ping, RigTask, SourceTask, UploadSettings, UploadTask};
 use crate::vault::KeySource;
@@ -50,6 +51,7 @@ pub(super) fn wire(
         client,
     };
     let store = Store::at(location, clock.clone());
+    let workers = Workers::new(clock.clone());
     let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION, clock.clone()));
     let (to_rig, rig_inbox) = mpsc::channel::<ToRig>(DEPTH);
     let (to_queue, queue_inbox) = mpsc::channel::<ToQueue>(DEPTH);
@@ -70,7 +72,7 @@ pub(super) fn wire(
     let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out);
     let channels =
         Channels { inbox: queue_inbox, to_rig: to_rig.clone(), access, view: queue_out, news: news.clone() };
-    let uploads = UploadTask::new(parts, upload_settings, channels, seed ^ 3);
+    let uploads = UploadTask::new(parts, workers, upload_settings, channels, seed ^ 3);
     let handle = Handle { to_rig, to_queue, rig_view: rig.clone(), queue_view: queue.clone(), news };
     Ok(Wired { handle, rig_task, uploads, source_task, rig, queue, transport })
 }

@@ -25,7 +25,7 @@ use tracing::{info, warn};
 
 use crate::http::{Congestion, Transport};
 use crate::link::{ToQueue, ToRig};
-use crate::media::Pacer;
+use crate::media::{Pacer, Workers};
 use crate::store::StoreError;
 use crate::tasks::deps::Deps;
 use rigpost_core::provider::wire::Connection;
@@ -46,6 +46,7 @@ impl<T: Transport> UploadTask<T> {
     /// Nothing happens before [`UploadTask::run`].
     pub fn new(
         parts: Deps<T>,
+        workers: Workers,
         settings: watch::Receiver<UploadSettings>,
         channels: Channels,
         seed: u64,
@@ -59,6 +60,7 @@ impl<T: Transport> UploadTask<T> {
             cloud: provider.clips().cloned(),
             transport,
             store,
+            workers,
             pacer: Pacer::new(clock.clone()),
             clock,
             channels,

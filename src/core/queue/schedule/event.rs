@@ -8,7 +8,6 @@ use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;
 use crate::time::BootTime;
-use rigpost_contract::pairing::Reason;
 
 /// What an API call may carry, and for which project: both in one value, so that what was claimed for one project never
 /// goes to another.
@@ -51,6 +50,8 @@ pub enum FileError {
     Gone,
     /// It is there and can't be had. One sentence.
     Unreadable(String),
+    /// Its card does not answer. One sentence.
+    NotAnswering(String),
 }
 
 /// What the queue says when it is read.
@@ -153,6 +154,8 @@ pub enum Event {
     Answered(Intent, Vec<(ItemId, i32)>),
     /// A media source has put items into the queue.
     Found,
+    /// Which cards answer has changed: a claim finds nothing on one that does not.
+    CardsChanged,
     /// A network interface, address or route appeared.
     NetworkUp,
     /// The answer to [`Action::Read`]; `None`: it can't be read.
@@ -168,7 +171,7 @@ pub enum Event {
 pub enum Action {
     /// Queue what had its turn at the last stop, parts and all.
     Resume,
-    /// Give the best item of the project its turn, and open its file.
+    /// Give the best item of the project its turn that lies on a card that answers, and open its file.
     Claim {
         /// Of this project.
         project: String,
@@ -240,7 +243,7 @@ pub struct Postponed {
     /// Its file.
     pub path: PathBuf,
     /// A code.
-    pub reason: Reason,
+    pub reason: ItemReason,
     /// One sentence.
     pub why: String,
     /// The trouble is its own, and others go on.

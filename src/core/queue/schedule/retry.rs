@@ -1,5 +1,5 @@
 //! What waits for a better time: the whole queue, or one clip.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::backoff::{Jitter, doubled};
@@ -35,6 +35,8 @@ pub(super) struct Retry {
     forbidden: u32,
     /// Clips in trouble of their own, or still being written, until when.
     aside: BTreeMap<ItemId, BootTime>,
+    /// Those of them whose card does not answer.
+    cards: BTreeSet<ItemId>,
     /// How often each was put aside for trouble of its own, since it was last through or a person acted.
     own: BTreeMap<ItemId, u32>,
     trouble: Option<(Reason, String)>,
@@ -48,6 +50,7 @@ impl Retry {
             troubles: 0,
             forbidden: 0,
             aside: BTreeMap::new(),
+            cards: BTreeSet::new(),
             own: BTreeMap::new(),
             trouble: None,
             jitter,
@@ -81,6 +84,7 @@ impl Retry {
         self.queue.take_if(|w| now >= w.at);
         let before = self.aside.len();
         self.aside.retain(|_, until| now < *until);
+        self.cards.retain(|id| self.aside.contains_key(id));
         self.aside.len() != before
     }
 
@@ -122,6 +126,7 @@ impl Retry {
         // Turns that ended by another's trouble, by a pause or a restart do not count.
         let times = self.own.entry(id).or_default();
         let wait = doubled(FIRST_ASIDE, *times, MAX_ASIDE);
+        self.cards.remove(&id);
         *times = times.saturating_add(1);
         self.aside.insert(id, now + wait);
         self.trouble = Some((reason, why.to_owned()));
@@ -144,7 +149,22 @@ impl Retry {
 
     /// The file may still be being written.
     pub(super) fn wait_for_writer(&mut self, id: ItemId, until: BootTime) {
+        self.cards.remove(&id);
         self.aside.insert(id, until);
+    }
+
+    /// The clip's card does not answer. That counts for no trouble of the clip's own, and claims leave such a card out:
+    /// the time is for a call that was refused and the card had answered by then.
+    pub(super) fn wait_for_card(&mut self, id: ItemId, now: BootTime) {
+        self.cards.insert(id);
+        self.aside.insert(id, now + FIRST_ASIDE);
+    }
+
+    /// Another card answers, or one does not.
+    pub(super) fn cards_changed(&mut self) {
+        for id in std::mem::take(&mut self.cards) {
+            self.aside.remove(&id);
+        }
     }
 
     /// A person takes it off: where it comes back it waits for nothing.

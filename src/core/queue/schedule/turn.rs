@@ -57,6 +57,10 @@ impl Schedule {
             Err(FileError::Unreadable(why)) => {
                 return self.write_end(End::failed(id, ItemReason::Unreadable, why), out);
             }
+            Err(FileError::NotAnswering(why)) => {
+                let end = self.wait_for_card(&item, why, now, out);
+                return self.write_end(end, out);
+            }
         };
         // Where parts of it have left, only the same bytes will do.
         let begun = !matches!(asset, Ok(None));
@@ -73,7 +77,7 @@ impl Schedule {
             // Its own trouble, as far as is known: where it is the disk's, the next claim meets it too.
             Err(why) => {
                 self.retry.put_aside(id, Reason::Storage, &why, now.boot);
-                out.push(postponed(&item, Reason::Storage, &why, true));
+                out.push(postponed(&item, ItemReason::Storage, &why, true));
                 return self.write_end(End::queued(id, ItemReason::Storage, why), out);
             }
         };
@@ -81,6 +85,12 @@ impl Schedule {
         self.turns.insert(id, Turn { item, upload, doubted: BTreeSet::new(), used: None });
         out.push(Action::Began(id));
         actions.into_iter().for_each(|action| self.perform(id, action, now, out));
+    }
+
+    fn wait_for_card(&mut self, item: &Item, why: String, now: Now, out: &mut Vec<Action>) -> End {
+        out.push(postponed(item, ItemReason::NotAnswering, &why, true));
+        self.retry.wait_for_card(item.id, now.boot);
+        End::queued(item.id, ItemReason::NotAnswering, why)
     }
 
     fn wait_for_writer(&mut self, item: &Item, facts: FileFacts, now: Now, out: &mut Vec<Action>) {
@@ -173,17 +183,18 @@ impl Schedule {
             }
             Ending::Failed(reason, why) => End::failed(id, reason, why),
             Ending::Later(reason, why, wait) => {
-                out.push(postponed(&turn.item, reason, &why, false));
+                out.push(postponed(&turn.item, reason.into(), &why, false));
                 self.retry.later(reason, why.clone(), wait, now.boot);
                 End::queued(id, reason.into(), why)
             }
+            Ending::NotAnswering(why) => self.wait_for_card(&turn.item, why, now, out),
             Ending::Aside(why) => {
-                out.push(postponed(&turn.item, provider, &why, true));
+                out.push(postponed(&turn.item, provider.into(), &why, true));
                 self.retry.put_aside(id, provider, &why, now.boot);
                 End::queued(id, provider.into(), why)
             }
             Ending::Forbidden(why) => {
-                out.push(postponed(&turn.item, provider, &why, true));
+                out.push(postponed(&turn.item, provider.into(), &why, true));
                 self.retry.forbidden(id, &why, now.boot);
                 End::queued(id, provider.into(), why)
             }
@@ -273,7 +284,7 @@ fn same_bytes(facts: &FileFacts, item: &Item) -> bool {
     facts.size == item.clip.facts.size && facts.mtime_ns == item.clip.facts.mtime_ns
 }
 
-fn postponed(item: &Item, reason: Reason, why: &str, alone: bool) -> Action {
+fn postponed(item: &Item, reason: ItemReason, why: &str, alone: bool) -> Action {
     let (id, path, why) = (item.id, item.clip.path.clone(), why.to_owned());
     Action::Postponed(Postponed { id, path, reason, why, alone })
 }

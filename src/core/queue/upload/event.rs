@@ -51,6 +51,8 @@ pub enum PartError {
     Refused(String),
     /// The file is not what was queued: why, and one sentence.
     File(ItemReason, String),
+    /// The file's card does not answer. One sentence.
+    NotAnswering(String),
     /// What arrived is not what was read. One sentence.
     Damaged(String),
     /// The connection ended without an answer before much of the part had left.
@@ -97,6 +99,8 @@ pub enum Ending {
     Aside(String),
     /// The same, and the others may meet the same. One sentence.
     Forbidden(String),
+    /// Back to the queue until its card answers; clips of other cards go on. One sentence.
+    NotAnswering(String),
     /// A new access token is needed first.
     Unauthorized,
     /// A person, or the daemon's stop, took the turn away.

@@ -1,22 +1,21 @@
 //! From the queue to a turn: the next item, its file, and what is known of its asset.
-use std::fs::File;
 use std::path::PathBuf;
 
 use tracing::warn;
 
 use super::state::{Media, Opened, Outcome, UploadTask};
 use crate::http::Transport;
-use crate::media::open_beneath;
+use crate::media::Workers;
 use crate::store::{Store, StoreError};
 use rigpost_core::command::Refusal;
-use rigpost_core::queue::item::{FileFacts, Item, ItemId};
+use rigpost_core::queue::item::ItemId;
 use rigpost_core::queue::schedule::{Claimed, Event, FileError};
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn claim(&mut self, project: String, above: Option<i32>, but: Vec<ItemId>, resume: bool) {
-        let (store, dirs) = (self.store.clone(), self.media_dirs());
+        let (store, workers, dirs) = (self.store.clone(), self.workers.clone(), self.media_dirs());
         self.running.push(Box::pin(async move {
-            let claimed = claim(&store, &project, &but, above, resume, dirs).await;
+            let claimed = claim(&store, &workers, &project, &but, above, resume, dirs).await;
             Outcome::Claimed(claimed.map_err(|e| {
                 warn!("the queue can't be read: {e}");
                 Refusal::from(e).to_string()
@@ -43,6 +42,7 @@ impl<T: Transport> UploadTask<T> {
 
 async fn claim(
     store: &Store,
+    workers: &Workers,
     project: &str,
     but: &[ItemId],
     above: Option<i32>,
@@ -53,9 +53,10 @@ async fn claim(
         store.resume_uploading().await?;
     }
     let Some(item) = store.claim(project, but, above).await? else { return Ok(None) };
-    let (file, facts) = match open(dirs, &item).await {
+    let (file, facts) = match workers.open(dirs, item.clip.path.clone()).await {
         Ok((file, facts)) => (Some(file), Ok(facts)),
         Err(Refusal::NotFound(_)) => (None, Err(FileError::Gone)),
+        Err(why @ Refusal::NotAnswering(_)) => (None, Err(FileError::NotAnswering(why.to_string()))),
         Err(why) => (None, Err(FileError::Unreadable(why.to_string()))),
     };
     let asset = match store.asset_of(item.id).await {
@@ -65,11 +66,4 @@ async fn claim(
     };
     let asset = asset.map_err(|e| e.to_string());
     Ok(Some(Box::new(Opened { claimed: Claimed { item, file: facts, asset }, file })))
-}
-
-/// The item's file as it is now.
-pub(super) async fn open(dirs: Vec<PathBuf>, item: &Item) -> Result<(File, FileFacts), Refusal> {
-    let path = item.clip.path.clone();
-    let opened = tokio::task::spawn_blocking(move || open_beneath(&dirs, &path)).await;
-    opened.unwrap_or_else(|e| Err(Refusal::NotAllowed(e.to_string())))
 }

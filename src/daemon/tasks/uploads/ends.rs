@@ -1,7 +1,6 @@
 //! From the end of a turn to its row on disk.
 use tracing::{info, warn};
 
-use super::claims::open;
 use super::state::{Outcome, UploadTask};
 use crate::http::Transport;
 use crate::media::made;
@@ -12,9 +11,9 @@ use rigpost_core::time::Now;
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn look_again(&mut self, item: Item) {
-        let dirs = self.media_dirs();
+        let (workers, dirs) = (self.workers.clone(), self.media_dirs());
         self.running.push(Box::pin(async move {
-            let facts = open(dirs, &item).await.ok().map(|(_, facts)| facts);
+            let facts = workers.open(dirs, item.clip.path.clone()).await.ok().map(|(_, facts)| facts);
             Outcome::Event(Event::LookedAgain(item.id, facts))
         }));
     }

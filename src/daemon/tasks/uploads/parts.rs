@@ -54,6 +54,9 @@ fn read(
         Err(_) if watch.unreadable.load(Relaxed) => {
             Err(PartError::File(ItemReason::Unreadable, "the file can't be read any more".to_owned()))
         }
-        Err(e) => Err(PartError::unanswered(e.trouble, e.sent, len, watch.held())),
+        Err(e) => match watch.silent.get() {
+            Some(why) => Err(PartError::NotAnswering(why.to_string())),
+            None => Err(PartError::unanswered(e.trouble, e.sent, len, watch.held())),
+        },
     }
 }

@@ -1,6 +1,5 @@
 //! What the task holds.
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -11,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::link::{Reply, ToQueue, ToRig};
-use crate::media::{Pacer, PartWatch};
+use crate::media::{MediaFile, Pacer, PartWatch, Workers};
 use crate::store::{Limits, QueueSummary, Store};
 use crate::tasks::intake::Intake;
 use rigpost_core::command::Refusal;
@@ -75,6 +74,8 @@ pub struct UploadTask<T> {
     pub(super) cloud: Option<FrameIo>,
     pub(super) transport: Arc<T>,
     pub(super) store: Store,
+    /// Who touches clips.
+    pub(super) workers: Workers,
     pub(super) clock: Clock,
     pub(super) channels: Channels,
     pub(super) running: FuturesUnordered<BoxFuture<'static, Outcome>>,
@@ -91,7 +92,7 @@ pub struct UploadTask<T> {
 /// An item that was claimed, and its file where that could be opened.
 pub(super) struct Opened {
     pub(super) claimed: Claimed,
-    pub(super) file: Option<File>,
+    pub(super) file: Option<MediaFile>,
 }
 
 /// An answer, and whom to give it.
@@ -112,7 +113,7 @@ impl Answer {
 
 /// What one turn sends from.
 pub(super) struct Media {
-    pub(super) file: Arc<File>,
+    pub(super) file: Arc<MediaFile>,
     pub(super) parts: BTreeMap<u32, OnTheWay>,
     /// Lets go of what is in flight: nobody wants it any more.
     pub(super) dropped: CancellationToken,
@@ -125,7 +126,7 @@ pub(super) struct OnTheWay {
 }
 
 impl Media {
-    pub(super) fn new(file: File) -> Media {
+    pub(super) fn new(file: MediaFile) -> Media {
         Media { file: Arc::new(file), parts: BTreeMap::new(), dropped: CancellationToken::new() }
     }
 

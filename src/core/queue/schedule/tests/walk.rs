@@ -45,6 +45,8 @@ enum Call {
     Disk(Box<Job>, Box<Event>),
     /// The provider's next token, after one was refused.
     Renewed,
+    /// Somebody has waited long enough for this item's card.
+    Marked(ItemId),
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +59,7 @@ struct Tally {
     restarts: u32,
     pauses: u32,
     asides: u32,
+    cards: u32,
     finished: u32,
 }
 
@@ -215,6 +218,11 @@ impl Walk {
             Action::Postponed(p) => {
                 assert!(self.stages.contains_key(&p.id));
                 self.tally.asides += u32::from(p.alone);
+                if p.reason == ItemReason::NotAnswering {
+                    self.tally.cards += 1;
+                    let later = self.now.boot + self.seconds(10.0);
+                    self.calls.push((later, Call::Marked(p.id)));
+                }
             }
             Action::ReportRefused(token) => {
                 self.tally.refused += 1;
@@ -406,6 +414,7 @@ impl Walk {
                 let queued = self.s.turn(id).map(|t| t.item.clip.facts);
                 let answer = match file {
                     _ if asset.is_empty() => Err(PartError::Transient(trouble(Cause::Network, None))),
+                    Err(FileError::NotAnswering(why)) => Err(PartError::NotAnswering(why)),
                     Err(_) => Err(PartError::File(ItemReason::Unreadable, "the card is gone".to_owned())),
                     Ok(facts) if queued.is_some_and(|q| facts.size < q.size) => {
                         Err(PartError::File(ItemReason::Changed, "the file became shorter".to_owned()))
@@ -420,6 +429,12 @@ impl Walk {
             }
             Call::Disk(job, event) => self.deliver(&job, *event),
             Call::Renewed => self.renew(),
+            Call::Marked(id) => {
+                if let Some(known) = self.disk.silent.get_mut(&id) {
+                    *known = true;
+                    self.event(Event::CardsChanged);
+                }
+            }
         }
     }
 
@@ -480,7 +495,7 @@ impl Walk {
 
     fn chaos(&mut self) {
         let id = self.any_id();
-        match self.pick(48) {
+        match self.pick(54) {
             0..12 => {
                 let new = shot(&mut self.dice);
                 self.ask(Command::Add(Box::new(new)));
@@ -522,6 +537,13 @@ impl Walk {
                 self.event(Event::Options(self.options));
             }
             43 if self.chance(0.3) => self.restart(),
+            46..49 => {
+                self.disk.silent.insert(id, false);
+            }
+            49..51 if !self.disk.silent.is_empty() => {
+                self.disk.silent.pop_first();
+                self.event(Event::CardsChanged);
+            }
             44 if self.chance(0.3) && !self.stopping => {
                 self.stopping = true;
                 self.event(Event::Stop);
@@ -591,6 +613,8 @@ impl Walk {
         self.options = Options { slots: SLOTS, settle: SETTLE, usable: true };
         self.event(Event::Options(self.options));
         self.cloud.assets.values_mut().for_each(|a| a.dead = false);
+        self.disk.silent.clear();
+        self.event(Event::CardsChanged);
         self.jobs.push_back(Job::Command(Command::Bind("p".to_owned())));
         self.next_job();
         self.ask(Command::Record(false));
@@ -652,4 +676,5 @@ fn whatever_happens_the_rules_hold_and_what_can_go_goes() {
     assert!(total.done > 4000 && total.failed > 1000 && total.unwritten > 300, "{total:?}");
     assert!(total.cut > 400 && total.refused > 500 && total.restarts > 500, "{total:?}");
     assert!(total.pauses > 1000 && total.asides > 400 && total.finished > 1000, "{total:?}");
+    assert!(total.cards > 200, "{total:?}");
 }

@@ -58,6 +58,8 @@ pub(super) struct Take {
 pub(super) struct Disk {
     pub(super) rows: BTreeMap<ItemId, Row>,
     pub(super) files: BTreeMap<ItemId, Take>,
+    /// Items whose cards do not answer; true: that is known, and claims leave them out.
+    pub(super) silent: BTreeMap<ItemId, bool>,
     pub(super) paused: bool,
     pub(super) project: Option<String>,
     next: u64,
@@ -155,6 +157,7 @@ impl Disk {
                 && r.item.clip.project_id.as_deref() == Some(project)
                 && above.is_none_or(|above| r.item.clip.priority > above)
                 && !but.contains(&r.item.id)
+                && self.silent.get(&r.item.id) != Some(&true)
         };
         let best = self.rows.values().filter(fits);
         let id = best.min_by_key(|r| (std::cmp::Reverse(r.item.clip.priority), r.item.id))?.item.id;
@@ -167,6 +170,7 @@ impl Disk {
 
     pub(super) fn look(&self, id: ItemId) -> Result<FileFacts, FileError> {
         match self.files.get(&id) {
+            _ if self.silent.contains_key(&id) => Err(FileError::NotAnswering("hangs".to_owned())),
             Some(file) if file.there && file.readable => Ok(file.facts),
             Some(file) if file.there => Err(FileError::Unreadable("I/O error".to_owned())),
             Some(_) | None => Err(FileError::Gone),

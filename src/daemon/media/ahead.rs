@@ -1,0 +1,144 @@
+//! Reads a part of a file on the threads of its volume, one chunk ahead of whoever takes them.
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use md5::{Digest, Md5};
+use rustix::buffer::spare_capacity;
+use rustix::io::pread;
+use tokio::sync::mpsc;
+use xxhash_rust::xxh64::Xxh64;
+
+use super::file::MediaFile;
+use super::workers::NotAnswering;
+use rigpost_core::queue::item::PartDigest;
+
+/// Read and hashed in one go.
+pub(super) const READ: usize = 128 * 1024;
+
+/// Which checksums are worth their time. xxHash always is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checks {
+    /// About a second and a half of processor time per GiB.
+    pub md5: bool,
+}
+
+/// Why there is no next chunk.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error("the file became shorter")]
+    Shorter,
+    #[error(transparent)]
+    Unreadable(io::Error),
+    #[error(transparent)]
+    NotAnswering(#[from] NotAnswering),
+}
+
+impl From<ReadError> for io::Error {
+    fn from(why: ReadError) -> io::Error {
+        match why {
+            ReadError::Shorter => io::Error::new(io::ErrorKind::UnexpectedEof, why),
+            ReadError::Unreadable(e) => e,
+            ReadError::NotAnswering(e) => io::Error::other(e),
+        }
+    }
+}
+
+/// The next bytes.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// At least one.
+    pub(super) bytes: Bytes,
+    /// Of the whole part, with its last bytes.
+    pub(super) digest: Option<PartDigest>,
+}
+
+struct Hashes {
+    md5: Option<Md5>,
+    xxh64: Xxh64,
+}
+
+impl Hashes {
+    fn update(&mut self, bytes: &[u8]) {
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
+        self.xxh64.update(bytes);
+    }
+
+    fn digest(&mut self) -> PartDigest {
+        PartDigest { md5: self.md5.take().map(|md5| md5.finalize().into()), xxh64: self.xxh64.digest() }
+    }
+}
+
+/// Memory: two buffers, whatever the part's size.
+pub(super) struct Reader {
+    file: Arc<MediaFile>,
+    at: u64,
+    unread: u64,
+    hashes: Hashes,
+    /// Buffers that the connection may still be using.
+    lent: [Option<Bytes>; 2],
+}
+
+impl Reader {
+    pub(super) fn new(file: Arc<MediaFile>, at: u64, len: u64, checks: Checks) -> Reader {
+        let hashes = Hashes { md5: checks.md5.then(Md5::new), xxh64: Xxh64::new(0) };
+        Reader { file, at, unread: len, hashes, lent: [None, None] }
+    }
+
+    /// Reads on until nobody takes any more. Ends after the first error.
+    pub(super) fn start(mut self) -> mpsc::Receiver<Result<Chunk, ReadError>> {
+        let (out, chunks) = mpsc::channel(1);
+        // A task, so that a thread that is free is used at once, also while the connection is stuck.
+        tokio::spawn(async move {
+            while self.unread > 0 {
+                // Room first: otherwise one more would be read than has a place.
+                let Ok(room) = out.reserve().await else { return };
+                let chunk;
+                (self, chunk) = match self.read().await {
+                    Ok((reader, chunk)) => (reader, chunk),
+                    Err(why) => return room.send(Err(why)),
+                };
+                room.send(Ok(chunk));
+            }
+        });
+        chunks
+    }
+
+    async fn read(mut self) -> Result<(Reader, Chunk), ReadError> {
+        let mut buffer = self.buffer();
+        let volume = self.file.volume().clone();
+        let read = move || {
+            let Some(file) = self.file.file() else { return Err(ReadError::Shorter) };
+            pread(file, spare_capacity(&mut buffer), self.at).map_err(|e| ReadError::Unreadable(e.into()))?;
+            // The next part's bytes are not ours.
+            buffer.truncate(usize::try_from(self.unread).unwrap_or(READ));
+            if buffer.is_empty() {
+                return Err(ReadError::Shorter);
+            }
+            self.hashes.update(&buffer);
+            self.at += buffer.len() as u64;
+            self.unread -= buffer.len() as u64;
+            let digest = (self.unread == 0).then(|| self.hashes.digest());
+            let bytes = Bytes::from(buffer);
+            self.lent.swap(0, 1);
+            self.lent[0] = Some(bytes.clone());
+            Ok((self, Chunk { bytes, digest }))
+        };
+        volume.run(read).await?
+    }
+
+    /// One that nobody uses any more, or a new one.
+    fn buffer(&mut self) -> Vec<u8> {
+        for lent in &mut self.lent {
+            if lent.as_ref().is_some_and(Bytes::is_unique)
+                && let Some(Ok(mut free)) = lent.take().map(Bytes::try_into_mut)
+            {
+                free.clear();
+                return Vec::from(free);
+            }
+        }
+        Vec::with_capacity(READ)
+    }
+}
