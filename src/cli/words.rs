@@ -79,17 +79,20 @@ pub(crate) fn next(now: &Snapshot) -> Option<String> {
     (!step.is_empty()).then(|| step.to_owned())
 }
 
+fn blocked(now: &Snapshot, by: Blocker) -> bool {
+    now.device.blockers.iter().any(|(code, _)| code == by.code())
+}
+
 fn next_for_queue(now: &Snapshot) -> &'static str {
     match () {
         () if now.queue.paused && now.queue.files_left > 0 => Blocker::QueuePaused.advice(),
+        () if blocked(now, Blocker::NotAnswering) => Blocker::NotAnswering.advice(),
         () if now.queue.failed > 0 => {
             "rigpost queue --failed says why; rigpost queue retry ID (or --all) tries again"
         }
         () if now.queue.held > 0 => Blocker::Held(now.queue.held.into()).advice(),
         () if now.queue.recording => Blocker::Recording.advice(),
-        () if now.device.blockers.iter().any(|(code, _)| code == Blocker::DevicePaused.code()) => {
-            Blocker::DevicePaused.advice()
-        }
+        () if blocked(now, Blocker::DevicePaused) => Blocker::DevicePaused.advice(),
         () if !now.device.blockers.is_empty() => "rigpost doctor",
         () => "",
     }

@@ -14,6 +14,8 @@ pub enum Blocker {
     Reason(Reason),
     /// Somebody has paused this rig in the project.
     DevicePaused,
+    /// A card hangs.
+    NotAnswering,
     /// The camera records, and asked that nothing be sent meanwhile.
     Recording,
     /// A person has paused sending.
@@ -42,6 +44,7 @@ impl Blocker {
             Blocker::State(state) => state.as_str(),
             Blocker::Reason(reason) => reason.as_str(),
             Blocker::DevicePaused => "device-paused",
+            Blocker::NotAnswering => "not-answering",
             Blocker::Recording => "recording",
             Blocker::QueuePaused => "queue-paused",
             Blocker::Held(_) => "held",
@@ -54,6 +57,7 @@ impl Blocker {
             Blocker::State(state) => state.sentence(),
             Blocker::Reason(reason) => reason.sentence(""),
             Blocker::DevicePaused => DEVICE_PAUSED.to_owned(),
+            Blocker::NotAnswering => Blocker::of_cards(&[]),
             Blocker::Recording => "The camera is recording. Sending goes on when it stops.".to_owned(),
             Blocker::QueuePaused => "Sending is paused. Resume it when you want it to go on.".to_owned(),
             Blocker::Held(1) => {
@@ -66,12 +70,25 @@ impl Blocker {
         }
     }
 
+    /// [`Blocker::NotAnswering`] for a screen, with the names of the cards where they are known.
+    pub fn of_cards(names: &[String]) -> String {
+        match names {
+            [] => "A card does not answer; its clips wait, the others go on.".to_owned(),
+            [one] => format!("The card {one} does not answer; its clips wait, the others go on."),
+            [all @ .., last] => {
+                let all = all.join(", ");
+                format!("The cards {all} and {last} do not answer; their clips wait, the others go on.")
+            }
+        }
+    }
+
     /// What to do next, at a command line; empty where there is nothing to do there.
     pub const fn advice(self) -> &'static str {
         match self {
             Blocker::State(state) => state.advice(),
             Blocker::Reason(reason) => reason.advice(),
             Blocker::DevicePaused => "ask whoever runs the project to resume this rig there",
+            Blocker::NotAnswering => "take the card out of its reader and put it in again",
             // Ends by itself.
             Blocker::Recording => "",
             Blocker::QueuePaused => "rigpost resume",
@@ -90,7 +107,7 @@ impl Blocker {
             .into_iter()
             .chain(states)
             .chain(reasons.map(|reason| Blocker::Reason(*reason)))
-            .chain([Blocker::DevicePaused, Blocker::Recording, Blocker::QueuePaused, Blocker::Held(1)])
+            .chain([Blocker::DevicePaused, Blocker::NotAnswering, Blocker::Recording, Blocker::QueuePaused, Blocker::Held(1)])
     }
 }
 
@@ -118,6 +135,14 @@ mod tests {
             assert_eq!(Blocker::of_state(state).map(Blocker::code), Some("unpaired"));
         }
         assert_eq!(Blocker::of_state(State::Paired), None);
+    }
+
+    #[test]
+    fn cards_are_named() {
+        let names: Vec<String> = ["A", "B", "C"].map(str::to_owned).to_vec();
+        assert!(Blocker::of_cards(&names[..1]).starts_with("The card A does not answer; its clips wait"));
+        assert!(Blocker::of_cards(&names[..2]).starts_with("The cards A and B do not answer; their clips"));
+        assert!(Blocker::of_cards(&names).starts_with("The cards A, B and C do not answer"));
     }
 
     #[test]

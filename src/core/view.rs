@@ -107,6 +107,8 @@ pub struct QueueView {
     pub rate: u64,
     /// What is being sent.
     pub current: Vec<Sending>,
+    /// Cards that do not answer, by name.
+    pub silent_cards: Vec<String>,
     /// Why the item at the head does not move: a code and a sentence.
     pub trouble: Option<(Reason, String)>,
 }
@@ -129,9 +131,10 @@ pub struct ItemNews {
 }
 
 /// `Device.SafeToPowerOff`: nothing would be lost (a clip being recorded, tokens that are not on disk), nothing ended (a
-/// refresh whose answer nobody hears), and nothing is to be sent again (parts in flight). What waits is on disk.
+/// refresh whose answer nobody hears), and nothing is to be sent again (parts in flight). What waits is on disk. What a
+/// card that hangs has to say nobody knows: its clips may not be in the queue yet.
 pub fn safe_to_power_off(rig: &RigView, queue: &QueueView) -> bool {
-    !queue.recording && !rig.tokens_at_risk && queue.current.is_empty()
+    !queue.recording && !rig.tokens_at_risk && queue.current.is_empty() && queue.silent_cards.is_empty()
 }
 
 /// `Device.Blockers`: why nothing moves, most important first; codes, and sentences for a screen.
@@ -150,12 +153,16 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
     let waiting = queue.counters.files_left > 0;
     let others = [
         (rig.is_paused_in_project(), Blocker::DevicePaused),
+        (!queue.silent_cards.is_empty(), Blocker::NotAnswering),
         (queue.recording && waiting, Blocker::Recording),
         (queue.paused && waiting, Blocker::QueuePaused),
         (queue.counters.held > 0, Blocker::Held(queue.counters.held)),
     ];
     let others = others.into_iter().filter(|(stands, _)| *stands);
-    all.extend(others.map(|(_, blocker)| (blocker.code(), blocker.sentence())));
+    all.extend(others.map(|(_, blocker)| match blocker {
+        Blocker::NotAnswering => (blocker.code(), Blocker::of_cards(&queue.silent_cards)),
+        blocker => (blocker.code(), blocker.sentence()),
+    }));
     all
 }
 

@@ -59,6 +59,16 @@ fn blockers_come_in_the_order_in_which_a_person_must_act() {
 }
 
 #[test]
+fn a_card_that_hangs_is_named_and_power_is_not_to_be_cut() {
+    let hangs = QueueView { silent_cards: vec!["A-CAM".to_owned()], ..queue(0, 0) };
+    let sentence = "The card A-CAM does not answer; its clips wait, the others go on.";
+    assert_eq!(blockers(&paired(), &hangs), [("not-answering", sentence.to_owned())]);
+    assert!(safe_to_power_off(&paired(), &queue(0, 0)) && !safe_to_power_off(&paired(), &hangs));
+    let more = QueueView { paused: true, counters: queue(1, 1).counters, ..hangs };
+    assert_eq!(codes(&paired(), &more), ["not-answering", "queue-paused"]);
+}
+
+#[test]
 fn a_pairing_under_way_is_still_not_paired() {
     for state in [State::Unpaired, State::RequestingCode, State::WaitingForUser] {
         assert_eq!(codes(&rig(state, Reason::None), &queue(1, 1)), ["unpaired"]);

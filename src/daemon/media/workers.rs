@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinError;
+use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::watch::mountinfo::{MOUNT_TABLE, MountEntry, entries};
@@ -106,6 +107,11 @@ impl Workers {
         Volumes { workers: self.clone(), mounts: entries(&table).map(VolumeKey::of).collect() }
     }
 
+    /// What people call the volumes that do not answer at this moment.
+    pub fn silent_cards(&self) -> Vec<String> {
+        self.shared.silent.borrow().iter().map(VolumeKey::name).collect()
+    }
+
     /// The volumes that do not answer, as they change.
     pub fn silent(&self) -> watch::Receiver<BTreeSet<VolumeKey>> {
         self.shared.silent.subscribe()
@@ -143,6 +149,19 @@ impl Volumes {
             volumes.insert(key, Arc::downgrade(&inner));
         }
         Volume { inner }
+    }
+
+    /// The paths in their order, in runs of one volume and of `most` at most.
+    pub fn group<T: AsRef<Path>>(&self, paths: Vec<T>, most: usize) -> Vec<(Volume, Vec<T>)> {
+        let mut runs: Vec<(Volume, Vec<T>)> = Vec::new();
+        for path in paths {
+            let key = self.key(path.as_ref());
+            match runs.last_mut().filter(|(volume, run)| volume.inner.key == key && run.len() < most) {
+                Some((_, run)) => run.push(path),
+                None => runs.push((self.of(path.as_ref()), vec![path])),
+            }
+        }
+        runs
     }
 
     /// Whether the volume of this path does not answer at this moment.
@@ -299,7 +318,10 @@ impl Inner {
             call.late |= call.late_at <= now;
         }
         if calls.running.values().any(|call| call.late) {
-            self.shared.silent.send_if_modified(|silent| silent.insert(self.key.clone()));
+            let is_new = |silent: &mut BTreeSet<VolumeKey>| silent.insert(self.key.clone());
+            if self.shared.silent.send_if_modified(is_new) {
+                warn!(mount = %shown(&self.key.point), "a card does not answer: its clips wait, the others go on");
+            }
         }
         let next = calls.running.values().filter(|call| !call.late).map(|call| call.late_at).min();
         calls.timed = next.is_some();
@@ -344,7 +366,10 @@ impl Drop for Call {
         let mut calls = self.inner.calls();
         let was_late = calls.running.remove(&self.number).is_some_and(|call| call.late);
         if was_late && !calls.running.values().any(|call| call.late) {
-            self.inner.shared.silent.send_if_modified(|silent| silent.remove(&self.inner.key));
+            let (silent, key) = (&self.inner.shared.silent, &self.inner.key);
+            if silent.send_if_modified(|silent| silent.remove(key)) {
+                info!(mount = %shown(&key.point), "a card answers again");
+            }
         }
     }
 }

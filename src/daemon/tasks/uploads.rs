@@ -74,6 +74,7 @@ impl<T: Transport> UploadTask<T> {
 
     /// Runs until `stop`: parts in flight are let go, what is finished is on disk.
     pub async fn run(mut self, stop: CancellationToken) {
+        let mut silent = self.workers.silent();
         self.event(Event::Started);
         loop {
             let deadline = [self.schedule.deadline(), self.progress_due()].into_iter().flatten().min();
@@ -85,6 +86,10 @@ impl<T: Transport> UploadTask<T> {
                 changed = self.channels.access.changed() => {
                     if changed.is_err() { return }
                     self.look_around(true);
+                }
+                changed = silent.changed() => {
+                    if changed.is_err() { return }
+                    self.event(Event::CardsChanged);
                 }
                 () = self.clock.sleep_until_some(deadline) => self.tick(),
             }

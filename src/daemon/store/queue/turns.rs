@@ -1,4 +1,7 @@
 //! Whose turn it is, and how it ended.
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use super::bind;
 use crate::store::error::StoreError;
 use crate::store::handle::Store;
@@ -18,11 +21,24 @@ impl Store {
         waiting: &[ItemId],
         above: Option<i32>,
     ) -> Result<Option<Item>, StoreError> {
+        self.claim_beside(project_id, waiting, above, |_| false).await
+    }
+
+    /// The same, of what `out_of_reach` does not hold back. It is asked of every file that goes first and may have to
+    /// wait: nothing of that is indexed.
+    pub async fn claim_beside(
+        &self,
+        project_id: &str,
+        waiting: &[ItemId],
+        above: Option<i32>,
+        out_of_reach: impl Fn(&Path) -> bool + Send + 'static,
+    ) -> Result<Option<Item>, StoreError> {
         let (project_id, waiting) = (project_id.to_owned(), waiting.to_vec());
         self.tx(move |tx| {
             let project_id = identity::project(tx, &project_id)?;
             bind::queued(tx, &project_id)?;
-            let Some((id, _)) = next(tx, &project_id, &waiting, above)? else { return Ok(None) };
+            let next = next(tx, &project_id, &waiting, above, &out_of_reach)?;
+            let Some((id, _)) = next else { return Ok(None) };
             let sql = format!(
                 "UPDATE item SET state = 'uploading', attempts = attempts + 1, reason = ?2, detail = ''
                  WHERE id = ?1 RETURNING {}",
@@ -45,7 +61,7 @@ impl Store {
         let (project_id, waiting) = (project_id.to_owned(), waiting.to_vec());
         self.tx(move |tx| {
             let project_id = identity::project(tx, &project_id)?;
-            Ok(next(tx, &project_id, &waiting, None)?.map(|(_, priority)| priority))
+            Ok(next(tx, &project_id, &waiting, None, &|_| false)?.map(|(_, priority)| priority))
         })
         .await
     }
@@ -59,7 +75,7 @@ impl Store {
     /// How an item's turn ended. `Done` keeps the asset's id and erases its URLs and parts; `Failed` keeps the asset for
     /// a retry. An item that lost its turn in between (held, cancelled) stays as it is, except that what was sent
     /// completely is done unless it was cancelled. What is done has a receipt from now on, in the same transaction.
-    /// Returns the item as it is now.
+    /// A turn that a hanging card took away was none. Returns the item as it is now.
     pub async fn finish(
         &self,
         id: ItemId,
@@ -89,7 +105,8 @@ impl Store {
             }
             let sql = format!(
                 "UPDATE item SET state = ?2, reason = ?3, detail = ?4,
-                     sent_bytes = CASE ?2 WHEN 'done' THEN size_bytes ELSE sent_bytes END
+                     sent_bytes = CASE ?2 WHEN 'done' THEN size_bytes ELSE sent_bytes END,
+                     attempts = attempts - (?2 = 'queued' AND ?3 = 'not-answering')
                  WHERE id = ?1 RETURNING {}",
                 rows::ITEM
             );
@@ -108,7 +125,7 @@ impl Store {
 }
 
 /// The index is named: the planner would rather walk every queued item. A test looks at the plans.
-pub(super) const NEXT: &str = "SELECT id, priority FROM item INDEXED BY item_queued
+pub(super) const NEXT: &str = "SELECT id, priority, path FROM item INDEXED BY item_queued
      WHERE state = 'queued' AND project_id = ?1 AND priority > ?2 ORDER BY priority DESC, id";
 
 /// The first in the order of turns that need not wait, and its priority. Reads one entry of the index more than have
@@ -118,12 +135,18 @@ fn next(
     project_id: &str,
     waiting: &[ItemId],
     above: Option<i32>,
+    out_of_reach: &dyn Fn(&Path) -> bool,
 ) -> Result<Option<(ItemId, i32)>, StoreError> {
     let mut statement = tx.prepare_cached(NEXT)?;
     // Every priority is greater than nobody's.
     let above = above.map_or(i64::MIN, i64::from);
-    let mut in_order = statement.query_map((project_id, above), |r| Ok((rows::item_id(r, 0)?, r.get(1)?)))?;
-    let waits: std::collections::BTreeSet<_> = waiting.iter().collect();
-    let first = in_order.find(|next| next.as_ref().map_or(true, |(id, _)| !waits.contains(id)));
-    Ok(first.transpose()?)
+    let waits: BTreeSet<_> = waiting.iter().collect();
+    let mut in_order = statement.query((project_id, above))?;
+    while let Some(row) = in_order.next()? {
+        let id = rows::item_id(row, 0)?;
+        if !waits.contains(&id) && !out_of_reach(&rows::path(row, 2)?) {
+            return Ok(Some((id, row.get(1)?)));
+        }
+    }
+    Ok(None)
 }

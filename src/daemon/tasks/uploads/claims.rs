@@ -1,5 +1,5 @@
 //! From the queue to a turn: the next item, its file, and what is known of its asset.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
@@ -52,7 +52,9 @@ async fn claim(
     if resume {
         store.resume_uploading().await?;
     }
-    let Some(item) = store.claim(project, but, above).await? else { return Ok(None) };
+    let volumes = workers.volumes();
+    let hangs = move |path: &Path| volumes.is_silent(path);
+    let Some(item) = store.claim_beside(project, but, above, hangs).await? else { return Ok(None) };
     let (file, facts) = match workers.open(dirs, item.clip.path.clone()).await {
         Ok((file, facts)) => (Some(file), Ok(facts)),
         Err(Refusal::NotFound(_)) => (None, Err(FileError::Gone)),

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use super::state::{Answer, Outcome, UploadSettings, UploadTask};
 use crate::http::Transport;
 use crate::link::{Page, Reply, ToQueue};
+use crate::media::Workers;
 use crate::store::Store;
 use rigpost_core::command::{AddOptions, QueueCommand, Refusal};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::queue::schedule::{Event, Intent};
 use rigpost_core::time::Now;
 
+/// Files that are looked at in one call to their card: each may cost a slow one tens of milliseconds.
+const AT_ONCE: usize = 50;
 /// More than this changed by one command is not told one by one: the list says it.
 const MAX_TOLD: usize = 100;
 
@@ -31,9 +34,10 @@ impl<T: Transport> UploadTask<T> {
         if self.cloud.is_none() {
             return Answer::new(reply, Err(takes_no_clips())).send();
         }
-        let (store, settings, now) = (self.store.clone(), self.settings.borrow().clone(), self.clock.now());
+        let (store, workers) = (self.store.clone(), self.workers.clone());
+        let (settings, now) = (self.settings.borrow().clone(), self.clock.now());
         self.ask_disk(Some(Intent::Change), reply, async move {
-            let added = accept(&store, settings, now, paths, options).await;
+            let added = accept(&store, &workers, settings, now, paths, options).await;
             let changed = told(&store, added.as_deref().unwrap_or_default()).await;
             (added, changed)
         });
@@ -153,16 +157,20 @@ pub(super) async fn told(store: &Store, ids: &[ItemId]) -> Vec<Item> {
 
 async fn accept(
     store: &Store,
+    workers: &Workers,
     settings: UploadSettings,
     now: Now,
     paths: Vec<PathBuf>,
     options: AddOptions,
 ) -> Result<Vec<ItemId>, Refusal> {
     let (intake, limits) = (settings.intake, settings.limits);
-    let items = tokio::task::spawn_blocking(move || {
-        paths.into_iter().map(|path| intake.asked(path, &options, now)).collect::<Result<Vec<_>, _>>()
-    });
-    // A panic ends the daemon, so what does not come back was not begun.
-    let items = items.await.map_err(|_| Refusal::Stopping)??;
+    let (volumes, mut items) = (workers.volumes(), Vec::with_capacity(paths.len()));
+    for (volume, paths) in volumes.group(paths, AT_ONCE) {
+        let (intake, options) = (intake.clone(), options.clone());
+        let asked = volume.run(move || {
+            paths.into_iter().map(|path| intake.asked(path, &options, now)).collect::<Result<Vec<_>, _>>()
+        });
+        items.extend(asked.await.map_err(|e| Refusal::NotAnswering(e.0))??);
+    }
     store.add(items, limits).await.map_err(Refusal::from)
 }

@@ -15,13 +15,15 @@ impl<T: Transport> UploadTask<T> {
     /// What the machine says by itself.
     pub(super) fn publish(&mut self) {
         let (recording, trouble) = (self.schedule.recording(), self.schedule.trouble());
+        let silent_cards = self.workers.silent_cards();
         let mut turned = false;
         self.channels.view.send_if_modified(|v| {
             turned = v.recording != recording;
             v.recording = recording;
-            let changed = v.trouble.as_ref() != trouble;
+            let changed = v.trouble.as_ref() != trouble || v.silent_cards != silent_cards;
             if changed {
                 v.trouble = trouble.cloned();
+                v.silent_cards = silent_cards;
             }
             turned || changed
         });
