@@ -158,13 +158,14 @@ impl Watcher {
         what: WatchFlags,
         waypoint: bool,
     ) -> Result<(), WatchError> {
-        // Held until the watch has its name: what happens at once finds it.
-        let mut watched = self.lock();
-        if watched.len() >= MAX_WATCHES {
+        if self.lock().len() >= MAX_WATCHES {
             return Err(WatchError::TooMany);
         }
         let link = format!("/proc/self/fd/{}", dir.as_raw_fd());
+        // Not under the lock: a card may be asked for the rights of its directory, and may hang. What happens before the
+        // watch has its name is told to nobody, and whoever asked has not looked into the directory yet.
         let id = inotify::add_watch(self.inotify.get_ref(), link, what).map_err(blind)?;
+        let mut watched = self.lock();
         let waypoint = waypoint && watched.get(&id).is_none_or(|w| w.waypoint);
         watched.insert(id, Watched { path: path.to_owned(), waypoint });
         Ok(())

@@ -1,8 +1,8 @@
 //! What lies in a media source: a walk that stops whenever it is told to, and a look at one file.
 //!
 //! # Decisions
-//! - Never through a link, in no part of a path: what a source takes is what lies in it. Into mounts it goes; that is what
-//!   cards are.
+//! - Never through a link, in no part of a path: what a source takes is what lies in it. Mounts are told and not entered:
+//!   each is a card, and has its own threads.
 //! - Depth first with one open directory a level, of which there are at most [`MAX_DEPTH`], so that memory is bounded by the depth, and not by the number of files
 //!   or directories. The path of each is known without asking for it, and may be any bytes.
 //! - By hand, and not `walkdir` or `ignore`: both name a directory anew by its whole path to open it, and then a link that
@@ -54,6 +54,8 @@ pub struct Step {
     pub files: Vec<(PathBuf, FileFacts)>,
     /// What could not be read, and why.
     pub unread: Vec<(PathBuf, String)>,
+    /// Directories on which something else is mounted. The walk did not go there.
+    pub mounts: Vec<PathBuf>,
     /// A directory is on a file system that others may write to without this kernel's knowing.
     pub remote: bool,
     /// There is nothing more.
@@ -71,7 +73,7 @@ impl Walk {
             open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?
         } else {
             let dir = open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-            open_dir(dir.as_fd(), rest)?
+            open_dir(dir.as_fd(), rest, WITHIN)?
         };
         let (mut walk, mut step) = (Walk { levels: Vec::new() }, Step::default());
         walk.enter(fd, path.to_owned(), visitor, &mut step)?;
@@ -130,8 +132,10 @@ impl Walk {
                 step.unread.push((path.to_owned(), format!("more than {MAX_DEPTH} levels deep")));
                 return Ok(());
             }
-            match open_dir(dir, Path::new(OsStr::from_bytes(name.to_bytes()))) {
+            let here = WITHIN.union(ResolveFlags::NO_XDEV);
+            match open_dir(dir, Path::new(OsStr::from_bytes(name.to_bytes())), here) {
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+                Err(Errno::XDEV) => step.mounts.push(path.to_owned()),
                 fd => self.enter(fd?, path.to_owned(), visitor, step)?,
             }
         }
@@ -186,9 +190,9 @@ fn dir_of<'a>(dirs: &'a [PathBuf], path: &'a Path) -> Result<(&'a Path, &'a Path
     dirs.max_by_key(|(dir, _)| dir.as_os_str().len()).ok_or(Errno::XDEV)
 }
 
-fn open_dir(dir: BorrowedFd<'_>, rest: &Path) -> Result<OwnedFd, Errno> {
+fn open_dir(dir: BorrowedFd<'_>, rest: &Path, how: ResolveFlags) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    openat2(dir, rest, flags, Mode::empty(), WITHIN)
+    openat2(dir, rest, flags, Mode::empty(), how)
 }
 
 /// `statfs(2)`: NFS, SMB, FUSE, 9p, Ceph.

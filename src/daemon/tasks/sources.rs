@@ -5,7 +5,9 @@
 //!   (at the start, after an overflow, when a card came or went, when a directory could not be watched) there is a walk,
 //!   and the store knows what is known already. So nothing is remembered here that a crash could lose.
 //! - One job on the disk at a time, each of a few hundred files: a card with a million files costs neither memory nor
-//!   the uploads their share of the threads. A card that hangs keeps its job, and this task still answers.
+//!   the uploads their share of the threads. A card that hangs costs the others the time until that is noticed, once;
+//!   what was to be done there is done when it answers again.
+//! - A walk stays on one mount, and what is mounted within is walked by itself: a card that hangs loses its own walk only.
 //! - Nothing is open between jobs but the directories of a walk under way, and those are let go when it has to wait for
 //!   long: a card must stay removable.
 //! - What the queue has no room for stays in hand and is offered again; no further walk begins before.
@@ -24,7 +26,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::link::ToQueue;
-use crate::media::{Step, Walk};
+use crate::media::{Step, Walk, Workers};
 use crate::store::{Store, StoreError};
 use crate::tasks::intake::Intake;
 use crate::watch::{Mounts, WatchError, WatchEvent, Watcher};
@@ -51,6 +53,7 @@ pub type Ping = oneshot::Sender<()>;
 /// The task.
 pub struct SourceTask {
     intake: Arc<Intake>,
+    workers: Workers,
     max_items: u64,
     store: Store,
     clock: Clock,
@@ -64,6 +67,8 @@ pub struct SourceTask {
     settling: Settling,
     /// Where walks are to begin.
     places: BTreeSet<PathBuf>,
+    /// Where walks are to begin as soon as the cards there answer.
+    silent: BTreeSet<PathBuf>,
     /// The walk under way, and where it began.
     walk: Option<(PathBuf, Walk)>,
     /// Files to be queued: finished, as far as can be seen. True: their writer is done.
@@ -97,6 +102,7 @@ impl SourceTask {
     /// Nothing happens before [`SourceTask::run`]. There is at least one source.
     pub fn new(
         intake: Arc<Intake>,
+        workers: Workers,
         max_items: u64,
         store: Store,
         clock: Clock,
@@ -110,6 +116,7 @@ impl SourceTask {
         SourceTask {
             settling: Settling::new(intake.settle, MOST_SETTLING),
             intake,
+            workers,
             max_items,
             store,
             clock,
@@ -120,6 +127,7 @@ impl SourceTask {
             watcher: None,
             mounts: None,
             places: BTreeSet::new(),
+            silent: BTreeSet::new(),
             walk: None,
             ready: Vec::new(),
             job: None,
@@ -142,6 +150,7 @@ impl SourceTask {
             self.walk_all_in(UNWATCHED);
         }
         self.walk_all();
+        let mut cards = self.workers.silent();
         loop {
             self.begin_job();
             let deadline = self.deadline();
@@ -159,6 +168,7 @@ impl SourceTask {
                     (self.full, self.closed_until) = (false, None);
                 }
                 points = mounts(&mut self.mounts) => self.remounted(points),
+                Ok(()) = cards.changed() => self.cards_changed(),
                 () = self.clock.sleep_until_some(deadline) => self.tick(),
             }
         }
@@ -191,21 +201,22 @@ impl SourceTask {
             // Room that is made from now on counts.
             self.view.mark_unchanged();
             let batch = self.ready.drain(..self.ready.len().min(BATCH)).collect();
+            let (workers, intake) = (self.workers.clone(), self.intake.clone());
             let (store, queue) = (self.store.clone(), self.queue.clone());
-            self.job =
-                Some(Box::pin(job::queue(self.intake.clone(), store, queue, batch, self.max_items, now)));
+            let job = job::queue(workers, intake, store, queue, batch, self.max_items, now);
+            self.job = Some(Box::pin(job));
             return;
         }
         let due = self.settling.due(BATCH, now.boot);
         if !due.is_empty() {
-            self.job = Some(Box::pin(job::look(self.intake.clone(), due)));
+            self.job = Some(Box::pin(job::look(self.workers.clone(), self.intake.clone(), due)));
         } else if self.settling.room() < BATCH {
             // The walk goes on once some have settled.
         } else if let Some((place, walk)) = self.walk.take() {
-            self.job = Some(Box::pin(job::step(self.visitor(), place, walk)));
+            self.job = Some(Box::pin(job::step(self.workers.clone(), self.visitor(), place, walk)));
         } else if let Some(place) = self.places.pop_first() {
             let is_root = self.roots.contains(&place);
-            self.job = Some(Box::pin(job::begin(self.visitor(), place, is_root)));
+            self.job = Some(Box::pin(job::begin(self.workers.clone(), self.visitor(), place, is_root)));
         } else {
             self.rest();
         }
@@ -245,20 +256,44 @@ impl SourceTask {
                 self.not_begun(place, &e);
             }
             Done::Stepped(place, walk, step, unwatched) => self.stepped(place, walk, step, unwatched),
-            Done::Looked(files) => {
+            Done::Looked(files, silent) => {
                 let now = self.clock.now().boot;
+                for path in silent {
+                    self.settling.forget(&path);
+                    self.walk_once_it_answers(path.parent().unwrap_or(&path).to_owned());
+                }
                 for (path, facts) in files {
                     if self.settling.looked(&path, facts, now) == Verdict::Finished {
                         self.ready.push((path, true));
                     }
                 }
             }
-            Done::Queued(batch, refused, found) => {
-                refused.into_iter().for_each(|(path, why)| self.unread(path, &why));
+            Done::Queued(batch, left, found) => {
+                left.unread.into_iter().for_each(|(path, why)| self.unread(path, &why));
+                for path in left.silent {
+                    self.walk_once_it_answers(path.parent().unwrap_or(&path).to_owned());
+                }
                 self.queued(batch, found);
             }
-            Done::Lost => self.walk_all_in(SOON),
+            Done::Hangs(place) => self.walk_once_it_answers(place),
         }
+    }
+
+    fn walk_once_it_answers(&mut self, place: PathBuf) {
+        let answers = !self.workers.volumes().is_silent(&place);
+        self.silent.insert(place);
+        if self.silent.len() > MOST_PLACES {
+            self.silent.clone_from(&self.roots.iter().cloned().collect());
+        }
+        if answers {
+            // Meanwhile it does again, and nobody will tell.
+            self.walk_all_in(SOON);
+        }
+    }
+
+    fn cards_changed(&mut self) {
+        let places = std::mem::take(&mut self.silent);
+        places.into_iter().for_each(|place| self.walk_from(place));
     }
 
     fn not_begun(&mut self, place: PathBuf, e: &std::io::Error) {
@@ -289,6 +324,8 @@ impl SourceTask {
         for (path, why) in step.unread {
             self.unread(path, &why);
         }
+        // No more than there are mounts.
+        self.places.extend(step.mounts);
         for (path, facts) in step.files {
             if facts.size == 0 || self.settling.holds(&path) {
                 // Something will be told of it, or it waits already.

@@ -1,14 +1,13 @@
-//! What is done on the disk, one thing at a time.
+//! What is done on cards, one thing at a time, by the workers of each.
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fd::BorrowedFd;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
 use crate::link::ToQueue;
-use crate::media::{Step, Visitor, Walk, glance};
+use crate::media::{NotAnswering, Step, Visitor, Walk, Workers, glance};
 use crate::store::{Store, StoreError};
 use crate::tasks::intake::Intake;
 use crate::watch::{WatchError, Watcher};
@@ -18,8 +17,8 @@ use rigpost_core::time::Now;
 
 /// Files in one job, and in one transaction.
 pub(super) const BATCH: usize = 500;
-/// Entries of directories in one step of a walk.
-const STEP: usize = BATCH;
+/// Entries of directories, or files, in one call to a card: each may cost a slow one tens of milliseconds.
+const STEP: usize = 100;
 
 /// What came of a job.
 pub(super) enum Done {
@@ -27,12 +26,21 @@ pub(super) enum Done {
     Begun(PathBuf, Option<WatchError>, io::Result<(Walk, Step)>),
     /// It went on.
     Stepped(PathBuf, Walk, Step, Option<WatchError>),
-    /// Files as they are now; `None` where there is none.
-    Looked(Vec<(PathBuf, Option<FileFacts>)>),
-    /// The batch, what of it can't be read, and what the store said.
-    Queued(Vec<(PathBuf, bool)>, Vec<(PathBuf, String)>, Result<Queued, StoreError>),
-    /// It was cut short, and everything in its hands with it.
-    Lost,
+    /// Files as they are now; `None` where there is none. And those whose cards do not answer.
+    Looked(Vec<(PathBuf, Option<FileFacts>)>, Vec<PathBuf>),
+    /// The batch, what of it was left, and what the store said.
+    Queued(Vec<(PathBuf, bool)>, Left, Result<Queued, StoreError>),
+    /// The walk that began there was lost with its card.
+    Hangs(PathBuf),
+}
+
+/// What did not pass the intake.
+#[derive(Default)]
+pub(super) struct Left {
+    /// It can't be read, and why.
+    pub(super) unread: Vec<(PathBuf, String)>,
+    /// Its card does not answer.
+    pub(super) silent: Vec<PathBuf>,
 }
 
 /// What the store made of a batch.
@@ -68,8 +76,14 @@ impl Visitor for SourceVisitor {
 }
 
 /// Begins a walk. Where a root is missing, the way to it is watched.
-pub(super) async fn begin(mut visitor: SourceVisitor, place: PathBuf, is_root: bool) -> Done {
-    let task = spawn_blocking(move || {
+pub(super) async fn begin(
+    workers: Workers,
+    mut visitor: SourceVisitor,
+    place: PathBuf,
+    is_root: bool,
+) -> Done {
+    let at = place.clone();
+    let begun = workers.run(&at, move || {
         let intake = visitor.intake.clone();
         let mut begun = Walk::begin(&intake.media_dirs, &place, &mut visitor);
         let mut way = None;
@@ -87,34 +101,43 @@ pub(super) async fn begin(mut visitor: SourceVisitor, place: PathBuf, is_root: b
         }
         Done::Begun(place, visitor.unwatched, begun)
     });
-    joined(task).await
+    begun.await.unwrap_or(Done::Hangs(at))
 }
 
 fn is_missing(begun: &io::Result<(Walk, Step)>) -> bool {
     matches!(begun, Err(e) if e.kind() == io::ErrorKind::NotFound)
 }
 
-pub(super) async fn step(mut visitor: SourceVisitor, place: PathBuf, mut walk: Walk) -> Done {
-    joined(spawn_blocking(move || {
+pub(super) async fn step(
+    workers: Workers,
+    mut visitor: SourceVisitor,
+    place: PathBuf,
+    mut walk: Walk,
+) -> Done {
+    let at = place.clone();
+    let stepped = workers.run(&at, move || {
         let step = walk.step(STEP, &mut visitor);
         Done::Stepped(place, walk, step, visitor.unwatched)
-    }))
-    .await
+    });
+    stepped.await.unwrap_or(Done::Hangs(at))
 }
 
-pub(super) async fn look(intake: Arc<Intake>, files: Vec<PathBuf>) -> Done {
-    joined(spawn_blocking(move || {
-        let seen = |path: PathBuf| {
-            let facts = glance(&intake.media_dirs, &path);
-            (path, facts)
-        };
-        Done::Looked(files.into_iter().map(seen).collect())
-    }))
-    .await
+pub(super) async fn look(workers: Workers, intake: Arc<Intake>, files: Vec<PathBuf>) -> Done {
+    let (mut seen, mut silent) = (Vec::with_capacity(files.len()), Vec::new());
+    for (volume, files) in workers.volumes().group(files, STEP) {
+        let (intake, asked) = (intake.clone(), files.clone());
+        let look = move || asked.iter().map(|path| glance(&intake.media_dirs, path)).collect::<Vec<_>>();
+        match volume.run(look).await {
+            Ok(facts) => seen.extend(files.into_iter().zip(facts)),
+            Err(NotAnswering(_)) => silent.extend(files),
+        }
+    }
+    Done::Looked(seen, silent)
 }
 
 /// Brings files to the intake and what passes it into the queue, and tells whoever sends.
 pub(super) async fn queue(
+    workers: Workers,
     intake: Arc<Intake>,
     store: Store,
     queue: mpsc::Sender<ToQueue>,
@@ -122,13 +145,19 @@ pub(super) async fn queue(
     max_items: u64,
     now: Now,
 ) -> Done {
-    let at_door = spawn_blocking(move || {
-        let (items, refused) = pass(&intake, &batch, now);
-        (batch, items, refused)
-    });
-    let Ok((batch, items, refused)) = at_door.await else { return Done::Lost };
+    let (mut items, mut left) = (Vec::with_capacity(batch.len()), Left::default());
+    for (volume, files) in workers.volumes().group(batch.iter().map(Found::from).collect(), STEP) {
+        let (intake, asked) = (intake.clone(), files.clone());
+        match volume.run(move || pass(&intake, asked, now)).await {
+            Ok((passed, unread)) => {
+                items.extend(passed);
+                left.unread.extend(unread);
+            }
+            Err(NotAnswering(_)) => left.silent.extend(files.into_iter().map(|file| file.path)),
+        }
+    }
     if items.is_empty() {
-        return Done::Queued(batch, refused, Ok(Queued { added: 0, left_out: false }));
+        return Done::Queued(batch, left, Ok(Queued { added: 0, left_out: false }));
     }
     let found = store.found(items, max_items).await;
     let found = match found {
@@ -142,23 +171,38 @@ pub(super) async fn queue(
         }
         Err(e) => Err(e),
     };
-    Done::Queued(batch, refused, found)
+    Done::Queued(batch, left, found)
+}
+
+/// A file of a batch.
+#[derive(Clone)]
+struct Found {
+    path: PathBuf,
+    closed: bool,
+}
+
+impl From<&(PathBuf, bool)> for Found {
+    fn from((path, closed): &(PathBuf, bool)) -> Found {
+        Found { path: path.clone(), closed: *closed }
+    }
+}
+
+impl AsRef<Path> for Found {
+    fn as_ref(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// What passes the intake, and what is refused there for other reasons than not being there any more.
-fn pass(intake: &Intake, batch: &[(PathBuf, bool)], now: Now) -> (Vec<Clip>, Vec<(PathBuf, String)>) {
+fn pass(intake: &Intake, files: Vec<Found>, now: Now) -> (Vec<Clip>, Vec<(PathBuf, String)>) {
     let (mut items, mut refused) = (Vec::new(), Vec::new());
-    for (path, closed) in batch {
-        let Some(source) = intake.source_of(path) else { continue };
-        match intake.found(path.clone(), source, *closed, now) {
+    for Found { path, closed } in files {
+        let Some(source) = intake.source_of(&path) else { continue };
+        match intake.found(path.clone(), source, closed, now) {
             Ok(item) => items.push(item),
             Err(Refusal::NotFound(_)) => {}
-            Err(e) => refused.push((path.clone(), e.to_string())),
+            Err(e) => refused.push((path, e.to_string())),
         }
     }
     (items, refused)
-}
-
-async fn joined(task: tokio::task::JoinHandle<Done>) -> Done {
-    task.await.unwrap_or(Done::Lost)
 }
