@@ -243,6 +243,7 @@ fn paragraph(row: &Row) -> String {
         | Kind::Path
         | Kind::Url
         | Kind::Flag
+        | Kind::Span { .. }
         | Kind::Paths
         | Kind::Patterns
         | Kind::Parameters => String::new(),
@@ -280,6 +281,7 @@ fn takes(kind: Kind) -> String {
             "An https URL without user, password, query and fragment; http only where the host is this machine.".to_owned()
         }
         Kind::Flag => "True or false.".to_owned(),
+        Kind::Span { .. } => "A time as \"90s\", \"10min\" or \"1h 30min\", or one of these words.".to_owned(),
         Kind::Whole { .. } => range(kind),
         Kind::Paths => "A list of absolute paths without \"..\", at least one.".to_owned(),
         Kind::Patterns => "A list of patterns as the shell has them.".to_owned(),

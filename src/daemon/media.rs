@@ -28,7 +28,7 @@ pub use file::MediaFile;
 pub use filetype::filetype;
 pub use pacer::Pacer;
 pub use part::{Checks, PartBody, PartWatch};
-pub use walk::{Step, Visitor, Walk, glance};
+pub use walk::{Met, Step, Visitor, Walk, glance};
 pub use workers::{NotAnswering, PATIENCE, Volume, VolumeKey, Volumes, Workers};
 
 const MAX_PATH: usize = 4096;

@@ -5,6 +5,8 @@
 //!   through a link at the root, into every directory whether we want it or not. Ours enters a directory that it has
 //!   open, and watches just that one.
 //! - The watch is set through `/proc/self/fd`, so that what is watched is what was opened.
+//! - Openings are told beside what is made: a file that appears by a link is made and not opened, and is finished. For
+//!   the price of a word for each reader, of which we are one, a writer is known from the beginning.
 //! - No word of each write (`IN_MODIFY`): a recording would wake the rig thousands of times a second.
 //! - A watch costs the kernel about a kilobyte, so there is a limit of our own below the system's.
 pub mod mountinfo;
@@ -34,20 +36,26 @@ const BUFFER: usize = 16 * 1024;
 /// Something happened. Paths are as the directory was named when it was watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchEvent {
-    /// A file was made.
+    /// A file appeared. Whoever made it by opening it opens it next; a link is not opened.
+    Made(PathBuf),
+    /// A file was opened, to read or to write.
     Opened(PathBuf),
     /// A file that was open for writing was closed.
     Closed(PathBuf),
+    /// A file that was open for reading was closed.
+    ClosedUnwritten(PathBuf),
     /// A file left; with the number of the move.
     MovedOut(PathBuf, u32),
     /// A file came; with the number of the move.
     MovedIn(PathBuf, u32),
-    /// A directory was made, came, or shows again after an unmount. It is not watched yet.
+    /// A directory was made, or came. It is not watched yet.
     NewDirectory(PathBuf),
+    /// A directory shows again after an unmount. It is not watched yet.
+    Uncovered(PathBuf),
     /// A watched directory left, was deleted, or its file system was unmounted. It is watched no more.
     Gone(PathBuf),
-    /// Rights, owner or times of something changed; true: of a directory.
-    Rights(PathBuf, bool),
+    /// Rights, owner or times of something changed, not by writing; true: of a directory.
+    Touched(PathBuf, bool),
     /// More happened than the kernel keeps: anything may have.
     Overflow,
 }
@@ -98,7 +106,8 @@ impl Watcher {
 
     /// Tells from now on what happens in this directory, which is to be called `path`.
     pub fn watch(&self, dir: BorrowedFd<'_>, path: &Path) -> Result<(), WatchError> {
-        let all = WatchFlags::CLOSE_WRITE
+        let all = WatchFlags::CLOSE
+            | WatchFlags::OPEN
             | WatchFlags::CREATE
             | WatchFlags::MOVE
             | WatchFlags::ATTRIB
@@ -211,7 +220,7 @@ fn translate(watched: &mut BTreeMap<i32, Watched>, event: &Event<'_>) -> Option<
     let dir = &watched.get(&event.wd())?.path;
     let Some(name) = event.file_name() else {
         return match what {
-            _ if what.contains(ReadFlags::UNMOUNT) => Some(WatchEvent::NewDirectory(dir.clone())),
+            _ if what.contains(ReadFlags::UNMOUNT) => Some(WatchEvent::Uncovered(dir.clone())),
             _ if what.contains(ReadFlags::MOVE_SELF) => Some(WatchEvent::Gone(dir.clone())),
             _ => None,
         };
@@ -226,8 +235,10 @@ fn translate(watched: &mut BTreeMap<i32, Watched>, event: &Event<'_>) -> Option<
         (false, move_number) if has(ReadFlags::MOVED_TO) => Some(WatchEvent::MovedIn(path, move_number)),
         (false, move_number) if has(ReadFlags::MOVED_FROM) => Some(WatchEvent::MovedOut(path, move_number)),
         (false, _) if has(ReadFlags::CLOSE_WRITE) => Some(WatchEvent::Closed(path)),
-        (false, _) if has(ReadFlags::CREATE) => Some(WatchEvent::Opened(path)),
-        (_, _) if has(ReadFlags::ATTRIB) => Some(WatchEvent::Rights(path, is_dir)),
+        (false, _) if has(ReadFlags::CLOSE_NOWRITE) => Some(WatchEvent::ClosedUnwritten(path)),
+        (false, _) if has(ReadFlags::CREATE) => Some(WatchEvent::Made(path)),
+        (false, _) if has(ReadFlags::OPEN) => Some(WatchEvent::Opened(path)),
+        (_, _) if has(ReadFlags::ATTRIB) => Some(WatchEvent::Touched(path, is_dir)),
         _ => None,
     }
 }
@@ -266,14 +277,15 @@ mod tests {
         fs::rename(at("a"), at("b")).unwrap();
         fs::set_permissions(at("b"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let events = next(&watcher).await;
-        let WatchEvent::MovedOut(_, n) = events[3] else { panic!("{events:?}") };
+        let WatchEvent::MovedOut(_, n) = events[4] else { panic!("{events:?}") };
         let expected = [
+            WatchEvent::Made(at("a")),
             WatchEvent::Opened(at("a")),
             WatchEvent::Closed(at("a")),
             WatchEvent::NewDirectory(at("d")),
             WatchEvent::MovedOut(at("a"), n),
             WatchEvent::MovedIn(at("b"), n),
-            WatchEvent::Rights(at("b"), false),
+            WatchEvent::Touched(at("b"), false),
         ];
         assert_eq!(events, expected);
         watch(&watcher, &at("d"));

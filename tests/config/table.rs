@@ -62,6 +62,13 @@ fn values(kind: Kind) -> (Vec<String>, Vec<String>) {
             let written = |numbers: Vec<i64>| numbers.iter().map(i64::to_string).collect::<Vec<_>>();
             (written(good), [written(bad), own(&["\"1\"", "1.5"])].concat())
         }
+        Kind::Span { least, most, .. } => {
+            let mut good = own(&["\"10min\"", "\"1h 30min\""]);
+            good.extend(kind.words().map(|word| format!("{word:?}")));
+            good.extend([least, most].map(|seconds| format!("\"{seconds}s\"")));
+            let beyond = [least - 1, most + 1].map(|seconds| format!("\"{seconds}s\""));
+            (good, [beyond.to_vec(), own(&["\"soon\"", "\"\"", "\"10\"", "600"])].concat())
+        }
         Kind::Paths => of(&["[\"/media\"]"], &["[]", "[\"a\"]", "[\"/a/..\"]", "[7]", "\"/media\""]),
         Kind::Patterns => of(&["[]", "[\"*.mov\", \"*/DCIM/*\"]"], &["[\"[a\"]", "[\"\"]", "\"*.mov\""]),
         Kind::Parameters => {

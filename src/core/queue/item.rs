@@ -63,6 +63,8 @@ pub struct Clip {
     pub created: Now,
     /// When it was queued.
     pub added: Now,
+    /// It came into being while its directory was watched. Not kept.
+    pub appeared: bool,
 }
 
 /// One row of the queue.

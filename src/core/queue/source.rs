@@ -1,5 +1,6 @@
 //! A media source: a directory whose new files are queued without anybody asking.
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rigpost_contract::glob::Glob;
 use rigpost_contract::item::BeforePairing;
@@ -24,6 +25,10 @@ pub struct Source {
     pub priority: Option<i32>,
     /// What becomes of clips that were made before the pairing.
     pub before_pairing: BeforePairing,
+    /// A clip that is visibly cut is sent as it is after so long without a change; `None`: only when a person says so.
+    pub incomplete: Option<Duration>,
+    /// How often it is walked where others may write unseen; `None`: never for that.
+    pub scan: Option<Duration>,
 }
 
 impl Source {

@@ -1,10 +1,35 @@
 //! Files that may still be written: each waits here until its writer is done.
 //!
+//! | what is known of its writer | since | finished |
+//! | --- | --- | --- |
+//! | open: seen to make it, or to write it though nobody was seen to open it | made and opened; moved in, or found, and changed since | by its close; else after [`LONG`] without a change |
+//! | closed | a writer's close that leaves nobody else | the wait after the close, and two looks the same |
+//! | busy: somebody has it, to read or to write | opened again while it waited, or one of several closed it | by the last close; else after the silence |
+//! | linked: it appeared and nobody opened it (`link`, `linkat` of an `O_TMPFILE`, `mknod`) | made | two looks the same, a settle time apart; longer each time it changed |
+//! | moved in, or touched (its times, rights or owner) | told | the same; when it changed, it is open |
+//! | unseen: it was there before anybody watched | found by a walk | at once if its date is older than the silence; else after the silence; when it changed, it is open |
+//! | elsewhere: others may write where this kernel tells nothing | found by a walk | at once if its date is older than [`OLD`]; else after half the silence; each change doubles that |
+//!
+//! What always holds: a file whose writer was seen from the beginning is not finished while it has it open, but after
+//! [`LONG`]. Nothing is finished that changed since the last look. Nothing waits longer than the silence once nobody has
+//! it open and all was seen.
+//!
 //! # Decisions
-//! - Whoever was seen to open a file for writing will be seen to close it, so such a file waits for that, and is believed
-//!   finished without it only after a much longer silence. Everybody else (another machine, a camera behind a network
-//!   share, a writer from before our start) shows only in the file: it is finished once two looks are the same.
-//! - A short grace after the close: many a writer gives the file its name only then, and a burst becomes one batch.
+//! - A paused recorder holds its file for minutes, so a known writer is believed gone only after an hour. A look every
+//!   quarter of it costs nothing.
+//! - A close is a hint: many a writer opens its file again, to append or to mend the header. After a close the settle
+//!   time runs, and doubles each time a writer closes the file again within it, up to the silence.
+//! - The silence is twenty settle times and at most a minute: 60 s as configured. A recorder that writes at all writes
+//!   every few seconds, one that was paused just when the daemon began is rarer than a card that is put in right after
+//!   the last take, and that one must not wait for minutes.
+//! - By a file's date its silence began before anybody looked, so a card of yesterday goes at once. Where the date tells
+//!   nothing (none, 1980, the future), a whole card would wait, so half the silence is enough: 30 s.
+//! - A file that changes though nobody was seen to open it has a writer from before the watch, and that one's close will
+//!   be told: from then on it is open. Not so by another name (`link`): the close is told of the name it was opened by.
+//! - Elsewhere a date is another machine's clock, which may be hours off, time zones among them: a day tells enough.
+//! - Openings are counted, but the kernel makes one event of two alike in a row, so a count may be off by what was told as
+//!   one. Where it contradicts itself the silence decides, and not the hour.
+//! - A short grace before the first look: many a writer gives the file its name only then, and a burst becomes one batch.
 //! - The number of files is bounded. What does not fit is the caller's to find again by a walk.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,34 +39,59 @@ use crate::queue::item::FileFacts;
 use crate::time::BootTime;
 
 const GRACE: Duration = Duration::from_millis(250);
-/// A file that is known to be open is believed finished after this many settle times without a change.
+/// A writer that has a file open and is silent for this long is believed gone.
+pub const LONG: Duration = Duration::from_secs(3600);
+/// A file elsewhere that is older than this is finished, whatever the clocks of two machines make of it.
+pub const OLD: Duration = Duration::from_secs(24 * 3600);
+/// The silence, in settle times.
 const SILENCE: u32 = 20;
+/// And at most this, unless the settle time itself is longer.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// What is known of a file's writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writer {
-    /// Nothing.
-    Unknown,
-    /// Has it open.
-    Writing,
-    /// Is done.
-    Done,
+    Open,
+    Closed,
+    Busy,
+    Linked,
+    Moved,
+    Unseen,
+    Elsewhere,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     writer: Writer,
+    /// How often it was seen to be opened and not closed again.
+    opens: u32,
+    /// How long it must be unchanged.
+    wait: Duration,
+    /// When that began.
+    since: BootTime,
     /// At the last look.
     facts: Option<FileFacts>,
     /// When to look; `None` while somebody does.
     due: Option<BootTime>,
+    appeared: bool,
+}
+
+/// What a walk knows of a file beside its facts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// How long ago it changed, by clocks that can be believed.
+    pub age: Option<Duration>,
+    /// It lies where others may write without this kernel's telling, or in a directory that is not watched.
+    pub elsewhere: bool,
+    /// Its directory came while the one above was watched.
+    pub appeared: bool,
 }
 
 /// What a look at a file means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is finished, and waits here no more.
-    Finished,
+    /// It is finished, and waits here no more. True: it was seen to appear, in a directory that was watched before.
+    Finished(bool),
     /// It will be looked at again.
     Wait,
     /// It is not there any more, or was forgotten in the meantime.
@@ -61,7 +111,7 @@ pub struct Settling {
 pub struct NoRoom;
 
 impl Settling {
-    /// At most `most` files at a time, each finished after `settle` without a change.
+    /// At most `most` files at a time. `settle`: how long a file is left alone after a close.
     pub fn new(settle: Duration, most: usize) -> Settling {
         Settling { settle, most, files: BTreeMap::new() }
     }
@@ -71,56 +121,154 @@ impl Settling {
         self.most.saturating_sub(self.files.len())
     }
 
-    /// A writer was seen to make it.
+    /// How long a file must be unchanged that somebody may have open.
+    pub fn silence(&self) -> Duration {
+        (self.settle * SILENCE).min(LONGEST_SILENCE).max(self.settle)
+    }
+
+    /// It was seen to appear. Whoever opens it next has made it by opening it.
     ///
     /// # Errors
     /// [`NoRoom`]; so for the others.
-    pub fn opened(&mut self, path: PathBuf, now: BootTime) -> Result<(), NoRoom> {
-        self.put(path, Writer::Writing, None, now + self.settle * SILENCE)
+    pub fn made(&mut self, path: PathBuf, now: BootTime) -> Result<(), NoRoom> {
+        // Who makes a file anew instead of appending to it will do so again.
+        let wait = self.files.get(&path).map_or(self.settle, |w| w.wait.max(self.settle));
+        self.put(path, Writer::Linked, wait, true, now)
     }
 
-    /// Its writer was seen to close it, or to move it in.
-    pub fn closed(&mut self, path: PathBuf, now: BootTime) -> Result<(), NoRoom> {
-        self.put(path, Writer::Done, None, now + GRACE)
-    }
-
-    /// It is there, like this.
-    pub fn seen(&mut self, path: PathBuf, facts: FileFacts, now: BootTime) -> Result<(), NoRoom> {
-        if self.files.contains_key(&path) {
-            return Ok(());
+    /// It was opened, to read or to write.
+    pub fn opened(&mut self, path: &Path, now: BootTime) {
+        let due = Some(now + GRACE);
+        let Some(waiting) = self.files.get_mut(path) else { return };
+        waiting.opens = waiting.opens.saturating_add(1);
+        match waiting.writer {
+            Writer::Linked => *waiting = Waiting { writer: Writer::Open, facts: None, due, ..*waiting },
+            // The wait stays: it is doubled by a writer's close.
+            Writer::Closed | Writer::Moved => {
+                *waiting = Waiting { writer: Writer::Busy, facts: None, due, ..*waiting };
+            }
+            Writer::Open | Writer::Busy | Writer::Unseen | Writer::Elsewhere => {}
         }
-        self.put(path, Writer::Unknown, Some(facts), now + self.settle)
+    }
+
+    /// Somebody who had opened it for writing has closed it.
+    pub fn closed(&mut self, path: PathBuf, now: BootTime) -> Result<(), NoRoom> {
+        let before = self.files.get(&path).copied();
+        let (opens, wait, appeared) = match before {
+            None => (0, self.settle, false),
+            Some(Waiting { writer: Writer::Closed | Writer::Busy, opens, wait, appeared, .. }) => {
+                (opens, (wait * 2).min(self.silence()), appeared)
+            }
+            Some(Waiting { writer: Writer::Open | Writer::Linked, opens, wait, appeared, .. }) => {
+                (opens, wait, appeared)
+            }
+            Some(Waiting { opens, appeared, .. }) => (opens, self.settle, appeared),
+        };
+        let opens = opens.saturating_sub(1);
+        let writer = if opens > 0 { Writer::Busy } else { Writer::Closed };
+        self.put(path.clone(), writer, wait, appeared, now)?;
+        self.files.entry(path).and_modify(|waiting| waiting.opens = opens);
+        Ok(())
+    }
+
+    /// Somebody who had opened it for reading has closed it.
+    pub fn closed_unwritten(&mut self, path: &Path, now: BootTime) {
+        let due = Some(now + GRACE);
+        let Some(waiting) = self.files.get_mut(path) else { return };
+        waiting.opens = waiting.opens.saturating_sub(1);
+        if waiting.opens > 0 {
+            return;
+        }
+        match waiting.writer {
+            // It was a reader, and not the one who had made it; or two openings were told as one.
+            Writer::Open => {
+                *waiting = Waiting { writer: Writer::Busy, facts: None, due, ..*waiting };
+            }
+            Writer::Busy => *waiting = Waiting { writer: Writer::Closed, facts: None, due, ..*waiting },
+            Writer::Closed | Writer::Linked | Writer::Moved | Writer::Unseen | Writer::Elsewhere => {}
+        }
+    }
+
+    /// It is there, like this. Finished: it need not wait, and does not.
+    pub fn seen(
+        &mut self,
+        path: PathBuf,
+        facts: FileFacts,
+        sight: Sight,
+        now: BootTime,
+    ) -> Result<Verdict, NoRoom> {
+        if self.files.contains_key(&path) {
+            return Ok(Verdict::Wait);
+        }
+        let silence = self.silence();
+        let enough = if sight.elsewhere { OLD } else { silence };
+        if sight.age.is_some_and(|age| age >= enough) {
+            return Ok(Verdict::Finished(sight.appeared));
+        }
+        let half = (silence / 2).max(self.settle);
+        let (writer, wait, age) = match sight {
+            Sight { elsewhere: true, .. } => (Writer::Elsewhere, half, Duration::ZERO),
+            Sight { age: Some(age), .. } => (Writer::Unseen, silence, age),
+            Sight { appeared: true, .. } => (Writer::Unseen, silence, Duration::ZERO),
+            Sight { .. } => (Writer::Unseen, half, Duration::ZERO),
+        };
+        self.put(path.clone(), writer, wait, sight.appeared, now)?;
+        let pace = self.settle.max(wait / 4);
+        self.files.entry(path).and_modify(|waiting| {
+            (waiting.facts, waiting.since) = (Some(facts), now - age);
+            waiting.due = Some((now + pace).min(now + (wait - age)).max(now + GRACE));
+        });
+        Ok(Verdict::Wait)
+    }
+
+    /// It has another name now; `from` where that was known. What is known of its writer goes with it.
+    pub fn moved(&mut self, from: Option<&Path>, to: PathBuf, now: BootTime) -> Result<(), NoRoom> {
+        let due = Some(now + GRACE);
+        match from.and_then(|from| self.files.remove(from)) {
+            Some(old) => {
+                self.files.insert(to, Waiting { due, facts: None, ..old });
+                Ok(())
+            }
+            None => self.put(to, Writer::Moved, self.settle, true, now),
+        }
+    }
+
+    /// Its times, rights or owner have changed, and not by writing.
+    pub fn touched(&mut self, path: PathBuf, now: BootTime) -> Result<(), NoRoom> {
+        match self.files.get_mut(&path) {
+            // What it is compared with is no more.
+            Some(waiting) => {
+                (waiting.facts, waiting.due) = (None, Some(now + GRACE));
+                Ok(())
+            }
+            None => self.put(path, Writer::Moved, self.settle, false, now),
+        }
     }
 
     fn put(
         &mut self,
         path: PathBuf,
         writer: Writer,
-        facts: Option<FileFacts>,
-        due: BootTime,
+        wait: Duration,
+        appeared: bool,
+        now: BootTime,
     ) -> Result<(), NoRoom> {
         if self.room() == 0 && !self.files.contains_key(&path) {
             return Err(NoRoom);
         }
-        self.files.insert(path, Waiting { writer, facts, due: Some(due) });
+        let due = Some(now + GRACE);
+        self.files.insert(path, Waiting { writer, opens: 0, wait, since: now, facts: None, due, appeared });
         Ok(())
-    }
-
-    /// It has another name now; `from` where that was known. Whoever moves a file is done with it, unless it was seen
-    /// to be open.
-    pub fn moved(&mut self, from: Option<&Path>, to: PathBuf, now: BootTime) -> Result<(), NoRoom> {
-        match from.and_then(|from| self.files.remove(from)) {
-            Some(old) if old.writer != Writer::Done => {
-                self.files.insert(to, Waiting { due: Some(now + self.pace(old.writer)), facts: None, ..old });
-                Ok(())
-            }
-            _ => self.closed(to, now),
-        }
     }
 
     /// It is gone from here.
     pub fn forget(&mut self, path: &Path) {
         self.files.remove(path);
+    }
+
+    /// The card or the directory is gone from here, with everything on it.
+    pub fn forget_beneath(&mut self, dir: &Path) {
+        self.files.retain(|path, _| !path.starts_with(dir));
     }
 
     /// Whether the file waits here.
@@ -130,8 +278,13 @@ impl Settling {
 
     /// What was seen of writers may have been followed by something that was not seen.
     pub fn doubt(&mut self, now: BootTime) {
-        for waiting in self.files.values_mut().filter(|w| w.writer == Writer::Writing) {
-            *waiting = Waiting { writer: Writer::Unknown, facts: None, due: Some(now + self.settle) };
+        let silence = self.silence();
+        for waiting in self.files.values_mut() {
+            waiting.opens = 0;
+            if waiting.writer != Writer::Elsewhere {
+                let (writer, due) = (Writer::Unseen, Some(now + GRACE));
+                *waiting = Waiting { writer, wait: silence, facts: None, due, ..*waiting };
+            }
         }
     }
 
@@ -152,183 +305,60 @@ impl Settling {
 
     /// What was seen; `None`: nothing that could be sent.
     pub fn looked(&mut self, path: &Path, facts: Option<FileFacts>, now: BootTime) -> Verdict {
-        let Some(waiting) = self.files.get(path).copied() else { return Verdict::Forgotten };
+        let (settle, silence) = (self.settle, self.silence());
+        let Some(waiting) = self.files.get_mut(path) else { return Verdict::Forgotten };
         if waiting.due.is_some() {
             // Something happened to it while it was looked at.
             return Verdict::Wait;
         }
-        let same = waiting.facts == facts;
-        match facts {
-            Some(facts) if facts.size > 0 && (same || waiting.writer == Writer::Done) => {
+        let Some(facts) = facts.filter(|facts| facts.size > 0 || waiting.may_be_written()) else {
+            // It is gone, or empty and nobody has it: whatever happens to it next will be told.
+            self.files.remove(path);
+            return Verdict::Forgotten;
+        };
+        match waiting.facts.replace(facts) {
+            // Nothing to compare with: it may have changed until now.
+            None => waiting.since = now,
+            Some(before) if before != facts => waiting.changed(now, settle, silence),
+            Some(_) if facts.size > 0 && now.since(waiting.since) >= waiting.needs(silence) => {
+                let appeared = waiting.appeared;
                 self.files.remove(path);
-                Verdict::Finished
+                return Verdict::Finished(appeared);
             }
-            // The first look has nothing to compare with.
-            Some(facts) if waiting.writer != Writer::Done && !same => {
-                let due = Some(now + self.pace(waiting.writer));
-                self.files.insert(path.to_owned(), Waiting { facts: Some(facts), due, ..waiting });
-                Verdict::Wait
-            }
-            // It is gone, or empty and stays so: whatever happens to it next will be told.
-            _ => {
-                self.files.remove(path);
-                Verdict::Forgotten
-            }
+            Some(_) => {}
+        }
+        let left = waiting.needs(silence).saturating_sub(now.since(waiting.since));
+        let pace = settle.max(waiting.needs(silence) / 4);
+        waiting.due = Some(now + left.min(pace).max(GRACE));
+        Verdict::Wait
+    }
+}
+
+impl Waiting {
+    fn may_be_written(&self) -> bool {
+        matches!(self.writer, Writer::Open | Writer::Busy)
+    }
+
+    /// How long it must be unchanged.
+    fn needs(&self, silence: Duration) -> Duration {
+        match self.writer {
+            Writer::Open => LONG,
+            Writer::Busy => silence,
+            Writer::Closed | Writer::Linked | Writer::Moved | Writer::Unseen | Writer::Elsewhere => self.wait,
         }
     }
 
-    fn pace(&self, writer: Writer) -> Duration {
-        match writer {
-            Writer::Unknown => self.settle,
-            Writer::Writing => self.settle * SILENCE,
-            Writer::Done => GRACE,
+    fn changed(&mut self, now: BootTime, settle: Duration, silence: Duration) {
+        self.since = now;
+        match self.writer {
+            Writer::Moved | Writer::Unseen => (self.writer, self.wait) = (Writer::Open, settle),
+            Writer::Linked | Writer::Elsewhere | Writer::Closed => {
+                self.wait = (self.wait * 2).min(silence);
+            }
+            Writer::Open | Writer::Busy => {}
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SETTLE: Duration = Duration::from_secs(3);
-
-    fn at(ms: u64) -> BootTime {
-        BootTime(Duration::from_millis(ms))
-    }
-
-    fn size(size: u64) -> Option<FileFacts> {
-        Some(FileFacts { size, mtime_ns: size as i64, ..FileFacts::default() })
-    }
-
-    fn file() -> PathBuf {
-        "/m/a.mov".into()
-    }
-
-    fn settling() -> Settling {
-        Settling::new(SETTLE, 2)
-    }
-
-    /// Looks at the deadline, which is as expected.
-    fn look(s: &mut Settling, deadline_ms: u64, facts: Option<FileFacts>) -> Verdict {
-        assert_eq!(s.deadline(), Some(at(deadline_ms)));
-        assert_eq!(s.due(10, at(deadline_ms - 1)), Vec::<PathBuf>::new(), "not before its time");
-        let due = s.due(10, at(deadline_ms));
-        assert_eq!(due.len(), 1);
-        assert_eq!(s.deadline(), None, "while it is looked at");
-        s.looked(&due[0], facts, at(deadline_ms))
-    }
-
-    #[test]
-    fn a_file_that_was_closed_is_finished_after_the_grace() {
-        let mut s = settling();
-        s.opened(file(), at(0)).unwrap();
-        s.closed(file(), at(1000)).unwrap();
-        assert_eq!(look(&mut s, 1250, size(5)), Verdict::Finished);
-        assert_eq!((s.deadline(), s.room()), (None, 2));
-    }
-
-    #[test]
-    fn a_file_of_an_unknown_writer_is_finished_when_two_looks_are_the_same() {
-        let mut s = settling();
-        s.seen(file(), size(5).unwrap(), at(0)).unwrap();
-        assert_eq!(look(&mut s, 3000, size(6)), Verdict::Wait);
-        assert_eq!(look(&mut s, 6000, size(7)), Verdict::Wait);
-        assert_eq!(look(&mut s, 9000, size(7)), Verdict::Finished);
-    }
-
-    #[test]
-    fn seeing_a_file_again_does_not_start_its_wait_anew() {
-        let mut s = settling();
-        s.seen(file(), size(5).unwrap(), at(0)).unwrap();
-        s.seen(file(), size(5).unwrap(), at(2000)).unwrap();
-        assert_eq!(look(&mut s, 3000, size(5)), Verdict::Finished);
-        s.closed(file(), at(0)).unwrap();
-        s.seen(file(), size(5).unwrap(), at(100)).unwrap();
-        assert_eq!(look(&mut s, 250, size(5)), Verdict::Finished, "what is known of its writer stays known");
-    }
-
-    #[test]
-    fn a_file_that_is_open_is_not_finished_by_a_pause_of_its_writer() {
-        let mut s = settling();
-        s.opened(file(), at(0)).unwrap();
-        assert_eq!(look(&mut s, 60_000, size(5)), Verdict::Wait, "the first look is no comparison");
-        assert_eq!(look(&mut s, 120_000, size(6)), Verdict::Wait);
-        assert_eq!(look(&mut s, 180_000, size(6)), Verdict::Finished, "a close that was never told");
-    }
-
-    #[test]
-    fn an_empty_file_is_forgotten_until_something_happens_to_it() {
-        let mut s = settling();
-        s.closed(file(), at(0)).unwrap();
-        assert_eq!(look(&mut s, 250, size(0)), Verdict::Forgotten);
-        s.seen(file(), size(0).unwrap(), at(0)).unwrap();
-        assert_eq!(look(&mut s, 3000, size(0)), Verdict::Forgotten);
-        s.opened(file(), at(0)).unwrap();
-        assert_eq!(look(&mut s, 60_000, size(0)), Verdict::Wait);
-        assert_eq!(look(&mut s, 120_000, size(9)), Verdict::Wait);
-        assert_eq!(s.room(), 1);
-    }
-
-    #[test]
-    fn a_file_that_vanished_is_forgotten() {
-        let mut s = settling();
-        s.closed(file(), at(0)).unwrap();
-        assert_eq!(look(&mut s, 250, None), Verdict::Forgotten);
-        s.closed(file(), at(0)).unwrap();
-        let due = s.due(1, at(250));
-        s.forget(&file());
-        assert_eq!(s.looked(&due[0], size(5), at(250)), Verdict::Forgotten);
-        assert_eq!(s.room(), 2);
-    }
-
-    #[test]
-    fn what_happens_during_a_look_counts() {
-        let mut s = settling();
-        s.closed(file(), at(0)).unwrap();
-        let due = s.due(1, at(250));
-        s.opened(file(), at(260)).unwrap();
-        assert_eq!(s.looked(&due[0], size(5), at(270)), Verdict::Wait);
-        assert_eq!(s.deadline(), Some(at(60_260)));
-    }
-
-    #[test]
-    fn after_a_doubt_an_open_file_is_one_of_an_unknown_writer() {
-        let mut s = settling();
-        s.opened(file(), at(0)).unwrap();
-        s.doubt(at(100));
-        assert!(s.holds(&file()));
-        assert_eq!(look(&mut s, 3100, size(5)), Verdict::Wait);
-        assert_eq!(look(&mut s, 6100, size(5)), Verdict::Finished);
-        assert!(!s.holds(&file()));
-    }
-
-    #[test]
-    fn a_file_keeps_its_writer_under_another_name() {
-        let (old, new) = (file(), PathBuf::from("/m/b.mov"));
-        let mut s = settling();
-        s.closed(old.clone(), at(0)).unwrap();
-        s.moved(Some(&old), new.clone(), at(100)).unwrap();
-        assert_eq!(s.due(10, at(350)), std::slice::from_ref(&new), "only the last name is looked at");
-        assert_eq!(s.looked(&new, size(5), at(350)), Verdict::Finished);
-        s.opened(old.clone(), at(0)).unwrap();
-        s.moved(Some(&old), new.clone(), at(1000)).unwrap();
-        assert_eq!(s.deadline(), Some(at(61_000)), "still open");
-        s.forget(&new);
-        s.moved(None, new, at(0)).unwrap();
-        assert_eq!(look(&mut s, 250, size(5)), Verdict::Finished, "moved in from elsewhere");
-    }
-
-    #[test]
-    fn the_number_of_files_is_bounded() {
-        let mut s = settling();
-        s.closed("/m/1".into(), at(0)).unwrap();
-        s.closed("/m/2".into(), at(0)).unwrap();
-        assert_eq!(s.closed("/m/3".into(), at(0)), Err(NoRoom));
-        assert_eq!(s.opened("/m/3".into(), at(0)), Err(NoRoom));
-        assert_eq!(s.seen("/m/3".into(), size(1).unwrap(), at(0)), Err(NoRoom));
-        s.opened("/m/1".into(), at(10)).unwrap();
-        s.moved(Some(Path::new("/m/1")), "/m/4".into(), at(10)).unwrap();
-        assert_eq!(s.room(), 0);
-        assert_eq!(s.due(1, at(99_999_999)).len(), 1);
-    }
-}
+mod tests;

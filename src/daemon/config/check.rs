@@ -1,5 +1,6 @@
 //! Values of the kinds that the table names: what is set and right, else what the key is without anybody's word.
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -53,6 +54,20 @@ impl Checker<'_> {
         self.parsed(key, |text| {
             let word = kind.words().find(|word| *word == text);
             word.and_then(&read).ok_or_else(|| format!("must be {}, not {text:?}", kind.choice()))
+        })
+    }
+
+    /// A time, or what `read` makes of one of the key's words.
+    pub(super) fn span<T>(
+        &mut self,
+        key: Key,
+        word: impl Fn(&str) -> T,
+        time: impl Fn(Duration) -> T,
+    ) -> Option<T> {
+        let Kind::Span { least, most, .. } = key.rule().kind else { return None };
+        self.parsed(key, |text| match key.rule().kind.words().find(|known| *known == text) {
+            Some(known) => Ok(word(known)),
+            None => forms::span(text, least, most).map(&time),
         })
     }
 

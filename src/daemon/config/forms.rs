@@ -1,6 +1,7 @@
 //! What a value has to look like, one function for each kind of text: the value in its own type, or a sentence about
 //! why not.
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use url::{Host, Url};
 
@@ -106,6 +107,17 @@ pub(super) fn parameter(text: &str) -> Result<(String, String), String> {
         return Err(format!("{name:?} is no name of a parameter"));
     }
     Ok((name.to_owned(), line(value)?))
+}
+
+/// A length of time as people write it, between these numbers of seconds.
+pub(super) fn span(text: &str, least: u64, most: u64) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text)
+        .map_err(|_| format!("must be a time such as \"10min\", not {text:?}"))?;
+    let written = |seconds| humantime::format_duration(Duration::from_secs(seconds));
+    match (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&span) {
+        true => Ok(span),
+        false => Err(format!("must be between {} and {}, not {text:?}", written(least), written(most))),
+    }
 }
 
 /// What tells one `[[section]]` from another.

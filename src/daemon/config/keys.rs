@@ -110,6 +110,8 @@ const fn whole(least: i64, most: i64, unit: Unit) -> Kind {
 }
 
 const PRIORITY: Kind = whole(i32::MIN as i64, i32::MAX as i64, Unit::Things);
+/// Seconds.
+const DAY: u64 = 24 * 3600;
 const BEFORE_PAIRING: Kind = Kind::Word("queue ask ignore");
 
 keys! {
@@ -240,6 +242,14 @@ keys! {
     SourceBeforePairing = Row::new("source.before_pairing", BEFORE_PAIRING,
         "As in [queue], for what this source finds.")
         .preset(Preset::Text("ask"));
+    SourceIncomplete = Row::new("source.incomplete", Kind::Span { words: "hold send", least: 1, most: 30 * DAY },
+        "What becomes of a clip that is visibly cut, such as after a battery died: it is sent as it is after so long \
+         without a change, or at once (\"send\"), or when a person says so (\"hold\").")
+        .preset(Preset::Text("10min"));
+    SourceScan = Row::new("source.scan", Kind::Span { words: "off", least: 1, most: DAY },
+        "How often it is looked through where others may write and this system is not told: NFS, SMB, FUSE, overlays. \
+         Not at all with \"off\": then only what is written from here is found, and what lies there at a start or a mount.")
+        .preset(Preset::Text("30s"));
 
     ClassName = Row::new("class.name", Kind::Text(Form::Label), "Which one.").example("\"proxy\"");
     ClassPatterns = Row::new("class.patterns", Kind::Patterns,

@@ -1,5 +1,6 @@
 //! The sections that can be there several times: `[[class]]` and `[[source]]`.
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::check::{Checker, PRESET};
 use super::forms;
@@ -69,7 +70,14 @@ fn source(named: &Named, classes: &Classes, media_dirs: &[PathBuf], problems: &m
         channel: c.count(Key::SourceChannel),
         priority: priority(&mut c, Key::SourcePriority),
         before_pairing: c.word(Key::SourceBeforePairing, |word| word.parse().ok()).expect(PRESET),
+        incomplete: c.span(Key::SourceIncomplete, incomplete, Some).expect(PRESET),
+        scan: c.span(Key::SourceScan, |_| None, Some).expect(PRESET),
     }
+}
+
+/// "hold" or "send".
+fn incomplete(word: &str) -> Option<Duration> {
+    (word == "send").then_some(Duration::ZERO)
 }
 
 fn priority(c: &mut Checker<'_>, key: Key) -> Option<i32> {

@@ -50,6 +50,15 @@ pub enum Kind {
         /// Of what.
         unit: Unit,
     },
+    /// A length of time as people write it (`90s`, `10min`, `1h 30min`), or one of these words, which blanks part.
+    Span {
+        /// Instead of a time.
+        words: &'static str,
+        /// Seconds; not shorter.
+        least: u64,
+        /// Seconds; not longer.
+        most: u64,
+    },
     /// A list of paths, at least one.
     Paths,
     /// A list of the shell's patterns.
@@ -162,7 +171,7 @@ impl Kind {
 
     /// The words that are taken, in their order. Of other kinds than words, none.
     pub fn words(self) -> std::str::SplitWhitespace<'static> {
-        let Kind::Word(words) = self else { return "".split_whitespace() };
+        let (Kind::Word(words) | Kind::Span { words, .. }) = self else { return "".split_whitespace() };
         words.split_whitespace()
     }
 

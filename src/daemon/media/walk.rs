@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, fstatfs, open, openat2, statat,
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, StatxFlags, fstat, fstatfs, major, open,
+    openat2, statat, statx,
 };
 use rustix::io::Errno;
 
@@ -30,8 +31,8 @@ pub trait Visitor {
     fn enters(&self, dir: &Path) -> bool;
     /// Whether to look at this file.
     fn wants(&self, file: &Path) -> bool;
-    /// The walk is in this directory and has not read it yet.
-    fn entered(&mut self, dir: BorrowedFd<'_>, path: &Path);
+    /// The walk is in this directory and has not read it yet. Answers whether what happens there will be told.
+    fn entered(&mut self, dir: BorrowedFd<'_>, path: &Path) -> bool;
 }
 
 /// A walk under way. Holds directories open, so that what they are on can't be unmounted.
@@ -45,19 +46,43 @@ struct Level {
     dir: Dir,
     path: PathBuf,
     dev: u64,
+    told: Told,
+    elsewhere: bool,
+}
+
+/// Whose doings this kernel tells of in a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// Everybody's.
+    All,
+    /// Of everybody who goes by this mount, and others may go around it.
+    Through,
+    /// Of this machine's.
+    Ours,
+}
+
+/// A file that a walk came by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// As its directory was named.
+    pub path: PathBuf,
+    /// As the file system has them in mind, which may be a minute old where that is another machine's.
+    pub facts: FileFacts,
+    /// Others may write it, or nobody tells of its writers.
+    pub elsewhere: bool,
 }
 
 /// What a part of a walk came to.
 #[derive(Debug, Default)]
 pub struct Step {
     /// Regular files, empty ones too.
-    pub files: Vec<(PathBuf, FileFacts)>,
+    pub files: Vec<Met>,
     /// What could not be read, and why.
     pub unread: Vec<(PathBuf, String)>,
     /// Directories on which something else is mounted. The walk did not go there.
     pub mounts: Vec<PathBuf>,
-    /// A directory is on a file system that others may write to without this kernel's knowing.
-    pub remote: bool,
+    /// A directory is on a file system in which things happen that this kernel does not tell.
+    pub untold: bool,
     /// There is nothing more.
     pub done: bool,
 }
@@ -123,7 +148,7 @@ impl Walk {
                 stat => stat?,
             };
             if let Some(facts) = facts(&stat) {
-                step.files.push((path.to_owned(), facts));
+                step.files.push(Met { path: path.to_owned(), facts, elsewhere: level.elsewhere });
                 return Ok(());
             }
         }
@@ -151,11 +176,17 @@ impl Walk {
     ) -> Result<(), Errno> {
         #[allow(clippy::useless_conversion, reason = "not useless on every architecture")]
         let dev = u64::from(fstat(&fd)?.st_dev);
-        if self.levels.last().is_none_or(|above| above.dev != dev) {
-            step.remote |= is_remote(&fd);
-        }
-        visitor.entered(fd.as_fd(), &path);
-        self.levels.push(Level { dir: Dir::new(fd)?, path, dev });
+        let above = self.levels.last().filter(|above| above.dev == dev);
+        let told = above.map_or_else(|| Told::of(&fd, dev), |above| above.told);
+        step.untold |= told != Told::All;
+        let watched = visitor.entered(fd.as_fd(), &path);
+        self.levels.push(Level {
+            dir: Dir::new(fd)?,
+            path,
+            dev,
+            told,
+            elsewhere: !watched || told == Told::Ours,
+        });
         Ok(())
     }
 }
@@ -167,6 +198,9 @@ pub fn glance(dirs: &[PathBuf], path: &Path) -> Option<FileFacts> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let dir = open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let file = openat2(&dir, rest, flags, Mode::empty(), WITHIN).ok()?;
+    // NFS, SMB and FUSE keep attributes for seconds or a minute, and ask anew when told to. Others don't care.
+    let fresh = AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC;
+    let _ = statx(&file, "", fresh, StatxFlags::BASIC_STATS);
     facts(&fstat(&file).ok()?)
 }
 
@@ -195,11 +229,38 @@ fn open_dir(dir: BorrowedFd<'_>, rest: &Path, how: ResolveFlags) -> Result<Owned
     openat2(dir, rest, flags, Mode::empty(), how)
 }
 
-/// `statfs(2)`: NFS, SMB, FUSE, 9p, Ceph.
-fn is_remote(dir: &OwnedFd) -> bool {
-    const REMOTE: &[u32] = &[0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x0102_1997, 0x00c3_6400];
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "magic numbers have 32 bits")]
-    fstatfs(dir).is_ok_and(|fs| REMOTE.contains(&(fs.f_type as u32)))
+impl Told {
+    /// `statfs(2)`. A FUSE that is mounted from a block device (NTFS, exFAT) is a card like any other.
+    fn of(dir: &OwnedFd, dev: u64) -> Told {
+        /// NFS, SMB (three of its clients), 9p, Ceph, AFS (two), Lustre, OCFS2, GFS2, VirtualBox's folders.
+        const REMOTE: &[u32] = &[
+            0x6969,
+            0x517b,
+            0xff53_4d42,
+            0xfe53_4d42,
+            0x0102_1997,
+            0x00c3_6400,
+            0x5346_414f,
+            0x6b41_4653,
+            0x0bd0_0bd0,
+            0x7461_636f,
+            0x0116_1970,
+            0x786f_4256,
+        ];
+        const FUSE: u32 = 0x6573_5546;
+        const OVERLAY: u32 = 0x794c_7630;
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "magic numbers have 32 bits"
+        )]
+        match fstatfs(dir).map(|fs| fs.f_type as u32) {
+            Ok(FUSE) if major(dev) == 0 => Told::Ours,
+            Ok(OVERLAY) => Told::Through,
+            Ok(kind) if REMOTE.contains(&kind) => Told::Ours,
+            Ok(_) | Err(_) => Told::All,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -219,8 +280,9 @@ mod tests {
         fn wants(&self, file: &Path) -> bool {
             !file.ends_with("not this")
         }
-        fn entered(&mut self, _: BorrowedFd<'_>, path: &Path) {
+        fn entered(&mut self, _: BorrowedFd<'_>, path: &Path) -> bool {
             self.0.push(path.to_owned());
+            true
         }
     }
 
@@ -233,7 +295,7 @@ mod tests {
             let step = walk.step(most, &mut all);
             assert!(step.files.len() <= most);
             steps += 1;
-            files.extend(step.files.into_iter().map(|(p, _)| p.strip_prefix(root).unwrap().to_owned()));
+            files.extend(step.files.into_iter().map(|met| met.path.strip_prefix(root).unwrap().to_owned()));
             unread.extend(step.unread.into_iter().map(|(_, why)| why));
             if step.done {
                 files.sort();

@@ -126,6 +126,11 @@ pub struct Volumes {
 }
 
 impl Volumes {
+    /// Whether one mount holds both.
+    pub fn are_one(&self, a: &Path, b: &Path) -> bool {
+        self.key(a) == self.key(b)
+    }
+
     /// The one that holds an absolute path.
     pub fn of(&self, path: &Path) -> Volume {
         let shared = &self.workers.shared;

@@ -36,6 +36,7 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         uid: row.get(25)?,
         before_pairing: policy(row, 26)?,
         settled: row.get(27)?,
+        appeared: false,
     };
     Ok(Item {
         id: item_id(row, 0)?,

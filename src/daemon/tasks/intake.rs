@@ -62,13 +62,26 @@ impl Intake {
         self.sources.iter().find(|source| source.wants(path))
     }
 
-    /// Whether a file with these facts has been left alone for the settle time, as far as clocks can tell. One that has
-    /// no date, or one from the future, tells nothing.
-    pub fn has_settled(&self, facts: &FileFacts, now: Now) -> bool {
+    /// How long ago a file with these facts changed, to the second, as far as clocks can tell. One that has no date, or
+    /// one from the future, tells nothing.
+    pub fn age(&self, facts: &FileFacts, now: Now) -> Option<Duration> {
         let age = now.wall.0.saturating_sub(facts.mtime_ns.div_euclid(1_000_000_000));
         let sane = now.wall >= self.earliest && facts.mtime_ns.div_euclid(1_000_000_000) >= SOME_DATE;
-        // Both are cut to the second.
-        sane && u64::try_from(age).is_ok_and(|age| age > self.settle.as_secs())
+        u64::try_from(age).ok().filter(|_| sane).map(Duration::from_secs)
+    }
+
+    /// Whether a file with these facts has been left alone for the settle time, as far as clocks can tell.
+    pub fn has_settled(&self, facts: &FileFacts, now: Now) -> bool {
+        // Both dates are cut to the second.
+        self.age(facts, now).is_some_and(|age| age.as_secs() > self.settle.as_secs())
+    }
+
+    /// With this source where it really lies: its path leads there by links.
+    pub fn with_source_at(&self, name: &str, real: &Path) -> Intake {
+        let mut intake = self.clone();
+        let ours = intake.sources.iter_mut().filter(|source| source.name == name);
+        ours.for_each(|source| source.path = real.to_owned());
+        intake
     }
 
     fn item(&self, path: PathBuf, closed: bool, now: Now) -> Result<Clip, Refusal> {

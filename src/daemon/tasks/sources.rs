@@ -13,8 +13,10 @@
 //! - What the queue has no room for stays in hand and is offered again; no further walk begins before.
 mod event;
 mod job;
+mod links;
+mod walks;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +28,11 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::link::ToQueue;
-use crate::media::{Step, Walk, Workers};
+use crate::media::{Walk, Workers};
 use crate::store::{Store, StoreError};
 use crate::tasks::intake::Intake;
 use crate::watch::{Mounts, WatchError, WatchEvent, Watcher};
-use job::{BATCH, Done, Queued};
+use job::{BATCH, Done, Found, Queued};
 use rigpost_core::queue::item::{Counters, shown};
 use rigpost_core::queue::whole::{Settling, Verdict};
 use rigpost_core::time::BootTime;
@@ -52,6 +54,9 @@ pub type Ping = oneshot::Sender<()>;
 
 /// The task.
 pub struct SourceTask {
+    /// As the configuration has it.
+    configured: Arc<Intake>,
+    /// With the sources where they really lie.
     intake: Arc<Intake>,
     workers: Workers,
     max_items: u64,
@@ -62,17 +67,25 @@ pub struct SourceTask {
     pings: mpsc::Receiver<Ping>,
     /// Each directory that a source names, but those beneath another.
     roots: Vec<PathBuf>,
+    /// Where those of them lie whose path leads over links.
+    real: BTreeMap<PathBuf, PathBuf>,
+    /// The links, and the root behind each.
+    links: BTreeMap<PathBuf, PathBuf>,
     watcher: Option<Arc<Watcher>>,
     mounts: Option<Mounts>,
     settling: Settling,
     /// Where walks are to begin.
     places: BTreeSet<PathBuf>,
+    /// Directories that were made while we watched, until everything has been walked. A few: others count as old.
+    new_dirs: BTreeSet<PathBuf>,
+    /// Where to walk again, and when: the kernel does not tell everything that happens there.
+    scans: BTreeMap<PathBuf, BootTime>,
     /// Where walks are to begin as soon as the cards there answer.
     silent: BTreeSet<PathBuf>,
     /// The walk under way, and where it began.
     walk: Option<(PathBuf, Walk)>,
-    /// Files to be queued: finished, as far as can be seen. True: their writer is done.
-    ready: Vec<(PathBuf, bool)>,
+    /// Files to be queued: finished, as far as can be seen.
+    ready: Vec<Found>,
     job: Option<BoxFuture<'static, Done>>,
     /// The queue takes nothing before this.
     closed_until: Option<BootTime>,
@@ -115,6 +128,7 @@ impl SourceTask {
         let roots = all.iter().filter(|path| !above(path)).cloned().collect();
         SourceTask {
             settling: Settling::new(intake.settle, MOST_SETTLING),
+            configured: intake.clone(),
             intake,
             workers,
             max_items,
@@ -124,9 +138,13 @@ impl SourceTask {
             view,
             pings,
             roots,
+            real: BTreeMap::new(),
+            links: BTreeMap::new(),
             watcher: None,
             mounts: None,
             places: BTreeSet::new(),
+            new_dirs: BTreeSet::new(),
+            scans: BTreeMap::new(),
             silent: BTreeSet::new(),
             walk: None,
             ready: Vec::new(),
@@ -143,7 +161,7 @@ impl SourceTask {
 
     /// Runs until `stop`. A file that was not queued by then is found again at the next start.
     pub async fn run(mut self, stop: CancellationToken) {
-        self.mounts = Mounts::new(self.roots.clone())
+        self.mounts = Mounts::new(self.configured.media_dirs.clone())
             .inspect_err(|e| warn!("mounts can't be watched, so cards are found late: {e}"))
             .ok();
         if self.mounts.is_none() {
@@ -177,7 +195,8 @@ impl SourceTask {
     /// When there is something to do that no event will tell of.
     fn deadline(&self) -> Option<BootTime> {
         let settled = self.settling.deadline().filter(|_| self.job.is_none());
-        [self.closed_until.or(settled), self.walk_all_at].into_iter().flatten().min()
+        let scan = self.scans.values().min().copied();
+        [self.closed_until.or(settled), self.walk_all_at, scan].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -189,6 +208,7 @@ impl SourceTask {
             self.walk_all_at = None;
             self.walk_all();
         }
+        self.scan(now);
     }
 
     /// The next thing to do on the disk, if there is any and the queue takes something.
@@ -215,8 +235,7 @@ impl SourceTask {
         } else if let Some((place, walk)) = self.walk.take() {
             self.job = Some(Box::pin(job::step(self.workers.clone(), self.visitor(), place, walk)));
         } else if let Some(place) = self.places.pop_first() {
-            let is_root = self.roots.contains(&place);
-            self.job = Some(Box::pin(job::begin(self.workers.clone(), self.visitor(), place, is_root)));
+            self.begin_walk(place);
         } else {
             self.rest();
         }
@@ -234,6 +253,7 @@ impl SourceTask {
 
     /// There is nothing to do for now.
     fn rest(&mut self) {
+        self.new_dirs.clear();
         if self.added > 0 {
             info!(files = self.added, "queued what is new in the media sources");
             self.added = 0;
@@ -242,13 +262,9 @@ impl SourceTask {
 
     fn done(&mut self, done: Done) {
         match done {
+            Done::Resolved(root, all, real) => self.resolved(root, all, real),
             Done::Begun(place, unwatched, Ok((walk, step))) => {
-                if self.missing.remove(&place) {
-                    info!(path = %place.display(), "a media source is there");
-                    if let Some(watcher) = self.watcher.as_deref().filter(|_| self.missing.is_empty()) {
-                        watcher.forget_ways();
-                    }
-                }
+                self.found_root(&place);
                 self.stepped(place, walk, step, unwatched);
             }
             Done::Begun(place, unwatched, Err(e)) => {
@@ -263,8 +279,8 @@ impl SourceTask {
                     self.walk_once_it_answers(path.parent().unwrap_or(&path).to_owned());
                 }
                 for (path, facts) in files {
-                    if self.settling.looked(&path, facts, now) == Verdict::Finished {
-                        self.ready.push((path, true));
+                    if let Verdict::Finished(appeared) = self.settling.looked(&path, facts, now) {
+                        self.ready.push(Found { path, settled: true, appeared });
                     }
                 }
             }
@@ -279,68 +295,7 @@ impl SourceTask {
         }
     }
 
-    fn walk_once_it_answers(&mut self, place: PathBuf) {
-        let answers = !self.workers.volumes().is_silent(&place);
-        self.silent.insert(place);
-        if self.silent.len() > MOST_PLACES {
-            self.silent.clone_from(&self.roots.iter().cloned().collect());
-        }
-        if answers {
-            // Meanwhile it does again, and nobody will tell.
-            self.walk_all_in(SOON);
-        }
-    }
-
-    fn cards_changed(&mut self) {
-        let places = std::mem::take(&mut self.silent);
-        places.into_iter().for_each(|place| self.walk_from(place));
-    }
-
-    fn not_begun(&mut self, place: PathBuf, e: &std::io::Error) {
-        let gone = matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory);
-        if !self.roots.contains(&place) {
-            if !gone {
-                self.unread(place, &e.to_string());
-            }
-        } else if gone {
-            if self.missing.insert(place.clone()) {
-                info!(path = %place.display(), "a media source is not there; it is looked at when it comes");
-            }
-        } else {
-            let is_link = e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-            let link = "it is a link or lies behind one, and links are not followed";
-            self.unread(place, &if is_link { link.to_owned() } else { e.to_string() });
-            self.walk_all_in(UNWATCHED);
-        }
-    }
-
-    fn stepped(&mut self, place: PathBuf, walk: Walk, step: Step, unwatched: Option<WatchError>) {
-        let now = self.clock.now();
-        unwatched.into_iter().for_each(|why| self.unwatched(why));
-        if step.remote {
-            // What others write there this kernel does not tell.
-            self.walk_all_in(UNWATCHED);
-        }
-        for (path, why) in step.unread {
-            self.unread(path, &why);
-        }
-        // No more than there are mounts.
-        self.places.extend(step.mounts);
-        for (path, facts) in step.files {
-            if facts.size == 0 || self.settling.holds(&path) {
-                // Something will be told of it, or it waits already.
-            } else if self.intake.has_settled(&facts, now) {
-                self.ready.push((path, false));
-            } else if self.settling.seen(path, facts, now.boot).is_err() {
-                self.walk_all_in(SOON);
-            }
-        }
-        if !step.done {
-            self.walk = Some((place, walk));
-        }
-    }
-
-    fn queued(&mut self, batch: Vec<(PathBuf, bool)>, found: Result<Queued, StoreError>) {
+    fn queued(&mut self, batch: Vec<Found>, found: Result<Queued, StoreError>) {
         let why = match found {
             Ok(found) => {
                 self.added += found.added;
@@ -363,27 +318,6 @@ impl SourceTask {
         // This may last: no card is kept from being removed.
         if let Some((place, _)) = self.walk.take() {
             self.walk_from(place);
-        }
-    }
-
-    fn walk_all(&mut self) {
-        self.places.extend(self.roots.iter().cloned());
-    }
-
-    fn walk_all_in(&mut self, delay: Duration) {
-        let at = self.clock.now().boot + delay;
-        self.walk_all_at = Some(self.walk_all_at.map_or(at, |other| other.min(at)));
-    }
-
-    fn walk_from(&mut self, place: PathBuf) {
-        if self.places.iter().any(|other| place.starts_with(other)) {
-            return;
-        }
-        self.places.retain(|other| !other.starts_with(&place));
-        self.places.insert(place);
-        if self.places.len() > MOST_PLACES {
-            self.places.clear();
-            self.walk_all();
         }
     }
 

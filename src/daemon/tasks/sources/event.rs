@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::{debug, warn};
 
-use super::{SOON, SourceTask, UNWATCHED};
+use super::{MOST_PLACES, SOON, SourceTask, UNWATCHED};
 use crate::watch::{WatchError, WatchEvent};
 
 impl SourceTask {
@@ -23,7 +23,15 @@ impl SourceTask {
     fn saw_one(&mut self, event: WatchEvent) {
         let now = self.clock.now().boot;
         let room = match event {
-            WatchEvent::Opened(path) if self.wants(&path) => self.settling.opened(path, now),
+            WatchEvent::Made(path) if self.wants(&path) => self.settling.made(path, now),
+            WatchEvent::Opened(path) => {
+                self.settling.opened(&path, now);
+                Ok(())
+            }
+            WatchEvent::ClosedUnwritten(path) => {
+                self.settling.closed_unwritten(&path, now);
+                Ok(())
+            }
             WatchEvent::Closed(path) if self.wants(&path) => self.settling.closed(path, now),
             WatchEvent::MovedIn(path, n) if self.wants(&path) => {
                 let from = self.moved_out.take().filter(|(_, out)| *out == n).map(|(path, _)| path);
@@ -33,8 +41,19 @@ impl SourceTask {
                 self.moved_out = Some((path, n));
                 Ok(())
             }
-            WatchEvent::Opened(_) | WatchEvent::Closed(_) | WatchEvent::MovedIn(..) => Ok(()),
+            // Perhaps a link on the way to a source.
+            WatchEvent::Made(path) | WatchEvent::MovedIn(path, _) => {
+                self.turned(&path);
+                Ok(())
+            }
+            WatchEvent::Closed(_) => Ok(()),
             WatchEvent::NewDirectory(path) => {
+                self.turned(&path);
+                self.is_new(&path);
+                self.came(path);
+                Ok(())
+            }
+            WatchEvent::Uncovered(path) => {
                 self.came(path);
                 Ok(())
             }
@@ -42,15 +61,17 @@ impl SourceTask {
                 self.gone(&path);
                 Ok(())
             }
-            WatchEvent::Rights(path, is_dir) if self.said.unread.remove(&path) => {
-                if is_dir {
+            WatchEvent::Touched(path, true) => {
+                if self.said.unread.remove(&path) {
                     self.came(path);
-                    Ok(())
-                } else {
-                    self.settling.closed(path, now)
                 }
+                Ok(())
             }
-            WatchEvent::Rights(..) => Ok(()),
+            WatchEvent::Touched(path, false) if self.wants(&path) => {
+                self.said.unread.remove(&path);
+                self.settling.touched(path, now)
+            }
+            WatchEvent::Touched(..) => Ok(()),
             WatchEvent::Overflow => {
                 warn!(
                     "more happened in the media sources than the kernel keeps; they are looked through again"
@@ -71,8 +92,10 @@ impl SourceTask {
 
     /// A directory: one that a source lies beneath, or one beneath a source.
     fn came(&mut self, path: PathBuf) {
-        let above: Vec<PathBuf> =
-            self.missing.iter().filter(|root| root.starts_with(&path)).cloned().collect();
+        let lies = |root: &&PathBuf| {
+            root.starts_with(&path) || self.real.get(*root).is_some_and(|real| real.starts_with(&path))
+        };
+        let above: Vec<PathBuf> = self.missing.iter().filter(lies).cloned().collect();
         above.into_iter().for_each(|root| self.walk_from(root));
         if self.intake.sources.iter().any(|source| source.reaches(&path)) {
             self.walk_from(path);
@@ -83,8 +106,28 @@ impl SourceTask {
         if let Some(watcher) = &self.watcher {
             watcher.forget(path);
         }
-        let roots: Vec<PathBuf> = self.roots.iter().filter(|root| root.starts_with(path)).cloned().collect();
+        // The next card at this place begins anew.
+        self.settling.forget_beneath(path);
+        self.ready.retain(|file| !file.path.starts_with(path));
+        let lies = |root: &&PathBuf| {
+            root.starts_with(path) || self.real.get(*root).is_some_and(|real| real.starts_with(path))
+        };
+        let roots: Vec<PathBuf> = self.roots.iter().filter(lies).cloned().collect();
         roots.into_iter().for_each(|root| self.walk_from(root));
+    }
+
+    /// Something else may stand where a link to a source stood.
+    fn turned(&mut self, path: &Path) {
+        let roots: Vec<PathBuf> =
+            self.links.iter().filter(|(link, _)| *link == path).map(|(_, root)| root.clone()).collect();
+        roots.into_iter().for_each(|root| self.walk_from(root));
+    }
+
+    /// A directory that was made where we watch: what lies in it is not older than that.
+    fn is_new(&mut self, path: &Path) {
+        if self.new_dirs.len() < MOST_PLACES && !self.new_dirs.iter().any(|dir| path.starts_with(dir)) {
+            self.new_dirs.insert(path.to_owned());
+        }
     }
 
     pub(super) fn remounted(&mut self, points: io::Result<BTreeSet<PathBuf>>) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustix::fd::BorrowedFd;
 use tokio::sync::mpsc;
 
+use super::links::{Resolved, follow};
 use crate::link::ToQueue;
 use crate::media::{NotAnswering, Step, Visitor, Walk, Workers, glance};
 use crate::store::{Store, StoreError};
@@ -24,12 +25,14 @@ const STEP: usize = 100;
 pub(super) enum Done {
     /// A walk has begun there, or could not.
     Begun(PathBuf, Option<WatchError>, io::Result<(Walk, Step)>),
+    /// Where a root and the sources beneath it really lie; its walk is to begin there. Or why nobody can tell.
+    Resolved(PathBuf, Vec<Resolved>, io::Result<PathBuf>),
     /// It went on.
     Stepped(PathBuf, Walk, Step, Option<WatchError>),
     /// Files as they are now; `None` where there is none. And those whose cards do not answer.
     Looked(Vec<(PathBuf, Option<FileFacts>)>, Vec<PathBuf>),
     /// The batch, what of it was left, and what the store said.
-    Queued(Vec<(PathBuf, bool)>, Left, Result<Queued, StoreError>),
+    Queued(Vec<Found>, Left, Result<Queued, StoreError>),
     /// The walk that began there was lost with its card.
     Hangs(PathBuf),
 }
@@ -68,11 +71,48 @@ impl Visitor for SourceVisitor {
         self.intake.source_of(file).is_some()
     }
 
-    fn entered(&mut self, dir: BorrowedFd<'_>, path: &Path) {
-        if let Some(Err(why)) = self.watcher.as_ref().map(|watcher| watcher.watch(dir, path)) {
-            self.unwatched = Some(why);
+    fn entered(&mut self, dir: BorrowedFd<'_>, path: &Path) -> bool {
+        match self.watcher.as_ref().map(|watcher| watcher.watch(dir, path)) {
+            Some(Ok(())) => true,
+            Some(Err(why)) => {
+                self.unwatched = Some(why);
+                false
+            }
+            None => false,
         }
     }
+}
+
+/// Where a root and the sources beneath it lie.
+pub(super) async fn resolve(
+    workers: Workers,
+    configured: Arc<Intake>,
+    watcher: Option<Arc<Watcher>>,
+    root: PathBuf,
+) -> Done {
+    let mut all = Vec::new();
+    let mut real = Ok(root.clone());
+    for source in configured.sources.iter().filter(|source| source.path.starts_with(&root)) {
+        let mut links = Vec::new();
+        let found =
+            follow(&workers, watcher.as_ref(), &configured.media_dirs, &source.path, &mut links).await;
+        let found = match found {
+            Ok(found) => found,
+            Err(NotAnswering(_)) => return Done::Hangs(root),
+        };
+        match found {
+            Ok(path) => {
+                if source.path == root {
+                    real = Ok(path.clone());
+                }
+                all.push(Resolved { source: source.name.clone(), path, links });
+            }
+            Err(e) if source.path == root => real = Err(e),
+            // The root is walked without it, and it is not there.
+            Err(_) => {}
+        }
+    }
+    Done::Resolved(root, all, real)
 }
 
 /// Begins a walk. Where a root is missing, the way to it is watched.
@@ -141,12 +181,12 @@ pub(super) async fn queue(
     intake: Arc<Intake>,
     store: Store,
     queue: mpsc::Sender<ToQueue>,
-    batch: Vec<(PathBuf, bool)>,
+    batch: Vec<Found>,
     max_items: u64,
     now: Now,
 ) -> Done {
     let (mut items, mut left) = (Vec::with_capacity(batch.len()), Left::default());
-    for (volume, files) in workers.volumes().group(batch.iter().map(Found::from).collect(), STEP) {
+    for (volume, files) in workers.volumes().group(batch.clone(), STEP) {
         let (intake, asked) = (intake.clone(), files.clone());
         match volume.run(move || pass(&intake, asked, now)).await {
             Ok((passed, unread)) => {
@@ -176,15 +216,12 @@ pub(super) async fn queue(
 
 /// A file of a batch.
 #[derive(Clone)]
-struct Found {
-    path: PathBuf,
-    closed: bool,
-}
-
-impl From<&(PathBuf, bool)> for Found {
-    fn from((path, closed): &(PathBuf, bool)) -> Found {
-        Found { path: path.clone(), closed: *closed }
-    }
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    /// It was seen to be finished.
+    pub(super) settled: bool,
+    /// It came into being while its directory was watched.
+    pub(super) appeared: bool,
 }
 
 impl AsRef<Path> for Found {
@@ -196,10 +233,10 @@ impl AsRef<Path> for Found {
 /// What passes the intake, and what is refused there for other reasons than not being there any more.
 fn pass(intake: &Intake, files: Vec<Found>, now: Now) -> (Vec<Clip>, Vec<(PathBuf, String)>) {
     let (mut items, mut refused) = (Vec::new(), Vec::new());
-    for Found { path, closed } in files {
+    for Found { path, settled, appeared } in files {
         let Some(source) = intake.source_of(&path) else { continue };
-        match intake.found(path.clone(), source, closed, now) {
-            Ok(item) => items.push(item),
+        match intake.found(path.clone(), source, settled, now) {
+            Ok(item) => items.push(Clip { appeared, ..item }),
             Err(Refusal::NotFound(_)) => {}
             Err(e) => refused.push((path, e.to_string())),
         }

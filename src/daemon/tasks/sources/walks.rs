@@ -1,0 +1,195 @@
+//! Where walks begin, when they begin again, and what they come by.
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::info;
+
+use super::job::{self, Found};
+use super::links::Resolved;
+use super::{MOST_PLACES, SOON, SourceTask, UNWATCHED};
+use crate::media::{Met, Step, Walk};
+use crate::watch::WatchError;
+use rigpost_core::queue::whole::{NoRoom, Sight, Verdict};
+use rigpost_core::time::BootTime;
+
+impl SourceTask {
+    /// Of a root it is asked first where it lies.
+    pub(super) fn begin_walk(&mut self, place: PathBuf) {
+        let (workers, visitor) = (self.workers.clone(), self.visitor());
+        self.job = Some(if self.roots.contains(&place) {
+            Box::pin(job::resolve(workers, self.configured.clone(), visitor.watcher, place))
+        } else {
+            Box::pin(job::begin(workers, visitor, place, false))
+        });
+    }
+
+    pub(super) fn resolved(&mut self, root: PathBuf, all: Vec<Resolved>, real: std::io::Result<PathBuf>) {
+        self.links.retain(|_, behind| *behind != root);
+        for Resolved { source, path, links } in all {
+            let lies = self.intake.sources.iter().find(|other| other.name == source);
+            if let Some(before) = lies.filter(|other| other.path != path).map(|other| other.path.clone()) {
+                info!(source, path = %path.display(), "a media source lies elsewhere than its path says");
+                self.intake = Arc::new(self.intake.with_source_at(&source, &path));
+                if let Some(watcher) = &self.watcher {
+                    watcher.forget(&before);
+                }
+                // What is left there is not ours, and what is ours is watched again.
+                self.walk_all();
+            }
+            if !links.is_empty() && real.as_ref().is_ok_and(|real| !path.starts_with(real)) {
+                self.walk_from(path);
+            }
+            self.links.extend(links.into_iter().map(|link| (link, root.clone())));
+        }
+        match real {
+            Ok(real) => {
+                self.real.insert(root, real.clone());
+                let visitor = self.visitor();
+                self.job = Some(Box::pin(job::begin(self.workers.clone(), visitor, real, true)));
+            }
+            Err(e) => self.not_begun(root, &e),
+        }
+    }
+
+    /// The root that lies here.
+    fn root_at(&self, place: &Path) -> Option<PathBuf> {
+        let lies = |root: &&PathBuf| *root == place || self.real.get(*root).is_some_and(|real| real == place);
+        self.roots.iter().find(lies).cloned()
+    }
+
+    pub(super) fn found_root(&mut self, place: &Path) {
+        let Some(root) = self.root_at(place) else { return };
+        self.said.unread.remove(&root);
+        if !self.missing.remove(&root) {
+            return;
+        }
+        info!(path = %root.display(), "a media source is there");
+        let is_all = self.missing.is_empty() && self.links.is_empty();
+        if let Some(watcher) = self.watcher.as_deref().filter(|_| is_all) {
+            watcher.forget_ways();
+        }
+    }
+
+    /// Directories that were made while we watched, and are on the mount that is walked: a card that is mounted on a new
+    /// directory is not new.
+    fn new_dirs_around(&self, place: &Path) -> BTreeSet<PathBuf> {
+        if self.new_dirs.is_empty() {
+            return BTreeSet::new();
+        }
+        let volumes = self.workers.volumes();
+        let is_one = |dir: &&PathBuf| volumes.are_one(place, dir.parent().unwrap_or(dir));
+        self.new_dirs.iter().filter(is_one).cloned().collect()
+    }
+
+    /// As often as the sources there want it.
+    fn scan_again(&mut self, place: &Path) {
+        let there = |path: &Path| path.starts_with(place) || place.starts_with(path);
+        let sources = self.intake.sources.iter().filter(|source| there(&source.path));
+        let Some(interval) = sources.filter_map(|source| source.scan).min() else { return };
+        let at = self.clock.now().boot + interval;
+        if self.scans.len() < MOST_PLACES || self.scans.contains_key(place) {
+            self.scans.insert(place.to_owned(), at);
+        } else {
+            self.walk_all_in(interval);
+        }
+    }
+
+    pub(super) fn scan(&mut self, now: BootTime) {
+        let due: Vec<PathBuf> =
+            self.scans.iter().filter(|(_, at)| **at <= now).map(|(place, _)| place.clone()).collect();
+        for place in due {
+            self.scans.remove(&place);
+            // A root is asked again where it lies.
+            let place = self.root_at(&place).unwrap_or(place);
+            self.walk_from(place);
+        }
+    }
+
+    pub(super) fn walk_once_it_answers(&mut self, place: PathBuf) {
+        let answers = !self.workers.volumes().is_silent(&place);
+        self.silent.insert(place);
+        if self.silent.len() > MOST_PLACES {
+            self.silent.clone_from(&self.roots.iter().cloned().collect());
+        }
+        if answers {
+            // Meanwhile it does again, and nobody will tell.
+            self.walk_all_in(SOON);
+        }
+    }
+
+    pub(super) fn cards_changed(&mut self) {
+        let places = std::mem::take(&mut self.silent);
+        places.into_iter().for_each(|place| self.walk_from(place));
+    }
+
+    pub(super) fn not_begun(&mut self, place: PathBuf, e: &std::io::Error) {
+        let gone = matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory);
+        let Some(place) = self.root_at(&place) else {
+            if !gone {
+                self.unread(place, &e.to_string());
+            }
+            return;
+        };
+        if gone {
+            if self.missing.insert(place.clone()) {
+                info!(path = %place.display(), "a media source is not there; it is looked at when it comes");
+            }
+        } else {
+            self.unread(place, &e.to_string());
+            self.walk_all_in(UNWATCHED);
+        }
+    }
+
+    pub(super) fn stepped(&mut self, place: PathBuf, walk: Walk, step: Step, unwatched: Option<WatchError>) {
+        let now = self.clock.now();
+        unwatched.into_iter().for_each(|why| self.unwatched(why));
+        if step.untold {
+            self.scan_again(&place);
+        }
+        for (path, why) in step.unread {
+            self.unread(path, &why);
+        }
+        // No more than there are mounts.
+        self.places.extend(step.mounts);
+        let new_dirs = self.new_dirs_around(&place);
+        for Met { path, facts, elsewhere } in step.files {
+            if facts.size == 0 {
+                // Something will be told of it, or it is met again.
+                continue;
+            }
+            let appeared = new_dirs.iter().any(|dir| path.starts_with(dir));
+            let sight = Sight { age: self.intake.age(&facts, now), elsewhere, appeared };
+            match self.settling.seen(path.clone(), facts, sight, now.boot) {
+                Ok(Verdict::Finished(appeared)) => self.ready.push(Found { path, settled: false, appeared }),
+                Ok(Verdict::Wait | Verdict::Forgotten) => {}
+                Err(NoRoom) => self.walk_all_in(SOON),
+            }
+        }
+        if !step.done {
+            self.walk = Some((place, walk));
+        }
+    }
+
+    pub(super) fn walk_all(&mut self) {
+        self.places.extend(self.roots.iter().cloned());
+    }
+
+    pub(super) fn walk_all_in(&mut self, delay: Duration) {
+        let at = self.clock.now().boot + delay;
+        self.walk_all_at = Some(self.walk_all_at.map_or(at, |other| other.min(at)));
+    }
+
+    pub(super) fn walk_from(&mut self, place: PathBuf) {
+        if self.places.iter().any(|other| place.starts_with(other)) {
+            return;
+        }
+        self.places.retain(|other| !other.starts_with(&place));
+        self.places.insert(place);
+        if self.places.len() > MOST_PLACES {
+            self.places.clear();
+            self.walk_all();
+        }
+    }
+}
