@@ -15,3 +15,4 @@ mod sources;
 mod steering;
 mod turns;
 mod uploads;
+mod whole;

@@ -15,7 +15,7 @@ use crate::common::*;
 use crate::junk::{CLIPS, JUNK};
 
 /// One source, `media/card`, that settles quickly, and more keys for it.
-fn card(more: &str) -> Setup {
+pub(super) fn card(more: &str) -> Setup {
     let drop_in = format!(
         "[queue]\nsettle_seconds = 1\n[[source]]\nname = \"card\"\npath = \"{{dir}}/media/card\"\nbefore_pairing = \"queue\"\n{more}"
     );
@@ -23,33 +23,33 @@ fn card(more: &str) -> Setup {
 }
 
 /// A rig that is not paired, so that everything stays in the queue, with an empty card.
-async fn with_card(more: &str) -> Rig {
+pub(super) async fn with_card(more: &str) -> Rig {
     let mut rig = card(more).build().await;
     fs::create_dir(rig.path("media/card")).unwrap();
     rig.start().await;
     rig
 }
 
-fn write(path: &Path, text: &str) {
+pub(super) fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
 /// As if it had been written an hour ago.
-fn old(path: &Path, text: &str) {
+pub(super) fn old(path: &Path, text: &str) {
     write(path, text);
     let then = SystemTime::UNIX_EPOCH.elapsed().unwrap() - Duration::from_secs(3600);
     let file = fs::File::options().write(true).open(path).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH + then).unwrap();
 }
 
-async fn queued(rig: &Rig, count: u32) {
+pub(super) async fn queued(rig: &Rig, count: u32) {
     let all = |p: &Dict| *p["FilesLeft"].downcast_ref::<&u32>().unwrap() == count;
     rig.wait(QUEUE, &format!("{count} files in the queue"), all).await;
 }
 
 /// The number of the item of that name, once there is one.
-async fn found(rig: &Rig, name: &str) -> u64 {
+pub(super) async fn found(rig: &Rig, name: &str) -> u64 {
     let mut signals = rig.bus.signals(&rig.ui).await;
     let look = async {
         loop {
@@ -62,22 +62,22 @@ async fn found(rig: &Rig, name: &str) -> u64 {
     soon(name, look).await
 }
 
-async fn names(rig: &Rig) -> BTreeSet<String> {
+pub(super) async fn names(rig: &Rig) -> BTreeSet<String> {
     let items = rig.items().await;
     let names: BTreeSet<String> = items.iter().map(|i| text(i, "name")).collect();
     assert_eq!(names.len(), items.len(), "each once: {names:?}");
     names
 }
 
-fn set(names: &[&str]) -> BTreeSet<String> {
+pub(super) fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|n| (*n).to_owned()).collect()
 }
 
 /// A file system of its own, unmounted at the latest with this.
-struct Card(PathBuf);
+pub(super) struct Card(pub(super) PathBuf);
 
 impl Card {
-    fn mount(at: PathBuf) -> Card {
+    pub(super) fn mount(at: PathBuf) -> Card {
         fs::create_dir_all(&at).unwrap();
         let done = std::process::Command::new("mount").args(["-t", "tmpfs", "card"]).arg(&at).status();
         assert!(done.unwrap().success(), "tests mount file systems: run them as root");
@@ -85,7 +85,7 @@ impl Card {
     }
 
     /// Pulled while in use.
-    fn pull(&self) {
+    pub(super) fn pull(&self) {
         assert!(std::process::Command::new("umount").arg("-l").arg(&self.0).status().unwrap().success());
     }
 }
@@ -212,35 +212,6 @@ async fn a_file_is_queued_when_its_writer_is_done_and_not_before() {
     let items = rig.items().await;
     let grown = items.iter().find(|i| text(i, "name") == "growing.mov").unwrap();
     assert_eq!(*grown["size"].downcast_ref::<&u64>().unwrap(), 25);
-}
-
-#[tokio::test]
-async fn a_file_that_was_open_before_the_start_is_queued_when_it_grows_no_more() {
-    let mut rig = card("").build().await;
-    let card = rig.path("media/card");
-    write(&card.join("whole.mov"), "x");
-    let mut growing = fs::File::create(card.join("growing.mov")).unwrap();
-    growing.write_all(b"x").unwrap();
-    rig.start().await;
-    let mut size = 1u64;
-    let grow = async {
-        // No event tells of a write: this is what another machine's writes look like.
-        loop {
-            growing.write_all(b"x").unwrap();
-            size += 1;
-            #[expect(clippy::disallowed_methods, reason = "a writer with a pace of its own")]
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::select! {
-        () = queued(&rig, 1) => {}
-        () = grow => {}
-    }
-    assert_eq!(names(&rig).await, set(&["whole.mov"]));
-    queued(&rig, 2).await;
-    let items = rig.items().await;
-    let grown = items.iter().find(|i| text(i, "name") == "growing.mov").unwrap();
-    assert_eq!(*grown["size"].downcast_ref::<&u64>().unwrap(), size);
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@
 //! | busy: somebody has it, to read or to write | opened again while it waited, or one of several closed it | by the last close; else after the silence |
 //! | linked: it appeared and nobody opened it (`link`, `linkat` of an `O_TMPFILE`, `mknod`) | made | two looks the same, a settle time apart; longer each time it changed |
 //! | moved in, or touched (its times, rights or owner) | told | the same; when it changed, it is open |
-//! | unseen: it was there before anybody watched | found by a walk | at once if its date is older than the silence; else after the silence; when it changed, it is open |
-//! | elsewhere: others may write where this kernel tells nothing | found by a walk | at once if its date is older than [`OLD`]; else after half the silence; each change doubles that |
+//! | unseen: it was there before anybody watched | found by a walk | at once if it is older than half the silence; else after half the silence; when it changed, it is open |
+//! | elsewhere: others may write where this kernel tells nothing | found by a walk | at once if it is older than [`OLD`]; else after half the silence; each change doubles that |
 //!
 //! What always holds: a file whose writer was seen from the beginning is not finished while it has it open, but after
 //! [`LONG`]. Nothing is finished that changed since the last look. Nothing waits longer than the silence once nobody has
@@ -19,11 +19,12 @@
 //!   quarter of it costs nothing.
 //! - A close is a hint: many a writer opens its file again, to append or to mend the header. After a close the settle
 //!   time runs, and doubles each time a writer closes the file again within it, up to the silence.
-//! - The silence is twenty settle times and at most a minute: 60 s as configured. A recorder that writes at all writes
-//!   every few seconds, one that was paused just when the daemon began is rarer than a card that is put in right after
-//!   the last take, and that one must not wait for minutes.
-//! - By a file's date its silence began before anybody looked, so a card of yesterday goes at once. Where the date tells
-//!   nothing (none, 1980, the future), a whole card would wait, so half the silence is enough: 30 s.
+//! - The silence is twenty settle times and at most a minute: 60 s as configured.
+//! - Of a file that was there before the watch nobody knows a writer, so half the silence is enough, 30 s: a recorder
+//!   that writes at all writes every few seconds, and a card that is put in right after the last take must not wait for
+//!   minutes. By its date the silence began before anybody looked, so a card of yesterday goes at once, and one whose
+//!   dates tell nothing (none, 1980, the future) within the 30 s. So does what a directory held that was made and filled
+//!   before it could be watched.
 //! - A file that changes though nobody was seen to open it has a writer from before the watch, and that one's close will
 //!   be told: from then on it is open. Not so by another name (`link`): the close is told of the name it was opened by.
 //! - Elsewhere a date is another machine's clock, which may be hours off, time zones among them: a day tells enough.
@@ -200,17 +201,14 @@ impl Settling {
         if self.files.contains_key(&path) {
             return Ok(Verdict::Wait);
         }
-        let silence = self.silence();
-        let enough = if sight.elsewhere { OLD } else { silence };
+        let wait = (self.silence() / 2).max(self.settle);
+        let enough = if sight.elsewhere { OLD } else { wait };
         if sight.age.is_some_and(|age| age >= enough) {
             return Ok(Verdict::Finished(sight.appeared));
         }
-        let half = (silence / 2).max(self.settle);
-        let (writer, wait, age) = match sight {
-            Sight { elsewhere: true, .. } => (Writer::Elsewhere, half, Duration::ZERO),
-            Sight { age: Some(age), .. } => (Writer::Unseen, silence, age),
-            Sight { appeared: true, .. } => (Writer::Unseen, silence, Duration::ZERO),
-            Sight { .. } => (Writer::Unseen, half, Duration::ZERO),
+        let (writer, age) = match sight.elsewhere {
+            true => (Writer::Elsewhere, Duration::ZERO),
+            false => (Writer::Unseen, sight.age.unwrap_or_default()),
         };
         self.put(path.clone(), writer, wait, sight.appeared, now)?;
         let pace = self.settle.max(wait / 4);
