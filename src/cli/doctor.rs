@@ -13,6 +13,7 @@ mod disk;
 mod net;
 mod report;
 mod service;
+mod sources;
 
 use super::args::DoctorArgs;
 use super::bus::Daemon;
@@ -47,5 +48,6 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Re
     report.add_all(disk::key_file(&facts, is_needed, owner.as_ref()))?;
     report.add_all(disk::state(&facts.state_dir, owner.as_ref()))?;
     report.add_all(disk::media(&facts.media_dirs, owner.as_ref()))?;
+    report.add_all(sources::sources(&facts.sources, &facts.media_dirs))?;
     report.close()
 }

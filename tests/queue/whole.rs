@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::sources::{Card, card, found, names, old, queued, set, with_card, write};
+use super::sources::{Card, card, found, names, old, queued, set, write};
 use crate::common::*;
 
 /// Longer than a file of nobody waits, and shorter than one of a writer.
@@ -25,6 +25,15 @@ async fn others(rig: &Rig, prefix: &str, before: u32, count: u32) {
     }
 }
 
+/// A rig that watches an empty card: what lay there has been found.
+async fn watching() -> Rig {
+    let mut rig = card("").build().await;
+    old(&rig.path("media/card/first.mov"), "x");
+    rig.start().await;
+    queued(&rig, 1).await;
+    rig
+}
+
 async fn size(rig: &Rig, name: &str) -> u64 {
     found(rig, name).await;
     let items = rig.items().await;
@@ -35,13 +44,13 @@ async fn size(rig: &Rig, name: &str) -> u64 {
 
 #[tokio::test]
 async fn a_writer_that_closes_after_each_piece_makes_one_clip() {
-    let rig = with_card("").await;
+    let rig = watching().await;
     let path = rig.path("media/card/a.mov");
     for _ in 0..4 {
         let mut file = fs::File::options().create(true).append(true).open(&path).unwrap();
         file.write_all(&[7; 200_000]).unwrap();
         drop(file);
-        assert!(names(&rig).await.is_empty());
+        assert_eq!(names(&rig).await, set(&["first.mov"]));
         #[expect(clippy::disallowed_methods, reason = "a writer with a pace of its own")]
         tokio::time::sleep(Duration::from_millis(700)).await;
     }
@@ -50,15 +59,17 @@ async fn a_writer_that_closes_after_each_piece_makes_one_clip() {
 
 #[tokio::test]
 async fn a_file_that_was_open_before_the_start_waits_for_its_writer() {
-    let mut rig = with_card("").await;
+    let mut rig = watching().await;
     let path = rig.path("media/card/growing.mov");
     let mut growing = fs::File::create(&path).unwrap();
     growing.write_all(b"first").unwrap();
-    rig.restart().await;
-    others(&rig, "a", 0, 3).await;
+    old(&rig.path("media/card/second.mov"), "x");
+    rig.kill_and_start().await;
+    queued(&rig, 2).await;
+    others(&rig, "a", 2, 3).await;
     growing.write_all(b" more").unwrap();
     // Its silence is over, and its writer is known by now.
-    others(&rig, "b", 3, 10).await;
+    others(&rig, "b", 5, 10).await;
     assert!(!names(&rig).await.contains("growing.mov"));
     growing.write_all(b" last").unwrap();
     drop(growing);
@@ -67,12 +78,12 @@ async fn a_file_that_was_open_before_the_start_waits_for_its_writer() {
 
 #[tokio::test]
 async fn the_first_clip_in_a_new_deep_folder_waits_for_its_writer() {
-    let rig = with_card("").await;
+    let rig = watching().await;
     let path = rig.path("media/card/PRIVATE/AVCHD/BDMV/STREAM/00000.MTS");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut recording = fs::File::create(&path).unwrap();
     recording.write_all(b"first").unwrap();
-    others(&rig, "a", 0, 4).await;
+    others(&rig, "a", 1, 4).await;
     assert!(!names(&rig).await.contains("00000.MTS"), "its writer is silent, and there");
     recording.write_all(b" last").unwrap();
     drop(recording);
@@ -94,7 +105,7 @@ async fn a_card_whose_clock_was_never_set_goes_within_the_silence() {
 
 #[tokio::test]
 async fn a_file_that_appears_by_a_link_or_a_move_is_queued_within_seconds() {
-    let rig = with_card("").await;
+    let rig = watching().await;
     let at = |name: &str| rig.path("media/card").join(name);
     // As Qt renames.
     write(&rig.path("media/temporary"), "linked");
@@ -110,30 +121,30 @@ async fn a_file_that_appears_by_a_link_or_a_move_is_queued_within_seconds() {
     drop(nameless);
     write(&rig.path("media/moved"), "moved");
     fs::rename(rig.path("media/moved"), at("moved.mov")).unwrap();
-    queued(&rig, 3).await;
+    queued(&rig, 4).await;
     assert!(began.elapsed() < SECONDS, "{:?}", began.elapsed());
-    assert_eq!(names(&rig).await, set(&["linked.mov", "moved.mov", "nameless.mov"]));
+    assert_eq!(names(&rig).await, set(&["first.mov", "linked.mov", "moved.mov", "nameless.mov"]));
 }
 
 #[tokio::test]
 async fn a_reader_does_not_keep_a_clip() {
-    let rig = with_card("").await;
+    let rig = watching().await;
     let path = rig.path("media/card/a.mov");
     write(&path, "x");
     let reader = fs::File::open(&path).unwrap();
     drop(reader);
     let began = Instant::now();
-    queued(&rig, 1).await;
+    queued(&rig, 2).await;
     assert!(began.elapsed() < SECONDS, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
 async fn what_waited_on_a_card_that_was_pulled_does_not_hide_the_next_one() {
-    let rig = with_card("").await;
+    let rig = watching().await;
     let place = rig.path("media/card");
     let first = Card::mount(place.clone());
     old(&place.join("before.mov"), "x");
-    queued(&rig, 1).await;
+    queued(&rig, 2).await;
     write(&place.join(".temporary"), "on the first");
     fs::hard_link(place.join(".temporary"), place.join("a.mov")).unwrap();
     let open = fs::File::create(place.join("b.mov")).unwrap();
@@ -146,7 +157,7 @@ async fn what_waited_on_a_card_that_was_pulled_does_not_hide_the_next_one() {
     let bound = Command::new("mount").arg("--bind").arg(&other.0).arg(&place).status();
     assert!(bound.unwrap().success());
     let _bound = Card(place);
-    queued(&rig, 3).await;
+    queued(&rig, 4).await;
     assert!(began.elapsed() < SECONDS, "{:?}", began.elapsed());
     assert_eq!((size(&rig, "a.mov").await, size(&rig, "b.mov").await), (6, 6));
 }
@@ -237,7 +248,7 @@ server = FTPServer(('127.0.0.1', 0), FTPHandler)
 print(server.socket.getsockname()[1], flush=True)
 server.serve_forever()
 ";
-        let mut server = Command::new("python3")
+        let mut server = Command::new("/usr/bin/python3")
             .args(["-c", SERVER])
             .arg(home)
             .stdout(Stdio::piped())
@@ -295,8 +306,9 @@ async fn a_clip_whose_line_was_cut_and_that_is_sent_again_is_one_clip() {
     let setup = card("");
     let drop_in = setup.drop_in.replace("settle_seconds = 1", "settle_seconds = 2");
     let mut rig = Setup { drop_in, ..setup }.build().await;
-    fs::create_dir(rig.path("media/card")).unwrap();
+    old(&rig.path("media/card/first.mov"), "x");
     rig.start().await;
+    queued(&rig, 1).await;
     let ftp = Ftp::start(&rig.path("media/card"));
     let bytes: Vec<u8> = (0..8_000_000u32).map(|n| n as u8).collect();
     let path = rig.path("media/card/A001.mov");
@@ -312,7 +324,7 @@ async fn a_clip_whose_line_was_cut_and_that_is_sent_again_is_one_clip() {
     let mut again = half(&ftp, &path, &bytes[..6_000_000]).await;
     dead.kill().unwrap();
     dead.wait().unwrap();
-    others(&rig, "other", 1, 2).await;
+    others(&rig, "other", 2, 2).await;
     assert!(!names(&rig).await.contains("A002.mov"), "the second line still has it");
     again.stdin.take().unwrap().write_all(&bytes[6_000_000..]).unwrap();
     assert!(again.wait().unwrap().success());

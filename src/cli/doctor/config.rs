@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) state_dir: PathBuf,
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) media_dirs: Vec<PathBuf>,
+    /// Name and path of each.
+    pub(crate) sources: Vec<(String, PathBuf)>,
 }
 
 /// Reads the configuration. When it is not good, the other checks go on with the defaults.
@@ -46,6 +48,7 @@ impl From<Settings> for Facts {
             state_dir: settings.state.dir,
             key_file: Some(settings.vault.key_file),
             media_dirs: settings.queue.media_dirs,
+            sources: settings.sources.into_iter().map(|source| (source.name, source.path)).collect(),
         }
     }
 }

@@ -100,16 +100,10 @@ pub(super) async fn resolve(
             Ok(found) => found,
             Err(NotAnswering(_)) => return Done::Hangs(root),
         };
-        match found {
-            Ok(path) => {
-                if source.path == root {
-                    real = Ok(path.clone());
-                }
-                all.push(Resolved { source: source.name.clone(), path, links });
-            }
-            Err(e) if source.path == root => real = Err(e),
-            // The root is walked without it, and it is not there.
-            Err(_) => {}
+        let path = found.as_ref().ok().cloned();
+        all.push(Resolved { source: source.name.clone(), path, links });
+        if source.path == root {
+            real = found;
         }
     }
     Done::Resolved(root, all, real)

@@ -25,7 +25,8 @@ const MOST_LINKS: usize = 40;
 pub(super) struct Resolved {
     /// Its name.
     pub(super) source: String,
-    pub(super) path: PathBuf,
+    /// `None`: that can't be told, or nothing of ours lies there.
+    pub(super) path: Option<PathBuf>,
     /// The links on the way.
     pub(super) links: Vec<PathBuf>,
 }

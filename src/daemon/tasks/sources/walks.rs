@@ -28,6 +28,9 @@ impl SourceTask {
     pub(super) fn resolved(&mut self, root: PathBuf, all: Vec<Resolved>, real: std::io::Result<PathBuf>) {
         self.links.retain(|_, behind| *behind != root);
         for Resolved { source, path, links } in all {
+            let is_link = !links.is_empty();
+            self.links.extend(links.into_iter().map(|link| (link, root.clone())));
+            let Some(path) = path else { continue };
             let lies = self.intake.sources.iter().find(|other| other.name == source);
             if let Some(before) = lies.filter(|other| other.path != path).map(|other| other.path.clone()) {
                 info!(source, path = %path.display(), "a media source lies elsewhere than its path says");
@@ -38,10 +41,9 @@ impl SourceTask {
                 // What is left there is not ours, and what is ours is watched again.
                 self.walk_all();
             }
-            if !links.is_empty() && real.as_ref().is_ok_and(|real| !path.starts_with(real)) {
+            if is_link && real.as_ref().is_ok_and(|real| !path.starts_with(real)) {
                 self.walk_from(path);
             }
-            self.links.extend(links.into_iter().map(|link| (link, root.clone())));
         }
         match real {
             Ok(real) => {
