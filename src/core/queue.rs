@@ -1,6 +1,7 @@
 //! What the queue decides: whose turn it is, what becomes of one upload, when a clip is whole.
 pub mod class;
 pub mod clip;
+pub mod container;
 pub mod etag;
 pub mod item;
 pub mod ledger;
