@@ -6,6 +6,7 @@
 mod bucket;
 #[path = "../common/lib.rs"]
 mod common;
+mod containers;
 mod control;
 #[path = "../common/junk.rs"]
 mod junk;

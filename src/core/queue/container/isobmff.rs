@@ -62,6 +62,8 @@ struct Found {
     /// And nothing behind it.
     media_last: bool,
     fragmented: bool,
+    /// A fragment whose media is still to come.
+    fragment: bool,
     /// `mfra`.
     fragment_index: bool,
 }
@@ -142,10 +144,10 @@ impl Found {
                 self.movie = true;
             }
             b"meta" => self.meta = true,
-            b"mdat" | b"imda" => self.media = true,
+            b"mdat" | b"imda" => (self.media, self.fragment) = (true, false),
             b"moof" => {
                 self.segment |= !self.movie;
-                self.fragmented = true;
+                (self.fragmented, self.fragment) = (true, true);
             }
             b"mfra" => self.fragment_index = true,
             _ => {}
@@ -161,6 +163,9 @@ impl Found {
     fn verdict(&self) -> Wholeness {
         if !self.has_index() {
             return Wholeness::Cut(Cut::NoIndex);
+        }
+        if self.fragment {
+            return Wholeness::Cut(Cut::Short);
         }
         let ended = !self.segment && if self.fragmented { self.fragment_index } else { self.media };
         if ended { Wholeness::Whole } else { Wholeness::Unknown }
@@ -256,12 +261,16 @@ fn last_fragment(file: &Seen, from: u64) -> Judged {
 }
 
 fn from_fragment(file: &Seen, mut at: u64) -> Judged {
+    let mut found = Found { movie: true, fragmented: true, ..Found::default() };
     for _ in 0..16 {
         match next(file, at)? {
-            Next::Box { end, .. } if end <= file.size() => at = end,
-            Next::Box { kind, .. } if is_known(kind) => return Ok(Wholeness::Cut(Cut::Short)),
+            Next::Box { kind, body, end } if end <= file.size() => {
+                found.passed(file, kind, body, end)?;
+                at = end;
+            }
+            Next::Box { kind, .. } if is_known(kind) => return Ok(found.overrun(kind)),
             Next::Box { .. } | Next::Open(_) | Next::Padding | Next::Trailer => break,
         }
     }
-    Ok(Wholeness::Unknown)
+    Ok(found.verdict())
 }

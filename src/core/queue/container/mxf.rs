@@ -60,8 +60,7 @@ pub(super) fn judge(file: &Seen, start: u64) -> Judged {
         Next::Short => return Ok(Wholeness::Cut(Cut::Short)),
         Next::Other => return Ok(Wholeness::Unknown),
     };
-    // §7.1: versions, KAG size, and this, the previous and the footer's partition.
-    let Some(footer) = be64(file.bytes(header.value, 32)?, 24) else { return Ok(Wholeness::Unknown) };
+    let Some(footer) = be64(file.bytes(header.value, 48)?, 24) else { return Ok(Wholeness::Unknown) };
     if footer != 0 {
         return from_footer(file, start.saturating_add(footer));
     }
@@ -128,8 +127,11 @@ fn from_footer(file: &Seen, at: u64) -> Judged {
     }
 }
 
-/// Goes through the parts from here on. That they add up proves nothing, unless a random index is among them.
+/// Goes through the parts from this partition on. That they add up proves nothing, unless a random index is among them.
 fn to_the_end(file: &Seen, mut at: u64) -> Judged {
+    if counted_end(file, at)? > file.size() {
+        return Ok(Wholeness::Cut(Cut::Short));
+    }
     let mut indexed = false;
     for _ in 0..MAX_PARTS {
         match next(file, at)? {
@@ -143,6 +145,15 @@ fn to_the_end(file: &Seen, mut at: u64) -> Judged {
         }
     }
     Ok(Wholeness::Unknown)
+}
+
+/// §7.1: the values of a pack are versions, the KAG's size, this, the previous and the footer's partition, and then how
+/// many bytes of metadata and of index follow, which other parts may stand between.
+fn counted_end(file: &Seen, at: u64) -> Result<u64, Wanted> {
+    let Next::Part(part) = next(file, at)? else { return Ok(at) };
+    let value = file.bytes(part.value, 48)?;
+    let counts = [be64(value, 32), be64(value, 40)];
+    Ok(counts.into_iter().flatten().fold(part.end, u64::saturating_add))
 }
 
 fn last_footer(file: &Seen, start: u64) -> Result<Option<u64>, Wanted> {

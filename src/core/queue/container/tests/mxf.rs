@@ -12,8 +12,9 @@ fn klv(key: &[u8], value: &[u8]) -> Vec<u8> {
     [key, &[0x83], &(value.len() as u32).to_be_bytes()[1..], value].concat()
 }
 
-fn partition(kind: u8, status: u8, this: u64, footer: u64) -> Vec<u8> {
-    let offsets = [this, 0, footer, 0, 0].map(u64::to_be_bytes).concat();
+/// `index`: how many bytes of it follow.
+fn partition(kind: u8, status: u8, this: u64, footer: u64, index: u64) -> Vec<u8> {
+    let offsets = [this, 0, footer, 0, index].map(u64::to_be_bytes).concat();
     klv(&key(kind, status), &[&[0, 1, 0, 3, 0, 0, 2, 0][..], &offsets, &[0; 56]].concat())
 }
 
@@ -40,12 +41,13 @@ struct Parts {
 
 /// A header that tells of its footer, or not; essence, a footer with an index table, a random index.
 fn parts(status: u8, told: bool) -> Parts {
-    let start = partition(2, status, 0, 0).len() + set(&media(400)).len() + essence(5000).len();
+    let start = partition(2, status, 0, 0, 0).len() + set(&media(400)).len() + essence(900).len();
     let footer = start as u64;
-    let header = partition(2, status, 0, if told { footer } else { 0 });
+    let header = partition(2, status, 0, if told { footer } else { 0 }, 0);
+    let table = set(&media(300));
     Parts {
-        body: [header, set(&media(400)), essence(5000)].concat(),
-        footer: [partition(4, CLOSED_COMPLETE, footer, footer), set(&media(900))].concat(),
+        body: [header, set(&media(400)), essence(900)].concat(),
+        footer: [partition(4, CLOSED_COMPLETE, footer, footer, table.len() as u64), table].concat(),
         index: random_index(footer),
     }
 }

@@ -2,7 +2,7 @@
 use super::*;
 use crate::backoff::Jitter;
 
-const FILES: u64 = 40_000;
+const FILES: u64 = 4000;
 
 fn below(dice: &mut Jitter, n: usize) -> usize {
     (dice.unit() * n as f64) as usize
@@ -113,14 +113,14 @@ fn whatever_the_bytes_are_a_check_ends_within_its_bounds() {
             Wholeness::Unknown => unknown += 1,
         }
     }
-    assert!(whole > 1000 && cut > 1000 && unknown > 1000, "{whole} whole, {cut} cut, {unknown} unknown");
+    assert!(whole > 100 && cut > 100 && unknown > 100, "{whole} whole, {cut} cut, {unknown} unknown");
 }
 
 #[test]
 fn a_good_file_that_ends_early_is_never_whole() {
     let mut dice = Jitter::new(2);
     for seed in [isobmff::samples(), mxf::samples(), riff::samples(), jpeg::samples()].concat() {
-        for _ in 0..400 {
+        for _ in 0..100 {
             let length = below(&mut dice, seed.len());
             assert_ne!(of(&seed[..length]), WHOLE, "{:?} at {length} of {}", &seed[..8], seed.len());
         }
