@@ -14,7 +14,7 @@
 //! | | the same, and zeros, or the data of Insta360 | whole |
 //! | | the same, and bytes that are no box | unknown |
 //! | | the same, media last, which ends with zeros | unknown |
-//! | | an index without media, or media of no size | unknown |
+//! | | an index without media, or media of no size; a sequence of pictures without a movie | unknown |
 //! | | fragments, with their index at the end | whole |
 //! | | fragments that add up, without one; segments of a stream | unknown |
 //! | MXF | a random index at the end, and the last partition that it lists | whole |

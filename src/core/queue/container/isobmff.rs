@@ -21,11 +21,11 @@ const KNOWN: [&[u8; 4]; 14] = [
 ];
 /// Room that may be left over.
 const ROOM: [&[u8; 4]; 3] = [b"free", b"skip", b"wide"];
-/// Brands of pictures, whose index is `meta` (ISO/IEC 23008-12), and of MPEG-21 files, which have no other.
-const PICTURES: [&[u8; 4]; 13] = [
-    b"mif1", b"mif2", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"avif", b"avis",
-    b"avci", b"mp21",
-];
+/// Brands of pictures, whose index is `meta` (ISO/IEC 23008-12 §10), and of MPEG-21 files, which have no other.
+const PICTURES: [&[u8; 4]; 9] =
+    [b"mif1", b"mif2", b"heic", b"heix", b"heim", b"heis", b"avif", b"avci", b"mp21"];
+/// Those of sequences of pictures, which have a movie too; cameras name them for single ones as well.
+const SEQUENCES: [&[u8; 4]; 4] = [b"msf1", b"hevc", b"hevx", b"avis"];
 /// Boxes on the way.
 const MAX_BOXES: usize = 4096;
 /// Reads on the way through the boxes; the others are left for the end of the file.
@@ -52,6 +52,7 @@ enum Next {
 #[derive(Default)]
 struct Found {
     picture: bool,
+    sequence: bool,
     /// A piece of a stream (§8.16): its index is in another file.
     segment: bool,
     /// `moov`.
@@ -136,7 +137,10 @@ impl Found {
     fn passed(&mut self, file: &Seen, kind: [u8; 4], body: u64, end: u64) -> Result<(), Wanted> {
         self.media_last = matches!(&kind, b"mdat" | b"imda");
         match &kind {
-            b"ftyp" => self.picture = has_picture_brand(file, body, end)?,
+            b"ftyp" => {
+                self.sequence = has_brand(file, body, end, &SEQUENCES)?;
+                self.picture = self.sequence || has_brand(file, body, end, &PICTURES)?;
+            }
             b"styp" | b"sidx" if !self.movie => self.segment = true,
             b"moov" => {
                 // §8.8.1: fragments follow. Behind the media there is nothing to follow.
@@ -167,8 +171,9 @@ impl Found {
         if self.fragment {
             return Wholeness::Cut(Cut::Short);
         }
-        let ended = !self.segment && if self.fragmented { self.fragment_index } else { self.media };
-        if ended { Wholeness::Whole } else { Wholeness::Unknown }
+        let ended = if self.fragmented { self.fragment_index } else { self.media };
+        let indexed = !self.segment && (self.movie || !self.sequence);
+        if ended && indexed { Wholeness::Whole } else { Wholeness::Unknown }
     }
 
     /// What comes is of unknown length.
@@ -209,10 +214,10 @@ impl Found {
 }
 
 /// §4.3: the major brand, a version, and others that it is compatible with.
-fn has_picture_brand(file: &Seen, body: u64, end: u64) -> Result<bool, Wanted> {
+fn has_brand(file: &Seen, body: u64, end: u64, wanted: &[&[u8; 4]]) -> Result<bool, Wanted> {
     let length = usize::try_from(end.saturating_sub(body)).unwrap_or(MAX_READ);
     let brands = file.bytes(body, length)?.chunks_exact(4).enumerate();
-    Ok(brands.filter(|(n, _)| *n != 1).any(|(_, brand)| PICTURES.iter().any(|picture| brand == *picture)))
+    Ok(brands.filter(|(n, _)| *n != 1).any(|(_, brand)| wanted.iter().any(|wanted| brand == *wanted)))
 }
 
 fn has_child(file: &Seen, body: u64, end: u64, wanted: [u8; 4]) -> Result<bool, Wanted> {

@@ -22,7 +22,7 @@ const KEY: usize = 16;
 /// Keys and lengths that are looked at.
 const MAX_PARTS: usize = 4096;
 /// How many reads back from its end a footer is searched that nothing tells of.
-const MAX_TAIL: usize = 4;
+const MAX_TAIL: usize = 8;
 
 #[derive(Clone, Copy)]
 struct Part {

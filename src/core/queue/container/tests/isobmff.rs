@@ -217,6 +217,9 @@ fn a_picture_has_its_index_in_meta() {
     assert_eq!(super::of(&start), UNKNOWN);
     let compatible = of(b"ftyp", b"abcd\0\0\0\0abcdmif1");
     assert_eq!(super::of(&[compatible, of(b"meta", &[1; 9]), of(b"mdat", &media(30))].concat()), WHOLE);
+    let sequence = [file_type(b"msf1"), of(b"meta", &[1; 300]), of(b"mdat", &media(3000))].concat();
+    assert_eq!(super::of(&sequence), UNKNOWN, "its movie may be missing, or it is a single one");
+    assert_eq!(super::of(&[sequence, movie()].concat()), WHOLE);
     let version = of(b"ftyp", b"isommif1isom");
     assert_eq!(
         super::of(&[version, of(b"meta", &[1; 9]), of(b"mdat", &media(30))].concat()),
