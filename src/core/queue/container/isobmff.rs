@@ -32,6 +32,8 @@ const MAX_BOXES: usize = 4096;
 const MAX_WALK: usize = 40;
 /// Reads at the end, for the last fragment.
 const MAX_TAIL: usize = 4;
+/// So many zeros at the end of media are too many.
+const LAST: usize = 64;
 /// How far one read of a header reaches.
 const REACH: u64 = 16 * 1024;
 
@@ -192,7 +194,7 @@ impl Found {
 
     fn ended(&self, file: &Seen) -> Judged {
         let verdict = self.verdict();
-        if verdict == Wholeness::Whole && self.media_last && is_zero(file.tail(4096)?) {
+        if verdict == Wholeness::Whole && self.media_last && is_zero(file.tail(LAST)?) {
             return Ok(Wholeness::Unknown);
         }
         Ok(verdict)
