@@ -1,4 +1,5 @@
-//! Clips that ffmpeg makes, whole, cut, and given up while they were recorded: what the containers themselves say of them.
+//! Clips that ffmpeg makes, whole, cut, and given up while they were recorded: what the containers themselves say of
+//! them.
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 

@@ -1,7 +1,7 @@
 //! Whether a media file is cut off, as its own sizes and ends tell: a few bounded reads, and nothing is decoded.
 //!
-//! A [`Check`] says what it wants read; its caller reads, and says what was there. What a file is, its first bytes tell, and
-//! not its name.
+//! A [`Check`] says what it wants read; its caller reads, and says what was there. What a file is, its first bytes
+//! tell, and not its name.
 //!
 //! | Format | What is there | Verdict |
 //! | --- | --- | --- |
@@ -9,6 +9,7 @@
 //! | | fewer bytes than its size says | [`Cut::Shrank`] |
 //! | not known, or not told within the bounds | – | unknown |
 //! | MP4, MOV, HEIF and their kin | a box is longer than the file, and the index stands before it | [`Cut::Short`] |
+//! | | a fragment without its media | [`Cut::Short`] |
 //! | | no index: no `moov`, or no `meta` of a picture | [`Cut::NoIndex`] |
 //! | | boxes that add up, index and media | whole |
 //! | | the same, and zeros, or the data of Insta360 | whole |
@@ -35,27 +36,27 @@
 //! | | images that its index counts are missing, and it ends in the middle of one | [`Cut::NoEnd`] |
 //! | | the same, and it ends with one; other bytes behind the image | unknown |
 //!
-//! What can't be told: bytes of padding that are missing; a cut at the very seam of two parts that nothing counts together
-//! (media boxes behind an index, the RIFFs of an AVI, images that follow each other without an index); and what is missing
-//! within the sizes, where a copy took its room first and sound may well be zeros.
+//! What can't be told: bytes of padding that are missing; a cut at the very seam of two parts that nothing counts
+//! together (media boxes behind an index, the RIFFs of an AVI, images that follow each other without an index); and
+//! what is missing within the sizes, where a copy took its room first and sound may well be zeros.
 //!
-//! A whole file of a few seconds costs at most 8 reads and 96 KiB: `containers` among the queue's tests holds that for every
-//! kind that ffmpeg writes. No file costs more than [`MAX_READS`] and [`MAX_BYTES`].
+//! A whole file of a few seconds costs at most 8 reads and 96 KiB: `containers` among the queue's tests holds that for
+//! every kind that ffmpeg writes. No file costs more than [`MAX_READS`] and [`MAX_BYTES`].
 //!
 //! # Decisions
-//! - Cut is only what is cut for certain: a good clip that is held back costs more than a bad one that is sent. Whole is only
-//!   what has its sign. Everything else is unknown, and whoever asks goes by the file's silence.
-//! - Written here. `mp4san` 0.5 refuses a box that it does not know, and every maker has some; `shiguredo_mp4` says what to
-//!   read, as this does, but wants all of an index at once and looks at nothing behind it; `mxf` and `riff` read for themselves,
-//!   and `mxf` panics where a read fails.
-use crate::queue::container::seen::{Judged, Seen, Wanted};
-
+//! - Cut is only what is cut for certain: a good clip that is held back costs more than a bad one that is sent. Whole
+//!   is only what has its sign. Everything else is unknown, and whoever asks goes by the file's silence.
+//! - Written here. `mp4san` 0.5 refuses a box that it does not know, and every maker has some; `shiguredo_mp4` says
+//!   what to read, as this does, but wants all of an index at once and looks at nothing behind it; `mxf` and `riff`
+//!   read for themselves, and `mxf` panics where a read fails.
 mod isobmff;
 mod jpeg;
 mod mxf;
 mod riff;
 mod seen;
 mod verdict;
+
+use seen::{Judged, Seen, Wanted};
 
 pub use seen::MAX_READ;
 pub use verdict::{Cut, Wholeness};

@@ -1,5 +1,5 @@
-//! MP4, MOV, 3GP, HEIF, CR3, INSV and their kin: boxes with sizes that add up (ISO/IEC 14496-12 §4.2; QuickTime File Format,
-//! "Atoms"), and an index.
+//! MP4, MOV, 3GP, HEIF, CR3, INSV and their kin: boxes with sizes that add up (ISO/IEC 14496-12 §4.2; QuickTime File
+//! Format, "Atoms"), and an index.
 //!
 //! # Decisions
 //! - Boxes that nobody knows are stepped over where they fit: every maker has its own. What can't be a box, or is an

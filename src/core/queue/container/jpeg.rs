@@ -1,13 +1,14 @@
 //! JPEG: marker segments with lengths up to the first scan, coded data, and an end of image (ITU-T T.81 §B.1, §B.2).
 //!
 //! # Decisions
-//! - Coded data has no length, and going through it would be reading the file. But it has a look: a byte FF in it is always
-//!   followed by 00 or by the number of a restart (§B.1.1.5). A file whose last bytes look so has no end of image.
-//! - Behind the end of image cameras and telephones write more: zeros, further images, which the index of CIPA DC-007 (MPF)
-//!   counts, a movie, data of their own. Where it can't be told what it is, nor that it is all there, the file is neither
-//!   whole nor cut.
-//! - An index of images that are not there stays behind when a program strips them: it proves nothing against a file that ends
-//!   with an image.
+//! - Coded data has no length, and going through it would be reading the file. But it has a look: a byte FF in it is
+//!   always followed by 00 or by the number of a restart (§B.1.1.5). A file whose last bytes look so has no end of
+//!   image.
+//! - Behind the end of image cameras and telephones write more: zeros, further images, which the index of CIPA DC-007
+//!   (MPF) counts, a movie, data of their own. Where it can't be told what it is, nor that it is all there, the file is
+//!   neither whole nor cut.
+//! - An index of images that are not there stays behind when a program strips them: it proves nothing against a file
+//!   that ends with an image.
 use crate::queue::container::seen::{Judged, MAX_READ, Seen, Wanted, be32, code, insta360, is_zero, le32};
 use crate::queue::container::verdict::{Cut, Wholeness};
 
@@ -97,7 +98,8 @@ fn header(file: &Seen) -> Result<Header, Wanted> {
     Ok(Header::Odd)
 }
 
-/// CIPA DC-007 §5: an index as TIFF writes it, whose offsets count from its own beginning. Offset and length of each image.
+/// CIPA DC-007 §5: an index as TIFF writes it, whose offsets count from its own beginning. Offset and length of each
+/// image.
 fn index(segment: &[u8], at: u64) -> Option<Vec<(u64, u64)>> {
     let tiff = segment.strip_prefix(b"MPF\0")?;
     let base = at + 4;

@@ -1,8 +1,8 @@
 //! MXF: keys, lengths and values (SMPTE ST 377-1), in partitions of which each says what it is and where the footer is.
 //!
 //! # Decisions
-//! - The random index pack is the last thing in a file (§12). Where it is there and its last partition too, all is there.
-//!   It may be left out; but a file that ends without it, at the seam of two parts, may as well be cut there.
+//! - The random index pack is the last thing in a file (§12). Where it is there and its last partition too, all is
+//!   there. It may be left out; but a file that ends without it, at the seam of two parts, may as well be cut there.
 //! - Without it, what the header says of the footer counts; and where a header was left open and says nothing, the file
 //!   needs a footer, which is searched at its end.
 //! - A closed and complete header that tells of no footer may do without one: then only a part that is longer than the

@@ -1,16 +1,17 @@
-//! WAV, RF64, BW64, AVI, and their kin W64, AIFF and CAF: chunks with sizes, most in one that says how long they are together.
+//! WAV, RF64, BW64, AVI, and their kin W64, AIFF and CAF: chunks with sizes, most in one that says how long they are
+//! together.
 //!
-//! Microsoft, *Multimedia Programming Interface and Data Specifications 1.0* (RIFF); *OpenDML AVI File Format Extensions 1.02*
-//! (more than one RIFF); EBU Tech 3306 and ITU-R BS.2088 (`ds64`: sizes of 64 bits where those of 32 are all ones); Apple,
-//! *AIFF* and *Core Audio Format*; Sony Pictures Digital, *Wave64*.
+//! Microsoft, *Multimedia Programming Interface and Data Specifications 1.0* (RIFF); *OpenDML AVI File Format
+//! Extensions 1.02* (more than one RIFF); EBU Tech 3306 and ITU-R BS.2088 (`ds64`: sizes of 64 bits where those of 32
+//! are all ones); Apple, *AIFF* and *Core Audio Format*; Sony Pictures Digital, *Wave64*.
 //!
 //! # Decisions
-//! - A size of nothing, or all ones without `ds64`, is what a recorder writes when it starts and fills in when it stops. Only
-//!   beyond 4 GiB all ones may be the best that a program without `ds64` can say.
-//! - A size that is too large by a header's eight bytes is a known mistake of programs. Where the chunks add up all the same,
-//!   the file is not called cut, nor whole.
-//! - CAF says nowhere how long all of it is. A chunk that is longer than the file tells that it is cut, and nothing that
-//!   it is whole.
+//! - A size of nothing, or all ones without `ds64`, is what a recorder writes when it starts and fills in when it
+//!   stops. Only beyond 4 GiB all ones may be the best that a program without `ds64` can say.
+//! - A size that is too large by a header's eight bytes is a known mistake of programs. Where the chunks add up all the
+//!   same, the file is not called cut, nor whole.
+//! - CAF says nowhere how long all of it is. A chunk that is longer than the file tells that it is cut, and nothing
+//!   that it is whole.
 //! - An odd chunk is followed by a byte of padding, but not by every program at the end.
 use crate::queue::container::seen::{Judged, MAX_READ, Seen, Wanted, be32, be64, code, le32, le64};
 use crate::queue::container::verdict::{Cut, Wholeness};

@@ -1,9 +1,9 @@
 //! The parts of a file that were read, and the next one that is needed.
 //!
 //! # Decisions
-//! - A format is judged by a plain function over what was read. Where bytes are missing it ends with what to read, and is
-//!   run again from its start when they are there: it reads like the standard that it follows, and has no states to get
-//!   lost in. What it costs is bounded by the number of reads.
+//! - A format is judged by a plain function over what was read. Where bytes are missing it ends with what to read, and
+//!   is run again from its start when they are there: it reads like the standard that it follows, and has no states to
+//!   get lost in. What it costs is bounded by the number of reads.
 use crate::queue::container::verdict::Wholeness;
 
 /// The most bytes of one read.
@@ -120,8 +120,8 @@ pub(super) fn le64(bytes: &[u8], at: usize) -> Option<u64> {
     array(bytes, at).map(u64::from_le_bytes)
 }
 
-/// The end of a file of Insta360, a clip or a still: the length of all that follows the format's own end, a version, and
-/// these letters. Nothing documents it; it is what programs that read these files agree on.
+/// The end of a file of Insta360, a clip or a still: the length of all that follows the format's own end, a version,
+/// and these letters. Nothing documents it; it is what programs that read these files agree on.
 const INSTA360: &[u8; 32] = b"8db42d694ccc418790edff439fe026bf";
 
 /// Where Insta360's own data begins, which is written last.

@@ -1,4 +1,5 @@
-//! Files that nobody made on purpose: noise, good files with bytes changed, lost, added and swapped, sizes that are lies.
+//! Files that nobody made on purpose: noise, good files with bytes changed, lost, added and swapped, sizes that are
+//! lies.
 use super::*;
 use crate::backoff::Jitter;
 
