@@ -107,7 +107,13 @@ impl Blocker {
             .into_iter()
             .chain(states)
             .chain(reasons.map(|reason| Blocker::Reason(*reason)))
-            .chain([Blocker::DevicePaused, Blocker::NotAnswering, Blocker::Recording, Blocker::QueuePaused, Blocker::Held(1)])
+            .chain([
+                Blocker::DevicePaused,
+                Blocker::NotAnswering,
+                Blocker::Recording,
+                Blocker::QueuePaused,
+                Blocker::Held(1),
+            ])
     }
 }
 

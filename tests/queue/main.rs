@@ -8,6 +8,9 @@ mod bucket;
 mod common;
 mod containers;
 mod control;
+#[path = "../common/fuse_card.rs"]
+mod fuse_card;
+mod isolation;
 #[path = "../common/junk.rs"]
 mod junk;
 mod object_storage;

@@ -151,14 +151,19 @@ impl Volumes {
         Volume { inner }
     }
 
-    /// The paths in their order, in runs of one volume and of `most` at most.
-    pub fn group<T: AsRef<Path>>(&self, paths: Vec<T>, most: usize) -> Vec<(Volume, Vec<T>)> {
-        let mut runs: Vec<(Volume, Vec<T>)> = Vec::new();
-        for path in paths {
-            let key = self.key(path.as_ref());
+    /// The files in their order, in runs of one volume and of `most` at most.
+    pub fn group<F>(
+        &self,
+        files: Vec<F>,
+        most: usize,
+        path: impl Fn(&F) -> &PathBuf,
+    ) -> Vec<(Volume, Vec<F>)> {
+        let mut runs: Vec<(Volume, Vec<F>)> = Vec::new();
+        for file in files {
+            let key = self.key(path(&file));
             match runs.last_mut().filter(|(volume, run)| volume.inner.key == key && run.len() < most) {
-                Some((_, run)) => run.push(path),
-                None => runs.push((self.of(path.as_ref()), vec![path])),
+                Some((_, run)) => run.push(file),
+                None => runs.push((self.of(path(&file)), vec![file])),
             }
         }
         runs

@@ -64,8 +64,16 @@ pub(super) fn wire(
         let (ping, pings) = mpsc::channel(1);
         let (store, to_queue, max_items) = (store.clone(), to_queue.clone(), settings.queue.max_items);
         let workers = workers.clone();
-        let source_task =
-            SourceTask::new(intake.clone(), workers, max_items, store, clock.clone(), to_queue, queue.clone(), pings);
+        let source_task = SourceTask::new(
+            intake.clone(),
+            workers,
+            max_items,
+            store,
+            clock.clone(),
+            to_queue,
+            queue.clone(),
+            pings,
+        );
         (source_task, ping)
     });
     let parts = Deps { provider, transport: transport.clone(), store, clock: clock.clone() };

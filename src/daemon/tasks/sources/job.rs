@@ -124,7 +124,7 @@ pub(super) async fn step(
 
 pub(super) async fn look(workers: Workers, intake: Arc<Intake>, files: Vec<PathBuf>) -> Done {
     let (mut seen, mut silent) = (Vec::with_capacity(files.len()), Vec::new());
-    for (volume, files) in workers.volumes().group(files, STEP) {
+    for (volume, files) in workers.volumes().group(files, STEP, |path| path) {
         let (intake, asked) = (intake.clone(), files.clone());
         let look = move || asked.iter().map(|path| glance(&intake.media_dirs, path)).collect::<Vec<_>>();
         match volume.run(look).await {
@@ -146,14 +146,14 @@ pub(super) async fn queue(
     now: Now,
 ) -> Done {
     let (mut items, mut left) = (Vec::with_capacity(batch.len()), Left::default());
-    for (volume, files) in workers.volumes().group(batch.iter().map(Found::from).collect(), STEP) {
+    for (volume, files) in workers.volumes().group(batch.clone(), STEP, |(path, _)| path) {
         let (intake, asked) = (intake.clone(), files.clone());
         match volume.run(move || pass(&intake, asked, now)).await {
             Ok((passed, unread)) => {
                 items.extend(passed);
                 left.unread.extend(unread);
             }
-            Err(NotAnswering(_)) => left.silent.extend(files.into_iter().map(|file| file.path)),
+            Err(NotAnswering(_)) => left.silent.extend(files.into_iter().map(|(path, _)| path)),
         }
     }
     if items.is_empty() {
@@ -174,29 +174,10 @@ pub(super) async fn queue(
     Done::Queued(batch, left, found)
 }
 
-/// A file of a batch.
-#[derive(Clone)]
-struct Found {
-    path: PathBuf,
-    closed: bool,
-}
-
-impl From<&(PathBuf, bool)> for Found {
-    fn from((path, closed): &(PathBuf, bool)) -> Found {
-        Found { path: path.clone(), closed: *closed }
-    }
-}
-
-impl AsRef<Path> for Found {
-    fn as_ref(&self) -> &Path {
-        &self.path
-    }
-}
-
 /// What passes the intake, and what is refused there for other reasons than not being there any more.
-fn pass(intake: &Intake, files: Vec<Found>, now: Now) -> (Vec<Clip>, Vec<(PathBuf, String)>) {
+fn pass(intake: &Intake, files: Vec<(PathBuf, bool)>, now: Now) -> (Vec<Clip>, Vec<(PathBuf, String)>) {
     let (mut items, mut refused) = (Vec::new(), Vec::new());
-    for Found { path, closed } in files {
+    for (path, closed) in files {
         let Some(source) = intake.source_of(&path) else { continue };
         match intake.found(path.clone(), source, closed, now) {
             Ok(item) => items.push(item),

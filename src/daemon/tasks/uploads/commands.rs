@@ -165,7 +165,7 @@ async fn accept(
 ) -> Result<Vec<ItemId>, Refusal> {
     let (intake, limits) = (settings.intake, settings.limits);
     let (volumes, mut items) = (workers.volumes(), Vec::with_capacity(paths.len()));
-    for (volume, paths) in volumes.group(paths, AT_ONCE) {
+    for (volume, paths) in volumes.group(paths, AT_ONCE, |path| path) {
         let (intake, options) = (intake.clone(), options.clone());
         let asked = volume.run(move || {
             paths.into_iter().map(|path| intake.asked(path, &options, now)).collect::<Result<Vec<_>, _>>()
