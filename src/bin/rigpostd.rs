@@ -44,7 +44,8 @@ fn main() -> ExitCode {
     if let Err(e) = secluded {
         tracing::warn!("secrets could end up in a core dump: {e}");
     }
-    // One transaction at a time, two look-ups of names, a few looks at files. The threads end when idle.
+    // One transaction at a time, two look-ups of names, a key, a configuration. The threads end when idle. Cards are
+    // touched by other threads.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build();
     let outcome = match runtime {
         Ok(runtime) => {

@@ -3,7 +3,6 @@
 //! # Decisions
 //! - `openat2` with `RESOLVE_BENEATH`: the kernel refuses a path that leaves its media directory by `..` or by a link,
 //!   in one step, so nothing can be swapped between a check and the opening.
-//! - Access times are left alone where the kernel lets us: whoever looks at a card later sees what the camera wrote.
 //! - All of this blocks on the card, and a card can hang: only [`Workers`] run it, and never the threads of the runtime.
 mod ahead;
 mod file;
@@ -17,6 +16,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fd::AsFd as _;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
 use rustix::io::Errno;
 
@@ -70,12 +70,7 @@ pub fn open_beneath(dirs: &[PathBuf], path: &Path) -> Result<(File, FileFacts), 
     if kind != FileType::RegularFile {
         return Err(Refusal::NotAllowed(format!("not a regular file: {}", shown())));
     }
-    let opened = match openat2(&dir, rest, flags | OFlags::NOATIME, Mode::empty(), resolve) {
-        // Not its owner.
-        Err(Errno::PERM) => openat2(&dir, rest, flags, Mode::empty(), resolve),
-        opened => opened,
-    };
-    let file = File::from(opened.map_err(refuse)?);
+    let file = File::from(walk::open_quietly(dir.as_fd(), rest, flags, resolve).map_err(refuse)?);
     let facts =
         facts_of(&file).map_err(|e| Refusal::NotAllowed(format!("can't be read ({e}): {}", shown())))?;
     match facts {

@@ -14,6 +14,8 @@ use crate::fuse_card::{Act, Call, FuseCard};
 
 /// As long as a card may take, and what a busy machine adds.
 const NOTICED: Duration = Duration::from_secs(20);
+/// What a busy machine adds to an answer.
+const JITTER: Duration = Duration::from_millis(20);
 
 fn card_of(rig: &Rig) -> FuseCard {
     FuseCard::mount(rig.path("media/A-CAM"))
@@ -70,6 +72,7 @@ async fn a_read_that_hangs_keeps_its_card_waiting_and_nobody_else() {
     setup.watchdog = Some(Duration::from_secs(2));
     let rig = setup.paired().await;
     let card = card_of(&rig);
+    let (idle, _) = answers(&rig, 200).await;
     let bad = card.clip("A001.mov", 1_000_000);
     card.on(Call::Read, None, Act::Hang);
     let id = rig.add(&bad).await.unwrap();
@@ -77,7 +80,8 @@ async fn a_read_that_hangs_keeps_its_card_waiting_and_nobody_else() {
     // Before anybody can know.
     let (fed, renewed) = (rig.notes.len(), rig.now());
     let (middle, worst) = answers(&rig, 200).await;
-    assert!(middle < Duration::from_millis(50) && worst < Duration::from_secs(1), "{middle:?} {worst:?}");
+    assert!(middle < 10 * idle + JITTER, "{middle:?}, and {idle:?} when idle");
+    assert!(worst < Duration::from_secs(5), "{worst:?}");
     let good = good_clips(&rig, 4).await;
     arrive(&rig, good).await;
     named(&rig).await;
@@ -85,7 +89,7 @@ async fn a_read_that_hangs_keeps_its_card_waiting_and_nobody_else() {
     let item = rig.wait_item_that(id, "waits for its card", waits).await;
     assert_eq!(*item["attempts"].downcast_ref::<&u32>().unwrap(), 0, "that was no turn");
     let (middle, _) = answers(&rig, 50).await;
-    assert!(middle < Duration::from_millis(50), "{middle:?}");
+    assert!(middle < 10 * idle + JITTER, "{middle:?}, and {idle:?} when idle");
     rig.notes.wait(fed, "WATCHDOG=1").await;
     rig.event(renewed, Endpoint::Refresh, EventKind::Replied).await;
     card.thaw();
@@ -139,8 +143,8 @@ async fn clips_that_can_t_be_opened_any_more_let_ten_others_pass() {
     arrive(&rig, good).await;
     named(&rig).await;
     // Also after a restart, at which they are claimed again.
-    card.thaw();
     rig.queue("Pause").await.unwrap();
+    card.thaw();
     card.on(Call::Lookup, None, Act::Hang);
     rig.restart().await;
     rig.queue("Resume").await.unwrap();
@@ -265,7 +269,7 @@ async fn the_daemon_stops_while_a_card_hangs() {
             }
         };
         soon("the end of its work", gone).await;
-        assert!(began.elapsed() < Duration::from_secs(8), "{call:?}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(15), "{call:?}: {:?}", began.elapsed());
         card.thaw();
         assert!(rig.daemon.take().unwrap().ended().await.success());
     }

@@ -3,6 +3,9 @@
 //! # Decisions
 //! - The connection is used on a blocking thread, by one job after the other ([`Jobs`]). There is one writer anyway, and no
 //!   reader is worth a second cache on a small board.
+//! - The runtime's pool of blocking threads is for this, for names that are looked up and for keys and configurations
+//!   that are read. Whatever may touch a card has threads of its own (`media::Workers`): a card that hangs must never
+//!   keep a token waiting for its commit.
 //! - A store that can't be opened does not end the daemon: the handle holds the reason and answers every call with it,
 //!   until [`Store::load`] has opened it. What a person has to decide (a damaged or a newer file) is not tried again.
 //! - Statements stay prepared while there is work and go, with the memory that they hold, when there was none for a

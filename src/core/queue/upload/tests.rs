@@ -346,6 +346,16 @@ fn a_file_that_changed_fails_after_what_is_in_flight() {
 }
 
 #[test]
+fn a_card_that_hangs_ends_the_turn_after_what_is_in_flight_and_costs_no_try() {
+    let (mut up, _) = sending(3, 2);
+    let hangs = || PartError::NotAnswering("hangs".to_owned());
+    assert_eq!(up.on(Event::Sent(0, Err(hangs())), at(2)), []);
+    assert_eq!(up.on(Event::Sent(1, ok()), at(2)), [record(1)]);
+    let actions = up.on(Event::PartRecorded(1, true), at(2));
+    ends(&up, actions, Ending::NotAnswering("hangs".to_owned()));
+}
+
+#[test]
 fn a_full_disk_ends_the_turn_at_every_write() {
     let storage = || Ending::Later(Reason::Storage, String::new(), None);
     let (mut up, _) = begin(Some(asset(1, &[], at(0))), 1, at(90_000));

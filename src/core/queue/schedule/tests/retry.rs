@@ -48,6 +48,42 @@ fn several_turns_that_meet_the_same_trouble_are_one_trouble() {
 }
 
 #[test]
+fn a_clip_whose_card_hangs_waits_for_the_card_and_not_longer_each_time() {
+    let mut b = Bench::alone(1);
+    let hangs = || PartError::NotAnswering("hangs".to_owned());
+    let actions = b.sent(0, Err(hangs()));
+    assert_eq!(ends(&actions), [queued(1, ItemReason::NotAnswering)]);
+    for _ in 0..3 {
+        assert_eq!(b.s.trouble(), None, "the card is named, and the queue is well");
+        b.put_back(1);
+        assert_eq!(b.wait(), Some(Duration::from_secs(15)));
+        assert_eq!(b.on(Event::Found), [b.claim_of(None, &[1])], "others go");
+        assert_eq!(b.nothing_waits(), []);
+        assert_eq!(b.on(Event::CardsChanged), [b.claim_of(None, &[])]);
+        let actions = b.claimed_as(item(1, "p"), Err(FileError::NotAnswering("hangs".to_owned())), Ok(None));
+        assert_eq!(ends(&actions), [queued(1, ItemReason::NotAnswering)]);
+        assert_eq!(b.nothing_waits(), []);
+    }
+}
+
+#[test]
+fn news_of_a_card_end_no_other_wait() {
+    let mut b = Bench::paired();
+    let written = Item { clip: Clip { settled: false, ..item(1, "p").clip }, ..item(1, "p") };
+    let actions = b.claimed_as(written, Err(FileError::NotAnswering("hangs".to_owned())), Ok(None));
+    assert_eq!(claims(&actions), 1);
+    assert_eq!(b.nothing_waits(), []);
+    b.put_back(1);
+    assert_eq!(b.on(Event::CardsChanged), [b.claim_of(None, &[])]);
+    let written = Item { clip: Clip { settled: false, ..item(1, "p").clip }, ..item(1, "p") };
+    let actions = b.claimed_as(written, Ok(facts(SIZE)), Ok(None));
+    assert_eq!(ends(&actions), [queued(1, ItemReason::Settling)]);
+    assert_eq!(b.nothing_waits(), []);
+    b.put_back(1);
+    assert_eq!(b.on(Event::CardsChanged), [b.claim_of(None, &[1])], "its writer may still be at it");
+}
+
+#[test]
 fn what_shortens_the_wait_of_the_whole_queue() {
     let named = Some(Duration::from_secs(900));
     let rows: [(&str, Option<Duration>, Event, bool); 8] = [
