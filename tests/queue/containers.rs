@@ -32,6 +32,8 @@ const SIGNED: &[Kind] = &[
     ("sound.aiff", &["-map 1:a"]),
     ("old.avi", &["-c:v mpeg4 -c:a pcm_s16le"]),
     ("still.avif", &["-map 0:v -frames:v 1 -c:v libaom-av1 -cpu-used 8 -still-picture 1"]),
+    ("black.jpg", &["-map 0:v -vf drawbox=t=fill -s 6000x4000 -frames:v 1"]),
+    ("large.jpg", &["-map 0:v -s 6000x4000 -frames:v 1 -q:v 2"]),
     ("still.jpg", &["-map 0:v -s 1920x1080 -frames:v 1"]),
 ];
 
@@ -181,7 +183,8 @@ fn a_recorder_that_was_killed_leaves_a_cut_clip() {
     let dir = tempfile::tempdir().unwrap();
     // Those whose index is put first when all the rest is there, and those that are written at once.
     let at_once = |name: &str| {
-        ["index-first.mp4", "quicktime-index-first.mov", "still.jpg", "still.avif"].contains(&name)
+        ["index-first.mp4", "quicktime-index-first.mov", "black.jpg", "large.jpg", "still.jpg", "still.avif"]
+            .contains(&name)
     };
     for (name, options) in SIGNED.iter().filter(|(name, _)| !at_once(name)) {
         let mut killed = 0;

@@ -41,7 +41,7 @@
 //! what is missing within the sizes, where a copy took its room first and sound may well be zeros.
 //!
 //! A whole file of a few seconds costs at most 8 reads and 96 KiB: `containers` among the queue's tests holds that for
-//! every kind that ffmpeg writes. No file costs more than [`MAX_READS`] and [`MAX_BYTES`].
+//! twenty kinds that ffmpeg writes. No file costs more than [`MAX_READS`] and [`MAX_BYTES`].
 //!
 //! # Decisions
 //! - Cut is only what is cut for certain: a good clip that is held back costs more than a bad one that is sent. Whole

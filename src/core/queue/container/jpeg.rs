@@ -2,8 +2,9 @@
 //!
 //! # Decisions
 //! - Coded data has no length, and going through it would be reading the file. But it has a look: a byte FF in it is
-//!   always followed by 00 or by the number of a restart (§B.1.1.5). A file whose last bytes look so has no end of
-//!   image.
+//!   always followed by 00 or by the number of a restart (§B.1.1.5). A file that looks so from its first scan to its
+//!   last byte has no end of image; of a large one, its last three quarters of a mebibyte, with more than a few such
+//!   bytes and no more zeros than codes have.
 //! - Behind the end of image cameras and telephones write more: zeros, further images, which the index of CIPA DC-007
 //!   (MPF) counts, a movie, data of their own. Where it can't be told what it is, nor that it is all there, the file is
 //!   neither whole nor cut.
@@ -19,10 +20,11 @@ const APP2: u8 = 0xE2;
 const MAX_SEGMENTS: usize = 1024;
 /// Images of one file that are looked at.
 const MAX_IMAGES: usize = 16;
-/// Reads back over zeros at the end of the file.
-const MAX_TAIL: usize = 4;
-/// So many FF 00 in what looks like coded data.
+/// Reads back from the end of the file: to its last byte that is no zero, and over what may be coded data.
+const MAX_TAIL: usize = 12;
+/// So many FF 00 in what looks like coded data, and at most one zero in so many bytes: samples of 16 bits have more.
 const STUFFED: usize = 8;
+const SPARSE: usize = 8;
 /// Zeros that an image's end may be followed by before the next one.
 const GAP: u64 = 4096;
 
@@ -46,7 +48,7 @@ pub(super) fn judge(file: &Seen) -> Judged {
         Header::Short => return Ok(Wholeness::Cut(Cut::NoEnd)),
         Header::Odd => return Ok(Wholeness::Unknown),
     };
-    let Some((start, tail)) = last_bytes(file, scan)? else { return Ok(Wholeness::Unknown) };
+    let Some(tail) = last_bytes(file, scan)? else { return Ok(Wholeness::Unknown) };
     let ends_with_image = tail.ends_with(&[0xFF, END]);
     let last = images.iter().map(|(from, length)| from.saturating_add(*length)).max().unwrap_or(0);
     if last > file.size() {
@@ -60,7 +62,7 @@ pub(super) fn judge(file: &Seen) -> Judged {
         let whole = images.is_empty() || are_images(file, &images)?;
         return Ok(if whole { Wholeness::Whole } else { Wholeness::Unknown });
     }
-    Ok(if is_coded(tail, start == scan) { Wholeness::Cut(Cut::NoEnd) } else { Wholeness::Unknown })
+    Ok(if is_coded(file, scan)? { Wholeness::Cut(Cut::NoEnd) } else { Wholeness::Unknown })
 }
 
 fn header(file: &Seen) -> Result<Header, Wanted> {
@@ -144,36 +146,58 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
     bytes.get(..end).unwrap_or(bytes)
 }
 
-/// The last bytes of the coded data, or of what follows it, without zeros at the end; and where they begin.
-fn last_bytes(file: &Seen, scan: u64) -> Result<Option<(u64, &[u8])>, Wanted> {
+/// The last so many bytes before `end`, but none before the scan.
+fn window(file: &Seen, scan: u64, end: u64) -> Result<(u64, &[u8]), Wanted> {
+    let start = end.saturating_sub(MAX_READ as u64).max(scan);
+    Ok((start, file.bytes(start, usize::try_from(end.saturating_sub(start)).unwrap_or(MAX_READ))?))
+}
+
+/// The last bytes of the coded data, or of what follows it, without zeros at the end.
+fn last_bytes(file: &Seen, scan: u64) -> Result<Option<&[u8]>, Wanted> {
     let mut end = file.size();
     for _ in 0..MAX_TAIL {
-        let start = end.saturating_sub(MAX_READ as u64).max(scan);
-        let window = file.bytes(start, usize::try_from(end - start).unwrap_or(MAX_READ))?;
-        if !is_zero(window) || start <= scan {
-            return Ok(Some((start, trimmed(window))));
+        let (start, bytes) = window(file, scan, end)?;
+        if !is_zero(bytes) || start <= scan {
+            return Ok(Some(trimmed(bytes)));
         }
         end = start;
     }
     Ok(None)
 }
 
-/// Whether this is coded data to its last byte. `all`: all that there is, from the scan's beginning on.
-fn is_coded(bytes: &[u8], all: bool) -> bool {
+/// Whether this is coded data to its last byte: for certain, where all of it from the scan on was read.
+fn is_coded(file: &Seen, scan: u64) -> Result<bool, Wanted> {
+    let (mut end, mut next) = (file.size(), None);
+    let (mut stuffed, mut zeros, mut length) = (0, 0, 0);
+    for _ in 0..MAX_TAIL {
+        let (start, bytes) = window(file, scan, end)?;
+        let bytes = if length == 0 { trimmed(bytes) } else { bytes };
+        let Some((more_stuffed, more_zeros)) = count(bytes, next) else { return Ok(false) };
+        (stuffed, zeros, length) = (stuffed + more_stuffed, zeros + more_zeros, length + bytes.len());
+        if start <= scan {
+            return Ok(true);
+        }
+        (end, next) = (start, bytes.first().copied());
+    }
+    Ok(stuffed >= STUFFED && zeros <= length / SPARSE)
+}
+
+/// How many FF 00, and how many other zeros; `None` where a marker stands that is none of coded data. `next`: the byte
+/// behind these.
+fn count(bytes: &[u8], next: Option<u8>) -> Option<(usize, usize)> {
     let (mut stuffed, mut zeros) = (0, 0);
-    let mut rest = bytes.iter().copied();
+    let mut rest = bytes.iter().copied().chain(next);
     while let Some(byte) = rest.next() {
         match byte {
             0xFF => match rest.next() {
                 Some(0) => stuffed += 1,
                 // Restarts; and what stands between the scans of a progressive image (§B.2.4).
                 Some(0xD0..=0xD7 | 0xC4 | 0xDA | 0xDC | 0xDD) | None => {}
-                Some(_) => return false,
+                Some(_) => return None,
             },
             0 => zeros += 1,
             _ => {}
         }
     }
-    // Samples of 16 bits would do with a zero at every second byte.
-    all || (stuffed >= STUFFED && zeros <= bytes.len() / 8)
+    Some((stuffed, zeros))
 }

@@ -127,7 +127,8 @@ fn from_footer(file: &Seen, at: u64) -> Judged {
     }
 }
 
-/// Goes through the parts from this partition on. That they add up proves nothing, unless a random index is among them.
+/// Goes through the parts from this partition on. That they add up proves nothing, unless a random index is among
+/// them.
 fn to_the_end(file: &Seen, mut at: u64) -> Judged {
     if counted_end(file, at)? > file.size() {
         return Ok(Wholeness::Cut(Cut::Short));

@@ -65,6 +65,40 @@ fn an_image_is_whole_with_its_end_and_cut_without() {
 }
 
 #[test]
+fn an_image_of_little_has_little_but_zeros_and_is_read_through() {
+    let flat = |length: usize| {
+        let data: Vec<u8> = (0..length).map(|n| if n % 900 == 0 { 0x28 } else { 0 }).collect();
+        [&header(b"")[..], &data, &[0xFF, 0xD9]].concat()
+    };
+    for length in [300_000, 700_000] {
+        let file = flat(length);
+        assert_eq!(of(&file), WHOLE, "{length}");
+        for cut in [1, 2, 5000, 100_000, 299_000] {
+            assert_eq!(of(&file[..file.len() - cut]), NO_END, "{cut} bytes less than {length}");
+        }
+        assert_eq!(of(&[&file[..], b"GPS"].concat()), UNKNOWN, "the end is before these");
+    }
+    let file = flat(900_000);
+    assert_eq!(of(&file[..file.len() - 2]), UNKNOWN, "beyond what is read");
+}
+
+#[test]
+fn a_large_image_is_known_by_its_last_bytes() {
+    let file = image(b"", 2_000_000);
+    assert_eq!(of(&file), WHOLE);
+    for cut in [1, 2, 100_000, 1_000_000] {
+        assert_eq!(of(&file[..file.len() - cut]), NO_END, "{cut} bytes less");
+    }
+    // FF 00 across the seam of two reads, and an end of image there.
+    let mut seam = file[..1_500_000].to_vec();
+    let at = seam.len() - MAX_READ;
+    seam[at - 1..=at].copy_from_slice(&[0xFF, 0]);
+    assert_eq!(of(&seam), NO_END);
+    seam[at - 1..=at].copy_from_slice(&[0xFF, 0xD9]);
+    assert_eq!(of(&seam), UNKNOWN);
+}
+
+#[test]
 fn a_progressive_image_has_more_than_one_scan() {
     let scan = [segment(0xC4, &[1; 29]), segment(0xDA, &[1; 10]), coded(3000)].concat();
     let file = [&header(b"")[..], &coded(3000), &scan, &scan, &[0xFF, 0xD9]].concat();
@@ -91,7 +125,7 @@ fn zeros_behind_the_end_are_padding_and_behind_coded_data_a_cut() {
             assert_eq!(padded(&file[..file.len() - 500]), NO_END, "{length} and {zeros} zeros");
         }
     }
-    assert_eq!(of(&[image(b"", 100_000), vec![0; 400_000]].concat()), UNKNOWN, "beyond what is read");
+    assert_eq!(of(&[image(b"", 100_000), vec![0; 900_000]].concat()), UNKNOWN, "beyond what is read");
 }
 
 #[test]
