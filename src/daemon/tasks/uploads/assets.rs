@@ -50,6 +50,7 @@ impl<T: Transport> UploadTask<T> {
                 size: new.facts.size,
                 offset: Duration::ZERO,
                 channel: new.channel,
+                version_of: None,
             },
             token,
             floor: self.settings.borrow().intake.earliest,
