@@ -209,8 +209,9 @@ keys! {
         "How many of them one user may have added. Root, and what media sources find, are not counted.")
         .preset(Preset::Number(100_000));
     QueueParallelParts = Row::new("queue.parallel_parts", whole(1, 16, Unit::Things),
-        "How many parts of a file are sent at once.")
-        .preset(Preset::Number(4));
+        "How many parts are sent at once, by default 4, or 12 where the kernel has no BBR congestion control. What is set \
+         here is never exceeded for a file; files that matter more, and come while others are sent, may have two more.")
+        .example("4");
     QueueSettleSeconds = Row::new("queue.settle_seconds", whole(1, 3600, Unit::Seconds),
         "A file that nobody was seen to write is finished when it did not change for so many seconds.")
         .preset(Preset::Number(3));

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::http::{Congestion, Transport};
+use crate::http::Transport;
 use crate::link::{ToQueue, ToRig};
 use crate::media::{Pacer, Workers};
 use crate::store::StoreError;
@@ -32,12 +32,9 @@ use rigpost_core::provider::wire::Connection;
 use rigpost_core::queue::item::{ItemId, shown};
 use rigpost_core::queue::schedule::{Action, Event, Options, Postponed, Schedule};
 use rigpost_core::queue::upload::Confirmed;
-use state::{Outcome, Progress, Publications};
+use state::{Outcome, Progress, Publications, slots};
 
 pub use state::{Channels, UploadSettings, UploadTask};
-
-/// At 1 % loss one connection fills a twelfth of a link, and eight fill half of it.
-const SLOTS_WITHOUT_BBR: usize = 12;
 
 /// For an answer that is under way when the daemon stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -145,14 +142,9 @@ impl<T: Transport> UploadTask<T> {
         }
     }
 
-    /// More parts at once where one connection alone can't fill a lossy link.
     fn options_now(&self) -> Options {
         let settings = self.settings.borrow();
-        let parts = settings.parallel_parts;
-        let slots = match self.transport.congestion() {
-            Congestion::Default => parts.max(SLOTS_WITHOUT_BBR),
-            Congestion::Untried | Congestion::Bbr => parts,
-        };
+        let slots = slots(settings.parallel_parts, self.transport.congestion());
         Options { slots, settle: settings.intake.settle, usable: self.store.usable() }
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::http::Congestion;
 use crate::link::{Reply, ToQueue, ToRig};
 use crate::media::{MediaFile, Pacer, PartWatch, Workers};
 use crate::store::{Limits, QueueSummary, Store};
@@ -28,8 +29,21 @@ pub struct UploadSettings {
     pub intake: Arc<Intake>,
     /// Items that are not sent yet, at most: all of them, and those of one user.
     pub limits: Limits,
-    /// Deps in flight at once.
-    pub parallel_parts: usize,
+    /// Parts in flight at once; `None`: nobody has set a limit.
+    pub parallel_parts: Option<usize>,
+}
+
+/// Parts at once where nobody has said how many.
+const SLOTS: usize = 4;
+/// At 1 % loss one connection without BBR fills a twelfth of a link, and eight fill half of it.
+const SLOTS_WITHOUT_BBR: usize = 12;
+
+/// Parts in flight at once. What somebody has set is the limit, whatever the kernel has.
+pub(super) fn slots(parallel_parts: Option<usize>, congestion: Congestion) -> usize {
+    parallel_parts.unwrap_or(match congestion {
+        Congestion::Default => SLOTS_WITHOUT_BBR,
+        Congestion::Untried | Congestion::Bbr => SLOTS,
+    })
 }
 
 /// The task's ends of the channels.
@@ -201,5 +215,27 @@ impl Publications {
 
     pub(super) fn is_empty(&self) -> bool {
         self.next.is_empty() && self.now.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_is_a_limit_that_no_kernel_raises() {
+        let table = [
+            (None, Congestion::Untried, 4),
+            (None, Congestion::Bbr, 4),
+            (None, Congestion::Default, 12),
+            (Some(1), Congestion::Untried, 1),
+            (Some(1), Congestion::Bbr, 1),
+            (Some(1), Congestion::Default, 1),
+            (Some(4), Congestion::Default, 4),
+            (Some(16), Congestion::Default, 16),
+        ];
+        for (set, congestion, expected) in table {
+            assert_eq!(slots(set, congestion), expected, "{set:?}, {congestion:?}");
+        }
     }
 }
