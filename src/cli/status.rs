@@ -157,6 +157,7 @@ fn queue_rows(queue: &Queue) -> Vec<Row> {
     if queue.bandwidth_limit > 0 {
         rows.push(("limit", format!("{}/s; rigpost limit off ends it", text::size(queue.bandwidth_limit))));
     }
+    rows.extend(left_behind(queue.orphans).map(|sentence| ("left behind", sentence)));
     for item in &queue.current {
         let share = percent(item.sent, item.size);
         rows.push((
@@ -165,6 +166,17 @@ fn queue_rows(queue: &Queue) -> Vec<Row> {
         ));
     }
     rows
+}
+
+/// What a person has to know of uploads that nobody will finish.
+fn left_behind(orphans: u32) -> Option<String> {
+    let (were, them) = match orphans {
+        0 => return None,
+        1 => ("was begun in the cloud and never finished; it counts", "it"),
+        _ => ("were begun in the cloud and never finished; they count", "them"),
+    };
+    let count = text::count(orphans.into(), "upload");
+    Some(format!("{count} {were} against the account's storage: delete {them} there"))
 }
 
 /// How much of the whole; 0 for nothing of nothing.
@@ -261,6 +273,23 @@ mod tests {
         assert!(text.contains("2 clips left, 0 B; waiting while the"), "{text}");
         assert!(text.contains("limit 5.00 MB/s"), "{text}");
         assert!(text.contains("power better wait: the camera is recording"), "{text}");
+    }
+
+    #[test]
+    fn uploads_that_nobody_will_finish_are_said_where_there_are_any() {
+        let mut now = paired();
+        let lines = |now: &Snapshot| {
+            screen(now, &plain()).join("\n").split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert!(!lines(&now).contains("left behind"), "{}", lines(&now));
+        now.queue.orphans = 1;
+        let one = "left behind 1 upload was begun in the cloud and never finished; it counts against the account's \
+                   storage: delete it there";
+        assert!(lines(&now).contains(one), "{}", lines(&now));
+        now.queue.orphans = 12;
+        let more = "left behind 12 uploads were begun in the cloud and never finished; they count against the \
+                    account's storage: delete them there";
+        assert!(lines(&now).contains(more), "{}", lines(&now));
     }
 
     #[test]

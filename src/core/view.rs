@@ -103,6 +103,8 @@ pub struct QueueView {
     pub bandwidth_limit: u64,
     /// Kept by the store.
     pub counters: Counters,
+    /// Assets that were begun in the cloud and given up.
+    pub orphans: u64,
     /// Bytes per second now.
     pub rate: u64,
     /// What is being sent.

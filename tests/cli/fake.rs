@@ -116,6 +116,7 @@ pub(crate) struct World {
     pub(crate) last_id: u64,
     pub(crate) recording: bool,
     pub(crate) bandwidth_limit: u64,
+    pub(crate) orphans: u32,
     pub(crate) receipt: Dict,
     pub(crate) calls: Vec<String>,
     pub(crate) limit: Option<u32>,
@@ -350,6 +351,10 @@ impl Queue {
     #[zbus(property)]
     fn failed(&self) -> u32 {
         0
+    }
+    #[zbus(property)]
+    fn orphans(&self) -> u32 {
+        self.0.world().orphans
     }
     #[zbus(property)]
     fn rate(&self) -> u64 {

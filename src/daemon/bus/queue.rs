@@ -229,6 +229,11 @@ impl Queue {
     }
 
     #[zbus(property)]
+    fn orphans(&self) -> u32 {
+        self.view(|v| saturated(v.orphans))
+    }
+
+    #[zbus(property)]
     fn rate(&self) -> u64 {
         self.view(|v| v.rate)
     }

@@ -56,6 +56,7 @@ impl<T: Transport> UploadTask<T> {
         self.channels.view.send_if_modified(|v| {
             let old = v.clone();
             v.counters = queue_summary.counters;
+            v.orphans = queue_summary.orphans;
             v.paused = queue_summary.paused;
             v.bandwidth_limit = queue_summary.bandwidth_limit;
             if current.is_empty() {
