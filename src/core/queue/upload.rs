@@ -95,8 +95,10 @@ impl Upload {
             winding: None,
         };
         let fresh = |a: &Asset| now.age_of(a.created).is_some_and(|age| age < URL_LIFE);
+        // What is whole already needs no URL any more.
+        let usable = |a: &Asset| !a.urls.is_empty() && (fresh(a) || missing(a, size).next().is_none());
         let actions = match asset {
-            Some(asset) if fresh(&asset) && !asset.urls.is_empty() => upload.send(asset),
+            Some(asset) if usable(&asset) => upload.send(asset),
             Some(_) => upload.forget(),
             None => upload.create(),
         };
@@ -211,10 +213,7 @@ impl Upload {
     }
 
     fn send(&mut self, asset: Asset) -> Vec<Action> {
-        let parts = u32::try_from(asset.urls.len()).unwrap_or(0);
-        self.todo = (0..parts)
-            .filter(|n| !asset.finished.contains(n) && asset.range(*n, self.size).is_some())
-            .collect();
+        self.todo = missing(&asset, self.size).collect();
         self.asset = Some(asset);
         self.tries.clear();
         self.state = State::Sending;
@@ -351,6 +350,12 @@ impl Upload {
         self.state = State::Finished;
         vec![Action::Finish(ending)]
     }
+}
+
+/// The parts that are not confirmed, of those that have bytes.
+fn missing(asset: &Asset, size: u64) -> impl Iterator<Item = u32> {
+    let parts = u32::try_from(asset.urls.len()).unwrap_or(0);
+    (0..parts).filter(move |n| !asset.finished.contains(n) && asset.range(*n, size).is_some())
 }
 
 fn storage() -> Ending {

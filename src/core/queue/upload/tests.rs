@@ -171,6 +171,14 @@ fn urls_that_are_old_or_of_unknown_age_are_not_used() {
 }
 
 #[test]
+fn an_asset_that_is_whole_is_done_however_old_its_urls_are() {
+    for now in [at(1), at(40 * 24 * 3600)] {
+        let (up, actions) = begin(Some(asset(2, &[0, 1], at(0))), 4, now);
+        ends(&up, actions, Ending::Done);
+    }
+}
+
+#[test]
 fn dead_urls_are_worth_one_new_asset_and_then_a_pause() {
     for parallel in [1, 3] {
         let (mut up, sent) = sending(3, parallel);
