@@ -180,6 +180,7 @@ impl Upload {
                 CreateError::Refused(why) => Ending::Failed(ItemReason::Refused, why),
                 CreateError::Conflict(why) => Ending::Aside(why),
                 CreateError::Forbidden(why) => Ending::Forbidden(why),
+                CreateError::Storage => storage(),
                 CreateError::Transient(t) => Ending::from(t),
             },
         }

@@ -184,6 +184,10 @@ impl<T: Transport> UploadTask<T> {
         match outcome {
             Outcome::Event(event) => self.event(event),
             Outcome::Claimed(answer) => self.claimed(answer),
+            Outcome::Dropped(event, orphans) => {
+                self.channels.view.send_modify(|v| v.orphans += orphans);
+                self.event(event);
+            }
             Outcome::PartSent(id, n, answer) => {
                 self.part_over(id, n);
                 self.event(Event::PartSent(id, n, answer));
@@ -212,13 +216,14 @@ impl<T: Transport> UploadTask<T> {
             Action::Began(id) => self.began(id),
             Action::Create { id, seq, at, token } => self.create(id, seq, at, token),
             Action::Record(id, seq, asset) => {
-                let save = async move { store.save_asset(id, &asset).await };
+                let save = assets::save(store, id, asset);
                 self.disk(save, move |ok| Event::Recorded(id, seq, ok));
             }
-            Action::Forget(id, seq) => {
-                let drop = async move { store.drop_asset(id).await };
-                self.disk(drop, move |ok| Event::Recorded(id, seq, ok));
-            }
+            Action::Forget(id, seq) => self.running.push(Box::pin(async move {
+                let dropped = store.drop_asset(id).await;
+                let orphans = u64::from(*dropped.as_ref().unwrap_or(&false));
+                Outcome::Dropped(Event::Recorded(id, seq, logged(dropped)), orphans)
+            })),
             Action::Send { id, n, md5 } => self.send(id, n, md5),
             Action::RecordPart { id, asset_id, n, bytes, confirmed } => {
                 self.running.push(Box::pin(async move {

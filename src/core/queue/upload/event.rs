@@ -39,6 +39,8 @@ pub enum CreateError {
     /// The project takes this clip, and maybe any, only after a person has acted there: permission, plan, the project
     /// itself. One sentence.
     Forbidden(String),
+    /// Nothing was asked for: the disk does not take that it will be.
+    Storage,
     /// Try again later.
     Transient(Trouble),
 }

@@ -333,6 +333,7 @@ fn every_answer_to_a_creation_has_its_ending() {
         ),
         (CreateError::Refused("no".to_owned()), Ending::Failed(ItemReason::Refused, "no".to_owned())),
         (CreateError::Transient(trouble(Cause::Clock)), Ending::Later(Reason::Clock, "why".to_owned(), None)),
+        (CreateError::Storage, Ending::Later(Reason::Storage, String::new(), None)),
     ] {
         let (mut up, _) = begin(None, 4, at(0));
         let actions = up.on(Event::Created(Seq(1), Err(e)), at(1));

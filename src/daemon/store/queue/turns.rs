@@ -66,14 +66,18 @@ impl Store {
         .await
     }
 
-    /// At the start: whatever was having its turn is queued again, with its asset and its parts. Returns how many.
+    /// At the start: whatever was having its turn is queued again, with its asset and its parts. Assets whose answer was
+    /// cut off are orphans. Returns how many were queued.
     pub async fn resume_uploading(&self) -> Result<u64, StoreError> {
-        self.tx(|tx| Ok(tx.execute("UPDATE item SET state = 'queued' WHERE state = 'uploading'", [])? as u64))
-            .await
+        self.tx(|tx| {
+            asset::drop_unanswered(tx)?;
+            Ok(tx.execute("UPDATE item SET state = 'queued' WHERE state = 'uploading'", [])? as u64)
+        })
+        .await
     }
 
     /// How an item's turn ended. `Done` keeps the asset's id and erases its URLs and parts; `Failed` keeps the asset for
-    /// a retry. An item that lost its turn in between (held, cancelled) stays as it is, except that what was sent
+    /// a retry, unless the file is another one now. An item that lost its turn in between (held, cancelled) stays as it is, except that what was sent
     /// completely is done unless it was cancelled. What is done has a receipt from now on, in the same transaction.
     /// A turn that a hanging card took away was none. Returns the item as it is now.
     pub async fn finish(
@@ -101,6 +105,7 @@ impl Store {
                     asset::complete(tx, id)?;
                 }
                 ItemState::Cancelled => drop(asset::drop_asset(tx, id)?),
+                ItemState::Failed if reason == ItemReason::Changed => asset::drop_unfinished(tx, id)?,
                 ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Failed => {}
             }
             let sql = format!(

@@ -65,6 +65,8 @@ pub(super) enum Outcome {
     /// Nothing that anybody else has to see.
     Event(Event),
     Claimed(Result<Option<Box<Opened>>, String>),
+    /// An asset was given up, or there was none; and how many orphans there are more.
+    Dropped(Event, u64),
     PartSent(ItemId, u32, Result<Confirmed, PartError>),
     PartRecorded(ItemId, u32, bool),
     /// And the item as it is now, if it still is one.
