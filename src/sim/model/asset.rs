@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use super::part::PartState;
 use super::project::ProjectView;
-use super::versions::Version;
 use crate::clock::Moment;
 use crate::secret;
 
@@ -33,6 +32,17 @@ pub(crate) struct Asset {
     pub(super) created_ms: u64,
     pub(crate) url_life: u64,
     pub(super) key: String,
+}
+
+/// Where an asset stands among those of its clip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    /// The asset that the device named; `None`: a clip of its own.
+    pub(super) of: Option<String>,
+    /// The first version of the clip, which may be this one.
+    pub(super) clip: String,
+    /// From 1.
+    pub(super) number: u64,
 }
 
 impl Asset {

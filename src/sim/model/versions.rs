@@ -14,20 +14,9 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::asset::AssetView;
+use super::asset::{AssetView, Version};
 use super::world::World;
 use crate::reply::Reply;
-
-/// Where a new asset stands among those of its clip.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Version {
-    /// The asset that the device named; `None`: a clip of its own.
-    pub(super) of: Option<String>,
-    /// The first version of the clip, which may be this one.
-    pub(super) clip: String,
-    /// From 1.
-    pub(super) number: u64,
-}
 
 /// The asset of which a new version is asked for.
 pub(super) fn asked(body: &Value) -> Result<Option<String>, Reply> {
