@@ -331,10 +331,11 @@ impl Cloud {
         }
         if dice.unit() < faults.refusals {
             let why = "no".to_owned();
-            return Err(match Cloud::pick(dice, 8) {
+            return Err(match Cloud::pick(dice, 9) {
                 0..3 => CreateError::Forbidden(why),
                 3..6 => CreateError::Conflict(why),
                 6 => CreateError::Refused(why),
+                7 => CreateError::Storage,
                 _ => CreateError::RecordedWhilePaused,
             });
         }
