@@ -143,7 +143,8 @@ pub fn is_hidden(name: &OsStr) -> bool {
 /// What checks of a disk put fragments into: Windows `FOUND.000`, and in it, or beside everything else, `FILE0000.CHK`;
 /// Linux `FSCK0000.REC`.
 fn is_recovered(name: &[u8]) -> bool {
-    const FORMS: [(&[u8], usize, &[u8]); 3] = [(b"found.", 3, b""), (b"file", 4, b".chk"), (b"fsck", 4, b".rec")];
+    const FORMS: [(&[u8], usize, &[u8]); 3] =
+        [(b"found.", 3, b""), (b"file", 4, b".chk"), (b"fsck", 4, b".rec")];
     FORMS.iter().any(|(head, digits, tail)| {
         let (from, to) = (head.len(), head.len() + digits);
         name.len() == to + tail.len()

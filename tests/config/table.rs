@@ -38,6 +38,9 @@ fn values(kind: Kind) -> (Vec<String>, Vec<String>) {
         Kind::Text(Form::Line) => of(&["\"a\""], &["\"\"", "\"a\\nb\"", "7"]),
         Kind::Text(Form::Version) => of(&["\"1.2.3\""], &["\"1.2\"", "1.2"]),
         Kind::Text(Form::Label) => of(&["\"A camera\""], &["\"\"", "\"a/b\"", "7"]),
+        Kind::Text(Form::ClipName) => {
+            of(&["\"{parent}_{file}\""], &["\"\"", "\"clip\"", "\"{nonesuch}_{file}\"", "\"a/{file}\"", "7"])
+        }
         Kind::Text(Form::Class) => of(&["\"audio\""], &["\"nonesuch\"", "7"]),
         Kind::Word(_) => {
             (kind.words().map(|word| format!("{word:?}")).collect(), own(&["\"nonesuch\"", "\"\"", "7"]))

@@ -5,6 +5,8 @@ use rigpost_contract::glob::Glob;
 use rigpost_contract::item::BeforePairing;
 use rigpost_contract::left_out::is_left_out;
 
+use crate::queue::clip_name::NameTemplate;
+
 /// One source. What it wants is decided by names alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
@@ -24,6 +26,10 @@ pub struct Source {
     pub priority: Option<i32>,
     /// What becomes of clips that were made before the pairing.
     pub before_pairing: BeforePairing,
+    /// Frames of sequences are not queued.
+    pub without_sequences: bool,
+    /// What the cloud shall call what it finds; `None`: as the file is called.
+    pub clip_name: Option<NameTemplate>,
 }
 
 impl Source {

@@ -241,6 +241,16 @@ keys! {
     SourceBeforePairing = Row::new("source.before_pairing", BEFORE_PAIRING,
         "As in [queue], for what this source finds.")
         .preset(Preset::Text("ask"));
+    SourceSequences = Row::new("source.sequences", Kind::Flag,
+        "Take the frames of sequences too (CinemaDNG, ARRIRAW, DPX, OpenEXR, numbered TIFF). To the cloud each frame is a \
+         clip. It takes five new ones a second from all devices of one person, and this rig asks for four: 86400 frames, \
+         which are an hour at 24 a second, need at least 6 hours on any line. With false they stay on the card, and the \
+         journal says how many.")
+        .preset(Preset::Flag(true));
+    SourceClipName = Row::new("source.clip_name", Kind::Text(Form::ClipName),
+        "What the cloud shall call what this source finds, where the files' names repeat from card to card. By default as \
+         the file is called.")
+        .example("\"{parent}_{file}\"");
 
     ClassName = Row::new("class.name", Kind::Text(Form::Label), "Which one.").example("\"proxy\"");
     ClassPatterns = Row::new("class.patterns", Kind::Patterns,

@@ -7,6 +7,7 @@ use super::keys::Key;
 use super::merge::Named;
 use super::problem::Problem;
 use rigpost_core::queue::class::{ClassWish, Classes, is_built_in};
+use rigpost_core::queue::clip_name::NameTemplate;
 use rigpost_core::queue::source::Source;
 
 /// What is configured, before what is built in.
@@ -69,6 +70,8 @@ fn source(named: &Named, classes: &Classes, media_dirs: &[PathBuf], problems: &m
         channel: c.count(Key::SourceChannel),
         priority: priority(&mut c, Key::SourcePriority),
         before_pairing: c.word(Key::SourceBeforePairing, |word| word.parse().ok()).expect(PRESET),
+        without_sequences: !c.flag(Key::SourceSequences),
+        clip_name: c.parsed(Key::SourceClipName, NameTemplate::parse),
     }
 }
 

@@ -70,7 +70,9 @@ mod tests {
         // RFC 6838 section 4.2: what goes into a header as it is.
         let named = |word: &str| {
             let first = word.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-            first && word.len() <= 127 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+            first
+                && word.len() <= 127
+                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
         };
         for (extension, filetype) in TABLE.lines().filter_map(|line| line.split_once(' ')) {
             let (kind, subtype) = filetype.split_once('/').unwrap();

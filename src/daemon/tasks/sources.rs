@@ -32,6 +32,7 @@ use crate::tasks::intake::Intake;
 use crate::watch::{Mounts, WatchError, WatchEvent, Watcher};
 use job::{BATCH, Done, Queued};
 use rigpost_core::queue::item::{Counters, shown};
+use rigpost_core::queue::sequence::{Tally, Told};
 use rigpost_core::queue::whole::{Settling, Verdict};
 use rigpost_core::time::BootTime;
 use rigpost_core::view::QueueView;
@@ -86,6 +87,8 @@ pub struct SourceTask {
     moved_out: Option<(PathBuf, u32)>,
     /// Queued since there was last nothing to do.
     added: usize,
+    /// Frames that their source leaves out.
+    frames: Tally,
     said: Said,
 }
 
@@ -137,6 +140,7 @@ impl SourceTask {
             missing: BTreeSet::new(),
             moved_out: None,
             added: 0,
+            frames: Tally::default(),
             said: Said::default(),
         }
     }
@@ -238,6 +242,9 @@ impl SourceTask {
             info!(files = self.added, "queued what is new in the media sources");
             self.added = 0;
         }
+        if let Some(Told { frames, sequences }) = self.frames.tell() {
+            info!(frames, sequences, "left out what is a sequence, as the media source says");
+        }
     }
 
     fn done(&mut self, done: Done) {
@@ -273,6 +280,9 @@ impl SourceTask {
                 for path in left.silent {
                     self.walk_once_it_answers(path.parent().unwrap_or(&path).to_owned());
                 }
+                // What is offered again is counted then.
+                let is_over = found.as_ref().is_ok_and(|found| !found.left_out);
+                left.frames.into_iter().filter(|_| is_over).for_each(|frame| self.frames.count(frame));
                 self.queued(batch, found);
             }
             Done::Hangs(place) => self.walk_once_it_answers(place),

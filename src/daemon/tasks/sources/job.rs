@@ -41,6 +41,8 @@ pub(super) struct Left {
     pub(super) unread: Vec<(PathBuf, String)>,
     /// Its card does not answer.
     pub(super) silent: Vec<PathBuf>,
+    /// For each frame that its source leaves out, its sequence.
+    pub(super) frames: Vec<PathBuf>,
 }
 
 /// What the store made of a batch.
@@ -149,9 +151,10 @@ pub(super) async fn queue(
     for (volume, files) in workers.volumes().group(batch.clone(), STEP, |(path, _)| path) {
         let (intake, asked) = (intake.clone(), files.clone());
         match volume.run(move || pass(&intake, asked, now)).await {
-            Ok((passed, unread)) => {
+            Ok((passed, of_these)) => {
                 items.extend(passed);
-                left.unread.extend(unread);
+                left.unread.extend(of_these.unread);
+                left.frames.extend(of_these.frames);
             }
             Err(NotAnswering(_)) => left.silent.extend(files.into_iter().map(|(path, _)| path)),
         }
@@ -174,16 +177,20 @@ pub(super) async fn queue(
     Done::Queued(batch, left, found)
 }
 
-/// What passes the intake, and what is refused there for other reasons than not being there any more.
-fn pass(intake: &Intake, files: Vec<(PathBuf, bool)>, now: Now) -> (Vec<Clip>, Vec<(PathBuf, String)>) {
-    let (mut items, mut refused) = (Vec::new(), Vec::new());
+/// What passes the intake, and what does not for other reasons than not being there any more.
+fn pass(intake: &Intake, files: Vec<(PathBuf, bool)>, now: Now) -> (Vec<Clip>, Left) {
+    let (mut items, mut left) = (Vec::new(), Left::default());
     for (path, closed) in files {
         let Some(source) = intake.source_of(&path) else { continue };
+        if let Some(sequence) = intake.left_out(&path, source) {
+            left.frames.push(sequence);
+            continue;
+        }
         match intake.found(path.clone(), source, closed, now) {
             Ok(item) => items.push(item),
             Err(Refusal::NotFound(_)) => {}
-            Err(e) => refused.push((path, e.to_string())),
+            Err(e) => left.unread.push((path, e.to_string())),
         }
     }
-    (items, refused)
+    (items, left)
 }
