@@ -14,6 +14,7 @@ use zbus::Variant;
 use super::args::AddArgs;
 use super::bus::{Daemon, Options, QueueMethods};
 use super::exit::{Doing, ExitCode, Failure, from_bus, group, name_of};
+use super::frames;
 use super::out::{self, Out};
 use super::text;
 use super::watch::{self, Waiting};
@@ -38,6 +39,12 @@ pub(crate) async fn run(args: &AddArgs, out: &mut Out) -> Result<(), Failure> {
             "skipped {} (hidden, unfinished, a system's own, empty, a link, or of another name)",
             text::count(found.skipped, "file")
         ));
+    }
+    if found.frames.count > 0 {
+        let verb = if args.no_sequences { "left out" } else { "among them" };
+        let means =
+            if args.no_sequences { String::new() } else { format!("; {}", frames::pace(found.frames.count)) };
+        out::remark(&format!("{verb} {}{means}", found.frames.said()));
     }
     found.refused.iter().for_each(out::complain);
     if found.paths.is_empty() {

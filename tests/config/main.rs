@@ -273,6 +273,26 @@ const MISTAKES: &[(&str, &str)] = &[
         "/rigpost.toml:4: key `source.class`: there is no class \"rushes\"; there are proxy, metadata, audio, stills, originals",
     ),
     (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nclip_name = \"{date}_{file}\"",
+        "/rigpost.toml:4: key `source.clip_name`: knows no {date}; there are {file}, {stem}, {ext}, {parent}, {source}",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nclip_name = \"{parent}_{stem}\"",
+        "/rigpost.toml:4: key `source.clip_name`: must end with {file} or {ext}: by the ending the cloud knows what a clip is",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nclip_name = \"{parent}{ext}\"",
+        "/rigpost.toml:4: key `source.clip_name`: must have {file} or {stem}, or all clips of a folder have the same name",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nclip_name = \"{file\"",
+        "/rigpost.toml:4: key `source.clip_name`: has a brace that is alone, in \"{file\"",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nsequences = \"no\"",
+        "/rigpost.toml:4: key `source.sequences`: must be true or false, not a text",
+    ),
+    (
         "[[source]]\nname = \"a\"\npath = \"/media\"\nchannel = 101",
         "/rigpost.toml:4: key `source.channel`: must be between 0 and 100, not 101",
     ),

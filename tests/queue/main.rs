@@ -17,5 +17,6 @@ mod object_storage;
 mod order;
 mod sources;
 mod steering;
+mod trees;
 mod turns;
 mod uploads;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use super::report::{Check, Report};
 use crate::bus::{Daemon, Device};
 use crate::exit::{Doing, ExitCode, Failure, from_bus};
+use crate::frames;
+use crate::text;
 use crate::words;
 use rigpost_contract::interface::BUS_NAME;
 use rigpost_contract::pairing::Protection;
@@ -86,6 +88,23 @@ fn policy_in(dirs: &[PathBuf]) -> Check {
             "bus policy",
             format!("{file} is not installed, so the bus lets nobody talk to the daemon"),
             "install the package rigpost again, then: sudo systemctl reload dbus",
+        ),
+    }
+}
+
+/// Clips that need an hour at least: mostly frames.
+const MANY_CLIPS: u64 = 14_400;
+
+/// Says how many clips are left, and how long very many take at least.
+pub(super) fn queue(left: Option<u64>) -> Check {
+    const NAME: &str = "queue";
+    match left {
+        None => Check::skipped(NAME, "the daemon could not be asked"),
+        Some(left @ ..MANY_CLIPS) => Check::ok(NAME, format!("{} left to send", text::count(left, "clip"))),
+        Some(left) => Check::warn(
+            NAME,
+            frames::pace(left),
+            "frames of sequences are a clip each: sequences = false in [[source]] leaves them out",
         ),
     }
 }

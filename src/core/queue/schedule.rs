@@ -87,6 +87,7 @@ pub use event::{
     Access, Action, Claimed, End, Event, FileError, Intent, Options, Postponed, Summary, Written,
 };
 pub use state::{Schedule, Turn};
+pub use turn::{CREATE_EVERY, MOST_IN_A_SECOND};
 
 impl Schedule {
     /// Nothing happens before [`Event::Started`]. `seed` spreads retries between rigs.
