@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::text;
 use rigpost_core::queue::schedule::{CREATE_EVERY, MOST_IN_A_SECOND};
 use rigpost_core::queue::sequence::Frame;
-
-use super::text;
 
 /// Frames among what is added.
 #[derive(Debug, Default)]

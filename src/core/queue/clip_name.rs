@@ -5,6 +5,7 @@
 //! - A name ends as the file's does, because the cloud goes by that; and it has the file's own part, or all clips of a
 //!   folder had one name.
 //! - A name that is longer than [`MOST_BYTES`] loses its beginning: the end tells more.
+use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::queue::item::shown;
@@ -53,8 +54,7 @@ impl Placeholder {
     }
 
     fn of(self, path: &Path, source: &str) -> String {
-        let plain =
-            |part: Option<&std::ffi::OsStr>| part.map(|part| shown(Path::new(part))).unwrap_or_default();
+        let plain = |part: Option<&OsStr>| part.map(|part| shown(Path::new(part))).unwrap_or_default();
         match self {
             Placeholder::File => plain(path.file_name()),
             Placeholder::Stem => plain(path.file_stem()),
@@ -127,7 +127,6 @@ fn all() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
 
     use super::*;

@@ -1,11 +1,10 @@
 //! A media source: a directory whose new files are queued without anybody asking.
 use std::path::{Path, PathBuf};
 
+use crate::queue::clip_name::NameTemplate;
 use rigpost_contract::glob::Glob;
 use rigpost_contract::item::BeforePairing;
 use rigpost_contract::left_out::is_left_out;
-
-use crate::queue::clip_name::NameTemplate;
 
 /// One source. What it wants is decided by names alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -117,6 +117,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use rigpost_core::queue::clip_name::NameTemplate;
     use rigpost_core::time::{BootId, BootTime};
 
     const TODAY: i64 = 1_790_000_000;
@@ -204,7 +205,6 @@ mod tests {
 
     #[test]
     fn a_source_names_its_clips() {
-        use rigpost_core::queue::clip_name::NameTemplate;
         let dir = tempfile::tempdir().unwrap();
         let path = clip(dir.path(), "C0001.MP4", TODAY);
         let template = NameTemplate::parse("{source}_{file}").unwrap();
