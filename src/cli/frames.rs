@@ -66,16 +66,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut frames = Frames::default();
         for (name, is_one) in [
-            ("A_000001.dng", true),
-            ("A_000002.dng", true),
+            ("A01_000001.dng", true),
+            ("A01_000002.dng", true),
             ("A.0001.ari", true),
             ("A.0002.ari", true),
-            ("B_000009.dng", false),
+            ("B01_000009.dng", false),
             ("C.mov", false),
         ] {
             std::fs::write(dir.path().join(name), b"x").unwrap();
             // What comes after it is there before anybody looks.
-            std::fs::write(dir.path().join("A_000002.dng"), b"x").unwrap();
+            std::fs::write(dir.path().join("A01_000002.dng"), b"x").unwrap();
             std::fs::write(dir.path().join("A.0002.ari"), b"x").unwrap();
             assert_eq!(frames.is_one(&dir.path().join(name)), is_one, "{name}");
         }

@@ -189,7 +189,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let intake = intake(dir.path());
         let [one, two, alone] =
-            ["A_000001.dng", "A_000002.dng", "B_000009.dng"].map(|name| clip(dir.path(), name, TODAY));
+            ["A01_000001.dng", "A01_000002.dng", "B01_000009.dng"].map(|name| clip(dir.path(), name, TODAY));
         for (path, class, priority) in
             [(&one, "originals", 0), (&two, "originals", 0), (&alone, "stills", 100)]
         {
@@ -199,7 +199,7 @@ mod tests {
         let takes = Source { path: dir.path().into(), ..Source::default() };
         let leaves = Source { without_sequences: true, ..takes.clone() };
         assert_eq!(intake.left_out(&one, &takes), None);
-        assert_eq!(intake.left_out(&one, &leaves), Some(dir.path().join("A_######.dng")));
+        assert_eq!(intake.left_out(&one, &leaves), Some(dir.path().join("A01_######.dng")));
         assert_eq!(intake.left_out(&alone, &leaves), None);
     }
 

@@ -72,15 +72,15 @@ fn photographs_and_lonely_files_are_no_sequence() {
         vec!["/d/Wedding/Wedding-001.dng", "/d/Wedding/Wedding-002.dng"],
         vec!["/d/album/scan 0001.tif", "/d/album/scan 0002.tif"],
         // Numbered, and nothing follows: another stem, ending, case, folder or width.
-        vec!["/c/x/A_000001.dng"],
+        vec!["/c/x/A01_000001.dng"],
         vec![
-            "/c/x/A_000001.dng",
-            "/c/x/B_000002.dng",
-            "/c/x/A_000002.tif",
-            "/c/x/A_000002.DNG",
-            "/c/y/A_000002.dng",
+            "/c/x/A01_000001.dng",
+            "/c/x/B01_000002.dng",
+            "/c/x/A01_000002.tif",
+            "/c/x/A01_000002.DNG",
+            "/c/y/A01_000002.dng",
         ],
-        vec!["/c/x/A_000001.dng", "/c/x/A_0000002.dng", "/c/x/A_000003.dng"],
+        vec!["/c/x/A01_000001.dng", "/c/x/A01_0000002.dng", "/c/x/A01_000003.dng"],
         vec!["/c/x/shot.1001.exr"],
         // Clips and what goes with them are never frames.
         vec!["/c/x/A001_00001.mov", "/c/x/A001_00002.mov"],
