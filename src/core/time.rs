@@ -119,6 +119,14 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_counted_in_microseconds() {
+        let moment = BootTime(Duration::new(7, 1_999));
+        assert_eq!(moment.as_micros(), 7_000_001);
+        assert_eq!(BootTime::from_micros(7_000_001), BootTime(Duration::from_micros(7_000_001)));
+        assert_eq!(BootTime(Duration::MAX).as_micros(), u64::MAX);
+    }
+
+    #[test]
     fn across_boots_a_negative_age_is_no_age() {
         assert_eq!(at(2, 5, 1_000).age_of(at(1, 900, 400)), Some(Duration::from_secs(600)));
         assert_eq!(at(2, 5, 30).age_of(at(1, 900, 1_790_000_000)), None);

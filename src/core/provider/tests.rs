@@ -219,6 +219,10 @@ fn api_calls_carry_the_access_token_and_the_version() {
     let other = told(&frameio().create_asset_request(&token, &other));
     assert!(other.contains("\"channel\":2"), "{other}");
     assert!(other.contains("\"auto_version_id\":\"7fd0aa9b-5ac0-4d3a-b9a3-6dd2a2a1d9b0\""), "{other}");
+    assert_eq!(
+        told(&first(provider().heartbeat(&token))),
+        "POST https://api.frame.io/v2/devices/heartbeat\nx-client-version: 1.4.2\nauthorization: Bearer at"
+    );
     let headers = frameio().part_headers("video/quicktime");
     assert_eq!(
         headers,
@@ -456,6 +460,9 @@ fn what_ends_a_grant_at_a_refresh() {
             Err(TokenError::Unauthorized),
         ),
         (detailed(409, "Not Authorized", ""), Err(TokenError::Unauthorized)),
+        (json(409, r#"{"errors":[{"title":"Not Authorized"}]}"#), Err(TokenError::Unauthorized)),
+        (json(409, r#"{"code":409,"message":"Not Authorized"}"#), Err(TokenError::Unauthorized)),
+        (word("invalid_token"), Err(TokenError::Unauthorized)),
         (word("bad_request"), Err(TokenError::Rejected("bad_request".to_owned()))),
     ] {
         let text = String::from_utf8_lossy(&response.body).into_owned();

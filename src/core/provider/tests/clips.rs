@@ -53,6 +53,9 @@ fn each_refusal_of_an_asset_follows_the_retry_table() {
     ] {
         assert!(matches!(read(&response), CreateError::Refused(_)));
     }
+    for (detail, told) in [("", "HTTP 422 Unprocessable"), ("filesize", "HTTP 422 Unprocessable: filesize")] {
+        assert_eq!(read(&detailed(422, "Unprocessable", detail)), CreateError::Refused(told.to_owned()));
+    }
     for response in [
         detailed(402, "Payment Required", ""),
         word(402, "plan_limit"),
@@ -98,6 +101,9 @@ fn what_the_storage_says_to_a_part() {
     for response in [s3(403, "AccessDenied"), s3(403, "SignatureDoesNotMatch")] {
         assert!(matches!(read(&response), Err(PartError::UrlRefused(_))), "{}", response.status);
     }
+    for response in [s3(400, "InvalidRequest"), s3(412, "PreconditionFailed")] {
+        assert!(matches!(read(&response), Err(PartError::Refused(_))), "{}", response.status);
+    }
     let cause = |r: &Response| match read(r) {
         Err(PartError::Transient(t)) => Some((t.cause, t.retry_after.map(|w| w.as_secs()))),
         _ => None,
@@ -112,6 +118,7 @@ fn what_the_storage_says_to_a_part() {
     ] {
         assert_eq!(cause(&response), Some((Cause::Provider, None)), "{}", response.status);
     }
+    assert_eq!(cause(&answer(407, "", "")), Some((Cause::Proxy, None)));
     let slow = Response { retry_after: Some(Duration::from_secs(9)), ..s3(503, "SlowDown") };
     assert_eq!(cause(&slow), Some((Cause::Provider, Some(9))));
     for response in [html(200), html(302), html(403), html(404), html(511)] {
