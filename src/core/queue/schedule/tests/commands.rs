@@ -45,6 +45,7 @@ fn while_the_camera_records_nothing_begins_and_what_is_in_flight_stands_still() 
     assert_eq!(b.on(Event::Found), []);
     let actions = b.on(Event::Asked(Intent::Record(false)));
     assert_eq!((claims(&actions), parts(&actions)), (1, vec![(1, 2)]));
+    assert!(!b.s.recording());
 }
 
 #[test]

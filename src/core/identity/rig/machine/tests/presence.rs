@@ -284,6 +284,7 @@ fn the_ledger_of_boots_table() {
         ),
         ("a server from before this program", &[Set(100), Start(None), Date(12)], &[]),
         ("an earlier run knew it", &[Set(EPOCH + YEARS), Start(Some(EPOCH)), Date(EPOCH + 300)], &[]),
+        ("an earlier run knew it, read twice", &[Set(EPOCH + YEARS), Start(Some(EPOCH)), Start(None)], &[]),
         ("an earlier run had it wrong", &[Start(Some(EPOCH - 99)), Date(EPOCH + 200)], &[EPOCH]),
     ];
     for (name, steps, expected) in rows {
