@@ -200,16 +200,15 @@ impl Upload {
             return self.finish(ending);
         }
         match std::mem::replace(&mut self.state, State::Finished) {
-            State::Recording(_, asset) if self.winding.is_none() => self.send(asset),
+            // Ends at once where somebody has stopped it meanwhile.
+            State::Recording(_, asset) => self.send(asset),
             State::Forgetting(_) if self.winding.is_none() => self.create(),
-            State::Recording(..)
-            | State::Forgetting(_)
-            | State::Creating(_)
-            | State::Sending
-            | State::Finished => match self.winding.take() {
-                Some(Winding::End(ending)) => self.finish(ending),
-                Some(Winding::Anew) | None => self.finish(Ending::Stopped),
-            },
+            State::Forgetting(_) | State::Creating(_) | State::Sending | State::Finished => {
+                match self.winding.take() {
+                    Some(Winding::End(ending)) => self.finish(ending),
+                    Some(Winding::Anew) | None => self.finish(Ending::Stopped),
+                }
+            }
         }
     }
 

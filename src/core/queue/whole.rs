@@ -110,11 +110,11 @@ impl Settling {
     /// to be open.
     pub fn moved(&mut self, from: Option<&Path>, to: PathBuf, now: BootTime) -> Result<(), NoRoom> {
         match from.and_then(|from| self.files.remove(from)) {
-            Some(old) if old.writer != Writer::Done => {
+            Some(old) => {
                 self.files.insert(to, Waiting { due: Some(now + self.pace(old.writer)), facts: None, ..old });
                 Ok(())
             }
-            _ => self.closed(to, now),
+            None => self.closed(to, now),
         }
     }
 
@@ -314,6 +314,10 @@ mod tests {
         s.moved(Some(&old), new.clone(), at(1000)).unwrap();
         assert_eq!(s.deadline(), Some(at(61_000)), "still open");
         s.forget(&new);
+        s.seen(old.clone(), size(5).unwrap(), at(0)).unwrap();
+        s.moved(Some(&old), new.clone(), at(1000)).unwrap();
+        assert_eq!(look(&mut s, 4000, size(5)), Verdict::Wait, "the first look under this name");
+        assert_eq!(look(&mut s, 7000, size(5)), Verdict::Finished);
         s.moved(None, new, at(0)).unwrap();
         assert_eq!(look(&mut s, 250, size(5)), Verdict::Finished, "moved in from elsewhere");
     }

@@ -87,6 +87,7 @@ fn sending(parts: usize, parallel: usize) -> (Alone, Vec<Action>) {
     let actions = up.on(Event::Created(Seq(1), Ok(("asset".to_owned(), urls(parts)))), at(1));
     assert_eq!(actions, [Action::Record(Seq(2), asset(parts, &[], at(1)))]);
     let actions = up.on(Event::Recorded(Seq(2), true), at(1));
+    assert!(!up.finished());
     (up, actions)
 }
 
@@ -105,6 +106,23 @@ fn nothing_is_sent_before_the_asset_is_on_disk() {
     assert_eq!(actions, [Action::Send(0), Action::Send(1)]);
     let (url, from, len) = up.part(1).unwrap();
     assert_eq!((url.expose(), from, len), ("https://s3/1", 500, 500));
+}
+
+#[test]
+fn late_answers_change_nothing() {
+    let (mut up, _) = sending(2, 1);
+    let before = format!("{up:?}");
+    for event in [
+        Event::Created(Seq(1), Ok(("b".to_owned(), urls(3)))),
+        Event::Created(Seq(1), Err(CreateError::Unauthorized)),
+        Event::Recorded(Seq(2), false),
+        Event::Sent(1, ok()),
+        Event::PartRecorded(0, false),
+    ] {
+        let name = format!("{event:?}");
+        assert_eq!(up.on(event, at(2)), [], "{name}");
+        assert_eq!(format!("{up:?}"), before, "{name}");
+    }
 }
 
 #[test]

@@ -66,6 +66,20 @@ fn what_is_cancelled_is_let_go_and_its_turn_does_not_come_before_that_is_on_disk
 }
 
 #[test]
+fn what_is_cancelled_and_comes_back_waits_for_nothing() {
+    let mut b = Bench::paired();
+    let seq = b.creating(1);
+    drop(b.nothing_waits());
+    drop(b.on(Event::Created(ItemId(1), seq, Err(CreateError::Conflict("a name is taken".to_owned())))));
+    b.put_back(1);
+    assert!(b.wait().is_some());
+    drop(b.on(Event::Asked(Intent::Cancel(vec![ItemId(1)]))));
+    assert_eq!(b.wait(), None);
+    let actions = b.on(Event::Answered(Intent::Cancel(vec![ItemId(1)]), vec![]));
+    assert_eq!(actions, [Action::Read, b.claim_of(None, &[])]);
+}
+
+#[test]
 fn a_cancelled_file_that_comes_back_settles_anew() {
     let mut b = Bench::paired();
     let mut item = item(1, "p");

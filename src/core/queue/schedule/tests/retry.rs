@@ -45,6 +45,9 @@ fn several_turns_that_meet_the_same_trouble_are_one_trouble() {
     let named = Some(Duration::from_secs(500));
     b.s.retry.later(Reason::Provider, String::new(), named, b.now().boot);
     assert_eq!(b.wait(), named, "but the provider's own wish does");
+    b.s.retry.later(Reason::Network, String::new(), None, b.now().boot);
+    assert_eq!(b.on(Event::NetworkUp), []);
+    assert_eq!(b.wait(), named, "which a network does not shorten, whoever waited first or last");
 }
 
 #[test]
