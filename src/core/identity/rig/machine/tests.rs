@@ -132,6 +132,7 @@ impl Bench {
     fn unpaired() -> Bench {
         let (b, actions) = Bench::load(usable());
         assert_eq!(actions, []);
+        assert!(!b.rig.pairing());
         b
     }
 
@@ -194,6 +195,7 @@ impl Bench {
         let actions = self.on(Event::Code(seq, Ok(auth(1))));
         let [Action::Write(Change::SaveCode(seq, ..))] = actions[..] else { panic!("{actions:?}") };
         assert_eq!(self.on(Event::CodeSaved(seq, Ok(()))), [Action::Reply(Reply::Done(id, Ok(())))]);
+        assert!(self.rig.pairing());
         id
     }
 
@@ -522,6 +524,7 @@ fn who_is_paired_does_not_pair_again() {
     let mut b = Bench::paired();
     assert_eq!(b.answer(START), Err(Refusal::AlreadyPaired));
     assert_eq!(b.answer(RigCommand::Cancel), Ok(()));
+    assert_eq!(b.view().device_name, "Rig 7", "as the project names it");
     assert_eq!(b.shows(), (State::Paired, Reason::None));
 }
 

@@ -249,6 +249,7 @@ fn a_grant_without_a_refresh_token_ends_by_a_401_never_by_a_clock() {
     let _ = life.on(Event::Saved(seq, Ok(())), at(0));
     assert_eq!(life.deadline(), None);
     assert_eq!(life.on(Event::Timer, at(100 * LIFE)), []);
+    assert_eq!(life.on(Event::Wanted, at(100 * LIFE)), [], "there is nothing to renew it with");
     assert_eq!(life.access_token(), Some(&access(1)));
     assert_eq!(life.on(Event::Unauthorized(access(1)), at(100 * LIFE)), [Action::End(Ending::Revoked)]);
 }

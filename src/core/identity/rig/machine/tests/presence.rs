@@ -45,6 +45,17 @@ fn only_a_paired_rig_beats() {
 }
 
 #[test]
+fn only_a_call_with_the_token_in_force_counts_as_a_beat() {
+    let mut b = beating();
+    let before = b.rig.deadline();
+    b.after(50);
+    assert_eq!(b.on(Event::Accepted(access(9))), []);
+    assert_eq!(b.rig.deadline(), before, "late news of a token before this one");
+    assert_eq!(b.on(Event::Accepted(access(1))), []);
+    assert_eq!(b.rig.deadline(), Some(b.now.boot + BEAT));
+}
+
+#[test]
 fn an_erasure_that_failed_leaves_a_rig_that_beats() {
     let mut b = beating();
     let (id, _) = b.command(RigCommand::Unpair);
@@ -220,6 +231,25 @@ fn a_network_that_flaps_makes_no_storm() {
         }
     }
     assert!((60..=150).contains(&tries), "one in a few seconds, and it is tried: {tries}");
+}
+
+#[test]
+fn networks_that_come_up_together_count_as_one() {
+    let mut b = Bench::paired();
+    let seq = b.refresh_leaves();
+    let _ = b.on(Event::Refreshed(seq, Err(network())));
+    let began = b.now.boot;
+    for _ in 0..5 {
+        let _ = b.on(Event::NetworkUp);
+    }
+    b.due();
+    let actions = b.on(Event::Timer);
+    let [Action::Ask(Question::Refresh(seq, _))] = actions[..] else { panic!("{actions:?}") };
+    let patience = Trouble { retry_after: Some(secs(300)), ..network_trouble() };
+    let _ = b.on(Event::Refreshed(seq, Err(TokenError::Transient(patience))));
+    assert!(b.rig.deadline() >= Some(b.now.boot + secs(300)));
+    let _ = b.on(Event::NetworkUp);
+    assert!(b.rig.deadline() <= Some(began + secs(5) + HURRY), "the next counts after its gap");
 }
 
 #[test]
