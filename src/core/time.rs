@@ -119,6 +119,14 @@ mod tests {
     }
 
     #[test]
+    fn a_build_s_time_is_a_number() {
+        for (digits, seconds) in [("", 0), ("7", 7), ("1790000123", 1_790_000_123)] {
+            assert_eq!(WallTime::of_build(digits), WallTime(seconds));
+        }
+        assert!(std::panic::catch_unwind(|| WallTime::of_build("12a")).is_err());
+    }
+
+    #[test]
     fn a_moment_is_counted_in_microseconds() {
         let moment = BootTime(Duration::new(7, 1_999));
         assert_eq!(moment.as_micros(), 7_000_001);

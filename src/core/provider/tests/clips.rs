@@ -2,6 +2,11 @@
 use super::*;
 
 #[test]
+fn clips_go_to_a_provider_that_takes_them() {
+    assert_eq!(provider().clips().map(|p| p.base_url.as_str()), Some("https://api.frame.io/"));
+}
+
+#[test]
 fn an_asset_is_read_and_an_unusable_one_is_no_asset() {
     let read = |body: &str| frameio().read_asset(&json(201, body));
     let body = r#"{"_type":"file","id":"as-1","upload_urls":["https://s3/1?X=2","https://s3/2"]}"#;

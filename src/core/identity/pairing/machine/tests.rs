@@ -134,6 +134,26 @@ fn a_start_without_a_limit_while_a_pairing_runs_changes_nothing() {
 }
 
 #[test]
+fn a_first_code_is_tried_for_as_long_as_a_person_waits_and_no_timer_makes_it_sooner() {
+    for (retry_after, tried) in [(12, true), (13, false)] {
+        let (mut p, seq) = start(None);
+        let actions = p.on(Event::Code(seq, Err(trouble(Cause::Network, Some(retry_after)))), at(0));
+        assert_eq!((actions.is_empty(), p.active()), (tried, tried), "{retry_after}");
+        if tried {
+            assert_eq!(p.on(Event::Timer, at(11)), [], "not before its time");
+            requesting(&p.on(Event::Timer, at(12)));
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_is_no_sooner_than_the_one_before_is_not_written_again() {
+    let mut p = waiting(Some(60));
+    assert_eq!(p.on(Event::Start { limit: Some(secs(60)) }, at(0)), []);
+    assert!(matches!(p.on(Event::Start { limit: Some(secs(59)) }, at(0))[..], [Action::SaveLimit(_)]));
+}
+
+#[test]
 fn when_a_trouble_may_be_over_what_waits_for_that_one_is_tried_with_short_waits_again() {
     let is_network = |cause| cause == Cause::Network;
     for (cause, hurried) in [(Cause::Network, true), (Cause::Provider, false)] {

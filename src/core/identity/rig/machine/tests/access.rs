@@ -120,6 +120,17 @@ fn an_answer_that_does_not_come_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn the_number_of_programs_that_wait_is_bounded() {
+    let mut b = Bench::paired();
+    let (_, actions) = b.after(4 * HOUR).wants(wish(5 * HOUR));
+    leaving(&mut b, &actions);
+    for _ in 1..64 {
+        assert_eq!(b.wants(wish(5 * HOUR)).1, [], "it waits");
+    }
+    assert!(matches!(b.asked(wish(5 * HOUR)), Err(Refusal::LimitsExceeded(_))));
+}
+
+#[test]
 fn a_refused_token_costs_a_refresh_at_most_and_never_the_grant() {
     let mut b = Bench::paired();
     assert_eq!(
@@ -127,6 +138,8 @@ fn a_refused_token_costs_a_refresh_at_most_and_never_the_grant() {
         Err(Refusal::RateLimited),
         "a newborn one is not to blame"
     );
+    b.after(23);
+    assert_eq!(b.on(Event::Timer), [], "it was answered once and for all");
     let (id, actions) = b.wants(refused_token(7));
     assert_eq!(reply(&actions, id), Some(given(1, CAME)), "it is not the one in force");
     let mut b = Bench::paired();
@@ -160,6 +173,9 @@ fn what_can_t_be_renewed_is_said_when_it_runs_out_and_a_new_pairing_is_let_in() 
     assert_eq!(b.asked(refused_token(1)), Err(Refusal::RanOut), "nor is a grant ended by a program's word");
     let view = b.rig.view(b.now);
     assert_eq!((view.state, view.reason), (State::Paired, Reason::None));
+    let end = b.rig.deadline();
+    assert_eq!(b.after(60).on(Event::Timer), []);
+    assert_eq!(b.rig.deadline(), end, "an early timer is harmless");
     b.due();
     assert_eq!(b.on(Event::Timer), []);
     let view = b.rig.view(b.now);

@@ -56,6 +56,38 @@ fn only_a_call_with_the_token_in_force_counts_as_a_beat() {
 }
 
 #[test]
+fn the_question_who_we_are_says_when_the_tokens_came() {
+    let mut b = beating();
+    let granted = 15;
+    let actions = b.after(900).on(Event::Accepted(access(1)));
+    let [Action::Ask(Question::Identify(_, question))] = &actions[..] else { panic!("{actions:?}") };
+    let came = question.came.expect("the clock is trusted").0 - EPOCH;
+    assert!((granted..=granted + 1).contains(&came), "{came}");
+}
+
+#[test]
+fn who_we_are_may_be_known_without_asking_and_that_is_no_beat() {
+    let mut b = Bench::new(Some(BEAT));
+    assert_eq!(b.on(Event::Loaded(Box::new(usable()), Protection::File)), []);
+    let seq = b.grant(1);
+    let before = b.rig.deadline();
+    let actions = b.after(50).on(Event::Known(seq, Ok(device("one"))));
+    assert_eq!(actions, [Action::Write(Change::SaveDevice(seq, device("one")))]);
+    assert_eq!(b.on(Event::DeviceSaved(seq, Ok(()))), []);
+    assert_eq!(b.rig.deadline(), before);
+}
+
+#[test]
+fn a_401_leads_to_a_refresh_unless_the_grant_is_being_erased() {
+    let mut b = Bench::paired();
+    let (id, _) = b.after(60).command(RigCommand::Unpair);
+    assert_eq!(b.on(Event::Unauthorized(access(1))), []);
+    let _ = b.on(Event::TokensErased(id, Err(DiskError::Full)));
+    let actions = b.on(Event::Unauthorized(access(1)));
+    assert!(matches!(actions[..], [Action::Write(Change::MarkRefresh(_))]), "{actions:?}");
+}
+
+#[test]
 fn an_erasure_that_failed_leaves_a_rig_that_beats() {
     let mut b = beating();
     let (id, _) = b.command(RigCommand::Unpair);
