@@ -12,6 +12,8 @@ fn an_asset_is_read_and_an_unusable_one_is_no_asset() {
     let body = r#"{"_type":"file","id":"as-1","upload_urls":["https://s3/1?X=2","https://s3/2"]}"#;
     let urls = vec![Secret::new("https://s3/1?X=2"), Secret::new("https://s3/2")];
     assert_eq!(read(body), Ok(("as-1".to_owned(), urls)));
+    let fits = format!(r#"{{"id":"a","upload_urls":["https://s3/{}"]}}"#, "x".repeat(16_000));
+    assert!(read(&fits).is_ok());
     let long = format!(r#"{{"id":"a","upload_urls":["https://s3/{}"]}}"#, "x".repeat(20_000));
     let many = format!(r#"{{"id":"a","upload_urls":[{}"https://s3"]}}"#, r#""https://s3","#.repeat(10_000));
     for bad in [

@@ -87,7 +87,8 @@ fn more_than_any_token_lives_is_refused_and_a_young_one_is_as_good_as_it_gets() 
     assert!(matches!(b.asked(wish(8 * HOUR + 1)), Err(Refusal::LimitsExceeded(_))));
     let (id, actions) = b.after(29).wants(wish(8 * HOUR));
     assert_eq!((reply(&actions, id), actions.len()), (Some(given(1, CAME)), 1));
-    let (_, actions) = b.after(2).wants(wish(8 * HOUR));
+    b.now.boot = CAME + secs(30);
+    let (_, actions) = b.wants(wish(8 * HOUR));
     leaving(&mut b, &actions);
 }
 
@@ -105,6 +106,9 @@ fn a_refresh_that_fails_is_told_at_once_and_not_repeated_for_them() {
     let (two, actions) = b.wants(wish(0));
     assert!(matches!(reply(&actions, two), Some(Err(Refusal::NetworkUnavailable(_)))), "{actions:?}");
     assert_eq!(actions.len(), 1, "it waits for its own time");
+    b.due();
+    assert!(matches!(b.on(Event::Timer)[..], [Action::Ask(Question::Refresh(..))]));
+    assert_eq!(b.wants(wish(0)).1, [], "who asks while it is tried again hears what comes of that");
 }
 
 #[test]
@@ -188,6 +192,19 @@ fn what_can_t_be_renewed_is_said_when_it_runs_out_and_a_new_pairing_is_let_in() 
     assert_eq!(b.asked(wish(0)), Err(Refusal::RanOut));
     let (_, actions) = b.command(START);
     assert!(matches!(actions[..], [Action::Ask(Question::RequestCode(_))]), "{actions:?}");
+}
+
+#[test]
+fn why_a_token_that_can_t_be_renewed_is_not_given_out() {
+    let mut b = one_hour_only();
+    assert!(
+        matches!(b.after(1800).asked(wish(HOUR)), Err(Refusal::LimitsExceeded(_))),
+        "not so long any more"
+    );
+    let later = Now { boot_id: BootId(2), ..at(9999) };
+    let tokens = TokenSet { refresh: None, obtained: later, ..set(1) };
+    let (mut b, _) = Bench::load(Loaded { tokens: Some((tokens, false)), ..usable() });
+    assert!(matches!(b.asked(wish(0)), Err(Refusal::ClockUntrusted(_))), "it came later than now");
 }
 
 #[test]
