@@ -385,3 +385,23 @@ fn a_ledger_that_cant_be_written_is_tried_again_with_the_next_news() {
     assert_eq!(rig.on(Event::BootNoted(Ok(())), at(21)), []);
     assert_eq!(rig.on(Event::ServerDate(EPOCH + 30), at(30)), []);
 }
+
+#[test]
+fn a_disk_that_is_of_no_use_is_not_written_to() {
+    let mut rig = Rig::new(1, FLOOR, None);
+    let unusable = || {
+        Box::new(Loaded {
+            unusable: Some(DiskError::ReadOnly),
+            client_id: "rig-7".to_owned(),
+            ..Loaded::default()
+        })
+    };
+    for s in [10, 12] {
+        assert_eq!(rig.on(Event::Loaded(unusable(), Protection::None), at(s)), []);
+        assert_eq!(rig.on(Event::BootNoted(Err(DiskError::ReadOnly)), at(s)), []);
+        assert_eq!(rig.on(Event::ServerDate(EPOCH + s as i64), at(s)), []);
+        assert_eq!(rig.on(Event::ClockStepped, at(s)), []);
+    }
+    let note = [Action::Write(Change::NoteBoot(BootWall(EPOCH)))];
+    assert_eq!(rig.on(Event::Loaded(Box::new(usable()), Protection::File), at(14)), note);
+}
