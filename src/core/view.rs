@@ -67,8 +67,8 @@ impl RigView {
         }
     }
 
-    /// Its own disk is of no use yet, so that nothing else is known.
-    pub fn waits_for_disk(&self) -> bool {
+    /// Its own disk, or the database on it, is of no use, so that nothing else is known.
+    pub fn is_without_disk(&self) -> bool {
         self.state == State::SecretUnavailable && self.reason == Reason::Storage
     }
 
@@ -142,8 +142,8 @@ pub fn safe_to_power_off(rig: &RigView, queue: &QueueView) -> bool {
 /// `Device.Blockers`: why nothing moves, most important first; codes, and sentences for a screen.
 pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)> {
     let mut all: Vec<(&'static str, String)> = Vec::new();
-    // A disk that is of no use yet passes, and its sentence follows: no key is lost, and nothing is to be mended.
-    let of_state = Blocker::of_state(rig.state).filter(|_| !rig.waits_for_disk());
+    // Where the disk is of no use its sentence follows: no key is lost, and nothing is to be mended.
+    let of_state = Blocker::of_state(rig.state).filter(|_| !rig.is_without_disk());
     all.extend(of_state.map(|blocker| (blocker.code(), blocker.sentence())));
     let of_queue = queue.trouble.as_ref().map(|(reason, detail)| (*reason, detail.as_str()));
     for (reason, detail) in [(rig.reason, rig.detail.as_str())].into_iter().chain(of_queue) {
@@ -173,7 +173,7 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
     let project = rig.device.as_ref().map(|d| d.project_name.as_str()).filter(|name| !name.is_empty());
     let state = match (rig.state, project) {
         (State::Paired, Some(project)) => format!("{} with {project}", State::Paired.headline()),
-        _ if rig.waits_for_disk() => Reason::Storage.clause().to_owned(),
+        _ if rig.is_without_disk() => Reason::Storage.clause().to_owned(),
         (state, _) => state.headline().to_owned(),
     };
     let held = if rig.is_paused_in_project() { ", paused in the project" } else { "" };

@@ -2,8 +2,9 @@
 //!
 //! # Decisions
 //! - Never a new identity or key in place of one that can't be read.
-//! - Trouble of the disk and trouble with the key are told apart: the first passes, and [`Store::load`] is tried again;
-//!   the second is for a person, who provisions again. While the disk is the trouble nothing is given up for lost.
+//! - Trouble of the disk and trouble with the key are told apart: the first mostly passes, and [`Store::load`] is tried
+//!   again; the second is for a person, who provisions again. While the disk is the trouble, or a database that is damaged
+//!   or newer, nothing is given up for lost: provisioning mends keys and nothing else.
 use std::io;
 use std::sync::PoisonError;
 
@@ -179,7 +180,7 @@ impl Store {
             let known = self.load().await;
             match &known.0.unusable {
                 None => found = Some(known),
-                Some(e) if e.may_pass() => return refused(e.clone()),
+                Some(e) if e.is_of_disk() => return refused(e.clone()),
                 Some(_) => mend = true,
             }
         }

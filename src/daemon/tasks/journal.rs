@@ -56,7 +56,7 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
 
 fn trouble(view: &RigView) -> String {
     match view.state {
-        State::SecretUnavailable if !view.waits_for_disk() => {
+        State::SecretUnavailable if !view.is_without_disk() => {
             format!("{}: {}", view.state.clause(), view.detail)
         }
         State::SecretUnavailable

@@ -313,6 +313,21 @@ fn a_disk_that_cant_be_read_yet_is_named_and_forgotten_when_it_is_good() {
 }
 
 #[test]
+fn a_database_that_is_damaged_or_newer_is_trouble_of_the_disk_and_not_of_the_key() {
+    let why = "the database has version 9";
+    let unusable = Some(DiskError::Database(why.to_owned()));
+    let (mut b, actions) = Bench::load(Loaded { unusable, ..Loaded::default() });
+    assert_eq!((actions, b.rig.deadline()), (vec![], None));
+    assert_eq!((b.shows(), b.view().detail.as_str()), ((State::SecretUnavailable, Reason::Storage), why));
+    for command in [START, RigCommand::Unpair, RigCommand::Forget] {
+        assert_eq!(b.answer(command), Err(Refusal::StorageFailed(why.to_owned())));
+    }
+    let blockers = crate::view::blockers(&b.view(), &crate::view::QueueView::default());
+    let [("storage", sentence)] = blockers.as_slice() else { panic!("{blockers:?}") };
+    assert!(sentence.contains(why) && !sentence.contains("rovision"), "{sentence}");
+}
+
+#[test]
 fn a_secret_that_cant_be_kept_is_refused_by_name() {
     let (mut b, _) = Bench::load(Loaded { provisioned: false, ..usable() });
     assert_eq!(b.shows(), (State::Unprovisioned, Reason::None));
