@@ -8,13 +8,14 @@
 //!   output ends up in files.
 
 use super::args::StatusArgs;
-use super::bus::{Daemon, Device, Pairing, Queue, Snapshot};
+use super::bus::{Daemon, Pairing, Snapshot};
 use super::exit::{Doing, Failure, from_bus};
 use super::out::{Out, Tone};
 use super::text::{self, clean};
 use super::{clock, words};
+use rigpost_contract::UnknownWord;
 use rigpost_contract::item::ItemState;
-use rigpost_contract::pairing::State;
+use rigpost_contract::pairing::{Protection, State};
 
 mod json;
 
@@ -40,8 +41,7 @@ fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
     let mut lines =
         vec![format!("{} {}", out.paint(tone, "●"), out.paint(Tone::Strong, &words::summary(&now.pairing)))];
     lines.push(String::new());
-    let rows =
-        pairing_rows(&now.pairing).into_iter().chain(device_rows(&now.device)).chain(queue_rows(&now.queue));
+    let rows = pairing_rows(&now.pairing).into_iter().chain(device_rows(now)).chain(queue_rows(now));
     let room = out.columns().saturating_sub(LABEL + 3);
     for (label, value) in rows {
         for (i, part) in text::wrap(&value, room).iter().enumerate() {
@@ -114,7 +114,14 @@ fn access(pairing: &Pairing) -> String {
     }
 }
 
-fn device_rows(device: &Device) -> Vec<Row> {
+/// Of what only the disk could say.
+const NOT_KNOWN: &str = "not known before the disk can be read";
+
+fn device_rows(Snapshot { device, pairing, .. }: &Snapshot) -> Vec<Row> {
+    let secrets = match device.protection.parse() {
+        Ok(Protection::None) if words::is_without_disk(pairing) => NOT_KNOWN.to_owned(),
+        Ok(_) | Err(UnknownWord) => words::protection(&device.protection),
+    };
     let id = match device.device_id.is_empty() {
         true => "unknown".to_owned(),
         false => clean(&device.device_id),
@@ -123,7 +130,7 @@ fn device_rows(device: &Device) -> Vec<Row> {
     let mut rows = vec![
         ("provider", format!("{}, {online}", words::provider(&device.provider))),
         ("device", id),
-        ("secrets", words::protection(&device.protection)),
+        ("secrets", secrets),
     ];
     if !device.clock_trusted {
         rows.push(("clock", format!("{}: can't be right", text::date(clock::wall_seconds()))));
@@ -131,8 +138,9 @@ fn device_rows(device: &Device) -> Vec<Row> {
     rows
 }
 
-fn queue_rows(queue: &Queue) -> Vec<Row> {
+fn queue_rows(Snapshot { queue, pairing, .. }: &Snapshot) -> Vec<Row> {
     let mut parts = vec![match queue.files_left {
+        0 if words::is_without_disk(pairing) => NOT_KNOWN.to_owned(),
         0 => "nothing left to send".to_owned(),
         n => format!("{} left, {}", text::count(n.into(), "clip"), text::size(queue.bytes_left)),
     }];
@@ -262,6 +270,20 @@ mod tests {
         assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m: this network shows"), "{text}");
         assert!(text.contains("Why nothing moves\n  - The network wants somebody"), "{text}");
         assert!(text.contains("What to do next\n  log in to this network"), "{text}");
+    }
+
+    #[test]
+    fn what_only_the_disk_could_say_is_not_claimed() {
+        let mut now = Snapshot::default();
+        (now.pairing.state, now.pairing.reason) = ("secret-unavailable".into(), "storage".into());
+        now.device.protection = "none".into();
+        let text = screen(&now, &plain()).join("\n");
+        assert!(text.contains("secrets not known before the disk can be read"), "{text}");
+        assert!(text.contains("queue not known before the disk can be read"), "{text}");
+        assert!(!text.contains("no usable key") && !text.contains("nothing left"), "{text}");
+        now.pairing.reason = "none".into();
+        let text = screen(&now, &plain()).join("\n");
+        assert!(text.contains("there is no usable key") && text.contains("nothing left to send"), "{text}");
     }
 
     #[test]

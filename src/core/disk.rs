@@ -44,7 +44,9 @@ impl From<DiskError> for Refusal {
         match e {
             DiskError::Full => Refusal::StorageFull,
             DiskError::NoKey(why) => Refusal::SecretUnavailable(why),
-            DiskError::ReadOnly | DiskError::Database(_) | DiskError::Failed(_) => Refusal::StorageFailed(e.to_string()),
+            DiskError::ReadOnly | DiskError::Database(_) | DiskError::Failed(_) => {
+                Refusal::StorageFailed(e.to_string())
+            }
         }
     }
 }

@@ -181,6 +181,7 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
     let reason = if is_well { String::new() } else { format!(" ({})", rig.reason) };
     let c = &queue.counters;
     let files = match c.files_left {
+        0 if rig.is_without_disk() => "the queue can't be read yet".to_owned(),
         0 => "nothing left to send".to_owned(),
         n => {
             let why = match (queue.paused, queue.recording) {

@@ -8,8 +8,9 @@ use crate::exit::{Doing, ExitCode, Failure, from_bus};
 use crate::frames;
 use crate::text;
 use crate::words;
+use rigpost_contract::blocker::Blocker;
 use rigpost_contract::interface::BUS_NAME;
-use rigpost_contract::pairing::Protection;
+use rigpost_contract::pairing::{Protection, Reason, State};
 
 /// Checks the name and the access; gives the device's properties when they could be read.
 pub(super) async fn check(daemon: &Daemon, report: &mut Report<'_>) -> Result<Option<Device>, Failure> {
@@ -114,7 +115,15 @@ pub(super) fn protection(device: Option<&Device>) -> Check {
     const NAME: &str = "protection";
     let Some(device) = device else { return Check::skipped(NAME, "the daemon could not be asked") };
     let secrets = format!("secrets are {}", words::protection(&device.protection));
+    let stands = |blocker: Blocker| device.blockers.iter().any(|(code, _)| code == blocker.code());
     match device.protection.parse() {
+        // The key was not looked for: it may be as good as ever.
+        Ok(Protection::None)
+            if stands(Blocker::Reason(Reason::Storage))
+                && !stands(Blocker::State(State::SecretUnavailable)) =>
+        {
+            Check::skipped(NAME, "nothing is known of the key before the disk can be read")
+        }
         Ok(Protection::Tpm2 | Protection::HostKey) => Check::ok(NAME, secrets),
         Ok(Protection::None) => Check::fail(
             NAME,
@@ -149,5 +158,16 @@ mod tests {
         assert_eq!(verdict("file"), Verdict::Warn);
         assert_eq!(verdict("none"), Verdict::Fail);
         assert_eq!(protection(None).verdict, Verdict::Skipped);
+        let blocked = |codes: &[&str]| Device {
+            protection: "none".into(),
+            blockers: codes.iter().map(|code| ((*code).to_owned(), String::new())).collect(),
+            ..Device::default()
+        };
+        assert_eq!(
+            protection(Some(&blocked(&["storage"]))).verdict,
+            Verdict::Skipped,
+            "it was not looked for"
+        );
+        assert_eq!(protection(Some(&blocked(&["secret-unavailable", "storage"]))).verdict, Verdict::Fail);
     }
 }
