@@ -14,6 +14,7 @@ use zbus::DBusError as _;
 use super::text;
 use rigpost_contract::UnknownWord;
 use rigpost_contract::error::{ErrorName, OWN, STANDARD};
+use rigpost_contract::pairing::Reason;
 
 pub(crate) use rigpost_contract::exit::ExitCode;
 
@@ -138,6 +139,13 @@ fn from_daemon(name: ErrorName, detail: &str, doing: Doing) -> Failure {
     let said = |what, next: &str| Failure::new(name.exit_code(), say(what, detail), next);
     match (name, doing) {
         (ErrorName::AccessDenied, _) => access_denied(doing),
+        // One name for three reasons, and a cable helps with one of them.
+        (ErrorName::NetworkUnavailable, _) => {
+            let of =
+                [Reason::Certificate, Reason::Proxy].into_iter().find(|r| detail.starts_with(r.clause()));
+            let reason = of.unwrap_or(Reason::Network);
+            said(reason.clause(), reason.advice())
+        }
         (ErrorName::NoReply, _) => no_answer(),
         // What is said of clips at the door helps nobody with those that are in.
         (ErrorName::NotAllowed, Doing::Add) => said(
@@ -242,6 +250,7 @@ mod tests {
 
     use super::*;
     use crate::args::RigpostArgs;
+    use rigpost_core::command::Refusal;
 
     #[test]
     fn every_code_is_explained() {
@@ -259,6 +268,19 @@ mod tests {
             let failure = from_name(name.as_str(), "", Doing::Group);
             let expected = Failure::new(name.exit_code(), name.clause(), name.advice());
             assert_eq!(failure, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_advice_is_for_the_cause_that_was_seen() {
+        for (refusal, reason) in [
+            (Refusal::NetworkUnavailable("no route".to_owned()), Reason::Network),
+            (Refusal::Certificate("unknown issuer".to_owned()), Reason::Certificate),
+            (Refusal::Proxy("407".to_owned()), Reason::Proxy),
+        ] {
+            let failure = from_name(refusal.error_name().as_str(), &refusal.to_string(), Doing::Group);
+            assert_eq!(failure.what, refusal.to_string(), "once");
+            assert_eq!((failure.code, failure.next.as_str()), (reason.exit_code(), reason.advice()));
         }
     }
 

@@ -406,6 +406,8 @@ fn every_failure_of_a_first_code_has_its_name_and_reason() {
     let why = || "why".to_owned();
     for (error, refusal, reason) in [
         (network(), Refusal::NetworkUnavailable(why()), Reason::Network),
+        (trouble(Cause::Certificate), Refusal::Certificate(why()), Reason::Certificate),
+        (trouble(Cause::Proxy), Refusal::Proxy(why()), Reason::Proxy),
         (trouble(Cause::CaptivePortal), Refusal::CaptivePortal(why()), Reason::CaptivePortal),
         (trouble(Cause::Clock), Refusal::ClockUntrusted(why()), Reason::Clock),
         (trouble(Cause::Provider), Refusal::ProviderError(why()), Reason::Provider),
