@@ -250,7 +250,7 @@ impl<T: Transport> UploadTask<T> {
             }
             Action::Read => {
                 self.publications.reading();
-                self.running.push(Box::pin(async move { Outcome::Read(store.queue_summary().await.ok()) }));
+                self.running.push(Box::pin(async move { Outcome::Read(store.queue_summary().await) }));
             }
         }
     }

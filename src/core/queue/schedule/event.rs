@@ -158,8 +158,8 @@ pub enum Event {
     CardsChanged,
     /// A network interface, address or route appeared.
     NetworkUp,
-    /// The answer to [`Action::Read`]; `None`: it can't be read.
-    Summary(Option<Summary>),
+    /// The answer to [`Action::Read`]. The error is one sentence.
+    Summary(Result<Summary, String>),
     /// The deadline has come.
     Timer,
     /// The daemon stops.

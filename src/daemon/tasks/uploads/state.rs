@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::http::Congestion;
 use crate::link::{Reply, ToQueue, ToRig};
 use crate::media::{MediaFile, Pacer, PartWatch, Workers};
-use crate::store::{Limits, QueueSummary, Store};
+use crate::store::{Limits, QueueSummary, Store, StoreError};
 use crate::tasks::intake::Intake;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::FrameIo;
@@ -73,8 +73,8 @@ pub(super) enum Outcome {
     Written(ItemId, Written, Option<Box<Item>>),
     /// What was asked, where that changes the queue, items that changed, and the answer.
     Answered(Option<Intent>, Vec<Item>, Option<Answer>),
-    /// The queue was read; `None`: it can't be.
-    Read(Option<QueueSummary>),
+    /// The queue was read, or can't be.
+    Read(Result<QueueSummary, StoreError>),
     /// Somebody was told something.
     Told,
 }
@@ -199,6 +199,8 @@ pub(super) struct Publications {
     pub(super) now: Vec<Publication>,
     /// The queue was read once, or could not be.
     pub(super) begun: bool,
+    /// The last reading has failed, and the journal says so.
+    pub(super) unread: bool,
 }
 
 impl Publications {

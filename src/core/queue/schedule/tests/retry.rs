@@ -272,16 +272,49 @@ fn a_queue_that_can_t_be_read_is_trouble_of_the_disk() {
     drop(b.nothing_waits());
     assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read, b.claim_of(None, &[])]);
     drop(b.nothing_waits());
-    assert_eq!(b.on(Event::Summary(None)), [], "a person may have paused it");
+    let unread = || Event::Summary(Err("database is locked".to_owned()));
+    assert_eq!(b.on(unread()), [], "a person may have paused it");
+    assert_eq!(b.s.trouble(), Some(&(Reason::Storage, "database is locked".to_owned())));
     assert_eq!(b.on(Event::Found), []);
     assert_eq!(b.timer(), [Action::Read]);
     assert_eq!(b.read(false), [b.claim_of(None, &[])]);
+    assert_eq!(
+        b.s.trouble(),
+        Some(&(Reason::Storage, "disk I/O error".to_owned())),
+        "of the claim, as before"
+    );
     // Where nothing could be sent anyway nobody asks again and again.
     let mut b = Bench::new();
     drop(b.on(Event::Started));
     drop(b.on(Event::Resumed(false)));
-    assert_eq!(b.on(Event::Summary(None)), []);
+    assert_eq!(b.on(unread()), []);
     assert_eq!((b.s.deadline(), b.s.trouble()), (None, None));
+}
+
+#[test]
+fn a_queue_that_can_be_read_again_is_in_no_trouble() {
+    let mut b = Bench::paired();
+    drop(b.nothing_waits());
+    assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read, b.claim_of(None, &[])]);
+    drop(b.nothing_waits());
+    drop(b.on(Event::Summary(Err("disk I/O error".to_owned()))));
+    assert!(b.s.trouble().is_some() && b.s.deadline().is_some());
+    // Something else has it read before its time.
+    assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read]);
+    assert_eq!((b.read(false), b.s.trouble()), (vec![], None));
+    assert_eq!(b.timer(), [b.claim_of(None, &[])]);
+}
+
+#[test]
+fn a_queue_that_can_be_read_again_says_nothing_about_the_way() {
+    let mut b = Bench::paired();
+    drop(meets(&mut b, 1, trouble(Cause::Network, None)));
+    let (way, deadline) = (b.s.trouble().cloned(), b.s.deadline());
+    assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read]);
+    drop(b.on(Event::Summary(Err("disk I/O error".to_owned()))));
+    assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read]);
+    drop(b.read(false));
+    assert_eq!((b.s.trouble().cloned(), b.s.deadline()), (way, deadline));
 }
 
 #[test]
@@ -290,6 +323,6 @@ fn an_empty_queue_is_in_no_trouble() {
     drop(meets(&mut b, 1, trouble(Cause::Network, None)));
     assert!(b.s.trouble().is_some());
     assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read]);
-    drop(b.on(Event::Summary(Some(Summary { paused: false, left: 0 }))));
+    drop(b.on(Event::Summary(Ok(Summary { paused: false, left: 0 }))));
     assert_eq!(b.s.trouble(), None);
 }

@@ -349,7 +349,7 @@ fn late_news_change_nothing() {
             Event::LookedAgain(ItemId(1), None),
             Event::Written(id, Written::NotYet),
             Event::Written(ItemId(1), Written::NotYet),
-            Event::Summary(None),
+            Event::Summary(Err(String::new())),
             Event::Timer,
         ]
     };

@@ -6,6 +6,9 @@ use crate::queue::schedule::tests::*;
 /// Sizes are small, so that parts are bytes apart.
 const LARGEST: u64 = 4000;
 
+/// Of a queue that can't be read.
+pub(super) const UNREAD: &str = "the disk that holds the state is full";
+
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) item: Item,
@@ -131,7 +134,8 @@ impl Disk {
             Action::WriteEnd(end) => {
                 Event::Written(end.id, if full { Written::NotYet } else { self.finish(end) })
             }
-            Action::Read => Event::Summary((!full).then(|| Summary {
+            Action::Read if full => Event::Summary(Err(UNREAD.to_owned())),
+            Action::Read => Event::Summary(Ok(Summary {
                 paused: self.paused,
                 left: self.rows.values().filter(|r| is_left(r.item.state)).count() as u64,
             })),
