@@ -146,7 +146,6 @@ fn from_daemon(name: ErrorName, detail: &str, doing: Doing) -> Failure {
             let reason = of.unwrap_or(Reason::Network);
             said(reason.clause(), reason.advice())
         }
-        (ErrorName::NoReply, _) => no_answer(),
         // What is said of clips at the door helps nobody with those that are in.
         (ErrorName::NotAllowed, Doing::Add) => said(
             "the daemon does not take this",
@@ -263,12 +262,25 @@ mod tests {
 
     #[test]
     fn an_error_of_the_daemon_is_what_the_contract_says() {
-        let by_command = [ErrorName::AccessDenied, ErrorName::NoReply];
-        for name in ErrorName::ALL.iter().filter(|name| !by_command.contains(name)) {
+        for name in ErrorName::ALL.iter().filter(|name| **name != ErrorName::AccessDenied) {
             let failure = from_name(name.as_str(), "", Doing::Group);
             let expected = Failure::new(name.exit_code(), name.clause(), name.advice());
             assert_eq!(failure, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_the_daemon_says_of_an_answer_that_does_not_come_is_told() {
+        for (refusal, said) in [
+            (Refusal::Stopping, "nothing was changed"),
+            (Refusal::OutcomeUnknown, "whether this was done is not known"),
+        ] {
+            let failure = from_name(refusal.error_name().as_str(), &refusal.to_string(), Doing::Group);
+            assert!(failure.what.contains(said) && !failure.what.contains("seconds"), "{}", failure.what);
+            assert_eq!(failure.code, ExitCode::Unreachable);
+        }
+        let waited = zbus::Error::from(io::Error::from(io::ErrorKind::TimedOut));
+        assert!(group(waited).what.ends_with("within 30 seconds"));
     }
 
     #[test]
