@@ -45,7 +45,7 @@ pub(super) struct Shared {
     slot: Mutex<Slot>,
     created: AtomicBool,
     /// Why sealing does not work, so that nothing that the provider hands out can be kept, as it was last found.
-    pub(super) trouble: Mutex<Option<DiskError>>,
+    trouble: Mutex<Option<DiskError>>,
     /// Somebody waits for the rest.
     resting: AtomicBool,
 }
@@ -122,7 +122,17 @@ impl Store {
 
     /// Sealing works, so that what the provider hands out can be kept.
     pub fn usable(&self) -> bool {
-        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.trouble().is_none()
+    }
+
+    /// Why it does not, as it was last found.
+    pub(super) fn trouble(&self) -> Option<DiskError> {
+        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was found now; answers with what was found before.
+    pub(super) fn set_trouble(&self, found: Option<DiskError>) -> Option<DiskError> {
+        std::mem::replace(&mut *self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner), found)
     }
 
     /// Reads every page and says whether the file is sound. Takes a second for each few gigabytes; for a person who asks.

@@ -6,7 +6,6 @@
 //!   again; the second is for a person, who provisions again. While the disk is the trouble, or a database that is damaged
 //!   or newer, nothing is given up for lost: provisioning mends keys and nothing else.
 use std::io;
-use std::sync::PoisonError;
 
 use tracing::{error, warn};
 
@@ -49,13 +48,11 @@ impl Store {
                 (Loaded { unusable: Some(why), client_id, ..Loaded::default() }, Protection::None, None)
             }
         };
-        let mut trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.set_trouble(known.0.unusable.clone());
         // Once, however often it is tried.
-        if let Some(why) = known.0.unusable.as_ref().filter(|why| trouble.as_ref() != Some(*why)) {
+        if let Some(why) = known.0.unusable.as_ref().filter(|why| before.as_ref() != Some(*why)) {
             error!("nothing can be kept: {why}");
         }
-        trouble.clone_from(&known.0.unusable);
-        drop(trouble);
         known
     }
 
@@ -173,9 +170,14 @@ impl Store {
         id: CommandId,
         secret: ClientSecret,
     ) -> (Option<Event>, Option<Option<Client>>) {
-        let refused = |disk| (Some(Event::SecretSaved(id, Err(disk))), None);
+        let before = self.trouble();
+        let refused = |disk| {
+            // The machine has not heard of what was found meanwhile: whoever comes next looks again.
+            self.set_trouble(before.clone());
+            (Some(Event::SecretSaved(id, Err(disk))), None)
+        };
         let (mut found, mut mend) = (None, false);
-        if !self.usable() {
+        if before.is_some() {
             // The disk may be all that is in the way; then nothing is lost, and nothing is to be mended.
             let known = self.load().await;
             match &known.0.unusable {
@@ -200,20 +202,21 @@ impl Store {
         (Some(Event::SecretSaved(id, Ok(Provisioned { client_id, mended }))), Some(client))
     }
 
-    /// Makes sure of an identity and seals the client secret for it; where the vault was lost, begins a new one before
-    /// that and drops what the old one sealed. Answers with the identity.
+    /// Makes sure of an identity and seals the client secret for it; where the vault was lost, begins a new one with it
+    /// and drops what the old one sealed, all or nothing. Answers with the identity.
     async fn keep_secret(&self, mend: bool, secret: &ClientSecret) -> Result<String, DiskError> {
         let location = &self.shared.location;
         let identity =
             self.identity(location.client_id.as_deref(), &location.provider).await.map_err(noted)?;
         if mend {
             let vault = self.open_vault(true).await?;
-            self.readopt(vault).await.map_err(noted)?;
+            self.readopt(vault, secret).await.map_err(noted)?;
             warn!(
                 "provisioned again: what the lost root key had sealed is gone; identity and queue are kept"
             );
+        } else {
+            self.save_client_secret(secret).await.map_err(noted)?;
         }
-        self.save_client_secret(secret).await.map_err(noted)?;
         Ok(identity.client_id)
     }
 

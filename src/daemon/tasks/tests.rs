@@ -232,8 +232,8 @@ impl Bench {
         let (view_out, view) = watch::channel(nothing());
         let (access_out, access) = watch::channel(None);
         let rig = Rig::new(7, WallTime(0), Some(BEAT));
-        let parts = Deps { provider, transport: cloud.clone(), store: store.clone(), clock };
-        let rig_task = RigTask::new(parts, rig, inbox, view_out, access_out);
+        let deps = Deps { provider, transport: cloud.clone(), store: store.clone(), clock };
+        let rig_task = RigTask::new(deps, rig, inbox, view_out, access_out);
         let stop = CancellationToken::new();
         let task = tokio::spawn(rig_task.run(stop.clone()));
         Bench { cloud, store, to, view, access, stop, task, _dir: dir }
@@ -363,6 +363,30 @@ async fn a_lost_key_is_not_looked_for_again() {
     let secret = ClientSecret(Secret::new("model-secret"));
     assert_eq!(b.ask(RigCommand::Provision(secret)).await, Ok(()));
     assert_eq!(b.view.borrow().state, State::Unpaired);
+}
+
+/// The key is there again, and the disk takes no secret.
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_could_not_be_kept_leaves_no_rig_behind_that_waits_for_a_restart() {
+    for waits in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("key"), "no key").unwrap();
+        let mut b = Bench::start_in(dir, false);
+        b.view.wait_for(|v| !v.client_id.is_empty()).await.unwrap();
+        std::fs::remove_file(b._dir.path().join("key")).unwrap();
+        b.store.refuse_client_secrets(true).await;
+        let secret = || RigCommand::Provision(ClientSecret(Secret::new("model-secret")));
+        assert!(matches!(b.ask(secret()).await, Err(Refusal::StorageFailed(_))));
+        assert_eq!(b.view.borrow().state, State::SecretUnavailable, "as far as anybody has looked");
+        if waits {
+            let began = Instant::now();
+            b.view.wait_for(|v| v.state == State::Unprovisioned).await.unwrap();
+            assert!(began.elapsed() <= Duration::from_secs(5), "{:?}", began.elapsed());
+        }
+        b.store.refuse_client_secrets(false).await;
+        assert_eq!(b.ask(secret()).await, Ok(()));
+        assert_eq!(b.view.borrow().state, State::Unpaired, "who hears \"done\" finds it so");
+    }
 }
 
 #[tokio::test(start_paused = true)]

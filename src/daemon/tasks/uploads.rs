@@ -42,13 +42,13 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 impl<T: Transport> UploadTask<T> {
     /// Nothing happens before [`UploadTask::run`].
     pub fn new(
-        parts: Deps<T>,
+        deps: Deps<T>,
         workers: Workers,
         settings: watch::Receiver<UploadSettings>,
         channels: Channels,
         seed: u64,
     ) -> UploadTask<T> {
-        let Deps { provider, transport, store, clock } = parts;
+        let Deps { provider, transport, store, clock } = deps;
         let options = Options { slots: 1, settle: Duration::ZERO, usable: false };
         UploadTask {
             schedule: Schedule::new(options, seed),

@@ -108,6 +108,11 @@ impl Rig {
         }
     }
 
+    /// Nothing can be kept, or nothing was read yet.
+    pub fn is_unusable(&self) -> bool {
+        self.unusable.is_some()
+    }
+
     /// A pairing is going on: the next question to the provider comes soon.
     pub fn pairing(&self) -> bool {
         self.pairing.active()
