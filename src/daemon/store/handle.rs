@@ -275,6 +275,26 @@ fn tell(answer: Option<oneshot::Sender<()>>) {
 }
 
 #[cfg(test)]
+impl Store {
+    /// Keeps the connection busy until what is answered is dropped.
+    pub(crate) async fn hold(&self) -> std::sync::mpsc::Sender<()> {
+        let (go, gate) = std::sync::mpsc::channel();
+        let (entered, running) = oneshot::channel();
+        let store = self.clone();
+        tokio::spawn(async move {
+            let wait = move |_: &Tx<'_>| {
+                let _ = entered.send(());
+                let _ = gate.recv();
+                Ok(())
+            };
+            store.tx(wait).await
+        });
+        running.await.expect("the store works");
+        go
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use rusqlite::StatementStatus;
     use tokio::time::Instant;

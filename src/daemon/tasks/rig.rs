@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::http::Transport;
-use crate::link::{Reply, ToRig};
+use crate::link::{DEPTH, Reply, ToRig};
 use crate::store::Store;
-use crate::tasks::deps::Deps;
+use crate::tasks::deps::{Deps, too_many};
 use crate::tasks::journal;
 use rigpost_core::command::Refusal;
 use rigpost_core::disk::DiskError;
@@ -175,7 +175,10 @@ impl<T: Transport> RigTask<T> {
     }
 
     fn message(&mut self, message: ToRig) {
+        let is_full = self.commanders.len() + self.programs.len() >= DEPTH;
         match message {
+            ToRig::Do(_, reply) if is_full => tell(Some(reply), Err(too_many())),
+            ToRig::Access(_, reply) if is_full => tell(Some(reply), Err(too_many())),
             ToRig::Do(command, reply) => {
                 self.asked += 1;
                 let id = CommandId(self.asked);

@@ -24,10 +24,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::http::Transport;
-use crate::link::{ToQueue, ToRig};
+use crate::link::{DEPTH, ToQueue, ToRig};
 use crate::media::{Pacer, Workers};
 use crate::store::StoreError;
-use crate::tasks::deps::Deps;
+use crate::tasks::deps::{Deps, too_many};
+use rigpost_core::command::Refusal;
 use rigpost_core::provider::wire::Connection;
 use rigpost_core::queue::item::{ItemId, shown};
 use rigpost_core::queue::schedule::{Action, Event, Options, Postponed, Schedule};
@@ -97,7 +98,7 @@ impl<T: Transport> UploadTask<T> {
     async fn wind_up(&mut self) {
         self.channels.inbox.close();
         while let Ok(message) = self.channels.inbox.try_recv() {
-            commands::refuse(message);
+            commands::refuse(message, &Refusal::Stopping);
         }
         self.event(Event::Stop);
         let patience = self.clock.now().boot + LAST_WORDS;
@@ -161,6 +162,9 @@ impl<T: Transport> UploadTask<T> {
     }
 
     fn message(&mut self, message: ToQueue) {
+        if self.commands >= DEPTH && commands::is_command(&message) {
+            return commands::refuse(message, &too_many());
+        }
         match message {
             ToQueue::Ping(reply) => {
                 // Pings come often enough for options that nobody tells us of.
