@@ -19,13 +19,12 @@ use super::out::{self, Out};
 use super::text;
 use super::watch::{self, Waiting};
 use rigpost_contract::error::ErrorName;
+use rigpost_contract::method::MAX_MANY;
 use rigpost_contract::option::OptionKey;
 
 mod expand;
 mod find;
 
-/// The most paths that one call takes.
-const BATCH_PATHS: usize = 10_000;
 /// The most bytes of paths in one call: well below what a system bus passes on.
 const BATCH_BYTES: usize = 8 << 20;
 /// More items than this are only counted on a terminal.
@@ -183,7 +182,7 @@ fn batches(paths: &[PathBuf]) -> Vec<&[PathBuf]> {
     let (mut batches, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (i, path) in paths.iter().enumerate() {
         let len = path.as_os_str().len();
-        if i - start == BATCH_PATHS || bytes + len > BATCH_BYTES && i > start {
+        if i - start == MAX_MANY || bytes + len > BATCH_BYTES && i > start {
             batches.push(&paths[start..i]);
             (start, bytes) = (i, 0);
         }
@@ -199,9 +198,9 @@ mod tests {
 
     #[test]
     fn batches_keep_to_the_limits() {
-        let many: Vec<PathBuf> = (0..BATCH_PATHS * 2 + 1).map(|i| i.to_string().into()).collect();
+        let many: Vec<PathBuf> = (0..MAX_MANY * 2 + 1).map(|i| i.to_string().into()).collect();
         let sizes: Vec<usize> = batches(&many).iter().map(|batch| batch.len()).collect();
-        assert_eq!(sizes, [BATCH_PATHS, BATCH_PATHS, 1]);
+        assert_eq!(sizes, [MAX_MANY, MAX_MANY, 1]);
         let long = vec![PathBuf::from("x".repeat(BATCH_BYTES / 2 + 1)); 3];
         assert_eq!(batches(&long).len(), 3);
         assert_eq!(batches(&many[..1]).len(), 1);

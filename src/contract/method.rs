@@ -1,6 +1,11 @@
 //! Every method that is on the bus.
 use crate::interface::Interface;
 
+/// Items or paths in one call, at most; what is more is refused.
+pub const MAX_MANY: usize = 10_000;
+/// Items in one page of the list, at most; what is more is left out.
+pub const MAX_PAGE: u32 = 1000;
+
 /// A method: its name, and the D-Bus signatures of what it takes and gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
