@@ -122,6 +122,7 @@ pub(crate) fn name_of(error: &zbus::Error) -> Option<(String, String)> {
     Some((inner.name().to_string(), text::clean(inner.description().unwrap_or_default())))
 }
 
+const UNKNOWN_REQUEST: &str = "the daemon that runs does not know this request";
 const DOCTOR: &str = "rigpost doctor";
 const UPGRADE: &str =
     "compare the two lines of `rigpost version`; after an upgrade: sudo systemctl restart rigpost";
@@ -146,7 +147,11 @@ fn from_daemon(name: ErrorName, detail: &str, doing: Doing) -> Failure {
             let reason = of.unwrap_or(Reason::Network);
             said(reason.clause(), reason.advice())
         }
-        // What is said of clips at the door helps nobody with those that are in.
+        // This program sends none that its own daemon does not know.
+        (ErrorName::InvalidArgs, _) if detail.starts_with("unknown option") => {
+            Failure::new(ExitCode::Failed, say(UNKNOWN_REQUEST, detail), UPGRADE)
+        }
+        // What is said of clips that are to be queued helps nobody with those that are.
         (ErrorName::NotAllowed, Doing::Add) => said(
             "the daemon does not take this",
             "clips must be regular files, not empty, and readable by the user rigpost",
@@ -165,7 +170,7 @@ fn from_others(name: &str, detail: &str, doing: Doing) -> Failure {
     match name.strip_prefix(STANDARD).unwrap_or(name) {
         "InteractiveAuthorizationRequired" => access_denied(doing),
         "UnknownMethod" | "UnknownInterface" | "UnknownObject" | "UnknownProperty" => {
-            failure(ExitCode::Failed, "the daemon that runs does not know this request".into(), UPGRADE)
+            failure(ExitCode::Failed, UNKNOWN_REQUEST.into(), UPGRADE)
         }
         "Timeout" | "TimedOut" => no_answer(),
         "ServiceUnknown" | "NameHasNoOwner" => failure(
@@ -324,6 +329,15 @@ mod tests {
         let steering = failure("NotAllowed", "item 3 is not over", Doing::Group);
         assert_eq!(steering.what, "the daemon does not do this: item 3 is not over");
         assert!(!steering.next.contains("regular files"));
+    }
+
+    #[test]
+    fn an_option_that_an_older_daemon_does_not_know_is_a_matter_of_versions() {
+        let failure = |detail| from_name(ErrorName::InvalidArgs.as_str(), detail, Doing::Group);
+        let older = failure("unknown option \"after\"");
+        assert_eq!(older.what, "the daemon that runs does not know this request: unknown option \"after\"");
+        assert_eq!((older.code, older.next.as_str()), (ExitCode::Failed, UPGRADE));
+        assert_eq!(failure("option \"after\" must be a number").code, ExitCode::Usage);
     }
 
     #[test]

@@ -379,6 +379,7 @@ impl Queue {
         let world = self.0.world();
         let all: Vec<&Dict> = world.items.iter().filter(matches).collect();
         let after = filter.get("after").map_or(0, |after| u64::try_from(after).unwrap());
+        assert!(!filter.contains_key("after") || after > 0, "an older daemon does not know this option");
         let later = all.iter().filter(|item| u64::try_from(&item["id"]).unwrap() > after);
         let page = later.skip(offset as usize).take(limit as usize).map(|item| clone_item(item)).collect();
         (page, all.len() as u32)
