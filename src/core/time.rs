@@ -49,6 +49,12 @@ impl Sub<Duration> for BootTime {
 pub struct WallTime(pub i64);
 
 impl WallTime {
+    /// 2001-01-01. No date before it was ever meant: a clock that was never set writes 1970, and a card that knows no time
+    /// 1980.
+    pub const FIRST: WallTime = WallTime(978_307_200);
+}
+
+impl WallTime {
     /// The time that a build script has written down, in decimal digits; anything else does not compile where the result
     /// is a constant.
     pub const fn of_build(digits: &str) -> WallTime {

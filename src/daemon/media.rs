@@ -1,4 +1,4 @@
-//! Media files: who may come in at the door, and their bytes on the way out. The only place that opens them.
+//! Media files: which are taken, and their bytes on the way out. The only place that opens them.
 //!
 //! # Decisions
 //! - `openat2` with `RESOLVE_BENEATH`: the kernel refuses a path that leaves its media directory by `..` or by a link,
@@ -98,14 +98,11 @@ pub fn facts_of(file: &File) -> std::io::Result<Option<FileFacts>> {
     Ok(walk::facts(&fstat(file)?))
 }
 
-/// 2001-01-01. A clock that was never set writes 1970, and a card that knows no time 1980.
-const FIRST_DATE: i64 = 978_307_200;
-
 /// When the clip was made, as far as its time of change tells; never in the future. A date that was written by a clock
 /// that was never set tells nothing: the clip is taken to be new.
 pub fn made(facts: &FileFacts, now: Now) -> Now {
     let mtime_s = facts.mtime_ns.div_euclid(1_000_000_000);
-    if mtime_s < FIRST_DATE && now.wall.0 >= FIRST_DATE {
+    if mtime_s < WallTime::FIRST.0 && now.wall >= WallTime::FIRST {
         return now;
     }
     let Some(age) =

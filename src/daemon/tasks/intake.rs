@@ -80,7 +80,7 @@ impl Intake {
     /// no date, or one from the future, tells nothing.
     pub fn has_settled(&self, facts: &FileFacts, now: Now) -> bool {
         let age = now.wall.0.saturating_sub(facts.mtime_ns.div_euclid(1_000_000_000));
-        let sane = now.wall >= self.earliest && facts.mtime_ns.div_euclid(1_000_000_000) >= SOME_DATE;
+        let sane = now.wall >= self.earliest && facts.mtime_ns.div_euclid(1_000_000_000) >= WallTime::FIRST.0;
         // Both are cut to the second.
         sane && u64::try_from(age).is_ok_and(|age| age > self.settle.as_secs())
     }
@@ -107,9 +107,6 @@ impl Intake {
         })
     }
 }
-
-/// 2001-01-01: a clock that was never set writes 1970, and a card that knows no time 1980.
-const SOME_DATE: i64 = 978_307_200;
 
 #[cfg(test)]
 mod tests {
