@@ -82,7 +82,7 @@ impl RigView {
 /// One item that is being sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sending {
-    /// Which.
+    /// As `Add` has answered.
     pub id: ItemId,
     /// What the cloud calls it.
     pub name: String,
@@ -118,7 +118,7 @@ pub struct QueueView {
 /// One item entered a new state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemNews {
-    /// Which.
+    /// As `Add` has answered.
     pub id: ItemId,
     /// Its state now.
     pub state: ItemState,

@@ -191,7 +191,7 @@ pub struct PriorityArgs {
     /// Larger goes first
     #[arg(value_name = "N", allow_negative_numbers = true)]
     pub priority: i32,
-    /// Which.
+    /// By number, or all in a state.
     #[command(flatten)]
     pub items: SelectArgs,
 }

@@ -24,7 +24,7 @@ pub struct Class {
 
 /// A class as somebody configured it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClassWish {
+pub struct ConfiguredClass {
     /// That of a class that is built in changes that one.
     pub name: String,
     /// `None`: as built in, else 0.
@@ -117,27 +117,27 @@ impl Default for Classes {
 
 impl Classes {
     /// What somebody configured, in that order, and then what is built in.
-    pub fn new(wishes: Vec<ClassWish>) -> Classes {
-        let own = |name: &str| wishes.iter().find(|wish| wish.name == name);
+    pub fn new(configured: Vec<ConfiguredClass>) -> Classes {
+        let own = |name: &str| configured.iter().find(|entry| entry.name == name);
         let built_in: Vec<Class> = BUILT_IN
             .iter()
             .map(|(name, priority, patterns, endings)| Class {
                 name: (*name).to_owned(),
-                priority: own(name).and_then(|wish| wish.priority).unwrap_or(*priority),
+                priority: own(name).and_then(|entry| entry.priority).unwrap_or(*priority),
                 patterns: patterns.iter().filter_map(|p| Glob::parse(p).ok()).collect(),
                 endings,
             })
             .collect();
-        let priority_of = |wish: &ClassWish| {
-            let like = built_in.iter().find(|class| class.name == wish.name);
-            wish.priority.or(like.map(|class| class.priority)).unwrap_or_default()
+        let priority_of = |entry: &ConfiguredClass| {
+            let like = built_in.iter().find(|class| class.name == entry.name);
+            entry.priority.or(like.map(|class| class.priority)).unwrap_or_default()
         };
-        let configured: Vec<Class> = wishes
+        let configured: Vec<Class> = configured
             .iter()
-            .map(|wish| Class {
-                name: wish.name.clone(),
-                priority: priority_of(wish),
-                patterns: wish.patterns.clone(),
+            .map(|entry| Class {
+                name: entry.name.clone(),
+                priority: priority_of(entry),
+                patterns: entry.patterns.clone(),
                 endings: &[],
             })
             .collect();
@@ -287,16 +287,16 @@ mod tests {
 
     #[test]
     fn what_is_configured_comes_first_and_the_first_of_it_wins() {
-        let wish = |name: &str, priority, patterns: &[&str]| ClassWish {
+        let entry = |name: &str, priority, patterns: &[&str]| ConfiguredClass {
             name: name.to_owned(),
             priority,
             patterns: patterns.iter().map(|p| Glob::parse(p).unwrap()).collect(),
         };
         let classes = Classes::new(vec![
-            wish("rushes", Some(-5), &["*/Dailies/*.mov"]),
-            wish("vfx", None, &["*.exr", "*.mov"]),
-            wish("proxy", None, &["*_P.MP4"]),
-            wish("stills", Some(900), &[]),
+            entry("rushes", Some(-5), &["*/Dailies/*.mov"]),
+            entry("vfx", None, &["*.exr", "*.mov"]),
+            entry("proxy", None, &["*_P.MP4"]),
+            entry("stills", Some(900), &[]),
         ]);
         for (path, class, priority) in [
             ("/media/dailies/day 1/a.MOV", "rushes", -5),

@@ -60,7 +60,7 @@ enum State {
 /// One turn of one item.
 #[derive(Debug)]
 pub struct Upload {
-    /// Which.
+    /// Of the item.
     pub id: ItemId,
     size: u64,
     state: State,

@@ -51,7 +51,7 @@ const UNWATCHED: Duration = Duration::from_secs(300);
 /// Are you alive?
 pub type Ping = oneshot::Sender<()>;
 
-/// The task.
+/// Watches the sources and puts what they hold into the queue. Everything it needs is given to it.
 pub struct SourceTask {
     intake: Arc<Intake>,
     workers: Workers,

@@ -14,7 +14,7 @@ use crate::queue::ledger;
 use crate::time::{BootTime, Now, WallTime};
 use crate::view::{Protection, Reason};
 
-/// The machine.
+/// Identity and grant of one rig: takes events at [`Rig::on`] and answers with what is to be done.
 #[derive(Debug)]
 pub struct Rig {
     /// Why nothing can be kept, where that is so.

@@ -96,7 +96,7 @@ pub struct End {
     pub id: ItemId,
     /// Where it stands from now on.
     pub to: ItemState,
-    /// A word.
+    /// For programs; [`ItemReason::None`] where the state says it all.
     pub reason: ItemReason,
     /// One sentence.
     pub detail: String,
@@ -238,7 +238,7 @@ pub enum Action {
 /// An item whose turn ended in trouble.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Postponed {
-    /// Which.
+    /// Of the item.
     pub id: ItemId,
     /// Its file.
     pub path: PathBuf,

@@ -79,7 +79,7 @@ pub(super) enum Outcome {
     Told,
 }
 
-/// The task.
+/// Drives the [`Schedule`]. Everything it needs is given to it.
 pub struct UploadTask<T> {
     pub(super) schedule: Schedule,
     /// As the machine knows them.
