@@ -19,14 +19,14 @@ use super::out::{self, Out};
 use super::text;
 use super::watch::{self, Waiting};
 use rigpost_contract::error::ErrorName;
-use rigpost_contract::method::MAX_MANY;
+use rigpost_contract::method::{LONG_CALL, MAX_MANY};
 use rigpost_contract::option::OptionKey;
 
 mod expand;
 mod find;
 
-/// The most bytes of paths in one call: well below what a system bus passes on.
-const BATCH_BYTES: usize = 8 << 20;
+/// The most bytes of paths in one call. On the wire each takes up to eight more, and there are a header and options.
+const BATCH_BYTES: usize = LONG_CALL - MAX_MANY * 8 - (16 << 10);
 /// More items than this are only counted on a terminal.
 const SHOWN: usize = 20;
 
