@@ -27,7 +27,7 @@ const NO_REPLY_EXPECTED: u8 = 1;
 /// What is read ahead, or thrown away, at once.
 const CHUNK: usize = 16 << 10;
 /// So many messages in a row are refused before others get their turn.
-const REFUSED_IN_A_ROW: u32 = 16;
+const REFUSED_IN_A_ROW: u32 = 64;
 
 /// A message that is whole and not too long.
 struct Arrived {
