@@ -16,9 +16,9 @@ use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 use zbus::message::{Message, Type};
 
-use super::wire::{self, FIXED, Lengths};
 use crate::bus::error::BusError;
 use crate::bus::limits::Limits;
+use crate::bus::transport::wire::{self, FIXED, Lengths};
 use rigpost_contract::method::{MAX_MANY, SHORT_CALL};
 use rigpost_core::command::Refusal;
 
@@ -127,7 +127,9 @@ impl Reader {
         // A header says how long the body is.
         alone[4..8].fill(0);
         let head = self.make(alone, seq).await;
-        let method = head.as_ref().and_then(|head| wire::called(&head.header()));
+        // No method that takes a long call takes a file descriptor, and the header has those that came.
+        let bare = head.as_ref().filter(|head| head.data().fds().is_empty());
+        let method = bare.and_then(|head| wire::called(&head.header()));
         let most = if head.is_some() { wire::longest(method) } else { 0 };
         let Some(length) = within(total, most) else {
             self.throw_away(total - now as u64).await?;
