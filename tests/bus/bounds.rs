@@ -1,4 +1,5 @@
 //! What one program on the bus can do to the daemon and to the others: memory, and how long a light call takes meanwhile.
+#![allow(clippy::print_stderr, reason = "figures are for whoever reads the test's output")]
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
