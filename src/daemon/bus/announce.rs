@@ -227,6 +227,7 @@ mod tests {
             rate: 5,
             current: vec![Sending { id: ItemId(7), name: text("A001.mov"), size: 10, sent: 3 }],
             trouble: None,
+            silent_cards: vec![text("A-CAM")],
         };
         (rig, queue)
     }

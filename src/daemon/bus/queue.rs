@@ -15,6 +15,7 @@ use crate::bus::error::BusError;
 use crate::bus::options::{self, Many, Options};
 use crate::bus::recording::Holds;
 use crate::link::Handle;
+use rigpost_contract::method::MAX_PAGE;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{QueueCommand, Refusal};
 use rigpost_core::queue::item::{ItemId, ItemState};
@@ -24,8 +25,6 @@ use shape::{Delivered, Items};
 
 pub use shape::{Dict, sending};
 
-const MAX_LIMIT: u32 = 1_000;
-/// How long a new limit may take to be seen; the library announces what is seen then.
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Answers for the interface.
@@ -124,7 +123,7 @@ impl Queue {
         filter.finish()?;
         let unknown = |_| Refusal::InvalidArgs("no such state; see the interface's documentation".to_owned());
         let state = state.map(|s| s.parse::<ItemState>()).transpose().map_err(unknown)?;
-        let limit = limit.min(MAX_LIMIT);
+        let limit = limit.min(MAX_PAGE);
         let turn = self.turn().await?;
         let page = self.handle.list(state, after.map(ItemId), offset, limit).await?;
         Ok((Items::new(page.items, turn), saturated(page.total)))

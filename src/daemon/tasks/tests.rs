@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::http::{PutError, Transport};
 use crate::link::{DEPTH, ToQueue, ToRig};
-use crate::media::PartBody;
+use crate::media::{PartBody, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{Channels, Deps, Intake, RigTask, UploadSettings, UploadTask};
 use crate::vault::KeySource;
@@ -480,7 +480,7 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
             earliest: WallTime(0),
         }),
         limits: Limits { max_items: 1, max_per_user: 1 },
-        parallel_parts: 1,
+        parallel_parts: Some(1),
     };
     let (view, _view) = watch::channel(QueueView::default());
     let channels = Channels {
@@ -497,7 +497,8 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
         clock: Clock::system(),
     };
     let (_settings, settings) = watch::channel(settings);
-    let task = UploadTask::new(deps, settings, channels, 1);
+    let workers = Workers::new(Clock::system());
+    let task = UploadTask::new(deps, workers, settings, channels, 1);
     let stop = CancellationToken::new();
     let task = tokio::spawn(task.run(stop.clone()));
     let mut waiting = vec![];
