@@ -44,7 +44,7 @@ pub fn is_crowded(method: Method, body: &[u8], little: bool) -> bool {
     if !method.takes.starts_with("as") {
         return false;
     }
-    let (mut at, end) = (4, 4 + bytes);
+    let (mut at, end) = (4, (4 + bytes).min(body.len() as u64));
     for _ in 0..MAX_MANY {
         if at >= end {
             return false;
