@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn frames_go_with_the_originals_unless_somebody_said_otherwise() {
-        let wish = |name: &str, pattern| ClassWish {
+        let wish = |name: &str, pattern| ConfiguredClass {
             name: name.to_owned(),
             priority: Some(7),
             patterns: vec![Glob::parse(pattern).unwrap()],
