@@ -3,11 +3,12 @@
 //! A card is made after its rig, so that it is thawed first: a process with a call that hangs can't end.
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use rigpost_sim::{Endpoint, EventKind};
+use tokio::time::Instant;
 
 use crate::common::*;
 use crate::fuse_card::{Act, Call, FuseCard};
@@ -210,6 +211,7 @@ async fn a_file_that_can_t_be_closed_keeps_nobody_waiting() {
     arrive(&rig, good).await;
     named(&rig).await;
     card.thaw();
+    well_again(&rig).await;
     let id = match id {
         Ok(id) => id,
         Err(refused) => {
@@ -218,7 +220,6 @@ async fn a_file_that_can_t_be_closed_keeps_nobody_waiting() {
         }
     };
     rig.wait_item(id, "done").await;
-    well_again(&rig).await;
 }
 
 #[tokio::test]

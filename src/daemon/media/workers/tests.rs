@@ -66,6 +66,7 @@ async fn no_more_calls_hang_than_a_volume_has_threads() {
     names(&workers, &[]).await;
 }
 
+#[expect(clippy::disallowed_methods, reason = "virtual time, which never sleeps through a suspend")]
 #[tokio::test(start_paused = true)]
 async fn an_unused_volume_leaves_nothing_behind() {
     let workers = workers();
