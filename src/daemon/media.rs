@@ -24,10 +24,11 @@ use rigpost_core::command::Refusal;
 use rigpost_core::queue::item::FileFacts;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 
+pub use ahead::Checks;
 pub use file::MediaFile;
 pub use filetype::filetype;
 pub use pacer::Pacer;
-pub use part::{Checks, PartBody, PartWatch};
+pub use part::{PartBody, PartWatch};
 pub use walk::{Step, Visitor, Walk, glance};
 pub use workers::{NotAnswering, PATIENCE, Volume, VolumeKey, Volumes, Workers};
 

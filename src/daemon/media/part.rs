@@ -23,13 +23,11 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::sync::mpsc;
 
-use super::ahead::{Chunk, ReadError, Reader};
+use super::ahead::{Checks, Chunk, ReadError, Reader};
 use super::file::MediaFile;
 use super::pacer::Pacer;
 use super::workers::NotAnswering;
 use rigpost_core::queue::item::PartDigest;
-
-pub use super::ahead::Checks;
 
 /// Handed on at once: what is not on the wire yet is what an early refusal wastes.
 const FRAME: usize = 64 * 1024;

@@ -10,7 +10,7 @@
 //!   once: so no more threads hang than a volume has. The mark goes when no such call is left. One that is on its way
 //!   when the mark comes is given up too; what it brings nobody sees.
 //! - One timer for all calls of a volume, and none for each: a part of an upload makes thousands of calls.
-//! - By boot time: a suspended board asks nothing of a card.
+//! - By boot time, like everything: a call that was under way in a suspend may count as late, until it is back.
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
