@@ -226,6 +226,7 @@ mod tests {
             orphans: 6,
             rate: 5,
             current: vec![Sending { id: ItemId(7), name: text("A001.mov"), size: 10, sent: 3 }],
+            silent_cards: vec![],
             trouble: None,
             silent_cards: vec![text("A-CAM")],
         };
