@@ -161,9 +161,10 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
         (queue.counters.held > 0, Blocker::Held(queue.counters.held)),
     ];
     let others = others.into_iter().filter(|(stands, _)| *stands);
-    all.extend(others.map(|(_, blocker)| match blocker {
-        Blocker::NotAnswering => (blocker.code(), Blocker::of_cards(&queue.silent_cards)),
-        blocker => (blocker.code(), blocker.sentence()),
+    all.extend(others.map(|(_, blocker)| {
+        let is_of_cards = blocker == Blocker::NotAnswering;
+        let cards = is_of_cards.then(|| Blocker::of_cards(&queue.silent_cards));
+        (blocker.code(), cards.unwrap_or_else(|| blocker.sentence()))
     }));
     all
 }

@@ -58,7 +58,6 @@ struct State {
 }
 
 struct Shared {
-    behind: PathBuf,
     /// How long the kernel may believe what it was told of a name or a file.
     cached: Duration,
     state: Mutex<State>,
@@ -84,12 +83,7 @@ impl FuseCard {
         fs::create_dir_all(&at).unwrap();
         let behind = tempfile::tempdir().unwrap();
         let state = State { paths: vec![behind.path().to_owned()], ..State::default() };
-        let shared = Shared {
-            behind: behind.path().to_owned(),
-            cached,
-            state: Mutex::new(state),
-            hanging: watch::Sender::new(0),
-        };
+        let shared = Shared { cached, state: Mutex::new(state), hanging: watch::Sender::new(0) };
         let shared = Arc::new(shared);
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("card".to_owned()), MountOption::NoDev];

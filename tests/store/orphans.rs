@@ -141,7 +141,9 @@ async fn an_asset_that_goes_on_is_none() {
     for way in ["requeued", "vanished and back", "retried", "another project and back"] {
         let (_dir, store, id) = begun().await;
         match way {
-            "requeued" => drop(store.finish(id, ItemState::Queued, ItemReason::Network, "", at(1)).await.unwrap()),
+            "requeued" => {
+                drop(store.finish(id, ItemState::Queued, ItemReason::Network, "", at(1)).await.unwrap())
+            }
             "vanished and back" => {
                 fail(&store, id, ItemReason::Vanished).await;
                 let back = store.found(vec![clip(1, None)], 10).await.unwrap();

@@ -228,7 +228,6 @@ mod tests {
             current: vec![Sending { id: ItemId(7), name: text("A001.mov"), size: 10, sent: 3 }],
             silent_cards: vec![],
             trouble: None,
-            silent_cards: vec![text("A-CAM")],
         };
         (rig, queue)
     }

@@ -51,6 +51,16 @@ const UNWATCHED: Duration = Duration::from_secs(300);
 /// Are you alive?
 pub type Ping = oneshot::Sender<()>;
 
+/// The task's ends of the channels.
+pub struct SourceLinks {
+    /// To whoever sends.
+    pub queue: mpsc::Sender<ToQueue>,
+    /// What people see of the queue.
+    pub view: watch::Receiver<QueueView>,
+    /// From the watchdog.
+    pub pings: mpsc::Receiver<Ping>,
+}
+
 /// Watches the sources and puts what they hold into the queue. Everything it needs is given to it.
 pub struct SourceTask {
     intake: Arc<Intake>,
@@ -109,10 +119,9 @@ impl SourceTask {
         max_items: u64,
         store: Store,
         clock: Clock,
-        queue: mpsc::Sender<ToQueue>,
-        view: watch::Receiver<QueueView>,
-        pings: mpsc::Receiver<Ping>,
+        links: SourceLinks,
     ) -> SourceTask {
+        let SourceLinks { queue, view, pings } = links;
         let all: BTreeSet<PathBuf> = intake.sources.iter().map(|source| source.path.clone()).collect();
         let above = |path: &PathBuf| all.iter().any(|other| path != other && path.starts_with(other));
         let roots = all.iter().filter(|path| !above(path)).cloned().collect();
