@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use rigpost_core::time::WallTime;
 use rigpost_daemon::config::{self, ClientIdSource, Settings};
 use rigpost_daemon::run;
-use rigpost_daemon::run::command_line::{self, Wish};
+use rigpost_daemon::run::command_line::{self, Invocation};
 
 /// `EX_CONFIG` of `sysexits.h`: the unit does not restart the daemon after it.
 const BAD_CONFIGURATION: u8 = 78;
@@ -15,9 +15,9 @@ const BUILT: WallTime = WallTime::of_build(env!("RIGPOST_BUILD_EPOCH"));
 
 fn main() -> ExitCode {
     let (config_path, check_only) = match command_line::read(std::env::args_os()) {
-        Ok(Wish::Run { config_path }) => (config_path, false),
-        Ok(Wish::Check { config_path }) => (config_path, true),
-        Ok(Wish::Tell(text)) => {
+        Ok(Invocation::Run { config_path }) => (config_path, false),
+        Ok(Invocation::Check { config_path }) => (config_path, true),
+        Ok(Invocation::Tell(text)) => {
             let _ = writeln!(std::io::stdout(), "{text}");
             return ExitCode::SUCCESS;
         }
@@ -44,7 +44,8 @@ fn main() -> ExitCode {
     if let Err(e) = secluded {
         tracing::warn!("secrets could end up in a core dump: {e}");
     }
-    // One transaction at a time, two look-ups of names, a few looks at files. The threads end when idle.
+    // One transaction at a time, two look-ups of names, a key, a configuration. The threads end when idle. Cards are
+    // touched by other threads.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build();
     let outcome = match runtime {
         Ok(runtime) => {

@@ -273,6 +273,10 @@ fn takes(kind: Kind) -> String {
             Form::Version => "A semantic version.",
             Form::Label => "1 to 64 letters, digits, \"-\", \"_\", \".\" or blanks.",
             Form::Class => "The name of a class.",
+            Form::ClipName => {
+                "A text of at most 128 bytes in which {file}, {stem}, {ext} (with its point), {parent} (the folder) and \
+                 {source} stand for these; it has {file} or {stem}, and ends with {file} or {ext}."
+            }
         }
         .to_owned(),
         Kind::Word(_) => String::new(),

@@ -14,19 +14,19 @@ use zbus::Variant;
 use super::args::AddArgs;
 use super::bus::{Daemon, Options, QueueMethods};
 use super::exit::{Doing, ExitCode, Failure, from_bus, group, name_of};
+use super::frames;
 use super::out::{self, Out};
 use super::text;
 use super::watch::{self, Waiting};
 use rigpost_contract::error::ErrorName;
+use rigpost_contract::method::{LONG_CALL, MAX_MANY};
 use rigpost_contract::option::OptionKey;
 
 mod expand;
 mod find;
 
-/// The most paths that one call takes.
-const BATCH_PATHS: usize = 10_000;
-/// The most bytes of paths in one call: well below what a system bus passes on.
-const BATCH_BYTES: usize = 8 << 20;
+/// The most bytes of paths in one call. On the wire each takes up to eight more, and there are a header and options.
+const BATCH_BYTES: usize = LONG_CALL - MAX_MANY * 8 - (16 << 10);
 /// More items than this are only counted on a terminal.
 const SHOWN: usize = 20;
 
@@ -38,6 +38,12 @@ pub(crate) async fn run(args: &AddArgs, out: &mut Out) -> Result<(), Failure> {
             "skipped {} (hidden, unfinished, a system's own, empty, a link, or of another name)",
             text::count(found.skipped, "file")
         ));
+    }
+    if found.frames.count > 0 {
+        let verb = if args.no_sequences { "left out" } else { "among them" };
+        let means =
+            if args.no_sequences { String::new() } else { format!("; {}", frames::pace(found.frames.count)) };
+        out::remark(&format!("{verb} {}{means}", found.frames.said()));
     }
     found.refused.iter().for_each(out::complain);
     if found.paths.is_empty() {
@@ -176,7 +182,7 @@ fn batches(paths: &[PathBuf]) -> Vec<&[PathBuf]> {
     let (mut batches, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (i, path) in paths.iter().enumerate() {
         let len = path.as_os_str().len();
-        if i - start == BATCH_PATHS || bytes + len > BATCH_BYTES && i > start {
+        if i - start == MAX_MANY || bytes + len > BATCH_BYTES && i > start {
             batches.push(&paths[start..i]);
             (start, bytes) = (i, 0);
         }
@@ -192,9 +198,9 @@ mod tests {
 
     #[test]
     fn batches_keep_to_the_limits() {
-        let many: Vec<PathBuf> = (0..BATCH_PATHS * 2 + 1).map(|i| i.to_string().into()).collect();
+        let many: Vec<PathBuf> = (0..MAX_MANY * 2 + 1).map(|i| i.to_string().into()).collect();
         let sizes: Vec<usize> = batches(&many).iter().map(|batch| batch.len()).collect();
-        assert_eq!(sizes, [BATCH_PATHS, BATCH_PATHS, 1]);
+        assert_eq!(sizes, [MAX_MANY, MAX_MANY, 1]);
         let long = vec![PathBuf::from("x".repeat(BATCH_BYTES / 2 + 1)); 3];
         assert_eq!(batches(&long).len(), 3);
         assert_eq!(batches(&many[..1]).len(), 1);

@@ -5,7 +5,7 @@
 //! - It looks for itself instead of asking the daemon, so that it works best when the daemon does not work.
 //! - It changes nothing and never starts the daemon: what it finds must be what was there before.
 //! - A check that can't be made is said to be "not checked" with the reason; it is never passed over in silence.
-//! - Its output is safe to post: no code, no secret, no query of a URL, nothing from the queue.
+//! - Its output is safe to post: no code, no secret, no query of a URL, nothing from the queue but how much is in it.
 
 mod account;
 mod config;
@@ -30,19 +30,24 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Re
     report.add(check)?;
     report.add(net::clock_alone(built))?;
     net::provider(&facts, &mut report).await?;
-    let device = match Daemon::open().await {
+    let (device, queue) = match Daemon::open().await {
         Ok(daemon) => {
             report.add(Check::ok("bus", "the system bus answers"))?;
-            service::check(&daemon, &mut report).await?
+            let device = service::check(&daemon, &mut report).await?;
+            // One that does not run must not be started.
+            let queue = if device.is_some() { daemon.read_queue().await.ok() } else { None };
+            (device, queue)
         }
         Err(error) => {
             let failure = super::exit::from_bus(&error, super::exit::Doing::Group);
             report.add(Check::fail("bus", failure.what, failure.next))?;
-            None
+            (None, None)
         }
     };
+    let queue = service::queue(queue.map(|queue| u64::from(queue.files_left)));
     report.add(service::policy())?;
     report.add(service::protection(device.as_ref()))?;
+    report.add(queue)?;
     let is_needed = device.as_ref().is_some_and(|device| device.protection == Protection::File.as_str());
     let owner = account::Account::daemon().await;
     report.add_all(disk::key_file(&facts, is_needed, owner.as_ref()))?;

@@ -14,6 +14,7 @@ use zbus::DBusError as _;
 use super::text;
 use rigpost_contract::UnknownWord;
 use rigpost_contract::error::{ErrorName, OWN, STANDARD};
+use rigpost_contract::pairing::Reason;
 
 pub(crate) use rigpost_contract::exit::ExitCode;
 
@@ -121,6 +122,7 @@ pub(crate) fn name_of(error: &zbus::Error) -> Option<(String, String)> {
     Some((inner.name().to_string(), text::clean(inner.description().unwrap_or_default())))
 }
 
+const UNKNOWN_REQUEST: &str = "the daemon that runs does not know this request";
 const DOCTOR: &str = "rigpost doctor";
 const UPGRADE: &str =
     "compare the two lines of `rigpost version`; after an upgrade: sudo systemctl restart rigpost";
@@ -138,8 +140,18 @@ fn from_daemon(name: ErrorName, detail: &str, doing: Doing) -> Failure {
     let said = |what, next: &str| Failure::new(name.exit_code(), say(what, detail), next);
     match (name, doing) {
         (ErrorName::AccessDenied, _) => access_denied(doing),
-        (ErrorName::NoReply, _) => no_answer(),
-        // What is said of clips at the door helps nobody with those that are in.
+        // One name for three reasons, and a cable helps with one of them.
+        (ErrorName::NetworkUnavailable, _) => {
+            let of =
+                [Reason::Certificate, Reason::Proxy].into_iter().find(|r| detail.starts_with(r.clause()));
+            let reason = of.unwrap_or(Reason::Network);
+            said(reason.clause(), reason.advice())
+        }
+        // This program sends none that its own daemon does not know.
+        (ErrorName::InvalidArgs, _) if detail.starts_with("unknown option") => {
+            Failure::new(ExitCode::Failed, say(UNKNOWN_REQUEST, detail), UPGRADE)
+        }
+        // What is said of clips that are to be queued helps nobody with those that are.
         (ErrorName::NotAllowed, Doing::Add) => said(
             "the daemon does not take this",
             "clips must be regular files, not empty, and readable by the user rigpost",
@@ -158,7 +170,7 @@ fn from_others(name: &str, detail: &str, doing: Doing) -> Failure {
     match name.strip_prefix(STANDARD).unwrap_or(name) {
         "InteractiveAuthorizationRequired" => access_denied(doing),
         "UnknownMethod" | "UnknownInterface" | "UnknownObject" | "UnknownProperty" => {
-            failure(ExitCode::Failed, "the daemon that runs does not know this request".into(), UPGRADE)
+            failure(ExitCode::Failed, UNKNOWN_REQUEST.into(), UPGRADE)
         }
         "Timeout" | "TimedOut" => no_answer(),
         "ServiceUnknown" | "NameHasNoOwner" => failure(
@@ -242,6 +254,7 @@ mod tests {
 
     use super::*;
     use crate::args::RigpostArgs;
+    use rigpost_core::command::Refusal;
 
     #[test]
     fn every_code_is_explained() {
@@ -254,11 +267,37 @@ mod tests {
 
     #[test]
     fn an_error_of_the_daemon_is_what_the_contract_says() {
-        let by_command = [ErrorName::AccessDenied, ErrorName::NoReply];
-        for name in ErrorName::ALL.iter().filter(|name| !by_command.contains(name)) {
+        for name in ErrorName::ALL.iter().filter(|name| **name != ErrorName::AccessDenied) {
             let failure = from_name(name.as_str(), "", Doing::Group);
             let expected = Failure::new(name.exit_code(), name.clause(), name.advice());
             assert_eq!(failure, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_daemon_says_of_an_answer_that_does_not_come_is_told() {
+        for (refusal, said) in [
+            (Refusal::Stopping, "nothing was changed"),
+            (Refusal::OutcomeUnknown, "whether this was done is not known"),
+        ] {
+            let failure = from_name(refusal.error_name().as_str(), &refusal.to_string(), Doing::Group);
+            assert!(failure.what.contains(said) && !failure.what.contains("seconds"), "{}", failure.what);
+            assert_eq!(failure.code, ExitCode::Unreachable);
+        }
+        let waited = zbus::Error::from(io::Error::from(io::ErrorKind::TimedOut));
+        assert!(group(waited).what.ends_with("within 30 seconds"));
+    }
+
+    #[test]
+    fn the_advice_is_for_the_cause_that_was_seen() {
+        for (refusal, reason) in [
+            (Refusal::NetworkUnavailable("no route".to_owned()), Reason::Network),
+            (Refusal::Certificate("unknown issuer".to_owned()), Reason::Certificate),
+            (Refusal::Proxy("407".to_owned()), Reason::Proxy),
+        ] {
+            let failure = from_name(refusal.error_name().as_str(), &refusal.to_string(), Doing::Group);
+            assert_eq!(failure.what, refusal.to_string(), "once");
+            assert_eq!((failure.code, failure.next.as_str()), (reason.exit_code(), reason.advice()));
         }
     }
 
@@ -290,6 +329,15 @@ mod tests {
         let steering = failure("NotAllowed", "item 3 is not over", Doing::Group);
         assert_eq!(steering.what, "the daemon does not do this: item 3 is not over");
         assert!(!steering.next.contains("regular files"));
+    }
+
+    #[test]
+    fn an_option_that_an_older_daemon_does_not_know_is_a_matter_of_versions() {
+        let failure = |detail| from_name(ErrorName::InvalidArgs.as_str(), detail, Doing::Group);
+        let older = failure("unknown option \"after\"");
+        assert_eq!(older.what, "the daemon that runs does not know this request: unknown option \"after\"");
+        assert_eq!((older.code, older.next.as_str()), (ExitCode::Failed, UPGRADE));
+        assert_eq!(failure("option \"after\" must be a number").code, ExitCode::Usage);
     }
 
     #[test]

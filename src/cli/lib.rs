@@ -31,6 +31,8 @@ mod digits;
 mod doctor;
 /// Failures, what to do next, and exit codes.
 mod exit;
+/// What the cloud's pace means for sequences of frames.
+mod frames;
 /// Ctrl-C, `kill`, a terminal that closes.
 mod leave;
 /// Standard output, and the terminal behind it.

@@ -14,9 +14,9 @@ use super::bus::{Daemon, Item, Options, QueueMethods};
 use super::exit::{Failure, group};
 use super::out::Out;
 use rigpost_contract::item::ItemState;
+use rigpost_contract::method::MAX_PAGE;
 use rigpost_contract::option::OptionKey;
 
-mod page;
 mod receipt;
 mod steer;
 mod table;
@@ -80,11 +80,11 @@ async fn fetch(
                 .collect();
             filter.extend(after.map(|id: u64| (OptionKey::After.as_str(), Variant::from(id))));
             // One is the least that can be asked for; it still brings the total.
-            let (items, total) = queue.list(filter, from, room.clamp(1, page::PAGE)).await?;
+            let (items, total) = queue.list(filter, from, room.clamp(1, MAX_PAGE)).await?;
             let got = u32::try_from(items.len()).unwrap_or(u32::MAX);
             list.items.extend(items.into_iter().take(room as usize).map(|mut item| Item::read(&mut item)));
             (from, after) = (0, list.items.last().map(|item| item.id));
-            if room <= got || got < page::PAGE {
+            if room <= got || got < MAX_PAGE {
                 list.total = before.saturating_add(total);
                 break;
             }

@@ -8,13 +8,14 @@
 //!   output ends up in files.
 
 use super::args::StatusArgs;
-use super::bus::{Daemon, Device, Pairing, Queue, Snapshot};
+use super::bus::{Daemon, Pairing, Snapshot};
 use super::exit::{Doing, Failure, from_bus};
 use super::out::{Out, Tone};
 use super::text::{self, clean};
 use super::{clock, words};
+use rigpost_contract::UnknownWord;
 use rigpost_contract::item::ItemState;
-use rigpost_contract::pairing::State;
+use rigpost_contract::pairing::{Protection, State};
 
 mod json;
 
@@ -40,8 +41,7 @@ fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
     let mut lines =
         vec![format!("{} {}", out.paint(tone, "●"), out.paint(Tone::Strong, &words::summary(&now.pairing)))];
     lines.push(String::new());
-    let rows =
-        pairing_rows(&now.pairing).into_iter().chain(device_rows(&now.device)).chain(queue_rows(&now.queue));
+    let rows = pairing_rows(&now.pairing).into_iter().chain(device_rows(now)).chain(queue_rows(now));
     let room = out.columns().saturating_sub(LABEL + 3);
     for (label, value) in rows {
         for (i, part) in text::wrap(&value, room).iter().enumerate() {
@@ -114,7 +114,14 @@ fn access(pairing: &Pairing) -> String {
     }
 }
 
-fn device_rows(device: &Device) -> Vec<Row> {
+/// Of what only the disk could say.
+const NOT_KNOWN: &str = "not known before the disk can be read";
+
+fn device_rows(Snapshot { device, pairing, .. }: &Snapshot) -> Vec<Row> {
+    let secrets = match device.protection.parse() {
+        Ok(Protection::None) if words::is_without_disk(pairing) => NOT_KNOWN.to_owned(),
+        Ok(_) | Err(UnknownWord) => words::protection(&device.protection),
+    };
     let id = match device.device_id.is_empty() {
         true => "unknown".to_owned(),
         false => clean(&device.device_id),
@@ -123,7 +130,7 @@ fn device_rows(device: &Device) -> Vec<Row> {
     let mut rows = vec![
         ("provider", format!("{}, {online}", words::provider(&device.provider))),
         ("device", id),
-        ("secrets", words::protection(&device.protection)),
+        ("secrets", secrets),
     ];
     if !device.clock_trusted {
         rows.push(("clock", format!("{}: can't be right", text::date(clock::wall_seconds()))));
@@ -131,8 +138,9 @@ fn device_rows(device: &Device) -> Vec<Row> {
     rows
 }
 
-fn queue_rows(queue: &Queue) -> Vec<Row> {
+fn queue_rows(Snapshot { queue, pairing, .. }: &Snapshot) -> Vec<Row> {
     let mut parts = vec![match queue.files_left {
+        0 if words::is_without_disk(pairing) => NOT_KNOWN.to_owned(),
         0 => "nothing left to send".to_owned(),
         n => format!("{} left, {}", text::count(n.into(), "clip"), text::size(queue.bytes_left)),
     }];
@@ -157,6 +165,7 @@ fn queue_rows(queue: &Queue) -> Vec<Row> {
     if queue.bandwidth_limit > 0 {
         rows.push(("limit", format!("{}/s; rigpost limit off ends it", text::size(queue.bandwidth_limit))));
     }
+    rows.extend(left_behind(queue.orphans).map(|sentence| ("left behind", sentence)));
     for item in &queue.current {
         let share = percent(item.sent, item.size);
         rows.push((
@@ -165,6 +174,17 @@ fn queue_rows(queue: &Queue) -> Vec<Row> {
         ));
     }
     rows
+}
+
+/// What a person has to know of uploads that nobody will finish.
+fn left_behind(orphans: u32) -> Option<String> {
+    let (were, them) = match orphans {
+        0 => return None,
+        1 => ("was begun in the cloud and never finished; it counts", "it"),
+        _ => ("were begun in the cloud and never finished; they count", "them"),
+    };
+    let count = text::count(orphans.into(), "upload");
+    Some(format!("{count} {were} against the account's storage: delete {them} there"))
 }
 
 /// How much of the whole; 0 for nothing of nothing.
@@ -253,6 +273,20 @@ mod tests {
     }
 
     #[test]
+    fn what_only_the_disk_could_say_is_not_claimed() {
+        let mut now = Snapshot::default();
+        (now.pairing.state, now.pairing.reason) = ("secret-unavailable".into(), "storage".into());
+        now.device.protection = "none".into();
+        let text = screen(&now, &plain()).join("\n");
+        assert!(text.contains("secrets not known before the disk can be read"), "{text}");
+        assert!(text.contains("queue not known before the disk can be read"), "{text}");
+        assert!(!text.contains("no usable key") && !text.contains("nothing left"), "{text}");
+        now.pairing.reason = "none".into();
+        let text = screen(&now, &plain()).join("\n");
+        assert!(text.contains("there is no usable key") && text.contains("nothing left to send"), "{text}");
+    }
+
+    #[test]
     fn a_camera_that_records_is_said() {
         let mut now = paired();
         (now.queue.files_left, now.queue.rate, now.queue.recording) = (2, 41_000_000, true);
@@ -261,6 +295,23 @@ mod tests {
         assert!(text.contains("2 clips left, 0 B; waiting while the"), "{text}");
         assert!(text.contains("limit 5.00 MB/s"), "{text}");
         assert!(text.contains("power better wait: the camera is recording"), "{text}");
+    }
+
+    #[test]
+    fn uploads_that_nobody_will_finish_are_said_where_there_are_any() {
+        let mut now = paired();
+        let lines = |now: &Snapshot| {
+            screen(now, &plain()).join("\n").split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert!(!lines(&now).contains("left behind"), "{}", lines(&now));
+        now.queue.orphans = 1;
+        let one = "left behind 1 upload was begun in the cloud and never finished; it counts against the account's \
+                   storage: delete it there";
+        assert!(lines(&now).contains(one), "{}", lines(&now));
+        now.queue.orphans = 12;
+        let more = "left behind 12 uploads were begun in the cloud and never finished; they count against the \
+                    account's storage: delete them there";
+        assert!(lines(&now).contains(more), "{}", lines(&now));
     }
 
     #[test]

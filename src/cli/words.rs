@@ -36,6 +36,11 @@ pub(crate) fn reason(name: &str) -> Option<String> {
     (!clause.is_empty()).then_some(clause)
 }
 
+/// Its own disk, or the database on it, is of no use, so that the daemon can't say what it would find there.
+pub(crate) fn is_without_disk(pairing: &Pairing) -> bool {
+    pairing.state == State::SecretUnavailable.as_str() && pairing.reason == Reason::Storage.as_str()
+}
+
 /// The state in one short sentence, without a full stop.
 pub(crate) fn headline(pairing: &Pairing) -> (Tone, String) {
     let Ok(state) = pairing.state.parse::<State>() else {
@@ -49,9 +54,9 @@ pub(crate) fn headline(pairing: &Pairing) -> (Tone, String) {
         (State::Unpaired | State::Unprovisioned | State::RequestingCode | State::WaitingForUser, _) => {
             (Tone::Warn, headline)
         }
-        // It passes, and no secret is lost.
-        (State::SecretUnavailable, _) if pairing.reason == Reason::Storage.as_str() => {
-            (Tone::Bad, "Waiting for its disk".to_owned())
+        // No secret is lost.
+        (State::SecretUnavailable, _) if is_without_disk(pairing) => {
+            (Tone::Bad, "Can't work without its disk".to_owned())
         }
         (State::SecretUnavailable | State::NeedsPairing, _) => (Tone::Bad, headline),
     }
@@ -68,7 +73,7 @@ pub(crate) fn summary(pairing: &Pairing) -> String {
 pub(crate) fn next(now: &Snapshot) -> Option<String> {
     let trouble = now.pairing.reason.parse().map_or("", Reason::advice);
     let step = match now.pairing.state.parse() {
-        Ok(State::SecretUnavailable) if now.pairing.reason == Reason::Storage.as_str() => trouble,
+        Ok(State::SecretUnavailable) if is_without_disk(&now.pairing) => trouble,
         Ok(state @ (State::SecretUnavailable | State::Unprovisioned | State::WaitingForUser)) => {
             state.advice()
         }

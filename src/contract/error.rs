@@ -45,7 +45,8 @@ table! {
             advice: "wait for it, or end it: rigpost cancel",
             exit: ExitCode::Failed,
         }
-        /// No way to the provider: [`Reason::Network`], [`Reason::Certificate`] and [`Reason::Proxy`].
+        /// No way to the provider: [`Reason::Network`], [`Reason::Certificate`] and [`Reason::Proxy`]. What is said with it
+        /// begins with the clause of that.
         NetworkUnavailable {
             word: "org.rigpost.Rigpost1.Error.NetworkUnavailable",
             clause: Reason::Network.clause(),

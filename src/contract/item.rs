@@ -261,9 +261,9 @@ mod tests {
         let reasons: Vec<_> = ItemReason::ALL.iter().map(|r| r.as_str()).collect();
         assert_eq!(
             reasons.join(" "),
-            "none other-project before-pairing forgotten duplicate settling vanished unreadable changed refused \
-             recorded-while-paused network captive-portal certificate proxy clock client-rejected provider storage source \
-             unknown"
+            "none other-project before-pairing forgotten duplicate settling vanished unreadable not-answering changed \
+             refused recorded-while-paused network captive-portal certificate proxy clock client-rejected provider \
+             storage source unknown"
         );
     }
 

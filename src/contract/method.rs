@@ -1,6 +1,17 @@
 //! Every method that is on the bus.
 use crate::interface::Interface;
 
+/// Items or paths in one call, at most; what is more is refused.
+pub const MAX_MANY: usize = 10_000;
+/// Items in one page of the list, at most; what is more is left out.
+pub const MAX_PAGE: u32 = 1000;
+/// Bytes of a call that takes a list of them, its header included.
+pub const LONG_CALL: usize = 1 << 20;
+/// Bytes of every other call, of the standard interfaces too: a path and an access token are the longest that they carry.
+pub const SHORT_CALL: usize = 32 << 10;
+/// Calls of one connection that wait for their answers.
+pub const MAX_CALLS: usize = 32;
+
 /// A method: its name, and the D-Bus signatures of what it takes and gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
@@ -21,6 +32,15 @@ const fn method(
     gives: &'static str,
 ) -> Method {
     Method { interface, name, takes, gives }
+}
+
+impl Method {
+    /// Bytes that a call of it may have, its header included.
+    pub fn longest(self) -> usize {
+        // `Clear` has its list among its options.
+        let list = self.takes.starts_with("as") || self.takes.starts_with("at") || self.name == "Clear";
+        if list { LONG_CALL } else { SHORT_CALL }
+    }
 }
 
 /// All of them, in the order of the documentation.

@@ -131,6 +131,8 @@ properties! {
     Queue.Held: "u", Read, Told;
     /// Items that were given up.
     Queue.Failed: "u", Read, Told;
+    /// Assets in the cloud that were begun and given up: nobody will finish them.
+    Queue.Orphans: "u", Read, Told;
     /// Bytes per second now.
     Queue.Rate: "t", Read, Told;
     /// The items being sent now.

@@ -51,6 +51,15 @@ mod tests {
     }
 
     #[test]
+    fn the_stream_is_splitmix64() {
+        // The first numbers of the reference implementation for the seed 0, of which a float holds the upper 53 bits.
+        let mut j = Jitter::new(0);
+        for expected in [0xE220_A839_7B1D_CDAF_u64, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F] {
+            assert_eq!((j.unit() * (1u64 << 53) as f64) as u64, expected >> 11);
+        }
+    }
+
+    #[test]
     fn jitter_stays_in_its_bounds_and_moves() {
         let mut j = Jitter::new(7);
         let d: Vec<_> = (0..1000).map(|_| j.spread(Duration::from_secs(100))).collect();

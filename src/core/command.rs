@@ -83,6 +83,10 @@ pub enum Refusal {
     InProgress,
     #[error("{said}: {0}", said = ErrorName::NetworkUnavailable.clause())]
     NetworkUnavailable(String),
+    #[error("{said}: {0}", said = Reason::Certificate.clause())]
+    Certificate(String),
+    #[error("{said}: {0}", said = Reason::Proxy.clause())]
+    Proxy(String),
     #[error("{said}: {0}", said = ErrorName::CaptivePortal.clause())]
     CaptivePortal(String),
     #[error("{said}: {0}", said = ErrorName::ClockUntrusted.clause())]
@@ -135,7 +139,9 @@ impl Refusal {
             Refusal::NotPaired | Refusal::RanOut => ErrorName::NotPaired,
             Refusal::AlreadyPaired => ErrorName::AlreadyPaired,
             Refusal::InProgress => ErrorName::InProgress,
-            Refusal::NetworkUnavailable(_) => ErrorName::NetworkUnavailable,
+            Refusal::NetworkUnavailable(_) | Refusal::Certificate(_) | Refusal::Proxy(_) => {
+                ErrorName::NetworkUnavailable
+            }
             Refusal::CaptivePortal(_) => ErrorName::CaptivePortal,
             Refusal::ClockUntrusted(_) => ErrorName::ClockUntrusted,
             Refusal::ClientRejected => ErrorName::ClientRejected,

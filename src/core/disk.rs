@@ -10,9 +10,12 @@ pub enum DiskError {
     /// Somebody has to mount it for writing.
     #[error("it is read-only")]
     ReadOnly,
-    /// There is no key to seal with, or no database that this program may write. Trying again does not help.
+    /// There is no key to seal with. Trying again does not help; provisioning does.
     #[error("{0}")]
     NoKey(String),
+    /// The database is damaged, or of a newer program: a person decides. Neither trying again nor provisioning helps.
+    #[error("{0}")]
+    Database(String),
     /// Anything else; trying again may help.
     #[error("{0}")]
     Failed(String),
@@ -23,6 +26,14 @@ impl DiskError {
     pub fn may_pass(&self) -> bool {
         match self {
             DiskError::Full | DiskError::ReadOnly | DiskError::Failed(_) => true,
+            DiskError::NoKey(_) | DiskError::Database(_) => false,
+        }
+    }
+
+    /// The disk is what is in the way, and no secret is lost by it as far as anybody knows.
+    pub fn is_of_disk(&self) -> bool {
+        match self {
+            DiskError::Full | DiskError::ReadOnly | DiskError::Database(_) | DiskError::Failed(_) => true,
             DiskError::NoKey(_) => false,
         }
     }
@@ -33,7 +44,9 @@ impl From<DiskError> for Refusal {
         match e {
             DiskError::Full => Refusal::StorageFull,
             DiskError::NoKey(why) => Refusal::SecretUnavailable(why),
-            DiskError::ReadOnly | DiskError::Failed(_) => Refusal::StorageFailed(e.to_string()),
+            DiskError::ReadOnly | DiskError::Database(_) | DiskError::Failed(_) => {
+                Refusal::StorageFailed(e.to_string())
+            }
         }
     }
 }

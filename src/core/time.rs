@@ -49,6 +49,12 @@ impl Sub<Duration> for BootTime {
 pub struct WallTime(pub i64);
 
 impl WallTime {
+    /// 2001-01-01. No date before it was ever meant: a clock that was never set writes 1970, and a card that knows no time
+    /// 1980.
+    pub const FIRST: WallTime = WallTime(978_307_200);
+}
+
+impl WallTime {
     /// The time that a build script has written down, in decimal digits; anything else does not compile where the result
     /// is a constant.
     pub const fn of_build(digits: &str) -> WallTime {
@@ -116,6 +122,22 @@ mod tests {
         assert_eq!(now.age_of(then), Some(Duration::from_secs(60)));
         let stepped_back = at(1, 160, -5_000_000);
         assert_eq!(stepped_back.age_of(then), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_build_s_time_is_a_number() {
+        for (digits, seconds) in [("", 0), ("7", 7), ("1790000123", 1_790_000_123)] {
+            assert_eq!(WallTime::of_build(digits), WallTime(seconds));
+        }
+        assert!(std::panic::catch_unwind(|| WallTime::of_build("12a")).is_err());
+    }
+
+    #[test]
+    fn a_moment_is_counted_in_microseconds() {
+        let moment = BootTime(Duration::new(7, 1_999));
+        assert_eq!(moment.as_micros(), 7_000_001);
+        assert_eq!(BootTime::from_micros(7_000_001), BootTime(Duration::from_micros(7_000_001)));
+        assert_eq!(BootTime(Duration::MAX).as_micros(), u64::MAX);
     }
 
     #[test]

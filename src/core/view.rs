@@ -67,8 +67,8 @@ impl RigView {
         }
     }
 
-    /// Its own disk is of no use yet, so that nothing else is known.
-    pub fn waits_for_disk(&self) -> bool {
+    /// Its own disk, or the database on it, is of no use, so that nothing else is known.
+    pub fn is_without_disk(&self) -> bool {
         self.state == State::SecretUnavailable && self.reason == Reason::Storage
     }
 
@@ -82,7 +82,7 @@ impl RigView {
 /// One item that is being sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sending {
-    /// Which.
+    /// As `Add` has answered.
     pub id: ItemId,
     /// What the cloud calls it.
     pub name: String,
@@ -103,6 +103,8 @@ pub struct QueueView {
     pub bandwidth_limit: u64,
     /// Kept by the store.
     pub counters: Counters,
+    /// Assets that were begun in the cloud and given up.
+    pub orphans: u64,
     /// Bytes per second now.
     pub rate: u64,
     /// What is being sent.
@@ -116,7 +118,7 @@ pub struct QueueView {
 /// One item entered a new state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemNews {
-    /// Which.
+    /// As `Add` has answered.
     pub id: ItemId,
     /// Its state now.
     pub state: ItemState,
@@ -140,8 +142,8 @@ pub fn safe_to_power_off(rig: &RigView, queue: &QueueView) -> bool {
 /// `Device.Blockers`: why nothing moves, most important first; codes, and sentences for a screen.
 pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)> {
     let mut all: Vec<(&'static str, String)> = Vec::new();
-    // A disk that is of no use yet passes, and its sentence follows: no key is lost, and nothing is to be mended.
-    let of_state = Blocker::of_state(rig.state).filter(|_| !rig.waits_for_disk());
+    // Where the disk is of no use its sentence follows: no key is lost, and nothing is to be mended.
+    let of_state = Blocker::of_state(rig.state).filter(|_| !rig.is_without_disk());
     all.extend(of_state.map(|blocker| (blocker.code(), blocker.sentence())));
     let of_queue = queue.trouble.as_ref().map(|(reason, detail)| (*reason, detail.as_str()));
     for (reason, detail) in [(rig.reason, rig.detail.as_str())].into_iter().chain(of_queue) {
@@ -159,9 +161,10 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
         (queue.counters.held > 0, Blocker::Held(queue.counters.held)),
     ];
     let others = others.into_iter().filter(|(stands, _)| *stands);
-    all.extend(others.map(|(_, blocker)| match blocker {
-        Blocker::NotAnswering => (blocker.code(), Blocker::of_cards(&queue.silent_cards)),
-        blocker => (blocker.code(), blocker.sentence()),
+    all.extend(others.map(|(_, blocker)| {
+        let is_of_cards = blocker == Blocker::NotAnswering;
+        let cards = is_of_cards.then(|| Blocker::of_cards(&queue.silent_cards));
+        (blocker.code(), cards.unwrap_or_else(|| blocker.sentence()))
     }));
     all
 }
@@ -171,7 +174,7 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
     let project = rig.device.as_ref().map(|d| d.project_name.as_str()).filter(|name| !name.is_empty());
     let state = match (rig.state, project) {
         (State::Paired, Some(project)) => format!("{} with {project}", State::Paired.headline()),
-        _ if rig.waits_for_disk() => Reason::Storage.clause().to_owned(),
+        _ if rig.is_without_disk() => Reason::Storage.clause().to_owned(),
         (state, _) => state.headline().to_owned(),
     };
     let held = if rig.is_paused_in_project() { ", paused in the project" } else { "" };
@@ -179,6 +182,7 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
     let reason = if is_well { String::new() } else { format!(" ({})", rig.reason) };
     let c = &queue.counters;
     let files = match c.files_left {
+        0 if rig.is_without_disk() => "the queue can't be read yet".to_owned(),
         0 => "nothing left to send".to_owned(),
         n => {
             let why = match (queue.paused, queue.recording) {

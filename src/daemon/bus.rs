@@ -7,25 +7,29 @@
 //! # Decisions
 //! - Handlers take `&self`: zbus would hold every other call on the interface back while a `&mut self` one waits.
 //! - Objects first, name last, so that nobody who sees the name misses an object.
+//! - What is too long or too much is refused at the [socket](transport), before anything is made of it.
 //! - A bus that goes away ends the daemon. Service managers restart it with the bus; an orphan would hang unseen.
 mod announce;
 mod caller;
 mod device;
 mod error;
+mod limits;
 mod options;
 mod pairing;
 mod qr;
 mod queue;
 mod recording;
 mod tokens;
+mod transport;
 
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use zbus::Connection;
+use tokio_util::task::AbortOnDropHandle;
 use zbus::connection::Builder;
 use zbus::fdo::RequestNameFlags;
+use zbus::{Address, Connection, Message};
 
 use crate::clock::Clock;
 use crate::link::Handle;
@@ -44,24 +48,21 @@ pub struct Bus {
     clock: Clock,
     handle: Handle,
     hold_requests: mpsc::Receiver<recording::HoldRequest>,
+    _refuser: AbortOnDropHandle<()>,
 }
 
 impl Bus {
     /// Connects to the system bus (`DBUS_SYSTEM_BUS_ADDRESS` is honoured) and serves the object.
     pub async fn connect(handle: Handle, clock: Clock, about: About) -> zbus::Result<Bus> {
-        Bus::serve(Builder::system(), handle, clock, about).await
+        Bus::serve(&Address::system()?, handle, clock, about).await
     }
 
-    /// The same on the bus of this builder.
-    pub async fn serve(
-        builder: Builder<'_>,
-        handle: Handle,
-        clock: Clock,
-        about: About,
-    ) -> zbus::Result<Bus> {
+    /// The same on the bus at this address.
+    pub async fn serve(address: &Address, handle: Handle, clock: Clock, about: About) -> zbus::Result<Bus> {
         let announcer = announce::Announcer::new(&handle);
         let (callers, (holds, hold_requests)) = (caller::Callers::default(), recording::channel());
-        let connection = builder
+        let (socket, refusals) = transport::Bounded::connect(address).await?;
+        let connection = Builder::socket(socket)
             .method_timeout(METHOD_TIMEOUT)
             .serve_at(OBJECT_PATH, device::Device::new(handle.clone(), callers.clone(), about))
             .serve_at(OBJECT_PATH, pairing::Pairing::new(handle.clone()))
@@ -69,7 +70,8 @@ impl Bus {
             .serve_at(OBJECT_PATH, queue::Queue::new(handle.clone(), callers, holds))
             .build()
             .await?;
-        Ok(Bus { connection, announcer, clock, handle, hold_requests })
+        let refuser = AbortOnDropHandle::new(tokio::spawn(refuse(connection.clone(), refusals)));
+        Ok(Bus { connection, announcer, clock, handle, hold_requests, _refuser: refuser })
     }
 
     /// Owns the name, or says who stands in the way: another daemon, or the bus policy.
@@ -89,9 +91,15 @@ impl Bus {
             answer = announce::run(&self.connection, self.announcer, &self.clock) => {
                 answer.map_err(|e| format!("the system bus: {e}"))
             }
-            answer = recording::run(&self.connection, &self.handle, self.hold_requests) => {
-                answer.map_err(|e| format!("the system bus: {e}"))
-            }
+            () = recording::run(&self.connection, &self.handle, self.hold_requests) => Ok(()),
         }
+    }
+}
+
+/// Sends the answers to what was refused at the socket.
+async fn refuse(connection: Connection, mut refusals: mpsc::Receiver<Message>) {
+    while let Some(refusal) = refusals.recv().await {
+        // The bus that is gone ends the daemon elsewhere.
+        let _ = connection.send(&refusal).await;
     }
 }

@@ -44,7 +44,7 @@ pub trait Transport: Send + Sync + 'static {
     fn send(&self, request: Request) -> impl Future<Output = Result<Response, Trouble>> + Send;
 
     /// Puts one part of a file to a presigned URL, on a connection that parts share one after another. Takes as long as
-    /// bytes keep moving. Dropping the future closes the connection.
+    /// its bytes keep moving, and then a bounded time for the answer. Dropping the future closes the connection.
     fn put(
         &self,
         url: &Secret,

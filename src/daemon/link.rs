@@ -1,7 +1,8 @@
 //! How the bus and the tasks speak with each other: commands in, one snapshot out. Values only.
 //!
 //! # Decisions
-//! - Every channel is bounded. A full one makes the caller on the bus wait, not the memory grow.
+//! - Every channel is bounded. A full one makes the caller on the bus wait, not the memory grow. So is what a task has
+//!   taken out of its channel and not answered yet: beyond [`DEPTH`] it refuses by name. News and pings always pass.
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::time::BootTime;
 use rigpost_core::view::{ItemNews, QueueView, RigView};
 
-/// More waiting commands than any screen sends.
+/// More commands that wait, or are under way, than any screen sends.
 pub const DEPTH: usize = 64;
 
 /// The way back to whoever asked. Dropped without an answer where the daemon stops in the middle of it: whether it was
@@ -52,7 +53,7 @@ pub enum ToQueue {
         paths: Vec<PathBuf>,
         /// What else was said of them.
         options: AddOptions,
-        /// The items.
+        /// Their numbers, once they are on disk.
         reply: Reply<Vec<ItemId>>,
     },
     /// A part of the list.
@@ -65,7 +66,7 @@ pub enum ToQueue {
         offset: u32,
         /// How many to give.
         limit: u32,
-        /// The page.
+        /// As it is on disk.
         reply: Reply<Page>,
     },
     /// What was delivered.
@@ -90,7 +91,7 @@ pub enum ToQueue {
 /// A part of the list.
 #[derive(Debug)]
 pub struct Page {
-    /// The items.
+    /// By number; as many as were asked for, or all that are left.
     pub items: Vec<Item>,
     /// How many there are in all.
     pub total: u64,

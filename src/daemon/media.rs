@@ -1,9 +1,8 @@
-//! Media files: who may come in at the door, and their bytes on the way out. The only place that opens them.
+//! Media files: which are taken, and their bytes on the way out. The only place that opens them.
 //!
 //! # Decisions
 //! - `openat2` with `RESOLVE_BENEATH`: the kernel refuses a path that leaves its media directory by `..` or by a link,
 //!   in one step, so nothing can be swapped between a check and the opening.
-//! - Access times are left alone where the kernel lets us: whoever looks at a card later sees what the camera wrote.
 //! - All of this blocks on the card, and a card can hang: only [`Workers`] run it, and never the threads of the runtime.
 mod ahead;
 mod file;
@@ -17,6 +16,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fd::AsFd as _;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
 use rustix::io::Errno;
 
@@ -24,10 +24,11 @@ use rigpost_core::command::Refusal;
 use rigpost_core::queue::item::FileFacts;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 
+pub use ahead::Checks;
 pub use file::MediaFile;
 pub use filetype::filetype;
 pub use pacer::Pacer;
-pub use part::{Checks, PartBody, PartWatch};
+pub use part::{PartBody, PartWatch};
 pub use walk::{Met, Step, Visitor, Walk, glance};
 pub use workers::{NotAnswering, PATIENCE, Volume, VolumeKey, Volumes, Workers};
 
@@ -70,12 +71,7 @@ pub fn open_beneath(dirs: &[PathBuf], path: &Path) -> Result<(File, FileFacts), 
     if kind != FileType::RegularFile {
         return Err(Refusal::NotAllowed(format!("not a regular file: {}", shown())));
     }
-    let opened = match openat2(&dir, rest, flags | OFlags::NOATIME, Mode::empty(), resolve) {
-        // Not its owner.
-        Err(Errno::PERM) => openat2(&dir, rest, flags, Mode::empty(), resolve),
-        opened => opened,
-    };
-    let file = File::from(opened.map_err(refuse)?);
+    let file = File::from(walk::open_quietly(dir.as_fd(), rest, flags, resolve).map_err(refuse)?);
     let facts =
         facts_of(&file).map_err(|e| Refusal::NotAllowed(format!("can't be read ({e}): {}", shown())))?;
     match facts {
@@ -103,14 +99,11 @@ pub fn facts_of(file: &File) -> std::io::Result<Option<FileFacts>> {
     Ok(walk::facts(&fstat(file)?))
 }
 
-/// 2001-01-01. A clock that was never set writes 1970, and a card that knows no time 1980.
-const FIRST_DATE: i64 = 978_307_200;
-
 /// When the clip was made, as far as its time of change tells; never in the future. A date that was written by a clock
 /// that was never set tells nothing: the clip is taken to be new.
 pub fn made(facts: &FileFacts, now: Now) -> Now {
     let mtime_s = facts.mtime_ns.div_euclid(1_000_000_000);
-    if mtime_s < FIRST_DATE && now.wall.0 >= FIRST_DATE {
+    if mtime_s < WallTime::FIRST.0 && now.wall >= WallTime::FIRST {
         return now;
     }
     let Some(age) =

@@ -15,7 +15,7 @@ mod uploads;
 pub use deps::Deps;
 pub use intake::Intake;
 pub use rig::RigTask;
-pub use sources::{Ping, SourceTask};
+pub use sources::{Ping, SourceLinks, SourceTask};
 pub use uploads::{Channels, UploadSettings, UploadTask};
 
 #[cfg(test)]

@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     async fn next(watcher: &Watcher) -> Vec<WatchEvent> {
-        tokio::time::timeout(Duration::from_secs(20), watcher.events()).await.expect("a event").unwrap()
+        tokio::time::timeout(Duration::from_secs(20), watcher.events()).await.expect("an event").unwrap()
     }
 
     fn watch(watcher: &Watcher, path: &Path) {

@@ -24,6 +24,7 @@ const HELP: &str = "\
 rigpost-sim control interface. Bodies are JSON; errors are {\"error\": NAME, \"message\": SENTENCE}.
 
 GET  /_sim/state                    codes, devices, assets, faults, lifetimes, violations
+GET  /_sim/clips                    every clip with its versions, first to last
 GET  /_sim/parts?asset=ID           how often each part was begun and arrived (of all assets without ID)
 GET  /_sim/log?since=N&wait=SECONDS events after number N; waits (60 s at most) for the first one
 POST /_sim/approve                  {\"user_code\": \"012345\", \"project\": \"Testbed\"}
@@ -80,6 +81,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/_sim", get(|| async { HELP }))
         .route("/_sim/state", get(state))
         .route("/_sim/log", get(log))
+        .route("/_sim/clips", get(clips))
         .route("/_sim/parts", get(parts))
         .route("/_sim/{order}", post(order).delete(take_back))
 }
@@ -125,6 +127,10 @@ async fn log(State(app): State<Arc<App>>, Query(query): Query<BTreeMap<String, S
         () = clock::sleep(Duration::from_secs(wait)) => {}
     }
     Json(app.journal.since(since)).into_response()
+}
+
+async fn clips(State(app): State<Arc<App>>) -> Reply {
+    Json(app.world(app.now()).clip_views()).into_response()
 }
 
 async fn parts(State(app): State<Arc<App>>, Query(query): Query<BTreeMap<String, String>>) -> Reply {

@@ -186,6 +186,12 @@ impl Sim {
         self.app.world(self.app.now()).asset_views()
     }
 
+    /// Every clip, oldest first: each with its versions, first to last. A test that wants one clip, and no twins of it,
+    /// checks that there is one of these.
+    pub fn clips(&self) -> Vec<Vec<AssetView>> {
+        self.app.world(self.app.now()).clip_views()
+    }
+
     /// Every part whose sending was ever begun, by asset (oldest first) and number: how often, and what is there.
     pub fn parts(&self) -> Vec<PartView> {
         self.app.world(self.app.now()).part_views()

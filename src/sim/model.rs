@@ -21,6 +21,7 @@ mod parts;
 mod project;
 mod token;
 mod tokens;
+mod versions;
 mod world;
 
 pub use project::ProjectView;

@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use rigpost_contract::interface::Interface;
 use rigpost_contract::item::{ItemKey, KeyOf, TOLD};
 use rigpost_contract::property::{Changes, Property};
+use rigpost_sim::Event;
 use zbus::message::Type;
 use zbus::{MessageStream, OwnedVariant, Variant};
 
@@ -161,6 +162,12 @@ async fn what_is_announced_is_what_is_answered() {
     rig.queue("Resume").await.unwrap();
     rig.wait_item(ids[0], "done").await;
     rig.wait_item(ids[1], "failed").await;
+    rig.sim.inject("part@begun.mp4:stall".parse().unwrap());
+    let begun = rig.add(rig.clip("begun.mp4", 100)).await.unwrap();
+    let stalled = |event: &Event| event.fault.as_deref() == Some("stall");
+    rig.sim.wait_for(stalled, PATIENCE).await.expect("its part is under way");
+    rig.queue_items("Cancel", &[begun]).await.unwrap();
+    heard.until(Property::Orphans, 1u32.into()).await;
     rig.queue("Pause").await.unwrap();
     let held = rig.add(rig.clip("held.mp4", 100)).await.unwrap();
     rig.unpair().await.unwrap();
@@ -279,7 +286,9 @@ async fn calls_that_make_no_sense_get_an_error_and_do_no_harm() {
 async fn absurd_lengths_are_refused() {
     let rig = Setup::new().paired().await;
     let long = format!("{}/{}", rig.path("media").display(), "x".repeat(1 << 20));
-    assert_eq!(rig.add(&long).await.unwrap_err().name, "InvalidArgs");
+    assert_eq!(rig.add(&long).await.unwrap_err().name, "LimitsExceeded", "no call of one path is so long");
+    let long = &long[..20_000];
+    assert_eq!(rig.add(long).await.unwrap_err().name, "InvalidArgs");
     let clip = rig.clip("clip.mp4", 100);
     let many = vec![clip.to_str().unwrap(); 20_000];
     assert_eq!(rig.add_many(&many).await.unwrap_err().name, "LimitsExceeded");

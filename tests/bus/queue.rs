@@ -140,9 +140,9 @@ impl Bench {
                 let _ = commands.send(heard);
             }
         });
-        let to = zbus::connection::Builder::address(bus.address.as_str());
+        let to: zbus::Address = bus.address.parse().unwrap();
         let about = rigpost_daemon::bus::About { version: "1.2.3", provider: "frameio", gives_tokens: false };
-        let served = rigpost_daemon::bus::Bus::serve(to, handle, Clock::system(), about).await.unwrap();
+        let served = rigpost_daemon::bus::Bus::serve(&to, handle, Clock::system(), about).await.unwrap();
         served.own_name().await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(served.run(stop.clone()));

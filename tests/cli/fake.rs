@@ -116,6 +116,7 @@ pub(crate) struct World {
     pub(crate) last_id: u64,
     pub(crate) recording: bool,
     pub(crate) bandwidth_limit: u64,
+    pub(crate) orphans: u32,
     pub(crate) receipt: Dict,
     pub(crate) calls: Vec<String>,
     pub(crate) limit: Option<u32>,
@@ -352,6 +353,10 @@ impl Queue {
         0
     }
     #[zbus(property)]
+    fn orphans(&self) -> u32 {
+        self.0.world().orphans
+    }
+    #[zbus(property)]
     fn rate(&self) -> u64 {
         if self.0.world().items.is_empty() { 0 } else { 41_000_000 }
     }
@@ -374,6 +379,7 @@ impl Queue {
         let world = self.0.world();
         let all: Vec<&Dict> = world.items.iter().filter(matches).collect();
         let after = filter.get("after").map_or(0, |after| u64::try_from(after).unwrap());
+        assert!(!filter.contains_key("after") || after > 0, "an older daemon does not know this option");
         let later = all.iter().filter(|item| u64::try_from(&item["id"]).unwrap() > after);
         let page = later.skip(offset as usize).take(limit as usize).map(|item| clone_item(item)).collect();
         (page, all.len() as u32)

@@ -245,6 +245,7 @@ async fn status_as_json_keeps_the_code_to_itself() {
         world.code_expires_at = fake::boot_micros() + 300_000_000;
         world.items = vec![fake::item(1, &bus.path("A001.mov"), "uploading", "")];
         world.blockers = vec![("network".into(), "No network.".into())];
+        world.orphans = 3;
     }
     let (status, output, _) = run(&bus, &["status", "--json"]).await;
     assert_eq!(status, 0);
@@ -256,6 +257,7 @@ async fn status_as_json_keeps_the_code_to_itself() {
     assert_eq!(json["device"]["version"], "9.8.7");
     assert_eq!(json["device"]["blockers"][0]["code"], "network");
     assert_eq!(json["queue"]["current"][0]["size"], 3_000_000_000_u64);
+    assert_eq!(json["queue"]["orphans"], 3);
     let (_, output, _) = run(&bus, &["status", "--json", "--show-code"]).await;
     let json: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(json["pairing"]["user_code"], "042137");

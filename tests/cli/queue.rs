@@ -117,6 +117,51 @@ async fn what_nobody_means_to_send_is_passed_over_and_counted() {
 }
 
 #[tokio::test]
+async fn frames_are_told_of_and_left_out_where_somebody_says_so() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let frames: Vec<String> =
+        (0..9).map(|n| clip(&bus, &format!("card/A001/A001_C002_{n:06}.dng"))).collect();
+    let others = ["card/A001/A001_C001.mov", "card/DCIM/100LEICA/L1000001.DNG"].map(|name| clip(&bus, name));
+    let card = bus.path("card").to_str().unwrap().to_owned();
+    let (status, _, errors) = run(&bus, &["add", "-r", &card]).await;
+    assert_eq!((status, fake.world().added.pop().unwrap().0.len()), (0, 11), "{errors}");
+    assert!(
+        errors.contains("among them 9 frames of 1 sequence; the cloud takes at most 5 new clips"),
+        "{errors}"
+    );
+    assert!(errors.contains("9 clips need at least 3 s on any line"), "{errors}");
+    let (status, output, errors) = run(&bus, &["add", "-r", "--no-sequences", &card]).await;
+    assert_eq!((status, fake.world().added.pop().unwrap().0), (0, others.to_vec()), "{errors}");
+    assert!(errors.contains("left out 9 frames of 1 sequence"), "{errors}");
+    assert!(output.contains("Queued 2 clips, 8 B"), "{output}");
+    // Those that somebody names are told of too, and a photograph never is.
+    let (_, _, errors) = run(&bus, &["add", &frames[4]]).await;
+    assert!(errors.contains("among them 1 frame of 1 sequence"), "{errors}");
+    let (_, _, errors) = run(&bus, &["add", &others[1]]).await;
+    assert_eq!(errors, "");
+}
+
+#[tokio::test]
+async fn doctor_says_how_long_very_many_clips_take() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let fill = |n: u64| {
+        let path = PathBuf::from("/media/a.ari");
+        fake.world().items = (1..=n).map(|id| fake::item(id, &path, "queued", "")).collect();
+    };
+    fill(2);
+    let found = super::doctor(&bus, "https://rigpost.invalid").await;
+    assert_eq!(found("queue"), ("ok".into(), "2 clips left to send".into(), String::new()));
+    fill(14_400);
+    let found = super::doctor(&bus, "https://rigpost.invalid").await;
+    let (verdict, finding, next) = found("queue");
+    assert_eq!(verdict, "warn");
+    assert!(finding.ends_with("14400 clips need at least 1 h on any line"), "{finding}");
+    assert!(next.contains("sequences = false"), "{next}");
+}
+
+#[tokio::test]
 async fn patterns_are_blind_to_case() {
     let (bus, fake) = (Bus::new(), paired());
     let _service = fake.serve(&bus).await;

@@ -3,19 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rigpost_sim::{Endpoint, Event, EventKind};
 
-use super::{PATIENCE, Rig, Setup};
+use super::{PATIENCE, Rig};
 
 /// Slots that the line has beside those for parts in flight at once, for what is more important.
 pub(crate) const EXPRESS: usize = 2;
-
-impl Setup {
-    /// Parts in flight at once. Without BBR the daemon takes more connections than it was told.
-    pub(crate) fn slots(&self) -> usize {
-        let allowed = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_allowed_congestion_control");
-        let bbr = allowed.is_ok_and(|names| names.split_whitespace().any(|name| name == "bbr"));
-        if bbr { self.parallel_parts } else { self.parallel_parts.max(12) }
-    }
-}
 
 /// What a look at the log shows.
 #[derive(Debug, Default)]

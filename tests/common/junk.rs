@@ -26,6 +26,19 @@ pub(crate) const JUNK: &[&str] = &[
     "C0001.RSV",
     "i.tmp",
     "j.mov~",
+    "FILE0000.CHK",
+    "FSCK0000.REC",
+    "LOST+FOUND/FILE0000001.CHK",
+    "ReadyBoost.sfcache",
+    "Temporary Items/folders.501/a.mov",
+    "Backups.backupdb/Mac/2026-11-28/a.mov",
+    "DCIM/A001.MOV:Zone.Identifier",
+    "DCIM/.@__thumb/A001.MOV",
+    ".Spotlight-V100/Store-V2/a.mov",
+    ".stfolder/a.mov",
+    "#recycle/a.mov",
+    "k.mov.az!",
+    "l.mov.incomplete",
 ];
 
 /// Clips whose names come near to those.
@@ -37,6 +50,9 @@ pub(crate) const CLIPS: &[&str] = &[
     "DCIM/c.part.mov",
     "DCIM/Thumbs.db.mov",
     "DCIM/GX010001.LRV",
+    "DCIM/FILE0001.MOV",
+    "PRIVATE/XDROOT/C0001M01.XML",
+    "PRIVATE/XDROOT/C0001.BIM",
     "found/a.mov",
     "~A002.mov",
 ];

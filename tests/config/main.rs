@@ -273,6 +273,26 @@ const MISTAKES: &[(&str, &str)] = &[
         "/rigpost.toml:4: key `source.class`: there is no class \"rushes\"; there are proxy, metadata, audio, stills, originals",
     ),
     (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nclip_name = \"{date}_{file}\"",
+        "/rigpost.toml:4: key `source.clip_name`: knows no {date}; there are {file}, {stem}, {ext}, {parent}, {source}",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nclip_name = \"{parent}_{stem}\"",
+        "/rigpost.toml:4: key `source.clip_name`: must end with {file} or {ext}: by the ending the cloud knows what a clip is",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nclip_name = \"{parent}{ext}\"",
+        "/rigpost.toml:4: key `source.clip_name`: must have {file} or {stem}, or all clips of a folder have the same name",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nclip_name = \"{file\"",
+        "/rigpost.toml:4: key `source.clip_name`: has a brace that is alone, in \"{file\"",
+    ),
+    (
+        "[[source]]\nname = \"a\"\npath = \"/media\"\nsequences = \"no\"",
+        "/rigpost.toml:4: key `source.sequences`: must be true or false, not a text",
+    ),
+    (
         "[[source]]\nname = \"a\"\npath = \"/media\"\nchannel = 101",
         "/rigpost.toml:4: key `source.channel`: must be between 0 and 100, not 101",
     ),
@@ -358,7 +378,7 @@ fn later_files_win_key_by_key() {
     ]);
     let s = load(None, &at(&dir)).unwrap();
     assert_eq!(s.log.level, Level::Warn);
-    assert_eq!((s.queue.parallel_parts, s.queue.max_items), (3, 7));
+    assert_eq!((s.queue.parallel_parts, s.queue.max_items), (Some(3), 7));
     assert_eq!(s.queue.media_dirs, [Path::new("/site"), Path::new("/b")]);
     assert_eq!(s.device.client_id, Some(ClientIdSource::Literal("SN-1".into())));
 }
@@ -397,7 +417,7 @@ fn a_mistake_that_a_later_file_overrides_is_none() {
         ("vendor/10.toml", "queue.parallel_parts = 99"),
         ("etc/rigpost.toml", "queue.parallel_parts = 9"),
     ]);
-    assert_eq!(load(None, &at(&dir)).unwrap().queue.parallel_parts, 9);
+    assert_eq!(load(None, &at(&dir)).unwrap().queue.parallel_parts, Some(9));
 }
 
 #[test]
@@ -440,7 +460,7 @@ fn good_values_are_taken_over() {
     assert!(!s.provider.url_pairing && s.provider.secret_on_poll);
     assert_eq!(s.provider.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
     assert_eq!(s.vault.key_file, Path::new("/k"));
-    assert_eq!((s.queue.max_items, s.queue.parallel_parts), (1000, 16));
+    assert_eq!((s.queue.max_items, s.queue.parallel_parts), (1000, Some(16)));
     for url in ["http://127.0.0.1:1", "http://localhost/", "https://10.0.0.1"] {
         assert!(load_text(&format!("provider.base_url = \"{url}\"")).is_ok(), "{url}");
     }
@@ -491,7 +511,7 @@ fn without_a_word_it_is_so() {
     );
     assert_eq!(s.queue.media_dirs, [Path::new("/media"), Path::new("/mnt")]);
     assert_eq!((s.queue.max_items, s.queue.max_items_per_user), (1_000_000, 100_000));
-    assert_eq!((s.queue.parallel_parts, s.queue.settle_seconds), (4, 3));
+    assert_eq!((s.queue.parallel_parts, s.queue.settle_seconds), (None, 3));
     assert_eq!((s.queue.before_pairing, s.log.level), (BeforePairing::Queue, Level::Info));
     assert!(s.device.client_id.is_none() && s.provider.ca_file.is_none() && s.sources.is_empty());
     let s = load_text("[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"")

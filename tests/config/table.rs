@@ -38,6 +38,9 @@ fn values(kind: Kind) -> (Vec<String>, Vec<String>) {
         Kind::Text(Form::Line) => of(&["\"a\""], &["\"\"", "\"a\\nb\"", "7"]),
         Kind::Text(Form::Version) => of(&["\"1.2.3\""], &["\"1.2\"", "1.2"]),
         Kind::Text(Form::Label) => of(&["\"A camera\""], &["\"\"", "\"a/b\"", "7"]),
+        Kind::Text(Form::ClipName) => {
+            of(&["\"{parent}_{file}\""], &["\"\"", "\"clip\"", "\"{nonesuch}_{file}\"", "\"a/{file}\"", "7"])
+        }
         Kind::Text(Form::Class) => of(&["\"audio\""], &["\"nonesuch\"", "7"]),
         Kind::Word(_) => {
             (kind.words().map(|word| format!("{word:?}")).collect(), own(&["\"nonesuch\"", "\"\"", "7"]))
@@ -165,7 +168,7 @@ fn the_example_is_the_default() {
         |line: &str| line.strip_prefix('#').is_some_and(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));
     let defaults: Vec<&str> = example.lines().map(|l| if key(l) { &l[1..] } else { l }).collect();
     assert_eq!(load_text(&defaults.join("\n")).unwrap(), Settings::default(), "with every default spelt out");
-    assert_eq!(example.lines().filter(|l| key(l)).count(), 15);
+    assert_eq!(example.lines().filter(|l| key(l)).count(), 14);
     assert!(example.lines().all(|line| line.chars().count() <= 118));
 
     let shown = shown(&example);

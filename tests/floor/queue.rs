@@ -235,7 +235,7 @@ async fn reads(store: &Store, when: &str) -> Result<(), Failure> {
         let began = clock();
         let item = store.claim(PROJECT, &[], None).await?.ok_or("nothing to claim")?;
         claims.push(began.elapsed());
-        store.requeue(item.id, ItemReason::None, "").await?;
+        store.finish(item.id, ItemState::Queued, ItemReason::None, "", now()).await?;
         let began = clock();
         store.list(Some(ItemState::Queued), None, 0, 50).await?;
         lists.push(began.elapsed());

@@ -247,6 +247,41 @@ async fn an_asset_that_is_a_day_old_is_left_behind_and_counted() {
     rig.assert_arrived(&clip, PROJECT);
     assert_receipt(&rig, id, &clip).await;
     assert_eq!(rig.sim.assets().len(), 2);
-    rig.stop().await;
-    assert_eq!(rig.column("SELECT CAST(orphans AS TEXT) FROM rig"), ["1"]);
+    assert_eq!(rig.get::<u32>(QUEUE, "Orphans").await, 1);
+}
+
+/// The cloud has made it, and the rig never hears of it: the answer is lost, or the power is cut before it comes.
+#[tokio::test]
+async fn an_asset_of_which_no_answer_came_is_counted() {
+    let mut rig = small_parts(1).paired().await;
+    rig.sim.inject("create:lost-answer".parse().unwrap());
+    let lost = rig.clip("lost.mov", 5000);
+    let id = rig.add(&lost).await.unwrap();
+    rig.wait_item(id, "done").await;
+    assert_eq!(rig.get::<u32>(QUEUE, "Orphans").await, 1);
+
+    rig.sim.hold(HoldPoint::Next(Endpoint::Create, EventKind::Effect));
+    let cut = rig.clip("cut.mov", 5000);
+    let id = rig.add(&cut).await.unwrap();
+    rig.sim.held().await.expect("the asset is made");
+    rig.kill().await;
+    rig.sim.release();
+    rig.start().await;
+    rig.wait_item(id, "done").await;
+    rig.assert_arrived(&cut, PROJECT);
+    let incomplete = rig.sim.assets().iter().filter(|asset| !asset.complete).count();
+    assert_eq!((rig.get::<u32>(QUEUE, "Orphans").await, incomplete), (2, 2));
+}
+
+#[tokio::test]
+async fn an_asset_that_the_cloud_refused_is_not_counted() {
+    let rig = small_parts(1).paired().await;
+    for fault in ["create:503:1", "create:401:1", "create:429:1"] {
+        rig.sim.inject(fault.parse().unwrap());
+        let clip = rig.clip(&format!("{}.mov", fault.replace(':', "-")), 5000);
+        let id = rig.add(&clip).await.unwrap();
+        rig.wait_item(id, "done").await;
+    }
+    assert_eq!(rig.get::<u32>(QUEUE, "Orphans").await, 0);
+    assert!(rig.sim.assets().iter().all(|asset| asset.complete), "{:#?}", rig.sim.assets());
 }

@@ -6,13 +6,18 @@
 mod bucket;
 #[path = "../common/lib.rs"]
 mod common;
+mod containers;
 mod control;
+#[path = "../common/fuse_card.rs"]
+mod fuse_card;
+mod isolation;
 #[path = "../common/junk.rs"]
 mod junk;
 mod object_storage;
 mod order;
 mod sources;
 mod steering;
+mod trees;
 mod turns;
 mod uploads;
 mod whole;

@@ -35,7 +35,7 @@ fn created(rig: &Rig) -> Vec<String> {
 async fn a_proxy_overtakes_an_original_that_has_filled_the_line() {
     for parallel in [1, 4] {
         let rig = small_parts(parallel).paired().await;
-        let slots = rig.setup.slots();
+        let slots = rig.setup.parallel_parts;
         stall(&rig, "part@A001.mov:stall:forever");
         let original = rig.clip("A001.mov", 20 * CHUNK as usize);
         let original_id = rig.add(&original).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_proxy_overtakes_an_original_that_has_filled_the_line() {
 #[tokio::test]
 async fn free_slots_go_to_what_matters_most() {
     let rig = small_parts(2).paired().await;
-    let slots = rig.setup.slots();
+    let slots = rig.setup.parallel_parts;
     let parts = 2 * slots as u64;
     // The original's first parts come to an end by themselves, at a pace that leaves the proxy time to come.
     rig.sim.inject("part@A001.mov:delay=1500:forever".parse().unwrap());
@@ -90,7 +90,7 @@ async fn small_clips_are_on_their_way_together() {
     }
     let flight = rig.wait_flight("four clips together", |f| f.clips() >= 4).await;
     assert_eq!(flight.begun[..4].iter().map(|(name, _)| name).max().unwrap(), "A003.mov", "the oldest");
-    assert!(flight.most <= rig.setup.slots(), "none matters more than another: {flight:#?}");
+    assert!(flight.most <= rig.setup.parallel_parts, "none matters more than another: {flight:#?}");
     unstall(&rig).await;
     for (clip, id) in clips.iter().zip(ids) {
         rig.wait_item(id, "done").await;
@@ -103,7 +103,7 @@ async fn small_clips_are_on_their_way_together() {
 #[tokio::test]
 async fn no_more_parts_are_on_their_way_than_slots_and_two() {
     let rig = small_parts(2).paired().await;
-    let slots = rig.setup.slots();
+    let slots = rig.setup.parallel_parts;
     stall(&rig, "part:stall:forever");
     let mut clips = vec![rig.clip("A001.mov", 20 * CHUNK as usize)];
     let mut ids = vec![rig.add(&clips[0]).await.unwrap()];
@@ -176,7 +176,7 @@ async fn what_becomes_important_while_others_are_sent_overtakes_them() {
     let rig = small_parts(1).paired().await;
     stall(&rig, "part@A001.mov:stall:forever");
     let first = rig.add(rig.clip("A001.mov", 20 * CHUNK as usize)).await.unwrap();
-    let slots = rig.setup.slots();
+    let slots = rig.setup.parallel_parts;
     rig.wait_flight("an original in all slots", |f| f.of("A001.mov") == slots).await;
     let clip = rig.clip("A002.mov", 1000);
     let second = rig.add(&clip).await.unwrap();
@@ -193,7 +193,7 @@ async fn what_becomes_important_while_others_are_sent_overtakes_them() {
 #[tokio::test]
 async fn a_proxy_comes_next_behind_a_ladder_of_what_matters_more_and_more() {
     let rig = small_parts(1).paired().await;
-    let slots = rig.setup.slots();
+    let slots = rig.setup.parallel_parts;
     stall(&rig, "part@A001.mov:stall:forever");
     stall(&rig, "part@A001.wav:stall:forever");
     // Slower than making the proxy's asset.

@@ -15,7 +15,7 @@ use crate::common::*;
 use crate::junk::{CLIPS, JUNK};
 
 /// One source, `media/card`, that settles quickly, and more keys for it.
-pub(super) fn card(more: &str) -> Setup {
+pub(crate) fn card(more: &str) -> Setup {
     let drop_in = format!(
         "[queue]\nsettle_seconds = 1\n[[source]]\nname = \"card\"\npath = \"{{dir}}/media/card\"\nbefore_pairing = \"queue\"\n{more}"
     );
@@ -36,20 +36,20 @@ pub(super) fn write(path: &Path, text: &str) {
 }
 
 /// As if it had been written an hour ago.
-pub(super) fn old(path: &Path, text: &str) {
+pub(crate) fn old(path: &Path, text: &str) {
     write(path, text);
     let then = SystemTime::UNIX_EPOCH.elapsed().unwrap() - Duration::from_secs(3600);
     let file = fs::File::options().write(true).open(path).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH + then).unwrap();
 }
 
-pub(super) async fn queued(rig: &Rig, count: u32) {
+pub(crate) async fn queued(rig: &Rig, count: u32) {
     let all = |p: &Dict| *p["FilesLeft"].downcast_ref::<&u32>().unwrap() == count;
     rig.wait(QUEUE, &format!("{count} files in the queue"), all).await;
 }
 
 /// The number of the item of that name, once there is one.
-pub(super) async fn found(rig: &Rig, name: &str) -> u64 {
+pub(crate) async fn found(rig: &Rig, name: &str) -> u64 {
     let mut signals = rig.bus.signals(&rig.ui).await;
     let look = async {
         loop {
@@ -62,14 +62,14 @@ pub(super) async fn found(rig: &Rig, name: &str) -> u64 {
     soon(name, look).await
 }
 
-pub(super) async fn names(rig: &Rig) -> BTreeSet<String> {
+pub(crate) async fn names(rig: &Rig) -> BTreeSet<String> {
     let items = rig.items().await;
     let names: BTreeSet<String> = items.iter().map(|i| text(i, "name")).collect();
     assert_eq!(names.len(), items.len(), "each once: {names:?}");
     names
 }
 
-pub(super) fn set(names: &[&str]) -> BTreeSet<String> {
+pub(crate) fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|n| (*n).to_owned()).collect()
 }
 

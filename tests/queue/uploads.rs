@@ -1,4 +1,4 @@
-//! Clips on their way: what arrives, what is refused at the door, and what trouble does to the others.
+//! Clips on their way: what arrives, what is refused, and what trouble does to the others.
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 

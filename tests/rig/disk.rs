@@ -12,6 +12,9 @@ use crate::common::*;
 /// How long a rig may take to see that its disk is good again.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
 
+/// What the journal says of it at level error, each once, however often the disk is looked at.
+const ERRORS: [&str; 2] = ["the store can't be opened", "nothing can be kept"];
+
 /// A file system of its own, unmounted when dropped.
 struct Mount(TempDir);
 
@@ -46,8 +49,7 @@ async fn shut_down(state: &Path) -> (Rig, String, u64) {
     let item = rig.add(rig.clip("kept.mp4", 3000)).await.unwrap();
     let id = rig.device_id().await;
     assert!(rig.stop().await.success());
-    // Whatever the disk does is an error in the journal, too.
-    rig.announce_error("");
+    ERRORS.into_iter().for_each(|words| rig.announce_error(words));
     (rig, id, item)
 }
 
@@ -80,6 +82,11 @@ async fn assert_goes_on(rig: &Rig, id: &str, item: u64) {
     rig.queue("Resume").await.unwrap();
     rig.wait_item(item, "done").await;
     rig.assert_arrived(&rig.path("media/kept.mp4"), PROJECT);
+    let lines = rig.log.all();
+    for words in ERRORS {
+        let said = lines.iter().filter(|line| line.contains(words)).count();
+        assert_eq!(said, 1, "{words}: {lines:#?}");
+    }
 }
 
 #[tokio::test]

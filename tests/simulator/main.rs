@@ -14,3 +14,4 @@ mod program;
 mod storage;
 mod tokens;
 mod uploads;
+mod versions;

@@ -277,6 +277,13 @@ async fn a_clip_appears_with_its_hash() {
         phone.says("#clips", wanted).await;
     }
     phone.picture("6-arrived").await;
+    assert!(!phone.text("#clips").await.contains("version"), "a first version is not told as one");
+    let fields = fields.into_iter().chain([("auto_version_id", asset["id"].as_str().unwrap())]);
+    let create = http().post(sim.url().join("/v2/devices/assets").unwrap());
+    let create =
+        create.form(&fields.collect::<Vec<_>>()).bearer_auth(tokens["access_token"].as_str().unwrap());
+    assert_eq!(create.send().await.unwrap().status(), 201);
+    phone.says("#clips", "Testbed, 2.4 MB, version 2").await;
     phone.fits().await;
     phone.close().await;
 }

@@ -1,5 +1,6 @@
 //! Permissions, a full disk, a disk that can't be written, and two daemons.
 use std::fs;
+use std::mem::MaybeUninit;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
@@ -7,8 +8,10 @@ use std::process::Command;
 use rigpost_core::oauth::{AccessToken, TokenSet};
 use rigpost_core::secret::Secret;
 use rigpost_daemon::store::{Store, StoreError};
+use rustix::fs::inotify;
 use tempfile::TempDir;
 
+use crate::migration::{RELEASED, restored};
 use crate::support::*;
 
 /// A file system of its own, unmounted when dropped.
@@ -124,6 +127,34 @@ async fn a_new_rig_on_a_full_disk_leaves_nothing_behind() {
     }
     mount.make_room();
     assert!(Store::open(mount.path()).unwrap().created());
+}
+
+/// A start on a full disk is tried again and again: none of them may write what does not fit.
+#[tokio::test]
+async fn an_upgrade_that_has_no_room_writes_no_copy() {
+    let mount = Mount::new("4m");
+    let old = restored(RELEASED[1].1);
+    fs::copy(db(old.path()), db(mount.path())).unwrap();
+    let size = fs::metadata(db(mount.path())).unwrap().len();
+    let made = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&made, mount.path(), inotify::WatchFlags::CREATE).unwrap();
+    let copies = || {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&made, &mut buffer);
+        let names = std::iter::from_fn(|| events.next().ok()?.file_name().map(|n| n.to_bytes().to_vec()));
+        names.filter(|name| name.ends_with(b".db.v2")).count()
+    };
+    // Room for the copy and for half of the rest.
+    let stat = rustix::fs::statvfs(mount.path()).unwrap();
+    let ballast = stat.f_bavail * stat.f_frsize - size * 3 / 2;
+    fs::write(mount.path().join("ballast"), vec![1; ballast as usize]).unwrap();
+    for _ in 0..2 {
+        assert_eq!(Store::open(mount.path()).unwrap_err(), StoreError::Full);
+        assert_eq!(copies(), 0);
+    }
+    mount.make_room();
+    let store = ready(mount.path()).await;
+    assert_eq!((copies(), store.verify().await), (1, Ok(())));
 }
 
 #[tokio::test]

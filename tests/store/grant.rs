@@ -143,7 +143,7 @@ async fn a_limit_is_kept_beside_its_code_and_goes_with_it() {
     }
     // A key that is lost takes the code along, and not the limit.
     store.attach(Some(vault(2))).await.unwrap();
-    store.readopt(vault(2)).await.unwrap();
+    store.readopt(vault(2), &client_secret()).await.unwrap();
     let left = store.grants().await.unwrap().pairing.map(|p| (p.code, p.limit.is_some()));
     assert_eq!(left, Some((None, true)));
     store.save_pairing(None, None).await.unwrap();

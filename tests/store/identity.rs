@@ -158,7 +158,7 @@ async fn one_cloud_s_projects_are_not_another_s_though_they_have_the_same_names(
     assert_eq!(store.claim("p", &[], None).await.unwrap(), None);
     store.release(&[ours]).await.unwrap();
     assert_eq!(store.claim("p", &[], None).await.unwrap().unwrap().id, ours);
-    store.requeue(ours, ItemReason::None, "").await.unwrap();
+    store.finish(ours, ItemState::Queued, ItemReason::None, "", at(99)).await.unwrap();
     // Back at the first, what is the copy's is held, and what is new goes there.
     store.identity(None, &cloud()).await.unwrap();
     assert_eq!(store.grants().await.unwrap().tokens, None, "there is one grant at a time");

@@ -8,6 +8,7 @@ mod identity;
 mod intake;
 mod migration;
 mod model;
+mod orphans;
 mod queue;
 mod steer;
 mod support;

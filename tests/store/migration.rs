@@ -14,14 +14,14 @@ use tempfile::TempDir;
 
 use crate::support::*;
 
-const RELEASED: [(&str, &str); 4] = [
+pub(crate) const RELEASED: [(&str, &str); 4] = [
     ("v1", include_str!("../fixtures/store/v1.sql")),
     ("v2", include_str!("../fixtures/store/v2.sql")),
     ("v3", include_str!("../fixtures/store/v3.sql")),
     ("v3, of another provider", include_str!("../fixtures/store/v3-oauth.sql")),
 ];
 
-fn restored(sql: &str) -> TempDir {
+pub(crate) fn restored(sql: &str) -> TempDir {
     let dir = dir();
     raw(dir.path()).execute_batch(sql).unwrap();
     dir
@@ -113,7 +113,7 @@ async fn what_version_3_had_of_frame_io_is_the_first_address_s() {
             assert_eq!(ours.client_secret, Some(client_secret()));
             assert_eq!(ours.pairing, Some(Running { code: Some(code()), limit: Some(limit()) }));
             assert_eq!(store.claim("p", &[], None).await.unwrap().unwrap().id, ItemId(4));
-            store.requeue(ItemId(4), ItemReason::None, "").await.unwrap();
+            store.finish(ItemId(4), Queued, ItemReason::None, "", at(99)).await.unwrap();
 
             assert!(store.identity(None, &second).await.unwrap().changed);
             let theirs = store.grants().await.unwrap();

@@ -118,7 +118,7 @@ impl World {
                 self.store.forget().await?;
                 self.store.identity(None, &cloud()).await.map(drop)
             }
-            2 => self.store.readopt(vault(1)).await,
+            2 => self.store.readopt(vault(1), &client_secret()).await,
             _ => {
                 let copy = cut_power(self.dir.path());
                 self.store = ready(copy.path()).await;

@@ -228,7 +228,7 @@ async fn an_upload_goes_on_from_its_parts_after_a_power_cut() {
     expected.finished = vec![0, 2];
     assert_eq!(store.asset_of(id).await, Ok(Some(expected)));
     assert_eq!(store.counters().await.unwrap().bytes_left, 334);
-    store.requeue(id, ItemReason::Network, "no route").await.unwrap();
+    store.finish(id, ItemState::Queued, ItemReason::Network, "no route", at(99)).await.unwrap();
     assert!(store.asset_of(id).await.unwrap().is_some());
     store.claim("p", &[], None).await.unwrap();
     store.finish_part(id, "x", 1, "etag", 334, digest(1)).await.unwrap();
@@ -286,7 +286,10 @@ async fn cancel_and_retry_change_all_or_nothing() {
         store.finish(ids[1], ItemState::Done, ItemReason::None, "", at(99)).await.unwrap().state,
         ItemState::Cancelled
     );
-    assert_eq!(store.requeue(ids[1], ItemReason::Refused, "").await.unwrap().state, ItemState::Cancelled);
+    assert_eq!(
+        store.finish(ids[1], ItemState::Queued, ItemReason::Refused, "", at(99)).await.unwrap().state,
+        ItemState::Cancelled
+    );
     assert_eq!(store.retry(&[ids[1], ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
     store.save_device(&device("q")).await.unwrap();
     assert_eq!(store.retry(&ids).await.unwrap(), ids[1..3], "done and held stay");

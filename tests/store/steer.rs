@@ -104,9 +104,6 @@ async fn only_what_is_more_urgent_interrupts() {
     items[1].priority = 5;
     items[2].priority = i32::MIN;
     let ids = store.add(items, MAX).await.unwrap();
-    assert_eq!(store.best_waiting("p", &[]).await, Ok(Some(5)));
-    assert_eq!(store.best_waiting("p", &[ids[1]]).await, Ok(Some(0)));
-    assert_eq!(store.best_waiting("q", &[]).await, Ok(None));
     assert_eq!(store.claim("p", &[], Some(5)).await, Ok(None), "not of the same priority");
     assert_eq!(store.claim("p", &[], Some(4)).await.unwrap().map(|item| item.id), Some(ids[1]));
     assert_eq!(store.claim("p", &[ids[0]], Some(i32::MIN)).await, Ok(None));
@@ -124,7 +121,7 @@ async fn a_new_priority_changes_whose_turn_is_next() {
     assert_eq!(store.set_priority(&[done, ids[3]], 7).await.unwrap(), [ids[3]]);
     assert_eq!(store.set_priority(&[ids[3]], 7).await.unwrap(), []);
     assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(ids[3]));
-    store.requeue(ids[3], ItemReason::None, "").await.unwrap();
+    store.finish(ids[3], ItemState::Queued, ItemReason::None, "", at(99)).await.unwrap();
     store.set_priority(&[ids[3]], -1).await.unwrap();
     assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(ids[1]));
 }

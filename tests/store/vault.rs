@@ -73,19 +73,35 @@ async fn provisioning_again_keeps_identity_and_queue() {
     let name = store.identity(None, &cloud()).await.unwrap();
     store.save_pairing(Some(&code()), None).await.unwrap();
     assert_eq!(store.attach(Some(vault(2))).await, Ok(VaultState::Foreign));
-    store.readopt(vault(2)).await.unwrap();
-    let expected = Grants { device: Some(device("p")), pairing: running(None), ..Grants::default() };
+    store.readopt(vault(2), &client_secret()).await.unwrap();
+    let client_secret = Some(client_secret());
+    let device = Some(device("p"));
+    let expected =
+        Grants { client_secret: client_secret.clone(), device, pairing: running(None), ..Grants::default() };
     assert_eq!(store.grants().await.unwrap(), expected);
     assert_eq!(store.identity(None, &cloud()).await.unwrap(), name);
     assert_eq!((store.asset_of(id).await, store.orphans().await), (Ok(None), Ok(1)));
     let item = &store.get(&[id]).await.unwrap()[0];
     assert_eq!((item.sent, item.asset_id.as_str(), item.state), (0, "", ItemState::Uploading));
     assert_eq!(store.counters().await.unwrap().bytes_left, 1001);
-    store.save_client_secret(&client_secret()).await.unwrap();
     drop(store);
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(store.attach(Some(vault(2))).await, Ok(VaultState::Ready));
-    assert_eq!(store.grants().await.unwrap().client_secret, Some(client_secret()));
+    assert_eq!(store.grants().await.unwrap().client_secret, client_secret);
+}
+
+#[tokio::test]
+async fn provisioning_again_gives_nothing_up_for_a_secret_that_can_t_be_kept() {
+    let dir = dir();
+    let (store, id) = full(dir.path()).await;
+    let before = (store.grants().await, store.asset_of(id).await);
+    assert_eq!(store.attach(Some(vault(2))).await, Ok(VaultState::Foreign));
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON sealed WHEN NEW.name = 'client_secret'
+        BEGIN SELECT RAISE(ABORT, 'no'); END";
+    raw(dir.path()).execute_batch(refuse).unwrap();
+    assert!(matches!(store.readopt(vault(2), &client_secret()).await, Err(StoreError::Io(_))));
+    assert_eq!(store.attach(Some(vault(1))).await, Ok(VaultState::Ready));
+    assert_eq!((store.grants().await, store.asset_of(id).await), before);
 }
 
 #[tokio::test]
@@ -93,11 +109,11 @@ async fn adopting_the_same_key_again_loses_nothing() {
     let dir = dir();
     let (store, id) = full(dir.path()).await;
     let before = (store.grants().await, store.asset_of(id).await);
-    store.readopt(vault(1)).await.unwrap();
+    store.readopt(vault(1), &client_secret()).await.unwrap();
     assert_eq!((store.grants().await, store.asset_of(id).await), before);
     // One damaged token takes the other with it, and nothing else.
     raw(dir.path()).execute_batch("UPDATE sealed SET value = x'01' WHERE name = 'refresh_token'").unwrap();
-    store.readopt(vault(1)).await.unwrap();
+    store.readopt(vault(1), &client_secret()).await.unwrap();
     let loaded = store.grants().await.unwrap();
     assert_eq!((loaded.tokens, loaded.client_secret, loaded.broken), (None, Some(client_secret()), vec![]));
     assert_eq!(store.asset_of(id).await, before.1);

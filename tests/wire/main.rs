@@ -4,6 +4,7 @@ mod dead_link;
 mod early;
 mod server;
 mod still;
+mod trickle;
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;

@@ -57,8 +57,12 @@ impl Peer {
 
     pub async fn say(&mut self, text: &str) {
         // The client may be gone already.
-        let _ = self.io.write_all(text.as_bytes()).await;
-        let _ = self.io.flush().await;
+        self.says(text).await;
+    }
+
+    /// The same; false when the client is gone.
+    pub async fn says(&mut self, text: &str) -> bool {
+        self.io.write_all(text.as_bytes()).await.is_ok() && self.io.flush().await.is_ok()
     }
 
     /// Takes a whole request, and says 200.

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use super::expand::{expand, is_junk, not_too_deep, plain, walk};
 use crate::args::AddArgs;
 use crate::exit::{ExitCode, Failure};
+use crate::frames::Frames;
 use crate::text;
 use rigpost_contract::glob::{Glob, is_pattern};
 use rigpost_contract::left_out::is_left_out;
@@ -25,6 +26,8 @@ pub(super) struct Found {
     pub(super) paths: Vec<PathBuf>,
     pub(super) bytes: u64,
     pub(super) skipped: u64,
+    /// Frames of sequences, queued or left out.
+    pub(super) frames: Frames,
     /// What can't be queued; only with `--keep-going`, else the first of them is the answer.
     pub(super) refused: Vec<Failure>,
 }
@@ -37,7 +40,8 @@ pub(super) fn collect(args: &AddArgs) -> Result<Found, Failure> {
         })
     };
     let patterns = args.pattern.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
-    let search = Search { recursive: args.recursive || !patterns.is_empty(), patterns };
+    let recursive = args.recursive || !patterns.is_empty();
+    let search = Search { recursive, patterns, sequences: !args.no_sequences };
     let mut found = Found::default();
     for given in &args.files {
         match search.given(given, &mut found) {
@@ -60,6 +64,7 @@ pub(super) fn collect(args: &AddArgs) -> Result<Found, Failure> {
 struct Search {
     recursive: bool,
     patterns: Vec<Glob>,
+    sequences: bool,
 }
 
 impl Search {
@@ -72,8 +77,7 @@ impl Search {
                 Err(unusable(given, "is a directory", "add --recursive to queue what is in it"))
             }
             Ok(meta) => {
-                found.bytes += meta.len();
-                found.paths.push(path);
+                self.take(path, meta.len(), found);
                 Ok(())
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => match path.to_str() {
@@ -99,7 +103,7 @@ impl Search {
             match fs::metadata(&path) {
                 _ if path.file_name().is_some_and(is_junk) => found.skipped += 1,
                 Ok(meta) if meta.is_dir() && self.recursive => self.walk(&path, found)?,
-                Ok(meta) if meta.is_file() && meta.len() > 0 => found.take(path, meta.len()),
+                Ok(meta) if meta.is_file() && meta.len() > 0 => self.take(path, meta.len(), found),
                 Ok(_) | Err(_) => found.skipped += 1,
             }
         }
@@ -128,7 +132,7 @@ impl Search {
                 () if entry.file_type().is_file() && self.wants(entry.path()) => {
                     match entry.metadata().map_err(failed)?.len() {
                         0 => found.skipped += 1,
-                        bytes => found.take(entry.into_path(), bytes),
+                        bytes => self.take(entry.into_path(), bytes, found),
                     }
                 }
                 () => found.skipped += 1,
@@ -137,15 +141,16 @@ impl Search {
         Ok(())
     }
 
+    fn take(&self, path: PathBuf, bytes: u64, found: &mut Found) {
+        if found.frames.is_one(&path) && !self.sequences {
+            return;
+        }
+        found.bytes += bytes;
+        found.paths.push(path);
+    }
+
     fn wants(&self, file: &Path) -> bool {
         self.patterns.is_empty() || self.patterns.iter().any(|pattern| pattern.matches(file))
-    }
-}
-
-impl Found {
-    fn take(&mut self, path: PathBuf, bytes: u64) {
-        self.bytes += bytes;
-        self.paths.push(path);
     }
 }
 

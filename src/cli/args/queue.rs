@@ -25,6 +25,12 @@ pub struct AddArgs {
     /// Case does not matter. A pattern with a / is held against the whole path, one without against the file's name.
     #[arg(long, value_name = "GLOB")]
     pub pattern: Vec<String>,
+    /// Leave out the frames of sequences: CinemaDNG, ARRIRAW, DPX, OpenEXR, numbered TIFF
+    ///
+    /// To the cloud each frame is a clip. It takes five new ones a second from all devices of one person, and a rig asks for
+    /// four: 86400 frames, which are an hour at 24 a second, need at least 6 hours on any line.
+    #[arg(long)]
+    pub no_sequences: bool,
     /// What the cloud shall call it, for a single clip
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -185,7 +191,7 @@ pub struct PriorityArgs {
     /// Larger goes first
     #[arg(value_name = "N", allow_negative_numbers = true)]
     pub priority: i32,
-    /// Which.
+    /// By number, or all in a state.
     #[command(flatten)]
     pub items: SelectArgs,
 }

@@ -230,6 +230,7 @@ pub(crate) struct Queue {
     pub(crate) bytes_left: u64,
     pub(crate) held: u32,
     pub(crate) failed: u32,
+    pub(crate) orphans: u32,
     pub(crate) rate: u64,
     pub(crate) current: Vec<Item>,
 }
@@ -245,6 +246,7 @@ impl Queue {
             bytes_left: take(all, Property::BytesLeft.as_str()),
             held: take(all, Property::Held.as_str()),
             failed: take(all, Property::Failed.as_str()),
+            orphans: take(all, Property::Orphans.as_str()),
             rate: take(all, Property::Rate.as_str()),
             current: current.into_iter().map(|mut item| Item::read(&mut item)).collect(),
         }

@@ -1,4 +1,9 @@
 //! Items and receipts as the daemon gives them.
+//!
+//! # Decisions
+//!
+//! - Dictionaries are read key by key, here and in the daemon. zvariant can derive that, but its keys are literals: they
+//!   would be spelled a second time beside the contract's, and an option that nobody knows could not be refused by its name.
 
 use serde::Serialize;
 

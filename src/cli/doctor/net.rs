@@ -7,6 +7,7 @@
 //! - Who answered is judged by the rules that the daemon reads answers with.
 //! - A name that resolves and a connection that fails are told apart by resolving first.
 
+use std::env;
 use std::time::Duration;
 
 use super::config::Facts;
@@ -47,6 +48,9 @@ fn judge_clock(now: i64, built: i64) -> Check {
     }
 }
 
+/// What OpenSSL goes by, and so do we: of whoever runs the program.
+const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
 /// Checks the way to the provider, up to the first step that fails.
 pub(super) async fn provider(facts: &Facts, report: &mut Report<'_>) -> Result<(), Failure> {
     let http = Http::new(facts.ca_file.clone(), env!("CARGO_PKG_VERSION"), Clock::system());
@@ -60,6 +64,12 @@ pub(super) async fn provider(facts: &Facts, report: &mut Report<'_>) -> Result<(
             ["encryption", "provider", "clock drift"]
                 .map(|name| Check::skipped(name, "the provider's name could not be resolved")),
         );
+    }
+    if let Some(name) = AUTHORITIES.into_iter().find(|name| env::var_os(name).is_some()) {
+        report.add(Check::ok(
+            "authorities",
+            format!("{name} of this shell says whom to trust; the daemon goes by its unit's"),
+        ))?;
     }
     if let Err(trouble) = http.trust() {
         report.add(Check::fail(

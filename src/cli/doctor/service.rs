@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use super::report::{Check, Report};
 use crate::bus::{Daemon, Device};
 use crate::exit::{Doing, ExitCode, Failure, from_bus};
+use crate::frames;
+use crate::text;
 use crate::words;
+use rigpost_contract::blocker::Blocker;
 use rigpost_contract::interface::BUS_NAME;
-use rigpost_contract::pairing::Protection;
+use rigpost_contract::pairing::{Protection, Reason, State};
 
 /// Checks the name and the access; gives the device's properties when they could be read.
 pub(super) async fn check(daemon: &Daemon, report: &mut Report<'_>) -> Result<Option<Device>, Failure> {
@@ -90,12 +93,37 @@ fn policy_in(dirs: &[PathBuf]) -> Check {
     }
 }
 
+/// Clips that need an hour at least: mostly frames.
+const MANY_CLIPS: u64 = 14_400;
+
+/// Says how many clips are left, and how long very many take at least.
+pub(super) fn queue(left: Option<u64>) -> Check {
+    const NAME: &str = "queue";
+    match left {
+        None => Check::skipped(NAME, "the daemon could not be asked"),
+        Some(left @ ..MANY_CLIPS) => Check::ok(NAME, format!("{} left to send", text::count(left, "clip"))),
+        Some(left) => Check::warn(
+            NAME,
+            frames::pace(left),
+            "frames of sequences are a clip each: sequences = false in [[source]] leaves them out",
+        ),
+    }
+}
+
 /// Says how the secrets are protected.
 pub(super) fn protection(device: Option<&Device>) -> Check {
     const NAME: &str = "protection";
     let Some(device) = device else { return Check::skipped(NAME, "the daemon could not be asked") };
     let secrets = format!("secrets are {}", words::protection(&device.protection));
+    let stands = |blocker: Blocker| device.blockers.iter().any(|(code, _)| code == blocker.code());
     match device.protection.parse() {
+        // The key was not looked for: it may be as good as ever.
+        Ok(Protection::None)
+            if stands(Blocker::Reason(Reason::Storage))
+                && !stands(Blocker::State(State::SecretUnavailable)) =>
+        {
+            Check::skipped(NAME, "nothing is known of the key before the disk can be read")
+        }
         Ok(Protection::Tpm2 | Protection::HostKey) => Check::ok(NAME, secrets),
         Ok(Protection::None) => Check::fail(
             NAME,
@@ -130,5 +158,16 @@ mod tests {
         assert_eq!(verdict("file"), Verdict::Warn);
         assert_eq!(verdict("none"), Verdict::Fail);
         assert_eq!(protection(None).verdict, Verdict::Skipped);
+        let blocked = |codes: &[&str]| Device {
+            protection: "none".into(),
+            blockers: codes.iter().map(|code| ((*code).to_owned(), String::new())).collect(),
+            ..Device::default()
+        };
+        assert_eq!(
+            protection(Some(&blocked(&["storage"]))).verdict,
+            Verdict::Skipped,
+            "it was not looked for"
+        );
+        assert_eq!(protection(Some(&blocked(&["secret-unavailable", "storage"]))).verdict, Verdict::Fail);
     }
 }

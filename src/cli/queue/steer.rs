@@ -8,7 +8,6 @@
 
 use zbus::Variant;
 
-use super::page::PAGE;
 use crate::args::{ClearArgs, PriorityArgs, SelectArgs};
 use crate::bus::{Daemon, Item, Options, QueueMethods};
 use crate::control::confirm;
@@ -17,17 +16,15 @@ use crate::out::Out;
 use crate::text;
 use rigpost_contract::error::ErrorName;
 use rigpost_contract::item::ItemState;
+use rigpost_contract::method::{MAX_MANY, MAX_PAGE};
 use rigpost_contract::option::OptionKey;
 use rigpost_contract::pairing::State;
-
-/// The most numbers that one call takes.
-const BATCH: usize = 10_000;
 
 /// `rigpost queue retry`.
 pub(super) async fn retry(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
     let queue = daemon.queue();
     let Some(ids) = select(queue, args, &[ItemState::Failed], out).await? else { return Ok(()) };
-    for batch in ids.chunks(BATCH) {
+    for batch in ids.chunks(MAX_MANY) {
         queue.retry(batch, Options::new()).await.map_err(group)?;
     }
     out.line(&format!("Trying {} again.", clips(&ids)))?;
@@ -42,7 +39,7 @@ pub(super) async fn cancel(daemon: &Daemon, args: &SelectArgs, out: &mut Out) ->
     if args.all {
         confirm(args.yes, &format!("Take {} off the queue? The files stay where they are.", clips(&ids)))?;
     }
-    for batch in ids.chunks(BATCH) {
+    for batch in ids.chunks(MAX_MANY) {
         queue.cancel(batch, Options::new()).await.map_err(group)?;
     }
     out.line(&format!("Took {} off the queue. The files are where they were.", clips(&ids)))?;
@@ -69,7 +66,7 @@ pub(super) async fn release(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -
     if args.all {
         confirm(args.yes, &format!("Send {} to {project}? That can't be taken back.", clips(&ids)))?;
     }
-    for batch in ids.chunks(BATCH) {
+    for batch in ids.chunks(MAX_MANY) {
         queue.release(batch, Options::new()).await.map_err(group)?;
     }
     out.line(&format!("Released {} to {project}.", clips(&ids)))?;
@@ -80,7 +77,7 @@ pub(super) async fn release(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -
 pub(super) async fn priority(daemon: &Daemon, args: &PriorityArgs, out: &mut Out) -> Result<(), Failure> {
     let queue = daemon.queue();
     let Some(ids) = select(queue, &args.items, &[ItemState::Queued], out).await? else { return Ok(()) };
-    for batch in ids.chunks(BATCH) {
+    for batch in ids.chunks(MAX_MANY) {
         queue.set_priority(batch, args.priority, Options::new()).await.map_err(group)?;
     }
     out.line(&format!("Gave {} the priority {}.", clips(&ids), args.priority))?;
@@ -148,14 +145,13 @@ async fn select(
 async fn all(queue: QueueMethods<'_>, state: ItemState) -> zbus::Result<Vec<u64>> {
     let mut ids: Vec<u64> = Vec::new();
     loop {
-        let filter = Options::from([
-            (OptionKey::State.as_str(), Variant::from(state.as_str())),
-            (OptionKey::After.as_str(), Variant::from(ids.last().copied().unwrap_or_default())),
-        ]);
-        let (items, _) = queue.list(filter, 0, PAGE).await?;
+        let mut filter = Options::from([(OptionKey::State.as_str(), Variant::from(state.as_str()))]);
+        // Not on the first page, which is all that most need: a daemon that is older than this program may not know it.
+        filter.extend(ids.last().map(|id| (OptionKey::After.as_str(), Variant::from(*id))));
+        let (items, _) = queue.list(filter, 0, MAX_PAGE).await?;
         let got = items.len();
         ids.extend(items.into_iter().map(|mut item| Item::read(&mut item).id));
-        if got < PAGE as usize {
+        if got < MAX_PAGE as usize {
             return Ok(ids);
         }
     }

@@ -67,6 +67,7 @@ struct QueueJson {
     bytes_left: u64,
     held: u32,
     failed: u32,
+    orphans: u32,
     rate: u64,
     current: Vec<Item>,
 }
@@ -128,6 +129,7 @@ fn queue(from: &Queue) -> QueueJson {
         bytes_left: from.bytes_left,
         held: from.held,
         failed: from.failed,
+        orphans: from.orphans,
         rate: from.rate,
         current: from.current,
     }

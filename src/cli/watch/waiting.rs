@@ -6,9 +6,7 @@ use crate::bus::{Daemon, Item, Options};
 use crate::exit::{ExitCode, Failure};
 use crate::text;
 use rigpost_contract::item::ItemState;
-
-/// The most items that one call returns.
-const PAGE: u32 = 1000;
+use rigpost_contract::method::MAX_PAGE;
 
 /// Clips that are waited for; without any, nothing ever is over.
 #[derive(Debug, Default)]
@@ -68,7 +66,7 @@ impl Waiting {
         let (_, mut end) = queue.list(Options::new(), 0, 1).await?;
         let mut seen = BTreeSet::new();
         while end > 0 {
-            let start = end.saturating_sub(PAGE);
+            let start = end.saturating_sub(MAX_PAGE);
             let (items, _) = queue.list(Options::new(), start, end - start).await?;
             for mut item in items {
                 let item = Item::read(&mut item);

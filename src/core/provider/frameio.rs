@@ -142,6 +142,9 @@ impl FrameIo {
         if asset.channel != 0 {
             body["channel"] = asset.channel.into();
         }
+        if let Some(id) = &asset.version_of {
+            body["auto_version_id"] = id.as_str().into();
+        }
         let json = Zeroizing::new(body.to_string().into_bytes());
         self.api("asset creation", "/v2/devices/assets", token, Some(json))
     }

@@ -145,9 +145,6 @@ fn distrust(e: &Error) -> Distrust {
         | ErrorKind::MissingAlgorithm => Distrust::Algorithm,
         ErrorKind::InvalidIssuer => Distrust::Issuer,
         ErrorKind::InvalidAudience => Distrust::Audience,
-        ErrorKind::InvalidRsaKey(_) | ErrorKind::InvalidEcdsaKey | ErrorKind::InvalidEddsaKey => {
-            Distrust::Signature
-        }
         _ => Distrust::Malformed,
     }
 }

@@ -69,6 +69,14 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_has_its_word() {
+        assert_eq!(
+            [ProviderKind::Frameio, ProviderKind::OAuth].map(ProviderKind::as_str),
+            ["frameio", "oauth"]
+        );
+    }
+
+    #[test]
     fn one_cloud_has_one_key_however_it_is_written() {
         let key = ProviderKey::frameio(&url("https://api.frame.io"));
         assert_eq!(key.origin, "https://api.frame.io");

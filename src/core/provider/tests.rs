@@ -204,14 +204,25 @@ fn api_calls_carry_the_access_token_and_the_version() {
         size: 21_136_250,
         offset: Duration::from_millis(10_999),
         channel: 0,
+        version_of: None,
     };
     assert_eq!(
         told(&frameio().create_asset_request(&token, &asset)),
         "POST https://api.frame.io/v2/devices/assets\nx-client-version: 1.4.2\nauthorization: Bearer at\n\
          {\"filesize\":21136250,\"filetype\":\"video/quicktime\",\"name\":\"A001 \\\"one\\\".mov\",\"offset\":10}"
     );
-    let second = frameio().create_asset_request(&token, &AssetRequest { channel: 2, ..asset });
-    assert!(told(&second).contains("\"channel\":2"));
+    let other = AssetRequest {
+        channel: 2,
+        version_of: Some("7fd0aa9b-5ac0-4d3a-b9a3-6dd2a2a1d9b0".to_owned()),
+        ..asset
+    };
+    let other = told(&frameio().create_asset_request(&token, &other));
+    assert!(other.contains("\"channel\":2"), "{other}");
+    assert!(other.contains("\"auto_version_id\":\"7fd0aa9b-5ac0-4d3a-b9a3-6dd2a2a1d9b0\""), "{other}");
+    assert_eq!(
+        told(&first(provider().heartbeat(&token))),
+        "POST https://api.frame.io/v2/devices/heartbeat\nx-client-version: 1.4.2\nauthorization: Bearer at"
+    );
     let headers = frameio().part_headers("video/quicktime");
     assert_eq!(
         headers,
@@ -228,6 +239,7 @@ fn every_request_has_a_connection_of_its_own_and_no_secret_in_its_url_or_its_deb
         size: 1,
         offset: Duration::ZERO,
         channel: 0,
+        version_of: None,
     };
     for request in [
         p.device_authorization_request(&c),
@@ -448,6 +460,9 @@ fn what_ends_a_grant_at_a_refresh() {
             Err(TokenError::Unauthorized),
         ),
         (detailed(409, "Not Authorized", ""), Err(TokenError::Unauthorized)),
+        (json(409, r#"{"errors":[{"title":"Not Authorized"}]}"#), Err(TokenError::Unauthorized)),
+        (json(409, r#"{"code":409,"message":"Not Authorized"}"#), Err(TokenError::Unauthorized)),
+        (word("invalid_token"), Err(TokenError::Unauthorized)),
         (word("bad_request"), Err(TokenError::Rejected("bad_request".to_owned()))),
     ] {
         let text = String::from_utf8_lossy(&response.body).into_owned();

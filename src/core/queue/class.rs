@@ -4,6 +4,7 @@
 //! - By name only. Opening a file to look at its kind would cost a card's slowest operation for each of a million files.
 //! - What is built in is told by its ending, which is compared as such: a hundred patterns for every file would be the
 //!   most expensive thing in a walk.
+//! - A frame of a sequence is an original, though one alone were a still: a thousand frames would go before every take.
 use std::path::Path;
 
 use rigpost_contract::glob::Glob;
@@ -23,7 +24,7 @@ pub struct Class {
 
 /// A class as somebody configured it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClassWish {
+pub struct ConfiguredClass {
     /// That of a class that is built in changes that one.
     pub name: String,
     /// `None`: as built in, else 0.
@@ -31,6 +32,9 @@ pub struct ClassWish {
     /// Looked at before everything that is built in.
     pub patterns: Vec<Glob>,
 }
+
+const STILLS: &str = "stills";
+const ORIGINALS: &str = "originals";
 
 /// Name, priority, patterns, endings: in the order in which they are tried.
 type BuiltIn = (&'static str, i32, &'static [&'static str], &'static [&'static str]);
@@ -68,7 +72,8 @@ const BUILT_IN: &[BuiltIn] = &[
         &[
             "xml", "ale", "edl", "aaf", "otio", "fcpxml", "csv", "json", "mhl", "ascmhl", "srt", "xmp",
             "cube", "3dl", "lut", "cdl", "cc", "ccc", "look", "aml", "amf", "rmd", "rtn", "bim", "smi",
-            "cpi", "mpl", "thm", "sidecar", "gyroflow", "pdf", "txt",
+            "cpi", "mpl", "thm", "sidecar", "gyroflow", "gcsv", "ppn", "sif", "bdm", "moi", "aae", "pdf",
+            "txt",
         ],
     ),
     (
@@ -79,23 +84,23 @@ const BUILT_IN: &[BuiltIn] = &[
         &["wav", "bwf", "rf64", "w64", "aif", "aiff", "caf", "flac", "mp3", "aac", "m4a", "ogg", "opus"],
     ),
     (
-        "stills",
+        STILLS,
         100,
         &[],
         &[
             "jpg", "jpeg", "heif", "heic", "hif", "avif", "jxl", "png", "webp", "tif", "tiff", "dng", "cr2",
-            "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "raf", "rw2", "orf", "pef", "srw", "3fr", "fff",
-            "iiq", "x3f", "gpr", "insp",
+            "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "raf", "rw2", "rwl", "orf", "pef", "srw", "3fr",
+            "fff", "iiq", "x3f", "gpr", "insp",
         ],
     ),
     (
-        "originals",
+        ORIGINALS,
         0,
         &[],
         &[
             "mov", "mp4", "m4v", "mxf", "mts", "m2ts", "m2t", "avi", "mkv", "webm", "mpg", "mpeg", "r3d",
-            "braw", "ari", "arx", "crm", "rmf", "nev", "cine", "mlv", "cdng", "dpx", "exr", "insv", "360",
-            "dv", "3gp",
+            "braw", "ari", "arx", "crm", "rmf", "nev", "cine", "mlv", "cdng", "dpx", "cin", "exr", "j2c",
+            "insv", "360", "dv", "3gp", "ts", "mod", "tod",
         ],
     ),
 ];
@@ -112,27 +117,27 @@ impl Default for Classes {
 
 impl Classes {
     /// What somebody configured, in that order, and then what is built in.
-    pub fn new(wishes: Vec<ClassWish>) -> Classes {
-        let own = |name: &str| wishes.iter().find(|wish| wish.name == name);
+    pub fn new(configured: Vec<ConfiguredClass>) -> Classes {
+        let own = |name: &str| configured.iter().find(|entry| entry.name == name);
         let built_in: Vec<Class> = BUILT_IN
             .iter()
             .map(|(name, priority, patterns, endings)| Class {
                 name: (*name).to_owned(),
-                priority: own(name).and_then(|wish| wish.priority).unwrap_or(*priority),
+                priority: own(name).and_then(|entry| entry.priority).unwrap_or(*priority),
                 patterns: patterns.iter().filter_map(|p| Glob::parse(p).ok()).collect(),
                 endings,
             })
             .collect();
-        let priority_of = |wish: &ClassWish| {
-            let like = built_in.iter().find(|class| class.name == wish.name);
-            wish.priority.or(like.map(|class| class.priority)).unwrap_or_default()
+        let priority_of = |entry: &ConfiguredClass| {
+            let like = built_in.iter().find(|class| class.name == entry.name);
+            entry.priority.or(like.map(|class| class.priority)).unwrap_or_default()
         };
-        let configured: Vec<Class> = wishes
+        let configured: Vec<Class> = configured
             .iter()
-            .map(|wish| Class {
-                name: wish.name.clone(),
-                priority: priority_of(wish),
-                patterns: wish.patterns.clone(),
+            .map(|entry| Class {
+                name: entry.name.clone(),
+                priority: priority_of(entry),
+                patterns: entry.patterns.clone(),
                 endings: &[],
             })
             .collect();
@@ -145,6 +150,14 @@ impl Classes {
         self.0.iter().find(|class| {
             class.endings.contains(&ending.as_str()) || class.patterns.iter().any(|p| p.matches(path))
         })
+    }
+
+    /// The class of a frame of a sequence, where its name alone would make it a still: that of the originals. What
+    /// somebody configured stays.
+    pub fn of_frame(&self, path: &Path) -> Option<&Class> {
+        let found = self.of(path)?;
+        let is_still = found.name == STILLS && !found.endings.is_empty();
+        if is_still { self.named(ORIGINALS) } else { Some(found) }
     }
 
     /// The class of that name.
@@ -213,6 +226,16 @@ mod tests {
             ("/media/c/show.cube", "metadata"),
             ("/media/c/plate.TIFF", "stills"),
             ("/media/c/still.dng", "stills"),
+            ("/media/c/DCIM/100GOPRO/GS010001.360", "originals"),
+            ("/media/c/XDROOT/Clip/C0001.PPN", "metadata"),
+            ("/media/c/XDROOT/Clip/C0001R01.BIM", "metadata"),
+            ("/media/c/PRIVATE/AVCHD/BDMV/INDEX.BDM", "metadata"),
+            ("/media/c/PRIVATE/AVCHD/BDMV/STREAM/00000.MTS", "originals"),
+            ("/media/c/SD_VIDEO/PRG001/MOV001.MOD", "originals"),
+            ("/media/c/SD_VIDEO/PRG001/MOV001.MOI", "metadata"),
+            ("/media/c/IMG_0001.AAE", "metadata"),
+            ("/media/c/A001C001/A001C001.0086400.arx", "originals"),
+            ("/media/c/scan/scan_00001.cin", "originals"),
         ] {
             assert_eq!(classes.of(Path::new(path)).map(|c| c.name.as_str()), Some(class), "{path}");
         }
@@ -224,6 +247,26 @@ mod tests {
         assert_eq!(first, ["proxy", "metadata", "audio", "stills", "originals"]);
         let priorities: Vec<i32> = first.iter().map(|n| classes.named(n).unwrap().priority).collect();
         assert!(priorities.is_sorted_by(|a, b| a > b), "{priorities:?}");
+    }
+
+    #[test]
+    fn frames_go_with_the_originals_unless_somebody_said_otherwise() {
+        let wish = |name: &str, pattern| ConfiguredClass {
+            name: name.to_owned(),
+            priority: Some(7),
+            patterns: vec![Glob::parse(pattern).unwrap()],
+        };
+        let (frame, proxy) = (Path::new("/c/A001/A001_000001.dng"), Path::new("/c/Proxy/A001_000001.dng"));
+        let class = |classes: &Classes, path| classes.of_frame(path).map(|c| (c.name.clone(), c.priority));
+        let is = |name: &str, priority| Some((name.to_owned(), priority));
+        let plain = Classes::default();
+        assert_eq!(class(&plain, frame), is("originals", 0));
+        assert_eq!(class(&plain, proxy), is("proxy", 300));
+        assert_eq!(class(&plain, Path::new("/c/A001.0001.ari")), is("originals", 0));
+        assert_eq!(class(&plain, Path::new("/c/A001")), None);
+        assert_eq!(class(&Classes::new(vec![wish("stills", "*.dng")]), frame), is("stills", 7));
+        assert_eq!(class(&Classes::new(vec![wish("rushes", "*.dng")]), frame), is("rushes", 7));
+        assert_eq!(class(&Classes::new(vec![wish("originals", "*.xyz")]), frame), is("originals", 7));
     }
 
     #[test]
@@ -244,16 +287,16 @@ mod tests {
 
     #[test]
     fn what_is_configured_comes_first_and_the_first_of_it_wins() {
-        let wish = |name: &str, priority, patterns: &[&str]| ClassWish {
+        let entry = |name: &str, priority, patterns: &[&str]| ConfiguredClass {
             name: name.to_owned(),
             priority,
             patterns: patterns.iter().map(|p| Glob::parse(p).unwrap()).collect(),
         };
         let classes = Classes::new(vec![
-            wish("rushes", Some(-5), &["*/Dailies/*.mov"]),
-            wish("vfx", None, &["*.exr", "*.mov"]),
-            wish("proxy", None, &["*_P.MP4"]),
-            wish("stills", Some(900), &[]),
+            entry("rushes", Some(-5), &["*/Dailies/*.mov"]),
+            entry("vfx", None, &["*.exr", "*.mov"]),
+            entry("proxy", None, &["*_P.MP4"]),
+            entry("stills", Some(900), &[]),
         ]);
         for (path, class, priority) in [
             ("/media/dailies/day 1/a.MOV", "rushes", -5),

@@ -241,7 +241,9 @@ pub fn renamed(item: &Item, new: &Clip) -> Option<Naming> {
     if !item.asset_id.is_empty() {
         return None;
     }
-    let own = item.clip.path.file_name().is_some_and(|n| shown(Path::new(n)) == item.clip.name);
+    // A source names its clips by their paths, and a person never one of a source's.
+    let own = item.clip.source.is_some()
+        || item.clip.path.file_name().is_some_and(|n| shown(Path::new(n)) == item.clip.name);
     let name = if own { &new.name } else { &item.clip.name };
     let priority = if item.clip.class == new.class { item.clip.priority } else { new.priority };
     Some(Naming { name: name.clone(), filetype: new.filetype.clone(), class: new.class.clone(), priority })

@@ -82,6 +82,8 @@ mod tests {
             (Unknown, THEIRS, Some(OURS), true, Accept, Other),
             (Unknown, OURS_TEXT, Some(OURS), true, Accept, Md5),
             (Unknown, "\"abc-2\"", Some(OURS), false, Accept, Other),
+            (Unknown, "abc", Some(OURS), false, Accept, Other),
+            (Unknown, "+0313233343536373839616263646566", Some(OURS), false, Accept, Other),
             (Unknown, "", Some(OURS), false, Accept, Other),
             (Unknown, THEIRS, None, false, Accept, Unknown),
             (Md5, THEIRS, Some(OURS), false, Resend, Md5),

@@ -185,8 +185,23 @@ mod tests {
     }
 
     #[test]
+    fn an_item_is_shown_by_its_number() {
+        assert_eq!(ItemId(42).to_string(), "42");
+    }
+
+    #[test]
+    fn a_file_s_digest_is_that_of_its_only_part_or_of_all_their_digests() {
+        assert_eq!(file_digest(&[7]), 7);
+        // Most significant byte first.
+        let parts = [0x0102_0304_0506_0708_u64, 0x1112_1314_1516_1718];
+        let text: Vec<u8> = (1..=8).chain(0x11..=0x18).collect();
+        assert_eq!(file_digest(&parts), xxhash_rust::xxh64::xxh64(&text, 0));
+        assert_eq!(file_digest(&[]), 0xEF46_DB37_51D8_E999, "that of nothing, as XXH64 publishes it");
+    }
+
+    #[test]
     fn parts_cover_the_file_exactly_once() {
-        for (size, parts) in [(21_136_250, 2), (1, 1), (10, 3), (7, 7), (5, 4), (1 << 40, 10_000)] {
+        for (size, parts) in [(21_136_250, 2), (1, 1), (10, 3), (7, 7), (5, 4), (4, 3), (1 << 40, 10_000)] {
             let asset = asset(parts);
             let mut next = 0;
             for n in 0..parts as u32 {

@@ -20,7 +20,7 @@ const OVERTAKEN: usize = 16;
 /// One clip that has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurnStatus {
-    /// Which.
+    /// Of the item.
     pub id: ItemId,
     /// Larger goes first.
     pub priority: i32,

@@ -62,7 +62,8 @@
 //! - A pause cuts the parts in flight: when it is answered nothing leaves the rig any more. While the camera records they
 //!   only stand still, and go on without loss after a short take.
 //! - Whether a person has paused the queue is what the disk says, read after the last wish was written. While that can't
-//!   be read nothing is begun: the answer may be yes.
+//!   be read nothing is begun: the answer may be yes. That trouble is over with the next reading that works, whatever
+//!   else is in trouble.
 //! - A claim takes a while. What people, sources and the provider say meanwhile it may not have seen, so what it brings
 //!   after a wish goes back, and after other news the backlog is taken for unknown.
 mod commands;
@@ -87,6 +88,7 @@ pub use event::{
     Access, Action, Claimed, End, Event, FileError, Intent, Options, Postponed, Summary, Written,
 };
 pub use state::{Schedule, Turn};
+pub use turn::{CREATE_EVERY, MOST_IN_A_SECOND};
 
 impl Schedule {
     /// Nothing happens before [`Event::Started`]. `seed` spreads retries between rigs.
@@ -304,16 +306,20 @@ impl Schedule {
         out.push(Action::Read);
     }
 
-    fn summary(&mut self, summary: Option<Summary>, now: Now, out: &mut Vec<Action>) {
+    fn summary(&mut self, summary: Result<Summary, String>, now: Now, out: &mut Vec<Action>) {
         let Some(shown) = self.reading.running.take() else { return };
         self.pausing = self.pausing.saturating_sub(shown);
         let would_send = self.may_want_to_send();
-        self.paused = summary.map(|s| s.paused);
+        self.paused = summary.as_ref().ok().map(|s| s.paused);
         match summary {
-            Some(Summary { left: 0, .. }) => self.retry.no_trouble(),
-            Some(_) => {}
-            None if would_send => self.retry.later(Reason::Storage, String::new(), None, now.boot),
-            None => {}
+            Ok(Summary { left, .. }) => {
+                self.retry.read();
+                if left == 0 {
+                    self.retry.no_trouble();
+                }
+            }
+            Err(why) if would_send => self.retry.unread(why, now.boot),
+            Err(_) => {}
         }
         if std::mem::take(&mut self.reading.again) {
             self.read(out);

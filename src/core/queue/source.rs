@@ -2,6 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::queue::clip_name::NameTemplate;
 use rigpost_contract::glob::Glob;
 use rigpost_contract::item::BeforePairing;
 use rigpost_contract::left_out::is_left_out;
@@ -29,6 +30,10 @@ pub struct Source {
     pub incomplete: Option<Duration>,
     /// How often it is walked where others may write unseen; `None`: never for that.
     pub scan: Option<Duration>,
+    /// Frames of sequences are not queued.
+    pub without_sequences: bool,
+    /// What the cloud shall call what it finds; `None`: as the file is called.
+    pub clip_name: Option<NameTemplate>,
 }
 
 impl Source {

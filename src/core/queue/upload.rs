@@ -60,7 +60,7 @@ enum State {
 /// One turn of one item.
 #[derive(Debug)]
 pub struct Upload {
-    /// Which.
+    /// Of the item.
     pub id: ItemId,
     size: u64,
     state: State,
@@ -95,8 +95,10 @@ impl Upload {
             winding: None,
         };
         let fresh = |a: &Asset| now.age_of(a.created).is_some_and(|age| age < URL_LIFE);
+        // What is whole already needs no URL any more.
+        let usable = |a: &Asset| !a.urls.is_empty() && (fresh(a) || missing(a, size).next().is_none());
         let actions = match asset {
-            Some(asset) if fresh(&asset) && !asset.urls.is_empty() => upload.send(asset),
+            Some(asset) if usable(&asset) => upload.send(asset),
             Some(_) => upload.forget(),
             None => upload.create(),
         };
@@ -178,6 +180,7 @@ impl Upload {
                 CreateError::Refused(why) => Ending::Failed(ItemReason::Refused, why),
                 CreateError::Conflict(why) => Ending::Aside(why),
                 CreateError::Forbidden(why) => Ending::Forbidden(why),
+                CreateError::Storage => storage(),
                 CreateError::Transient(t) => Ending::from(t),
             },
         }
@@ -197,24 +200,20 @@ impl Upload {
             return self.finish(ending);
         }
         match std::mem::replace(&mut self.state, State::Finished) {
-            State::Recording(_, asset) if self.winding.is_none() => self.send(asset),
+            // Ends at once where somebody has stopped it meanwhile.
+            State::Recording(_, asset) => self.send(asset),
             State::Forgetting(_) if self.winding.is_none() => self.create(),
-            State::Recording(..)
-            | State::Forgetting(_)
-            | State::Creating(_)
-            | State::Sending
-            | State::Finished => match self.winding.take() {
-                Some(Winding::End(ending)) => self.finish(ending),
-                Some(Winding::Anew) | None => self.finish(Ending::Stopped),
-            },
+            State::Forgetting(_) | State::Creating(_) | State::Sending | State::Finished => {
+                match self.winding.take() {
+                    Some(Winding::End(ending)) => self.finish(ending),
+                    Some(Winding::Anew) | None => self.finish(Ending::Stopped),
+                }
+            }
         }
     }
 
     fn send(&mut self, asset: Asset) -> Vec<Action> {
-        let parts = u32::try_from(asset.urls.len()).unwrap_or(0);
-        self.todo = (0..parts)
-            .filter(|n| !asset.finished.contains(n) && asset.range(*n, self.size).is_some())
-            .collect();
+        self.todo = missing(&asset, self.size).collect();
         self.asset = Some(asset);
         self.tries.clear();
         self.state = State::Sending;
@@ -351,6 +350,12 @@ impl Upload {
         self.state = State::Finished;
         vec![Action::Finish(ending)]
     }
+}
+
+/// The parts that are not confirmed, of those that have bytes.
+fn missing(asset: &Asset, size: u64) -> impl Iterator<Item = u32> {
+    let parts = u32::try_from(asset.urls.len()).unwrap_or(0);
+    (0..parts).filter(move |n| !asset.finished.contains(n) && asset.range(*n, size).is_some())
 }
 
 fn storage() -> Ending {

@@ -140,7 +140,7 @@ fn the_status_line_says_it_in_one_line() {
         (
             rig(State::SecretUnavailable, Reason::Storage),
             queue(0, 0),
-            "the rig's own disk is full or can't be used (storage), nothing left to send",
+            "the rig's own disk is full or can't be used (storage), the queue can't be read yet",
         ),
         (
             rig(State::SecretUnavailable, Reason::None),
@@ -252,4 +252,15 @@ fn blockers_and_power_in_every_state() {
             }
         }
     }
+}
+
+#[test]
+fn a_queue_that_was_not_read_is_not_called_empty() {
+    let waits = rig(State::SecretUnavailable, Reason::Storage);
+    let line = status_line(&waits, &queue(0, 0));
+    assert!(line.ends_with(", the queue can't be read yet"), "{line}");
+    // The key may be all that can't be read.
+    assert!(status_line(&waits, &queue(2, 0)).contains("2 files left"));
+    let lost = status_line(&rig(State::SecretUnavailable, Reason::None), &queue(0, 0));
+    assert!(lost.ends_with(", nothing left to send"), "{lost}");
 }

@@ -171,6 +171,7 @@ fn value(property: Property, (rig, queue): Snapshots<'_>) -> Option<Variant<'sta
         Property::BytesLeft => counters.bytes_left.into(),
         Property::Held => queue::saturated(counters.held).into(),
         Property::Failed => queue::saturated(counters.failed).into(),
+        Property::Orphans => queue::saturated(queue.orphans).into(),
         Property::Rate => queue.rate.into(),
         Property::Current => queue.current.iter().map(queue::sending).collect::<Vec<Dict>>().into(),
     })
@@ -222,8 +223,10 @@ mod tests {
             recording: true,
             bandwidth_limit: 10_000,
             counters: Counters { files_left: 1, bytes_left: 2, held: 3, failed: 4 },
+            orphans: 6,
             rate: 5,
             current: vec![Sending { id: ItemId(7), name: text("A001.mov"), size: 10, sent: 3 }],
+            silent_cards: vec![],
             trouble: None,
         };
         (rig, queue)

@@ -1,16 +1,15 @@
 //! `org.rigpost.Rigpost1.Device`.
-use std::collections::HashMap;
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
 use zbus::message::Header;
-use zbus::{Connection, OwnedFd, OwnedVariant};
+use zbus::{Connection, OwnedFd};
 use zeroize::Zeroizing;
 
 use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
-use crate::bus::options;
+use crate::bus::options::{self, Options};
 use crate::link::Handle;
 use rigpost_core::command::{Refusal, RigCommand};
 use rigpost_core::oauth::ClientSecret;
@@ -60,7 +59,7 @@ impl Device {
     async fn provision(
         &self,
         secret: OwnedFd,
-        options: HashMap<String, OwnedVariant>,
+        options: Options,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), BusError> {
@@ -75,7 +74,7 @@ impl Device {
 
     async fn forget(
         &self,
-        options: HashMap<String, OwnedVariant>,
+        options: Options,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), BusError> {

@@ -1,8 +1,5 @@
 //! `org.rigpost.Rigpost1.Pairing`.
-use std::collections::HashMap;
 use std::time::Duration;
-
-use zbus::OwnedVariant;
 
 use crate::bus::error::BusError;
 use crate::bus::options::{self, Options};
@@ -31,8 +28,8 @@ impl Pairing {
 
 #[zbus::interface(name = "org.rigpost.Rigpost1.Pairing", introspection_docs = false)]
 impl Pairing {
-    async fn start(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
-        let mut options = Options::new(options);
+    async fn start(&self, options: Options) -> Result<(), BusError> {
+        let mut options = options;
         let limit: Option<u32> = options.take(OptionKey::Limit)?;
         options.finish()?;
         if limit == Some(0) {
@@ -42,19 +39,19 @@ impl Pairing {
         Ok(self.handle.ask_rig(RigCommand::Start { limit }).await?)
     }
 
-    async fn cancel(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+    async fn cancel(&self, options: Options) -> Result<(), BusError> {
         options::none(options)?;
         Ok(self.handle.ask_rig(RigCommand::Cancel).await?)
     }
 
-    async fn unpair(&self, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+    async fn unpair(&self, options: Options) -> Result<(), BusError> {
         options::none(options)?;
         Ok(self.handle.ask_rig(RigCommand::Unpair).await?)
     }
 
     #[zbus(out_args("image"))]
-    fn qr_code(&self, format: &str, options: HashMap<String, OwnedVariant>) -> Result<Vec<u8>, BusError> {
-        let mut options = Options::new(options);
+    fn qr_code(&self, format: &str, options: Options) -> Result<Vec<u8>, BusError> {
+        let mut options = options;
         let scale: Option<u32> = options.take(OptionKey::Scale)?;
         let fit: Option<u32> = options.take(OptionKey::Fit)?;
         options.finish()?;

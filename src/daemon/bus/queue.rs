@@ -2,27 +2,29 @@
 mod arguments;
 mod shape;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use zbus::Connection;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, OwnedVariant};
 
 use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
-use crate::bus::options::{self, Options};
+use crate::bus::options::{self, Many, Options};
 use crate::bus::recording::Holds;
 use crate::link::Handle;
+use rigpost_contract::method::MAX_PAGE;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{QueueCommand, Refusal};
 use rigpost_core::queue::item::{ItemId, ItemState};
 use rigpost_core::view::QueueView;
 
+use shape::{Delivered, Items};
+
 pub use shape::{Dict, sending};
 
-const MAX_LIMIT: u32 = 1_000;
-/// How long a new limit may take to be seen; the library announces what is seen then.
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Answers for the interface.
@@ -31,23 +33,30 @@ pub struct Queue {
     handle: Handle,
     callers: Callers,
     holds: Holds,
+    /// One answer at a time that may be long: it is made when the one before is out, and light calls get in between.
+    long_answers: Arc<Semaphore>,
 }
 
 impl Queue {
     /// `holds`: where [`recording`](crate::bus::recording) listens.
     pub fn new(handle: Handle, callers: Callers, holds: Holds) -> Queue {
-        Queue { handle, callers, holds }
+        Queue { handle, callers, holds, long_answers: Arc::new(Semaphore::new(1)) }
     }
 
     fn view<T>(&self, read: impl FnOnce(&QueueView) -> T) -> T {
         read(&self.handle.queue_view.borrow())
     }
 
+    /// Waits for the turn to make a long answer; it ends with the answer.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.long_answers.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)
+    }
+
     async fn add_all(
         &self,
-        paths: Vec<String>,
+        paths: Many<String>,
         many: bool,
-        options: HashMap<String, OwnedVariant>,
+        options: Options,
         header: &Header<'_>,
         connection: &Connection,
     ) -> Result<Vec<u64>, BusError> {
@@ -59,8 +68,8 @@ impl Queue {
 
     async fn change(
         &self,
-        ids: Vec<u64>,
-        options: HashMap<String, OwnedVariant>,
+        ids: Many<u64>,
+        options: Options,
         command: impl FnOnce(Vec<ItemId>) -> QueueCommand,
     ) -> Result<(), BusError> {
         options::none(options)?;
@@ -68,13 +77,7 @@ impl Queue {
     }
 
     /// A person's pause, or the hold of a connection whose camera records.
-    async fn halt(
-        &self,
-        halt: bool,
-        options: HashMap<String, OwnedVariant>,
-        header: &Header<'_>,
-    ) -> Result<(), BusError> {
-        let mut options = Options::new(options);
+    async fn halt(&self, halt: bool, mut options: Options, header: &Header<'_>) -> Result<(), BusError> {
         let recording: Option<bool> = options.take(OptionKey::WhileRecording)?;
         options.finish()?;
         if recording == Some(true) {
@@ -92,11 +95,11 @@ impl Queue {
     async fn add(
         &self,
         path: String,
-        options: HashMap<String, OwnedVariant>,
+        options: Options,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<u64, BusError> {
-        let ids = self.add_all(vec![path], false, options, &header, connection).await?;
+        let ids = self.add_all(vec![path].into(), false, options, &header, connection).await?;
         // One path, one item.
         ids.first().copied().ok_or_else(|| Refusal::OutcomeUnknown.into())
     }
@@ -104,8 +107,8 @@ impl Queue {
     #[zbus(out_args("ids"))]
     async fn add_many(
         &self,
-        paths: Vec<String>,
-        options: HashMap<String, OwnedVariant>,
+        paths: Many<String>,
+        options: Options,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<u64>, BusError> {
@@ -113,69 +116,53 @@ impl Queue {
     }
 
     #[zbus(out_args("items", "total"))]
-    async fn list(
-        &self,
-        filter: HashMap<String, OwnedVariant>,
-        offset: u32,
-        limit: u32,
-    ) -> Result<(Vec<Dict>, u32), BusError> {
-        let mut filter = Options::new(filter);
+    async fn list(&self, filter: Options, offset: u32, limit: u32) -> Result<(Items, u32), BusError> {
+        let mut filter = filter;
         let state: Option<String> = filter.take(OptionKey::State)?;
         let after: Option<u64> = filter.take(OptionKey::After)?;
         filter.finish()?;
         let unknown = |_| Refusal::InvalidArgs("no such state; see the interface's documentation".to_owned());
         let state = state.map(|s| s.parse::<ItemState>()).transpose().map_err(unknown)?;
-        let limit = limit.min(MAX_LIMIT);
+        let limit = limit.min(MAX_PAGE);
+        let turn = self.turn().await?;
         let page = self.handle.list(state, after.map(ItemId), offset, limit).await?;
-        Ok((page.items.iter().map(shape::item).collect(), saturated(page.total)))
+        Ok((Items::new(page.items, turn), saturated(page.total)))
     }
 
     #[zbus(out_args("receipt"))]
-    async fn get_receipt(&self, id: u64, options: HashMap<String, OwnedVariant>) -> Result<Dict, BusError> {
+    async fn get_receipt(&self, id: u64, options: Options) -> Result<Delivered, BusError> {
         options::none(options)?;
-        Ok(shape::receipt(&self.handle.receipt(ItemId(id)).await?))
+        let turn = self.turn().await?;
+        Ok(Delivered::new(self.handle.receipt(ItemId(id)).await?, turn))
     }
 
-    async fn cancel(&self, ids: Vec<u64>, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+    async fn cancel(&self, ids: Many<u64>, options: Options) -> Result<(), BusError> {
         self.change(ids, options, QueueCommand::Cancel).await
     }
 
-    async fn retry(&self, ids: Vec<u64>, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+    async fn retry(&self, ids: Many<u64>, options: Options) -> Result<(), BusError> {
         self.change(ids, options, QueueCommand::Retry).await
     }
 
-    async fn release(&self, ids: Vec<u64>, options: HashMap<String, OwnedVariant>) -> Result<(), BusError> {
+    async fn release(&self, ids: Many<u64>, options: Options) -> Result<(), BusError> {
         self.change(ids, options, QueueCommand::Release).await
     }
 
-    async fn set_priority(
-        &self,
-        ids: Vec<u64>,
-        priority: i32,
-        options: HashMap<String, OwnedVariant>,
-    ) -> Result<(), BusError> {
+    async fn set_priority(&self, ids: Many<u64>, priority: i32, options: Options) -> Result<(), BusError> {
         self.change(ids, options, |ids| QueueCommand::SetPriority(ids, priority)).await
     }
 
     #[zbus(out_args("count"))]
-    async fn clear(&self, options: HashMap<String, OwnedVariant>) -> Result<u64, BusError> {
+    async fn clear(&self, options: Options) -> Result<u64, BusError> {
         let (states, ids) = arguments::clear(options)?;
         Ok(self.handle.clear(states, ids).await?)
     }
 
-    async fn pause(
-        &self,
-        options: HashMap<String, OwnedVariant>,
-        #[zbus(header)] header: Header<'_>,
-    ) -> Result<(), BusError> {
+    async fn pause(&self, options: Options, #[zbus(header)] header: Header<'_>) -> Result<(), BusError> {
         self.halt(true, options, &header).await
     }
 
-    async fn resume(
-        &self,
-        options: HashMap<String, OwnedVariant>,
-        #[zbus(header)] header: Header<'_>,
-    ) -> Result<(), BusError> {
+    async fn resume(&self, options: Options, #[zbus(header)] header: Header<'_>) -> Result<(), BusError> {
         self.halt(false, options, &header).await
     }
 
@@ -226,6 +213,11 @@ impl Queue {
     #[zbus(property)]
     fn failed(&self) -> u32 {
         self.view(|v| saturated(v.counters.failed))
+    }
+
+    #[zbus(property)]
+    fn orphans(&self) -> u32 {
+        self.view(|v| saturated(v.orphans))
     }
 
     #[zbus(property)]

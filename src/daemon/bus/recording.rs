@@ -6,13 +6,17 @@
 //! - One task owns the holders: the queue hears of the first and of the last in the order in which they came.
 //! - Departures are listened to only while there is a hold: an idle rig is not woken by every program that leaves the bus.
 //! - A caller that left while its call was waiting is found out by asking the bus after the listening has begun.
+//! - The listening has a task of its own that waits for nothing else: what nobody takes off the connection holds back all
+//!   that comes behind it, the bus's own answers too.
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::task::AbortOnDropHandle;
 use zbus::message::Type;
 use zbus::names::OwnedUniqueName;
-use zbus::{Connection, MatchRule, MessageStream};
+use zbus::{Connection, MatchRule, Message, MessageStream};
 
 use crate::link::{self, Handle, Reply};
 use rigpost_core::command::{QueueCommand, Refusal};
@@ -45,61 +49,96 @@ impl Holds {
     }
 }
 
-/// Keeps the holders until the bus refuses.
-pub async fn run(
-    connection: &Connection,
-    handle: &Handle,
-    mut requests: mpsc::Receiver<HoldRequest>,
-) -> zbus::Result<()> {
-    let mut holders = BTreeSet::new();
-    let mut departures: Option<MessageStream> = None;
+/// Who holds, and the sign that one of them has left.
+#[derive(Debug, Default)]
+struct Holders {
+    names: Mutex<BTreeSet<OwnedUniqueName>>,
+    left: Notify,
+}
+
+impl Holders {
+    fn names(&self) -> MutexGuard<'_, BTreeSet<OwnedUniqueName>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps the holders as long as anybody asks.
+pub async fn run(connection: &Connection, handle: &Handle, mut requests: mpsc::Receiver<HoldRequest>) {
+    let holders = Arc::new(Holders::default());
+    let mut departures: Option<AbortOnDropHandle<()>> = None;
     // What the queue was told last.
     let mut told = false;
     loop {
-        let mut reply = None;
-        let before: Option<OwnedUniqueName> = tokio::select! {
+        let (mut reply, mut before) = (None, None);
+        tokio::select! {
             request = requests.recv() => {
-                let Some(request) = request else { return Ok(()) };
-                reply = Some(request.reply);
-                if !request.hold {
-                    holders.remove(&request.who);
-                } else if holders.len() >= MAX_HOLDERS && !holders.contains(&request.who) {
-                    let many = format!("at most {MAX_HOLDERS} connections may hold at once");
-                    answer(reply.take(), Err(Refusal::LimitsExceeded(many)));
+                let Some(HoldRequest { who, hold, reply: to }) = request else { return };
+                reply = Some(to);
+                if !hold {
+                    holders.names().remove(&who);
+                } else if let Err(refusal) = begin(connection, &holders, &mut departures, &who).await {
+                    answer(reply.take(), Err(refusal));
                 } else {
-                    if departures.is_none() {
-                        departures = Some(listen(connection).await?);
-                    }
-                    if is_here(connection, &request.who).await? {
-                        holders.insert(request.who.clone());
-                    }
+                    before = Some(who);
                 }
-                request.hold.then_some(request.who)
             }
-            gone = next(&mut departures) => {
-                if let Some(name) = gone {
-                    holders.remove(&name);
-                }
-                None
-            }
-        };
-        let outcome = match !holders.is_empty() {
-            hold if hold == told => Ok(()),
-            hold => {
-                let told_now = handle.ask_queue(QueueCommand::SetRecording(hold)).await;
-                told = if told_now.is_ok() { hold } else { told };
-                told_now
-            }
-        };
+            () = holders.left.notified() => {}
+        }
+        let hold = !holders.names().is_empty();
+        let outcome =
+            if hold == told { Ok(()) } else { handle.ask_queue(QueueCommand::SetRecording(hold)).await };
+        if outcome.is_ok() {
+            told = hold;
+        }
         // A hold that the queue does not know of is none.
         if let (Err(_), Some(who)) = (&outcome, before) {
-            holders.remove(&who);
+            holders.names().remove(&who);
         }
         answer(reply, outcome);
-        if holders.is_empty() {
+        if holders.names().is_empty() {
             departures = None;
         }
     }
+}
+
+/// Makes the caller a holder, unless it has left.
+async fn begin(
+    connection: &Connection,
+    holders: &Arc<Holders>,
+    departures: &mut Option<AbortOnDropHandle<()>>,
+    who: &OwnedUniqueName,
+) -> Result<(), Refusal> {
+    let silent = |e: zbus::Error| Refusal::NotAllowed(format!("the bus does not say who leaves it: {e}"));
+    if holders.names().len() >= MAX_HOLDERS && !holders.names().contains(who) {
+        return Err(Refusal::LimitsExceeded(format!("at most {MAX_HOLDERS} connections may hold at once")));
+    }
+    if departures.is_none() {
+        let stream = listen(connection).await.map_err(silent)?;
+        *departures = Some(AbortOnDropHandle::new(tokio::spawn(departed(stream, holders.clone()))));
+    }
+    // Before it is asked: a departure from now on takes it out again.
+    let new = holders.names().insert(who.clone());
+    let here = is_here(connection, who).await;
+    if new && !matches!(here, Ok(true)) {
+        holders.names().remove(who);
+    }
+    here.map(|_| ()).map_err(silent)
+}
+
+/// Takes out who leaves.
+async fn departed(mut stream: MessageStream, holders: Arc<Holders>) {
+    while let Some(message) = stream.next().await {
+        if let Some(name) = name_of(message)
+            && holders.names().remove(&name)
+        {
+            holders.left.notify_one();
+        }
+    }
+}
+
+fn name_of(departure: zbus::Result<Message>) -> Option<OwnedUniqueName> {
+    let (name, _, _): (String, String, String) = departure.ok()?.body().deserialize().ok()?;
+    OwnedUniqueName::try_from(name).ok()
 }
 
 fn answer(reply: Option<Reply<()>>, outcome: Result<(), Refusal>) {
@@ -119,14 +158,6 @@ async fn listen(connection: &Connection) -> zbus::Result<MessageStream> {
         .arg(2, "")
         .build()?;
     MessageStream::for_match_rule(rule, connection, None).await
-}
-
-/// The next connection that ended; never, while nobody listens.
-async fn next(departures: &mut Option<MessageStream>) -> Option<OwnedUniqueName> {
-    let Some(stream) = departures else { return std::future::pending().await };
-    let Some(message) = stream.next().await else { return std::future::pending().await };
-    let (name, _, _): (String, String, String) = message.ok()?.body().deserialize().ok()?;
-    OwnedUniqueName::try_from(name).ok()
 }
 
 async fn is_here(connection: &Connection, who: &OwnedUniqueName) -> zbus::Result<bool> {

@@ -4,12 +4,11 @@
 //! - The only way by which a token leaves the daemon, so it is shut twice: by the bus policy, which lets in a group that is
 //!   empty by default, and by the configuration, which has to say so.
 //! - One line in the journal for each call: who, never what.
-use std::collections::HashMap;
 use std::time::Duration;
 
 use tracing::{info, warn};
+use zbus::Connection;
 use zbus::message::Header;
-use zbus::{Connection, OwnedVariant};
 
 use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
@@ -37,8 +36,7 @@ impl Tokens {
         Tokens { handle, callers, allowed }
     }
 
-    async fn get(&self, options: HashMap<String, OwnedVariant>) -> Result<(String, u64), Refusal> {
-        let mut options = Options::new(options);
+    async fn get(&self, mut options: Options) -> Result<(String, u64), Refusal> {
         let min_validity: Option<u32> = options.take(OptionKey::MinValidity)?;
         let refused: Option<String> = options.take(OptionKey::Refused)?;
         options.finish()?;
@@ -63,7 +61,7 @@ impl Tokens {
     #[zbus(out_args("token", "expires_at"))]
     async fn get_access_token(
         &self,
-        options: HashMap<String, OwnedVariant>,
+        options: Options,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(String, u64), BusError> {

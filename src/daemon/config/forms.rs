@@ -10,7 +10,7 @@ use super::rule::Form;
 /// The longest name of a `[[section]]`.
 const MAX_LABEL: usize = 64;
 
-/// As the table names them. What classes there are the table can't know.
+/// As the table names them. What classes there are the table can't know, and templates are the core's.
 pub(super) fn text(form: Form, text: &str) -> Result<String, String> {
     match form {
         Form::RigName => rig_name(text),
@@ -19,7 +19,7 @@ pub(super) fn text(form: Form, text: &str) -> Result<String, String> {
         Form::Line => line(text),
         Form::Version => semantic_version(text),
         Form::Label => label(text),
-        Form::Class => Ok(text.to_owned()),
+        Form::Class | Form::ClipName => Ok(text.to_owned()),
     }
 }
 

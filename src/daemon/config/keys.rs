@@ -211,8 +211,9 @@ keys! {
         "How many of them one user may have added. Root, and what media sources find, are not counted.")
         .preset(Preset::Number(100_000));
     QueueParallelParts = Row::new("queue.parallel_parts", whole(1, 16, Unit::Things),
-        "How many parts of a file are sent at once.")
-        .preset(Preset::Number(4));
+        "How many parts are sent at once, by default 4, or 12 where the kernel has no BBR congestion control. What is set \
+         here is never exceeded for a file; files that matter more, and come while others are sent, may have two more.")
+        .example("4");
     QueueSettleSeconds = Row::new("queue.settle_seconds", whole(1, 3600, Unit::Seconds),
         "A file that nobody was seen to write is finished when it did not change for so many seconds.")
         .preset(Preset::Number(3));
@@ -250,6 +251,16 @@ keys! {
         "How often it is looked through where others may write and this system is not told: NFS, SMB, FUSE, overlays. \
          Not at all with \"off\": then only what is written from here is found, and what lies there at a start or a mount.")
         .preset(Preset::Text("30s"));
+    SourceSequences = Row::new("source.sequences", Kind::Flag,
+        "Take the frames of sequences too (CinemaDNG, ARRIRAW, DPX, OpenEXR, numbered TIFF). To the cloud each frame is a \
+         clip. It takes five new ones a second from all devices of one person, and this rig asks for four: 86400 frames, \
+         which are an hour at 24 a second, need at least 6 hours on any line. With false they stay on the card, and the \
+         journal says how many.")
+        .preset(Preset::Flag(true));
+    SourceClipName = Row::new("source.clip_name", Kind::Text(Form::ClipName),
+        "What the cloud shall call what this source finds, where the files' names repeat from card to card. By default as \
+         the file is called.")
+        .example("\"{parent}_{file}\"");
 
     ClassName = Row::new("class.name", Kind::Text(Form::Label), "Which one.").example("\"proxy\"");
     ClassPatterns = Row::new("class.patterns", Kind::Patterns,

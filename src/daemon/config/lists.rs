@@ -7,25 +7,26 @@ use super::forms;
 use super::keys::Key;
 use super::merge::Named;
 use super::problem::Problem;
-use rigpost_core::queue::class::{ClassWish, Classes, is_built_in};
+use rigpost_core::queue::class::{Classes, ConfiguredClass, is_built_in};
+use rigpost_core::queue::clip_name::NameTemplate;
 use rigpost_core::queue::source::Source;
 
 /// What is configured, before what is built in.
 pub(super) fn classes(lists: &[Named], problems: &mut Vec<Problem>) -> Classes {
-    let mut wishes = Vec::new();
+    let mut configured = Vec::new();
     for named in lists.iter().filter(|named| named.section == Key::ClassName.section()) {
         check_name(named, Key::ClassName, problems);
         if !named.keys.contains_key(&Key::ClassPatterns) && !is_built_in(&named.name) {
             missing(named, Key::ClassPatterns, "it matches nothing without them", problems);
         }
         let mut c = Checker { keys: &named.keys, problems };
-        wishes.push(ClassWish {
+        configured.push(ConfiguredClass {
             name: named.name.clone(),
             patterns: c.patterns(Key::ClassPatterns),
             priority: priority(&mut c, Key::ClassPriority),
         });
     }
-    Classes::new(wishes)
+    Classes::new(configured)
 }
 
 /// Where the provider takes no clips.
@@ -72,6 +73,8 @@ fn source(named: &Named, classes: &Classes, media_dirs: &[PathBuf], problems: &m
         before_pairing: c.word(Key::SourceBeforePairing, |word| word.parse().ok()).expect(PRESET),
         incomplete: c.span(Key::SourceIncomplete, incomplete, Some).expect(PRESET),
         scan: c.span(Key::SourceScan, |_| None, Some).expect(PRESET),
+        without_sequences: !c.flag(Key::SourceSequences),
+        clip_name: c.parsed(Key::SourceClipName, NameTemplate::parse),
     }
 }
 

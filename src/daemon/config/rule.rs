@@ -84,6 +84,8 @@ pub enum Form {
     Label,
     /// The label of a `[[class]]`, or of one that is built in.
     Class,
+    /// A template of clips' names.
+    ClipName,
 }
 
 /// What a number counts.

@@ -123,8 +123,8 @@ pub struct Queue {
     pub max_items: u64,
     /// Of one user but root; at least 1.
     pub max_items_per_user: u64,
-    /// 1 to 16.
-    pub parallel_parts: usize,
+    /// 1 to 16; `None`: as the link needs.
+    pub parallel_parts: Option<usize>,
     /// A file that did not change for this long is finished. 1 to 3600.
     pub settle_seconds: u64,
     /// What becomes of clips that somebody adds and that were made before the pairing.

@@ -55,7 +55,7 @@ fn queue(c: &mut Checker<'_>) -> Queue {
         media_dirs: c.paths(Key::QueueMediaDirs),
         max_items: c.count(Key::QueueMaxItems),
         max_items_per_user: c.count(Key::QueueMaxItemsPerUser),
-        parallel_parts: c.count(Key::QueueParallelParts),
+        parallel_parts: c.number(Key::QueueParallelParts).and_then(|n| usize::try_from(n).ok()),
         settle_seconds: c.count(Key::QueueSettleSeconds),
         before_pairing: c.word(Key::QueueBeforePairing, |word| word.parse().ok()).expect(PRESET),
     }

@@ -4,7 +4,7 @@
 //! - hyper-util's connector underneath: it tries both address families at once, and reqwest brings it along anyway.
 //! - BBR where the kernel lets us: on a link that loses one packet in a hundred it carries ten times what CUBIC does. It
 //!   may be refused (`net.ipv4.tcp_allowed_congestion_control`) or missing; that is said once, and more connections
-//!   have to do.
+//!   have to do, where the configuration sets no limit.
 //! - Keep-alive probes well within the time after which an unconfirmed byte ends a connection, so that a link that died
 //!   while we wait for an answer is seen as soon as one that died under our bytes.
 //! - A write that fails is not reported: a server that refuses a part answers and closes, and its answer is there to be
@@ -133,7 +133,7 @@ impl Connector {
         self.bbr.get_or_init(|| {
             if let Err(e) = answer {
                 info!(
-                    "no BBR congestion control for uploads ({e}): a lossy link gets more connections instead"
+                    "no BBR congestion control for uploads ({e}): a lossy link gets more connections, unless parallel_parts limits them"
                 );
             }
             answer.is_ok()

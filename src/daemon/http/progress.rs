@@ -5,6 +5,8 @@
 //! - The kernel's own count of what the other side has not confirmed is asked where our writes stand still: on a link
 //!   that became slow, a full socket takes minutes to have room again, and all that time bytes arrive. It is read from
 //!   `/proc/self/net/tcp`, because the system call for it has no safe wrapper, and only in doubt.
+//! - What comes in is no movement: a storage that sends its answer a byte at a time, or one interim answer after another
+//!   (RFC 9110 §15.2), would hold a part for ever. An answer is whole in time, or it is none.
 //! - A part that the pacer holds back moves nothing and is not the connection's fault: its clock stands still.
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -22,7 +24,8 @@ use rigpost_core::time::BootTime;
 pub struct Patience {
     /// While there are bytes of the part left to send.
     pub sending: Duration,
-    /// From the last byte out to the answer: a storage may have to put gigabytes together first.
+    /// From the last byte out to the end of the answer: a storage may have to put gigabytes together first. An answer
+    /// that comes earlier has this long from its head to its end.
     pub answer: Duration,
     /// For a name, a connection and its encryption together.
     pub connecting: Duration,
@@ -78,7 +81,7 @@ pub(super) struct Ends {
     pub(super) peer: SocketAddr,
 }
 
-/// Returns when nothing has moved for too long, with how long that was. `length`: of the part.
+/// Returns when nothing has moved for too long, with a sentence. `length`: of the part.
 pub(super) async fn stalled(
     clock: &Clock,
     patience: Patience,
@@ -86,25 +89,31 @@ pub(super) async fn stalled(
     ends: Option<Ends>,
     watch: &PartWatch,
     length: u64,
-) -> Duration {
+) -> String {
     let mut now = clock.now().boot;
     let mut seen = Seen { still_since: now, ..Seen::default() };
+    let mut read = meter.read.load(Relaxed);
     loop {
         clock.sleep_until(now + patience.sending / 4).await;
         now = clock.now().boot;
-        let counts = (meter.read.load(Relaxed), meter.written(), watch.sent.load(Relaxed));
-        seen.look(counts, watch.held(), now, || ends.and_then(unconfirmed));
-        let limit = if counts.2 >= length { patience.answer } else { patience.sending };
+        let (written, sent) = (meter.written(), watch.sent.load(Relaxed));
+        seen.look((written, sent), watch.held(), now, || ends.and_then(unconfirmed));
+        if seen.still_since == now {
+            read = meter.read.load(Relaxed);
+        }
+        let limit = if sent >= length { patience.answer } else { patience.sending };
         let still = now.since(seen.still_since);
         if still >= limit {
-            return still;
+            let what = if meter.read.load(Relaxed) == read { "nothing has moved" } else { "no whole answer" };
+            return format!("{what} for {} s", still.as_secs());
         }
     }
 }
 
 #[derive(Default)]
 struct Seen {
-    counts: (u64, u64, u64),
+    /// Bytes written, and bytes of the part among them.
+    counts: (u64, u64),
     unconfirmed: Option<u64>,
     still_since: BootTime,
 }
@@ -112,7 +121,7 @@ struct Seen {
 impl Seen {
     fn look(
         &mut self,
-        counts: (u64, u64, u64),
+        counts: (u64, u64),
         held: bool,
         now: BootTime,
         unconfirmed: impl FnOnce() -> Option<u64>,
@@ -178,16 +187,15 @@ mod tests {
     fn what_counts_as_movement() {
         let table = [
             // counts, held, unconfirmed: whether the clock starts anew
-            ((1, 1, 1), false, Some(900), true),
-            ((1, 1, 1), false, Some(900), false),
-            ((1, 1, 1), false, Some(800), true),
-            ((1, 1, 1), false, Some(800), false),
-            ((1, 1, 1), false, None, false),
-            ((1, 1, 1), true, None, true),
-            ((1, 1, 2), false, None, true),
-            ((1, 2, 2), false, None, true),
-            ((2, 2, 2), false, None, true),
-            ((2, 2, 2), false, Some(5), false),
+            ((1, 1), false, Some(900), true),
+            ((1, 1), false, Some(900), false),
+            ((1, 1), false, Some(800), true),
+            ((1, 1), false, Some(800), false),
+            ((1, 1), false, None, false),
+            ((1, 1), true, None, true),
+            ((1, 2), false, None, true),
+            ((2, 2), false, None, true),
+            ((2, 2), false, Some(5), false),
         ];
         let mut seen = Seen::default();
         for (n, (counts, held, unconfirmed, moved)) in table.into_iter().enumerate() {

@@ -5,14 +5,17 @@
 //! - A fresh connection asks first (`Expect: 100-continue`, RFC 9110 §10.1.1): a dead URL is told before a byte of the
 //!   part has left. One that is open has shown that it takes our parts, and is not asked: that would cost every part a
 //!   round trip. Servers that know no such question are not waited for longer than a second.
+//! - An answer has an end in time, or it is none: neither bytes that trickle in nor interim answers (RFC 9110 §15.2)
+//!   prolong a part. Of a refusal counts what was said of it by then.
 //! - A part that meets a closed door on a connection that had been idle goes once more over a fresh one: a PUT may be
 //!   repeated (RFC 9110 §9.2.2), and an old connection's end says nothing about this part.
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
-use http::{Method, Request, Uri, header};
+use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use rustls::ClientConfig;
@@ -32,6 +35,8 @@ use rigpost_core::secret::Secret;
 
 /// For a server that doesn't answer the question whether it wants the part.
 const ASKING: Duration = Duration::from_secs(1);
+/// Interim answers to one part. One asks for the part, and proxies may add theirs.
+const MAX_INTERIM: usize = 16;
 /// RFC 9110 §15.5.18: something on the way does not know the question.
 const EXPECTATION_FAILED: u16 = 417;
 
@@ -51,6 +56,26 @@ struct Part<'a> {
     length: u64,
     origin: Origin,
     watch: Arc<PartWatch>,
+}
+
+/// What came before the answer.
+#[derive(Default)]
+struct Interim {
+    seen: AtomicUsize,
+    /// The server asks for the part.
+    wanted: CancellationToken,
+    too_many: CancellationToken,
+}
+
+impl Interim {
+    fn came(&self, status: StatusCode) {
+        if status == StatusCode::CONTINUE {
+            self.wanted.cancel();
+        }
+        if self.seen.fetch_add(1, Relaxed) >= MAX_INTERIM {
+            self.too_many.cancel();
+        }
+    }
 }
 
 /// How an attempt failed.
@@ -139,14 +164,26 @@ impl Uploads {
         ask: bool,
         generation: u64,
     ) -> Result<Response, Failure> {
-        let wanted = CancellationToken::new();
-        let request = self.request(part, body, ask.then_some(&wanted)).ok_or_else(|| Failure {
+        let interim = Arc::new(Interim::default());
+        let request = self.request(part, body, ask, interim.clone()).ok_or_else(|| Failure {
             error: unsent("the request for a part can't be written"),
             no_answer: false,
         })?;
         let (meter, before) = (line.meter.clone(), line.meter.written());
         let answer = line.sender.send_request(request);
-        let mut exchange = pin!(async move { read(answer.await.map_err(Broken::NoAnswer)?).await });
+        let (begun, late) = (AtomicBool::new(false), CancellationToken::new());
+        let mut exchange = pin!(async {
+            let answer = answer.await.map_err(Broken::NoAnswer)?;
+            begun.store(true, Relaxed);
+            let end = self.clock.now().boot + self.patience.answer;
+            let late = async {
+                tokio::select! {
+                    () = late.cancelled() => {}
+                    () = self.clock.sleep_until(end) => {}
+                }
+            };
+            read(answer, late).await
+        });
         let mut idle = pin!(stalled(&self.clock, self.patience, &meter, line.ends, &part.watch, part.length));
         let mut asked = pin!(self.clock.sleep_until(self.clock.now().boot + ASKING));
         let (mut over, mut asking) = (false, ask);
@@ -158,11 +195,16 @@ impl Uploads {
                 _ = &mut line.connection, if !over => over = true,
                 () = &mut asked, if asking => {
                     asking = false;
-                    wanted.cancel();
+                    interim.wanted.cancel();
                 }
-                still = &mut idle => {
-                    let why = format!("nothing has moved for {} s", still.as_secs());
-                    break Err((trouble(Cause::Network, why, None), false));
+                () = interim.too_many.cancelled() => {
+                    break Err((trouble(Cause::Provider, "one interim answer after another", None), false));
+                }
+                why = &mut idle, if !late.is_cancelled() => {
+                    if !begun.load(Relaxed) {
+                        break Err((trouble(Cause::Network, why, None), false));
+                    }
+                    late.cancel();
                 }
             }
         };
@@ -192,7 +234,8 @@ impl Uploads {
         &self,
         part: &Part<'_>,
         body: PartBody,
-        ask: Option<&CancellationToken>,
+        ask: bool,
+        interim: Arc<Interim>,
     ) -> Option<Request<Gated>> {
         let uri: Uri = part.url.expose().parse().ok()?;
         let mut builder = Request::builder()
@@ -204,15 +247,11 @@ impl Uploads {
         for (name, value) in &part.headers {
             builder = builder.header(*name, value);
         }
-        let Some(wanted) = ask else { return builder.body(Gated::new(body, None)).ok() };
-        let gated = Gated::new(body, Some(wanted.clone()));
-        let mut request = builder.header(header::EXPECT, "100-continue").body(gated).ok()?;
-        let wanted = wanted.clone();
-        hyper::ext::on_informational(&mut request, move |response| {
-            if response.status() == http::StatusCode::CONTINUE {
-                wanted.cancel();
-            }
-        });
+        if ask {
+            builder = builder.header(header::EXPECT, "100-continue");
+        }
+        let mut request = builder.body(Gated::new(body, ask.then(|| interim.wanted.clone()))).ok()?;
+        hyper::ext::on_informational(&mut request, move |response| interim.came(response.status()));
         Some(request)
     }
 }
@@ -230,6 +269,8 @@ enum Broken {
     NoAnswer(#[source] hyper::Error),
     #[error("an incomplete answer")]
     Incomplete(#[source] hyper::Error),
+    #[error("the answer did not end in time")]
+    Late,
     #[error("the answer is larger than 1 MiB")]
     TooLarge,
 }
@@ -241,16 +282,22 @@ impl Broken {
     }
 }
 
-/// Reads the answer to its end.
-async fn read(answer: http::Response<Incoming>) -> Result<Response, Broken> {
+/// Reads the answer to its end, or until it is `late`.
+async fn read(answer: http::Response<Incoming>, late: impl Future<Output = ()>) -> Result<Response, Broken> {
     let mut response = answer::head(answer.status(), answer.headers());
-    let mut body = answer.into_body();
-    while let Some(frame) = body.frame().await {
+    let (mut body, mut late) = (answer.into_body(), pin!(late));
+    loop {
+        let frame = tokio::select! {
+            biased;
+            () = &mut late => Err(Broken::Late),
+            frame = body.frame() => frame.transpose().map_err(Broken::Incomplete),
+        };
         let frame = match frame {
-            Ok(frame) => frame,
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
             // A server that refuses may close the door behind half a sentence. What it said first is what counts.
             Err(_) if response.status >= 400 => break,
-            Err(e) => return Err(Broken::Incomplete(e)),
+            Err(broken) => return Err(broken),
         };
         let Ok(data) = frame.into_data() else { continue };
         if response.body.len() + data.len() > MAX_BODY {
@@ -263,6 +310,7 @@ async fn read(answer: http::Response<Incoming>) -> Result<Response, Broken> {
 
 fn trouble_of(broken: &Broken) -> Trouble {
     match broken {
+        Broken::Late => trouble(Cause::Network, broken.to_string(), None),
         Broken::TooLarge => trouble(Cause::Provider, broken.to_string(), None),
         Broken::NoAnswer(_) | Broken::Incomplete(_) => failure::trouble_of(broken),
     }

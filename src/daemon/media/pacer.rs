@@ -33,7 +33,7 @@ impl Pacer {
         self.tell(changed);
     }
 
-    /// While frozen no part reads or hands on a byte; connections stay open as long as the other side lets them.
+    /// While frozen no part hands on a byte, and none reads more than the chunk that it is ahead; connections stay open as long as the other side lets them.
     pub fn freeze(&self, frozen: bool) {
         let changed = self.pace().freeze(frozen, self.clock.now().boot);
         self.tell(changed);

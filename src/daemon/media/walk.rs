@@ -226,7 +226,21 @@ fn dir_of<'a>(dirs: &'a [PathBuf], path: &'a Path) -> Result<(&'a Path, &'a Path
 
 fn open_dir(dir: BorrowedFd<'_>, rest: &Path, how: ResolveFlags) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    openat2(dir, rest, flags, Mode::empty(), how)
+    open_quietly(dir, rest, flags, how)
+}
+
+/// Access times are left alone where the kernel lets us: whoever looks at a card later sees what the camera wrote.
+pub(super) fn open_quietly(
+    dir: BorrowedFd<'_>,
+    rest: &Path,
+    flags: OFlags,
+    how: ResolveFlags,
+) -> Result<OwnedFd, Errno> {
+    match openat2(dir, rest, flags | OFlags::NOATIME, Mode::empty(), how) {
+        // Its owner is another.
+        Err(Errno::PERM) => openat2(dir, rest, flags, Mode::empty(), how),
+        opened => opened,
+    }
 }
 
 impl Told {

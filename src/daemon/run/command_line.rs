@@ -20,7 +20,7 @@ Started by systemd as rigpost.service; see rigpostd(8).";
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Invocation {
     /// Be the daemon.
     Run {
         /// `None`: the installed file, which may be missing.
@@ -36,21 +36,21 @@ pub enum Wish {
 }
 
 /// Reads the arguments, the program's name first.
-pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error> {
+pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, lexopt::Error> {
     let mut parser = Parser::from_iter(args);
     let (mut config_path, mut check) = (None, false);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("config") => config_path = Some(parser.value()?.into()),
             Arg::Long("check-config") => check = true,
-            Arg::Long("help") | Arg::Short('h') => return Ok(Wish::Tell(USAGE.to_owned())),
+            Arg::Long("help") | Arg::Short('h') => return Ok(Invocation::Tell(USAGE.to_owned())),
             Arg::Long("version") | Arg::Short('V') => {
-                return Ok(Wish::Tell(format!("rigpostd {}", super::version::VERSION)));
+                return Ok(Invocation::Tell(format!("rigpostd {}", super::version::VERSION)));
             }
             Arg::Long(_) | Arg::Short(_) | Arg::Value(_) => return Err(arg.unexpected()),
         }
     }
-    Ok(if check { Wish::Check { config_path } } else { Wish::Run { config_path } })
+    Ok(if check { Invocation::Check { config_path } } else { Invocation::Run { config_path } })
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    fn read_words(words: &[&str]) -> Result<Wish, lexopt::Error> {
+    fn read_words(words: &[&str]) -> Result<Invocation, lexopt::Error> {
         read(std::iter::once("rigpostd").chain(words.iter().copied()).map(OsString::from))
     }
 
@@ -80,9 +80,15 @@ mod tests {
     #[test]
     fn the_words_mean_what_they_say() {
         let config_path = Some(PathBuf::from("/x"));
-        assert_eq!(read_words(&[]).unwrap(), Wish::Run { config_path: None });
-        assert_eq!(read_words(&["--config=/x"]).unwrap(), Wish::Run { config_path: config_path.clone() });
-        assert_eq!(read_words(&["--check-config", "--config", "/x"]).unwrap(), Wish::Check { config_path });
+        assert_eq!(read_words(&[]).unwrap(), Invocation::Run { config_path: None });
+        assert_eq!(
+            read_words(&["--config=/x"]).unwrap(),
+            Invocation::Run { config_path: config_path.clone() }
+        );
+        assert_eq!(
+            read_words(&["--check-config", "--config", "/x"]).unwrap(),
+            Invocation::Check { config_path }
+        );
         for bad in [&["--confg", "x"][..], &["--config"], &["stray"], &["-x"], &["--check-config=yes"]] {
             assert!(read_words(bad).is_err(), "{bad:?}");
         }

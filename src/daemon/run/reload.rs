@@ -108,7 +108,7 @@ fn waiting_for_restart(in_force: &Settings, wanted: &Settings) -> Vec<&'static s
 mod tests {
     use std::time::Duration;
 
-    use rigpost_core::queue::class::{ClassWish, Classes};
+    use rigpost_core::queue::class::{Classes, ConfiguredClass};
     use rigpost_core::queue::source::Source;
 
     use super::*;
@@ -126,7 +126,7 @@ mod tests {
             "queue" => s.queue.max_items = 7,
             "source" => s.sources.push(Source::default()),
             "class" => {
-                s.classes = Classes::new(vec![ClassWish {
+                s.classes = Classes::new(vec![ConfiguredClass {
                     name: "proxy".to_owned(),
                     priority: Some(1),
                     patterns: vec![],

@@ -12,7 +12,9 @@ use crate::http::Http;
 use crate::link::{DEPTH, Handle, ToQueue, ToRig};
 use crate::media::Workers;
 use crate::store::{ClientKind, Limits, Location, Store};
-use crate::tasks::{Channels, Deps, Intake, Ping, RigTask, SourceTask, UploadSettings, UploadTask};
+use crate::tasks::{
+    Channels, Deps, Intake, Ping, RigTask, SourceLinks, SourceTask, UploadSettings, UploadTask,
+};
 use crate::vault::KeySource;
 use rigpost_core::identity::rig::Rig;
 use rigpost_core::oauth::ClientAuth;
@@ -70,9 +72,7 @@ pub(super) fn wire(
             max_items,
             store,
             clock.clone(),
-            to_queue,
-            queue.clone(),
-            pings,
+            SourceLinks { queue: to_queue, view: queue.clone(), pings },
         );
         (source_task, ping)
     });

@@ -8,9 +8,8 @@ impl From<StoreError> for DiskError {
         match e {
             StoreError::Full => DiskError::Full,
             StoreError::ReadOnly(_) => DiskError::ReadOnly,
-            StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
-                DiskError::NoKey(e.to_string())
-            }
+            StoreError::Sealed { .. } => DiskError::NoKey(e.to_string()),
+            StoreError::TooNew { .. } | StoreError::Corrupt(_) => DiskError::Database(e.to_string()),
             StoreError::Io(_)
             | StoreError::NotFound(_)
             | StoreError::LimitExceeded { .. }
@@ -28,9 +27,8 @@ impl From<StoreError> for Refusal {
             StoreError::LimitExceeded { .. } => Refusal::LimitsExceeded(e.to_string()),
             StoreError::NotPaired => Refusal::NotPaired,
             StoreError::NotOver(_) => Refusal::NotAllowed(e.to_string()),
-            StoreError::Sealed { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
-                Refusal::SecretUnavailable(e.to_string())
-            }
+            StoreError::Sealed { .. } => Refusal::SecretUnavailable(e.to_string()),
+            StoreError::TooNew { .. } | StoreError::Corrupt(_) => Refusal::StorageFailed(e.to_string()),
             StoreError::ReadOnly(why) | StoreError::Io(why) => Refusal::StorageFailed(why),
         }
     }

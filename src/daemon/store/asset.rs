@@ -4,6 +4,8 @@
 //! - Each confirmed part is one synced row, so that a power cut costs one part and not a clip.
 //! - A part names the asset it was sent for: an answer that comes late, after the item got a new asset, must not count
 //!   for that one.
+//! - That an asset will be asked for is written down before the request leaves, as a row without URLs under an id that
+//!   no provider gives: a power cut while the cloud answers leaves an asset that we never hear of, and it is counted.
 use rusqlite::OptionalExtension;
 use zeroize::Zeroizing;
 
@@ -13,8 +15,31 @@ use super::rows;
 use super::tx::Tx;
 use rigpost_core::queue::item::{Asset, ItemId, PartDigest};
 use rigpost_core::secret::Secret;
+use rigpost_core::time::Now;
+
+/// Of an asset that was asked for: whether it was made is not known yet.
+const ASKED: &str = "?";
 
 impl Store {
+    /// Writes down that an asset is asked for now, in place of a former one, which then is an orphan. The answer is
+    /// either [`Store::save_asset`], [`Store::asset_refused`], or, where nobody knows, [`Store::drop_asset`].
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the item is no longer being sent: don't ask.
+    pub async fn asset_asked(&self, id: ItemId, now: Now) -> Result<(), StoreError> {
+        self.tx(move |tx| {
+            uploading(tx, id)?;
+            drop_asset(tx, id)?;
+            insert(tx, id, ASKED, 1, now)
+        })
+        .await
+    }
+
+    /// None was made: nothing to count.
+    pub async fn asset_refused(&self, id: ItemId) -> Result<(), StoreError> {
+        self.tx(move |tx| answered(tx, id)).await
+    }
+
     /// How to go on with an item; `None` before it has an asset.
     ///
     /// # Errors
@@ -35,12 +60,9 @@ impl Store {
             if asset.urls.is_empty() {
                 return Err(StoreError::NotFound(format!("a URL for item {id}")));
             }
+            answered(tx, id)?;
             drop_asset(tx, id)?;
-            let (boot_id, boot, wall) = rows::sql_now(asset.created);
-            let sql = "INSERT INTO asset (item_id, asset_id, parts, created_boot_id, created_boot_us, created_wall_s)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            let parts = rows::signed(asset.urls.len() as u64);
-            tx.prepare_cached(sql)?.execute((rows::sql_id(id), &asset.id, parts, boot_id, boot, wall))?;
+            insert(tx, id, &asset.id, asset.urls.len() as u64, asset.created)?;
             let sql = "UPDATE item SET asset_id = ?2 WHERE id = ?1";
             tx.prepare_cached(sql)?.execute((rows::sql_id(id), &asset.id))?;
             seal_urls(tx, id, &asset.urls)?;
@@ -89,6 +111,22 @@ impl Store {
     }
 }
 
+fn insert(tx: &Tx<'_>, id: ItemId, asset_id: &str, parts: u64, created: Now) -> Result<(), StoreError> {
+    let (boot_id, boot, wall) = rows::sql_now(created);
+    let sql = "INSERT INTO asset (item_id, asset_id, parts, created_boot_id, created_boot_us, created_wall_s)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let row = (rows::sql_id(id), asset_id, rows::signed(parts), boot_id, boot, wall);
+    tx.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// It is known what became of the asset that was asked for.
+fn answered(tx: &Tx<'_>, id: ItemId) -> Result<(), StoreError> {
+    let sql = "DELETE FROM asset WHERE item_id = ?1 AND asset_id = ?2";
+    tx.prepare_cached(sql)?.execute((rows::sql_id(id), ASKED))?;
+    Ok(())
+}
+
 /// The size of an item that is being sent.
 fn uploading(tx: &Tx<'_>, id: ItemId) -> Result<u64, StoreError> {
     let sql = "SELECT size_bytes FROM item WHERE id = ?1 AND state = 'uploading'";
@@ -116,9 +154,10 @@ fn count_part(
 }
 
 fn load(tx: &Tx<'_>, id: ItemId) -> Result<Option<Asset>, StoreError> {
-    let sql =
-        "SELECT asset_id, created_boot_id, created_boot_us, created_wall_s FROM asset WHERE item_id = ?1";
-    let row = tx.prepare_cached(sql)?.query_row([rows::sql_id(id)], |r| Ok((r.get(0)?, rows::now(r, 1)?)));
+    let sql = "SELECT asset_id, created_boot_id, created_boot_us, created_wall_s FROM asset
+         WHERE item_id = ?1 AND asset_id <> ?2";
+    let key = (rows::sql_id(id), ASKED);
+    let row = tx.prepare_cached(sql)?.query_row(key, |r| Ok((r.get(0)?, rows::now(r, 1)?)));
     let Some((asset_id, created)) = row.optional()? else { return Ok(None) };
     let name = urls_name(id);
     let broken = || StoreError::Sealed { record: name.clone() };
@@ -143,15 +182,30 @@ fn urls_name(id: ItemId) -> String {
     format!("asset/{id}/urls")
 }
 
-/// The asset goes with its parts and URLs and is counted as an orphan; the item's progress is back at zero.
+/// The asset goes with its parts and URLs, and is counted as an orphan unless all of it is in the cloud; the item's
+/// progress is back at zero.
 pub(super) fn drop_asset(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
+    let orphans = u64::from(!is_whole(tx, id)?);
     let id = rows::sql_id(id);
     if tx.prepare_cached("DELETE FROM asset WHERE item_id = ?1")?.execute([id])? == 0 {
         return Ok(false);
     }
     tx.prepare_cached("UPDATE item SET asset_id = '', sent_bytes = 0 WHERE id = ?1")?.execute([id])?;
-    tx.prepare_cached("UPDATE rig SET orphans = orphans + 1 WHERE id = 1")?.execute([])?;
+    let sql = "UPDATE rig SET orphans = orphans + ?1 WHERE id = 1";
+    tx.prepare_cached(sql)?.execute([rows::signed(orphans)])?;
     Ok(true)
+}
+
+/// The file is another one now: what is missing of the asset can't come any more.
+pub(super) fn drop_unfinished(tx: &Tx<'_>, id: ItemId) -> Result<(), StoreError> {
+    if is_whole(tx, id)? { Ok(()) } else { drop_asset(tx, id).map(drop) }
+}
+
+/// Every byte is confirmed: the cloud has put the asset together.
+fn is_whole(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM asset JOIN item ON item.id = asset.item_id
+               WHERE item.id = ?1 AND sent_bytes = size_bytes";
+    Ok(tx.prepare_cached(sql)?.exists([rows::sql_id(id)])?)
 }
 
 /// The item is sent: its parts and URLs are of no more use; its asset's id stays.
@@ -172,6 +226,11 @@ pub(super) fn drop_without_urls(tx: &Tx<'_>) -> Result<(), StoreError> {
         "SELECT item_id FROM asset
          WHERE NOT EXISTS (SELECT 1 FROM sealed WHERE name = 'asset/' || item_id || '/urls')",
     )
+}
+
+/// At the start: those that were asked for and whose answer nobody heard.
+pub(super) fn drop_unanswered(tx: &Tx<'_>) -> Result<(), StoreError> {
+    drop_each(tx, &format!("SELECT item_id FROM asset WHERE asset_id = '{ASKED}'"))
 }
 
 fn drop_each(tx: &Tx<'_>, sql: &str) -> Result<(), StoreError> {

@@ -27,7 +27,7 @@ pub enum StoreError {
         known: u32,
     },
     /// The file is damaged or gone: a person decides. It is never replaced here.
-    #[error("the database is damaged: {0}")]
+    #[error("the database is damaged: {0}; restore it from a copy, or move it away to begin as a new rig")]
     Corrupt(String),
     /// A sealed record does not open, or there is no root key to open or seal it with: provision again.
     #[error("the sealed record `{record}` can't be opened or sealed with the root key at hand")]

@@ -47,6 +47,13 @@ pub struct Grants {
     pub broken: Vec<String>,
 }
 
+pub(super) fn keep_client_secret(tx: &Tx<'_>, secret: &ClientSecret) -> Result<(), StoreError> {
+    let revive = "UPDATE grant_state SET ending = NULL WHERE ending = ?1";
+    tx.execute(revive, [word(Ending::ClientRejected)])?;
+    let provider = identity::stored(tx)?.map_or(ProviderId::FIRST, |tag| tag.provider);
+    tx.seal(&providers::secret(tx, provider)?, secret.expose().as_bytes())
+}
+
 impl Store {
     /// Everything but the queue, for the identity in force: nothing before [`Store::identity`] has made one. A record
     /// that does not open is named in `broken` and does not keep the rest from being read.
@@ -69,13 +76,7 @@ impl Store {
     /// this one.
     pub async fn save_client_secret(&self, secret: &ClientSecret) -> Result<(), StoreError> {
         let secret = secret.clone();
-        self.rig_tx(move |tx| {
-            let revive = "UPDATE grant_state SET ending = NULL WHERE ending = ?1";
-            tx.execute(revive, [word(Ending::ClientRejected)])?;
-            let provider = identity::stored(tx)?.map_or(ProviderId::FIRST, |tag| tag.provider);
-            tx.seal(&providers::secret(tx, provider)?, secret.expose().as_bytes())
-        })
-        .await
+        self.rig_tx(move |tx| keep_client_secret(tx, &secret)).await
     }
 
     /// Upholds: the mark "a refresh is in flight" is on disk before the request leaves.

@@ -3,6 +3,9 @@
 //! # Decisions
 //! - The connection is used on a blocking thread, by one job after the other ([`Jobs`]). There is one writer anyway, and no
 //!   reader is worth a second cache on a small board.
+//! - The runtime's pool of blocking threads is for this, for names that are looked up and for keys and configurations
+//!   that are read. Whatever may touch a card has threads of its own (`media::Workers`): a card that hangs must never
+//!   keep a token waiting for its commit.
 //! - A store that can't be opened does not end the daemon: the handle holds the reason and answers every call with it,
 //!   until [`Store::load`] has opened it. What a person has to decide (a damaged or a newer file) is not tried again.
 //! - Statements stay prepared while there is work and go, with the memory that they hold, when there was none for a
@@ -42,7 +45,7 @@ pub(super) struct Shared {
     slot: Mutex<Slot>,
     created: AtomicBool,
     /// Why sealing does not work, so that nothing that the provider hands out can be kept, as it was last found.
-    pub(super) trouble: Mutex<Option<DiskError>>,
+    trouble: Mutex<Option<DiskError>>,
     /// Somebody waits for the rest.
     resting: AtomicBool,
 }
@@ -119,7 +122,17 @@ impl Store {
 
     /// Sealing works, so that what the provider hands out can be kept.
     pub fn usable(&self) -> bool {
-        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.trouble().is_none()
+    }
+
+    /// Why it does not, as it was last found.
+    pub(super) fn trouble(&self) -> Option<DiskError> {
+        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was found now; answers with what was found before.
+    pub(super) fn set_trouble(&self, found: Option<DiskError>) -> Option<DiskError> {
+        std::mem::replace(&mut *self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner), found)
     }
 
     /// Reads every page and says whether the file is sound. Takes a second for each few gigabytes; for a person who asks.
@@ -258,6 +271,26 @@ fn tell(answer: Option<oneshot::Sender<()>>) {
     if let Some(answer) = answer {
         // Nobody waits any more.
         let _ = answer.send(());
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Keeps the connection busy until what is answered is dropped.
+    pub(crate) async fn hold(&self) -> std::sync::mpsc::Sender<()> {
+        let (go, gate) = std::sync::mpsc::channel();
+        let (entered, running) = oneshot::channel();
+        let store = self.clone();
+        tokio::spawn(async move {
+            let wait = move |_: &Tx<'_>| {
+                let _ = entered.send(());
+                let _ = gate.recv();
+                Ok(())
+            };
+            store.tx(wait).await
+        });
+        running.await.expect("the store works");
+        go
     }
 }
 

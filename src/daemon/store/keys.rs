@@ -9,6 +9,7 @@ use super::handle::Store;
 use super::tx::Tx;
 use super::{asset, grant, identity, pairing, queue};
 use crate::vault::Vault;
+use rigpost_core::oauth::ClientSecret;
 
 const KEY_CHECK: &str = "key-check";
 const KEY_CHECK_TEXT: &[u8] = b"rigpost";
@@ -54,11 +55,15 @@ impl Store {
 
     /// Provisioning after the root key was lost: binds the database to `vault` and deletes every sealed record that it
     /// does not open, together with what is no use without it. Items whose URLs are gone start anew. Upholds: identity
-    /// and queue survive the loss of the key.
-    pub async fn readopt(&self, vault: Vault) -> Result<(), StoreError> {
-        self.run(|opened| {
+    /// and queue survive the loss of the key; and nothing is given up unless `secret` is kept.
+    pub async fn readopt(&self, vault: Vault, secret: &ClientSecret) -> Result<(), StoreError> {
+        let secret = secret.clone();
+        self.run(move |opened| {
             let before = opened.vault.replace(vault);
-            let adopted = opened.tx(drop_what_does_not_open);
+            let adopted = opened.tx(|tx| {
+                drop_what_does_not_open(tx)?;
+                grant::keep_client_secret(tx, &secret)
+            });
             if adopted.is_err() {
                 opened.vault = before;
             }

@@ -5,10 +5,13 @@
 //!   program refuses a newer file and leaves it alone.
 //! - All missing steps are one transaction with the new number, after a copy made with `VACUUM INTO`. The copy goes
 //!   when the new version is committed: it holds sealed tokens that would be spent by then.
+//! - Whether there is room for that is asked before anything is written. A start on a full disk is tried again every few
+//!   seconds, and a copy that ends where the disk does would wear the flash out.
 use std::fs::File;
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
+use rustix::fs::statvfs;
 
 use super::error::StoreError;
 use super::files;
@@ -56,6 +59,7 @@ fn apply(conn: &mut Connection, missing: &[&str], version: usize) -> Result<(), 
 fn copy_aside(conn: &Connection, copy: &Path) -> Result<(), StoreError> {
     let name = copy.to_str().ok_or_else(|| StoreError::Io(format!("{} is not UTF-8", copy.display())))?;
     files::remove(copy);
+    check_room(conn, copy)?;
     // SQLite writes into an empty file and keeps its mode.
     files::create_private(copy)?;
     let copied = conn.execute("VACUUM INTO ?1", [name]).map_err(StoreError::from).and_then(|_| {
@@ -65,6 +69,26 @@ fn copy_aside(conn: &Connection, copy: &Path) -> Result<(), StoreError> {
         files::remove(copy);
     }
     copied
+}
+
+/// [`StoreError::Full`] where the copy and what the steps write would not fit beside the database.
+fn check_room(conn: &Connection, copy: &Path) -> Result<(), StoreError> {
+    let number = |pragma: &str| conn.query_row(pragma, [], |r| r.get::<_, i64>(0));
+    let size = number("PRAGMA page_count")?.saturating_mul(number("PRAGMA page_size")?);
+    let stat = statvfs(copy.parent().unwrap_or(copy)).map_err(|e| StoreError::file(copy, &e.into()))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    // Where nobody counts blocks nobody knows.
+    let is_counted = stat.f_blocks > 0;
+    if is_counted && free < room(u64::try_from(size).unwrap_or_default()) {
+        return Err(StoreError::Full);
+    }
+    Ok(())
+}
+
+/// Bytes that it takes to bring a database of this size up to date: the copy, and as much again for the log and for what
+/// grows. The steps add columns, tables of a few rows, and indexes over the items, which are a part of the database.
+fn room(size: u64) -> u64 {
+    size.saturating_mul(2)
 }
 
 fn version(conn: &Connection) -> Result<u32, StoreError> {

@@ -2,10 +2,10 @@
 //!
 //! # Decisions
 //! - Never a new identity or key in place of one that can't be read.
-//! - Trouble of the disk and trouble with the key are told apart: the first passes, and [`Store::load`] is tried again;
-//!   the second is for a person, who provisions again. While the disk is the trouble nothing is given up for lost.
+//! - Trouble of the disk and trouble with the key are told apart: the first mostly passes, and [`Store::load`] is tried
+//!   again; the second is for a person, who provisions again. While the disk is the trouble, or a database that is damaged
+//!   or newer, nothing is given up for lost: provisioning mends keys and nothing else.
 use std::io;
-use std::sync::PoisonError;
 
 use tracing::{error, warn};
 
@@ -48,13 +48,11 @@ impl Store {
                 (Loaded { unusable: Some(why), client_id, ..Loaded::default() }, Protection::None, None)
             }
         };
-        let mut trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.set_trouble(known.0.unusable.clone());
         // Once, however often it is tried.
-        if let Some(why) = known.0.unusable.as_ref().filter(|why| trouble.as_ref() != Some(*why)) {
+        if let Some(why) = known.0.unusable.as_ref().filter(|why| before.as_ref() != Some(*why)) {
             error!("nothing can be kept: {why}");
         }
-        trouble.clone_from(&known.0.unusable);
-        drop(trouble);
         known
     }
 
@@ -172,14 +170,19 @@ impl Store {
         id: CommandId,
         secret: ClientSecret,
     ) -> (Option<Event>, Option<Option<Client>>) {
-        let refused = |disk| (Some(Event::SecretSaved(id, Err(disk))), None);
+        let before = self.trouble();
+        let refused = |disk| {
+            // The machine has not heard of what was found meanwhile: whoever comes next looks again.
+            self.set_trouble(before.clone());
+            (Some(Event::SecretSaved(id, Err(disk))), None)
+        };
         let (mut found, mut mend) = (None, false);
-        if !self.usable() {
+        if before.is_some() {
             // The disk may be all that is in the way; then nothing is lost, and nothing is to be mended.
             let known = self.load().await;
             match &known.0.unusable {
                 None => found = Some(known),
-                Some(e) if e.may_pass() => return refused(e.clone()),
+                Some(e) if e.is_of_disk() => return refused(e.clone()),
                 Some(_) => mend = true,
             }
         }
@@ -199,20 +202,21 @@ impl Store {
         (Some(Event::SecretSaved(id, Ok(Provisioned { client_id, mended }))), Some(client))
     }
 
-    /// Makes sure of an identity and seals the client secret for it; where the vault was lost, begins a new one before
-    /// that and drops what the old one sealed. Answers with the identity.
+    /// Makes sure of an identity and seals the client secret for it; where the vault was lost, begins a new one with it
+    /// and drops what the old one sealed, all or nothing. Answers with the identity.
     async fn keep_secret(&self, mend: bool, secret: &ClientSecret) -> Result<String, DiskError> {
         let location = &self.shared.location;
         let identity =
             self.identity(location.client_id.as_deref(), &location.provider).await.map_err(noted)?;
         if mend {
             let vault = self.open_vault(true).await?;
-            self.readopt(vault).await.map_err(noted)?;
+            self.readopt(vault, secret).await.map_err(noted)?;
             warn!(
                 "provisioned again: what the lost root key had sealed is gone; identity and queue are kept"
             );
+        } else {
+            self.save_client_secret(secret).await.map_err(noted)?;
         }
-        self.save_client_secret(secret).await.map_err(noted)?;
         Ok(identity.client_id)
     }
 

@@ -59,3 +59,18 @@ impl Tx<'_> {
         }
     }
 }
+
+#[cfg(test)]
+impl super::handle::Store {
+    /// From now on no client secret is taken, or again.
+    pub(crate) async fn refuse_client_secrets(&self, refuse: bool) {
+        let sql = match refuse {
+            true => {
+                "CREATE TRIGGER refuse BEFORE INSERT ON sealed WHEN NEW.name LIKE 'client_secret%'
+                 BEGIN SELECT RAISE(ABORT, 'no'); END"
+            }
+            false => "DROP TRIGGER refuse",
+        };
+        self.run(|opened| Ok(opened.conn.execute_batch(sql)?)).await.unwrap();
+    }
+}

@@ -2,8 +2,15 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::link::DEPTH;
 use crate::store::Store;
+use rigpost_core::command::Refusal;
 use rigpost_core::provider::Provider;
+
+/// Of somebody whose command is one more than a task has room for.
+pub(super) fn too_many() -> Refusal {
+    Refusal::LimitsExceeded(format!("{DEPTH} requests are under way; try again in a moment"))
+}
 
 /// What every task works with.
 pub struct Deps<T> {

@@ -2,10 +2,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::media::{filetype, made, open_beneath};
+use crate::media::{filetype, glance, made, open_beneath};
 use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::item::{BeforePairing, Clip, FileFacts, shown};
+use rigpost_core::queue::sequence::Frame;
 use rigpost_core::queue::source::Source;
 use rigpost_core::time::{Now, WallTime};
 
@@ -53,8 +54,21 @@ impl Intake {
         }
         item.priority = source.priority.unwrap_or(item.priority);
         (item.channel, item.before_pairing) = (source.channel, source.before_pairing);
+        if let Some(template) = &source.clip_name {
+            item.name = template.name(&item.path, &source.name);
+        }
         item.source = Some(source.name.clone());
         Ok(item)
+    }
+
+    /// The sequence of which this file is a frame that `source` leaves out. Blocks on the disk.
+    pub fn left_out(&self, path: &Path, source: &Source) -> Option<PathBuf> {
+        let frame = Frame::of(path).filter(|_| source.without_sequences)?;
+        self.is_of_sequence(&frame).then(|| frame.sequence())
+    }
+
+    fn is_of_sequence(&self, frame: &Frame<'_>) -> bool {
+        frame.is_of_sequence(|other| glance(&self.media_dirs, other).is_some())
     }
 
     /// The first source that wants this file.
@@ -66,7 +80,7 @@ impl Intake {
     /// one from the future, tells nothing.
     pub fn age(&self, facts: &FileFacts, now: Now) -> Option<Duration> {
         let age = now.wall.0.saturating_sub(facts.mtime_ns.div_euclid(1_000_000_000));
-        let sane = now.wall >= self.earliest && facts.mtime_ns.div_euclid(1_000_000_000) >= SOME_DATE;
+        let sane = now.wall >= self.earliest && facts.mtime_ns.div_euclid(1_000_000_000) >= WallTime::FIRST.0;
         u64::try_from(age).ok().filter(|_| sane).map(Duration::from_secs)
     }
 
@@ -86,7 +100,12 @@ impl Intake {
 
     fn item(&self, path: PathBuf, closed: bool, now: Now) -> Result<Clip, Refusal> {
         let (_, facts) = open_beneath(&self.media_dirs, &path)?;
-        let class = self.classes.of(&path);
+        // The other formats of frames are originals anyhow.
+        let frame = Frame::of(&path).filter(Frame::is_photograph);
+        let class = match frame.filter(|frame| self.is_of_sequence(frame)) {
+            Some(_) => self.classes.of_frame(&path),
+            None => self.classes.of(&path),
+        };
         Ok(Clip {
             name: path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default(),
             filetype: filetype(&path).to_owned(),
@@ -102,15 +121,13 @@ impl Intake {
     }
 }
 
-/// 2001-01-01: a clock that was never set writes 1970, and a card that knows no time 1980.
-const SOME_DATE: i64 = 978_307_200;
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::time::SystemTime;
 
     use super::*;
+    use rigpost_core::queue::clip_name::NameTemplate;
     use rigpost_core::time::{BootId, BootTime};
 
     const TODAY: i64 = 1_790_000_000;
@@ -175,6 +192,36 @@ mod tests {
         intake.sources = vec![plain, sound];
         assert_eq!(intake.source_of(&path).unwrap().name, "card");
         assert_eq!(intake.source_of(&dir.path().join(".notes")), None);
+    }
+
+    #[test]
+    fn frames_of_a_sequence_are_originals_and_a_source_may_leave_them_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let intake = intake(dir.path());
+        let [one, two, alone] =
+            ["A01_000001.dng", "A01_000002.dng", "B01_000009.dng"].map(|name| clip(dir.path(), name, TODAY));
+        for (path, class, priority) in
+            [(&one, "originals", 0), (&two, "originals", 0), (&alone, "stills", 100)]
+        {
+            let item = intake.asked(path.clone(), &AddOptions::default(), now(TODAY)).unwrap();
+            assert_eq!((item.class.as_str(), item.priority), (class, priority), "{path:?}");
+        }
+        let takes = Source { path: dir.path().into(), ..Source::default() };
+        let leaves = Source { without_sequences: true, ..takes.clone() };
+        assert_eq!(intake.left_out(&one, &takes), None);
+        assert_eq!(intake.left_out(&one, &leaves), Some(dir.path().join("A01_######.dng")));
+        assert_eq!(intake.left_out(&alone, &leaves), None);
+    }
+
+    #[test]
+    fn a_source_names_its_clips() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = clip(dir.path(), "C0001.MP4", TODAY);
+        let template = NameTemplate::parse("{source}_{file}").unwrap();
+        let source = Source { name: "A".into(), clip_name: Some(template), ..Source::default() };
+        let name =
+            |source: &Source| intake(dir.path()).found(path.clone(), source, true, now(TODAY)).unwrap().name;
+        assert_eq!((name(&source), name(&Source::default())), ("A_C0001.MP4".into(), "C0001.MP4".into()));
     }
 
     #[test]

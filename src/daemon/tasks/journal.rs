@@ -31,7 +31,7 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
             | State::Unpaired => info!(pairing_state, reason, project_id, "{line}"),
         }
     } else if old.reason != new.reason {
-        if new.reason == Reason::None {
+        if is_well(new) {
             info!(pairing_state, reason, project_id, "all is well again");
         } else {
             warn!(pairing_state, reason, project_id, "{}", trouble(new));
@@ -54,9 +54,21 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
     }
 }
 
+/// A state that is a trouble by itself needs no reason: a disk may be back, and the key not.
+fn is_well(view: &RigView) -> bool {
+    match view.state {
+        State::SecretUnavailable | State::NeedsPairing => false,
+        State::Paired
+        | State::WaitingForUser
+        | State::RequestingCode
+        | State::Unprovisioned
+        | State::Unpaired => view.reason == Reason::None,
+    }
+}
+
 fn trouble(view: &RigView) -> String {
     match view.state {
-        State::SecretUnavailable if !view.waits_for_disk() => {
+        State::SecretUnavailable if !view.is_without_disk() => {
             format!("{}: {}", view.state.clause(), view.detail)
         }
         State::SecretUnavailable
@@ -66,5 +78,48 @@ fn trouble(view: &RigView) -> String {
         | State::RequestingCode
         | State::Unprovisioned
         | State::Unpaired => view.reason.sentence(&view.detail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn said(old: &RigView, new: &RigView) -> String {
+        let lines = Lines::default();
+        let to = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || to.clone()).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || rig_changed(old, new));
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_disk_that_is_back_without_the_key_is_not_well() {
+        let of = |reason, detail: &str| RigView { reason, detail: detail.to_owned(), ..RigView::unread() };
+        let lost = of(Reason::None, "there is no root key");
+        let line = said(&of(Reason::Storage, "it is read-only"), &lost);
+        assert!(line.contains("WARN") && line.contains("there is no root key"), "{line}");
+        let line = said(&lost, &of(Reason::Storage, "it is read-only"));
+        assert!(line.contains("WARN") && line.contains("it is read-only"), "{line}");
+        let paired = RigView { state: State::Paired, ..RigView::unread() };
+        let line = said(&RigView { reason: Reason::Network, ..paired.clone() }, &paired);
+        assert!(line.contains("INFO") && line.contains("all is well again"), "{line}");
     }
 }

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::http::Transport;
-use crate::link::{Reply, ToRig};
+use crate::link::{DEPTH, Reply, ToRig};
 use crate::store::Store;
-use crate::tasks::deps::Deps;
+use crate::tasks::deps::{Deps, too_many};
 use crate::tasks::journal;
 use rigpost_core::command::Refusal;
 use rigpost_core::disk::DiskError;
@@ -44,7 +44,7 @@ struct Done {
 pub struct RigTask<T> {
     rig: Rig,
     client: Option<Client>,
-    parts: Deps<T>,
+    deps: Deps<T>,
     inbox: mpsc::Receiver<ToRig>,
     view: watch::Sender<RigView>,
     access: watch::Sender<Option<Access>>,
@@ -68,7 +68,7 @@ pub struct RigTask<T> {
 impl<T: Transport> RigTask<T> {
     /// Nothing happens before [`RigTask::run`].
     pub fn new(
-        parts: Deps<T>,
+        deps: Deps<T>,
         rig: Rig,
         inbox: mpsc::Receiver<ToRig>,
         view: watch::Sender<RigView>,
@@ -77,7 +77,7 @@ impl<T: Transport> RigTask<T> {
         RigTask {
             rig,
             client: None,
-            parts,
+            deps,
             inbox,
             view,
             access,
@@ -97,9 +97,9 @@ impl<T: Transport> RigTask<T> {
     /// Runs until `stop`. What may bring tokens, and tokens on their way to the disk, are seen through first; whoever
     /// stops us bounds that wait.
     pub async fn run(mut self, stop: CancellationToken) {
-        let loaded = load(self.parts.store.clone(), self.parts.clock.now().boot_id).await;
+        let loaded = load(self.deps.store.clone(), self.deps.clock.now().boot_id).await;
         self.done(loaded);
-        let clock = self.parts.clock.clone();
+        let clock = self.deps.clock.clone();
         let mut stepped = Box::pin(clock.stepped());
         loop {
             let idle = !self.rig.busy() && !self.disk_busy;
@@ -108,8 +108,8 @@ impl<T: Transport> RigTask<T> {
                 () = stop.cancelled(), if idle => return self.wind_up(),
                 Some(done) = self.running.next() => self.done(done),
                 Some(message) = self.inbox.recv() => self.message(message),
-                () = self.parts.clock.sleep_until_some(self.load_at), if !self.disk_busy => self.load_again(),
-                () = self.parts.clock.sleep_until_some(self.rig.deadline()), if !idle || !stop.is_cancelled() => {
+                () = self.deps.clock.sleep_until_some(self.load_at), if !self.disk_busy => self.load_again(),
+                () = self.deps.clock.sleep_until_some(self.rig.deadline()), if !idle || !stop.is_cancelled() => {
                     self.event(Event::Timer);
                 }
                 () = &mut stepped => {
@@ -155,6 +155,8 @@ impl<T: Transport> RigTask<T> {
             }
             // Whoever provisions has everything read, too.
             Some(Event::SecretSaved(_, Ok(Provisioned { mended: Some(_), .. }))) => self.looked(false),
+            // Trouble on the way may have left more than the machine knows of.
+            Some(Event::SecretSaved(_, Err(_))) if self.rig.is_unusable() => self.looked(true),
             Some(_) | None => {}
         }
         match done.event {
@@ -165,7 +167,7 @@ impl<T: Transport> RigTask<T> {
             }
         }
         if self.running.is_empty() && !self.rig.pairing() {
-            self.parts.transport.rest(Connection::Fresh);
+            self.deps.transport.rest(Connection::Fresh);
         }
         if forgotten {
             self.client = None;
@@ -173,7 +175,10 @@ impl<T: Transport> RigTask<T> {
     }
 
     fn message(&mut self, message: ToRig) {
+        let is_full = self.commanders.len() + self.programs.len() >= DEPTH;
         match message {
+            ToRig::Do(_, reply) if is_full => tell(Some(reply), Err(too_many())),
+            ToRig::Access(_, reply) if is_full => tell(Some(reply), Err(too_many())),
             ToRig::Do(command, reply) => {
                 self.asked += 1;
                 let id = CommandId(self.asked);
@@ -202,7 +207,7 @@ impl<T: Transport> RigTask<T> {
     }
 
     fn step(&mut self, event: Event) {
-        for action in self.rig.on(event, self.parts.clock.now()) {
+        for action in self.rig.on(event, self.deps.clock.now()) {
             self.perform(action);
         }
     }
@@ -230,7 +235,7 @@ impl<T: Transport> RigTask<T> {
                 self.ask(step, move |answer| Event::Refreshed(seq, answer));
             }
             Question::Identify(seq, question) => {
-                let step = self.parts.provider.identify(question);
+                let step = self.deps.provider.identify(question);
                 let asked = matches!(step, Step::Ask(..));
                 self.ask(step, move |answer| {
                     if let Err(TokenError::Rejected(why)) = &answer {
@@ -240,12 +245,12 @@ impl<T: Transport> RigTask<T> {
                 });
             }
             Question::Beat(seq, token) => {
-                let step = self.parts.provider.heartbeat(&token);
+                let step = self.deps.provider.heartbeat(&token);
                 self.ask(step, move |answer| Event::Beaten(seq, answer));
             }
             Question::Revoke(token) => {
                 let step = self.as_client(|p, client| p.revoke(client, &token));
-                let transport = self.parts.transport.clone();
+                let transport = self.deps.transport.clone();
                 self.running.push(Box::pin(async move {
                     let (outcome, _) = exchange(transport.as_ref(), step).await;
                     debug!(outcome = ?outcome.map_err(|e| e.to_string()), "revocation");
@@ -258,7 +263,7 @@ impl<T: Transport> RigTask<T> {
     /// What only a client with its secret can ask.
     fn as_client<V>(&self, ask: impl FnOnce(&Provider, &Client) -> Step<V>) -> Step<V> {
         match &self.client {
-            Some(client) => ask(&self.parts.provider, client),
+            Some(client) => ask(&self.deps.provider, client),
             None => Step::Done(Err(TokenError::Transient(Trouble {
                 maybe_applied: false,
                 ..trouble(Cause::Provider, "there is no client secret", None)
@@ -271,7 +276,7 @@ impl<T: Transport> RigTask<T> {
         step: Step<V>,
         read: impl FnOnce(Result<V, TokenError>) -> Event + Send + 'static,
     ) {
-        let (transport, provider) = (self.parts.transport.clone(), self.parts.provider.clone());
+        let (transport, provider) = (self.deps.transport.clone(), self.deps.provider.clone());
         self.running.push(Box::pin(async move {
             let (answer, date) = exchange(transport.as_ref(), step).await;
             if matches!(answer, Err(TokenError::Transient(_))) {
@@ -288,7 +293,7 @@ impl<T: Transport> RigTask<T> {
         let Some(change) = self.disk_queue.pop_front() else { return };
         self.disk_busy = true;
         self.ending = matches!(change, Change::EndGrant(_));
-        let (store, boot) = (self.parts.store.clone(), self.parts.clock.now().boot_id);
+        let (store, boot) = (self.deps.store.clone(), self.deps.clock.now().boot_id);
         self.running.push(Box::pin(async move {
             let (event, client) = store.write(change, boot).await;
             Done { event, date: None, from_disk: true, client }
@@ -297,7 +302,7 @@ impl<T: Transport> RigTask<T> {
 
     /// Everything was read, or could not be: then it is read again soon.
     fn looked(&mut self, again: bool) {
-        self.load_at = again.then(|| self.parts.clock.now().boot + LOAD_AGAIN);
+        self.load_at = again.then(|| self.deps.clock.now().boot + LOAD_AGAIN);
         if std::mem::replace(&mut self.load_waits, again) && !again {
             // The queue can be read again, too: whoever shows it looks at it.
             self.access.send_modify(|_| ());
@@ -306,14 +311,14 @@ impl<T: Transport> RigTask<T> {
 
     fn load_again(&mut self) {
         (self.load_at, self.disk_busy) = (None, true);
-        self.running.push(Box::pin(load(self.parts.store.clone(), self.parts.clock.now().boot_id)));
+        self.running.push(Box::pin(load(self.deps.store.clone(), self.deps.clock.now().boot_id)));
     }
 
     fn publish(&mut self) {
         if self.ending || self.disk_queue.iter().any(|c| matches!(c, Change::EndGrant(_))) {
             return;
         }
-        let view = self.rig.view(self.parts.clock.now());
+        let view = self.rig.view(self.deps.clock.now());
         self.view.send_if_modified(|old| {
             let changed = *old != view;
             if changed {
@@ -322,7 +327,7 @@ impl<T: Transport> RigTask<T> {
             }
             changed
         });
-        let for_clips = self.rig.access().filter(|_| self.parts.provider.clips().is_some());
+        let for_clips = self.rig.access().filter(|_| self.deps.provider.clips().is_some());
         let access = for_clips.map(|(token, device)| Access {
             token: token.clone(),
             project_id: device.project_id.clone(),

@@ -34,6 +34,7 @@ use crate::tasks::intake::Intake;
 use crate::watch::{Mounts, WatchError, WatchEvent, Watcher};
 use job::{BATCH, Done, Found, Queued};
 use rigpost_core::queue::item::{Counters, shown};
+use rigpost_core::queue::sequence::{Tally, Told};
 use rigpost_core::queue::whole::{Settling, Verdict};
 use rigpost_core::time::BootTime;
 use rigpost_core::view::QueueView;
@@ -52,7 +53,17 @@ const UNWATCHED: Duration = Duration::from_secs(300);
 /// Are you alive?
 pub type Ping = oneshot::Sender<()>;
 
-/// The task.
+/// The task's ends of the channels.
+pub struct SourceLinks {
+    /// To whoever sends.
+    pub queue: mpsc::Sender<ToQueue>,
+    /// What people see of the queue.
+    pub view: watch::Receiver<QueueView>,
+    /// From the watchdog.
+    pub pings: mpsc::Receiver<Ping>,
+}
+
+/// Watches the sources and puts what they hold into the queue. Everything it needs is given to it.
 pub struct SourceTask {
     /// As the configuration has it.
     configured: Arc<Intake>,
@@ -99,6 +110,8 @@ pub struct SourceTask {
     moved_out: Option<(PathBuf, u32)>,
     /// Queued since there was last nothing to do.
     added: usize,
+    /// Frames that their source leaves out.
+    frames: Tally,
     said: Said,
 }
 
@@ -119,10 +132,9 @@ impl SourceTask {
         max_items: u64,
         store: Store,
         clock: Clock,
-        queue: mpsc::Sender<ToQueue>,
-        view: watch::Receiver<QueueView>,
-        pings: mpsc::Receiver<Ping>,
+        links: SourceLinks,
     ) -> SourceTask {
+        let SourceLinks { queue, view, pings } = links;
         let all: BTreeSet<PathBuf> = intake.sources.iter().map(|source| source.path.clone()).collect();
         let above = |path: &PathBuf| all.iter().any(|other| path != other && path.starts_with(other));
         let roots = all.iter().filter(|path| !above(path)).cloned().collect();
@@ -155,6 +167,7 @@ impl SourceTask {
             missing: BTreeSet::new(),
             moved_out: None,
             added: 0,
+            frames: Tally::default(),
             said: Said::default(),
         }
     }
@@ -258,6 +271,9 @@ impl SourceTask {
             info!(files = self.added, "queued what is new in the media sources");
             self.added = 0;
         }
+        if let Some(Told { frames, sequences }) = self.frames.tell() {
+            info!(frames, sequences, "left out what is a sequence, as the media source says");
+        }
     }
 
     fn done(&mut self, done: Done) {
@@ -289,6 +305,9 @@ impl SourceTask {
                 for path in left.silent {
                     self.walk_once_it_answers(path.parent().unwrap_or(&path).to_owned());
                 }
+                // What is offered again is counted then.
+                let is_over = found.as_ref().is_ok_and(|found| !found.left_out);
+                left.frames.into_iter().filter(|_| is_over).for_each(|frame| self.frames.count(frame));
                 self.queued(batch, found);
             }
             Done::Hangs(place) => self.walk_once_it_answers(place),

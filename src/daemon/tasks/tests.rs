@@ -3,27 +3,29 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::http::{PutError, Transport};
-use crate::link::ToRig;
-use crate::media::PartBody;
-use crate::store::{ClientKind, Location, Store};
-use crate::tasks::{Deps, RigTask};
+use crate::link::{DEPTH, ToQueue, ToRig};
+use crate::media::{PartBody, Workers};
+use crate::store::{ClientKind, Limits, Location, Store};
+use crate::tasks::{Channels, Deps, Intake, RigTask, UploadSettings, UploadTask};
 use crate::vault::KeySource;
-use rigpost_core::command::{Refusal, RigCommand};
+use rigpost_core::command::{QueueCommand, Refusal, RigCommand};
 use rigpost_core::identity::rig::Rig;
 use rigpost_core::oauth::{Cause, ClientSecret, Trouble};
 use rigpost_core::provider::wire::{Authorization, Body, Request, Response, trouble};
 use rigpost_core::provider::{FrameIo, Provider, ProviderKey};
+use rigpost_core::queue::class::Classes;
+use rigpost_core::queue::item::BeforePairing;
 use rigpost_core::queue::schedule::Access;
 use rigpost_core::secret::Secret;
 use rigpost_core::time::WallTime;
-use rigpost_core::view::{Protection, Reason, RigView, State};
+use rigpost_core::view::{Protection, QueueView, Reason, RigView, State};
 
 const LIFE: Duration = Duration::from_secs(8 * 3600);
 const BEAT: Duration = Duration::from_secs(120);
@@ -192,6 +194,15 @@ fn nothing() -> RigView {
     Rig::new(0, WallTime(0), None).view(rigpost_core::time::Now::default())
 }
 
+fn provider() -> Provider {
+    Provider::FrameIo(FrameIo {
+        base_url: "https://api.example.com".parse().unwrap(),
+        client_version: "1.0.0".to_owned(),
+        url_pairing: true,
+        secret_on_poll: false,
+    })
+}
+
 impl Bench {
     fn start(failing: bool) -> Bench {
         Bench::start_in(tempfile::tempdir().unwrap(), failing)
@@ -222,18 +233,13 @@ impl Bench {
         };
         let gate = Semaphore::new(Semaphore::MAX_PERMITS);
         let cloud = Arc::new(Cloud { store: store.clone(), books: Mutex::new(books), gate, failing });
-        let provider = Provider::FrameIo(FrameIo {
-            base_url: "https://api.example.com".parse().unwrap(),
-            client_version: "1.0.0".to_owned(),
-            url_pairing: true,
-            secret_on_poll: false,
-        });
+        let provider = provider();
         let (to, inbox) = mpsc::channel(8);
         let (view_out, view) = watch::channel(nothing());
         let (access_out, access) = watch::channel(None);
         let rig = Rig::new(7, WallTime(0), Some(BEAT));
-        let parts = Deps { provider, transport: cloud.clone(), store: store.clone(), clock };
-        let rig_task = RigTask::new(parts, rig, inbox, view_out, access_out);
+        let deps = Deps { provider, transport: cloud.clone(), store: store.clone(), clock };
+        let rig_task = RigTask::new(deps, rig, inbox, view_out, access_out);
         let stop = CancellationToken::new();
         let task = tokio::spawn(rig_task.run(stop.clone()));
         Bench { cloud, store, to, view, access, stop, task, _dir: dir }
@@ -365,6 +371,30 @@ async fn a_lost_key_is_not_looked_for_again() {
     assert_eq!(b.view.borrow().state, State::Unpaired);
 }
 
+/// The key is there again, and the disk takes no secret.
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_could_not_be_kept_leaves_no_rig_behind_that_waits_for_a_restart() {
+    for waits in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("key"), "no key").unwrap();
+        let mut b = Bench::start_in(dir, false);
+        b.view.wait_for(|v| !v.client_id.is_empty()).await.unwrap();
+        std::fs::remove_file(b._dir.path().join("key")).unwrap();
+        b.store.refuse_client_secrets(true).await;
+        let secret = || RigCommand::Provision(ClientSecret(Secret::new("model-secret")));
+        assert!(matches!(b.ask(secret()).await, Err(Refusal::StorageFailed(_))));
+        assert_eq!(b.view.borrow().state, State::SecretUnavailable, "as far as anybody has looked");
+        if waits {
+            let began = Instant::now();
+            b.view.wait_for(|v| v.state == State::Unprovisioned).await.unwrap();
+            assert!(began.elapsed() <= Duration::from_secs(5), "{:?}", began.elapsed());
+        }
+        b.store.refuse_client_secrets(false).await;
+        assert_eq!(b.ask(secret()).await, Ok(()));
+        assert_eq!(b.view.borrow().state, State::Unpaired, "who hears \"done\" finds it so");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stop_does_not_wait_for_a_pairing() {
     let b = Bench::start(false);
@@ -432,4 +462,60 @@ async fn forgetting_revokes_too() {
     assert_ne!(b.view.borrow().client_id, before);
     pass(Duration::from_secs(5)).await;
     assert_eq!(b.cloud.books().revoked, ["r1"]);
+}
+
+/// The disk does not answer, and somebody asks on and on.
+#[tokio::test]
+async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not() {
+    let b = Bench::start(false);
+    let held = b.store.hold().await;
+    let (to, inbox) = mpsc::channel(DEPTH);
+    let settings = UploadSettings {
+        intake: Arc::new(Intake {
+            media_dirs: vec![],
+            classes: Classes::default(),
+            sources: vec![],
+            settle: Duration::ZERO,
+            before_pairing: BeforePairing::Ignore,
+            earliest: WallTime(0),
+        }),
+        limits: Limits { max_items: 1, max_per_user: 1 },
+        parallel_parts: Some(1),
+    };
+    let (view, _view) = watch::channel(QueueView::default());
+    let channels = Channels {
+        inbox,
+        to_rig: b.to.clone(),
+        access: b.access.clone(),
+        view,
+        news: broadcast::channel(8).0,
+    };
+    let deps = Deps {
+        provider: provider(),
+        transport: b.cloud.clone(),
+        store: b.store.clone(),
+        clock: Clock::system(),
+    };
+    let (_settings, settings) = watch::channel(settings);
+    let workers = Workers::new(Clock::system());
+    let task = UploadTask::new(deps, workers, settings, channels, 1);
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(task.run(stop.clone()));
+    let mut waiting = vec![];
+    for _ in 0..=DEPTH {
+        let (reply, answer) = oneshot::channel();
+        to.send(ToQueue::Do(QueueCommand::SetBandwidthLimit(0), reply)).await.unwrap();
+        waiting.push(answer);
+    }
+    assert!(matches!(waiting.pop().unwrap().await.unwrap(), Err(Refusal::LimitsExceeded(_))));
+    to.send(ToQueue::NetworkUp).await.unwrap();
+    let (ping, pong) = oneshot::channel();
+    to.send(ToQueue::Ping(ping)).await.unwrap();
+    pong.await.unwrap();
+    drop(held);
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap(), Ok(()));
+    }
+    stop.cancel();
+    task.await.unwrap();
 }

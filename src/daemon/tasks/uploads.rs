@@ -23,21 +23,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::http::{Congestion, Transport};
-use crate::link::{ToQueue, ToRig};
+use crate::http::Transport;
+use crate::link::{DEPTH, ToQueue, ToRig};
 use crate::media::{Pacer, Workers};
 use crate::store::StoreError;
-use crate::tasks::deps::Deps;
+use crate::tasks::deps::{Deps, too_many};
+use rigpost_core::command::Refusal;
 use rigpost_core::provider::wire::Connection;
 use rigpost_core::queue::item::{ItemId, shown};
 use rigpost_core::queue::schedule::{Action, Event, Options, Postponed, Schedule};
 use rigpost_core::queue::upload::Confirmed;
-use state::{Outcome, Progress, Publications};
+use state::{Outcome, Progress, Publications, slots};
 
 pub use state::{Channels, UploadSettings, UploadTask};
-
-/// At 1 % loss one connection fills a twelfth of a link, and eight fill half of it.
-const SLOTS_WITHOUT_BBR: usize = 12;
 
 /// For an answer that is under way when the daemon stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -45,13 +43,13 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 impl<T: Transport> UploadTask<T> {
     /// Nothing happens before [`UploadTask::run`].
     pub fn new(
-        parts: Deps<T>,
+        deps: Deps<T>,
         workers: Workers,
         settings: watch::Receiver<UploadSettings>,
         channels: Channels,
         seed: u64,
     ) -> UploadTask<T> {
-        let Deps { provider, transport, store, clock } = parts;
+        let Deps { provider, transport, store, clock } = deps;
         let options = Options { slots: 1, settle: Duration::ZERO, usable: false };
         UploadTask {
             schedule: Schedule::new(options, seed),
@@ -100,7 +98,7 @@ impl<T: Transport> UploadTask<T> {
     async fn wind_up(&mut self) {
         self.channels.inbox.close();
         while let Ok(message) = self.channels.inbox.try_recv() {
-            commands::refuse(message);
+            commands::refuse(message, &Refusal::Stopping);
         }
         self.event(Event::Stop);
         let patience = self.clock.now().boot + LAST_WORDS;
@@ -145,14 +143,9 @@ impl<T: Transport> UploadTask<T> {
         }
     }
 
-    /// More parts at once where one connection alone can't fill a lossy link.
     fn options_now(&self) -> Options {
         let settings = self.settings.borrow();
-        let parts = settings.parallel_parts;
-        let slots = match self.transport.congestion() {
-            Congestion::Default => parts.max(SLOTS_WITHOUT_BBR),
-            Congestion::Untried | Congestion::Bbr => parts,
-        };
+        let slots = slots(settings.parallel_parts, self.transport.congestion());
         Options { slots, settle: settings.intake.settle, usable: self.store.usable() }
     }
 
@@ -169,6 +162,9 @@ impl<T: Transport> UploadTask<T> {
     }
 
     fn message(&mut self, message: ToQueue) {
+        if self.commands >= DEPTH && commands::is_command(&message) {
+            return commands::refuse(message, &too_many());
+        }
         match message {
             ToQueue::Ping(reply) => {
                 // Pings come often enough for options that nobody tells us of.
@@ -192,6 +188,10 @@ impl<T: Transport> UploadTask<T> {
         match outcome {
             Outcome::Event(event) => self.event(event),
             Outcome::Claimed(answer) => self.claimed(answer),
+            Outcome::Dropped(event, orphans) => {
+                self.channels.view.send_modify(|v| v.orphans += orphans);
+                self.event(event);
+            }
             Outcome::PartSent(id, n, answer) => {
                 self.part_over(id, n);
                 self.event(Event::PartSent(id, n, answer));
@@ -220,13 +220,14 @@ impl<T: Transport> UploadTask<T> {
             Action::Began(id) => self.began(id),
             Action::Create { id, seq, at, token } => self.create(id, seq, at, token),
             Action::Record(id, seq, asset) => {
-                let save = async move { store.save_asset(id, &asset).await };
+                let save = assets::save(store, id, asset);
                 self.disk(save, move |ok| Event::Recorded(id, seq, ok));
             }
-            Action::Forget(id, seq) => {
-                let drop = async move { store.drop_asset(id).await };
-                self.disk(drop, move |ok| Event::Recorded(id, seq, ok));
-            }
+            Action::Forget(id, seq) => self.running.push(Box::pin(async move {
+                let dropped = store.drop_asset(id).await;
+                let orphans = u64::from(*dropped.as_ref().unwrap_or(&false));
+                Outcome::Dropped(Event::Recorded(id, seq, logged(dropped)), orphans)
+            })),
             Action::Send { id, n, md5 } => self.send(id, n, md5),
             Action::RecordPart { id, asset_id, n, bytes, confirmed } => {
                 self.running.push(Box::pin(async move {
@@ -253,7 +254,7 @@ impl<T: Transport> UploadTask<T> {
             }
             Action::Read => {
                 self.publications.reading();
-                self.running.push(Box::pin(async move { Outcome::Read(store.queue_summary().await.ok()) }));
+                self.running.push(Box::pin(async move { Outcome::Read(store.queue_summary().await) }));
             }
         }
     }

@@ -20,6 +20,7 @@ pub(crate) struct Asset {
     pub(crate) channel: u64,
     pub(crate) offset: i64,
     pub(crate) parts: u64,
+    pub(super) version: Version,
     pub(crate) received: BTreeMap<u64, PartState>,
     /// Bytes of bodies that are arriving, by attempt.
     pub(crate) in_flight: BTreeMap<String, u64>,
@@ -31,6 +32,17 @@ pub(crate) struct Asset {
     pub(super) created_ms: u64,
     pub(crate) url_life: u64,
     pub(super) key: String,
+}
+
+/// Where an asset stands among those of its clip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    /// The asset that the device named; `None`: a clip of its own.
+    pub(super) of: Option<String>,
+    /// The first version of the clip, which may be this one.
+    pub(super) clip: String,
+    /// From 1.
+    pub(super) number: u64,
 }
 
 impl Asset {
@@ -110,6 +122,12 @@ pub struct AssetView {
     pub channel: u64,
     /// The `offset` it was created with: seconds from the making of the media to the creation of the asset.
     pub offset: i64,
+    /// The asset that it was made a new version of, as the device named it.
+    pub version_of: Option<String>,
+    /// Which version of its clip it is, from 1.
+    pub version: u64,
+    /// Identifier of the clip's first version, its own where it is that: two assets with different ones are twins.
+    pub clip: String,
     /// Bytes that arrived, those of parts on their way among them.
     pub bytes_done: u64,
     /// Parts that arrived sound.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::asset::{Asset, AssetView};
+use super::versions;
 use super::world::World;
 use crate::clock::Moment;
 use crate::reply::Reply;
@@ -66,15 +67,18 @@ impl World {
         let asked = optional_integer(body, "parts", 1, MOST_PARTS.cast_signed())?.map(i64::cast_unsigned);
         let default = size.div_ceil(self.rules.chunk_size).clamp(1, MOST_PARTS);
         let parts = asked.unwrap_or(default);
+        let version_of = versions::asked(body)?;
 
         let device = self.device_mut(client_id).map_err(|_| Reply::unauthorized())?;
         if device.in_pause(now.ms.cast_signed().saturating_sub(offset.saturating_mul(1000))) {
             return Err(Reply::paused());
         }
         let project = device.project.clone();
+        let id = secret::id();
+        let version = self.version(&id, version_of, &project.id)?;
         let serial = self.next_serial();
         let asset = Asset {
-            id: secret::id(),
+            id,
             name,
             filetype,
             size,
@@ -83,6 +87,7 @@ impl World {
             channel,
             offset,
             parts,
+            version,
             received: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             assembling: false,
@@ -102,6 +107,7 @@ impl World {
             "filetype": asset.filetype,
             "filesize": asset.size,
             "inserted_at": asset.created,
+            "autoversion_id": asset.version.of,
             "upload_urls": urls,
         });
         self.assets.insert(asset.id.clone(), asset);
@@ -147,6 +153,9 @@ impl World {
             device: asset.device.clone(),
             channel: asset.channel,
             offset: asset.offset,
+            version_of: asset.version.of.clone(),
+            version: asset.version.number,
+            clip: asset.version.clip.clone(),
             bytes_done: asset.done().map(|part| part.size).sum::<u64>()
                 + asset.in_flight.values().sum::<u64>(),
             parts_done: asset.done().count() as u64,

@@ -245,8 +245,9 @@ fn clip_html(asset: &AssetView) -> String {
         ),
     };
     let state = if asset.sha256.is_some() { ("arrived", "arrived") } else { ("", "arriving") };
+    let version = if asset.version > 1 { format!(", version {}", asset.version) } else { String::new() };
     format!(
-        "<article><h3>{name} <span class=\"state {}\">{}</span></h3>\n<p>{project}, {size}</p>\n\
+        "<article><h3>{name} <span class=\"state {}\">{}</span></h3>\n<p>{project}, {size}{version}</p>\n\
          <p class=\"note\">{created}{arrived}\n</article>\n",
         state.0,
         state.1,

@@ -133,6 +133,7 @@ fn a_provider_that_refuses_beats_for_ever_is_left_in_peace() {
             sent += 1;
             let actions = heart.answered(seq, Err(answer.clone()), at(when));
             assert_eq!(actions == [Action::Unauthorized(token())], told, "{answer}");
+            assert!(due(&heart) >= when + 240, "{answer}: longer than its rate");
             // The refresh that may follow is accepted, and so is all the rest of the day's work.
             let _ = heart.heard(at(when + 1));
             assert_eq!(heart.trouble(), None);

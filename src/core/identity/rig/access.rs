@@ -83,20 +83,19 @@ impl Rig {
         let refused = options.refused.as_ref() == Some(&tokens.access);
         let good =
             !refused && !left.is_zero() && (left >= options.min_validity || age.is_some_and(|a| a < YOUNG));
-        match (good, &tokens.refresh, self.life.trouble()) {
+        match (good, &tokens.refresh) {
             (true, ..) => Ok(Some((tokens.access.clone(), now.boot + left))),
-            (false, None, _) if age.is_none() => {
+            (false, None) if age.is_none() => {
                 let why = "how long the access token has lived can't be told before the clock is set";
                 Err(Refusal::ClockUntrusted(why.to_owned()))
             }
-            (false, None, _) if left.is_zero() || refused => Err(Refusal::RanOut),
-            (false, None, _) => Err(Refusal::LimitsExceeded(format!(
+            (false, None) if left.is_zero() || refused => Err(Refusal::RanOut),
+            (false, None) => Err(Refusal::LimitsExceeded(format!(
                 "the access token lives for {} s more, and the provider gave nothing to renew it with",
                 left.as_secs()
             ))),
-            // It waits for a better time already.
-            (false, Some(_), Some(trouble)) if self.life.deadline().is_some() => Err(refusal_for(trouble)),
-            (false, Some(_), _) => Ok(None),
+            // Where the refresh waits for a better time already, that is the answer to whoever waits for it.
+            (false, Some(_)) => Ok(None),
         }
     }
 

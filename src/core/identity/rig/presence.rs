@@ -119,7 +119,11 @@ impl Rig {
     }
 
     /// What this boot's true clock is goes into the ledger, as soon as it is known and whenever it proves to be another.
+    /// Not while nothing can be kept: whoever reads the store then begins with it.
     pub(super) fn note_boot(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.unusable.is_some() {
+            return;
+        }
         let truth = match self.server_date {
             Some((date, read)) if WallTime(date) >= self.clock_floor => {
                 Some(BootWall::from_moment(Now { boot: read, ..now }, WallTime(date)))

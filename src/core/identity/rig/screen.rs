@@ -70,9 +70,9 @@ impl Rig {
     fn reason(&self, state: State, now: Now) -> (Reason, String) {
         match state {
             State::SecretUnavailable => {
-                // The disk's trouble passes; a lost key is the state itself, and no disk helps it.
-                let passes = self.unusable.as_ref().is_some_and(DiskError::may_pass);
-                let reason = if passes { Reason::Storage } else { Reason::None };
+                // A lost key is the state itself, and no disk helps it.
+                let of_disk = self.unusable.as_ref().is_some_and(DiskError::is_of_disk);
+                let reason = if of_disk { Reason::Storage } else { Reason::None };
                 (reason, self.unusable.as_ref().map(ToString::to_string).unwrap_or_default())
             }
             State::RequestingCode | State::WaitingForUser if self.pairing.active() => {

@@ -14,7 +14,7 @@ use crate::queue::ledger;
 use crate::time::{BootTime, Now, WallTime};
 use crate::view::{Protection, Reason};
 
-/// The machine.
+/// Identity and grant of one rig: takes events at [`Rig::on`] and answers with what is to be done.
 #[derive(Debug)]
 pub struct Rig {
     /// Why nothing can be kept, where that is so.
@@ -106,6 +106,11 @@ impl Rig {
             revoke_after: None,
             waiting_for_access: Vec::new(),
         }
+    }
+
+    /// Nothing can be kept, or nothing was read yet.
+    pub fn is_unusable(&self) -> bool {
+        self.unusable.is_some()
     }
 
     /// A pairing is going on: the next question to the provider comes soon.

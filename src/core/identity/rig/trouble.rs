@@ -39,7 +39,9 @@ pub(super) fn reason_of(e: &TokenError) -> Reason {
 
 pub(super) fn refusal_of_cause(cause: Cause, why: &str) -> Refusal {
     match cause {
-        Cause::Network | Cause::Certificate | Cause::Proxy => Refusal::NetworkUnavailable(why.to_owned()),
+        Cause::Network => Refusal::NetworkUnavailable(why.to_owned()),
+        Cause::Certificate => Refusal::Certificate(why.to_owned()),
+        Cause::Proxy => Refusal::Proxy(why.to_owned()),
         Cause::CaptivePortal => Refusal::CaptivePortal(why.to_owned()),
         Cause::Clock => Refusal::ClockUntrusted(why.to_owned()),
         Cause::Provider => Refusal::ProviderError(why.to_owned()),

@@ -2,11 +2,18 @@
 use super::*;
 
 #[test]
+fn clips_go_to_a_provider_that_takes_them() {
+    assert_eq!(provider().clips().map(|p| p.base_url.as_str()), Some("https://api.frame.io/"));
+}
+
+#[test]
 fn an_asset_is_read_and_an_unusable_one_is_no_asset() {
     let read = |body: &str| frameio().read_asset(&json(201, body));
     let body = r#"{"_type":"file","id":"as-1","upload_urls":["https://s3/1?X=2","https://s3/2"]}"#;
     let urls = vec![Secret::new("https://s3/1?X=2"), Secret::new("https://s3/2")];
     assert_eq!(read(body), Ok(("as-1".to_owned(), urls)));
+    let fits = format!(r#"{{"id":"a","upload_urls":["https://s3/{}"]}}"#, "x".repeat(16_000));
+    assert!(read(&fits).is_ok());
     let long = format!(r#"{{"id":"a","upload_urls":["https://s3/{}"]}}"#, "x".repeat(20_000));
     let many = format!(r#"{{"id":"a","upload_urls":[{}"https://s3"]}}"#, r#""https://s3","#.repeat(10_000));
     for bad in [
@@ -53,6 +60,9 @@ fn each_refusal_of_an_asset_follows_the_retry_table() {
     ] {
         assert!(matches!(read(&response), CreateError::Refused(_)));
     }
+    for (detail, told) in [("", "HTTP 422 Unprocessable"), ("filesize", "HTTP 422 Unprocessable: filesize")] {
+        assert_eq!(read(&detailed(422, "Unprocessable", detail)), CreateError::Refused(told.to_owned()));
+    }
     for response in [
         detailed(402, "Payment Required", ""),
         word(402, "plan_limit"),
@@ -98,6 +108,9 @@ fn what_the_storage_says_to_a_part() {
     for response in [s3(403, "AccessDenied"), s3(403, "SignatureDoesNotMatch")] {
         assert!(matches!(read(&response), Err(PartError::UrlRefused(_))), "{}", response.status);
     }
+    for response in [s3(400, "InvalidRequest"), s3(412, "PreconditionFailed")] {
+        assert!(matches!(read(&response), Err(PartError::Refused(_))), "{}", response.status);
+    }
     let cause = |r: &Response| match read(r) {
         Err(PartError::Transient(t)) => Some((t.cause, t.retry_after.map(|w| w.as_secs()))),
         _ => None,
@@ -112,6 +125,7 @@ fn what_the_storage_says_to_a_part() {
     ] {
         assert_eq!(cause(&response), Some((Cause::Provider, None)), "{}", response.status);
     }
+    assert_eq!(cause(&answer(407, "", "")), Some((Cause::Proxy, None)));
     let slow = Response { retry_after: Some(Duration::from_secs(9)), ..s3(503, "SlowDown") };
     assert_eq!(cause(&slow), Some((Cause::Provider, Some(9))));
     for response in [html(200), html(302), html(403), html(404), html(511)] {

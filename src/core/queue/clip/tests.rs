@@ -174,6 +174,7 @@ fn what_a_row_is_called_whose_file_has_another_name() {
         sent: 0,
         asset_id: asset_id.to_owned(),
     };
+    let of_source = |item: Item| Item { clip: Clip { source: Some("A".to_owned()), ..item.clip }, ..item };
     let naming = |name: &str, priority| {
         let (name, filetype) = (name.to_owned(), new.filetype.clone());
         Some(Naming { name, filetype, class: "proxy".to_owned(), priority })
@@ -181,6 +182,7 @@ fn what_a_row_is_called_whose_file_has_another_name() {
     let rows = [
         ("its own name", item("A.mov", "", ""), naming("B_proxy.mov", 300)),
         ("a name that a person chose", item("Scene 1", "", ""), naming("Scene 1", 300)),
+        ("a name that its source made", of_source(item("A_A.mov", "", "")), naming("B_proxy.mov", 300)),
         ("the class stays, and what was said of it", item("A.mov", "proxy", ""), naming("B_proxy.mov", 9)),
         ("the cloud has been told", item("A.mov", "", "asset"), None),
     ];

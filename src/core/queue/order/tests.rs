@@ -24,7 +24,7 @@ fn empty() -> Backlog {
 #[test]
 fn what_the_line_does_next() {
     let unknown = Backlog::default();
-    let rows: [(&str, Vec<TurnStatus>, Backlog, Next); 20] = [
+    let rows: [(&str, Vec<TurnStatus>, Backlog, Next); 22] = [
         ("nothing at all", vec![], empty(), Next::Wait),
         ("somebody may wait", vec![], unknown, Next::Claim(None)),
         ("one with parts left, alone", vec![turn(1, 0, true, 1)], empty(), Next::Part(ItemId(1))),
@@ -90,6 +90,18 @@ fn what_the_line_does_next() {
         (
             "the extra slots are not without end",
             vec![turn(1, 0, true, 2), turn(2, 3, false, 1), turn(3, 3, false, 1), turn(4, 3, true, 0)],
+            known(3),
+            Next::Wait,
+        ),
+        (
+            "one that matters as much waits for a slot",
+            vec![turn(1, 0, true, 2), turn(2, 0, true, 0)],
+            known(0),
+            Next::Wait,
+        ),
+        (
+            "one that has nothing on its way holds nobody up",
+            vec![turn(1, 5, true, 2), turn(2, 0, true, 0)],
             known(3),
             Next::Wait,
         ),

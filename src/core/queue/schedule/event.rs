@@ -96,7 +96,7 @@ pub struct End {
     pub id: ItemId,
     /// Where it stands from now on.
     pub to: ItemState,
-    /// A word.
+    /// For programs; [`ItemReason::None`] where the state says it all.
     pub reason: ItemReason,
     /// One sentence.
     pub detail: String,
@@ -158,8 +158,8 @@ pub enum Event {
     CardsChanged,
     /// A network interface, address or route appeared.
     NetworkUp,
-    /// The answer to [`Action::Read`]; `None`: it can't be read.
-    Summary(Option<Summary>),
+    /// The answer to [`Action::Read`]. The error is one sentence.
+    Summary(Result<Summary, String>),
     /// The deadline has come.
     Timer,
     /// The daemon stops.
@@ -238,7 +238,7 @@ pub enum Action {
 /// An item whose turn ended in trouble.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Postponed {
-    /// Which.
+    /// Of the item.
     pub id: ItemId,
     /// Its file.
     pub path: PathBuf,

@@ -40,6 +40,8 @@ pub(super) struct Retry {
     /// How often each was put aside for trouble of its own, since it was last through or a person acted.
     own: BTreeMap<ItemId, u32>,
     trouble: Option<(Reason, String)>,
+    /// The queue could not be read the last time.
+    unread: Option<(Reason, String)>,
     jitter: Jitter,
 }
 
@@ -53,12 +55,13 @@ impl Retry {
             cards: BTreeSet::new(),
             own: BTreeMap::new(),
             trouble: None,
+            unread: None,
             jitter,
         }
     }
 
     pub(super) fn trouble(&self) -> Option<&(Reason, String)> {
-        self.trouble.as_ref()
+        self.unread.as_ref().or(self.trouble.as_ref())
     }
 
     /// The whole queue waits.
@@ -90,6 +93,22 @@ impl Retry {
 
     /// The way is in trouble: nothing is begun for a while. `at_least`: the provider's own wish.
     pub(super) fn later(&mut self, reason: Reason, why: String, at_least: Option<Duration>, now: BootTime) {
+        self.wait(at_least, now);
+        self.trouble = Some((reason, why));
+    }
+
+    /// The queue can't be read: nothing is begun for a while.
+    pub(super) fn unread(&mut self, why: String, now: BootTime) {
+        self.wait(None, now);
+        self.unread = Some((Reason::Storage, why));
+    }
+
+    /// The queue can be read. What waits goes on at its time.
+    pub(super) fn read(&mut self) {
+        self.unread = None;
+    }
+
+    fn wait(&mut self, at_least: Option<Duration>, now: BootTime) {
         let firm = at_least.is_some();
         let at_least = at_least.unwrap_or_default();
         match &mut self.queue {
@@ -104,7 +123,6 @@ impl Retry {
                 self.queue = Some(Wait { at: now + wait.max(at_least), firm });
             }
         }
-        self.trouble = Some((reason, why));
     }
 
     /// Bytes have moved and that is on disk: the way is good.

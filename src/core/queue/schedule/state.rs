@@ -47,7 +47,7 @@ pub(super) struct Reading {
     pub(super) unseen: usize,
 }
 
-/// The machine.
+/// The queue as far as sending goes: takes events at [`Schedule::on`] and answers with what is to be done.
 #[derive(Debug)]
 pub struct Schedule {
     pub(super) options: Options,

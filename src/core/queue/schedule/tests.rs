@@ -142,7 +142,7 @@ impl Bench {
     }
 
     fn read(&mut self, paused: bool) -> Vec<Action> {
-        self.on(Event::Summary(Some(Summary { paused, left: 1 })))
+        self.on(Event::Summary(Ok(Summary { paused, left: 1 })))
     }
 
     fn claim_of(&self, above: Option<i32>, but: &[u64]) -> Action {

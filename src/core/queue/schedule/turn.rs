@@ -3,8 +3,7 @@
 //! # Decisions
 //! - A file whose writer is not known to be done is looked at twice, some time apart, and sent only when nothing has
 //!   changed in between. The first look is not written down: after a restart there is simply another.
-//! - Assets are asked for no more often than four times in a second: the provider allows five to all devices of one
-//!   person.
+//! - Assets are asked for a little less often than the provider allows to all devices of one person.
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -17,7 +16,10 @@ use crate::seq::Seq;
 use crate::time::Now;
 use rigpost_contract::pairing::Reason;
 
-const CREATE_EVERY: Duration = Duration::from_millis(250);
+/// Assets that Frame.io makes in a second for all devices of one person.
+pub const MOST_IN_A_SECOND: u32 = 5;
+/// The time between two requests for an asset: four in a second.
+pub const CREATE_EVERY: Duration = Duration::from_millis(250);
 
 impl Schedule {
     pub(super) fn claimed(

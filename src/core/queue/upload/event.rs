@@ -20,6 +20,9 @@ pub struct AssetRequest {
     pub offset: Duration,
     /// Which camera or recorder behind this rig made it (contract §5.6); 0 where there is only one.
     pub channel: u8,
+    /// The asset that it shall become a new version of, by the cloud's id, in the project of now; `None`: a clip of its
+    /// own.
+    pub version_of: Option<String>,
 }
 
 /// What creating an asset can end in besides success.
@@ -36,6 +39,8 @@ pub enum CreateError {
     /// The project takes this clip, and maybe any, only after a person has acted there: permission, plan, the project
     /// itself. One sentence.
     Forbidden(String),
+    /// Nothing was asked for: the disk does not take that it will be.
+    Storage,
     /// Try again later.
     Transient(Trouble),
 }

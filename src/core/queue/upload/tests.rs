@@ -87,6 +87,7 @@ fn sending(parts: usize, parallel: usize) -> (Alone, Vec<Action>) {
     let actions = up.on(Event::Created(Seq(1), Ok(("asset".to_owned(), urls(parts)))), at(1));
     assert_eq!(actions, [Action::Record(Seq(2), asset(parts, &[], at(1)))]);
     let actions = up.on(Event::Recorded(Seq(2), true), at(1));
+    assert!(!up.finished());
     (up, actions)
 }
 
@@ -105,6 +106,23 @@ fn nothing_is_sent_before_the_asset_is_on_disk() {
     assert_eq!(actions, [Action::Send(0), Action::Send(1)]);
     let (url, from, len) = up.part(1).unwrap();
     assert_eq!((url.expose(), from, len), ("https://s3/1", 500, 500));
+}
+
+#[test]
+fn late_answers_change_nothing() {
+    let (mut up, _) = sending(2, 1);
+    let before = format!("{up:?}");
+    for event in [
+        Event::Created(Seq(1), Ok(("b".to_owned(), urls(3)))),
+        Event::Created(Seq(1), Err(CreateError::Unauthorized)),
+        Event::Recorded(Seq(2), false),
+        Event::Sent(1, ok()),
+        Event::PartRecorded(0, false),
+    ] {
+        let name = format!("{event:?}");
+        assert_eq!(up.on(event, at(2)), [], "{name}");
+        assert_eq!(format!("{up:?}"), before, "{name}");
+    }
 }
 
 #[test]
@@ -168,6 +186,14 @@ fn urls_that_are_old_or_of_unknown_age_are_not_used() {
         [Action::Forget(Seq(1))],
         "an asset that lost its URLs sends nothing and is not done"
     );
+}
+
+#[test]
+fn an_asset_that_is_whole_is_done_however_old_its_urls_are() {
+    for now in [at(1), at(40 * 24 * 3600)] {
+        let (up, actions) = begin(Some(asset(2, &[0, 1], at(0))), 4, now);
+        ends(&up, actions, Ending::Done);
+    }
 }
 
 #[test]
@@ -325,6 +351,7 @@ fn every_answer_to_a_creation_has_its_ending() {
         ),
         (CreateError::Refused("no".to_owned()), Ending::Failed(ItemReason::Refused, "no".to_owned())),
         (CreateError::Transient(trouble(Cause::Clock)), Ending::Later(Reason::Clock, "why".to_owned(), None)),
+        (CreateError::Storage, Ending::Later(Reason::Storage, String::new(), None)),
     ] {
         let (mut up, _) = begin(None, 4, at(0));
         let actions = up.on(Event::Created(Seq(1), Err(e)), at(1));
@@ -343,6 +370,16 @@ fn a_file_that_changed_fails_after_what_is_in_flight() {
     assert_eq!(up.on(Event::Sent(1, ok()), at(2)), [record(1)]);
     let actions = up.on(Event::PartRecorded(1, true), at(2));
     ends(&up, actions, Ending::Failed(ItemReason::Changed, "shorter".to_owned()));
+}
+
+#[test]
+fn a_card_that_hangs_ends_the_turn_after_what_is_in_flight_and_costs_no_try() {
+    let (mut up, _) = sending(3, 2);
+    let hangs = || PartError::NotAnswering("hangs".to_owned());
+    assert_eq!(up.on(Event::Sent(0, Err(hangs())), at(2)), []);
+    assert_eq!(up.on(Event::Sent(1, ok()), at(2)), [record(1)]);
+    let actions = up.on(Event::PartRecorded(1, true), at(2));
+    ends(&up, actions, Ending::NotAnswering("hangs".to_owned()));
 }
 
 #[test]

@@ -1,44 +1,36 @@
 //! Arguments that are more than a number: what is to be added, what is to be cleared.
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use zbus::OwnedVariant;
-
-use crate::bus::options::Options;
+use crate::bus::options::{Bytes, Many, Options, too_many};
+use rigpost_contract::method::MAX_MANY;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::item::{ItemId, ItemState};
 
-/// Items or paths in one call, at most.
-pub const MAX_MANY: usize = 10_000;
 const MAX_NAME: usize = 255;
 
 /// Numbers of items, bounded.
-pub fn ids(ids: Vec<u64>) -> Result<Vec<ItemId>, Refusal> {
-    if ids.len() > MAX_MANY {
-        return Err(Refusal::LimitsExceeded(format!("at most {MAX_MANY} items at once")));
-    }
-    Ok(ids.into_iter().map(ItemId).collect())
+pub fn ids(ids: Many<u64>) -> Result<Vec<ItemId>, Refusal> {
+    Ok(ids.within("items")?.into_iter().map(ItemId).collect())
 }
 
 /// The files and the options of `Add` (`many` is false) and of `AddMany`. The user is left to the caller.
 pub fn add(
-    paths: Vec<String>,
+    paths: Many<String>,
     many: bool,
-    options: HashMap<String, OwnedVariant>,
+    mut options: Options,
 ) -> Result<(Vec<PathBuf>, AddOptions), Refusal> {
-    let mut options = Options::new(options);
     let priority: Option<i32> = options.take(OptionKey::Priority)?;
     let name: Option<String> = options.take(OptionKey::Name)?;
     let closed: Option<bool> = options.take(OptionKey::Closed)?;
     let channel: Option<u8> = options.take(OptionKey::Channel)?;
-    let bytes: Option<Vec<Vec<u8>>> = if many { options.take(OptionKey::PathsBytes)? } else { None };
+    let bytes: Option<Many<Bytes>> = if many { options.take(OptionKey::PathsBytes)? } else { None };
     options.finish()?;
-    let bytes = bytes.unwrap_or_default();
+    let (paths, bytes) = (paths.within("paths")?, bytes.map_or(Ok(vec![]), |bytes| bytes.within("paths"))?);
     if paths.len() + bytes.len() > MAX_MANY {
-        return Err(Refusal::LimitsExceeded(format!("at most {MAX_MANY} paths at once")));
+        return Err(too_many("paths"));
     }
     let bytes = bytes.into_iter().map(path).collect::<Result<Vec<_>, _>>()?;
     let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).chain(bytes).collect();
@@ -54,7 +46,7 @@ pub fn add(
 }
 
 /// A path as bytes, with or without the NUL that ends byte strings on the bus.
-fn path(mut bytes: Vec<u8>) -> Result<PathBuf, Refusal> {
+fn path(Bytes(mut bytes): Bytes) -> Result<PathBuf, Refusal> {
     if bytes.last() == Some(&0) {
         bytes.pop();
     }
@@ -65,10 +57,9 @@ fn path(mut bytes: Vec<u8>) -> Result<PathBuf, Refusal> {
 }
 
 /// The states and the items of `Clear`.
-pub fn clear(options: HashMap<String, OwnedVariant>) -> Result<(Vec<ItemState>, Vec<ItemId>), Refusal> {
-    let mut options = Options::new(options);
-    let words: Option<Vec<String>> = options.take(OptionKey::States)?;
-    let given: Option<Vec<u64>> = options.take(OptionKey::Ids)?;
+pub fn clear(mut options: Options) -> Result<(Vec<ItemState>, Vec<ItemId>), Refusal> {
+    let words: Option<Many<String>> = options.take(OptionKey::States)?;
+    let given: Option<Many<u64>> = options.take(OptionKey::Ids)?;
     options.finish()?;
     let over = |word: &String| {
         word.parse().ok().filter(|state: &ItemState| state.is_over()).ok_or_else(|| {
@@ -77,12 +68,13 @@ pub fn clear(options: HashMap<String, OwnedVariant>) -> Result<(Vec<ItemState>, 
             Refusal::InvalidArgs(format!("option \"states\" may name {} only", over.join(", ")))
         })
     };
+    let words = words.map(|words| words.within("states")).transpose()?;
     let states = match (&words, &given) {
         (Some(words), _) => words.iter().map(over).collect::<Result<_, _>>()?,
         (None, Some(_)) => vec![],
         (None, None) => vec![ItemState::Done, ItemState::Cancelled],
     };
-    Ok((states, ids(given.unwrap_or_default())?))
+    Ok((states, given.map_or(Ok(vec![]), ids)?))
 }
 
 /// Bytes per second for file data: none (0), or enough to get somewhere.

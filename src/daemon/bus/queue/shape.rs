@@ -2,7 +2,10 @@
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 
-use zbus::Variant;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use tokio::sync::OwnedSemaphorePermit;
+use zbus::{Signature, Type, Variant, as_variant};
 
 use rigpost_contract::item::ItemKey;
 use rigpost_core::queue::item::{Item, ItemState, Receipt, shown};
@@ -47,46 +50,104 @@ pub fn sending(s: &Sending) -> Dict {
     ])
 }
 
-/// An item, for `List`.
-pub fn item(item: &Item) -> Dict {
-    let new = &item.clip;
-    let mut dict: Dict = HashMap::from([
-        (ItemKey::Id.as_str(), item.id.0.into()),
-        (ItemKey::Path.as_str(), shown(&new.path).into()),
-        (ItemKey::Name.as_str(), new.name.clone().into()),
-        (ItemKey::Size.as_str(), new.facts.size.into()),
-        (ItemKey::Sent.as_str(), item.sent.into()),
-        (ItemKey::State.as_str(), item.state.as_str().into()),
-        (ItemKey::Reason.as_str(), item.reason.as_str().into()),
-        (ItemKey::Detail.as_str(), item.detail.clone().into()),
-        (ItemKey::Priority.as_str(), new.priority.into()),
-        (ItemKey::Class.as_str(), new.class.clone().into()),
-        (ItemKey::Channel.as_str(), new.channel.into()),
-        (ItemKey::Source.as_str(), new.source.clone().unwrap_or_default().into()),
-        (ItemKey::Uid.as_str(), new.uid.into()),
-        (ItemKey::ProjectId.as_str(), new.project_id.clone().unwrap_or_default().into()),
-        (ItemKey::AssetId.as_str(), item.asset_id.clone().into()),
-        (ItemKey::Attempts.as_str(), item.attempts.into()),
-        (ItemKey::Added.as_str(), new.added.wall.0.into()),
-    ]);
-    if new.path.to_str().is_none() {
-        dict.insert(ItemKey::PathBytes.as_str(), new.path.as_os_str().as_bytes().to_vec().into());
+/// A page of items, for `List`: written from the items themselves, because a value of the library's own for each of their
+/// facts would be six times as much.
+#[derive(Debug)]
+pub struct Items {
+    items: Vec<Item>,
+    /// Until the answer is out.
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Items {
+    /// The turn is kept as long as the items.
+    pub fn new(items: Vec<Item>, turn: OwnedSemaphorePermit) -> Items {
+        Items { items, _turn: turn }
     }
-    dict
+}
+
+impl Type for Items {
+    const SIGNATURE: &'static Signature = <Vec<Dict> as Type>::SIGNATURE;
+}
+
+impl Serialize for Items {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.items.iter().map(Facts))
+    }
+}
+
+/// One item.
+struct Facts<'a>(&'a Item);
+
+impl Serialize for Facts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        facts(&mut map, self.0)?;
+        map.end()
+    }
 }
 
 /// What was delivered, for `GetReceipt`: the item, and how to check it against the file.
-pub fn receipt(receipt: &Receipt) -> Dict {
-    let parts: Vec<String> = receipt.parts.iter().map(|part| digits(*part)).collect();
-    let mut dict = item(&receipt.item);
-    dict.extend([
-        (ItemKey::Delivered.as_str(), receipt.delivered.wall.0.into()),
-        (ItemKey::Algorithm.as_str(), "xxh64".into()),
-        (ItemKey::ChunkSize.as_str(), receipt.chunk_size.into()),
-        (ItemKey::Parts.as_str(), parts.into()),
-        (ItemKey::Digest.as_str(), receipt.digest.map(digits).unwrap_or_default().into()),
-    ] as [(&str, Variant<'static>); 5]);
-    dict
+#[derive(Debug)]
+pub struct Delivered {
+    receipt: Receipt,
+    /// Until the answer is out.
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Delivered {
+    /// The turn is kept as long as the receipt.
+    pub fn new(receipt: Receipt, turn: OwnedSemaphorePermit) -> Delivered {
+        Delivered { receipt, _turn: turn }
+    }
+}
+
+impl Type for Delivered {
+    const SIGNATURE: &'static Signature = <Dict as Type>::SIGNATURE;
+}
+
+impl Serialize for Delivered {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let receipt = &self.receipt;
+        let parts: Vec<String> = receipt.parts.iter().map(|part| digits(*part)).collect();
+        let mut map = serializer.serialize_map(None)?;
+        facts(&mut map, &receipt.item)?;
+        fact(&mut map, ItemKey::Delivered, &receipt.delivered.wall.0)?;
+        fact(&mut map, ItemKey::Algorithm, &"xxh64")?;
+        fact(&mut map, ItemKey::ChunkSize, &receipt.chunk_size)?;
+        fact(&mut map, ItemKey::Parts, &parts)?;
+        fact(&mut map, ItemKey::Digest, &receipt.digest.map(digits).unwrap_or_default())?;
+        map.end()
+    }
+}
+
+fn facts<M: SerializeMap>(map: &mut M, item: &Item) -> Result<(), M::Error> {
+    let clip = &item.clip;
+    fact(map, ItemKey::Id, &item.id.0)?;
+    fact(map, ItemKey::Path, &shown(&clip.path))?;
+    fact(map, ItemKey::Name, &clip.name)?;
+    fact(map, ItemKey::Size, &clip.facts.size)?;
+    fact(map, ItemKey::Sent, &item.sent)?;
+    fact(map, ItemKey::State, &item.state.as_str())?;
+    fact(map, ItemKey::Reason, &item.reason.as_str())?;
+    fact(map, ItemKey::Detail, &item.detail)?;
+    fact(map, ItemKey::Priority, &clip.priority)?;
+    fact(map, ItemKey::Class, &clip.class)?;
+    fact(map, ItemKey::Channel, &clip.channel)?;
+    fact(map, ItemKey::Source, &clip.source.as_deref().unwrap_or_default())?;
+    fact(map, ItemKey::Uid, &clip.uid)?;
+    fact(map, ItemKey::ProjectId, &clip.project_id.as_deref().unwrap_or_default())?;
+    fact(map, ItemKey::AssetId, &item.asset_id)?;
+    fact(map, ItemKey::Attempts, &item.attempts)?;
+    fact(map, ItemKey::Added, &clip.added.wall.0)?;
+    if clip.path.to_str().is_none() {
+        fact(map, ItemKey::PathBytes, &clip.path.as_os_str().as_bytes())?;
+    }
+    Ok(())
+}
+
+fn fact<M: SerializeMap, T: Serialize + Type>(map: &mut M, key: ItemKey, value: &T) -> Result<(), M::Error> {
+    map.serialize_entry(key.as_str(), &as_variant::Serialize(value))
 }
 
 /// As `xxhsum` prints it.

@@ -38,7 +38,7 @@ impl Store {
             let project_id = identity::project(tx, &project_id)?;
             bind::queued(tx, &project_id)?;
             let next = next(tx, &project_id, &waiting, above, &out_of_reach)?;
-            let Some((id, _)) = next else { return Ok(None) };
+            let Some(id) = next else { return Ok(None) };
             let sql = format!(
                 "UPDATE item SET state = 'uploading', attempts = attempts + 1, reason = ?2, detail = ''
                  WHERE id = ?1 RETURNING {}",
@@ -52,28 +52,18 @@ impl Store {
         .await
     }
 
-    /// The priority of the item that [`Store::claim`] would answer with. Writes nothing.
-    pub async fn best_waiting(
-        &self,
-        project_id: &str,
-        waiting: &[ItemId],
-    ) -> Result<Option<i32>, StoreError> {
-        let (project_id, waiting) = (project_id.to_owned(), waiting.to_vec());
-        self.tx(move |tx| {
-            let project_id = identity::project(tx, &project_id)?;
-            Ok(next(tx, &project_id, &waiting, None, &|_| false)?.map(|(_, priority)| priority))
+    /// At the start: whatever was having its turn is queued again, with its asset and its parts. Assets whose answer was
+    /// cut off are orphans. Returns how many were queued.
+    pub async fn resume_uploading(&self) -> Result<u64, StoreError> {
+        self.tx(|tx| {
+            asset::drop_unanswered(tx)?;
+            Ok(tx.execute("UPDATE item SET state = 'queued' WHERE state = 'uploading'", [])? as u64)
         })
         .await
     }
 
-    /// At the start: whatever was having its turn is queued again, with its asset and its parts. Returns how many.
-    pub async fn resume_uploading(&self) -> Result<u64, StoreError> {
-        self.tx(|tx| Ok(tx.execute("UPDATE item SET state = 'queued' WHERE state = 'uploading'", [])? as u64))
-            .await
-    }
-
     /// How an item's turn ended. `Done` keeps the asset's id and erases its URLs and parts; `Failed` keeps the asset for
-    /// a retry. An item that lost its turn in between (held, cancelled) stays as it is, except that what was sent
+    /// a retry, unless the file is another one now. An item that lost its turn in between (held, cancelled) stays as it is, except that what was sent
     /// completely is done unless it was cancelled. What is done has a receipt from now on, in the same transaction.
     /// A turn that a hanging card took away was none. Returns the item as it is now.
     pub async fn finish(
@@ -101,6 +91,7 @@ impl Store {
                     asset::complete(tx, id)?;
                 }
                 ItemState::Cancelled => drop(asset::drop_asset(tx, id)?),
+                ItemState::Failed if reason == ItemReason::Changed => asset::drop_unfinished(tx, id)?,
                 ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Failed => {}
             }
             let sql = format!(
@@ -115,20 +106,13 @@ impl Store {
         })
         .await
     }
-
-    /// The item's turn ended without an end: it is queued again, with its asset. As [`Store::finish`] for one that lost
-    /// its turn in between.
-    pub async fn requeue(&self, id: ItemId, reason: ItemReason, detail: &str) -> Result<Item, StoreError> {
-        // Only a delivery is dated.
-        self.finish(id, ItemState::Queued, reason, detail, Now::default()).await
-    }
 }
 
 /// The index is named: the planner would rather walk every queued item. A test looks at the plans.
-pub(super) const NEXT: &str = "SELECT id, priority, path FROM item INDEXED BY item_queued
+pub(super) const NEXT: &str = "SELECT id, path FROM item INDEXED BY item_queued
      WHERE state = 'queued' AND project_id = ?1 AND priority > ?2 ORDER BY priority DESC, id";
 
-/// The first in the order of turns that need not wait, and its priority. Reads one entry of the index more than have
+/// The first in the order of turns that need not wait. Reads one entry of the index more than have
 /// to wait.
 fn next(
     tx: &Tx<'_>,
@@ -136,7 +120,7 @@ fn next(
     waiting: &[ItemId],
     above: Option<i32>,
     out_of_reach: &dyn Fn(&Path) -> bool,
-) -> Result<Option<(ItemId, i32)>, StoreError> {
+) -> Result<Option<ItemId>, StoreError> {
     let mut statement = tx.prepare_cached(NEXT)?;
     // Every priority is greater than nobody's.
     let above = above.map_or(i64::MIN, i64::from);
@@ -144,8 +128,8 @@ fn next(
     let mut in_order = statement.query((project_id, above))?;
     while let Some(row) = in_order.next()? {
         let id = rows::item_id(row, 0)?;
-        if !waits.contains(&id) && !out_of_reach(&rows::path(row, 2)?) {
-            return Ok(Some((id, row.get(1)?)));
+        if !waits.contains(&id) && !out_of_reach(&rows::path(row, 1)?) {
+            return Ok(Some(id));
         }
     }
     Ok(None)

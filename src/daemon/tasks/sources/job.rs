@@ -44,6 +44,8 @@ pub(super) struct Left {
     pub(super) unread: Vec<(PathBuf, String)>,
     /// Its card does not answer.
     pub(super) silent: Vec<PathBuf>,
+    /// For each frame that its source leaves out, its sequence.
+    pub(super) frames: Vec<PathBuf>,
 }
 
 /// What the store made of a batch.
@@ -158,7 +160,7 @@ pub(super) async fn step(
 
 pub(super) async fn look(workers: Workers, intake: Arc<Intake>, files: Vec<PathBuf>) -> Done {
     let (mut seen, mut silent) = (Vec::with_capacity(files.len()), Vec::new());
-    for (volume, files) in workers.volumes().group(files, STEP) {
+    for (volume, files) in workers.volumes().group(files, STEP, |path| path) {
         let (intake, asked) = (intake.clone(), files.clone());
         let look = move || asked.iter().map(|path| glance(&intake.media_dirs, path)).collect::<Vec<_>>();
         match volume.run(look).await {
@@ -180,12 +182,13 @@ pub(super) async fn queue(
     now: Now,
 ) -> Done {
     let (mut items, mut left) = (Vec::with_capacity(batch.len()), Left::default());
-    for (volume, files) in workers.volumes().group(batch.clone(), STEP) {
+    for (volume, files) in workers.volumes().group(batch.clone(), STEP, |file| &file.path) {
         let (intake, asked) = (intake.clone(), files.clone());
         match volume.run(move || pass(&intake, asked, now)).await {
-            Ok((passed, unread)) => {
+            Ok((passed, of_these)) => {
                 items.extend(passed);
-                left.unread.extend(unread);
+                left.unread.extend(of_these.unread);
+                left.frames.extend(of_these.frames);
             }
             Err(NotAnswering(_)) => left.silent.extend(files.into_iter().map(|file| file.path)),
         }
@@ -218,22 +221,20 @@ pub(super) struct Found {
     pub(super) appeared: bool,
 }
 
-impl AsRef<Path> for Found {
-    fn as_ref(&self) -> &Path {
-        &self.path
-    }
-}
-
-/// What passes the intake, and what is refused there for other reasons than not being there any more.
-fn pass(intake: &Intake, files: Vec<Found>, now: Now) -> (Vec<Clip>, Vec<(PathBuf, String)>) {
-    let (mut items, mut refused) = (Vec::new(), Vec::new());
+/// What passes the intake, and what does not for other reasons than not being there any more.
+fn pass(intake: &Intake, files: Vec<Found>, now: Now) -> (Vec<Clip>, Left) {
+    let (mut items, mut left) = (Vec::new(), Left::default());
     for Found { path, settled, appeared } in files {
         let Some(source) = intake.source_of(&path) else { continue };
+        if let Some(sequence) = intake.left_out(&path, source) {
+            left.frames.push(sequence);
+            continue;
+        }
         match intake.found(path.clone(), source, settled, now) {
             Ok(item) => items.push(Clip { appeared, ..item }),
             Err(Refusal::NotFound(_)) => {}
-            Err(e) => refused.push((path, e.to_string())),
+            Err(e) => left.unread.push((path, e.to_string())),
         }
     }
-    (items, refused)
+    (items, left)
 }

@@ -109,23 +109,6 @@ impl SourceTask {
         }
     }
 
-    pub(super) fn walk_once_it_answers(&mut self, place: PathBuf) {
-        let answers = !self.workers.volumes().is_silent(&place);
-        self.silent.insert(place);
-        if self.silent.len() > MOST_PLACES {
-            self.silent.clone_from(&self.roots.iter().cloned().collect());
-        }
-        if answers {
-            // Meanwhile it does again, and nobody will tell.
-            self.walk_all_in(SOON);
-        }
-    }
-
-    pub(super) fn cards_changed(&mut self) {
-        let places = std::mem::take(&mut self.silent);
-        places.into_iter().for_each(|place| self.walk_from(place));
-    }
-
     pub(super) fn not_begun(&mut self, place: PathBuf, e: &std::io::Error) {
         let gone = matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory);
         let Some(place) = self.root_at(&place) else {

@@ -3,16 +3,17 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::state::{Outcome, UploadTask};
 use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;
-use crate::store::Store;
-use rigpost_core::oauth::{AccessToken, Cause};
+use crate::store::{Store, StoreError};
+use rigpost_core::oauth::{AccessToken, Cause, Trouble};
 use rigpost_core::provider::FrameIo;
-use rigpost_core::provider::wire::trouble;
-use rigpost_core::queue::item::ItemId;
+use rigpost_core::provider::wire::{Response, trouble};
+use rigpost_core::queue::item::{Asset, ItemId};
 use rigpost_core::queue::ledger;
 use rigpost_core::queue::schedule::Event;
 use rigpost_core::queue::upload::{AssetRequest, CreateError};
@@ -22,6 +23,7 @@ use rigpost_core::time::{BootTime, Now, WallTime};
 
 /// Everything that it needs.
 struct Creation {
+    id: ItemId,
     at: BootTime,
     created: Now,
     wanted: AssetRequest,
@@ -42,6 +44,7 @@ impl<T: Transport> UploadTask<T> {
         let Some(cloud) = self.cloud.clone() else { return };
         let new = &turn.item.clip;
         let creation = Creation {
+            id,
             at,
             created: new.created,
             wanted: AssetRequest {
@@ -50,6 +53,7 @@ impl<T: Transport> UploadTask<T> {
                 size: new.facts.size,
                 offset: Duration::ZERO,
                 channel: new.channel,
+                version_of: None,
             },
             token,
             floor: self.settings.borrow().intake.earliest,
@@ -69,14 +73,19 @@ impl<T: Transport> UploadTask<T> {
 impl Creation {
     async fn run(mut self, transport: &impl Transport, dropped: &CancellationToken) -> Created {
         if dropped.run_until_cancelled(self.clock.sleep_until(self.at)).await.is_none() {
-            return Err(CreateError::Transient(trouble(Cause::Network, "cancelled", None)));
+            return Err(cancelled());
         }
         self.wanted.offset = self.age().await;
+        self.note_asked().await?;
         let answer = transport.send(self.cloud.create_asset_request(&self.token, &self.wanted)).await;
         if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {
             let _ = self.to_rig.try_send(ToRig::ServerDate(date));
         }
+        let maybe_made = maybe_made(&answer);
         let answer = answer.map_err(CreateError::Transient).and_then(|r| self.cloud.read_asset(&r));
+        if answer.is_err() {
+            self.note_answer(maybe_made).await;
+        }
         // What the rig's task has no room for now it learns from the next call.
         let _ = match &answer {
             Ok(_) => self.to_rig.try_send(ToRig::Accepted(self.token)),
@@ -86,10 +95,35 @@ impl Creation {
                 | CreateError::RecordedWhilePaused
                 | CreateError::Refused(_)
                 | CreateError::Conflict(_)
-                | CreateError::Forbidden(_),
+                | CreateError::Forbidden(_)
+                | CreateError::Storage,
             ) => Ok(()),
         };
         answer
+    }
+
+    async fn note_asked(&self) -> Result<(), CreateError> {
+        match self.store.asset_asked(self.id, self.clock.now()).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::NotFound(_)) => Err(cancelled()),
+            Err(e) => {
+                warn!(item = self.id.0, "no asset is asked for, because that can't be written down: {e}");
+                Err(CreateError::Storage)
+            }
+        }
+    }
+
+    /// There is no asset that we know of. Where this can't be written, it is counted at the next start.
+    async fn note_answer(&self, maybe_made: bool) {
+        let noted = match maybe_made {
+            true => self.store.drop_asset(self.id).await.map(drop),
+            false => self.store.asset_refused(self.id).await,
+        };
+        match noted {
+            // Cleared meanwhile, and counted.
+            Ok(()) | Err(StoreError::NotFound(_)) => {}
+            Err(e) => warn!(item = self.id.0, "the end of an asset can't be written: {e}"),
+        }
     }
 
     /// At this moment, by what is known of the clocks now.
@@ -99,5 +133,28 @@ impl Creation {
         let then_boot = self.store.boot_wall(self.created.boot_id).await.unwrap_or_default();
         let now_boot = self.store.boot_wall(now.boot_id).await.unwrap_or_default();
         ledger::age(self.created, then_boot, now, now_boot, self.floor)
+    }
+}
+
+/// The asset is on disk, or it is an orphan and counted.
+pub(super) async fn save(store: Store, id: ItemId, asset: Asset) -> Result<(), StoreError> {
+    let saved = store.save_asset(id, &asset).await;
+    if let Err(StoreError::NotFound(_)) = &saved {
+        // Its item lost its turn while the cloud answered. Where it is gone altogether, that was counted with it.
+        let _ = store.drop_asset(id).await;
+    }
+    saved
+}
+
+fn cancelled() -> CreateError {
+    CreateError::Transient(trouble(Cause::Network, "cancelled", None))
+}
+
+/// Whether there may be an asset where we got none: no answer came though the request may have arrived, or it was made
+/// and its answer is of no use. What the provider or something on the way has refused was not made.
+fn maybe_made(answer: &Result<Response, Trouble>) -> bool {
+    match answer {
+        Ok(response) => (200..300).contains(&response.status) && !response.is_html(),
+        Err(trouble) => trouble.maybe_applied,
     }
 }

@@ -106,14 +106,26 @@ impl<T: Transport> UploadTask<T> {
     }
 }
 
-/// The daemon stops before anything of this was begun.
-pub(super) fn refuse(message: ToQueue) {
+/// Somebody waits for the answer of the disk.
+pub(super) fn is_command(message: &ToQueue) -> bool {
     match message {
-        ToQueue::Do(_, reply) => Answer::new(reply, Err(Refusal::Stopping)).send(),
-        ToQueue::Add { reply, .. } => Answer::new(reply, Err(Refusal::Stopping)).send(),
-        ToQueue::List { reply, .. } => Answer::new(reply, Err(Refusal::Stopping)).send(),
-        ToQueue::Receipt(_, reply) => Answer::new(reply, Err(Refusal::Stopping)).send(),
-        ToQueue::Clear { reply, .. } => Answer::new(reply, Err(Refusal::Stopping)).send(),
+        ToQueue::Do(..)
+        | ToQueue::Add { .. }
+        | ToQueue::List { .. }
+        | ToQueue::Receipt(..)
+        | ToQueue::Clear { .. } => true,
+        ToQueue::Ping(_) | ToQueue::Found(_) | ToQueue::NetworkUp => false,
+    }
+}
+
+/// Nothing of this is begun.
+pub(super) fn refuse(message: ToQueue, why: &Refusal) {
+    match message {
+        ToQueue::Do(_, reply) => Answer::new(reply, Err(why.clone())).send(),
+        ToQueue::Add { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
+        ToQueue::List { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
+        ToQueue::Receipt(_, reply) => Answer::new(reply, Err(why.clone())).send(),
+        ToQueue::Clear { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Ping(reply) => drop(reply.send(())),
         ToQueue::Found(_) | ToQueue::NetworkUp => {}
     }
@@ -165,7 +177,7 @@ async fn accept(
 ) -> Result<Vec<ItemId>, Refusal> {
     let (intake, limits) = (settings.intake, settings.limits);
     let (volumes, mut items) = (workers.volumes(), Vec::with_capacity(paths.len()));
-    for (volume, paths) in volumes.group(paths, AT_ONCE) {
+    for (volume, paths) in volumes.group(paths, AT_ONCE, |path| path) {
         let (intake, options) = (intake.clone(), options.clone());
         let asked = volume.run(move || {
             paths.into_iter().map(|path| intake.asked(path, &options, now)).collect::<Result<Vec<_>, _>>()

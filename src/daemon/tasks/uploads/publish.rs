@@ -2,11 +2,13 @@
 //! "paused" must not read otherwise.
 use std::sync::Arc;
 
+use tracing::{info, warn};
+
 use super::commands::told;
 use super::progress::sending;
 use super::state::{Outcome, Publication, UploadTask};
 use crate::http::Transport;
-use crate::store::QueueSummary;
+use crate::store::{QueueSummary, StoreError};
 use rigpost_core::queue::item::{Item, ItemId};
 use rigpost_core::queue::schedule::{Event, Intent, Summary};
 use rigpost_core::view::ItemNews;
@@ -34,9 +36,16 @@ impl<T: Transport> UploadTask<T> {
     }
 
     /// The queue as it was read, what follows from that, and what waited for it.
-    pub(super) fn show_queue(&mut self, queue_summary: Option<QueueSummary>) {
+    pub(super) fn show_queue(&mut self, queue_summary: Result<QueueSummary, StoreError>) {
         let due = std::mem::take(&mut self.publications.now);
         let summary = queue_summary.map(|queue_summary| self.show_summary(queue_summary));
+        let summary = summary.map_err(|e| e.to_string());
+        let was_unread = std::mem::replace(&mut self.publications.unread, summary.is_err());
+        match &summary {
+            Err(why) if !was_unread => warn!("the queue can't be read: {why}"),
+            Ok(_) if was_unread => info!("the queue can be read again"),
+            Ok(_) | Err(_) => {}
+        }
         if !std::mem::replace(&mut self.publications.begun, true) {
             // The first snapshot is one, also where it shows what everybody thought.
             self.channels.view.send_modify(|_| ());
@@ -56,6 +65,7 @@ impl<T: Transport> UploadTask<T> {
         self.channels.view.send_if_modified(|v| {
             let old = v.clone();
             v.counters = queue_summary.counters;
+            v.orphans = queue_summary.orphans;
             v.paused = queue_summary.paused;
             v.bandwidth_limit = queue_summary.bandwidth_limit;
             if current.is_empty() {

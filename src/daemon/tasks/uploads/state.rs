@@ -9,9 +9,10 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::http::Congestion;
 use crate::link::{Reply, ToQueue, ToRig};
 use crate::media::{MediaFile, Pacer, PartWatch, Workers};
-use crate::store::{Limits, QueueSummary, Store};
+use crate::store::{Limits, QueueSummary, Store, StoreError};
 use crate::tasks::intake::Intake;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::FrameIo;
@@ -28,8 +29,21 @@ pub struct UploadSettings {
     pub intake: Arc<Intake>,
     /// Items that are not sent yet, at most: all of them, and those of one user.
     pub limits: Limits,
-    /// Deps in flight at once.
-    pub parallel_parts: usize,
+    /// Parts in flight at once; `None`: nobody has set a limit.
+    pub parallel_parts: Option<usize>,
+}
+
+/// Parts at once where nobody has said how many.
+const SLOTS: usize = 4;
+/// At 1 % loss one connection without BBR fills a twelfth of a link, and eight fill half of it.
+const SLOTS_WITHOUT_BBR: usize = 12;
+
+/// Parts in flight at once. What somebody has set is the limit, whatever the kernel has.
+pub(super) fn slots(parallel_parts: Option<usize>, congestion: Congestion) -> usize {
+    parallel_parts.unwrap_or(match congestion {
+        Congestion::Default => SLOTS_WITHOUT_BBR,
+        Congestion::Untried | Congestion::Bbr => SLOTS,
+    })
 }
 
 /// The task's ends of the channels.
@@ -51,19 +65,21 @@ pub(super) enum Outcome {
     /// Nothing that anybody else has to see.
     Event(Event),
     Claimed(Result<Option<Box<Opened>>, String>),
+    /// An asset was given up, or there was none; and how many orphans there are more.
+    Dropped(Event, u64),
     PartSent(ItemId, u32, Result<Confirmed, PartError>),
     PartRecorded(ItemId, u32, bool),
     /// And the item as it is now, if it still is one.
     Written(ItemId, Written, Option<Box<Item>>),
     /// What was asked, where that changes the queue, items that changed, and the answer.
     Answered(Option<Intent>, Vec<Item>, Option<Answer>),
-    /// The queue was read; `None`: it can't be.
-    Read(Option<QueueSummary>),
+    /// The queue was read, or can't be.
+    Read(Result<QueueSummary, StoreError>),
     /// Somebody was told something.
     Told,
 }
 
-/// The task.
+/// Drives the [`Schedule`]. Everything it needs is given to it.
 pub struct UploadTask<T> {
     pub(super) schedule: Schedule,
     /// As the machine knows them.
@@ -183,6 +199,8 @@ pub(super) struct Publications {
     pub(super) now: Vec<Publication>,
     /// The queue was read once, or could not be.
     pub(super) begun: bool,
+    /// The last reading has failed, and the journal says so.
+    pub(super) unread: bool,
 }
 
 impl Publications {
@@ -201,5 +219,27 @@ impl Publications {
 
     pub(super) fn is_empty(&self) -> bool {
         self.next.is_empty() && self.now.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_is_a_limit_that_no_kernel_raises() {
+        let table = [
+            (None, Congestion::Untried, 4),
+            (None, Congestion::Bbr, 4),
+            (None, Congestion::Default, 12),
+            (Some(1), Congestion::Untried, 1),
+            (Some(1), Congestion::Bbr, 1),
+            (Some(1), Congestion::Default, 1),
+            (Some(4), Congestion::Default, 4),
+            (Some(16), Congestion::Default, 16),
+        ];
+        for (set, congestion, expected) in table {
+            assert_eq!(slots(set, congestion), expected, "{set:?}, {congestion:?}");
+        }
     }
 }

@@ -134,6 +134,64 @@ fn a_start_without_a_limit_while_a_pairing_runs_changes_nothing() {
 }
 
 #[test]
+fn a_first_code_is_tried_for_as_long_as_a_person_waits_and_no_timer_makes_it_sooner() {
+    for (retry_after, tried) in [(12, true), (13, false)] {
+        let (mut p, seq) = start(None);
+        let actions = p.on(Event::Code(seq, Err(trouble(Cause::Network, Some(retry_after)))), at(0));
+        assert_eq!((actions.is_empty(), p.active()), (tried, tried), "{retry_after}");
+        if tried {
+            assert_eq!(p.on(Event::Timer, at(11)), [], "not before its time");
+            requesting(&p.on(Event::Timer, at(12)));
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_is_no_sooner_than_the_one_before_is_not_written_again() {
+    let mut p = waiting(Some(60));
+    assert_eq!(p.on(Event::Start { limit: Some(secs(60)) }, at(0)), []);
+    assert!(matches!(p.on(Event::Start { limit: Some(secs(59)) }, at(0))[..], [Action::SaveLimit(_)]));
+}
+
+#[test]
+fn when_a_trouble_may_be_over_what_waits_for_that_one_is_tried_with_short_waits_again() {
+    let is_network = |cause| cause == Cause::Network;
+    for (cause, hurried) in [(Cause::Network, true), (Cause::Provider, false)] {
+        // A new code is asked for, and comes to nothing for a while.
+        let mut p = waiting(None);
+        let (seq, mut now) = poll(&mut p, 1);
+        let mut seq = requesting(&p.on(Event::Polled(seq, Err(TokenError::ExpiredToken)), now));
+        for _ in 0..6 {
+            assert_eq!(p.on(Event::Code(seq, Err(trouble(cause, None))), now), []);
+            now = due(&p);
+            seq = requesting(&p.on(Event::Timer, now));
+        }
+        assert_eq!(p.on(Event::Code(seq, Err(trouble(cause, None))), now), []);
+        let (before, soon) = (due(&p), now.boot + secs(2));
+        assert!(before.boot >= now.boot + secs(45), "a minute, less a quarter");
+        p.hurry(soon, is_network);
+        assert_eq!(due(&p).boot, if hurried { soon } else { before.boot }, "{cause:?}");
+        now = due(&p);
+        seq = requesting(&p.on(Event::Timer, now));
+        assert_eq!(p.on(Event::Code(seq, Err(trouble(cause, None))), now), []);
+        assert_eq!(due(&p).boot <= now.boot + secs(4), hurried, "{cause:?}");
+        // A poll.
+        let mut p = waiting(None);
+        let mut now = at(0);
+        for _ in 0..3 {
+            let (seq, left) = poll(&mut p, 1);
+            now = left;
+            assert_eq!(p.on(Event::Polled(seq, Err(trouble(cause, None))), now), []);
+        }
+        let before = due(&p);
+        assert!(before.boot >= now.boot + secs(40));
+        p.hurry(now.boot, is_network);
+        let soonest = now.boot + secs(INTERVAL) + POLL_SLACK;
+        assert_eq!(due(&p).boot, if hurried { soonest } else { before.boot }, "{cause:?}");
+    }
+}
+
+#[test]
 fn every_poll_waits_for_the_interval_the_first_one_included() {
     let mut p = waiting(None);
     assert_eq!(p.on(Event::Timer, at(INTERVAL)), [], "exactly the interval reads as too early");

@@ -132,6 +132,7 @@ impl Bench {
     fn unpaired() -> Bench {
         let (b, actions) = Bench::load(usable());
         assert_eq!(actions, []);
+        assert!(!b.rig.pairing());
         b
     }
 
@@ -194,6 +195,7 @@ impl Bench {
         let actions = self.on(Event::Code(seq, Ok(auth(1))));
         let [Action::Write(Change::SaveCode(seq, ..))] = actions[..] else { panic!("{actions:?}") };
         assert_eq!(self.on(Event::CodeSaved(seq, Ok(()))), [Action::Reply(Reply::Done(id, Ok(())))]);
+        assert!(self.rig.pairing());
         id
     }
 
@@ -311,6 +313,21 @@ fn a_disk_that_cant_be_read_yet_is_named_and_forgotten_when_it_is_good() {
 }
 
 #[test]
+fn a_database_that_is_damaged_or_newer_is_trouble_of_the_disk_and_not_of_the_key() {
+    let why = "the database has version 9";
+    let unusable = Some(DiskError::Database(why.to_owned()));
+    let (mut b, actions) = Bench::load(Loaded { unusable, ..Loaded::default() });
+    assert_eq!((actions, b.rig.deadline()), (vec![], None));
+    assert_eq!((b.shows(), b.view().detail.as_str()), ((State::SecretUnavailable, Reason::Storage), why));
+    for command in [START, RigCommand::Unpair, RigCommand::Forget] {
+        assert_eq!(b.answer(command), Err(Refusal::StorageFailed(why.to_owned())));
+    }
+    let blockers = crate::view::blockers(&b.view(), &crate::view::QueueView::default());
+    let [("storage", sentence)] = blockers.as_slice() else { panic!("{blockers:?}") };
+    assert!(sentence.contains(why) && !sentence.contains("rovision"), "{sentence}");
+}
+
+#[test]
 fn a_secret_that_cant_be_kept_is_refused_by_name() {
     let (mut b, _) = Bench::load(Loaded { provisioned: false, ..usable() });
     assert_eq!(b.shows(), (State::Unprovisioned, Reason::None));
@@ -389,6 +406,8 @@ fn every_failure_of_a_first_code_has_its_name_and_reason() {
     let why = || "why".to_owned();
     for (error, refusal, reason) in [
         (network(), Refusal::NetworkUnavailable(why()), Reason::Network),
+        (trouble(Cause::Certificate), Refusal::Certificate(why()), Reason::Certificate),
+        (trouble(Cause::Proxy), Refusal::Proxy(why()), Reason::Proxy),
         (trouble(Cause::CaptivePortal), Refusal::CaptivePortal(why()), Reason::CaptivePortal),
         (trouble(Cause::Clock), Refusal::ClockUntrusted(why()), Reason::Clock),
         (trouble(Cause::Provider), Refusal::ProviderError(why()), Reason::Provider),
@@ -522,6 +541,7 @@ fn who_is_paired_does_not_pair_again() {
     let mut b = Bench::paired();
     assert_eq!(b.answer(START), Err(Refusal::AlreadyPaired));
     assert_eq!(b.answer(RigCommand::Cancel), Ok(()));
+    assert_eq!(b.view().device_name, "Rig 7", "as the project names it");
     assert_eq!(b.shows(), (State::Paired, Reason::None));
 }
 

@@ -143,12 +143,15 @@ fn a_server_that_hands_out_lives_of_a_second_does_not_get_a_refresh_every_second
     assert_eq!(all[1..=20], [1000; 20]);
     assert_eq!(all[21..26], [2000, 4000, 8000, 16_000, 30_000]);
     assert!(all[26..].iter().all(|wait| *wait == 30_000));
+    waits(&mut life, secs(30), 1);
+    assert_eq!(life.short_lives, 0, "half a minute is no short life");
     // The first token of a real life ends it, and so does a new grant.
     waits(&mut life, secs(LIFE), 1);
     assert!(waits(&mut life, secs(3), 20)[1..].iter().all(|wait| (1800..=2100).contains(wait)));
-    let seq = saving(&life.on(Event::Granted(response(1)), at(0)));
+    let short = TokenResponse { expires_in: Some(secs(3)), ..response(1) };
+    let seq = saving(&life.on(Event::Granted(short), at(0)));
     let _ = life.on(Event::Saved(seq, Ok(())), at(0));
-    assert_eq!(life.short_lives, 0);
+    assert_eq!(life.short_lives, 1, "the first of another grant");
 }
 
 #[test]
@@ -210,6 +213,7 @@ fn no_refresh_leaves_while_the_disk_takes_no_mark() {
         assert_eq!(life.on(Event::Marked(mark, Err(DiskError::Full)), at(time)), []);
         assert_eq!(life.trouble(), Some(&Trouble::Storage(DiskError::Full)));
         assert_eq!(life.access_token(), Some(&access(1)), "the old token is still the one");
+        assert!(due(&life) > time && due(&life) <= time + 60);
         assert!(!life.busy());
     }
     let (seq, time) = leave(&mut life, 1);
@@ -245,6 +249,7 @@ fn a_grant_without_a_refresh_token_ends_by_a_401_never_by_a_clock() {
     let _ = life.on(Event::Saved(seq, Ok(())), at(0));
     assert_eq!(life.deadline(), None);
     assert_eq!(life.on(Event::Timer, at(100 * LIFE)), []);
+    assert_eq!(life.on(Event::Wanted, at(100 * LIFE)), [], "there is nothing to renew it with");
     assert_eq!(life.access_token(), Some(&access(1)));
     assert_eq!(life.on(Event::Unauthorized(access(1)), at(100 * LIFE)), [Action::End(Ending::Revoked)]);
 }
@@ -312,6 +317,7 @@ fn a_lost_answer_and_then_a_refusal_is_an_interrupted_refresh() {
         let seq = refreshing(&life.on(Event::Timer, at(time)), 1);
         let refused = TokenError::InvalidGrant("invalid_request".to_owned());
         assert_eq!(life.on(Event::Refreshed(seq, Err(refused)), at(time)), [Action::End(ending)]);
+        assert_eq!(life.trouble(), None, "nothing is tried any more");
     }
 }
 

@@ -45,6 +45,7 @@ fn while_the_camera_records_nothing_begins_and_what_is_in_flight_stands_still() 
     assert_eq!(b.on(Event::Found), []);
     let actions = b.on(Event::Asked(Intent::Record(false)));
     assert_eq!((claims(&actions), parts(&actions)), (1, vec![(1, 2)]));
+    assert!(!b.s.recording());
 }
 
 #[test]
@@ -62,6 +63,20 @@ fn what_is_cancelled_is_let_go_and_its_turn_does_not_come_before_that_is_on_disk
     assert_eq!(b.on(Event::Found), [b.claim_of(None, &[1, 5])]);
     drop(b.nothing_waits());
     assert_eq!(b.on(Event::Answered(cancel(), vec![])), [Action::Read, b.claim_of(None, &[])]);
+}
+
+#[test]
+fn what_is_cancelled_and_comes_back_waits_for_nothing() {
+    let mut b = Bench::paired();
+    let seq = b.creating(1);
+    drop(b.nothing_waits());
+    drop(b.on(Event::Created(ItemId(1), seq, Err(CreateError::Conflict("a name is taken".to_owned())))));
+    b.put_back(1);
+    assert!(b.wait().is_some());
+    drop(b.on(Event::Asked(Intent::Cancel(vec![ItemId(1)]))));
+    assert_eq!(b.wait(), None);
+    let actions = b.on(Event::Answered(Intent::Cancel(vec![ItemId(1)]), vec![]));
+    assert_eq!(actions, [Action::Read, b.claim_of(None, &[])]);
 }
 
 #[test]

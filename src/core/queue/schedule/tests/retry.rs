@@ -45,6 +45,45 @@ fn several_turns_that_meet_the_same_trouble_are_one_trouble() {
     let named = Some(Duration::from_secs(500));
     b.s.retry.later(Reason::Provider, String::new(), named, b.now().boot);
     assert_eq!(b.wait(), named, "but the provider's own wish does");
+    b.s.retry.later(Reason::Network, String::new(), None, b.now().boot);
+    assert_eq!(b.on(Event::NetworkUp), []);
+    assert_eq!(b.wait(), named, "which a network does not shorten, whoever waited first or last");
+}
+
+#[test]
+fn a_clip_whose_card_hangs_waits_for_the_card_and_not_longer_each_time() {
+    let mut b = Bench::alone(1);
+    let hangs = || PartError::NotAnswering("hangs".to_owned());
+    let actions = b.sent(0, Err(hangs()));
+    assert_eq!(ends(&actions), [queued(1, ItemReason::NotAnswering)]);
+    for _ in 0..3 {
+        assert_eq!(b.s.trouble(), None, "the card is named, and the queue is well");
+        b.put_back(1);
+        assert_eq!(b.wait(), Some(Duration::from_secs(15)));
+        assert_eq!(b.on(Event::Found), [b.claim_of(None, &[1])], "others go");
+        assert_eq!(b.nothing_waits(), []);
+        assert_eq!(b.on(Event::CardsChanged), [b.claim_of(None, &[])]);
+        let actions = b.claimed_as(item(1, "p"), Err(FileError::NotAnswering("hangs".to_owned())), Ok(None));
+        assert_eq!(ends(&actions), [queued(1, ItemReason::NotAnswering)]);
+        assert_eq!(b.nothing_waits(), []);
+    }
+}
+
+#[test]
+fn news_of_a_card_end_no_other_wait() {
+    let mut b = Bench::paired();
+    let written = Item { clip: Clip { settled: false, ..item(1, "p").clip }, ..item(1, "p") };
+    let actions = b.claimed_as(written, Err(FileError::NotAnswering("hangs".to_owned())), Ok(None));
+    assert_eq!(claims(&actions), 1);
+    assert_eq!(b.nothing_waits(), []);
+    b.put_back(1);
+    assert_eq!(b.on(Event::CardsChanged), [b.claim_of(None, &[])]);
+    let written = Item { clip: Clip { settled: false, ..item(1, "p").clip }, ..item(1, "p") };
+    let actions = b.claimed_as(written, Ok(facts(SIZE)), Ok(None));
+    assert_eq!(ends(&actions), [queued(1, ItemReason::Settling)]);
+    assert_eq!(b.nothing_waits(), []);
+    b.put_back(1);
+    assert_eq!(b.on(Event::CardsChanged), [b.claim_of(None, &[1])], "its writer may still be at it");
 }
 
 #[test]
@@ -233,16 +272,49 @@ fn a_queue_that_can_t_be_read_is_trouble_of_the_disk() {
     drop(b.nothing_waits());
     assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read, b.claim_of(None, &[])]);
     drop(b.nothing_waits());
-    assert_eq!(b.on(Event::Summary(None)), [], "a person may have paused it");
+    let unread = || Event::Summary(Err("database is locked".to_owned()));
+    assert_eq!(b.on(unread()), [], "a person may have paused it");
+    assert_eq!(b.s.trouble(), Some(&(Reason::Storage, "database is locked".to_owned())));
     assert_eq!(b.on(Event::Found), []);
     assert_eq!(b.timer(), [Action::Read]);
     assert_eq!(b.read(false), [b.claim_of(None, &[])]);
+    assert_eq!(
+        b.s.trouble(),
+        Some(&(Reason::Storage, "disk I/O error".to_owned())),
+        "of the claim, as before"
+    );
     // Where nothing could be sent anyway nobody asks again and again.
     let mut b = Bench::new();
     drop(b.on(Event::Started));
     drop(b.on(Event::Resumed(false)));
-    assert_eq!(b.on(Event::Summary(None)), []);
+    assert_eq!(b.on(unread()), []);
     assert_eq!((b.s.deadline(), b.s.trouble()), (None, None));
+}
+
+#[test]
+fn a_queue_that_can_be_read_again_is_in_no_trouble() {
+    let mut b = Bench::paired();
+    drop(b.nothing_waits());
+    assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read, b.claim_of(None, &[])]);
+    drop(b.nothing_waits());
+    drop(b.on(Event::Summary(Err("disk I/O error".to_owned()))));
+    assert!(b.s.trouble().is_some() && b.s.deadline().is_some());
+    // Something else has it read before its time.
+    assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read]);
+    assert_eq!((b.read(false), b.s.trouble()), (vec![], None));
+    assert_eq!(b.timer(), [b.claim_of(None, &[])]);
+}
+
+#[test]
+fn a_queue_that_can_be_read_again_says_nothing_about_the_way() {
+    let mut b = Bench::paired();
+    drop(meets(&mut b, 1, trouble(Cause::Network, None)));
+    let (way, deadline) = (b.s.trouble().cloned(), b.s.deadline());
+    assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read]);
+    drop(b.on(Event::Summary(Err("disk I/O error".to_owned()))));
+    assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read]);
+    drop(b.read(false));
+    assert_eq!((b.s.trouble().cloned(), b.s.deadline()), (way, deadline));
 }
 
 #[test]
@@ -251,6 +323,6 @@ fn an_empty_queue_is_in_no_trouble() {
     drop(meets(&mut b, 1, trouble(Cause::Network, None)));
     assert!(b.s.trouble().is_some());
     assert_eq!(b.on(Event::Answered(Intent::Change, vec![])), [Action::Read]);
-    drop(b.on(Event::Summary(Some(Summary { paused: false, left: 0 }))));
+    drop(b.on(Event::Summary(Ok(Summary { paused: false, left: 0 }))));
     assert_eq!(b.s.trouble(), None);
 }

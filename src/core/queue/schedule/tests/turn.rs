@@ -73,6 +73,7 @@ fn a_clip_goes_from_the_claim_to_its_row() {
 fn what_a_file_means_when_it_is_claimed() {
     let gone = || Err(FileError::Gone);
     let unreadable = || Err(FileError::Unreadable("I/O error".to_owned()));
+    let hangs = || Err(FileError::NotAnswering("hangs".to_owned()));
     let begun = || Ok(Some(asset(2, &[0], at(0))));
     let sealed = || Err("it does not open".to_owned());
     let touched = FileFacts { mtime_ns: 5, ..facts(SIZE) };
@@ -80,12 +81,20 @@ fn what_a_file_means_when_it_is_claimed() {
     type File = Result<FileFacts, FileError>;
     type Known = Result<Option<Asset>, String>;
     type Ends = Option<(ItemState, ItemReason)>;
-    let rows: [(&str, bool, File, Known, Ends); 13] = [
+    let rows: [(&str, bool, File, Known, Ends); 15] = [
         ("as it was", true, Ok(facts(SIZE)), Ok(None), None),
         ("another inode is no other clip", true, Ok(moved), Ok(None), None),
         ("gone", true, gone(), Ok(None), Some((ItemState::Failed, ItemReason::Vanished))),
         ("gone in the middle", true, gone(), begun(), Some((ItemState::Failed, ItemReason::Vanished))),
         ("unreadable", true, unreadable(), Ok(None), Some((ItemState::Failed, ItemReason::Unreadable))),
+        ("its card hangs", true, hangs(), Ok(None), Some((ItemState::Queued, ItemReason::NotAnswering))),
+        (
+            "it hangs in the middle",
+            true,
+            hangs(),
+            begun(),
+            Some((ItemState::Queued, ItemReason::NotAnswering)),
+        ),
         ("grown", true, Ok(facts(2000)), Ok(None), Some((ItemState::Failed, ItemReason::Changed))),
         ("touched", true, Ok(touched), Ok(None), Some((ItemState::Failed, ItemReason::Changed))),
         (
@@ -340,7 +349,7 @@ fn late_news_change_nothing() {
             Event::LookedAgain(ItemId(1), None),
             Event::Written(id, Written::NotYet),
             Event::Written(ItemId(1), Written::NotYet),
-            Event::Summary(None),
+            Event::Summary(Err(String::new())),
             Event::Timer,
         ]
     };

@@ -7,7 +7,7 @@ mod world;
 use std::collections::VecDeque;
 
 use super::*;
-use world::{Cloud, Command, Disk, Faults, Job, Row, Take, is_left, number, shot};
+use world::{Cloud, Command, Disk, Faults, Job, Row, Take, UNREAD, is_left, number, shot};
 
 /// A clip in trouble of its own comes back after an hour at most; a provider names ten minutes.
 const PATIENCE: Duration = Duration::from_secs(3 * 3600);
@@ -349,7 +349,10 @@ impl Walk {
             self.answers(command);
         }
         self.hears(&event);
+        let is_read = matches!(event, Event::Summary(Ok(_)));
         self.event(event);
+        let trouble = self.s.trouble().map(|(_, why)| why.as_str());
+        assert!(!is_read || trouble != Some(UNREAD), "the queue was read: {:?}", self.s);
     }
 
     /// People are answered.

@@ -87,7 +87,8 @@ fn more_than_any_token_lives_is_refused_and_a_young_one_is_as_good_as_it_gets() 
     assert!(matches!(b.asked(wish(8 * HOUR + 1)), Err(Refusal::LimitsExceeded(_))));
     let (id, actions) = b.after(29).wants(wish(8 * HOUR));
     assert_eq!((reply(&actions, id), actions.len()), (Some(given(1, CAME)), 1));
-    let (_, actions) = b.after(2).wants(wish(8 * HOUR));
+    b.now.boot = CAME + secs(30);
+    let (_, actions) = b.wants(wish(8 * HOUR));
     leaving(&mut b, &actions);
 }
 
@@ -105,6 +106,9 @@ fn a_refresh_that_fails_is_told_at_once_and_not_repeated_for_them() {
     let (two, actions) = b.wants(wish(0));
     assert!(matches!(reply(&actions, two), Some(Err(Refusal::NetworkUnavailable(_)))), "{actions:?}");
     assert_eq!(actions.len(), 1, "it waits for its own time");
+    b.due();
+    assert!(matches!(b.on(Event::Timer)[..], [Action::Ask(Question::Refresh(..))]));
+    assert_eq!(b.wants(wish(0)).1, [], "who asks while it is tried again hears what comes of that");
 }
 
 #[test]
@@ -120,6 +124,17 @@ fn an_answer_that_does_not_come_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn the_number_of_programs_that_wait_is_bounded() {
+    let mut b = Bench::paired();
+    let (_, actions) = b.after(4 * HOUR).wants(wish(5 * HOUR));
+    leaving(&mut b, &actions);
+    for _ in 1..64 {
+        assert_eq!(b.wants(wish(5 * HOUR)).1, [], "it waits");
+    }
+    assert!(matches!(b.asked(wish(5 * HOUR)), Err(Refusal::LimitsExceeded(_))));
+}
+
+#[test]
 fn a_refused_token_costs_a_refresh_at_most_and_never_the_grant() {
     let mut b = Bench::paired();
     assert_eq!(
@@ -127,6 +142,8 @@ fn a_refused_token_costs_a_refresh_at_most_and_never_the_grant() {
         Err(Refusal::RateLimited),
         "a newborn one is not to blame"
     );
+    b.after(23);
+    assert_eq!(b.on(Event::Timer), [], "it was answered once and for all");
     let (id, actions) = b.wants(refused_token(7));
     assert_eq!(reply(&actions, id), Some(given(1, CAME)), "it is not the one in force");
     let mut b = Bench::paired();
@@ -160,6 +177,9 @@ fn what_can_t_be_renewed_is_said_when_it_runs_out_and_a_new_pairing_is_let_in() 
     assert_eq!(b.asked(refused_token(1)), Err(Refusal::RanOut), "nor is a grant ended by a program's word");
     let view = b.rig.view(b.now);
     assert_eq!((view.state, view.reason), (State::Paired, Reason::None));
+    let end = b.rig.deadline();
+    assert_eq!(b.after(60).on(Event::Timer), []);
+    assert_eq!(b.rig.deadline(), end, "an early timer is harmless");
     b.due();
     assert_eq!(b.on(Event::Timer), []);
     let view = b.rig.view(b.now);
@@ -172,6 +192,19 @@ fn what_can_t_be_renewed_is_said_when_it_runs_out_and_a_new_pairing_is_let_in() 
     assert_eq!(b.asked(wish(0)), Err(Refusal::RanOut));
     let (_, actions) = b.command(START);
     assert!(matches!(actions[..], [Action::Ask(Question::RequestCode(_))]), "{actions:?}");
+}
+
+#[test]
+fn why_a_token_that_can_t_be_renewed_is_not_given_out() {
+    let mut b = one_hour_only();
+    assert!(
+        matches!(b.after(1800).asked(wish(HOUR)), Err(Refusal::LimitsExceeded(_))),
+        "not so long any more"
+    );
+    let later = Now { boot_id: BootId(2), ..at(9999) };
+    let tokens = TokenSet { refresh: None, obtained: later, ..set(1) };
+    let (mut b, _) = Bench::load(Loaded { tokens: Some((tokens, false)), ..usable() });
+    assert!(matches!(b.asked(wish(0)), Err(Refusal::ClockUntrusted(_))), "it came later than now");
 }
 
 #[test]

@@ -45,6 +45,49 @@ fn only_a_paired_rig_beats() {
 }
 
 #[test]
+fn only_a_call_with_the_token_in_force_counts_as_a_beat() {
+    let mut b = beating();
+    let before = b.rig.deadline();
+    b.after(50);
+    assert_eq!(b.on(Event::Accepted(access(9))), []);
+    assert_eq!(b.rig.deadline(), before, "late news of a token before this one");
+    assert_eq!(b.on(Event::Accepted(access(1))), []);
+    assert_eq!(b.rig.deadline(), Some(b.now.boot + BEAT));
+}
+
+#[test]
+fn the_question_who_we_are_says_when_the_tokens_came() {
+    let mut b = beating();
+    let granted = 15;
+    let actions = b.after(900).on(Event::Accepted(access(1)));
+    let [Action::Ask(Question::Identify(_, question))] = &actions[..] else { panic!("{actions:?}") };
+    let came = question.came.expect("the clock is trusted").0 - EPOCH;
+    assert!((granted..=granted + 1).contains(&came), "{came}");
+}
+
+#[test]
+fn who_we_are_may_be_known_without_asking_and_that_is_no_beat() {
+    let mut b = Bench::new(Some(BEAT));
+    assert_eq!(b.on(Event::Loaded(Box::new(usable()), Protection::File)), []);
+    let seq = b.grant(1);
+    let before = b.rig.deadline();
+    let actions = b.after(50).on(Event::Known(seq, Ok(device("one"))));
+    assert_eq!(actions, [Action::Write(Change::SaveDevice(seq, device("one")))]);
+    assert_eq!(b.on(Event::DeviceSaved(seq, Ok(()))), []);
+    assert_eq!(b.rig.deadline(), before);
+}
+
+#[test]
+fn a_401_leads_to_a_refresh_unless_the_grant_is_being_erased() {
+    let mut b = Bench::paired();
+    let (id, _) = b.after(60).command(RigCommand::Unpair);
+    assert_eq!(b.on(Event::Unauthorized(access(1))), []);
+    let _ = b.on(Event::TokensErased(id, Err(DiskError::Full)));
+    let actions = b.on(Event::Unauthorized(access(1)));
+    assert!(matches!(actions[..], [Action::Write(Change::MarkRefresh(_))]), "{actions:?}");
+}
+
+#[test]
 fn an_erasure_that_failed_leaves_a_rig_that_beats() {
     let mut b = beating();
     let (id, _) = b.command(RigCommand::Unpair);
@@ -223,6 +266,25 @@ fn a_network_that_flaps_makes_no_storm() {
 }
 
 #[test]
+fn networks_that_come_up_together_count_as_one() {
+    let mut b = Bench::paired();
+    let seq = b.refresh_leaves();
+    let _ = b.on(Event::Refreshed(seq, Err(network())));
+    let began = b.now.boot;
+    for _ in 0..5 {
+        let _ = b.on(Event::NetworkUp);
+    }
+    b.due();
+    let actions = b.on(Event::Timer);
+    let [Action::Ask(Question::Refresh(seq, _))] = actions[..] else { panic!("{actions:?}") };
+    let patience = Trouble { retry_after: Some(secs(300)), ..network_trouble() };
+    let _ = b.on(Event::Refreshed(seq, Err(TokenError::Transient(patience))));
+    assert!(b.rig.deadline() >= Some(b.now.boot + secs(300)));
+    let _ = b.on(Event::NetworkUp);
+    assert!(b.rig.deadline() <= Some(began + secs(5) + HURRY), "the next counts after its gap");
+}
+
+#[test]
 fn other_troubles_do_not_end_with_a_new_network() {
     for cause in [Cause::Provider, Cause::RateLimited, Cause::Clock] {
         let mut b = Bench::paired();
@@ -284,6 +346,7 @@ fn the_ledger_of_boots_table() {
         ),
         ("a server from before this program", &[Set(100), Start(None), Date(12)], &[]),
         ("an earlier run knew it", &[Set(EPOCH + YEARS), Start(Some(EPOCH)), Date(EPOCH + 300)], &[]),
+        ("an earlier run knew it, read twice", &[Set(EPOCH + YEARS), Start(Some(EPOCH)), Start(None)], &[]),
         ("an earlier run had it wrong", &[Start(Some(EPOCH - 99)), Date(EPOCH + 200)], &[EPOCH]),
     ];
     for (name, steps, expected) in rows {
@@ -321,4 +384,24 @@ fn a_ledger_that_cant_be_written_is_tried_again_with_the_next_news() {
     assert_eq!(rig.on(Event::ServerDate(EPOCH + 20), at(20)), note);
     assert_eq!(rig.on(Event::BootNoted(Ok(())), at(21)), []);
     assert_eq!(rig.on(Event::ServerDate(EPOCH + 30), at(30)), []);
+}
+
+#[test]
+fn a_disk_that_is_of_no_use_is_not_written_to() {
+    let mut rig = Rig::new(1, FLOOR, None);
+    let unusable = || {
+        Box::new(Loaded {
+            unusable: Some(DiskError::ReadOnly),
+            client_id: "rig-7".to_owned(),
+            ..Loaded::default()
+        })
+    };
+    for s in [10, 12] {
+        assert_eq!(rig.on(Event::Loaded(unusable(), Protection::None), at(s)), []);
+        assert_eq!(rig.on(Event::BootNoted(Err(DiskError::ReadOnly)), at(s)), []);
+        assert_eq!(rig.on(Event::ServerDate(EPOCH + s as i64), at(s)), []);
+        assert_eq!(rig.on(Event::ClockStepped, at(s)), []);
+    }
+    let note = [Action::Write(Change::NoteBoot(BootWall(EPOCH)))];
+    assert_eq!(rig.on(Event::Loaded(Box::new(usable()), Protection::File), at(14)), note);
 }

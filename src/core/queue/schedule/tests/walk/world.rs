@@ -6,6 +6,9 @@ use crate::queue::schedule::tests::*;
 /// Sizes are small, so that parts are bytes apart.
 const LARGEST: u64 = 4000;
 
+/// Of a queue that can't be read.
+pub(super) const UNREAD: &str = "the disk that holds the state is full";
+
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) item: Item,
@@ -131,7 +134,8 @@ impl Disk {
             Action::WriteEnd(end) => {
                 Event::Written(end.id, if full { Written::NotYet } else { self.finish(end) })
             }
-            Action::Read => Event::Summary((!full).then(|| Summary {
+            Action::Read if full => Event::Summary(Err(UNREAD.to_owned())),
+            Action::Read => Event::Summary(Ok(Summary {
                 paused: self.paused,
                 left: self.rows.values().filter(|r| is_left(r.item.state)).count() as u64,
             })),
@@ -331,10 +335,11 @@ impl Cloud {
         }
         if dice.unit() < faults.refusals {
             let why = "no".to_owned();
-            return Err(match Cloud::pick(dice, 8) {
+            return Err(match Cloud::pick(dice, 9) {
                 0..3 => CreateError::Forbidden(why),
                 3..6 => CreateError::Conflict(why),
                 6 => CreateError::Refused(why),
+                7 => CreateError::Storage,
                 _ => CreateError::RecordedWhilePaused,
             });
         }

@@ -1,0 +1,226 @@
+//! Takes messages in, and refuses what is too long or too much.
+//!
+//! # Decisions
+//! - Read ahead from the beginning of a message only, and to the end of one by its own length. As the kernel ends a reading
+//!   behind bytes that carry file descriptors, those that wait here are always of one message, the first that names some.
+use std::io;
+use std::mem::take;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tracing::debug;
+use zbus::connection::socket::ReadHalf;
+use zbus::export::async_trait::async_trait;
+use zbus::message::{Message, Type};
+
+use crate::bus::error::BusError;
+use crate::bus::limits::Limits;
+use crate::bus::transport::wire::{self, FIXED, Lengths};
+use rigpost_contract::method::{MAX_MANY, SHORT_CALL};
+use rigpost_core::command::Refusal;
+
+/// The flag of a call whose caller wants no answer.
+const NO_REPLY_EXPECTED: u8 = 1;
+/// What is read ahead, or thrown away, at once.
+const CHUNK: usize = 16 << 10;
+/// So many messages in a row are refused before others get their turn.
+const REFUSED_IN_A_ROW: u32 = 64;
+
+/// A message that is whole and not too long.
+struct Arrived {
+    message: Message,
+    length: usize,
+    silent: bool,
+}
+
+/// The half that takes messages in.
+#[derive(Debug)]
+pub struct Reader {
+    stream: Arc<UnixStream>,
+    limits: Limits,
+    refusals: mpsc::Sender<Message>,
+    /// Read ahead; it begins at `at`.
+    ahead: Vec<u8>,
+    at: usize,
+    fds: Vec<OwnedFd>,
+}
+
+impl Reader {
+    /// Of a socket; `refusals` are sent by whoever has the connection.
+    pub fn new(stream: Arc<UnixStream>, limits: Limits, refusals: mpsc::Sender<Message>) -> Reader {
+        Reader { stream, limits, refusals, ahead: Vec::new(), at: 0, fds: Vec::new() }
+    }
+
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        self.stream.async_io(Interest::READABLE, || wire::receive(&self.stream, buffer)).await
+    }
+
+    /// Receives into the buffer; the end of the connection is an error.
+    async fn more(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (got, fds) = self.receive(buffer).await?;
+        self.fds.extend(fds);
+        if got == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(got) }
+    }
+
+    /// Begins a message: reads ahead where nothing is left.
+    async fn begin(&mut self) -> io::Result<()> {
+        if self.at == self.ahead.len() {
+            let mut ahead = take(&mut self.ahead);
+            ahead.resize(CHUNK, 0);
+            let got = self.more(&mut ahead).await?;
+            ahead.truncate(got);
+            (self.ahead, self.at) = (ahead, 0);
+        }
+        Ok(())
+    }
+
+    /// Fills the buffer, with nothing that is beyond the message.
+    async fn fill(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let left = &self.ahead[self.at..];
+        let mut filled = left.len().min(buffer.len());
+        buffer[..filled].copy_from_slice(&left[..filled]);
+        self.at += filled;
+        while filled < buffer.len() {
+            filled += self.more(&mut buffer[filled..]).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the rest of a message that nobody gets, and closes what it carries.
+    async fn throw_away(&mut self, mut bytes: u64) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK];
+        while bytes > 0 {
+            let now = chunk.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
+            self.fill(&mut chunk[..now]).await?;
+            bytes -= now as u64;
+        }
+        self.fds.clear();
+        Ok(())
+    }
+
+    /// The next message that is not too long; `None` for one that is, or that is none.
+    async fn next(&mut self, seq: u64) -> zbus::Result<Option<Arrived>> {
+        self.begin().await?;
+        let mut bytes = vec![0; FIXED];
+        self.fill(&mut bytes).await?;
+        let Lengths { header, total } = Lengths::read(&bytes)?;
+        let silent = bytes[2] & NO_REPLY_EXPECTED != 0;
+        if bytes[1] == Type::MethodCall as u8 {
+            bytes[2] &= !NO_REPLY_EXPECTED;
+        }
+        let within = |length: u64, most: usize| usize::try_from(length).ok().filter(|length| *length <= most);
+        // All of it where that is little, or else the header.
+        let Some(now) = within(total, SHORT_CALL).or(within(header, SHORT_CALL)) else {
+            debug!("left out a message with a header of more than {SHORT_CALL} bytes");
+            self.throw_away(total - FIXED as u64).await?;
+            return Ok(None);
+        };
+        bytes.resize(now, 0);
+        self.fill(&mut bytes[FIXED..]).await?;
+        if total == now as u64 {
+            return Ok(self.make(bytes, seq).await.map(|message| Arrived { message, length: now, silent }));
+        }
+        let mut alone = bytes.clone();
+        // A header says how long the body is.
+        alone[4..8].fill(0);
+        let head = self.make(alone, seq).await;
+        // No method that takes a long call takes a file descriptor, and the header has those that came.
+        let bare = head.as_ref().filter(|head| head.data().fds().is_empty());
+        let method = bare.and_then(|head| wire::called(&head.header()));
+        let most = if head.is_some() { wire::longest(method) } else { 0 };
+        let Some(length) = within(total, most) else {
+            self.throw_away(total - now as u64).await?;
+            if let Some(head) = head {
+                let why = format!("a call of {total} bytes: here at most {most}");
+                self.refuse(&head, silent, Refusal::LimitsExceeded(why)).await;
+            }
+            return Ok(None);
+        };
+        bytes.resize(length, 0);
+        self.fill(&mut bytes[now..]).await?;
+        if let (Some(head), Some(method)) = (&head, method)
+            && wire::is_crowded(method, &bytes[now..], bytes[0] == b'l')
+        {
+            let why = format!("at most {MAX_MANY} items or paths at once");
+            self.refuse(head, silent, Refusal::LimitsExceeded(why)).await;
+            return Ok(None);
+        }
+        Ok(self.make(bytes, seq).await.map(|message| Arrived { message, length, silent }))
+    }
+
+    /// The message of these bytes. Only one that names file descriptors gets those that wait.
+    async fn make(&mut self, bytes: Vec<u8>, seq: u64) -> Option<Message> {
+        let made = if self.fds.is_empty() {
+            wire::whole(bytes, Vec::new(), seq).await
+        } else {
+            match wire::whole(bytes.clone(), Vec::new(), seq).await {
+                Ok(without) => Ok(without),
+                Err(_) => wire::whole(bytes, take(&mut self.fds), seq).await,
+            }
+        };
+        made.inspect_err(|e| debug!("left out what is no message: {e}")).ok()
+    }
+
+    async fn refuse(&self, message: &Message, silent: bool, refusal: Refusal) {
+        debug!("refused {message}: {refusal}");
+        if message.message_type() != Type::MethodCall || silent {
+            return;
+        }
+        match zbus::DBusError::create_reply(&BusError::from(refusal), &message.header()) {
+            // Whoever sends them ends with the connection.
+            Ok(answer) => drop(self.refusals.send(answer).await),
+            Err(e) => debug!("no answer can be made of a refusal: {e}"),
+        }
+    }
+}
+
+#[async_trait]
+impl ReadHalf for Reader {
+    async fn receive_message(
+        &mut self,
+        seq: u64,
+        already_received_bytes: &mut Vec<u8>,
+        already_received_fds: &mut Vec<OwnedFd>,
+    ) -> zbus::Result<Message> {
+        // What came with the last word of the authentication; nothing was read here before.
+        if !already_received_bytes.is_empty() {
+            (self.ahead, self.at) = (take(already_received_bytes), 0);
+            self.fds.append(already_received_fds);
+        }
+        let mut in_a_row = 0u32;
+        loop {
+            if let Some(Arrived { message, length, silent }) = self.next(seq).await? {
+                let header = message.header();
+                let taken = match (message.message_type(), header.sender()) {
+                    (Type::MethodCall, Some(caller)) => {
+                        self.limits.take(caller, header.primary().serial_num(), length, silent)
+                    }
+                    (Type::MethodCall | Type::MethodReturn | Type::Error | Type::Signal, _) => Ok(()),
+                };
+                match taken {
+                    Ok(()) => {
+                        drop(header);
+                        return Ok(message);
+                    }
+                    Err(refusal) => self.refuse(&message, silent, refusal).await,
+                }
+            }
+            in_a_row += 1;
+            if in_a_row.is_multiple_of(REFUSED_IN_A_ROW) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    // For the authentication, which is before all messages.
+    async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        self.receive(buffer).await
+    }
+
+    fn can_pass_unix_fd(&self) -> bool {
+        true
+    }
+}
