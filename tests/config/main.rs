@@ -4,6 +4,7 @@ mod table;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::ProviderKind;
@@ -458,6 +459,16 @@ fn good_values_are_taken_over() {
     assert_eq!(s.provider.base_url.as_str(), "http://[::1]:8080/c2c");
     assert_eq!(s.provider.client_version, "1.2.3-rc.1+x86-64");
     assert!(!s.provider.url_pairing && s.provider.secret_on_poll);
+    let source = |more: &str| {
+        let text = format!("[[source]]\nname = \"a\"\npath = \"/media/a\"\n{more}");
+        let source = load_text(&text).unwrap().sources.remove(0);
+        (source.incomplete, source.scan)
+    };
+    let seconds = |n| Some(Duration::from_secs(n));
+    assert_eq!(source(""), (seconds(600), seconds(30)));
+    assert_eq!(source("incomplete = \"hold\"\nscan = \"off\""), (None, None));
+    assert_eq!(source("incomplete = \"send\"\nscan = \"2min\""), (seconds(0), seconds(120)));
+    assert_eq!(source("incomplete = \"1h 30min\""), (seconds(5400), seconds(30)));
     assert_eq!(s.provider.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
     assert_eq!(s.vault.key_file, Path::new("/k"));
     assert_eq!((s.queue.max_items, s.queue.parallel_parts), (1000, Some(16)));

@@ -13,6 +13,7 @@
 //! - What the queue has no room for stays in hand and is offered again; no further walk begins before.
 mod event;
 mod job;
+mod known;
 mod links;
 mod walks;
 
@@ -33,6 +34,7 @@ use crate::store::{Store, StoreError};
 use crate::tasks::intake::Intake;
 use crate::watch::{Mounts, WatchError, WatchEvent, Watcher};
 use job::{BATCH, Done, Found, Queued};
+use known::{Known, Mark};
 use rigpost_core::queue::item::{Counters, shown};
 use rigpost_core::queue::sequence::{Tally, Told};
 use rigpost_core::queue::whole::{Settling, Verdict};
@@ -91,6 +93,8 @@ pub struct SourceTask {
     new_dirs: BTreeSet<PathBuf>,
     /// Where to walk again, and when: the kernel does not tell everything that happens there.
     scans: BTreeMap<PathBuf, BootTime>,
+    /// What was offered from there.
+    known: Known,
     /// Where walks are to begin as soon as the cards there answer.
     silent: BTreeSet<PathBuf>,
     /// The walk under way, and where it began.
@@ -157,6 +161,7 @@ impl SourceTask {
             places: BTreeSet::new(),
             new_dirs: BTreeSet::new(),
             scans: BTreeMap::new(),
+            known: Known::default(),
             silent: BTreeSet::new(),
             walk: None,
             ready: Vec::new(),
@@ -296,17 +301,21 @@ impl SourceTask {
                 }
                 for (path, facts) in files {
                     if let Verdict::Finished(appeared) = self.settling.looked(&path, facts, now) {
-                        self.ready.push(Found { path, settled: true, appeared });
+                        let mark = facts.map(|facts| Mark::of(&path, &facts));
+                        self.ready.push(Found { path, settled: true, appeared, mark });
                     }
                 }
             }
             Done::Queued(batch, left, found) => {
+                let is_over = found.as_ref().is_ok_and(|found| !found.left_out);
+                if is_over && !self.scans.is_empty() {
+                    self.remember(&batch, &left);
+                }
                 left.unread.into_iter().for_each(|(path, why)| self.unread(path, &why));
                 for path in left.silent {
                     self.walk_once_it_answers(path.parent().unwrap_or(&path).to_owned());
                 }
                 // What is offered again is counted then.
-                let is_over = found.as_ref().is_ok_and(|found| !found.left_out);
                 left.frames.into_iter().filter(|_| is_over).for_each(|frame| self.frames.count(frame));
                 self.queued(batch, found);
             }

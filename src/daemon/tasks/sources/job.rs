@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustix::fd::BorrowedFd;
 use tokio::sync::mpsc;
 
+use super::known::Mark;
 use super::links::{Resolved, follow};
 use crate::link::ToQueue;
 use crate::media::{NotAnswering, Step, Visitor, Walk, Workers, glance};
@@ -219,12 +220,14 @@ pub(super) struct Found {
     pub(super) settled: bool,
     /// It came into being while its directory was watched.
     pub(super) appeared: bool,
+    /// As it was when it was found.
+    pub(super) mark: Option<Mark>,
 }
 
 /// What passes the intake, and what does not for other reasons than not being there any more.
 fn pass(intake: &Intake, files: Vec<Found>, now: Now) -> (Vec<Clip>, Left) {
     let (mut items, mut left) = (Vec::new(), Left::default());
-    for Found { path, settled, appeared } in files {
+    for Found { path, settled, appeared, mark: _ } in files {
         let Some(source) = intake.source_of(&path) else { continue };
         if let Some(sequence) = intake.left_out(&path, source) {
             left.frames.push(sequence);

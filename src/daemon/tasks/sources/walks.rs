@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::job::{self, Found};
+use super::job::{self, Found, Left};
+use super::known::Mark;
 use super::links::Resolved;
 use super::{MOST_PLACES, SOON, SourceTask, UNWATCHED};
 use crate::media::{Met, Step, Walk};
@@ -98,6 +99,14 @@ impl SourceTask {
         }
     }
 
+    /// What was offered, and got an answer that another walk would not change.
+    pub(super) fn remember(&mut self, batch: &[Found], left: &Left) {
+        let again: BTreeSet<&PathBuf> =
+            left.unread.iter().map(|(path, _)| path).chain(&left.silent).collect();
+        let answered = batch.iter().filter(|file| !again.contains(&file.path));
+        answered.filter_map(|file| file.mark).for_each(|mark| self.known.add(mark));
+    }
+
     pub(super) fn scan(&mut self, now: BootTime) {
         let due: Vec<PathBuf> =
             self.scans.iter().filter(|(_, at)| **at <= now).map(|(place, _)| place.clone()).collect();
@@ -138,16 +147,22 @@ impl SourceTask {
         }
         // No more than there are mounts.
         self.places.extend(step.mounts);
-        let new_dirs = self.new_dirs_around(&place);
+        let (new_dirs, is_scanned) = (self.new_dirs_around(&place), self.scans.contains_key(&place));
         for Met { path, facts, elsewhere } in step.files {
             if facts.size == 0 {
                 // Something will be told of it, or it is met again.
                 continue;
             }
+            let mark = Mark::of(&path, &facts);
+            if is_scanned && self.known.holds(mark) {
+                continue;
+            }
             let appeared = new_dirs.iter().any(|dir| path.starts_with(dir));
             let sight = Sight { age: self.intake.age(&facts, now), elsewhere, appeared };
             match self.settling.seen(path.clone(), facts, sight, now.boot) {
-                Ok(Verdict::Finished(appeared)) => self.ready.push(Found { path, settled: false, appeared }),
+                Ok(Verdict::Finished(appeared)) => {
+                    self.ready.push(Found { path, settled: false, appeared, mark: Some(mark) });
+                }
                 Ok(Verdict::Wait | Verdict::Forgotten) => {}
                 Err(NoRoom) => self.walk_all_in(SOON),
             }
