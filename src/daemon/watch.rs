@@ -296,6 +296,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_linked_is_made_and_not_opened_and_readers_are_told_from_writers() {
+        use rustix::fs::{AtFlags, CWD, linkat};
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("watched");
+        fs::create_dir(&inner).unwrap();
+        fs::write(dir.path().join("outside"), "x").unwrap();
+        let watcher = Watcher::new().unwrap();
+        watch(&watcher, &inner);
+        let at = |name: &str| inner.join(name);
+        fs::hard_link(dir.path().join("outside"), at("linked")).unwrap();
+        assert_eq!(next(&watcher).await, [WatchEvent::Made(at("linked"))]);
+        drop(fs::File::open(at("linked")).unwrap());
+        let read = [WatchEvent::Opened(at("linked")), WatchEvent::ClosedUnwritten(at("linked"))];
+        assert_eq!(next(&watcher).await, read);
+        // Nothing is told of a file without a name, nor of its writer after it got one.
+        let nameless = open(&inner, OFlags::TMPFILE | OFlags::RDWR, Mode::RUSR).unwrap();
+        let link = format!("/proc/self/fd/{}", nameless.as_raw_fd());
+        linkat(CWD, link, CWD, at("nameless"), AtFlags::SYMLINK_FOLLOW).unwrap();
+        rustix::io::write(&nameless, b"x").unwrap();
+        drop(nameless);
+        fs::rename(dir.path().join("outside"), at("last")).unwrap();
+        let events = next(&watcher).await;
+        assert_eq!(events[0], WatchEvent::Made(at("nameless")), "{events:?}");
+        assert!(matches!(&events[1..], [WatchEvent::MovedIn(path, _)] if *path == at("last")), "{events:?}");
+    }
+
+    #[tokio::test]
     async fn the_way_to_a_missing_directory_is_watched_until_it_is_there() {
         let dir = tempfile::tempdir().unwrap();
         let watcher = Watcher::new().unwrap();
