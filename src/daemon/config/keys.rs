@@ -215,7 +215,9 @@ keys! {
          here is never exceeded for a file; files that matter more, and come while others are sent, may have two more.")
         .example("4");
     QueueSettleSeconds = Row::new("queue.settle_seconds", whole(1, 3600, Unit::Seconds),
-        "A file that nobody was seen to write is finished when it did not change for so many seconds.")
+        "A clip is finished when its writer has closed it and did not open it again for so many seconds. Who opens it \
+         again and again is waited for up to twenty times as long, and a file that was there before the rig looked \
+         for half of that; neither for more than a minute.")
         .preset(Preset::Number(3));
     QueueBeforePairing = Row::new("queue.before_pairing", BEFORE_PAIRING,
         "What becomes of clips that were made before the pairing they would be sent under, when somebody adds them: \
