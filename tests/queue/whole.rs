@@ -6,13 +6,14 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::sources::{Card, card, found, names, old, queued, set, write};
 use crate::common::*;
+use crate::fuse_card::FuseCard;
 
 /// Longer than a file of nobody waits, and shorter than one of a writer.
 const SECONDS: Duration = Duration::from_secs(10);
@@ -227,6 +228,28 @@ async fn where_the_kernel_tells_nothing_the_source_is_looked_through() {
     assert_eq!(names(&rig).await, set(&["told.mov", "untold.mov"]));
     drop(merged);
     drop(layers);
+}
+
+#[tokio::test]
+async fn what_another_machine_writes_is_seen_in_spite_of_a_cache() {
+    let mut rig = card("scan = \"1s\"\n").build().await;
+    fs::create_dir(rig.path("media/card")).unwrap();
+    let share = FuseCard::caching(rig.path("media/card"), Duration::from_secs(3600));
+    rig.start().await;
+    let behind = share.behind().to_owned();
+    let growing = fs::File::create(behind.join("growing.mov")).unwrap();
+    // Longer than a file of another machine must be silent, which this one is not.
+    for n in 0..14 {
+        (&growing).write_all(b"more").unwrap();
+        let other = behind.join(format!("{n}.mov"));
+        write(&other, "x");
+        let days_ago = SystemTime::UNIX_EPOCH.elapsed().unwrap() - Duration::from_secs(3 * 24 * 3600);
+        let days_ago = SystemTime::UNIX_EPOCH + days_ago;
+        fs::File::options().write(true).open(&other).unwrap().set_modified(days_ago).unwrap();
+        queued(&rig, n + 1).await;
+    }
+    assert!(!names(&rig).await.contains("growing.mov"));
+    assert_eq!(size(&rig, "growing.mov").await, 14 * 4);
 }
 
 /// A camera's FTP server on the rig, with the card as its home.
