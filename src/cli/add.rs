@@ -4,6 +4,8 @@
 //!
 //! - A batch is accepted whole or not at all, because that is what the daemon promises. To find the bad one in a refused
 //!   batch, `--keep-going` halves it: the daemon's sentence is for people, and adding twice does no harm.
+//! - What is in the queue or in the project already is as good as queued: a script that adds a card twice is told so and
+//!   ends with 0. What another project has is not in this one, and nothing will bring it there: that ends with 1.
 //! - Only what is the fault of a single path is passed over; a full disk or queue ends it all.
 
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,16 +16,17 @@ use zbus::Variant;
 use super::args::AddArgs;
 use super::bus::{Daemon, Options, QueueMethods};
 use super::exit::{Doing, ExitCode, Failure, from_bus, group, name_of};
-use super::frames;
 use super::out::{self, Out};
-use super::text;
 use super::watch::{self, Waiting};
+use super::{frames, text};
 use rigpost_contract::error::ErrorName;
 use rigpost_contract::method::{LONG_CALL, MAX_MANY};
 use rigpost_contract::option::OptionKey;
+use summary::{Summary, remark};
 
 mod expand;
 mod find;
+mod summary;
 
 /// The most bytes of paths in one call. On the wire each takes up to eight more, and there are a header and options.
 const BATCH_BYTES: usize = LONG_CALL - MAX_MANY * 8 - (16 << 10);
@@ -53,47 +56,55 @@ pub(crate) async fn run(args: &AddArgs, out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
     // Before the first clip is queued, so that nothing of it is missed.
     let events = if args.wait { Some(daemon.events().await.map_err(group)?) } else { None };
-    let Added { ids, refused } = add(&daemon, args, &found.paths, out).await?;
+    let Added { summary, refused } = add(&daemon, args, &found.paths, out).await?;
     let refused = refused + found.refused.len();
-    if found.paths.len() > 1 {
-        out.line(&format!("Queued {}, {}.", text::count(ids.len() as u64, "clip"), text::size(found.bytes)))?;
+    if args.json {
+        out.json(&summary)?;
+    } else {
+        for line in summary.lines(found.paths.len(), found.bytes) {
+            out.line(&line)?;
+        }
     }
+    let ids = summary.in_the_queue();
     if let Some(events) = events
         && !ids.is_empty()
     {
         watch::wait(&daemon, events, Waiting::new(ids), out).await?;
     }
-    match refused {
-        0 => Ok(()),
-        n => Err(Failure::new(
-            ExitCode::Failed,
-            format!("{} refused", were(n)),
-            "each is named above, with its reason",
-        )),
+    match (refused, summary.elsewhere()) {
+        (0, None) => Ok(()),
+        (0, Some(failure)) => Err(failure),
+        (n, elsewhere) => {
+            elsewhere.iter().for_each(out::complain);
+            Err(were_refused(n))
+        }
     }
 }
 
-fn were(n: usize) -> String {
+fn were_refused(n: usize) -> Failure {
     let verb = if n == 1 { "was" } else { "were" };
-    format!("{} {verb}", text::count(n as u64, "file"))
+    let what = format!("{} {verb} refused", text::count(n as u64, "file"));
+    Failure::new(ExitCode::Failed, what, "each is named above, with its reason")
 }
 
 /// What became of the paths.
 struct Added {
-    ids: Vec<u64>,
+    summary: Summary,
     refused: usize,
 }
 
 async fn add(daemon: &Daemon, args: &AddArgs, paths: &[PathBuf], out: &mut Out) -> Result<Added, Failure> {
     let queue = daemon.queue();
-    let mut added = Added { ids: Vec::new(), refused: 0 };
+    let mut added = Added { summary: Summary::default(), refused: 0 };
     let mut todo = batches(paths);
     todo.reverse();
     while let Some(batch) = todo.pop() {
         let error = match send(queue, batch, args).await {
-            Ok(ids) => {
-                report(batch, &ids, paths.len(), out)?;
-                added.ids.extend(ids);
+            Ok(files) => {
+                if !args.json {
+                    report(batch, &files, paths.len(), out)?;
+                }
+                added.summary.extend(batch, files);
                 continue;
             }
             Err(error) => error,
@@ -108,7 +119,7 @@ async fn add(daemon: &Daemon, args: &AddArgs, paths: &[PathBuf], out: &mut Out) 
                 let (first, second) = batch.split_at(batch.len() / 2);
                 todo.extend([second, first]);
             }
-            _ => return Err(after(failure, added.ids.len(), paths.len())),
+            _ => return Err(after(failure, added.summary.len(), paths.len())),
         }
     }
     Ok(added)
@@ -140,39 +151,36 @@ fn is_about_a_path(error: &zbus::Error) -> bool {
     name_of(error).and_then(|(name, _)| name.parse().ok()).is_some_and(|name| of_a_path.contains(&name))
 }
 
-/// One call. The numbers come in the order of the paths.
-async fn send(queue: QueueMethods<'_>, paths: &[PathBuf], args: &AddArgs) -> zbus::Result<Vec<u64>> {
+/// One call. The answers come in the order of the paths.
+async fn send(
+    queue: QueueMethods<'_>,
+    paths: &[PathBuf],
+    args: &AddArgs,
+) -> zbus::Result<Vec<(u64, String)>> {
     let mut options = Options::new();
     options.extend(args.priority.map(|n| (OptionKey::Priority.as_str(), Variant::from(n))));
     options.extend(args.name.as_deref().map(|name| (OptionKey::Name.as_str(), Variant::from(name))));
     options.extend(args.channel.map(|n| (OptionKey::Channel.as_str(), Variant::from(n))));
     options.extend(args.closed.then(|| (OptionKey::Closed.as_str(), Variant::from(true))));
+    options.extend(args.again.then(|| (OptionKey::Again.as_str(), Variant::from(true))));
+    options.extend(args.to_this_project.then(|| (OptionKey::ToThisProject.as_str(), Variant::from(true))));
     let texts: Vec<&str> = paths.iter().filter_map(|path| path.to_str()).collect();
-    if let ([one], 1) = (texts.as_slice(), paths.len()) {
-        return queue.add(one, options).await.map(|id| vec![id]);
-    }
-    let odd: Vec<Vec<u8>> = paths
-        .iter()
-        .filter(|path| path.to_str().is_none())
-        .map(|path| path.as_os_str().as_bytes().to_vec())
-        .collect();
-    if odd.is_empty() {
-        return queue.add_many(&texts, options).await;
-    }
-    options.insert(OptionKey::PathsBytes.as_str(), Variant::from(odd));
-    let ids = queue.add_many(&texts, options).await?;
+    let odd: Vec<&[u8]> =
+        paths.iter().filter(|path| path.to_str().is_none()).map(|path| path.as_os_str().as_bytes()).collect();
+    let mut of_texts = queue.add_files(&texts, &odd, options).await?;
     // Those that are text come first in the answer.
-    let (mut of_texts, mut of_odd) = (ids.iter().take(texts.len()), ids.iter().skip(texts.len()));
+    let of_odd = of_texts.split_off(texts.len().min(of_texts.len()));
+    let (mut of_texts, mut of_odd) = (of_texts.into_iter(), of_odd.into_iter());
     let next = |path: &PathBuf| if path.to_str().is_some() { of_texts.next() } else { of_odd.next() };
-    Ok(paths.iter().filter_map(next).copied().collect())
+    Ok(paths.iter().filter_map(next).collect())
 }
 
-fn report(batch: &[PathBuf], ids: &[u64], total: usize, out: &mut Out) -> Result<(), Failure> {
+fn report(batch: &[PathBuf], files: &[(u64, String)], total: usize, out: &mut Out) -> Result<(), Failure> {
     if out.live && total > SHOWN {
         return Ok(());
     }
-    for (path, id) in batch.iter().zip(ids) {
-        out.line(&format!("{id}  {}", text::path(path)))?;
+    for (path, (id, word)) in batch.iter().zip(files) {
+        out.line(&format!("{id}  {}{}", text::path(path), remark(word)))?;
     }
     Ok(())
 }

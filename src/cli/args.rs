@@ -99,19 +99,27 @@ pub enum Command {
     /// of the configured media directories. Up to 10,000 files at a time are accepted all together or not at all; with
     /// --keep-going those that are refused are named and the others are accepted.
     ///
+    /// A clip is known by its bytes, wherever it lies and whatever it is called. One that is in the queue already, or in the
+    /// project, is said to be so with its number and is not queued again: that ends with 0 as well, and --again sends it
+    /// once more. One that was delivered to another project is not queued either: that ends with 1, the others are queued,
+    /// and --to-this-project sends it here too.
+    ///
     /// A name with *, ? or [ that is no file is taken for a pattern and expanded, so that it may be quoted: the shell's own
     /// limit on the number of arguments then does not count. ** stands for any number of directories, and case does not
     /// matter.
     ///
-    /// With --wait, shows how the clips are sent and ends with 0 when all of them are in the cloud, or with 9 as soon as
-    /// each of them is in the cloud, failed, cancelled or held and not all are in the cloud. Ctrl-C ends the waiting, also
+    /// With --wait, shows how the clips that wait are sent and ends with 0 when all of them are in the cloud, or with 9 as
+    /// soon as each of them is in the cloud, failed, cancelled, held or away and not all are in the cloud. Ctrl-C ends the waiting, also
     /// with 9; the clips stay queued.
+    ///
+    /// With --json, prints one object: "files", in the order in which they were queued, each with id, found ("new", "waiting",
+    /// "delivered" or "delivered-elsewhere"; words may be added), path, and path_bytes where the path is not UTF-8.
     ///
     /// For example: `rigpost add --recursive --pattern '*.mov' --wait /media/card`
     Add(AddArgs),
     /// Show the clips that are on their way, or steer them
     ///
-    /// Without --state or --all, shows what is being sent, what waits, and what is held or failed and why.
+    /// Without --state or --all, shows what is being sent, what waits, and what is held, away, incomplete or failed and why.
     ///
     /// With --json, prints one object: "total" (how many items match, whatever the limit is) and "items", oldest first in
     /// each state, each with the keys of an item on D-Bus: id, path, name, size, sent, state, reason, detail, priority,

@@ -13,5 +13,5 @@ mod methods;
 
 pub(crate) use daemon::{Daemon, Device, Event, Pairing, Queue, Snapshot};
 pub(crate) use dict::Options;
-pub(crate) use item::{Item, Receipt};
+pub(crate) use item::{Item, OneItem, Receipt};
 pub(crate) use methods::QueueMethods;

@@ -18,6 +18,7 @@ use rigpost_contract::method::MAX_PAGE;
 use rigpost_contract::option::OptionKey;
 
 mod receipt;
+mod show;
 mod steer;
 mod table;
 
@@ -25,6 +26,7 @@ mod table;
 pub(crate) async fn run(args: &QueueArgs, out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
     match &args.command {
+        Some(QueueCommand::Show(args)) => show::run(&daemon, args, out).await,
         Some(QueueCommand::Retry(items)) => steer::retry(&daemon, items, out).await,
         Some(QueueCommand::Cancel(items)) => steer::cancel(&daemon, items, out).await,
         Some(QueueCommand::Release(items)) => steer::release(&daemon, items, out).await,
@@ -48,14 +50,14 @@ struct List {
 
 /// Which states were asked for; `None`: any.
 fn states(args: &QueueArgs) -> Vec<Option<ItemState>> {
-    use ItemState::{Failed, Held, Queued, Uploading};
+    use ItemState::{Away, Failed, Held, Incomplete, Queued, Uploading};
 
     match (args.state, args.failed, args.held, args.all) {
         (Some(state), ..) => vec![Some(state)],
         (None, true, ..) => vec![Some(Failed)],
         (None, false, true, _) => vec![Some(Held)],
         (None, false, false, true) => vec![None],
-        (None, false, false, false) => [Uploading, Queued, Held, Failed].map(Some).to_vec(),
+        (None, false, false, false) => [Uploading, Queued, Held, Away, Incomplete, Failed].map(Some).to_vec(),
     }
 }
 

@@ -156,7 +156,13 @@ fn queue_rows(Snapshot { queue, pairing, .. }: &Snapshot) -> Vec<Row> {
         parts.push(format!("{}/s", text::size(queue.rate)));
         parts.push(text::about(queue.bytes_left / queue.rate));
     }
-    for (n, what) in [(queue.held, ItemState::Held), (queue.failed, ItemState::Failed)] {
+    let others = [
+        (queue.held, ItemState::Held),
+        (queue.away, ItemState::Away),
+        (queue.incomplete, ItemState::Incomplete),
+        (queue.failed, ItemState::Failed),
+    ];
+    for (n, what) in others {
         if n > 0 {
             parts.push(format!("{n} {what}"));
         }

@@ -22,6 +22,10 @@ pub enum Blocker {
     QueuePaused,
     /// So many clips wait for a person.
     Held(u64),
+    /// So many clips wait for their card.
+    Away(u64),
+    /// So many clips wait for the rest of them.
+    Incomplete(u64),
 }
 
 impl Blocker {
@@ -48,6 +52,8 @@ impl Blocker {
             Blocker::Recording => "recording",
             Blocker::QueuePaused => "queue-paused",
             Blocker::Held(_) => "held",
+            Blocker::Away(_) => "away",
+            Blocker::Incomplete(_) => "incomplete",
         }
     }
 
@@ -66,6 +72,12 @@ impl Blocker {
             Blocker::Held(n) => {
                 let clips = count(n, "clip");
                 format!("{clips} are of another project, or older than the pairing. Release or cancel them.")
+            }
+            Blocker::Away(1) => "1 clip waits for its card. Put the card in again.".to_owned(),
+            Blocker::Away(n) => format!("{} wait for their card. Put it in again.", count(n, "clip")),
+            Blocker::Incomplete(1) => "1 clip is cut off, and waits for the rest of it.".to_owned(),
+            Blocker::Incomplete(n) => {
+                format!("{} are cut off, and wait for the rest of them.", count(n, "clip"))
             }
         }
     }
@@ -95,6 +107,10 @@ impl Blocker {
             Blocker::Held(_) => {
                 "rigpost queue --held shows them; rigpost queue release ID sends one, rigpost queue cancel ID drops it"
             }
+            Blocker::Away(_) => {
+                "put the card in again; rigpost queue cancel ID drops a clip whose card is lost"
+            }
+            Blocker::Incomplete(_) => "rigpost queue release ID sends one as it is",
         }
     }
 
@@ -107,13 +123,8 @@ impl Blocker {
             .into_iter()
             .chain(states)
             .chain(reasons.map(|reason| Blocker::Reason(*reason)))
-            .chain([
-                Blocker::DevicePaused,
-                Blocker::NotAnswering,
-                Blocker::Recording,
-                Blocker::QueuePaused,
-                Blocker::Held(1),
-            ])
+            .chain([Blocker::DevicePaused, Blocker::NotAnswering, Blocker::Recording, Blocker::QueuePaused])
+            .chain([Blocker::Held(1), Blocker::Away(1), Blocker::Incomplete(1)])
     }
 }
 

@@ -20,6 +20,10 @@ table! {
         Uploading { word: "uploading", meaning: "Being sent now" }
         /// Waits for a person: it belongs to another project than the one that is paired, or is older than the pairing.
         Held { word: "held", meaning: "Bound to another project or older than the pairing, waiting for a person" }
+        /// Its file is not where it was: the card is out, or another one is in its place.
+        Away { word: "away", meaning: "Its card is not there; it goes on when the card is back" }
+        /// Its file is visibly cut. It is looked at again when it changes.
+        Incomplete { word: "incomplete", meaning: "Cut off: waiting for the rest of it" }
         /// Every part is confirmed.
         Done { word: "done", meaning: "In the cloud" }
         /// Trying again would not help; reason and detail say why.
@@ -39,7 +43,11 @@ impl ItemState {
     pub const fn is_over(self) -> bool {
         match self {
             ItemState::Done | ItemState::Failed | ItemState::Cancelled => true,
-            ItemState::Queued | ItemState::Uploading | ItemState::Held => false,
+            ItemState::Queued
+            | ItemState::Uploading
+            | ItemState::Held
+            | ItemState::Away
+            | ItemState::Incomplete => false,
         }
     }
 }
@@ -63,8 +71,15 @@ table! {
         BeforePairing { word: "before-pairing", clause: "it was made before the pairing" }
         /// Held: it was in the queue when the identity was erased.
         Forgotten { word: "forgotten", clause: "it was in the queue when the identity of this rig was erased" }
-        /// Cancelled: another item brings the same file to the same project.
-        Duplicate { word: "duplicate", clause: "the same file is in the queue of this project already" }
+        /// Cancelled: another item brings the same clip to the same project. Done: another one has brought it.
+        Duplicate { word: "duplicate", clause: "another item brings the same clip to this project" }
+        /// Cancelled: another project has it already.
+        DeliveredElsewhere {
+            word: "delivered-elsewhere",
+            clause: "the same clip was delivered to another project",
+        }
+        /// Done: it was cut off, and stayed so for as long as its source says.
+        AsItIs { word: "as-it-is", clause: "it was cut off, and went as it was" }
         /// Queued: its writer may not be done.
         Settling { word: "settling", clause: "the file may still be being written" }
         /// Failed: its file is gone.
@@ -174,12 +189,15 @@ pub enum KeyOf {
     Item,
     /// Items and receipts, where the path is not UTF-8.
     OddItem,
+    /// Items that are asked for by their number, only.
+    OneItem,
     /// Receipts only.
     Receipt,
 }
 
 table! {
-    /// A key of the dictionary that tells of an item (`Queue.List`, `Queue.Current`, `ItemChanged`) or of a receipt.
+    /// A key of the dictionary that tells of an item (`Queue.List`, `Queue.GetItem`, `Queue.Current`, `ItemChanged`) or of a
+    /// receipt.
     ItemKey: KeyRow {
         /// Number of the item; never used twice.
         Id { word: "id", signature: "t", of: KeyOf::Item }
@@ -217,6 +235,12 @@ table! {
         Added { word: "added", signature: "x", of: KeyOf::Item }
         /// The whole path, without a NUL at its end.
         PathBytes { word: "path_bytes", signature: "ay", of: KeyOf::OddItem }
+        /// The asset that its clip is a new version of; empty where it is none.
+        VersionOf { word: "version_of", signature: "s", of: KeyOf::OneItem }
+        /// It goes, or went, though it is cut off.
+        AsIs { word: "as_is", signature: "b", of: KeyOf::OneItem }
+        /// Microseconds of `CLOCK_BOOTTIME` before which nothing is done with it; 0 where it waits for no time.
+        NextTry { word: "next_try", signature: "t", of: KeyOf::OneItem }
         /// Unix seconds at which the last part was confirmed.
         Delivered { word: "delivered", signature: "x", of: KeyOf::Receipt }
         /// `xxh64`.
@@ -231,7 +255,8 @@ table! {
 }
 
 /// What `ItemChanged` tells besides the number: what a screen needs.
-pub const TOLD: [ItemKey; 5] = [ItemKey::State, ItemKey::Reason, ItemKey::Name, ItemKey::Size, ItemKey::Sent];
+pub const TOLD: [ItemKey; 6] =
+    [ItemKey::State, ItemKey::Reason, ItemKey::Detail, ItemKey::Name, ItemKey::Size, ItemKey::Sent];
 
 impl ItemKey {
     /// The D-Bus signature of the value.
@@ -255,14 +280,17 @@ mod tests {
     #[test]
     fn the_words_are_those_that_databases_hold() {
         let states: Vec<_> = ItemState::ALL.iter().map(|s| s.as_str()).collect();
-        assert_eq!(states, ["queued", "uploading", "held", "done", "failed", "cancelled"]);
+        assert_eq!(
+            states,
+            ["queued", "uploading", "held", "away", "incomplete", "done", "failed", "cancelled"]
+        );
         let policies: Vec<_> = BeforePairing::ALL.iter().map(|p| p.as_str()).collect();
         assert_eq!(policies, ["queue", "ask", "ignore"]);
         let reasons: Vec<_> = ItemReason::ALL.iter().map(|r| r.as_str()).collect();
         assert_eq!(
             reasons.join(" "),
-            "none other-project before-pairing forgotten duplicate settling vanished unreadable not-answering changed \
-             refused recorded-while-paused network captive-portal certificate proxy clock client-rejected provider \
+            "none other-project before-pairing forgotten duplicate delivered-elsewhere as-it-is settling vanished unreadable not-answering \
+             changed refused recorded-while-paused network captive-portal certificate proxy clock client-rejected provider \
              storage source unknown"
         );
     }

@@ -16,6 +16,8 @@
 /// The macro that makes an enum of a table of words.
 mod table;
 
+/// What a file is that somebody adds.
+pub mod added;
 /// What keeps a rig from sending, or from being switched off.
 pub mod blocker;
 /// Errors on the bus.

@@ -24,6 +24,10 @@ table! {
         Closed { word: "closed", signature: "b", meaning: "true or false" }
         /// `Queue.Add`: which camera or recorder behind this rig made it.
         Channel { word: "channel", signature: "y", meaning: "a number from 0 to 255" }
+        /// `Queue.Add`: a clip that this project has is sent once more.
+        Again { word: "again", signature: "b", meaning: "true or false" }
+        /// `Queue.Add`: a clip that another project has is sent to this one too.
+        ToThisProject { word: "to_this_project", signature: "b", meaning: "true or false" }
         /// `Queue.AddMany`: more paths, for names that are not UTF-8.
         PathsBytes { word: "paths_bytes", signature: "aay", meaning: "a list of byte strings" }
         /// `Queue.List`, in its filter: only items in this state.

@@ -129,6 +129,10 @@ properties! {
     Queue.BytesLeft: "t", Read, Told;
     /// Items that wait for a person.
     Queue.Held: "u", Read, Told;
+    /// Items whose card is not there.
+    Queue.Away: "u", Read, Told;
+    /// Items that are cut off.
+    Queue.Incomplete: "u", Read, Told;
     /// Items that were given up.
     Queue.Failed: "u", Read, Told;
     /// Assets in the cloud that were begun and given up: nobody will finish them.

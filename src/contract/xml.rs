@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+use crate::added::AddedAs;
 use crate::blocker::Blocker;
 use crate::error::ErrorName;
 use crate::interface::{ITEM_CHANGED, ITEM_CHANGED_SIGNATURE, Interface, OBJECT_PATH};
@@ -118,6 +119,7 @@ fn the_files_name_every_word() {
     let reasons: Vec<_> = Reason::ALL.iter().map(|r| Blocker::Reason(*r)).collect();
     told(Interface::Device, Blocker::all().filter(|b| !reasons.contains(b)).map(Blocker::code));
     told(Interface::Queue, ItemState::ALL.iter().map(|word| word.as_str()));
+    told(Interface::Queue, AddedAs::ALL.iter().map(|word| word.as_str()));
     told(Interface::Queue, ItemReason::ALL.iter().map(|word| word.as_str()));
 }
 

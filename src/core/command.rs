@@ -2,7 +2,9 @@
 use std::time::Duration;
 
 use crate::oauth::{AccessToken, ClientSecret};
+use crate::queue::clip::Wanted;
 use crate::queue::item::ItemId;
+use rigpost_contract::added::AddedAs;
 use rigpost_contract::error::ErrorName;
 use rigpost_contract::pairing::Reason;
 
@@ -65,6 +67,42 @@ pub struct AddOptions {
     pub channel: u8,
     /// The user who asks.
     pub uid: u32,
+    /// What becomes of clips that were delivered.
+    pub wanted: Wanted,
+}
+
+/// A file that somebody asked for, and is in the queue or was delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The item that it is.
+    pub id: ItemId,
+    /// What it was already.
+    pub outcome: AddOutcome,
+}
+
+/// What a file came to that somebody asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddOutcome {
+    /// It is queued.
+    New,
+    /// It was in the queue.
+    Waiting,
+    /// It was delivered to the project that is paired; nothing was queued.
+    Delivered,
+    /// It was delivered to this other project; nothing was queued.
+    DeliveredTo(String),
+}
+
+impl AddOutcome {
+    /// The word for it on the bus.
+    pub fn word(&self) -> AddedAs {
+        match self {
+            AddOutcome::New => AddedAs::New,
+            AddOutcome::Waiting => AddedAs::Waiting,
+            AddOutcome::Delivered => AddedAs::Delivered,
+            AddOutcome::DeliveredTo(_) => AddedAs::DeliveredElsewhere,
+        }
+    }
 }
 
 /// Every way a command is refused; each is one D-Bus error. Texts are for people: no secret, no URL with a query.

@@ -4,6 +4,7 @@ pub mod clip;
 pub mod clip_name;
 pub mod container;
 pub mod etag;
+pub mod evidence;
 pub mod item;
 pub mod ledger;
 pub mod order;

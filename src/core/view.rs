@@ -124,6 +124,8 @@ pub struct ItemNews {
     pub state: ItemState,
     /// Why it is in it.
     pub reason: ItemReason,
+    /// One sentence.
+    pub detail: String,
     /// What the cloud calls it.
     pub name: String,
     /// Bytes in all.
@@ -159,6 +161,8 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
         (queue.recording && waiting, Blocker::Recording),
         (queue.paused && waiting, Blocker::QueuePaused),
         (queue.counters.held > 0, Blocker::Held(queue.counters.held)),
+        (queue.counters.away > 0, Blocker::Away(queue.counters.away)),
+        (queue.counters.incomplete > 0, Blocker::Incomplete(queue.counters.incomplete)),
     ];
     let others = others.into_iter().filter(|(stands, _)| *stands);
     all.extend(others.map(|(_, blocker)| {
@@ -193,7 +197,12 @@ pub fn status_line(rig: &RigView, queue: &QueueView) -> String {
             format!("{} left, {}{why}", count(n, "file"), size(c.bytes_left))
         }
     };
-    let more = [(c.held, ItemState::Held), (c.failed, ItemState::Failed)];
+    let more = [
+        (c.held, ItemState::Held),
+        (c.away, ItemState::Away),
+        (c.incomplete, ItemState::Incomplete),
+        (c.failed, ItemState::Failed),
+    ];
     let more: String =
         more.iter().filter(|(n, _)| *n > 0).map(|(n, state)| format!(", {n} {state}")).collect();
     format!("{state}{held}{reason}, {files}{more}")

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use rigpost_core::command::{AccessOptions, AddOptions, QueueCommand, Refusal, RigCommand};
+use rigpost_core::command::{AccessOptions, AddOptions, Added, QueueCommand, Refusal, RigCommand};
 use rigpost_core::oauth::{AccessToken, Cause};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::time::BootTime;
@@ -53,8 +53,8 @@ pub enum ToQueue {
         paths: Vec<PathBuf>,
         /// What else was said of them.
         options: AddOptions,
-        /// Their numbers, once they are on disk.
-        reply: Reply<Vec<ItemId>>,
+        /// What each came to, once that is on disk.
+        reply: Reply<Vec<Added>>,
     },
     /// A part of the list.
     List {
@@ -69,6 +69,8 @@ pub enum ToQueue {
         /// As it is on disk.
         reply: Reply<Page>,
     },
+    /// All there is to say about one item.
+    Item(ItemId, Reply<ItemNow>),
     /// What was delivered.
     Receipt(ItemId, Reply<Receipt>),
     /// Take what is over off the list: these states (of `done`, `failed`, `cancelled`), and these items.
@@ -95,6 +97,15 @@ pub struct Page {
     pub items: Vec<Item>,
     /// How many there are in all.
     pub total: u64,
+}
+
+/// One item.
+#[derive(Debug)]
+pub struct ItemNow {
+    /// As it is on disk.
+    pub item: Item,
+    /// Nothing is done with it before; `None` where it waits for no time.
+    pub next_try: Option<BootTime>,
 }
 
 /// The bus's side.
@@ -128,8 +139,8 @@ impl Handle {
         answer(&self.to_queue, |reply| ToQueue::Do(command, reply)).await
     }
 
-    /// Queues files, all or none: the items, in the order of the paths.
-    pub async fn add(&self, paths: Vec<PathBuf>, options: AddOptions) -> Result<Vec<ItemId>, Refusal> {
+    /// Queues files, all or none: what each came to, in the order of the paths.
+    pub async fn add(&self, paths: Vec<PathBuf>, options: AddOptions) -> Result<Vec<Added>, Refusal> {
         answer(&self.to_queue, |reply| ToQueue::Add { paths, options, reply }).await
     }
 
@@ -142,6 +153,11 @@ impl Handle {
         limit: u32,
     ) -> Result<Page, Refusal> {
         answer(&self.to_queue, |reply| ToQueue::List { state, after, offset, limit, reply }).await
+    }
+
+    /// All there is to say about one item.
+    pub async fn item(&self, id: ItemId) -> Result<ItemNow, Refusal> {
+        answer(&self.to_queue, |reply| ToQueue::Item(id, reply)).await
     }
 
     /// What was delivered.

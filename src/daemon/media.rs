@@ -9,6 +9,8 @@ mod file;
 mod filetype;
 mod pacer;
 mod part;
+mod reading;
+mod sighting;
 mod walk;
 mod workers;
 
@@ -21,7 +23,8 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
 use rustix::io::Errno;
 
 use rigpost_core::command::Refusal;
-use rigpost_core::queue::item::FileFacts;
+use rigpost_core::queue::evidence::Sighting;
+use rigpost_core::queue::item::{FileFacts, shown};
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 
 pub use ahead::Checks;
@@ -29,28 +32,41 @@ pub use file::MediaFile;
 pub use filetype::filetype;
 pub use pacer::Pacer;
 pub use part::{PartBody, PartWatch};
+pub use reading::{ReadError, cut_off, digest, part_digest};
+pub use sighting::fingerprint;
 pub use walk::{Met, Step, Visitor, Walk, glance};
 pub use workers::{NotAnswering, PATIENCE, Volume, VolumeKey, Volumes, Workers};
 
 const MAX_PATH: usize = 4096;
 
-/// Opens a file beneath one of the directories, for reading, and says which bytes it holds.
+/// How a file beneath one of the directories looks, but for its fingerprint: it is not opened for reading. `None` where
+/// there is no regular file. Blocks on the disk.
+pub fn peek(dirs: &[PathBuf], path: &Path, boot: BootId) -> Option<Sighting> {
+    let (named, rest) = dir_of(dirs, path)?;
+    let dir = open(named, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let file = openat2(&dir, rest, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve).ok()?;
+    sighting::sighting(file.as_fd(), dir.as_fd(), named, path, boot).ok()?
+}
+
+/// The longest match is the directory that the file is really meant to be in.
+fn dir_of<'a>(dirs: &'a [PathBuf], path: &'a Path) -> Option<(&'a Path, &'a Path)> {
+    let dirs_of = dirs.iter().filter_map(|dir| Some((dir.as_path(), path.strip_prefix(dir).ok()?)));
+    dirs_of.max_by_key(|(dir, _)| dir.as_os_str().len()).filter(|(_, rest)| !rest.as_os_str().is_empty())
+}
+
+/// Opens a file beneath one of the directories, for reading, and says how it looks, but for its fingerprint.
 ///
 /// Blocks on the disk. A FIFO or a device is refused without being touched.
-pub fn open_beneath(dirs: &[PathBuf], path: &Path) -> Result<(File, FileFacts), Refusal> {
-    let shown = || rigpost_core::queue::item::shown(path);
+pub fn open_beneath(dirs: &[PathBuf], path: &Path, boot: BootId) -> Result<(File, Sighting), Refusal> {
+    let shown = || shown(path);
     if path.as_os_str().len() > MAX_PATH {
         return Err(Refusal::InvalidArgs("the path is longer than 4096 bytes".to_owned()));
     }
     if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&0) {
         return Err(Refusal::InvalidArgs(format!("the path must be absolute: {}", shown())));
     }
-    let dirs_of = dirs.iter().filter_map(|dir| Some((dir, path.strip_prefix(dir).ok()?)));
-    // The longest match is the directory that the file is really meant to be in.
-    let (dir, rest) = dirs_of
-        .max_by_key(|(dir, _)| dir.as_os_str().len())
-        .filter(|(_, rest)| !rest.as_os_str().is_empty())
-        .ok_or_else(|| Refusal::OutsideMediaDirs(shown()))?;
+    let (named, rest) = dir_of(dirs, path).ok_or_else(|| Refusal::OutsideMediaDirs(shown()))?;
     let refuse = |e: Errno| match e {
         Errno::NOENT | Errno::NOTDIR => Refusal::NotFound(shown()),
         Errno::XDEV | Errno::LOOP => {
@@ -61,7 +77,8 @@ pub fn open_beneath(dirs: &[PathBuf], path: &Path) -> Result<(File, FileFacts), 
         }
         e => Refusal::NotAllowed(format!("can't be opened ({e}): {}", shown())),
     };
-    let dir = open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(refuse)?;
+    let dir =
+        open(named, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(refuse)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     // Looked at by name only before it is opened for reading: opening a device can have effects.
@@ -72,31 +89,36 @@ pub fn open_beneath(dirs: &[PathBuf], path: &Path) -> Result<(File, FileFacts), 
         return Err(Refusal::NotAllowed(format!("not a regular file: {}", shown())));
     }
     let file = File::from(walk::open_quietly(dir.as_fd(), rest, flags, resolve).map_err(refuse)?);
-    let facts =
-        facts_of(&file).map_err(|e| Refusal::NotAllowed(format!("can't be read ({e}): {}", shown())))?;
-    match facts {
-        Some(facts) if facts.size > 0 => Ok((file, facts)),
+    let unread = |e: std::io::Error| Refusal::NotAllowed(format!("can't be read ({e}): {}", shown()));
+    let seen = sighting::sighting(file.as_fd(), dir.as_fd(), named, path, boot).map_err(unread)?;
+    match seen {
+        Some(seen) if seen.facts.size > 0 => Ok((file, seen)),
         Some(_) => Err(Refusal::NotAllowed(format!("the file is empty: {}", shown()))),
         None => Err(Refusal::NotAllowed(format!("not a regular file: {}", shown()))),
     }
 }
 
 impl Workers {
-    /// [`open_beneath`], by the workers of the file's volume.
+    /// [`open_beneath`] and [`fingerprint`], by the workers of the file's volume.
     ///
     /// # Errors
     /// As there; and [`Refusal::NotAnswering`].
-    pub async fn open(&self, dirs: Vec<PathBuf>, path: PathBuf) -> Result<(MediaFile, FileFacts), Refusal> {
+    pub async fn open(
+        &self,
+        dirs: Vec<PathBuf>,
+        path: PathBuf,
+        boot: BootId,
+    ) -> Result<(MediaFile, Sighting), Refusal> {
         let volume = self.volumes().of(&path);
-        let opened = volume.run(move || open_beneath(&dirs, &path)).await;
-        let (file, facts) = opened.map_err(|e| Refusal::NotAnswering(e.0))??;
-        Ok((MediaFile::new(file, volume), facts))
+        let opened = volume.run(move || -> Result<(File, Sighting), Refusal> {
+            let (file, seen) = open_beneath(&dirs, &path, boot)?;
+            let unread = |e| Refusal::NotAllowed(format!("can't be read ({e}): {}", shown(&path)));
+            let fingerprint = Some(fingerprint(&file, seen.facts).map_err(unread)?);
+            Ok((file, Sighting { fingerprint, ..seen }))
+        });
+        let (file, seen) = opened.await.map_err(|e| Refusal::NotAnswering(e.0))??;
+        Ok((MediaFile::new(file, volume), seen))
     }
-}
-
-/// What identifies the bytes of an open file; `None` when it is not a regular file.
-pub fn facts_of(file: &File) -> std::io::Result<Option<FileFacts>> {
-    Ok(walk::facts(&fstat(file)?))
 }
 
 /// When the clip was made, as far as its time of change tells; never in the future. A date that was written by a clock

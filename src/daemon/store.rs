@@ -43,5 +43,5 @@ pub use handle::Store;
 pub use identity::Identity;
 pub use keys::VaultState;
 pub use location::{ClientKind, Location};
-pub use queue::{Discovery, FactsUpdate, Limits};
+pub use queue::{Discovery, Limits};
 pub use rig::Known;

@@ -180,6 +180,16 @@ async fn a_call_is_as_long_as_it_may_be_and_no_longer() {
     let (long, many) = ("/m/".to_owned() + &"x".repeat(90), vec!["/m"; 10_001]);
     assert_eq!(rig.add_many(&vec![long.as_str(); 10_000]).await.unwrap_err().name, "OutsideMediaDirs");
     assert_eq!(rig.add_many(&many).await.unwrap_err().name, "LimitsExceeded");
+    let texts = vec![long.as_str(); 5000];
+    let bytes = vec![long.as_bytes(); 5000];
+    let add_files = async |texts: &[&str], bytes: &[&[u8]]| {
+        rig.call(QUEUE, "AddFiles", &(texts, bytes, none())).await.unwrap_err().name
+    };
+    assert_eq!(add_files(&texts, &bytes).await, "OutsideMediaDirs");
+    let short = vec![&b"/m"[..]; 10_001];
+    assert_eq!(add_files(&[], &short).await, "LimitsExceeded");
+    assert_eq!(add_files(&many, &[]).await, "LimitsExceeded");
+    assert_eq!(add_files(&["/m"], &short[1..]).await, "LimitsExceeded", "of both together");
 }
 
 #[tokio::test]

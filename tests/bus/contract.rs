@@ -1,6 +1,7 @@
 //! The running object is the one that `dbus/*.xml` describes, and it bears whatever callers send it.
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -152,16 +153,26 @@ async fn what_is_announced_is_what_is_answered() {
     rig.queue("Pause").await.unwrap();
     let limit = (QUEUE, "BandwidthLimit", Variant::from(20_000u64));
     rig.call("org.freedesktop.DBus.Properties", "Set", &limit).await.unwrap();
-    let clips = [rig.clip("whole.mp4", 30_000), rig.clip("gone.mp4", 100)];
-    let ids = [rig.add(&clips[0]).await.unwrap(), rig.add(&clips[1]).await.unwrap()];
+    let clips = ["whole.mp4", "gone.mp4", "hidden.mp4"].map(|name| rig.clip(name, 30_000));
+    let mut ids = Vec::new();
+    for clip in &clips {
+        ids.push(rig.add(clip).await.unwrap());
+    }
     std::fs::remove_file(&clips[1]).unwrap();
+    std::fs::set_permissions(&clips[2], std::fs::Permissions::from_mode(0o000)).unwrap();
+    // A movie of which only the first box is there, and the beginning of the next.
+    let cut = rig.path("media/cut.mov");
+    std::fs::write(&cut, b"\0\0\0\x14ftypqt  \0\0\0\0qt  \0\0\xff\xffmdat there is no more").unwrap();
+    ids.push(rig.add(&cut).await.unwrap());
     let hold = || HashMap::from([("while_recording", Variant::from(true))]);
     rig.call(QUEUE, "Pause", &(hold(),)).await.unwrap();
     heard.until(Property::Recording, true.into()).await;
     rig.call(QUEUE, "Resume", &(hold(),)).await.unwrap();
     rig.queue("Resume").await.unwrap();
     rig.wait_item(ids[0], "done").await;
-    rig.wait_item(ids[1], "failed").await;
+    for (id, state) in [(ids[1], "away"), (ids[2], "failed"), (ids[3], "incomplete")] {
+        rig.wait_item(id, state).await;
+    }
     rig.sim.inject("part@begun.mp4:stall".parse().unwrap());
     let begun = rig.add(rig.clip("begun.mp4", 100)).await.unwrap();
     let stalled = |event: &Event| event.fault.as_deref() == Some("stall");
@@ -207,9 +218,12 @@ async fn items_and_receipts_have_the_keys_of_the_contract() {
     let items = rig.items().await;
     let answer = rig.call(QUEUE, "GetReceipt", &(id, none())).await.unwrap();
     let receipt: Dict = answer.body().deserialize().unwrap();
+    let answer = rig.call(QUEUE, "GetItem", &(id, none())).await.unwrap();
+    let one: Dict = answer.body().deserialize().unwrap();
     for (what, dict, kinds) in [
         ("an item", &items[0], &[KeyOf::Item][..]),
         ("an item whose path is not UTF-8", &items[1], &[KeyOf::Item, KeyOf::OddItem]),
+        ("one item", &one, &[KeyOf::Item, KeyOf::OneItem]),
         ("a receipt", &receipt, &[KeyOf::Item, KeyOf::Receipt]),
     ] {
         let has: BTreeSet<_> = dict.iter().map(|(k, v)| format!("{k} {}", v.value_signature())).collect();
@@ -243,8 +257,11 @@ async fn an_unknown_option_is_refused_everywhere() {
     );
     assert_eq!(rig.call(QUEUE, "Clear", &(odd(),)).await.unwrap_err().name, "InvalidArgs");
     assert_eq!(rig.call(QUEUE, "GetReceipt", &(1u64, odd())).await.unwrap_err().name, "InvalidArgs");
+    assert_eq!(rig.call(QUEUE, "GetItem", &(1u64, odd())).await.unwrap_err().name, "InvalidArgs");
     assert_eq!(rig.call(QUEUE, "Add", &("/x", odd())).await.unwrap_err().name, "InvalidArgs");
     assert_eq!(rig.call(QUEUE, "AddMany", &(["/x"], odd())).await.unwrap_err().name, "InvalidArgs");
+    let bytes = [b"/y".to_vec()];
+    assert_eq!(rig.call(QUEUE, "AddFiles", &(["/x"], bytes, odd())).await.unwrap_err().name, "InvalidArgs");
     assert_eq!(rig.call(QUEUE, "List", &(odd(), 0u32, 1u32)).await.unwrap_err().name, "InvalidArgs");
     assert_eq!(rig.call(DEVICE, "Forget", &(odd(),)).await.unwrap_err().name, "InvalidArgs");
     assert_eq!(rig.state().await, "unpaired");

@@ -68,7 +68,10 @@ async fn an_outsider_may_look_at_the_interface_and_no_more() {
     assert_eq!(outsider.send(NAME, PATH, "org.freedesktop.DBus.Properties.GetAll", &[&all]).await, DENIED);
     for (interface, methods) in [
         (PAIRING, &["Start", "Cancel", "Unpair", "QrCode"][..]),
-        (QUEUE, &["Add", "AddMany", "List", "GetReceipt", "Cancel", "Retry", "Release"][..]),
+        (
+            QUEUE,
+            &["Add", "AddMany", "AddFiles", "List", "GetItem", "GetReceipt", "Cancel", "Retry", "Release"][..],
+        ),
         (QUEUE, &["SetPriority", "Clear", "Pause", "Resume"][..]),
         (DEVICE, &["Provision", "Forget"][..]),
     ] {

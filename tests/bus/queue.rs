@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
-use rigpost_core::command::{AddOptions, QueueCommand, Refusal};
+use rigpost_core::command::{AddOptions, AddOutcome, Added, QueueCommand, Refusal};
+use rigpost_core::queue::clip::Wanted;
 use rigpost_core::queue::item::{Clip, Item, ItemId, ItemReason, ItemState, Receipt};
-use rigpost_core::time::{Now, WallTime};
+use rigpost_core::time::{BootTime, Now, WallTime};
 use rigpost_core::view::{QueueView, RigView, Sending};
 use rigpost_daemon::clock::Clock;
-use rigpost_daemon::link::{DEPTH, Handle, Page, Reply, ToQueue};
+use rigpost_daemon::link::{DEPTH, Handle, ItemNow, Page, Reply, ToQueue};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zbus::{Connection, Variant};
@@ -60,6 +61,7 @@ enum Heard {
     Do(QueueCommand),
     Add(Vec<PathBuf>, AddOptions),
     List,
+    Item(ItemId),
     Receipt(ItemId),
     Clear(Vec<ItemState>, Vec<ItemId>),
 }
@@ -79,6 +81,18 @@ fn receipt() -> Receipt {
     }
 }
 
+/// One of each kind, over and over.
+fn added(count: usize) -> Vec<Added> {
+    let outcomes = [
+        AddOutcome::New,
+        AddOutcome::Waiting,
+        AddOutcome::Delivered,
+        AddOutcome::DeliveredTo("p-2".to_owned()),
+    ];
+    let numbered = (1..=count as u64).zip(outcomes.into_iter().cycle());
+    numbered.map(|(id, outcome)| Added { id: ItemId(id), outcome }).collect()
+}
+
 /// Answers as the queue would, unless it is to refuse.
 fn hear(message: ToQueue, refused: Option<Refusal>) -> Heard {
     fn tell<R: std::fmt::Debug>(reply: Reply<R>, refused: Option<Refusal>, answer: R) {
@@ -90,12 +104,18 @@ fn hear(message: ToQueue, refused: Option<Refusal>) -> Heard {
             Heard::Do(command)
         }
         ToQueue::Add { paths, options, reply } => {
-            tell(reply, refused, (1..=paths.len() as u64).map(ItemId).collect());
+            tell(reply, refused, added(paths.len()));
             Heard::Add(paths, options)
         }
         ToQueue::List { reply, .. } => {
             tell(reply, refused, page());
             Heard::List
+        }
+        ToQueue::Item(id, reply) => {
+            let mut item = item(Path::new("/media/A001.mov"));
+            (item.clip.version_of, item.clip.as_is) = ("a-1".to_owned(), true);
+            tell(reply, refused, ItemNow { item, next_try: Some(BootTime::from_micros(9_000_000)) });
+            Heard::Item(id)
         }
         ToQueue::Receipt(id, reply) => {
             tell(reply, refused, receipt());
@@ -164,11 +184,12 @@ impl Bench {
 
     /// Adds with these options; the command if one came.
     async fn add(&mut self, method: &str, options: Options) -> Result<(Vec<PathBuf>, AddOptions), Refused> {
-        if method == "Add" {
-            self.call(&self.ui, method, &("/media/a", options)).await?;
-        } else {
-            self.call(&self.ui, method, &(&["/media/a"][..], options)).await?;
-        }
+        let nothing: [Vec<u8>; 0] = [];
+        match method {
+            "Add" => self.call(&self.ui, method, &("/media/a", options)).await?,
+            "AddMany" => self.call(&self.ui, method, &(&["/media/a"][..], options)).await?,
+            _ => self.call(&self.ui, method, &(&["/media/a"][..], &nothing[..], options)).await?,
+        };
         match self.asked().await {
             Heard::Add(paths, options) => Ok((paths, options)),
             other => panic!("{other:?}"),
@@ -204,11 +225,19 @@ async fn what_is_said_with_a_path_arrives() {
             ("name", Variant::from("scene 4")),
             ("closed", Variant::from(true)),
             ("channel", Variant::from(255u8)),
+            ("again", Variant::from(true)),
+            ("to_this_project", Variant::from(true)),
         ])
     };
-    let expected =
-        AddOptions { priority: Some(-3), name: Some("scene 4".to_owned()), closed: true, channel: 255, uid };
-    for method in ["Add", "AddMany"] {
+    let expected = AddOptions {
+        priority: Some(-3),
+        name: Some("scene 4".to_owned()),
+        closed: true,
+        channel: 255,
+        uid,
+        wanted: Wanted { again: true, to_this_project: true },
+    };
+    for method in ["Add", "AddMany", "AddFiles"] {
         assert_eq!(bench.add(method, all()).await.unwrap().1, expected, "{method}");
     }
 }
@@ -237,6 +266,43 @@ async fn names_that_are_not_utf_8_travel_as_bytes() {
 }
 
 #[tokio::test]
+async fn each_file_is_answered_with_its_number_and_what_it_was() {
+    let mut bench = Bench::new().await;
+    let odd = vec![b"/media/\xff".to_vec(), b"/media/d\0".to_vec()];
+    let answer =
+        bench.call(&bench.ui, "AddFiles", &(&["/media/a", "/media/b"][..], &odd, none())).await.unwrap();
+    let found: Vec<(u64, String)> = answer.body().deserialize().unwrap();
+    let words = ["new", "waiting", "delivered", "delivered-elsewhere"].map(str::to_owned);
+    assert_eq!(found, (1..).zip(words).collect::<Vec<_>>());
+    let Heard::Add(paths, _) = bench.asked().await else { panic!("not added") };
+    let paths: Vec<&[u8]> = paths.iter().map(|p| p.as_os_str().as_bytes()).collect();
+    assert_eq!(paths, [&b"/media/a"[..], b"/media/b", b"/media/\xff", b"/media/d"]);
+    let too_many = vec![b"/m".to_vec(); 10_000];
+    let refused = bench.call(&bench.ui, "AddFiles", &(&["/m"][..], &too_many, none())).await.unwrap_err();
+    assert_eq!(refused.name, "LimitsExceeded", "of both together");
+    let elsewhere = HashMap::from([("paths_bytes", Variant::from(odd))]);
+    let refused = bench.add("AddFiles", elsewhere).await.unwrap_err();
+    assert!(refused.name == "InvalidArgs" && refused.text.contains("paths_bytes"), "{refused:?}");
+    let nul = vec![b"/a\0b".to_vec()];
+    let refused = bench.call(&bench.ui, "AddFiles", &(&["/m"][..], &nul, none())).await.unwrap_err();
+    assert!(refused.name == "InvalidArgs" && refused.text.contains("NUL"), "{refused:?}");
+    assert!(bench.asked.try_recv().is_err(), "nothing of this reached the queue");
+}
+
+#[tokio::test]
+async fn one_item_says_more_than_the_list() {
+    let mut bench = Bench::new().await;
+    let answer = bench.call(&bench.ui, "GetItem", &(7u64, none())).await.unwrap();
+    assert!(matches!(bench.asked().await, Heard::Item(ItemId(7))));
+    let item: Dict = answer.body().deserialize().unwrap();
+    assert_eq!((text(&item, "version_of"), text(&item, "path")), ("a-1".into(), "/media/A001.mov".into()));
+    assert!(item["as_is"].downcast_ref::<bool>().unwrap());
+    assert_eq!(item["next_try"].downcast_ref::<u64>().unwrap(), 9_000_000);
+    *bench.refuse.lock().unwrap() = Some(Refusal::NotFound("item 8".to_owned()));
+    assert_eq!(bench.call(&bench.ui, "GetItem", &(8u64, none())).await.unwrap_err().name, "NotFound");
+}
+
+#[tokio::test]
 async fn an_option_that_makes_no_sense_is_named() {
     let mut bench = Bench::new().await;
     for (key, value) in [
@@ -247,6 +313,8 @@ async fn an_option_that_makes_no_sense_is_named() {
         ("closed", Variant::from(1u32)),
         ("channel", Variant::from(256i32)),
         ("paths_bytes", Variant::from("x")),
+        ("again", Variant::from("yes")),
+        ("to_this_project", Variant::from(1u32)),
     ] {
         let refused = bench.add("AddMany", HashMap::from([(key, value)])).await.unwrap_err();
         assert!(refused.name == "InvalidArgs" && refused.text.contains(key), "{key}: {refused:?}");

@@ -113,6 +113,8 @@ pub(crate) struct World {
     pub(crate) options: Vec<Dict>,
     /// Any call with one of these paths is refused.
     pub(crate) bad: Vec<String>,
+    /// What a path is to the queue; what is not named is new.
+    pub(crate) known: BTreeMap<String, (u64, &'static str)>,
     pub(crate) last_id: u64,
     pub(crate) recording: bool,
     pub(crate) bandwidth_limit: u64,
@@ -353,6 +355,14 @@ impl Queue {
         0
     }
     #[zbus(property)]
+    fn away(&self) -> u32 {
+        0
+    }
+    #[zbus(property)]
+    fn incomplete(&self) -> u32 {
+        0
+    }
+    #[zbus(property)]
     fn orphans(&self) -> u32 {
         self.0.world().orphans
     }
@@ -366,10 +376,18 @@ impl Queue {
         self.0.world().items.iter().filter(is_sent).map(clone_item).collect()
     }
     fn add(&self, path: String, options: Dict) -> Result<u64, Error> {
-        self.take(vec![path], &options).map(|ids| ids[0])
+        self.take(vec![path], vec![], &options).map(|files| files[0].0)
     }
     fn add_many(&self, paths: Vec<String>, options: Dict) -> Result<Vec<u64>, Error> {
-        self.take(paths, &options)
+        self.take(paths, vec![], &options).map(|files| files.into_iter().map(|(id, _)| id).collect())
+    }
+    fn add_files(
+        &self,
+        paths: Vec<String>,
+        byte_paths: Vec<Vec<u8>>,
+        options: Dict,
+    ) -> Result<Vec<(u64, String)>, Error> {
+        self.take(paths, byte_paths, &options)
     }
     fn list(&self, filter: Dict, offset: u32, limit: u32) -> (Vec<Dict>, u32) {
         assert!((1..=1000).contains(&limit), "limit {limit}");
@@ -403,6 +421,11 @@ impl Queue {
         self.0.called(&format!("Clear {states:?} {ids:?}"));
         3
     }
+    fn get_item(&self, id: u64, _options: Dict) -> Result<Dict, Error> {
+        let world = self.0.world();
+        let item = world.items.iter().find(|item| u64::try_from(&item["id"]).unwrap() == id);
+        item.map(clone_item).ok_or_else(|| Error::NotFound(format!("item {id}")))
+    }
     fn get_receipt(&self, id: u64, _options: Dict) -> Result<Dict, Error> {
         let world = self.0.world();
         if world.receipt.is_empty() {
@@ -432,7 +455,12 @@ impl Queue {
         }
     }
 
-    fn take(&self, mut paths: Vec<String>, options: &Dict) -> Result<Vec<u64>, Error> {
+    fn take(
+        &self,
+        mut paths: Vec<String>,
+        odd: Vec<Vec<u8>>,
+        options: &Dict,
+    ) -> Result<Vec<(u64, String)>, Error> {
         let mut world = self.0.world();
         if let Some(refuse) = world.refuse_add {
             return Err(refuse(paths[0].clone()));
@@ -440,15 +468,19 @@ impl Queue {
         if let Some(bad) = paths.iter().find(|path| world.bad.contains(path)) {
             return Err(Error::NotAllowed(format!("{bad} is empty")));
         }
-        let odd = options.get("paths_bytes").map(|odd| odd.try_clone().unwrap());
-        let odd: Vec<Vec<u8>> = odd.map(|odd| odd.try_into().unwrap()).unwrap_or_default();
         paths.extend(odd.iter().map(|path| format!("bytes: {}", path.escape_ascii())));
-        let ids = (1..=paths.len() as u64).map(|n| world.last_id + n).collect();
-        world.last_id += paths.len() as u64;
+        let mut files = Vec::new();
+        for path in &paths {
+            let (id, word) = world.known.get(path).copied().unwrap_or_else(|| {
+                world.last_id += 1;
+                (world.last_id, "new")
+            });
+            files.push((id, word.to_owned()));
+        }
         let priority = options.get("priority").map(|n| i32::try_from(n).unwrap());
         world.added.push((paths, priority));
         world.options.push(clone_item(options));
-        Ok(ids)
+        Ok(files)
     }
 }
 

@@ -228,6 +228,154 @@ async fn one_bad_file_ends_it_or_is_passed_over() {
 }
 
 #[tokio::test]
+async fn what_is_there_already_is_said_and_is_no_failure() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let clips: Vec<String> = (0..5).map(|n| clip(&bus, &format!("card/{n}.mov"))).collect();
+    let card = bus.path("card").to_str().unwrap().to_owned();
+    let known = [(1, 4, "waiting"), (2, 7, "delivered"), (3, 8, "delivered")];
+    fake.world().known = known.map(|(n, id, word)| (clips[n].clone(), (id, word))).into();
+    let (status, output, errors) = run(&bus, &["add", "-r", &card]).await;
+    assert_eq!((status, errors.as_str()), (0, ""));
+    assert_eq!(
+        output,
+        format!(
+            "1  {card}/0.mov\n4  {card}/1.mov  (is in the queue already)\n7  {card}/2.mov  (was delivered already)\n\
+             8  {card}/3.mov  (was delivered already)\n2  {card}/4.mov\nQueued 2 clips.\n\
+             1 clip is in the queue already (#4).\n\
+             2 clips were delivered already (#7, #8): rigpost add --again sends them once more.\n"
+        )
+    );
+    let (status, output, errors) = run(&bus, &["add", "--json", &clips[1], &clips[2]]).await;
+    assert_eq!((status, errors.as_str()), (0, ""));
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    let expected = serde_json::json!({"files": [
+        {"id": 4, "found": "waiting", "path": clips[1]},
+        {"id": 7, "found": "delivered", "path": clips[2]},
+    ]});
+    assert_eq!(json, expected);
+    let (status, output, _) = run(&bus, &["add", &clips[2]]).await;
+    assert_eq!(status, 0);
+    assert!(output.contains("1 clip was delivered already (#7): rigpost add --again"), "{output}");
+    fake.world().options.clear();
+    assert_eq!(run(&bus, &["add", "--again", "--to-this-project", &clips[0]]).await.0, 0);
+    let world = fake.world();
+    let said = &world.options[0];
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(["again", "to_this_project"].iter().all(|key| bool::try_from(&said[*key]).unwrap()));
+}
+
+#[tokio::test]
+async fn what_another_project_has_is_refused_and_the_others_are_queued() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let (here, there) = (clip(&bus, "a.mov"), clip(&bus, "b.mov"));
+    fake.world().known = [(there.clone(), (9, "delivered-elsewhere"))].into();
+    let (status, output, errors) = run(&bus, &["add", &here, &there]).await;
+    assert_eq!(status, 1);
+    assert!(output.ends_with("Queued 1 clip.\n"), "{output}");
+    assert!(output.contains("b.mov  (was delivered to another project)"), "{output}");
+    for part in
+        ["1 clip was delivered to another project (#9)", "rigpost add --to-this-project sends it here"]
+    {
+        assert!(errors.contains(part), "{part}: {errors}");
+    }
+    // With a file that is refused, both are said.
+    fake.world().bad = vec![here.clone()];
+    let (status, _, errors) = run(&bus, &["add", "-k", &here, &there]).await;
+    assert_eq!(status, 1);
+    for part in ["a.mov is empty", "delivered to another project (#9)", "1 file was refused"] {
+        assert!(errors.contains(part), "{part}: {errors}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_what_was_delivered() {
+    let (bus, fake) = (Bus::new(), paired());
+    let service = fake.serve(&bus).await;
+    let [new, old, waits] = ["a.mov", "b.mov", "c.mov"].map(|name| clip(&bus, name));
+    fake.world().known = [(old.clone(), (7, "delivered")), (waits.clone(), (8, "waiting"))].into();
+    // All that is delivered: it ends at once, though the list has no such item any more.
+    let (status, output, errors) = run(&bus, &["add", "--wait", &old]).await;
+    assert_eq!((status, errors.as_str()), (0, ""), "{output}");
+    fake.world().items = vec![
+        fake::item(1, &PathBuf::from(&new), "queued", ""),
+        fake::item(8, &PathBuf::from(&waits), "queued", ""),
+    ];
+    let mut add = Program::start(&bus, &["add", "--wait", &new, &old, &waits]);
+    add.until("1 clip was delivered already (#7)").await;
+    enters(&fake, &service, 1, "done", true).await;
+    assert!(add.line().await.contains("sent a.mov"));
+    enters(&fake, &service, 8, "done", true).await;
+    assert!(add.line().await.contains("sent c.mov"));
+    assert_eq!(add.end().await, (0, String::new()));
+}
+
+#[tokio::test]
+async fn one_clip_is_shown_with_all_that_is_known_of_it() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let mut item = fake::item(7, &bus.path("card/A001.mov"), "incomplete", "the index at its end is missing");
+    set(&mut item, "version_of", "a-1");
+    set(&mut item, "next_try", boot_micros() + 600_000_000);
+    set(&mut item, "source", "card");
+    set(&mut item, "asset_id", "a-7");
+    fake.world().items = vec![item];
+    let (status, output, errors) = run(&bus, &["queue", "show", "7"]).await;
+    assert_eq!((status, errors.as_str()), (0, ""));
+    for part in [
+        "clip  A001.mov\n",
+        "card/A001.mov\n",
+        "3.00 GB (3000000000 bytes)",
+        "state  incomplete\n",
+        "why  The index at its end is missing\n",
+        "next try  goes as it is in ",
+        "by  source card\n",
+        "asset  a-7\n",
+        "new version of  a-1\n",
+    ] {
+        assert!(output.contains(part), "{part}: {output}");
+    }
+    let (status, output, _) = run(&bus, &["queue", "show", "7", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!((status, json["id"].as_u64(), json["version_of"].as_str()), (0, Some(7), Some("a-1")));
+    assert!((1..=600).contains(&json["next_try_in"].as_u64().unwrap()) && json["as_is"] == false, "{output}");
+    let (status, _, errors) = run(&bus, &["queue", "show", "8"]).await;
+    assert!(status == 1 && errors.contains("item 8"), "{status}: {errors}");
+}
+
+#[tokio::test]
+async fn what_is_cut_off_or_away_is_listed_and_steered() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    fake.world().items = vec![
+        fake::item(1, &bus.path("cut.mov"), "incomplete", ""),
+        fake::item(2, &bus.path("gone.mov"), "away", ""),
+        fake::item(3, &bus.path("held.mov"), "held", ""),
+    ];
+    let (_, output, _) = run(&bus, &["queue"]).await;
+    assert!(["cut.mov", "gone.mov", "held.mov"].iter().all(|name| output.contains(name)), "{output}");
+    for (args, says, call) in [
+        (&["queue", "release", "1"][..], "Sending 1 clip as it is, though it is cut off.\n", "Release [1]"),
+        (
+            &["queue", "release", "1", "3"],
+            "Released 1 clip to Moonrise.\nSending 1 clip as it is, though it is cut off.\n",
+            "Release [1, 3]",
+        ),
+        (&["queue", "release", "-ays", "incomplete"], "Sending 1 clip as it is,", "Release [1]"),
+        (&["queue", "retry", "1", "2"], "Trying 2 clips again.\n", "Retry [1, 2]"),
+        (&["queue", "retry", "-as", "away"], "Trying 1 clip again.\n", "Retry [2]"),
+    ] {
+        let (status, output, errors) = run(&bus, args).await;
+        assert_eq!((status, errors.as_str()), (0, ""), "{args:?}");
+        assert!(output.contains(says), "{args:?}: {output}");
+        assert_eq!(fake.world().calls.last().unwrap(), call, "{args:?}");
+    }
+    let (status, _, errors) = run(&bus, &["queue", "release", "-ays", "away"]).await;
+    assert!(status == 2 && errors.contains("only held and incomplete"), "{errors}");
+}
+
+#[tokio::test]
 async fn waiting_ends_when_the_last_clip_is_over() {
     let (bus, fake) = (Bus::new(), paired());
     let service = fake.serve(&bus).await;

@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 
 use rigpost_core::oauth::{DeviceInfo, DeviceStatus};
 use rigpost_core::provider::ProviderKey;
+use rigpost_core::queue::clip::Wanted;
+use rigpost_core::queue::evidence::Fingerprint;
 use rigpost_core::queue::item::{Asset, Clip, FileFacts, ItemId, ItemReason, ItemState, PartDigest};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
@@ -63,7 +65,9 @@ fn clip(n: u64) -> Clip {
         name: path.rsplit('/').next().unwrap_or_default().to_owned(),
         path: path.into(),
         filetype: "video/mp4".to_owned(),
+        fingerprint: Some(Fingerprint { whole: n, head: n }),
         facts: FileFacts {
+            ctime_ns: 0,
             size: 16 << 20,
             mtime_ns: 1_790_000_000_000_000_000 + n as i64,
             dev: 2049,
@@ -107,7 +111,7 @@ async fn open(dir: &Path) -> Result<Store, Failure> {
 /// One clip's way. `step` is told the name of each step, and what it took.
 async fn round(store: &Store, n: u64, step: &mut impl FnMut(&'static str, Duration)) -> Result<(), Failure> {
     let began = clock();
-    store.add(vec![clip(n)], LIMITS).await?;
+    store.add(vec![clip(n)], Wanted::default(), LIMITS).await?;
     step("add", began.elapsed());
     let began = clock();
     let id = store.claim(PROJECT, &[], None).await?.ok_or("nothing to claim")?.id;
@@ -190,7 +194,7 @@ async fn batch(dir: &Path, paths: u64) -> Result<(), Failure> {
     let store = open(dir).await?;
     let clips = (0..paths).map(clip).collect();
     let began = clock();
-    store.add(clips, LIMITS).await?;
+    store.add(clips, Wanted::default(), LIMITS).await?;
     print("batch", began.elapsed().as_secs_f64() * 1e6)?;
     std::mem::forget(store);
     Ok(())
@@ -254,12 +258,12 @@ async fn reads(store: &Store, when: &str) -> Result<(), Failure> {
 async fn many(dir: &Path, items: u64) -> Result<(), Failure> {
     let store = open(dir).await?;
     let mut files = Files { state: dir.join("state"), log_peak: 0 };
-    store.add((0..1000).map(clip).collect(), LIMITS).await?;
+    store.add((0..1000).map(clip).collect(), Wanted::default(), LIMITS).await?;
     reads(&store, "few").await?;
     let mut from = 1000;
     while from < items {
         let to = (from + BATCH).min(items);
-        store.add((from..to).map(clip).collect(), LIMITS).await?;
+        store.add((from..to).map(clip).collect(), Wanted::default(), LIMITS).await?;
         from = to;
         files.look();
     }
@@ -295,7 +299,7 @@ async fn many(dir: &Path, items: u64) -> Result<(), Failure> {
     files.log_peak = 0;
     let limits = Limits { max_items: items / 20 + 1000, ..LIMITS };
     for n in items..items + items / 5 {
-        let id = store.add(vec![Clip { priority: 1, ..clip(n) }], limits).await?[0];
+        let id = store.add(vec![Clip { priority: 1, ..clip(n) }], Wanted::default(), limits).await?[0].id;
         store.claim(PROJECT, &[], Some(0)).await?;
         store.finish(id, ItemState::Done, ItemReason::None, "", now()).await?;
         files.look();

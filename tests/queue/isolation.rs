@@ -75,8 +75,10 @@ async fn a_read_that_hangs_keeps_its_card_waiting_and_nobody_else() {
     let card = card_of(&rig);
     let (idle, _) = answers(&rig, 200).await;
     let bad = card.clip("A001.mov", 1_000_000);
-    card.on(Call::Read, None, Act::Hang);
+    rig.queue("Pause").await.unwrap();
     let id = rig.add(&bad).await.unwrap();
+    card.on(Call::Read, None, Act::Hang);
+    rig.queue("Resume").await.unwrap();
     card.hangs(1).await;
     // Before anybody can know.
     let (fed, renewed) = (rig.notes.len(), rig.now());

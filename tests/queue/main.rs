@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "shared with the simulator's own tests")]
 #[path = "../simulator/bucket.rs"]
 mod bucket;
+mod cards;
 #[path = "../common/lib.rs"]
 mod common;
 mod containers;

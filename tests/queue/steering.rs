@@ -11,7 +11,7 @@ use crate::common::*;
 
 const CHUNK: u64 = 5_000_000;
 
-async fn set_limit(rig: &Rig, limit: u64) -> Result<(), Refused> {
+pub(crate) async fn set_limit(rig: &Rig, limit: u64) -> Result<(), Refused> {
     let body = (QUEUE, "BandwidthLimit", Variant::from(limit));
     rig.call("org.freedesktop.DBus.Properties", "Set", &body).await.map(drop)
 }

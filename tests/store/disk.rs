@@ -88,7 +88,7 @@ async fn a_full_disk_loses_nothing_and_is_left_behind() {
     mount.fill();
     let mut accepted = 1;
     let refused = loop {
-        match store.add((0..50).map(|n| clip(100 * accepted + n, Some("p"))).collect(), MAX).await {
+        match add(&store, (0..50).map(|n| clip(100 * accepted + n, Some("p"))).collect(), MAX).await {
             Ok(_) => accepted += 50,
             Err(e) => break e,
         }

@@ -1,10 +1,11 @@
 //! How files come in: bounds, media sources, and clips that are older than the pairing.
 use std::time::Duration;
 
-use rigpost_core::queue::item::{BeforePairing, Clip, FileFacts, Item, ItemId, ItemReason, ItemState};
+use rigpost_core::queue::evidence::Fingerprint;
+use rigpost_core::queue::item::{BeforePairing, Clip, Item, ItemId, ItemReason, ItemState};
 use rigpost_core::queue::ledger::BootWall;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
-use rigpost_daemon::store::{Discovery, FactsUpdate, Limit, Limits, Store, StoreError};
+use rigpost_daemon::store::{Discovery, Limit, Limits, Store, StoreError};
 
 use crate::support::*;
 
@@ -35,30 +36,30 @@ async fn no_user_but_root_may_fill_the_queue() {
     let store = ready(dir.path()).await;
     let limits = Limits { max_items: 7, max_per_user: 2 };
     let full = |limit, max| Err(StoreError::LimitExceeded { limit, max });
-    let mine = store.add(vec![of_user(1, 1000), of_user(2, 1000)], limits).await.unwrap();
-    assert_eq!(store.add(vec![of_user(3, 1000)], limits).await, full(Limit::PerUser, 2));
-    assert_eq!(store.add(vec![of_user(2, 1000)], limits).await.unwrap(), mine[1..], "accepted already");
+    let mine = add(&store, vec![of_user(1, 1000), of_user(2, 1000)], limits).await.unwrap();
+    assert_eq!(add(&store, vec![of_user(3, 1000)], limits).await, full(Limit::PerUser, 2));
+    assert_eq!(add(&store, vec![of_user(2, 1000)], limits).await.unwrap(), mine[1..], "accepted already");
     assert_eq!(
-        store.add(vec![of_user(3, 1001), of_user(4, 1000)], limits).await,
+        add(&store, vec![of_user(3, 1001), of_user(4, 1000)], limits).await,
         full(Limit::PerUser, 2),
         "all or none"
     );
-    let other = store.add(vec![of_user(3, 1001)], limits).await.unwrap();
-    store.add((4..8).map(|n| of_user(n, 0)).collect(), limits).await.unwrap();
-    assert_eq!(store.add(vec![of_user(9, 1001)], limits).await, full(Limit::Items, 7));
+    let other = add(&store, vec![of_user(3, 1001)], limits).await.unwrap();
+    add(&store, (4..8).map(|n| of_user(n, 0)).collect(), limits).await.unwrap();
+    assert_eq!(add(&store, vec![of_user(9, 1001)], limits).await, full(Limit::Items, 7));
     // What is sent, taken off or cleared makes room; what failed does not.
     store.cancel(&mine).await.unwrap();
     store.clear(&[], &mine[..1]).await.unwrap();
     let wide = Limits { max_items: 100, ..limits };
-    store.add(vec![of_user(10, 1000), of_user(11, 1000)], wide).await.unwrap();
-    assert_eq!(store.add(vec![of_user(2, 1000)], wide).await, full(Limit::PerUser, 2), "revived");
+    add(&store, vec![of_user(10, 1000), of_user(11, 1000)], wide).await.unwrap();
+    assert_eq!(add(&store, vec![of_user(2, 1000)], wide).await, full(Limit::PerUser, 2), "revived");
     assert_eq!(one(&store, mine[1]).await.state, ItemState::Cancelled);
     let failed = store.claim("p", &[mine[0], mine[1]], None).await.unwrap().unwrap();
     assert_eq!(failed.id, other[0]);
     store.finish(failed.id, ItemState::Failed, ItemReason::Refused, "", at(9)).await.unwrap();
-    store.add(vec![of_user(12, 1001)], wide).await.unwrap();
-    assert_eq!(store.add(vec![of_user(13, 1001)], wide).await, full(Limit::PerUser, 2));
-    let text = store.add(vec![of_user(13, 1001)], wide).await.unwrap_err().to_string();
+    add(&store, vec![of_user(12, 1001)], wide).await.unwrap();
+    assert_eq!(add(&store, vec![of_user(13, 1001)], wide).await, full(Limit::PerUser, 2));
+    let text = add(&store, vec![of_user(13, 1001)], wide).await.unwrap_err().to_string();
     assert_eq!(text, "this user's share of the queue is full: at most 2 items that are not sent");
 }
 
@@ -109,7 +110,7 @@ async fn what_a_source_found_is_known_after_its_row_is_gone() {
     store.cancel(&[ids[0], ids[1], mine, unseen]).await.unwrap();
     assert_eq!(store.clear(&[], &[ids[0], mine, unseen]).await, Ok(3));
     // Pruned, because the queue would outgrow its limit.
-    store.add(vec![clip(20, None), clip(21, None)], most(3)).await.unwrap();
+    add(&store, vec![clip(20, None), clip(21, None)], most(3)).await.unwrap();
     assert_eq!(store.get(&[ids[1]]).await.unwrap(), []);
     let copy = cut_power(dir.path());
     let store = ready(copy.path()).await;
@@ -170,9 +171,15 @@ async fn a_file_that_was_renamed_is_followed_while_it_waits() {
     let moved = Clip { path: "/media/card/B/A0002.mov".into(), ..seen(2) };
     assert_eq!(find(&store, vec![moved]).await.changed, [mine]);
     assert_eq!(one(&store, mine).await.clip.name, "Hero shot.mov");
-    // What is over is followed by nobody: another name is another file.
+    // What failed because nobody found it under its former name goes on under the new one.
     store.finish(id, ItemState::Failed, ItemReason::Vanished, "", at(9)).await.unwrap();
-    assert_eq!(find(&store, vec![seen(1)]).await.added.len(), 1);
+    assert_eq!(find(&store, vec![seen(1)]).await, followed);
+    assert_eq!(one(&store, id).await.state, ItemState::Queued);
+    // What is over is followed too, and stays so.
+    store.finish(id, ItemState::Done, ItemReason::None, "", at(9)).await.unwrap();
+    assert_eq!(find(&store, vec![temporary.clone()]).await, followed);
+    let item = one(&store, id).await;
+    assert_eq!((item.state, item.clip.path), (ItemState::Done, temporary.path));
 }
 
 #[tokio::test]
@@ -207,17 +214,21 @@ async fn a_file_that_was_gone_and_is_back_goes_on() {
 }
 
 #[tokio::test]
-async fn another_inode_size_time_or_device_is_another_file() {
+async fn another_inode_or_other_bytes_are_another_file() {
     let dir = dir();
     let store = ready(dir.path()).await;
     find(&store, vec![seen(1)]).await;
     let base = Clip { path: "/media/card/B.mov".into(), ..seen(1) };
-    let change: [fn(&mut FileFacts); 5] =
-        [|f| f.ino += 1, |f| f.size += 1, |f| f.mtime_ns += 1, |f| f.dev -= 1, |f| f.ino = 0];
+    let change: [fn(&mut Clip); 4] = [
+        |c| c.facts.ino += 1,
+        |c| c.facts.size += 1,
+        |c| c.fingerprint = Some(Fingerprint { whole: 99, head: 1 }),
+        |c| c.facts.ino = 0,
+    ];
     for (n, change) in change.into_iter().enumerate() {
         let mut other = base.clone();
         other.path = format!("/media/card/B{n}.mov").into();
-        change(&mut other.facts);
+        change(&mut other);
         assert_eq!(find(&store, vec![other]).await.added.len(), 1, "{n}");
     }
 }
@@ -226,6 +237,7 @@ fn bigger(n: u64, by: u64) -> Clip {
     let mut item = seen(n);
     item.facts.size += by;
     item.facts.mtime_ns += by as i64;
+    item.fingerprint = Some(Fingerprint { whole: 10_000 * by + n, head: n });
     item.created = at(500 + by);
     item
 }
@@ -240,51 +252,50 @@ async fn a_file_that_grows_is_one_item_until_it_has_an_asset() {
     assert_eq!(one(&store, id).await.clip, settled);
     assert_eq!(store.counters().await.unwrap().bytes_left, 1006);
     store.claim("p", &[], None).await.unwrap();
+    // Its turn finds out what happens to the file meanwhile.
+    assert_eq!(find(&store, vec![bigger(1, 6)]).await, Discovery { known: 1, ..Discovery::default() });
     let newest = bigger(1, 6);
-    assert_eq!(store.update_facts(id, newest.facts, newest.created).await, Ok(FactsUpdate::Changed));
+    store.rewritten(id, &newest.sighting(), newest.created).await.unwrap();
     let item = one(&store, id).await;
     assert_eq!(
-        (item.state, item.clip.facts, item.clip.created),
-        (ItemState::Uploading, newest.facts, at(506))
+        (item.state, item.clip.sighting(), item.clip.created),
+        (ItemState::Uploading, newest.sighting(), at(506))
     );
-    store.save_asset(id, &asset("x", 2)).await.unwrap();
-    assert_eq!(store.update_facts(id, bigger(1, 7).facts, at(1)).await, Ok(FactsUpdate::TooLate));
-    assert_eq!(one(&store, id).await.clip.facts, newest.facts);
-    assert_eq!(
-        find(&store, vec![bigger(1, 7)]).await.added.len(),
-        1,
-        "an upload of what it was is under way"
-    );
-    assert_eq!(
-        store.update_facts(ItemId(99), newest.facts, at(1)).await,
-        Err(StoreError::NotFound("item 99".into()))
-    );
+    assert_eq!(item.clip.version_of, "", "nothing had left");
+    let nobody = store.rewritten(ItemId(99), &newest.sighting(), at(1)).await;
+    assert_eq!(nobody, Err(StoreError::NotFound("item 99".into())));
     store.finish(id, ItemState::Cancelled, ItemReason::None, "", at(9)).await.unwrap();
-    assert_eq!(store.update_facts(id, bigger(1, 8).facts, at(1)).await, Ok(FactsUpdate::TooLate));
+    store.rewritten(id, &bigger(1, 8).sighting(), at(1)).await.unwrap();
+    assert_eq!(one(&store, id).await.clip.sighting(), newest.sighting(), "it is over");
 }
 
 #[tokio::test]
-async fn of_two_items_for_a_file_that_grew_the_younger_goes() {
+async fn what_grows_after_its_asset_was_made_is_a_new_version_of_it() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let facts = bigger(1, 5).facts;
-    // Somebody added it twice while it grew.
-    let older = add_one(&store, clip(1, Some("p"))).await;
-    let younger = add_one(&store, Clip { facts, ..clip(1, Some("p")) }).await;
-    assert_eq!(store.update_facts(older, facts, at(1)).await, Ok(FactsUpdate::Changed));
-    assert_eq!(store.get(&[older, younger]).await.unwrap().len(), 1);
-    let late = add_one(&store, clip(1, Some("p"))).await;
-    assert_eq!(store.update_facts(late, facts, at(1)).await, Ok(FactsUpdate::Duplicate(older)));
-    assert_eq!(store.get(&[late]).await.unwrap(), []);
-    // One that is further on stays, whichever is younger.
-    let waits = add_one(&store, clip(2, Some("p"))).await;
-    let grown = Clip { facts: bigger(2, 5).facts, priority: 1, ..clip(2, Some("p")) };
-    let sent = add_one(&store, grown.clone()).await;
-    assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(sent));
-    store.finish(sent, ItemState::Done, ItemReason::None, "", at(9)).await.unwrap();
-    assert_eq!(store.update_facts(waits, grown.facts, at(1)).await, Ok(FactsUpdate::Duplicate(sent)));
-    assert_eq!(one(&store, sent).await.state, ItemState::Done);
-    assert_eq!(store.counters().await.unwrap().files_left, 1);
+    let id = find(&store, vec![seen(1)]).await.added[0];
+    store.save_device(&device("p")).await.unwrap();
+    store.claim("p", &[], None).await.unwrap();
+    store.save_asset(id, &asset("x", 2)).await.unwrap();
+    store.finish_part(id, "x", 0, "e", 500, digest(1)).await.unwrap();
+    let grown = bigger(1, 6);
+    store.rewritten(id, &grown.sighting(), grown.created).await.unwrap();
+    let item = one(&store, id).await;
+    assert_eq!((item.clip.version_of.as_str(), item.asset_id.as_str(), item.sent), ("x", "", 0));
+    assert_eq!((store.orphans().await, store.asset_of(id).await), (Ok(1), Ok(None)));
+    store.save_asset(id, &asset("y", 1)).await.unwrap();
+    store.finish_part(id, "y", 0, "e", item.clip.facts.size, digest(1)).await.unwrap();
+    store.finish(id, ItemState::Done, ItemReason::None, "", at(9)).await.unwrap();
+    // The recorder comes back to what was delivered.
+    let more = find(&store, vec![bigger(1, 9)]).await.added[0];
+    assert_eq!(one(&store, more).await.clip.version_of, "y");
+    // And to what waits with an asset.
+    store.claim("p", &[], None).await.unwrap();
+    store.save_asset(more, &asset("z", 1)).await.unwrap();
+    store.finish(more, ItemState::Queued, ItemReason::Network, "", at(9)).await.unwrap();
+    assert_eq!(find(&store, vec![bigger(1, 11)]).await.changed, [more]);
+    let item = one(&store, more).await;
+    assert_eq!((item.clip.version_of.as_str(), item.asset_id.as_str()), ("z", ""));
 }
 
 #[tokio::test]
@@ -407,7 +418,7 @@ async fn boots_are_kept_while_a_clip_of_theirs_may_be_sent() {
     let store = ready(dir.path()).await;
     let now = moment(1, 1, TRUE);
     let ids: Vec<_> = [made(1, now, now, BeforePairing::Queue), clip(2, None)].to_vec();
-    let ids = store.add(ids, MAX).await.unwrap();
+    let ids = add(&store, ids, MAX).await.unwrap();
     assert_eq!(store.boot_wall(BootId(1)).await, Ok(None));
     for boot in 1..1000 {
         store.note_boot(BootId(boot), BootWall(boot as i64)).await.unwrap();

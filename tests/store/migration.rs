@@ -6,19 +6,21 @@ use std::path::Path;
 use rigpost_core::identity::pairing::Running;
 use rigpost_core::oauth::ClientSecret;
 use rigpost_core::provider::ProviderKey;
+use rigpost_core::queue::evidence::Volume;
 use rigpost_core::queue::item::ItemState::*;
-use rigpost_core::queue::item::{Counters, ItemId, ItemReason};
+use rigpost_core::queue::item::{Clip, Counters, ItemId, ItemReason};
 use rigpost_core::secret::Secret;
 use rigpost_daemon::store::{Grants, Store};
 use tempfile::TempDir;
 
 use crate::support::*;
 
-pub(crate) const RELEASED: [(&str, &str); 4] = [
+pub(crate) const RELEASED: [(&str, &str); 5] = [
     ("v1", include_str!("../fixtures/store/v1.sql")),
     ("v2", include_str!("../fixtures/store/v2.sql")),
     ("v3", include_str!("../fixtures/store/v3.sql")),
     ("v3, of another provider", include_str!("../fixtures/store/v3-oauth.sql")),
+    ("v4", include_str!("../fixtures/store/v4.sql")),
 ];
 
 pub(crate) fn restored(sql: &str) -> TempDir {
@@ -74,16 +76,22 @@ async fn what_version_1_knew_is_still_known() {
     let states: Vec<_> = items.iter().map(|item| item.state).collect();
     assert_eq!((states, total), (vec![Failed, Uploading, Cancelled, Queued, Queued, Done, Held], 7));
     assert_eq!((items[0].reason.as_str(), items[0].detail.as_str()), ("source", "the file is gone"));
-    assert_eq!(items[1].clip, clip(2, Some("p")));
+    // What no version before has looked at.
+    let unseen = |n| {
+        let mut clip = clip(n, Some("p"));
+        (clip.fingerprint, clip.volume, clip.facts.ctime_ns) = (None, Volume::default(), 0);
+        clip
+    };
+    assert_eq!(items[1].clip, unseen(2));
     assert_eq!((items[5].asset_id.as_str(), items[5].sent), ("sent", 1006));
     assert_eq!(items[6].clip.path.as_os_str(), OsStr::from_bytes(b"/media/\xff.mov"));
     let mut half = asset("half", 2);
     half.finished = vec![1];
     assert_eq!(store.asset_of(ItemId(2)).await, Ok(Some(half)));
     assert_eq!(store.orphans().await, Ok(1));
-    let expected = Counters { files_left: 3, bytes_left: 2510, held: 1, failed: 1 };
+    let expected = Counters { files_left: 3, bytes_left: 2510, held: 1, failed: 1, ..Counters::default() };
     assert_eq!(store.counters().await.unwrap(), expected);
-    assert_eq!(items[3].clip, clip(4, Some("p")), "what version 1 did not know has its plain value");
+    assert_eq!(items[3].clip, unseen(4), "what version 1 did not know has its plain value");
 }
 
 #[tokio::test]
@@ -169,4 +177,28 @@ async fn what_version_1_began_is_brought_to_its_end() {
     assert_eq!(store.found(vec![clip(3, None), clip(6, None)], 100).await.unwrap().known, 2);
     let kind: i64 = raw(dir.path()).query_row("PRAGMA auto_vacuum", [], |r| r.get(0)).unwrap();
     assert_eq!(kind, 2, "an old file can shrink, too");
+}
+
+/// The table of items is built anew, and nothing that belongs to its rows goes with the old one.
+#[tokio::test]
+async fn what_version_4_had_of_clips_is_all_there() {
+    let dir = restored(RELEASED[4].1);
+    let count = |dir: &Path, table: &str| -> i64 {
+        raw(dir).query_row(&format!("SELECT count(*) FROM {table}"), [], |r| r.get(0)).unwrap()
+    };
+    let tables = ["item", "asset", "part", "receipt", "remembered", "sealed", "caller"];
+    let before = tables.map(|table| count(dir.path(), table));
+    assert!(before.iter().take(5).all(|rows| *rows > 0), "{before:?}");
+    let store = ready(dir.path()).await;
+    assert_eq!(tables.map(|table| count(dir.path(), table)), before);
+    let sent = store.list(Some(Done), None, 0, 10).await.unwrap().0.remove(0);
+    assert_eq!((sent.clip.class.as_str(), sent.clip.channel), ("proxy", 2));
+    let receipt = store.receipt(sent.id).await.unwrap().unwrap();
+    assert_eq!((receipt.parts, receipt.digest), (vec![7], Some(7)));
+    // A card that was sent by it is known, though nobody had taken fingerprints.
+    let again = store.found(vec![Clip { source: Some("card".into()), ..clip(6, None) }], 100).await.unwrap();
+    assert_eq!((again.added.len(), again.known), (0, 1));
+    // Numbers go on where they were.
+    let next = add_one(&store, clip(77, Some("p"))).await;
+    assert!(next.0 > 7, "{next}");
 }

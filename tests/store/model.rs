@@ -2,6 +2,7 @@
 use std::collections::BTreeSet;
 
 use rigpost_core::backoff::Jitter;
+use rigpost_core::queue::evidence::Fingerprint;
 use rigpost_core::queue::item::{BeforePairing, Clip, Item, ItemId, ItemReason, ItemState};
 use rigpost_daemon::store::{Store, StoreError};
 use tempfile::TempDir;
@@ -17,6 +18,7 @@ struct World {
     /// What save_device was last told, until it was erased.
     current: Option<&'static str>,
     assets: usize,
+    rewrites: u64,
 }
 
 impl World {
@@ -36,7 +38,9 @@ impl World {
         let (priority, uid) = (self.below(3) as i32, self.below(3) as u32);
         let mut item = Clip { priority, uid, before_pairing, ..clip(n, project) };
         // Now and then it has grown, or has another name.
-        item.facts.size += self.below(8) as u64 / 7;
+        let grown = self.below(8) as u64 / 7;
+        item.facts.size += grown;
+        item.fingerprint = Some(Fingerprint { whole: n + 1000 * grown, head: n });
         if self.below(8) == 0 {
             item.path.set_extension("mp4");
         }
@@ -52,7 +56,7 @@ impl World {
         match self.below(26) {
             0..=3 => {
                 let items = (0..1 + self.below(3)).map(|_| self.clip()).collect();
-                self.store.add(items, most(30)).await.map(drop)
+                add(&self.store, items, most(30)).await.map(drop)
             }
             4..=6 => {
                 let Some(project) = self.current else { return Ok(()) };
@@ -86,8 +90,12 @@ impl World {
             22 => self.clear(id).await,
             23 => self.store.set_priority(&[id], self.random.unit() as i32).await.map(drop),
             24 => {
-                let facts = self.clip().facts;
-                self.store.update_facts(id, facts, at(1)).await.map(drop)
+                let Some(item) = self.store.get(&[id]).await?.pop() else { return Ok(()) };
+                let mut seen = item.clip.sighting();
+                self.rewrites += 1;
+                seen.facts.size += 1;
+                seen.fingerprint = Some(Fingerprint { whole: 1_000_000 + self.rewrites, head: 1 });
+                self.store.rewritten(id, &seen, at(1)).await.map(drop)
             }
             _ => self.upheaval().await,
         }
@@ -157,7 +165,9 @@ impl World {
         self.check_users(&items, what);
         let files: BTreeSet<_> = items
             .iter()
-            .map(|i| (&i.clip.path, i.clip.facts.size, i.clip.facts.mtime_ns, &i.clip.project_id))
+            .map(|i| {
+                (&i.clip.path, i.clip.facts.size, i.clip.fingerprint.map(|f| f.whole), &i.clip.project_id)
+            })
             .collect();
         assert_eq!(files.len(), items.len(), "{what}: a file twice in one project");
         for item in &items {
@@ -209,7 +219,8 @@ async fn counters_progress_and_projects_are_right_after_any_sequence() {
     for seed in 0..8 {
         let dir = dir();
         let store = ready(dir.path()).await;
-        let mut world = World { dir, store, random: Jitter::new(seed), current: None, assets: 0 };
+        let mut world =
+            World { dir, store, random: Jitter::new(seed), current: None, assets: 0, rewrites: 0 };
         let mut worked = 0;
         for step in 0..250 {
             let what = format!("seed {seed}, step {step}");

@@ -2,6 +2,9 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use rigpost_core::command::AddOutcome;
+use rigpost_core::queue::clip::Wanted;
+use rigpost_core::queue::evidence::{Fingerprint, Volume};
 use rigpost_core::queue::item::{Counters, Item, ItemId, ItemReason, ItemState};
 use rigpost_daemon::store::{Limit, Store, StoreError};
 
@@ -41,12 +44,12 @@ async fn ten_thousand_are_accepted_at_once_or_not_at_all() {
     let dir = dir();
     let store = ready(dir.path()).await;
     let items: Vec<_> = (0..10_000).map(|n| clip(n, Some("p"))).collect();
-    let full = store.add(items.clone(), most(9_999)).await;
+    let full = add(&store, items.clone(), most(9_999)).await;
     assert_eq!(full, Err(StoreError::LimitExceeded { limit: Limit::Items, max: 9_999 }));
     assert_eq!(store.counters().await.unwrap(), Counters::default());
-    let ids = store.add(items.clone(), most(10_000)).await.unwrap();
+    let ids = add(&store, items.clone(), most(10_000)).await.unwrap();
     assert!(ids.windows(2).all(|w| w[0] < w[1]) && ids.len() == 10_000);
-    assert_eq!(store.add(items, most(10_000)).await.unwrap(), ids, "the same again");
+    assert_eq!(add(&store, items, most(10_000)).await.unwrap(), ids, "the same again");
     let bytes = (0..10_000).map(|n| 1000 + n).sum();
     let expected = Counters { files_left: 10_000, bytes_left: bytes, ..Counters::default() };
     assert_eq!(store.counters().await.unwrap(), expected);
@@ -59,13 +62,21 @@ async fn ten_thousand_are_accepted_at_once_or_not_at_all() {
 async fn the_same_file_is_one_item_and_a_changed_one_is_another() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let (mut later, mut larger, mut moved) = (clip(1, None), clip(1, None), clip(1, None));
+    let (mut later, mut other, mut moved) = (clip(1, None), clip(1, None), clip(1, None));
     later.facts.mtime_ns += 1;
-    larger.facts.size += 1;
-    moved.facts.ino += 1;
-    let ids = store.add(vec![clip(1, None), later, clip(1, None), larger, moved], MAX).await.unwrap();
-    assert_eq!(ids.iter().map(|id| id.0).collect::<Vec<_>>(), [1, 2, 1, 3, 1]);
-    assert_eq!(store.counters().await.unwrap().files_left, 3);
+    // Another card in the same reader.
+    other.volume = Volume { id: "B".to_owned(), mount: 2 };
+    other.fingerprint = Some(Fingerprint { whole: 99, head: 99 });
+    moved.path = "/media/card/B.mov".into();
+    let added =
+        store.add(vec![clip(1, None), later, clip(1, None), other, moved], Wanted::default(), MAX).await;
+    let ids: Vec<_> = added.unwrap().into_iter().map(|added| (added.id.0, added.outcome)).collect();
+    let waiting = |id| (id, AddOutcome::Waiting);
+    let new = |id| (id, AddOutcome::New);
+    assert_eq!(ids, [new(1), waiting(1), waiting(1), new(2), waiting(1)]);
+    let first = one(&store, ItemId(1)).await;
+    assert_eq!((first.state, first.clip.path.to_str()), (ItemState::Queued, Some("/media/card/B.mov")));
+    assert_eq!(store.counters().await.unwrap().files_left, 2);
 }
 
 #[tokio::test]
@@ -112,7 +123,7 @@ async fn turns_go_by_priority_then_age_and_never_to_another_project() {
     items[3].priority = 2;
     items[4].priority = -1;
     items[5].project_id = Some("q".into());
-    let ids = store.add(items, MAX).await.unwrap();
+    let ids = add(&store, items, MAX).await.unwrap();
     let mut turns = Vec::new();
     while let Some(item) = store.claim("p", &[ids[1]], None).await.unwrap() {
         assert_eq!((item.state, item.attempts), (ItemState::Uploading, 1));
@@ -167,7 +178,7 @@ async fn an_item_that_names_no_project_belongs_to_the_one_that_is_paired() {
 async fn another_pairing_holds_and_the_same_one_releases() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let ids = store.add((0..4).map(|n| clip(n, (n > 0).then_some("p"))).collect(), MAX).await.unwrap();
+    let ids = add(&store, (0..4).map(|n| clip(n, (n > 0).then_some("p"))).collect(), MAX).await.unwrap();
     store.claim("p", &[], None).await.unwrap();
     store.finish(ids[0], ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
     store.claim("p", &[], None).await.unwrap();
@@ -180,7 +191,7 @@ async fn another_pairing_holds_and_the_same_one_releases() {
         let item = one(&store, id).await;
         assert_eq!((item.state, item.reason.as_str()), (ItemState::Held, "other-project"));
     }
-    let expected = Counters { files_left: 1, bytes_left: 1010, held: 4, failed: 0 };
+    let expected = Counters { files_left: 1, bytes_left: 1010, held: 4, failed: 0, ..Counters::default() };
     assert_eq!(store.counters().await.unwrap(), expected);
     assert_eq!(store.claim("q", &[], None).await.unwrap().map(|item| item.id), Some(mine));
     assert_eq!(store.claim("q", &[], None).await.unwrap(), None);
@@ -270,7 +281,7 @@ async fn late_news_of_a_former_asset_does_not_count() {
 async fn cancel_and_retry_change_all_or_nothing() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let ids = store.add((0..4).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
+    let ids = add(&store, (0..4).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
     for id in &ids[..2] {
         store.claim("p", &[], None).await.unwrap();
         store.save_asset(*id, &asset("x", 2)).await.unwrap();
@@ -301,16 +312,16 @@ async fn cancel_and_retry_change_all_or_nothing() {
 async fn history_makes_room_but_unsent_items_never_do() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let ids = store.add((0..3).map(|n| clip(n, Some("p"))).collect(), most(3)).await.unwrap();
+    let ids = add(&store, (0..3).map(|n| clip(n, Some("p"))).collect(), most(3)).await.unwrap();
     for id in &ids[..2] {
         store.claim("p", &[], None).await.unwrap();
         store.finish(*id, ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
     }
-    let more = store.add(vec![clip(7, Some("p")), clip(8, Some("p"))], most(3)).await.unwrap();
+    let more = add(&store, vec![clip(7, Some("p")), clip(8, Some("p"))], most(3)).await.unwrap();
     let left: Vec<_> = store.list(None, None, 0, 10).await.unwrap().0.iter().map(|item| item.id).collect();
     assert_eq!(left, [ids[2], more[0], more[1]]);
     assert_eq!(
-        store.add(vec![clip(9, None)], most(3)).await,
+        add(&store, vec![clip(9, None)], most(3)).await,
         Err(StoreError::LimitExceeded { limit: Limit::Items, max: 3 })
     );
     assert!(more[0] > ids[2], "ids are never used twice");
@@ -320,7 +331,7 @@ async fn history_makes_room_but_unsent_items_never_do() {
 async fn every_page_of_the_list_is_there_once() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let ids = store.add((0..25).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
+    let ids = add(&store, (0..25).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
     store.cancel(&ids[20..]).await.unwrap();
     for (filter, all) in
         [(None, &ids[..]), (Some(ItemState::Queued), &ids[..20]), (Some(ItemState::Done), &[])]

@@ -19,7 +19,7 @@ async fn end(store: &Store, project: &str, to: ItemState) -> ItemId {
 async fn a_held_item_is_released_to_the_project_that_is_paired() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let ids = store.add((0..3).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
+    let ids = add(&store, (0..3).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
     store.claim("p", &[], None).await.unwrap();
     store.save_asset(ids[0], &asset("x", 2)).await.unwrap();
     store.finish_part(ids[0], "x", 0, "e", 500, digest(1)).await.unwrap();
@@ -35,7 +35,8 @@ async fn a_held_item_is_released_to_the_project_that_is_paired() {
         assert_eq!((item.clip.project_id.as_deref(), item.asset_id.as_str()), (Some("q"), ""));
     }
     assert_eq!((store.asset_of(ids[0]).await, store.orphans().await), (Ok(None), Ok(1)));
-    let expected = Counters { files_left: 3, bytes_left: 1000 + 1001 + 1008, held: 1, failed: 0 };
+    let expected =
+        Counters { files_left: 3, bytes_left: 1000 + 1001 + 1008, held: 1, failed: 0, ..Counters::default() };
     assert_eq!(store.counters().await.unwrap(), expected);
     // Back to the first project: what was released is the other one's now.
     assert_eq!(store.save_device(&device("p")).await.unwrap(), [ids[0], ids[1], ids[2], mine]);
@@ -51,7 +52,8 @@ async fn a_file_that_is_done_for_one_project_can_be_sent_to_the_next() {
     end(&store, "p", ItemState::Done).await;
     assert_eq!(add_one(&store, clip(1, None)).await, sent, "the same project");
     store.save_device(&device("q")).await.unwrap();
-    let again = add_one(&store, clip(1, None)).await;
+    assert_eq!(add_one(&store, clip(1, None)).await, sent, "another project has it");
+    let again = add_here(&store, clip(1, None)).await;
     assert!(again > held);
     assert_eq!(one(&store, again).await.clip.project_id.as_deref(), Some("q"));
     assert_eq!(add_one(&store, clip(1, None)).await, again);
@@ -72,7 +74,7 @@ async fn a_file_goes_to_a_project_once_whichever_way_it_gets_there() {
     end(&store, "p", ItemState::Done).await;
     // Held for the next project, then released to the one that has it.
     store.save_device(&device("q")).await.unwrap();
-    let second = add_one(&store, clip(1, None)).await;
+    let second = add_here(&store, clip(1, None)).await;
     assert_ne!(first, second);
     store.save_device(&device("p")).await.unwrap();
     assert_eq!(store.release(&[second]).await.unwrap(), [second]);
@@ -103,7 +105,7 @@ async fn only_what_is_more_urgent_interrupts() {
     let mut items: Vec<_> = (0..3).map(|n| clip(n, Some("p"))).collect();
     items[1].priority = 5;
     items[2].priority = i32::MIN;
-    let ids = store.add(items, MAX).await.unwrap();
+    let ids = add(&store, items, MAX).await.unwrap();
     assert_eq!(store.claim("p", &[], Some(5)).await, Ok(None), "not of the same priority");
     assert_eq!(store.claim("p", &[], Some(4)).await.unwrap().map(|item| item.id), Some(ids[1]));
     assert_eq!(store.claim("p", &[ids[0]], Some(i32::MIN)).await, Ok(None));
@@ -114,7 +116,7 @@ async fn only_what_is_more_urgent_interrupts() {
 async fn a_new_priority_changes_whose_turn_is_next() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let ids = store.add((0..4).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
+    let ids = add(&store, (0..4).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
     let done = end(&store, "p", ItemState::Done).await;
     let refused = store.set_priority(&[ids[3], ItemId(9)], 7).await;
     assert_eq!(refused, Err(StoreError::NotFound("item 9".into())));
@@ -130,7 +132,7 @@ async fn a_new_priority_changes_whose_turn_is_next() {
 async fn clearing_takes_what_is_over_and_nothing_else() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let ids = store.add((0..7).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
+    let ids = add(&store, (0..7).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
     let done = end(&store, "p", ItemState::Done).await;
     store.claim("p", &[], None).await.unwrap();
     store.save_asset(ids[1], &asset("x", 2)).await.unwrap();
@@ -163,7 +165,7 @@ async fn clearing_gives_the_room_back() {
     let store = ready(dir.path()).await;
     let long = "x".repeat(300);
     let items = (0..5000).map(|n| Clip { name: long.clone(), ..clip(n, Some("p")) }).collect();
-    let ids = store.add(items, MAX).await.unwrap();
+    let ids = add(&store, items, MAX).await.unwrap();
     let pages =
         |dir: &std::path::Path| raw(dir).query_row("PRAGMA page_count", [], |r| r.get::<_, u32>(0)).unwrap();
     let full = pages(dir.path());
@@ -179,7 +181,7 @@ async fn clearing_gives_the_room_back() {
 async fn what_is_done_has_a_receipt() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let ids = store.add((0..4).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
+    let ids = add(&store, (0..4).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
     assert_eq!(store.receipt(ids[0]).await, Ok(None), "not done");
     // Three parts, the second confirmed before a power cut and the first twice.
     let id = store.claim("p", &[], None).await.unwrap().unwrap().id;
@@ -221,7 +223,7 @@ async fn what_is_done_has_a_receipt() {
 async fn a_receipt_invents_no_digest() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    let ids = store.add((0..3).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
+    let ids = add(&store, (0..3).map(|n| clip(n, Some("p"))).collect(), MAX).await.unwrap();
     for (id, known) in ids.iter().zip([&[0][..], &[0, 1], &[]]) {
         store.claim("p", &[], None).await.unwrap();
         if !known.is_empty() {
@@ -251,7 +253,7 @@ async fn the_wishes_that_last_are_seen_at_a_glance() {
     store.drop_asset(id).await.unwrap();
     drop(store);
     let store = ready(dir.path()).await;
-    let counters = Counters { files_left: 1, bytes_left: 1000, held: 0, failed: 0 };
+    let counters = Counters { files_left: 1, bytes_left: 1000, held: 0, failed: 0, ..Counters::default() };
     let expected = QueueSummary { counters, paused: true, bandwidth_limit: 250_000, orphans: 1 };
     assert_eq!(store.queue_summary().await.unwrap(), expected);
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use rigpost_core::identity::pairing::{CodeOnOffer, Running, TimeLimit};
 use rigpost_core::oauth::*;
 use rigpost_core::provider::ProviderKey;
+use rigpost_core::queue::clip::Wanted;
+use rigpost_core::queue::evidence::{Fingerprint, Volume};
 use rigpost_core::queue::item::{Asset, Clip, FileFacts, ItemId, PartDigest};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
@@ -110,7 +112,9 @@ pub(crate) fn clip(n: u64, project: Option<&str>) -> Clip {
         path: format!("/media/card/A{n:04}.mov").into(),
         name: format!("A{n:04}.mov"),
         filetype: "video/quicktime".into(),
-        facts: FileFacts { size: 1000 + n, mtime_ns: -5, dev: u64::MAX, ino: n },
+        facts: FileFacts { size: 1000 + n, mtime_ns: -5, ctime_ns: -6, dev: u64::MAX, ino: n },
+        volume: Volume { id: "A".to_owned(), mount: 1 },
+        fingerprint: Some(Fingerprint { whole: n, head: n }),
         priority: 0,
         project_id: project.map(str::to_owned),
         created: at(n),
@@ -131,7 +135,19 @@ pub(crate) fn digest(xxh64: u64) -> Option<PartDigest> {
 }
 
 pub(crate) async fn add_one(store: &Store, item: Clip) -> ItemId {
-    store.add(vec![item], MAX).await.unwrap()[0]
+    add(store, vec![item], MAX).await.unwrap()[0]
+}
+
+/// Whether or not another project has it.
+pub(crate) async fn add_here(store: &Store, item: Clip) -> ItemId {
+    let wanted = Wanted { to_this_project: true, ..Wanted::default() };
+    store.add(vec![item], wanted, MAX).await.unwrap()[0].id
+}
+
+/// Which items they are.
+pub(crate) async fn add(store: &Store, items: Vec<Clip>, limits: Limits) -> Result<Vec<ItemId>, StoreError> {
+    let added = store.add(items, Wanted::default(), limits).await?;
+    Ok(added.into_iter().map(|added| added.id).collect())
 }
 
 pub(crate) fn db(dir: &Path) -> PathBuf {

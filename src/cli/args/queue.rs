@@ -40,12 +40,21 @@ pub struct AddArgs {
     /// The clips are complete: don't wait until they no longer change
     #[arg(long)]
     pub closed: bool,
+    /// Send clips once more that were delivered to this project already
+    #[arg(long)]
+    pub again: bool,
+    /// Send clips to this project that were delivered to another one
+    #[arg(long)]
+    pub to_this_project: bool,
     /// Queue the others when some are refused; ends with 1 then
     #[arg(long, short)]
     pub keep_going: bool,
     /// Wait until the clips are in the cloud
     #[arg(long, short)]
     pub wait: bool,
+    /// Print one JSON object instead
+    #[arg(long, conflicts_with = "wait")]
+    pub json: bool,
     /// The clips
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
@@ -140,18 +149,25 @@ pub struct QueueArgs {
 /// What can be done to items of the queue.
 #[derive(Debug, Subcommand)]
 pub enum QueueCommand {
-    /// Try failed or cancelled items again, and waiting ones at once
+    /// Show all there is to say about one clip
     ///
-    /// --all means those that failed, unless --state says otherwise.
+    /// Where it stands and why, when it is tried again, its file, and what the cloud has of it.
+    ///
+    /// With --json, prints one object with the keys of the item (see `rigpost queue`) and version_of (the asset that it is a
+    /// new version of), as_is (it goes, or went, though it is cut off) and next_try_in (seconds, or null).
+    Show(ShowArgs),
+    /// Try items again that failed, were cancelled, are away or incomplete, and waiting ones at once
+    ///
+    /// Their files are taken as they are now. --all means those that failed, unless --state says otherwise.
     Retry(SelectArgs),
     /// Take items off the queue; the files themselves are never touched
     ///
     /// --all means those that are queued, being sent, or held, unless --state says otherwise. It asks first.
     Cancel(SelectArgs),
-    /// Send held items to the project that is paired now
+    /// Send held items to the project that is paired now, and incomplete ones as they are
     ///
-    /// Whatever project they belonged to, and also when they were made before the pairing. --all means all that are held.
-    /// It asks first.
+    /// What is held goes whatever project it belonged to, and also when it was made before the pairing. What is incomplete
+    /// goes cut off, as it is now. --all means all that are held, unless --state says incomplete. It asks first.
     Release(SelectArgs),
     /// Send items earlier (larger) or later than others
     ///
@@ -208,6 +224,17 @@ pub struct ClearArgs {
     /// Don't ask
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// Options of `rigpost queue show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Number of the item, as `rigpost queue --all` shows it
+    #[arg(value_name = "ID")]
+    pub id: u64,
+    /// Print one JSON object instead
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rigpost queue receipt`.

@@ -8,6 +8,7 @@
 use serde::Serialize;
 
 use super::dict::{Dict, take};
+use crate::clock;
 use rigpost_contract::item::{ItemKey, ItemReason};
 
 /// One item of the queue; `sent` and `size` are bytes, `added` is Unix seconds.
@@ -75,6 +76,30 @@ impl Item {
             ("", Ok(reason)) => reason.clause(),
             ("", Err(_)) => &self.reason,
             (detail, _) => detail,
+        }
+    }
+}
+
+/// All there is to say about one item.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct OneItem {
+    #[serde(flatten)]
+    pub(crate) item: Item,
+    pub(crate) version_of: String,
+    pub(crate) as_is: bool,
+    /// Seconds from now; `None` where it waits for no time.
+    pub(crate) next_try_in: Option<u64>,
+}
+
+impl OneItem {
+    /// Reads an item; what is missing is empty.
+    pub(crate) fn read(all: &mut Dict) -> Self {
+        let next_try: u64 = take(all, ItemKey::NextTry.as_str());
+        Self {
+            version_of: take(all, ItemKey::VersionOf.as_str()),
+            as_is: take(all, ItemKey::AsIs.as_str()),
+            next_try_in: (next_try > 0).then(|| clock::seconds_until(next_try)),
+            item: Item::read(all),
         }
     }
 }

@@ -48,9 +48,19 @@ pub(super) async fn cancel(daemon: &Daemon, args: &SelectArgs, out: &mut Out) ->
 
 /// `rigpost queue release`.
 pub(super) async fn release(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
-    if let Some(state) = args.state.filter(|state| *state != ItemState::Held) {
-        let what = format!("what is {} can't be released: only held clips can", state);
-        return Err(Failure::new(ExitCode::Usage, what, "rigpost queue release --all"));
+    match args.state {
+        None | Some(ItemState::Held | ItemState::Incomplete) => {}
+        Some(
+            state @ (ItemState::Queued
+            | ItemState::Uploading
+            | ItemState::Away
+            | ItemState::Done
+            | ItemState::Failed
+            | ItemState::Cancelled),
+        ) => {
+            let what = format!("what is {state} can't be released: only held and incomplete clips can");
+            return Err(Failure::new(ExitCode::Usage, what, "rigpost queue release --all"));
+        }
     }
     let pairing = daemon.read_pairing().await.map_err(group)?;
     if pairing.state.parse() != Ok(State::Paired) {
@@ -63,13 +73,22 @@ pub(super) async fn release(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -
     };
     let queue = daemon.queue();
     let Some(ids) = select(queue, args, &[ItemState::Held], out).await? else { return Ok(()) };
+    let incomplete = all(queue, ItemState::Incomplete).await.map_err(group)?;
+    let (cut, held): (Vec<u64>, Vec<u64>) = ids.iter().partition(|id| incomplete.binary_search(id).is_ok());
     if args.all {
-        confirm(args.yes, &format!("Send {} to {project}? That can't be taken back.", clips(&ids)))?;
+        let how = if cut.is_empty() { format!("to {project}") } else { "as they are, cut off".to_owned() };
+        confirm(args.yes, &format!("Send {} {how}? That can't be taken back.", clips(&ids)))?;
     }
     for batch in ids.chunks(MAX_MANY) {
         queue.release(batch, Options::new()).await.map_err(group)?;
     }
-    out.line(&format!("Released {} to {project}.", clips(&ids)))?;
+    if !held.is_empty() {
+        out.line(&format!("Released {} to {project}.", clips(&held)))?;
+    }
+    if !cut.is_empty() {
+        let how = if cut.len() == 1 { "as it is, though it is" } else { "as they are, though they are" };
+        out.line(&format!("Sending {} {how} cut off.", clips(&cut)))?;
+    }
     Ok(())
 }
 

@@ -38,7 +38,7 @@ pub(super) fn table(items: &[Item], columns: usize, out: &Out) -> Vec<String> {
         let line = row([&cells[0], &cells[1], &cells[2], &cells[3]], &clean(item.title()));
         lines.push(match item.state.parse() {
             Ok(ItemState::Failed) => out.paint(Tone::Bad, &line),
-            Ok(ItemState::Held) => out.paint(Tone::Warn, &line),
+            Ok(ItemState::Held | ItemState::Away | ItemState::Incomplete) => out.paint(Tone::Warn, &line),
             Ok(ItemState::Uploading) => out.paint(Tone::Strong, &line),
             Ok(ItemState::Done | ItemState::Cancelled) => out.paint(Tone::Dim, &line),
             Ok(ItemState::Queued) | Err(_) => line,

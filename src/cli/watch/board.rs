@@ -122,6 +122,9 @@ impl<'a> Board<'a> {
             Ok(ItemState::Uploading) => format!("sending {name}, {size}"),
             Ok(ItemState::Done) => self.out.paint(Tone::Good, &format!("sent {name}, {size}")),
             Ok(ItemState::Held) => self.out.paint(Tone::Warn, &format!("holding {name}{why}")),
+            Ok(ItemState::Away | ItemState::Incomplete) => {
+                self.out.paint(Tone::Warn, &format!("waiting for {name}{why}"))
+            }
             Ok(ItemState::Failed) => self.out.paint(Tone::Bad, &format!("failed {name}{why}")),
             Ok(ItemState::Cancelled) => format!("cancelled {name}"),
             Err(_) => format!("{} {name}{why}", clean(&item.state)),

@@ -29,7 +29,7 @@ impl Waiting {
         !self.all.is_empty()
     }
 
-    /// Each of them is in the cloud, failed, cancelled or held.
+    /// Each of them is in the cloud, failed, cancelled, held or away.
     pub(crate) fn is_over(&self) -> bool {
         self.is_asked() && self.left.is_empty()
     }
@@ -43,7 +43,7 @@ impl Waiting {
     pub(crate) fn heard(&mut self, item: &Item) {
         let why = match item.state.parse() {
             Ok(ItemState::Done) => None,
-            Ok(ItemState::Failed | ItemState::Cancelled | ItemState::Held) => {
+            Ok(ItemState::Failed | ItemState::Cancelled | ItemState::Held | ItemState::Away) => {
                 let colon = if item.why().is_empty() { "" } else { ": " };
                 Some(format!(
                     "{} {}{colon}{}",
@@ -52,7 +52,7 @@ impl Waiting {
                     text::clean(item.why())
                 ))
             }
-            Ok(ItemState::Queued | ItemState::Uploading) | Err(_) => return,
+            Ok(ItemState::Queued | ItemState::Uploading | ItemState::Incomplete) | Err(_) => return,
         };
         if self.left.remove(&item.id) {
             self.not_sent.extend(why.map(|why| (item.id, why)));

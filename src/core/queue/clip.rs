@@ -1,74 +1,74 @@
-//! What a file that was sighted is to the queue. Plain data in, a decision out: the store finds what may be meant and
-//! writes what was decided.
+//! What a file that was sighted is to the queue. Plain data in, a decision out: the store finds the rows that may be meant,
+//! and writes what was decided. What two looks say about each other is [`Sighting::relation`]; here it meets the states.
 //!
-//! A row is about the same file when path, size and time of change are the same. A person asks for a file ([`asked`]):
+//! A media source finds a file ([`found`]); the first line of this table that fits one of the rows:
+//!
+//! | To its row the file is | and the row | What follows |
+//! | --- | --- | --- |
+//! | the same | is `away`, failed because its file was out of reach, or was closed for another row | it waits again, where it belongs |
+//! | | anything else | nothing |
+//! | the same with another date, or copied over | failed because its file had changed | it waits again |
+//! | | is `away` or out of reach | it waits again |
+//! | | is not over, or done and not copied over | it takes the new facts |
+//! | the same, renamed | any | it follows; where it was `away` or out of reach it waits again |
+//! | written on in its place, or grown | has its turn | nothing: the turn finds out |
+//! | | is not over, or failed; no asset | it takes the new facts, and waits again |
+//! | | is not over, or failed; with an asset | its asset is for a clip that is no more: begun anew, as a new version of that one |
+//! | | cancelled | it takes the new facts |
+//! | | cancelled, because another row has its clip | a new row |
+//! | | done | a new row: a new version of its asset |
+//! | edited, with its date kept | done | a new row: a new version of its asset |
+//! | maybe a copy | is `away`, not known to be on another volume, without an asset, and no other project's | it follows: the card is mounted elsewhere |
+//! | – | its row is gone, and it is remembered | nothing |
+//! | anything else | – | a new row; left out where there is no room |
+//! | another one at its path (or edited) | waits, and has no turn | it is `away`: its card is not there |
+//!
+//! A person asks for a file ([`asked`]): as above, but
 //!
 //! | The row that is meant | Its state | What follows |
 //! | --- | --- | --- |
-//! | none, or one that is done for another project | – | a new row |
-//! | this project's, or of no project yet | waits, has its turn, held, done | it stays as it is |
+//! | this project's, or of no project yet | waits, held, has its turn | it is there already |
+//! | | done | it was delivered; another row only where they want it again |
 //! | | failed, cancelled | it is queued again, with what is said now |
-//! | another project's | waits, has its turn, held | it stays as it is |
+//! | another project's | waits, held, has its turn | it stays as it is |
 //! | | failed, cancelled | it is queued again for this project; its asset is of no use there |
+//! | | done | it was delivered there; another row only where they want it in this project |
 //!
-//! A media source finds a file ([`found`]); the first row of this table that fits:
+//! Before an asset is made for a row that may be a copy of another ([`copy_of`]):
 //!
-//! | What is known | What follows |
+//! | The other | What the row does |
 //! | --- | --- |
-//! | rows of the same file | nothing; one that failed because its file was out of reach waits again |
-//! | its row is gone, and it is remembered | nothing |
-//! | another path waits for its inode, size and time of change | it was renamed: the row follows |
-//! | its path waits with other facts, without an asset | it has grown: the row takes the new facts |
-//! | nothing, and there is no room | it is left out, to be found again |
-//! | nothing | a new row |
-//!
-//! Where a new row, or one that is queued again, belongs ([`place`]):
-//!
-//! | Its project | Made before the pairing | Where |
-//! | --- | --- | --- |
-//! | another than the one that is paired | – | held: `other-project` |
-//! | the one that is paired | surely, and its policy is `ask` | held: `before-pairing` |
-//! | | surely, and its policy is `ignore` | cancelled: `before-pairing` |
-//! | | not surely, or its policy is `queue` | queued |
-//! | none, and nothing is paired | – | queued: it is bound to the next pairing |
-//!
-//! An item's own file has grown while it settled ([`regrown`]):
-//!
-//! | The item | Another row of what the file is now | What follows |
-//! | --- | --- | --- |
-//! | over, or with an asset | – | nothing: it is too late |
-//! | waits, has its turn or is held | none, or one that is done for another project | it takes the new facts |
-//! | | a younger one that waits and has no asset | it takes the new facts, the other goes |
-//! | | an older one, or one with a turn, an end or an asset | the other is that file; this one goes |
+//! | has its turn, or has an asset and waits | lets it go first |
+//! | is done, in the same project or in another | is compared with what was delivered: equal bytes are not sent again |
+//! | anything else | goes |
 //!
 //! # Decisions
+//! - No row is ever overwritten by another clip. What is only like another is a row of its own, and is merged with it when
+//!   all bytes were compared.
 //! - A person who adds a file that failed or was cancelled wants it tried again; a source that finds it once more wants
-//!   nothing. So a source never changes how an item stands, but for one that failed because its file was gone: a card
-//!   that was pulled and is put back goes on by itself.
-//! - The same file is one row in each project. Adding a file again that is done for another project is wanting it in
-//!   this one too; one that waits or is held for another project is answered as it is, or adding a whole card again
-//!   would send held footage to the wrong project.
-//! - One path is one file: when it is found with other facts, what waits under it is that file, still growing. Under
-//!   another path, with its inode, size and time of change, it was renamed. An inode says nothing about what is sent
-//!   already: cards in the same reader share numbers.
-//! - Where it can't be known whether a clip is older than the pairing, it is not: too much is sent, not too little.
-use std::path::Path;
-use std::time::Duration;
+//!   nothing. So a source never changes how an item stands, but for one that was out of reach and is back.
+//! - One row for each clip and project. A clip that is done for another project is left alone by a source, whatever its
+//!   path, name or date; one that was queued for another project, whatever became of it, keeps a copy of it there too.
+//! - A row that takes new facts in its place may do so because what it was can't come back: it was the same file, written on.
+mod naming;
+mod place;
 
-use crate::queue::item::{BeforePairing, Clip, FileFacts, Item, ItemId, ItemReason, ItemState, shown};
-use crate::queue::ledger::{BootWall, age};
-use crate::time::{BootId, Now, WallTime};
+use crate::queue::evidence::{Relation, Sighting};
+use crate::queue::item::{ItemId, ItemReason, ItemState};
+
+pub use naming::{Naming, renamed};
+pub use place::{Pairing, Place, place, place_of, project_of};
 
 /// Of items that failed because their file was out of reach.
 const OUT_OF_REACH: [ItemReason; 2] = [ItemReason::Vanished, ItemReason::Unreadable];
 
-/// 2001-01-01: no wall clock before this was ever set.
-const EARLIEST: WallTime = WallTime(978_307_200);
+/// Of items that are cancelled because another row has their clip.
+const CLOSED_FOR_ANOTHER: [ItemReason; 2] = [ItemReason::Duplicate, ItemReason::DeliveredElsewhere];
 
 /// What is known of a row that may be about the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Which.
+    /// The item's number.
     pub id: ItemId,
     /// Where it stands.
     pub state: ItemState,
@@ -80,242 +80,351 @@ pub struct Row {
     pub begun: bool,
     /// A media source has seen its file.
     pub watched: bool,
+    /// How its file looked.
+    pub seen: Sighting,
 }
 
-/// The pairing in force.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pairing {
-    /// `None`: there is none, or its project is not known yet.
-    pub project: Option<String>,
-    /// When it began, where that was written down.
-    pub since: Option<Now>,
+/// A row that is gone, and what is kept of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// The number that it had.
+    pub id: ItemId,
+    /// Where it was delivered; `None`: nowhere.
+    pub delivered_to: Option<String>,
 }
 
-/// Where an item belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Its state.
-    pub state: ItemState,
-    /// A word.
-    pub reason: ItemReason,
+/// What the store knows that may be about a file.
+#[derive(Clone, Debug, Default)]
+pub struct Candidates {
+    /// Rows of the same path, of the same inode, and of the same fingerprint; each once.
+    pub rows: Vec<Row>,
+    /// One of the same path, size and date, or of the same fingerprint, that is gone.
+    pub remembered: Option<Remembered>,
 }
 
-const QUEUED: Place = Place { state: ItemState::Queued, reason: ItemReason::None };
-
-/// What follows when a person asks for a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// A new row.
-    New,
-    /// It is this one, which stays as it is.
-    Known(ItemId),
-    /// It is this one, which is queued again with what is said now.
+/// What follows when a file is found or asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It is known, and these rows stand so from now on, with what is seen now.
+    Known {
+        /// Rows of this file that take the facts of now.
+        takes: Vec<ItemId>,
+        /// Rows that wait again, there.
+        back: Vec<(ItemId, Place)>,
+    },
+    /// It waited under its former name, or was sent under it: the row follows, and waits again where that is said.
+    Renamed(ItemId, Option<Place>),
+    /// The row takes the new facts, and waits again where that is said.
+    Grown(ItemId, Option<Place>),
+    /// The row's asset is for a clip that is no more: it takes the new facts, and is begun anew as a new version.
+    Anew(ItemId, Place),
+    /// It is new, and there is no room.
+    LeftOut,
+    /// It is new.
+    New(New),
+    /// A person is told that it is there already.
+    Waiting(ItemId),
+    /// A person wants it queued again, with what they say now.
     Again {
-        /// Which.
+        /// This row.
         id: ItemId,
         /// Its asset lies in another project.
         drop_asset: bool,
     },
+    /// A person is told that it was delivered, as this item.
+    Delivered(ItemId),
+    /// A person is told that it was delivered to this other project, as this item.
+    Elsewhere(ItemId, String),
 }
 
-/// What the store knows that may be about a file that a source found.
-#[derive(Clone, Debug, Default)]
-pub struct Candidates {
-    /// Every row of the same path, size and time of change.
-    pub same: Vec<Row>,
-    /// A row of the same file is gone, and a source had seen it.
-    pub remembered: bool,
-    /// A row that is not over, of the same device, inode, size and time of change.
-    pub inode: Option<Row>,
-    /// The youngest row that is not over, of the same path.
-    pub path: Option<Row>,
+/// A new row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct New {
+    /// Its clip is a new version of this one, which was delivered.
+    pub version_of: Option<ItemId>,
+    /// It is bound to this project, and not to the one that is paired.
+    pub project: Option<String>,
+    /// A person wants it sent though it was delivered: it is compared with nothing.
+    pub anyway: bool,
+    /// These are `away` from now on: this file is at their place.
+    pub displaced: Vec<ItemId>,
 }
 
-/// What follows when a source finds a file.
+/// What a person says about clips that were delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Send it again to the project that has it.
+    pub again: bool,
+    /// Send it to the project that is paired, though another one has it.
+    pub to_this_project: bool,
+}
+
+/// What stands between a row and its asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// It is known. These rows wait again, there.
-    Known(Vec<(ItemId, Place)>),
-    /// It waits under its former name: the row follows.
-    Renamed(ItemId),
-    /// It waits as it was before it grew: the row takes the new facts.
-    Grown(ItemId),
-    /// It is new, and there is no room.
-    LeftOut,
-    /// It is new.
-    New,
+pub enum Copy {
+    /// Nothing.
+    Free,
+    /// This one may have the same bytes, and goes first.
+    After(ItemId),
+    /// This one may have the same bytes, and was delivered: to be compared with.
+    Of(ItemId),
 }
 
-/// What follows when an item's own file has grown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Regrown {
-    /// There is an asset for what the file was, or it is over: nothing changes.
-    TooLate,
-    /// It takes the new facts; this other row goes.
-    Takes(Option<ItemId>),
-    /// This other row is that file already: the item itself goes.
-    Duplicate(ItemId),
+/// An inode number says something: file systems that have none write zeros.
+pub fn is_numbered(ino: u64) -> bool {
+    ino != 0
 }
 
-/// What a row is called from now on whose file has another name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Naming {
-    /// What the cloud shall call it.
-    pub name: String,
-    /// MIME type.
-    pub filetype: String,
-    /// The class it falls in.
-    pub class: String,
-    /// Larger goes first.
-    pub priority: i32,
-}
-
-/// A person asks for a file, of which these rows are known, for `project`.
-pub fn asked(same: &[Row], project: Option<&str>) -> Asked {
-    let Some(row) = meant(same, project) else { return Asked::New };
-    match row.state {
-        ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Done => Asked::Known(row.id),
-        ItemState::Failed | ItemState::Cancelled => {
-            Asked::Again { id: row.id, drop_asset: row.project.as_deref() != project }
-        }
+/// A source has found a file. `room`: there is room for one more that is not sent yet.
+pub fn found(seen: &Sighting, known: &Candidates, room: bool, pairing: &Pairing) -> Finding {
+    let related = related(seen, known);
+    let finding = as_it_is(seen, &related, pairing)
+        .or_else(|| renamed_to(seen, &related, pairing))
+        .or_else(|| written_on(&related, pairing));
+    match finding {
+        Some(Finding::Waiting(_)) => Finding::Known { takes: vec![], back: vec![] },
+        Some(finding) => finding,
+        None if known.remembered.is_some() => Finding::Known { takes: vec![], back: vec![] },
+        None if !room => Finding::LeftOut,
+        None => Finding::New(new(&related, pairing)),
     }
+}
+
+/// A person asks for a file, for `project`.
+pub fn asked(
+    seen: &Sighting,
+    known: &Candidates,
+    project: Option<&str>,
+    wanted: Wanted,
+    pairing: &Pairing,
+) -> Finding {
+    let related = related(seen, known);
+    let is_it = |(relation, row): &&(Relation, &Row)| match relation {
+        Relation::Same | Relation::Redated | Relation::Renamed => true,
+        Relation::Recopied => row.state != ItemState::Done,
+        Relation::Rewritten | Relation::Replaced | Relation::Twin | Relation::Displaced | Relation::None => {
+            false
+        }
+    };
+    let rows: Vec<&Row> = related.iter().filter(is_it).map(|(_, row)| *row).collect();
+    let anyway = || Finding::New(New { anyway: true, ..New::default() });
+    match meant(&rows, project) {
+        Some(row) => match row.state {
+            ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Incomplete => {
+                Finding::Waiting(row.id)
+            }
+            ItemState::Away => Finding::Known {
+                takes: vec![row.id],
+                back: vec![(row.id, place_of(row.project.as_deref(), pairing))],
+            },
+            ItemState::Done if wanted.again => anyway(),
+            ItemState::Done => Finding::Delivered(row.id),
+            ItemState::Failed | ItemState::Cancelled => {
+                Finding::Again { id: row.id, drop_asset: row.project.as_deref() != project }
+            }
+        },
+        None if !rows.is_empty() && wanted.to_this_project => anyway(),
+        None => match rows.last() {
+            Some(row) => Finding::Elsewhere(row.id, row.project.clone().unwrap_or_default()),
+            None => asked_anew(seen, &related, known, project, wanted, pairing),
+        },
+    }
+}
+
+/// Nobody knows it as it is.
+fn asked_anew(
+    seen: &Sighting,
+    related: &[(Relation, &Row)],
+    known: &Candidates,
+    project: Option<&str>,
+    wanted: Wanted,
+    pairing: &Pairing,
+) -> Finding {
+    if let Some(finding) = renamed_to(seen, related, pairing).or_else(|| written_on(related, pairing)) {
+        // A person wants what a source leaves alone.
+        return if let Finding::Grown(id, None) = finding {
+            Finding::Again { id, drop_asset: true }
+        } else {
+            finding
+        };
+    }
+    let delivered = known.remembered.as_ref().and_then(|r| Some((r.id, r.delivered_to.clone()?)));
+    match delivered {
+        Some((id, to)) if Some(to.as_str()) == project && !wanted.again => Finding::Delivered(id),
+        Some((id, to)) if Some(to.as_str()) != project && !wanted.to_this_project => {
+            Finding::Elsewhere(id, to)
+        }
+        delivered => Finding::New(New {
+            anyway: delivered.is_some() || wanted.again || wanted.to_this_project,
+            ..new(related, pairing)
+        }),
+    }
+}
+
+fn related<'a>(seen: &Sighting, known: &'a Candidates) -> Vec<(Relation, &'a Row)> {
+    let mut related: Vec<_> = known.rows.iter().map(|row| (seen.relation(&row.seen), row)).collect();
+    related.sort_by_key(|(_, row)| row.id);
+    related
 }
 
 /// The row that is meant by a file for `project`: that project's own, then one that has none yet, then one that still
 /// waits elsewhere, then one that was given up there. What is done elsewhere is another matter.
-fn meant<'a>(same: &'a [Row], project: Option<&str>) -> Option<&'a Row> {
-    let rank = |row: &&Row| match row.state {
+fn meant<'a>(rows: &[&'a Row], project: Option<&str>) -> Option<&'a Row> {
+    let rank = |row: &Row| match row.state {
         _ if row.project.as_deref() == project => Some(0),
         _ if row.project.is_none() => Some(1),
-        ItemState::Queued | ItemState::Uploading | ItemState::Held => Some(2),
+        ItemState::Queued
+        | ItemState::Uploading
+        | ItemState::Held
+        | ItemState::Away
+        | ItemState::Incomplete => Some(2),
         ItemState::Failed | ItemState::Cancelled => Some(3),
         ItemState::Done => None,
     };
-    same.iter().filter(|row| rank(row).is_some()).min_by_key(rank)
+    // Of several that are done for a project the youngest is the one that counts.
+    let rows = rows.iter().rev().filter_map(|row| Some((rank(row)?, *row)));
+    rows.min_by_key(|(rank, _)| *rank).map(|(_, row)| row)
 }
 
-impl Candidates {
-    /// The file is known as it is: [`found`] looks at nothing else, so that nothing else needs to be looked up.
-    pub fn is_same_file(&self) -> bool {
-        !self.same.is_empty() || self.remembered
-    }
-}
-
-/// An inode number says something: file systems that have none write zeros.
-pub fn is_numbered(facts: FileFacts) -> bool {
-    facts.ino != 0
-}
-
-/// A source has found a file with these facts. `room`: there is room for one more that is not sent yet.
-pub fn found(facts: FileFacts, known: &Candidates, room: bool, pairing: &Pairing) -> Finding {
-    if known.is_same_file() {
-        let back = known.same.iter().filter(|row| is_out_of_reach(row));
-        let place = |row: &Row| (row.id, place_of(row.project.as_deref(), pairing));
-        return Finding::Known(back.map(place).collect());
-    }
-    if let Some(row) = known.inode.as_ref().filter(|row| is_numbered(facts) && !is_over(row.state)) {
-        return Finding::Renamed(row.id);
-    }
-    let waits = |row: &&Row| matches!(row.state, ItemState::Queued | ItemState::Held) && !row.begun;
-    if let Some(row) = known.path.as_ref().filter(waits) {
-        return Finding::Grown(row.id);
-    }
-    if room { Finding::New } else { Finding::LeftOut }
-}
-
-/// The card is back: goes on with what has arrived of it.
-fn is_out_of_reach(row: &Row) -> bool {
-    row.state == ItemState::Failed && OUT_OF_REACH.contains(&row.reason)
-}
-
-fn is_over(state: ItemState) -> bool {
-    match state {
-        ItemState::Done | ItemState::Failed | ItemState::Cancelled => true,
-        ItemState::Queued | ItemState::Uploading | ItemState::Held => false,
-    }
-}
-
-/// What `item` is called whose file is now `new`; `None`: as before, because the cloud has been told already. A name and
-/// a priority that a person chose stay.
-pub fn renamed(item: &Item, new: &Clip) -> Option<Naming> {
-    if !item.asset_id.is_empty() {
-        return None;
-    }
-    // A source names its clips by their paths, and a person never one of a source's.
-    let own = item.clip.source.is_some()
-        || item.clip.path.file_name().is_some_and(|n| shown(Path::new(n)) == item.clip.name);
-    let name = if own { &new.name } else { &item.clip.name };
-    let priority = if item.clip.class == new.class { item.clip.priority } else { new.priority };
-    Some(Naming { name: name.clone(), filetype: new.filetype.clone(), class: new.class.clone(), priority })
-}
-
-/// The file of `item` has grown to facts of which the rows `same` are known, its own among them or not.
-pub fn regrown(item: &Row, same: Vec<Row>) -> Regrown {
-    if is_over(item.state) || item.begun {
-        return Regrown::TooLate;
-    }
-    let others: Vec<_> = same.into_iter().filter(|row| row.id != item.id).collect();
-    let Some(other) = meant(&others, item.project.as_deref()) else { return Regrown::Takes(None) };
-    let waits = matches!(other.state, ItemState::Queued | ItemState::Held);
-    if other.id < item.id || !waits || other.begun {
-        Regrown::Duplicate(other.id)
-    } else {
-        Regrown::Takes(Some(other.id))
-    }
-}
-
-/// The project of a file that comes now.
-pub fn project_of(said: Option<String>, pairing: &Pairing) -> Option<String> {
-    said.or_else(|| pairing.project.clone())
-}
-
-/// Where an item belongs that comes now. `wall`: what is known of a boot's clock; asked only where it matters.
-///
-/// # Errors
-/// Those of `wall`.
-pub fn place<E>(
-    new: &Clip,
-    pairing: &Pairing,
-    wall: impl FnMut(BootId) -> Result<Option<BootWall>, E>,
-) -> Result<Place, E> {
-    let place = place_of(new.project_id.as_deref(), pairing);
-    let held = match new.before_pairing {
-        BeforePairing::Queue => return Ok(place),
-        BeforePairing::Ask => Place { state: ItemState::Held, reason: ItemReason::BeforePairing },
-        BeforePairing::Ignore => Place { state: ItemState::Cancelled, reason: ItemReason::BeforePairing },
-    };
-    let Some(since) = pairing.since.filter(|_| place.state == ItemState::Queued) else { return Ok(place) };
-    Ok(if is_before(new.created, since, new.added, wall)? { held } else { place })
-}
-
-/// Where an item of `project` belongs that a person wants sent.
-pub fn place_of(project: Option<&str>, pairing: &Pairing) -> Place {
-    match (project, pairing.project.as_deref()) {
-        (Some(project), Some(current)) if project != current => {
-            Place { state: ItemState::Held, reason: ItemReason::OtherProject }
+/// The file is that of rows, under its name.
+fn as_it_is(seen: &Sighting, related: &[(Relation, &Row)], pairing: &Pairing) -> Option<Finding> {
+    let (mut takes, mut back, mut is_known) = (Vec::new(), Vec::new(), false);
+    for (relation, row) in related {
+        let redated = match relation {
+            Relation::Same => false,
+            Relation::Redated => true,
+            // Whether what was delivered has these bytes only all of them can tell.
+            Relation::Recopied if row.state != ItemState::Done => true,
+            Relation::Recopied
+            | Relation::Renamed
+            | Relation::Rewritten
+            | Relation::Replaced
+            | Relation::Twin
+            | Relation::Displaced
+            | Relation::None => continue,
+        };
+        is_known = true;
+        // A turn goes by the facts that it began with.
+        if row.state != ItemState::Uploading && row.seen != *seen {
+            takes.push(row.id);
         }
-        (Some(_) | None, Some(_) | None) => QUEUED,
+        let changed = redated && row.state == ItemState::Failed && row.reason == ItemReason::Changed;
+        if changed || is_out_of_reach(row) {
+            back.push((row.id, place_of(row.project.as_deref(), pairing)));
+        }
+    }
+    is_known.then_some(Finding::Known { takes, back })
+}
+
+/// It waits for its file: when the card is back, or was never gone, goes on with what has arrived of it. So does what
+/// was closed in its turn for another row of the same evidence: that one may be away by now.
+pub fn is_out_of_reach(row: &Row) -> bool {
+    let is_duplicate = row.state == ItemState::Cancelled && row.reason == ItemReason::Duplicate;
+    let closed = is_duplicate && row.project.is_some();
+    row.state == ItemState::Away
+        || closed
+        || (row.state == ItemState::Failed && OUT_OF_REACH.contains(&row.reason))
+}
+
+fn renamed_to(seen: &Sighting, related: &[(Relation, &Row)], pairing: &Pairing) -> Option<Finding> {
+    let back = |row: &Row| is_out_of_reach(row).then(|| place_of(row.project.as_deref(), pairing));
+    let renamed = related.iter().filter(|(relation, _)| *relation == Relation::Renamed);
+    // What is not over goes before what is.
+    if let Some((_, row)) = renamed.min_by_key(|(_, row)| row.state.is_over()) {
+        return Some(Finding::Renamed(row.id, back(row)));
+    }
+    let elsewhere = |(relation, row): &&(Relation, &Row)| {
+        let on_another = !row.seen.volume.id.is_empty() && row.seen.volume.id != seen.volume.id;
+        *relation == Relation::Twin && row.state == ItemState::Away && !row.begun && !on_another
+    };
+    let (_, row) = related.iter().find(elsewhere)?;
+    // Whose it is only all bytes tell, where another project has one like it.
+    let is_theirs = |other: &Row| other.project != row.project && other.state != ItemState::Done;
+    let in_doubt = related.iter().any(|(relation, other)| *relation == Relation::Twin && is_theirs(other));
+    (!in_doubt).then(|| Finding::Renamed(row.id, back(row)))
+}
+
+/// The youngest of the rows decides: the others were already other clips.
+fn written_on(related: &[(Relation, &Row)], pairing: &Pairing) -> Option<Finding> {
+    let newest = |wanted| related.iter().rev().find(|(relation, _)| *relation == wanted).map(|(_, row)| *row);
+    let Some(row) = newest(Relation::Rewritten) else {
+        let edited = newest(Relation::Replaced).filter(|row| row.state == ItemState::Done)?;
+        return Some(Finding::New(version_of(edited, related, pairing)));
+    };
+    let place = place_of(row.project.as_deref(), pairing);
+    Some(match row.state {
+        ItemState::Uploading => Finding::Waiting(row.id),
+        // Nobody gave it up: what it was is in another row.
+        ItemState::Cancelled if row.reason == ItemReason::Duplicate => Finding::New(new(related, pairing)),
+        ItemState::Cancelled => Finding::Grown(row.id, None),
+        ItemState::Done => Finding::New(version_of(row, related, pairing)),
+        // What a person is asked about stays with them.
+        ItemState::Held if !row.begun => {
+            Finding::Grown(row.id, Some(Place { state: row.state, reason: row.reason }))
+        }
+        ItemState::Held => Finding::Anew(row.id, Place { state: row.state, reason: row.reason }),
+        ItemState::Queued | ItemState::Away | ItemState::Incomplete | ItemState::Failed if row.begun => {
+            Finding::Anew(row.id, place)
+        }
+        ItemState::Queued | ItemState::Away | ItemState::Incomplete | ItemState::Failed => {
+            Finding::Grown(row.id, Some(place))
+        }
+    })
+}
+
+fn version_of(row: &Row, related: &[(Relation, &Row)], pairing: &Pairing) -> New {
+    New { version_of: Some(row.id), project: row.project.clone(), ..new(related, pairing) }
+}
+
+fn new(related: &[(Relation, &Row)], pairing: &Pairing) -> New {
+    let waits = |row: &Row| match row.state {
+        ItemState::Queued | ItemState::Held | ItemState::Incomplete => true,
+        ItemState::Uploading
+        | ItemState::Away
+        | ItemState::Done
+        | ItemState::Failed
+        | ItemState::Cancelled => false,
+    };
+    let displaced = related
+        .iter()
+        .filter(|(relation, row)| matches!(relation, Relation::Displaced | Relation::Replaced) && waits(row));
+    // A copy of what was queued for another project waits there too, whatever became of it.
+    let bound = related.iter().find(|(relation, row)| {
+        let elsewhere = row.project.is_some() && row.project != pairing.project;
+        let closed = row.state == ItemState::Cancelled && CLOSED_FOR_ANOTHER.contains(&row.reason);
+        *relation == Relation::Twin && row.state != ItemState::Done && elsewhere && !closed
+    });
+    New {
+        version_of: None,
+        project: bound.and_then(|(_, row)| row.project.clone()),
+        anyway: false,
+        displaced: displaced.map(|(_, row)| row.id).collect(),
     }
 }
 
-/// Whether `then` was certainly before `since`, as seen from `now`.
-fn is_before<E>(
-    then: Now,
-    since: Now,
-    now: Now,
-    mut wall: impl FnMut(BootId) -> Result<Option<BootWall>, E>,
-) -> Result<bool, E> {
-    if then.boot_id == since.boot_id {
-        // A clip is dated by its file, to the second: one made right after the pairing may seem to be from before.
-        return Ok(then.boot + Duration::from_secs(1) < since.boot);
+/// What stands between a row of `project` and its asset; `others`: rows of the same fingerprint, itself among them or not.
+pub fn copy_of(id: ItemId, project: Option<&str>, others: &[Row]) -> Copy {
+    let others = || others.iter().filter(|row| row.id != id);
+    let here = |row: &&Row| row.project.as_deref() == project;
+    let under_way = |row: &&Row| match row.state {
+        ItemState::Uploading => true,
+        ItemState::Queued => row.begun,
+        ItemState::Held
+        | ItemState::Away
+        | ItemState::Incomplete
+        | ItemState::Done
+        | ItemState::Failed
+        | ItemState::Cancelled => false,
+    };
+    if let Some(row) = others().filter(here).find(under_way) {
+        return Copy::After(row.id);
     }
-    let (then_boot, since_boot, now_boot) = (wall(then.boot_id)?, wall(since.boot_id)?, wall(now.boot_id)?);
-    if since.boot_id != now.boot_id && since_boot.is_none() && since.wall < EARLIEST {
-        return Ok(false);
-    }
-    let age_of = |moment, boot| age(moment, boot, now, now_boot, EARLIEST);
-    Ok(age_of(then, then_boot) > age_of(since, since_boot))
+    let done = |row: &&Row| row.state == ItemState::Done;
+    let delivered = others().filter(here).find(done).or_else(|| others().find(done));
+    delivered.map_or(Copy::Free, |row| Copy::Of(row.id))
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;

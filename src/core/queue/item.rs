@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh64::Xxh64;
 
+use crate::queue::evidence::{Fingerprint, Sighting, Volume};
 use crate::secret::Secret;
 use crate::time::Now;
 
+pub use crate::queue::evidence::FileFacts;
 pub use rigpost_contract::item::{BeforePairing, ItemReason, ItemState};
 
 /// Given by the store, never used twice.
@@ -17,19 +19,6 @@ impl fmt::Display for ItemId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// What identifies the bytes of a file: another size, time of change or inode is another clip.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FileFacts {
-    /// Bytes; at least 1.
-    pub size: u64,
-    /// Nanoseconds since 1970 by the file system's clock.
-    pub mtime_ns: i64,
-    /// Device number.
-    pub dev: u64,
-    /// Inode number.
-    pub ino: u64,
 }
 
 /// A file that was taken in: what the queue knows of a clip beside where it stands.
@@ -43,6 +32,10 @@ pub struct Clip {
     pub filetype: String,
     /// As seen when it was taken in.
     pub facts: FileFacts,
+    /// The file system that it lies on.
+    pub volume: Volume,
+    /// Evidence of its bytes; `None` in rows of versions that took none.
+    pub fingerprint: Option<Fingerprint>,
     /// The class it fell in (`proxy`, `audio`, ...), for people; empty where nobody said.
     pub class: String,
     /// Larger goes first.
@@ -65,6 +58,32 @@ pub struct Clip {
     pub added: Now,
     /// It came into being while its directory was watched. Not kept.
     pub appeared: bool,
+    /// The cloud's id of the asset that it is a new version of; empty where it is none.
+    pub version_of: String,
+    /// A person wants it sent whether or not it was delivered before.
+    pub anyway: bool,
+    /// It goes though it is cut off.
+    pub as_is: bool,
+    /// It goes whatever its file is by now: a person wants it tried again.
+    pub afresh: bool,
+}
+
+impl Clip {
+    /// How its file looked.
+    pub fn sighting(&self) -> Sighting {
+        Sighting {
+            path: self.path.clone(),
+            facts: self.facts,
+            volume: self.volume.clone(),
+            fingerprint: self.fingerprint,
+        }
+    }
+
+    /// Its file looks like this now.
+    pub fn take(&mut self, seen: Sighting) {
+        (self.path, self.facts, self.volume, self.fingerprint) =
+            (seen.path, seen.facts, seen.volume, seen.fingerprint);
+    }
 }
 
 /// One row of the queue.
@@ -167,6 +186,10 @@ pub struct Counters {
     pub bytes_left: u64,
     /// Held.
     pub held: u64,
+    /// Away.
+    pub away: u64,
+    /// Incomplete.
+    pub incomplete: u64,
     /// Failed.
     pub failed: u64,
 }

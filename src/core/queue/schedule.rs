@@ -6,20 +6,31 @@
 //! | --- | --- | --- | --- |
 //! | `Elsewhere`: only the store knows it | claimed | `Turn` | its turn is told |
 //! | | claimed, and a wish came meanwhile | `Writing` | back to the queue |
-//! | | claimed, its file gone or unreadable, or not the one that was queued | `Writing` | failed: `vanished`, `unreadable`, `changed` |
-//! | | claimed, its writer maybe not done | `Writing`, aside | queued: `settling`; with new facts where it grew |
+//! | | claimed, its file gone, or another clip at its place | `Writing` | away |
+//! | | claimed, its file unreadable | `Writing` | failed: `unreadable` |
+//! | | claimed, its writer maybe not done | `Writing`, aside | queued: `settling`; with new facts where it was written on |
+//! | | claimed, its file written on, with an asset | `Writing`, aside | queued: `settling`; begun anew as a new version |
+//! | | claimed, its file cut off, no asset | `Writing` | incomplete; after its time queued again, to go as it is |
+//! | | claimed, maybe a copy of one that is on its way | `Writing`, aside | queued: it lets that one go first |
+//! | | claimed, maybe a copy of one that was delivered | `Comparing` | all bytes are compared |
 //! | | claimed, its asset can't be read | `Writing`, aside | queued: `storage` |
 //! | | claimed, its card does not answer | `Writing`, aside | queued: `not-answering` |
 //! | `Turn`: an [`upload::Upload`] drives it | done | `Looking` | a last look at the file |
 //! | | failed | `Writing` | failed, by the upload's word |
+//! | | failed, its file unreadable or shorter | `Looking` | away where it is gone or another one; queued where it was written on; else failed |
 //! | | later | `Writing` | queued; the whole queue waits |
 //! | | aside, forbidden | `Writing`, aside | queued; it waits alone, at the second `forbidden` in a row all do |
 //! | | not answering | `Writing`, aside | queued: `not-answering`; it waits alone, until other cards answer than do now |
 //! | | unauthorized | `Writing` | queued; the token is reported and not used again |
 //! | | stopped | `Writing` | queued |
 //! | | cancel, pause, another project, stop | `Turn` | what is in flight is let go |
-//! | `Looking` | the same file, or none | `Writing` | done |
-//! | | another file | `Writing` | failed: `changed` |
+//! | `Comparing` | the same bytes | `Writing` | done: `duplicate`; delivered to another project: cancelled |
+//! | | others | `Turn` | its turn is told; queued where something stands in the way now |
+//! | | the file can't be read | `Writing` | failed: `unreadable` |
+//! | | its card does not answer | `Writing`, aside | queued: `not-answering` |
+//! | | stopped: cancel, pause, another project, stop | `Writing` | queued |
+//! | `Looking` | the same file with any date, another one at its place, or none | `Writing` | done |
+//! | | written on | `Writing`, aside | queued: `settling`; begun anew as a new version |
 //! | `Writing` | written | `Elsewhere` | – |
 //! | | not written | `Unwritten` | the whole queue waits |
 //! | `Unwritten` | the queue's wait is over | `Writing` | the same end again |
@@ -66,6 +77,7 @@
 //!   else is in trouble.
 //! - A claim takes a while. What people, sources and the provider say meanwhile it may not have seen, so what it brings
 //!   after a wish goes back, and after other news the backlog is taken for unknown.
+mod begin;
 mod commands;
 mod event;
 mod retry;
@@ -85,10 +97,14 @@ use rigpost_contract::pairing::Reason;
 use state::{Claim, Leaving, Reading, Resume};
 
 pub use event::{
-    Access, Action, Claimed, End, Event, FileError, Intent, Options, Postponed, Summary, Written,
+    Access, Action, Claimed, Comparison, End, Event, FileError, Intent, Options, Postponed, Seen, Summary,
+    Written,
 };
-pub use state::{Schedule, Turn};
+pub use state::{Schedule, Turn, Waits};
 pub use turn::{CREATE_EVERY, MOST_IN_A_SECOND};
+
+/// Files that are compared at once: while there are more copies than that in a row, nothing else is begun.
+const MAX_COMPARING: usize = 2;
 
 impl Schedule {
     /// Nothing happens before [`Event::Started`]. `seed` spreads retries between rigs.
@@ -108,6 +124,8 @@ impl Schedule {
             resume: Resume::Due,
             reading: Reading::default(),
             seen: BTreeMap::new(),
+            cut_off: BTreeMap::new(),
+            unlike: BTreeSet::new(),
             refused: None,
             project: None,
             retry: Retry::new(Jitter::new(seed)),
@@ -126,9 +144,20 @@ impl Schedule {
         self.turns.get(&id)
     }
 
+    /// The item's file is being read, or will be.
+    pub fn reads(&self, id: ItemId) -> bool {
+        self.turns.contains_key(&id) || self.is_compared(id)
+    }
+
     /// Why nothing moves, or why what moves is not all: a code and a sentence.
     pub fn trouble(&self) -> Option<&(Reason, String)> {
         self.retry.trouble()
+    }
+
+    /// What this item waits for, as far as that is a time.
+    pub fn waits_of(&self, id: ItemId) -> Waits {
+        let (queue, aside) = self.retry.until(id);
+        Waits { queue, aside, cut_off: self.cut_off.get(&id).copied() }
     }
 
     /// The camera records.
@@ -145,7 +174,7 @@ impl Schedule {
     /// the disk. Ends that could not be written are not waited for.
     pub fn busy(&self) -> bool {
         let ending = |leaving: &Leaving| match leaving {
-            Leaving::Looking(_) | Leaving::Writing(_) => true,
+            Leaving::Comparing(_) | Leaving::Looking(..) | Leaving::Writing(_) => true,
             Leaving::Unwritten(_) => false,
         };
         self.claim.is_some() || !self.turns.is_empty() || self.leaving.values().any(ending)
@@ -153,7 +182,10 @@ impl Schedule {
 
     /// When [`Event::Timer`] is next worth sending.
     pub fn deadline(&self) -> Option<BootTime> {
-        if self.stopping { None } else { self.retry.deadline() }
+        if self.stopping {
+            return None;
+        }
+        self.retry.deadline().into_iter().chain(self.cut_off.values().copied()).min()
     }
 
     /// Takes one event. Late news changes nothing.
@@ -189,7 +221,9 @@ impl Schedule {
                 }
                 self.feed(id, upload::Event::PartRecorded(n, ok), now, out);
             }
-            Event::LookedAgain(id, facts) => self.looked_again(id, facts, out),
+            Event::LookedAgain(id, file) => self.looked_again(id, file, now, out),
+            Event::AsItIs(id, ok) => self.goes_as_it_is(id, ok, now, out),
+            Event::Compared(id, comparison) => self.compared(id, comparison, now, out),
             Event::Written(id, written) => self.written(id, written, now, out),
             Event::Asked(intent) => self.asked(intent, now, out),
             Event::Answered(intent, priorities) => self.answered(intent, &priorities, out),
@@ -204,6 +238,7 @@ impl Schedule {
                 if self.retry.tick(now.boot) {
                     self.backlog.changed();
                 }
+                self.send_as_they_are(now, out);
             }
             Event::Stop => {
                 self.stopping = true;
@@ -222,7 +257,7 @@ impl Schedule {
         while self.may_begin(out) {
             let project = self.project_to_claim();
             let turns: Vec<_> = self.turns.values().map(Turn::status).collect();
-            let claiming = self.claim.is_some() || project.is_none();
+            let claiming = self.claim.is_some() || project.is_none() || self.comparing() >= MAX_COMPARING;
             match order::next(&turns, self.options.slots, self.backlog, claiming) {
                 Next::Part(id) => self.feed(id, upload::Event::Slot, now, out),
                 Next::Claim(above) => project.into_iter().for_each(|project| self.claim(project, above, out)),
@@ -253,6 +288,14 @@ impl Schedule {
         let usable = |a: &&Access| !a.paused && self.refused.as_ref() != Some(&a.token);
         let access = self.access.as_ref().filter(usable).filter(|_| self.resume != Resume::Running)?;
         Some(access.project_id.clone())
+    }
+
+    fn comparing(&self) -> usize {
+        self.leaving.keys().filter(|id| self.is_compared(**id)).count()
+    }
+
+    fn is_compared(&self, id: ItemId) -> bool {
+        matches!(self.leaving.get(&id), Some(Leaving::Comparing(_)))
     }
 
     fn claim(&mut self, project: String, above: Option<i32>, out: &mut Vec<Action>) {
@@ -291,8 +334,10 @@ impl Schedule {
             self.retry.forgive(&self.seen);
             self.project.clone_from(&project);
         }
-        let stale = |t: &&Turn| t.item.clip.project_id != project;
-        let stale: Vec<_> = self.turns.values().filter(stale).map(|t| t.item.id).collect();
+        let turns = self.turns.values().map(|turn| &turn.item);
+        let compared = self.leaving.values().filter_map(Leaving::compared);
+        let stale = turns.chain(compared).filter(|item| item.clip.project_id != project);
+        let stale: Vec<_> = stale.map(|item| item.id).collect();
         stale.into_iter().for_each(|id| self.cut(id, now, out));
     }
 

@@ -103,7 +103,8 @@ fn every_state_and_reason_has_a_sentence_and_no_blank() {
 
 #[test]
 fn the_status_line_says_it_in_one_line() {
-    let busy = Counters { files_left: 3, bytes_left: 1_230_000_000, held: 2, failed: 1 };
+    let busy =
+        Counters { files_left: 3, bytes_left: 1_230_000_000, held: 2, failed: 1, ..Counters::default() };
     for (rig, queue, line) in [
         (paired(), queue(0, 0), "paired with Spring, nothing left to send"),
         (paired(), queue(1, 999), "paired with Spring, 1 file left, 999 B"),

@@ -12,16 +12,15 @@ use zbus::object_server::SignalEmitter;
 
 use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
-use crate::bus::options::{self, Many, Options};
+use crate::bus::options::{self, Bytes, Many, Options};
 use crate::bus::recording::Holds;
 use crate::link::Handle;
 use rigpost_contract::method::MAX_PAGE;
 use rigpost_contract::option::OptionKey;
-use rigpost_core::command::{QueueCommand, Refusal};
+use rigpost_core::command::{Added, QueueCommand, Refusal};
 use rigpost_core::queue::item::{ItemId, ItemState};
 use rigpost_core::view::QueueView;
-
-use shape::{Delivered, Items};
+use shape::{Delivered, Items, OneItem};
 
 pub use shape::{Dict, sending};
 
@@ -55,15 +54,14 @@ impl Queue {
     async fn add_all(
         &self,
         paths: Many<String>,
-        many: bool,
+        bytes: Option<Many<Bytes>>,
         options: Options,
         header: &Header<'_>,
         connection: &Connection,
-    ) -> Result<Vec<u64>, BusError> {
-        let (paths, mut options) = arguments::add(paths, many, options)?;
+    ) -> Result<Vec<Added>, BusError> {
+        let (paths, mut options) = arguments::add(paths, bytes, options)?;
         options.uid = self.callers.uid(header, connection).await?;
-        let ids = self.handle.add(paths, options).await?;
-        Ok(ids.into_iter().map(|id| id.0).collect())
+        Ok(self.handle.add(paths, options).await?)
     }
 
     async fn change(
@@ -99,20 +97,35 @@ impl Queue {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<u64, BusError> {
-        let ids = self.add_all(vec![path].into(), false, options, &header, connection).await?;
+        let added = self.add_all(vec![path].into(), None, options, &header, connection).await?;
         // One path, one item.
-        ids.first().copied().ok_or_else(|| Refusal::OutcomeUnknown.into())
+        added.first().map(|added| added.id.0).ok_or_else(|| Refusal::OutcomeUnknown.into())
     }
 
     #[zbus(out_args("ids"))]
     async fn add_many(
         &self,
         paths: Many<String>,
-        options: Options,
+        mut options: Options,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<u64>, BusError> {
-        self.add_all(paths, true, options, &header, connection).await
+        let bytes = options.take(OptionKey::PathsBytes)?;
+        let added = self.add_all(paths, bytes, options, &header, connection).await?;
+        Ok(added.into_iter().map(|added| added.id.0).collect())
+    }
+
+    #[zbus(out_args("found"))]
+    async fn add_files(
+        &self,
+        paths: Many<String>,
+        byte_paths: Many<Bytes>,
+        options: Options,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<(u64, &'static str)>, BusError> {
+        let added = self.add_all(paths, Some(byte_paths), options, &header, connection).await?;
+        Ok(added.into_iter().map(|added| (added.id.0, added.outcome.word().as_str())).collect())
     }
 
     #[zbus(out_args("items", "total"))]
@@ -127,6 +140,12 @@ impl Queue {
         let turn = self.turn().await?;
         let page = self.handle.list(state, after.map(ItemId), offset, limit).await?;
         Ok((Items::new(page.items, turn), saturated(page.total)))
+    }
+
+    #[zbus(out_args("item"))]
+    async fn get_item(&self, id: u64, options: Options) -> Result<OneItem, BusError> {
+        options::none(options)?;
+        Ok(OneItem(self.handle.item(ItemId(id)).await?))
     }
 
     #[zbus(out_args("receipt"))]
@@ -208,6 +227,16 @@ impl Queue {
     #[zbus(property)]
     fn held(&self) -> u32 {
         self.view(|v| saturated(v.counters.held))
+    }
+
+    #[zbus(property)]
+    fn away(&self) -> u32 {
+        self.view(|v| saturated(v.counters.away))
+    }
+
+    #[zbus(property)]
+    fn incomplete(&self) -> u32 {
+        self.view(|v| saturated(v.counters.incomplete))
     }
 
     #[zbus(property)]

@@ -211,12 +211,13 @@ pub(super) fn facts(stat: &Stat) -> Option<FileFacts> {
     }
     // The widths and signs of these fields differ between architectures.
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "not useless on 32-bit boards")]
-    let (size, mtime_ns) = (
+    let (size, mtime_ns, ctime_ns) = (
         u64::try_from(stat.st_size).unwrap_or(0),
         (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64),
+        (stat.st_ctime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_ctime_nsec as i64),
     );
     #[allow(clippy::useless_conversion, reason = "not useless on 32-bit boards")]
-    Some(FileFacts { size, mtime_ns, dev: u64::from(stat.st_dev), ino: u64::from(stat.st_ino) })
+    Some(FileFacts { size, mtime_ns, ctime_ns, dev: u64::from(stat.st_dev), ino: u64::from(stat.st_ino) })
 }
 
 fn dir_of<'a>(dirs: &'a [PathBuf], path: &'a Path) -> Result<(&'a Path, &'a Path), Errno> {

@@ -75,6 +75,17 @@ impl Store {
         .await
     }
 
+    /// A part of the item's asset that the cloud has confirmed, drawn by lot, and what its bytes were; `None` where there
+    /// is none of which that was noted.
+    pub async fn any_part(&self, id: ItemId) -> Result<Option<(u32, u64)>, StoreError> {
+        self.tx(move |tx| {
+            let sql = "SELECT n, xxh64 FROM part WHERE item_id = ?1 AND xxh64 IS NOT NULL ORDER BY random() LIMIT 1";
+            let part = |r: &rusqlite::Row<'_>| Ok((r.get(0)?, rows::bits(r, 1)?));
+            Ok(tx.prepare_cached(sql)?.query_row([rows::sql_id(id)], part).optional()?)
+        })
+        .await
+    }
+
     /// Gives the item's asset up, for example when its URLs have run out; the item starts anew. Nothing happens where
     /// there is none. Returns whether there was one.
     pub async fn drop_asset(&self, id: ItemId) -> Result<bool, StoreError> {

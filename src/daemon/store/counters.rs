@@ -16,6 +16,10 @@ pub struct Totals {
     pub uploading: Tally,
     /// Waiting for a person.
     pub held: Tally,
+    /// Waiting for their card.
+    pub away: Tally,
+    /// Waiting for the rest of them.
+    pub incomplete: Tally,
     /// Sent.
     pub done: Tally,
     /// Given up.
@@ -53,6 +57,8 @@ impl Totals {
             ItemState::Queued => self.queued,
             ItemState::Uploading => self.uploading,
             ItemState::Held => self.held,
+            ItemState::Away => self.away,
+            ItemState::Incomplete => self.incomplete,
             ItemState::Done => self.done,
             ItemState::Failed => self.failed,
             ItemState::Cancelled => self.cancelled,
@@ -61,7 +67,8 @@ impl Totals {
 
     /// Items that are not sent and not taken off.
     pub fn unfinished(&self) -> u64 {
-        [self.queued, self.uploading, self.held, self.failed].iter().map(|t| t.items).sum()
+        let all = [self.queued, self.uploading, self.held, self.away, self.incomplete, self.failed];
+        all.iter().map(|tally| tally.items).sum()
     }
 
     /// All items.
@@ -74,6 +81,8 @@ impl Totals {
             files_left: self.queued.items + self.uploading.items,
             bytes_left: self.queued.left_bytes + self.uploading.left_bytes,
             held: self.held.items,
+            away: self.away.items,
+            incomplete: self.incomplete.items,
             failed: self.failed.items,
         }
     }
@@ -120,6 +129,8 @@ pub(super) fn totals(tx: &Tx<'_>) -> Result<Totals, StoreError> {
             ItemState::Queued => totals.queued = tally,
             ItemState::Uploading => totals.uploading = tally,
             ItemState::Held => totals.held = tally,
+            ItemState::Away => totals.away = tally,
+            ItemState::Incomplete => totals.incomplete = tally,
             ItemState::Done => totals.done = tally,
             ItemState::Failed => totals.failed = tally,
             ItemState::Cancelled => totals.cancelled = tally,

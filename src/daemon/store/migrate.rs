@@ -22,6 +22,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("migrations/0002_sources.sql"),
     include_str!("migrations/0003_providers.sql"),
     include_str!("migrations/0004_origins.sql"),
+    include_str!("migrations/0005_clips.sql"),
 ];
 
 /// [`StoreError::TooNew`] where `found` is beyond what `steps` lead to.
@@ -48,9 +49,20 @@ pub(super) fn run(conn: &mut Connection, steps: &[&str], existing: Option<&Path>
 }
 
 fn apply(conn: &mut Connection, missing: &[&str], version: usize) -> Result<(), StoreError> {
+    // A table that others refer to may be built anew, as SQLite advises: without its rows' going from the others.
+    conn.pragma_update(None, "foreign_keys", false)?;
+    let applied = in_one(conn, missing, version);
+    conn.pragma_update(None, "foreign_keys", true)?;
+    applied
+}
+
+fn in_one(conn: &mut Connection, missing: &[&str], version: usize) -> Result<(), StoreError> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for sql in missing {
         tx.execute_batch(sql)?;
+    }
+    if tx.prepare("PRAGMA foreign_key_check")?.exists([])? {
+        return Err(StoreError::Io("a step would have left a row without the one it belongs to".to_owned()));
     }
     tx.pragma_update(None, "user_version", u32::try_from(version).unwrap_or(u32::MAX))?;
     Ok(tx.commit()?)

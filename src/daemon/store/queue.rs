@@ -5,6 +5,7 @@
 //! - What is sent or taken off is history, and goes when a person clears it or, oldest first, when the queue would
 //!   outgrow its limit.
 mod bind;
+mod candidates;
 mod history;
 mod intake;
 mod list;
@@ -15,4 +16,4 @@ mod steer;
 mod turns;
 
 pub(super) use bind::{bind_to, hold_all};
-pub use intake::{Discovery, FactsUpdate, Limits};
+pub use intake::{Discovery, Limits};

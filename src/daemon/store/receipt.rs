@@ -41,6 +41,56 @@ impl Store {
     }
 }
 
+/// One number for all bytes of a file that was sent in chunks of this size ([`file_digest`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileDigest {
+    /// Bytes in every part but the last.
+    pub chunk_size: u64,
+    /// Over the parts, or of the only one.
+    pub xxh64: u64,
+}
+
+/// What was delivered, so that another file can be compared with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// As this item.
+    pub id: ItemId,
+    /// To this project.
+    pub project: Option<String>,
+    /// What the bytes were.
+    pub digest: FileDigest,
+}
+
+pub(super) fn digest(tx: &Tx<'_>, id: ItemId) -> Result<Option<FileDigest>, StoreError> {
+    let sql = "SELECT chunk_bytes, digest FROM receipt WHERE item_id = ?1 AND digest IS NOT NULL";
+    let row = tx.prepare_cached(sql)?.query_row([rows::sql_id(id)], |r| {
+        Ok(FileDigest { chunk_size: rows::unsigned(r, 0)?, xxh64: rows::bits(r, 1)? })
+    });
+    Ok(row.optional()?)
+}
+
+/// The receipt of one that has the same bytes is that of the other; false where that has none.
+pub(super) fn copy(tx: &Tx<'_>, from: ItemId, to: ItemId) -> Result<bool, StoreError> {
+    let sql =
+        "INSERT OR REPLACE INTO receipt (item_id, delivered_boot_id, delivered_boot_us, delivered_wall_s,
+                   chunk_bytes, parts, digest)
+               SELECT ?2, delivered_boot_id, delivered_boot_us, delivered_wall_s, chunk_bytes, parts, digest
+               FROM receipt WHERE item_id = ?1";
+    Ok(tx.prepare_cached(sql)?.execute((rows::sql_id(from), rows::sql_id(to)))? > 0)
+}
+
+/// Of an item whose bytes were delivered by one that is gone.
+pub(super) fn of_digest(tx: &Tx<'_>, id: ItemId, digest: FileDigest, now: Now) -> Result<(), StoreError> {
+    let (boot_id, boot, wall) = rows::sql_now(now);
+    let sql =
+        "INSERT OR REPLACE INTO receipt (item_id, delivered_boot_id, delivered_boot_us, delivered_wall_s,
+                   chunk_bytes, parts, digest) VALUES (?1, ?2, ?3, ?4, ?5, x'', ?6)";
+    let FileDigest { chunk_size, xxh64 } = digest;
+    let row = (rows::sql_id(id), boot_id, boot, wall, rows::signed(chunk_size), xxh64.cast_signed());
+    tx.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
 /// For an item that is done now, and whose parts are still there.
 pub(super) fn write(tx: &Tx<'_>, item: &Item, now: Now) -> Result<(), StoreError> {
     let id = rows::sql_id(item.id);

@@ -10,17 +10,24 @@ use rusqlite::{OptionalExtension, Row};
 use super::error::StoreError;
 use super::providers;
 use super::tx::Tx;
+use rigpost_core::queue::evidence::{Fingerprint, Sighting, Volume};
 use rigpost_core::queue::item::{BeforePairing, Clip, FileFacts, Item, ItemId, ItemReason, ItemState};
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 
 /// In the order that [`item`] reads them.
 pub(super) const ITEM: &str = "id, path, name, filetype, size_bytes, mtime_ns, dev, ino, priority, project_id, \
      created_boot_id, created_boot_us, created_wall_s, added_boot_id, added_boot_us, added_wall_s, \
-     state, reason, detail, attempts, sent_bytes, asset_id, class, channel, source, uid, before_pairing, settled";
+     state, reason, detail, attempts, sent_bytes, asset_id, class, channel, source, uid, before_pairing, settled, \
+     ctime_ns, volume, mount, fingerprint, head, version_of, anyway, as_is, afresh";
 
 pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
-    let facts =
-        FileFacts { size: unsigned(row, 4)?, mtime_ns: row.get(5)?, dev: bits(row, 6)?, ino: bits(row, 7)? };
+    let facts = FileFacts {
+        size: unsigned(row, 4)?,
+        mtime_ns: row.get(5)?,
+        ctime_ns: row.get(28)?,
+        dev: bits(row, 6)?,
+        ino: bits(row, 7)?,
+    };
     let clip = Clip {
         path: path(row, 1)?,
         name: row.get(2)?,
@@ -36,7 +43,13 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         uid: row.get(25)?,
         before_pairing: policy(row, 26)?,
         settled: row.get(27)?,
+        volume: Volume { id: row.get(29)?, mount: bits(row, 30)? },
+        fingerprint: fingerprint(row, 31)?,
         appeared: false,
+        version_of: row.get(33)?,
+        anyway: row.get(34)?,
+        as_is: row.get(35)?,
+        afresh: row.get(36)?,
     };
     Ok(Item {
         id: item_id(row, 0)?,
@@ -48,6 +61,52 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         sent: unsigned(row, 20)?,
         asset_id: row.get(21)?,
     })
+}
+
+/// How the file of a row looked, in this order from the column `i` on.
+pub(super) const SIGHTING: &str =
+    "path, size_bytes, mtime_ns, ctime_ns, dev, ino, volume, mount, fingerprint, head";
+
+pub(super) fn sighting(row: &Row<'_>, i: usize) -> rusqlite::Result<Sighting> {
+    Ok(Sighting {
+        path: path(row, i)?,
+        facts: FileFacts {
+            size: unsigned(row, i + 1)?,
+            mtime_ns: row.get(i + 2)?,
+            ctime_ns: row.get(i + 3)?,
+            dev: bits(row, i + 4)?,
+            ino: bits(row, i + 5)?,
+        },
+        volume: Volume { id: row.get(i + 6)?, mount: bits(row, i + 7)? },
+        fingerprint: fingerprint(row, i + 8)?,
+    })
+}
+
+/// The file of the row looks like this now.
+pub(super) fn set_sighting(tx: &Tx<'_>, id: ItemId, seen: &Sighting) -> Result<(), StoreError> {
+    let sql = "UPDATE item SET path = ?2, size_bytes = ?3, mtime_ns = ?4, ctime_ns = ?5, dev = ?6, ino = ?7, volume = ?8,
+                   mount = ?9, fingerprint = ?10, head = ?11, afresh = 0 WHERE id = ?1";
+    let Sighting { path, facts, volume, fingerprint } = seen;
+    tx.prepare_cached(sql)?.execute(rusqlite::params![
+        sql_id(id),
+        sql_path(path),
+        signed(facts.size),
+        facts.mtime_ns,
+        facts.ctime_ns,
+        facts.dev.cast_signed(),
+        facts.ino.cast_signed(),
+        volume.id,
+        volume.mount.cast_signed(),
+        fingerprint.map(|f| f.whole.cast_signed()),
+        fingerprint.map_or(0, |f| f.head.cast_signed()),
+    ])?;
+    Ok(())
+}
+
+/// Two columns: `fingerprint`, `head`.
+fn fingerprint(row: &Row<'_>, i: usize) -> rusqlite::Result<Option<Fingerprint>> {
+    let Some(whole) = row.get::<_, Option<i64>>(i)? else { return Ok(None) };
+    Ok(Some(Fingerprint { whole: whole.cast_unsigned(), head: bits(row, i + 1)? }))
 }
 
 /// The item for whoever is outside: its project as the provider names it.
@@ -122,7 +181,7 @@ pub(super) fn unsigned(row: &Row<'_>, i: usize) -> rusqlite::Result<u64> {
 }
 
 /// Device and inode numbers use all 64 bits; SQLite's integers have as many.
-fn bits(row: &Row<'_>, i: usize) -> rusqlite::Result<u64> {
+pub(super) fn bits(row: &Row<'_>, i: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(i).map(i64::cast_unsigned)
 }
 

@@ -1,8 +1,9 @@
 //! The intake: a path becomes an item, or is refused by name. The store binds it to the project.
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::media::{filetype, glance, made, open_beneath};
+use crate::media::{Volume, filetype, fingerprint, glance, made, open_beneath};
 use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::item::{BeforePairing, Clip, FileFacts, shown};
@@ -27,19 +28,44 @@ pub struct Intake {
     pub earliest: WallTime,
 }
 
+/// A clip that passed the intake, and its file, of which no byte was read.
+#[derive(Debug)]
+pub struct Taken {
+    /// Without a fingerprint.
+    pub clip: Clip,
+    /// Open.
+    pub file: File,
+}
+
+/// Reads both ends of each file, all of which lie on this volume. A clip whose file can't be read, or does not answer, has
+/// no fingerprint: it has one from its turn on, if it gets there.
+pub async fn with_fingerprints(volume: &Volume, taken: Vec<Taken>) -> Vec<Clip> {
+    let (mut clips, files): (Vec<Clip>, Vec<File>) =
+        taken.into_iter().map(|Taken { clip, file }| (clip, file)).unzip();
+    let facts: Vec<FileFacts> = clips.iter().map(|clip| clip.facts).collect();
+    let read = volume.run(move || {
+        let both = files.into_iter().zip(facts);
+        both.map(|(file, facts)| fingerprint(&file, facts).ok()).collect::<Vec<_>>()
+    });
+    for (clip, read) in clips.iter_mut().zip(read.await.unwrap_or_default()) {
+        clip.fingerprint = read;
+    }
+    clips
+}
+
 impl Intake {
     /// A file that somebody asked for. Blocks on the disk.
     ///
     /// # Errors
     /// It is refused, by name.
-    pub fn asked(&self, path: PathBuf, options: &AddOptions, now: Now) -> Result<Clip, Refusal> {
-        let mut item = self.item(path, options.closed, now)?;
+    pub fn asked(&self, path: &Path, options: &AddOptions, now: Now) -> Result<Taken, Refusal> {
+        let Taken { clip: mut item, file } = self.item(path, options.closed, now)?;
         if let Some(name) = &options.name {
             item.name.clone_from(name);
         }
         item.priority = options.priority.unwrap_or(item.priority);
         (item.channel, item.uid, item.before_pairing) = (options.channel, options.uid, self.before_pairing);
-        Ok(item)
+        Ok(Taken { clip: item, file })
     }
 
     /// A file that lies in a source and that the source wants. `closed`: its writer is done, or it was seen unchanged.
@@ -47,8 +73,8 @@ impl Intake {
     ///
     /// # Errors
     /// As [`Intake::asked`].
-    pub fn found(&self, path: PathBuf, source: &Source, closed: bool, now: Now) -> Result<Clip, Refusal> {
-        let mut item = self.item(path, closed, now)?;
+    pub fn found(&self, path: &Path, source: &Source, closed: bool, now: Now) -> Result<Taken, Refusal> {
+        let Taken { clip: mut item, file } = self.item(path, closed, now)?;
         if let Some(class) = source.class.as_deref().and_then(|name| self.classes.named(name)) {
             (item.class, item.priority) = (class.name.clone(), class.priority);
         }
@@ -58,7 +84,7 @@ impl Intake {
             item.name = template.name(&item.path, &source.name);
         }
         item.source = Some(source.name.clone());
-        Ok(item)
+        Ok(Taken { clip: item, file })
     }
 
     /// The sequence of which this file is a frame that `source` leaves out. Blocks on the disk.
@@ -98,26 +124,30 @@ impl Intake {
         intake
     }
 
-    fn item(&self, path: PathBuf, closed: bool, now: Now) -> Result<Clip, Refusal> {
-        let (_, facts) = open_beneath(&self.media_dirs, &path)?;
+    fn item(&self, path: &Path, closed: bool, now: Now) -> Result<Taken, Refusal> {
+        let (file, seen) = open_beneath(&self.media_dirs, path, now.boot_id)?;
         // The other formats of frames are originals anyhow.
-        let frame = Frame::of(&path).filter(Frame::is_photograph);
+        let frame = Frame::of(path).filter(Frame::is_photograph);
         let class = match frame.filter(|frame| self.is_of_sequence(frame)) {
-            Some(_) => self.classes.of_frame(&path),
-            None => self.classes.of(&path),
+            Some(_) => self.classes.of_frame(path),
+            None => self.classes.of(path),
         };
-        Ok(Clip {
+        // What is behind a link is called as the link is.
+        let clip = Clip {
             name: path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default(),
-            filetype: filetype(&path).to_owned(),
-            facts,
+            filetype: filetype(path).to_owned(),
             class: class.map(|c| c.name.clone()).unwrap_or_default(),
             priority: class.map_or(0, |c| c.priority),
-            settled: closed || self.has_settled(&facts, now),
-            created: made(&facts, now),
+            settled: closed || self.has_settled(&seen.facts, now),
+            created: made(&seen.facts, now),
             added: now,
-            path,
+            path: seen.path,
+            facts: seen.facts,
+            volume: seen.volume,
+            fingerprint: seen.fingerprint,
             ..Clip::default()
-        })
+        };
+        Ok(Taken { clip, file })
     }
 }
 
@@ -160,14 +190,20 @@ mod tests {
     fn what_somebody_asked_for_is_as_they_said() {
         let dir = tempfile::tempdir().unwrap();
         let path = clip(dir.path(), "A001_proxy.mov", TODAY - 60);
-        let item = intake(dir.path()).asked(path.clone(), &AddOptions::default(), now(TODAY)).unwrap();
+        let item = intake(dir.path()).asked(&path, &AddOptions::default(), now(TODAY)).unwrap().clip;
         let made = (item.name.as_str(), item.filetype.as_str(), item.class.as_str(), item.priority);
         assert_eq!(made, ("A001_proxy.mov", "video/quicktime", "proxy", 300));
         assert_eq!((item.source, item.before_pairing, item.settled), (None, BeforePairing::Ignore, true));
         assert_eq!(item.created.boot.0.as_secs(), 940);
-        let options =
-            AddOptions { priority: Some(-7), name: Some("B".into()), channel: 3, uid: 1000, closed: true };
-        let item = intake(dir.path()).asked(path, &options, now(TODAY)).unwrap();
+        let options = AddOptions {
+            priority: Some(-7),
+            name: Some("B".into()),
+            channel: 3,
+            uid: 1000,
+            closed: true,
+            ..AddOptions::default()
+        };
+        let item = intake(dir.path()).asked(&path, &options, now(TODAY)).unwrap().clip;
         assert_eq!((item.name.as_str(), item.class.as_str(), item.priority), ("B", "proxy", -7));
         assert_eq!((item.channel, item.uid), (3, 1000));
     }
@@ -181,7 +217,7 @@ mod tests {
         let first = Source { name: "first".into(), priority: Some(9), ..sound.clone() };
         let path = clip(dir.path(), "notes", TODAY);
         for (source, class, priority) in [(&plain, "", 0), (&sound, "audio", 200), (&first, "audio", 9)] {
-            let item = intake.found(path.clone(), source, true, now(TODAY)).unwrap();
+            let item = intake.found(&path, source, true, now(TODAY)).unwrap().clip;
             let made = (item.class.as_str(), item.priority, item.channel, item.uid, item.settled);
             assert_eq!(made, (class, priority, 2, 0, true));
             assert_eq!(
@@ -203,7 +239,7 @@ mod tests {
         for (path, class, priority) in
             [(&one, "originals", 0), (&two, "originals", 0), (&alone, "stills", 100)]
         {
-            let item = intake.asked(path.clone(), &AddOptions::default(), now(TODAY)).unwrap();
+            let item = intake.asked(path, &AddOptions::default(), now(TODAY)).unwrap().clip;
             assert_eq!((item.class.as_str(), item.priority), (class, priority), "{path:?}");
         }
         let takes = Source { path: dir.path().into(), ..Source::default() };
@@ -220,7 +256,7 @@ mod tests {
         let template = NameTemplate::parse("{source}_{file}").unwrap();
         let source = Source { name: "A".into(), clip_name: Some(template), ..Source::default() };
         let name =
-            |source: &Source| intake(dir.path()).found(path.clone(), source, true, now(TODAY)).unwrap().name;
+            |source: &Source| intake(dir.path()).found(&path, source, true, now(TODAY)).unwrap().clip.name;
         assert_eq!((name(&source), name(&Source::default())), ("A_C0001.MP4".into(), "C0001.MP4".into()));
     }
 
@@ -240,7 +276,7 @@ mod tests {
             (1_500_000_000, 1_600_000_000, false),
         ] {
             let path = clip(dir.path(), "a.mov", mtime);
-            let item = intake.asked(path, &AddOptions::default(), now(wall)).unwrap();
+            let item = intake.asked(&path, &AddOptions::default(), now(wall)).unwrap().clip;
             assert_eq!(item.settled, settled, "{mtime} {wall}");
         }
     }

@@ -6,6 +6,7 @@
 //!   [`UploadTask::running`], and comes back as an [`Outcome`]. A slow disk makes nobody wait who does not need it.
 //! - What people and programs are told waits until the snapshot shows it ([`publish`]).
 mod assets;
+mod away;
 mod claims;
 mod commands;
 mod ends;
@@ -28,6 +29,7 @@ use crate::link::{DEPTH, ToQueue, ToRig};
 use crate::media::{Pacer, Workers};
 use crate::store::StoreError;
 use crate::tasks::deps::{Deps, too_many};
+use crate::watch::Mounts;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::wire::Connection;
 use rigpost_core::queue::item::{ItemId, shown};
@@ -73,7 +75,9 @@ impl<T: Transport> UploadTask<T> {
     /// Runs until `stop`: parts in flight are let go, what is finished is on disk.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut silent = self.workers.silent();
+        let mut mounts = Mounts::new(self.media_dirs()).ok();
         self.event(Event::Started);
+        self.look_for_away();
         loop {
             let deadline = [self.schedule.deadline(), self.progress_due()].into_iter().flatten().min();
             tokio::select! {
@@ -89,6 +93,7 @@ impl<T: Transport> UploadTask<T> {
                     if changed.is_err() { return }
                     self.event(Event::CardsChanged);
                 }
+                () = away::mounted(&mut mounts) => self.look_for_away(),
                 () = self.clock.sleep_until_some(deadline) => self.tick(),
             }
         }
@@ -133,7 +138,7 @@ impl<T: Transport> UploadTask<T> {
         for action in self.schedule.on(event, self.clock.now()) {
             self.perform(action);
         }
-        self.media.retain(|id, _| self.schedule.turn(*id).is_some());
+        self.media.retain(|id, _| self.schedule.reads(*id));
         self.publish();
         if self.schedule.at_rest() && !self.progress.at_rest() {
             // What only sending needs, when there will be none for a while.
@@ -179,6 +184,7 @@ impl<T: Transport> UploadTask<T> {
             ToQueue::List { state, after, offset, limit, reply } => {
                 self.list(state, after, offset, limit, reply);
             }
+            ToQueue::Item(id, reply) => self.item(id, reply),
             ToQueue::Receipt(id, reply) => self.receipt(id, reply),
             ToQueue::Clear { states, ids, reply } => self.clear(states, ids, reply),
         }
@@ -208,6 +214,8 @@ impl<T: Transport> UploadTask<T> {
             }
             Outcome::Answered(intent, changed, answer) => self.answered(intent, changed, answer),
             Outcome::Read(queue_summary) => self.show_queue(queue_summary),
+            Outcome::CameBack(ids) if ids.is_empty() => {}
+            Outcome::CameBack(ids) => self.found(ids),
             Outcome::Told => {}
         }
     }
@@ -240,6 +248,10 @@ impl<T: Transport> UploadTask<T> {
                 if let Some(media) = self.media.get(&id) {
                     media.let_go();
                 }
+            }
+            Action::Compare(id, other) => self.compare(id, other),
+            Action::SendAsItIs(id) => {
+                self.disk(async move { store.send_as_it_is(id).await }, move |ok| Event::AsItIs(id, ok));
             }
             Action::LookAgain(item) => self.look_again(*item),
             Action::WriteEnd(end) => self.write_end(end),

@@ -1,11 +1,64 @@
-use std::convert::Infallible;
-
-use ItemState::{Cancelled, Done, Failed, Held, Queued, Uploading};
+use ItemState::{Away, Cancelled, Done, Failed, Held, Incomplete, Queued, Uploading};
 
 use super::*;
-use crate::time::BootTime;
+use crate::queue::evidence::{Fingerprint, Volume};
+use crate::queue::item::{Clip, FileFacts, Item};
 
-const STATES: [ItemState; 6] = [Queued, Uploading, Held, Done, Failed, Cancelled];
+const STATES: [ItemState; 8] = [Queued, Uploading, Held, Away, Incomplete, Done, Failed, Cancelled];
+const QUEUED: Place = Place { state: Queued, reason: ItemReason::None };
+const OTHER_PROJECT: Place = Place { state: Held, reason: ItemReason::OtherProject };
+const MIB: u64 = 1 << 20;
+
+/// A look at `/card/C0001.MOV` on the first card, with these bytes.
+fn seen(bytes: u64) -> Sighting {
+    Sighting {
+        path: "/card/C0001.MOV".into(),
+        facts: FileFacts { size: MIB, mtime_ns: 5, ctime_ns: 5, dev: 1, ino: 9 },
+        volume: Volume { id: "A".to_owned(), mount: 1 },
+        fingerprint: Some(Fingerprint { whole: bytes, head: bytes }),
+    }
+}
+
+fn with(bytes: u64, change: impl FnOnce(&mut Sighting)) -> Sighting {
+    let mut other = seen(bytes);
+    change(&mut other);
+    other
+}
+
+fn redated() -> Sighting {
+    with(1, |s| (s.facts.mtime_ns, s.facts.ctime_ns) = (6, 6))
+}
+
+fn remounted() -> Sighting {
+    with(1, |s| s.volume.mount = 2)
+}
+
+fn recopied() -> Sighting {
+    with(1, |s| (s.facts.ino, s.facts.ctime_ns) = (10, 6))
+}
+
+fn renamed_file() -> Sighting {
+    with(1, |s| s.path = "/card/done/C0001.MOV".into())
+}
+
+fn rewritten() -> Sighting {
+    with(2, |s| s.facts.size = 2 * MIB)
+}
+
+/// A tool has put another file of the same date into its place.
+fn edited() -> Sighting {
+    with(2, |s| (s.facts.ino, s.facts.ctime_ns) = (10, 6))
+}
+
+/// The same bytes on another card.
+fn copied() -> Sighting {
+    with(1, |s| s.volume = Volume { id: "B".to_owned(), mount: 2 })
+}
+
+/// Another card in the same reader, with a clip of the same name, size and date.
+fn other_card() -> Sighting {
+    with(2, |s| s.volume = Volume { id: "B".to_owned(), mount: 2 })
+}
 
 fn row(id: u64, state: ItemState, project: Option<&str>) -> Row {
     Row {
@@ -14,7 +67,8 @@ fn row(id: u64, state: ItemState, project: Option<&str>) -> Row {
         reason: ItemReason::None,
         project: project.map(str::to_owned),
         begun: false,
-        watched: false,
+        watched: true,
+        seen: seen(1),
     }
 }
 
@@ -26,28 +80,283 @@ fn paired(project: &str) -> Pairing {
     Pairing { project: Some(project.to_owned()), since: None }
 }
 
-const FACTS: FileFacts = FileFacts { size: 5, mtime_ns: 6, dev: 7, ino: 8 };
+fn of(rows: &[Row]) -> Candidates {
+    Candidates { rows: rows.to_vec(), remembered: None }
+}
+
+fn finds(seen: &Sighting, rows: &[Row]) -> Finding {
+    found(seen, &of(rows), true, &paired("p"))
+}
+
+fn asks(seen: &Sighting, rows: &[Row], wanted: Wanted) -> Finding {
+    asked(seen, &of(rows), Some("p"), wanted, &paired("p"))
+}
+
+const ME: ItemId = ItemId(1);
+const NOTHING_SAID: Wanted = Wanted { again: false, to_this_project: false };
+
+fn known(takes: bool, back: Option<Place>) -> Finding {
+    let takes = takes.then_some(ME).into_iter().collect();
+    Finding::Known { takes, back: back.map(|place| (ME, place)).into_iter().collect() }
+}
+
+fn brand_new() -> Finding {
+    Finding::New(New::default())
+}
+
+fn displacing() -> Finding {
+    Finding::New(New { displaced: vec![ME], ..New::default() })
+}
+
+fn version(project: &str) -> Finding {
+    Finding::New(New { version_of: Some(ME), project: Some(project.to_owned()), ..New::default() })
+}
+
+/// What a source makes of a file by what it is to its row, in each state; without an asset, and with one.
+#[test]
+fn every_cell_of_what_a_source_finds() {
+    let takes = known(true, None);
+    let back = known(true, Some(QUEUED));
+    let nothing = known(false, None);
+    let there = known(false, Some(QUEUED));
+    let stays = Finding::Renamed(ME, None);
+    let stays_back = Finding::Renamed(ME, Some(QUEUED));
+    let grown = Finding::Grown(ME, Some(QUEUED));
+    let held = Place { state: Held, reason: ItemReason::None };
+    let anew = Finding::Anew(ME, QUEUED);
+    let (held_grown, held_anew) = (Finding::Grown(ME, Some(held)), Finding::Anew(ME, held));
+    let still_off = Finding::Grown(ME, None);
+    let of_p = version("p");
+    let (fresh, displaces) = (brand_new(), displacing());
+    // In the order of STATES; the second of two is with an asset.
+    #[rustfmt::skip]
+    let cells: [(&str, Sighting, [[&Finding; 2]; 8]); 9] = [
+        ("as it was", seen(1), [
+            [&nothing; 2], [&nothing; 2], [&nothing; 2], [&there; 2], [&nothing; 2], [&nothing; 2], [&nothing; 2],
+            [&nothing; 2],
+        ]),
+        ("in another mount", remounted(), [
+            [&takes; 2], [&nothing; 2], [&takes; 2], [&back; 2], [&takes; 2], [&takes; 2], [&takes; 2], [&takes; 2],
+        ]),
+        ("with another date", redated(), [
+            [&takes; 2], [&nothing; 2], [&takes; 2], [&back; 2], [&takes; 2], [&takes; 2], [&takes; 2], [&takes; 2],
+        ]),
+        ("copied over", recopied(), [
+            [&takes; 2], [&nothing; 2], [&takes; 2], [&back; 2], [&takes; 2], [&fresh; 2], [&takes; 2], [&takes; 2],
+        ]),
+        ("renamed", renamed_file(), [
+            [&stays; 2], [&stays; 2], [&stays; 2], [&stays_back; 2], [&stays; 2], [&stays; 2], [&stays; 2], [&stays; 2],
+        ]),
+        ("written on", rewritten(), [
+            [&grown, &anew], [&nothing; 2], [&held_grown, &held_anew], [&grown, &anew],
+            [&grown, &anew], [&of_p; 2], [&grown, &anew], [&still_off; 2],
+        ]),
+        ("edited", edited(), [
+            [&displaces; 2], [&fresh; 2], [&displaces; 2], [&fresh; 2], [&displaces; 2], [&of_p; 2],
+            [&fresh; 2], [&fresh; 2],
+        ]),
+        ("a copy on another card", copied(), [[&fresh; 2]; 8]),
+        ("another clip on another card", other_card(), [
+            [&displaces; 2], [&fresh; 2], [&displaces; 2], [&fresh; 2], [&displaces; 2],
+            [&fresh; 2], [&fresh; 2], [&fresh; 2],
+        ]),
+    ];
+    for (name, file, wants) in &cells {
+        for (state, [without, with_asset]) in STATES.into_iter().zip(wants) {
+            let me = row(1, state, Some("p"));
+            assert_eq!(finds(file, std::slice::from_ref(&me)), **without, "{name}, {state}");
+            assert_eq!(finds(file, &[begun(me)]), **with_asset, "{name}, {state} with an asset");
+        }
+    }
+    assert_eq!(finds(&seen(1), &[]), brand_new());
+}
+
+#[test]
+fn a_file_that_was_out_of_reach_and_is_back_waits_again_where_it_belongs() {
+    use ItemReason::{Changed, Duplicate, None, OtherProject, Refused, Unreadable, Vanished};
+
+    let rows = [
+        (Failed, Vanished, Some("p"), Some(QUEUED)),
+        (Failed, Unreadable, Some("p"), Some(QUEUED)),
+        (Failed, Vanished, Option::None, Some(QUEUED)),
+        (Failed, Vanished, Some("q"), Some(OTHER_PROJECT)),
+        (Failed, Changed, Some("p"), Option::None),
+        (Failed, Refused, Some("p"), Option::None),
+        (Away, None, Some("q"), Some(OTHER_PROJECT)),
+        (Cancelled, Vanished, Some("p"), Option::None),
+        (Cancelled, Duplicate, Some("p"), Some(QUEUED)),
+        (Held, OtherProject, Some("q"), Option::None),
+        (Queued, Vanished, Some("p"), Option::None),
+    ];
+    for (state, reason, project, want) in rows {
+        let there = Row { reason, ..row(1, state, project) };
+        assert_eq!(finds(&seen(1), &[there]), known(false, want), "{state:?} {reason} {project:?}");
+    }
+    let unwatched = Row { reason: Duplicate, watched: false, ..row(1, Cancelled, Some("p")) };
+    assert_eq!(finds(&seen(1), &[unwatched]), known(false, Some(QUEUED)), "a person's too");
+    let of_none = Row { reason: Duplicate, ..row(1, Cancelled, Option::None) };
+    assert_eq!(finds(&seen(1), &[of_none]), known(false, Option::None), "closed when it was to be bound");
+    let changed = Row { reason: Changed, ..row(1, Failed, Some("p")) };
+    assert_eq!(finds(&redated(), &[changed]), known(true, Some(QUEUED)), "only its date had changed");
+}
+
+#[test]
+fn a_card_that_is_mounted_elsewhere_brings_its_clips_back() {
+    let elsewhere = |id: &str| {
+        with(1, |s| {
+            s.path = "/media/card1/C0001.MOV".into();
+            s.facts.ino = 77;
+            s.volume = Volume { id: id.to_owned(), mount: 2 };
+        })
+    };
+    let away = row(1, Away, Some("p"));
+    for id in ["A", ""] {
+        let back = finds(&elsewhere(id), std::slice::from_ref(&away));
+        let known_to_be_another = id.is_empty();
+        let want = if known_to_be_another { brand_new() } else { Finding::Renamed(ME, Some(QUEUED)) };
+        assert_eq!(back, want, "{id:?}");
+    }
+    let nameless = Row { seen: with(1, |s| s.volume.id.clear()), ..away.clone() };
+    assert_eq!(finds(&elsewhere("B"), &[nameless]), Finding::Renamed(ME, Some(QUEUED)));
+    let in_doubt = [away.clone(), row(2, Held, Some("q"))];
+    let theirs = Finding::New(New { project: Some("q".to_owned()), ..New::default() });
+    assert_eq!(finds(&elsewhere("A"), &in_doubt), theirs, "another project has one like it");
+    assert_eq!(finds(&elsewhere("A"), &[begun(away)]), brand_new(), "to be compared");
+    assert_eq!(
+        finds(&elsewhere("A"), &[row(1, Queued, Some("p"))]),
+        brand_new(),
+        "its file may be there still"
+    );
+}
+
+#[test]
+fn what_was_delivered_or_waits_elsewhere_is_never_sent_here_because_it_is_seen_again() {
+    for file in [seen(1), redated(), renamed_file()] {
+        for state in STATES {
+            let found = finds(&file, &[row(1, state, Some("q"))]);
+            assert!(!matches!(found, Finding::New(_)), "{state}: {found:?}");
+        }
+    }
+    for state in [Queued, Held, Incomplete, Failed, Cancelled] {
+        let found = finds(&copied(), &[row(1, state, Some("q"))]);
+        assert_eq!(found, Finding::New(New { project: Some("q".to_owned()), ..New::default() }), "{state}");
+    }
+    for reason in [ItemReason::Duplicate, ItemReason::DeliveredElsewhere] {
+        let closed = Row { reason, ..row(1, Cancelled, Some("q")) };
+        assert_eq!(finds(&copied(), &[closed]), brand_new(), "another row has its clip");
+    }
+    assert_eq!(
+        finds(&rewritten(), &[row(1, Done, Some("q"))]),
+        version("q"),
+        "its version is that project's"
+    );
+    let here = New { project: None, ..New::default() };
+    assert_eq!(
+        finds(&copied(), &[row(1, Done, Some("q"))]),
+        Finding::New(here),
+        "compared before it is sent"
+    );
+}
+
+#[test]
+fn of_several_rows_the_file_is_one() {
+    let other = |id, state| Row { seen: other_card(), ..row(id, state, Some("p")) };
+    let rows = [row(1, Away, Some("p")), other(2, Queued)];
+    assert_eq!(finds(&seen(1), &rows), known(false, Some(QUEUED)), "the first card is back");
+    assert_eq!(finds(&other_card(), &rows), Finding::Known { takes: vec![], back: vec![] });
+    let third = with(3, |s| s.volume = Volume { id: "C".to_owned(), mount: 3 });
+    let displaced = New { displaced: vec![ItemId(2)], ..New::default() };
+    assert_eq!(finds(&third, &rows), Finding::New(displaced), "a third card: only what waits is displaced");
+    let renamed = [row(1, Done, Some("p")), row(2, Queued, Some("p"))];
+    assert_eq!(finds(&renamed_file(), &renamed), Finding::Renamed(ItemId(2), None), "what waits goes first");
+    let grown = [row(1, Queued, Some("p")), row(2, Done, Some("p"))];
+    let newest = New { version_of: Some(ItemId(2)), project: Some("p".to_owned()), ..New::default() };
+    assert_eq!(finds(&rewritten(), &grown), Finding::New(newest), "the youngest decides");
+}
+
+#[test]
+fn what_was_closed_for_another_row_and_is_written_on_is_a_row_of_its_own() {
+    let closed = Row { reason: ItemReason::Duplicate, ..row(1, Cancelled, Some("p")) };
+    assert_eq!(finds(&rewritten(), std::slice::from_ref(&closed)), brand_new(), "nobody gave it up");
+    assert_eq!(asks(&rewritten(), &[closed], NOTHING_SAID), brand_new());
+}
+
+#[test]
+fn what_is_remembered_is_known_and_what_does_not_fit_is_left_out() {
+    let gone = Remembered { id: ME, delivered_to: None };
+    let remembered = Candidates { rows: vec![], remembered: Some(gone) };
+    assert_eq!(found(&seen(1), &remembered, true, &paired("p")), known(false, None));
+    assert_eq!(found(&seen(1), &Candidates::default(), false, &paired("p")), Finding::LeftOut);
+    assert_eq!(found(&seen(1), &of(&[row(1, Queued, None)]), false, &paired("p")), known(false, None));
+    assert_eq!(found(&other_card(), &of(&[row(1, Queued, None)]), false, &paired("p")), Finding::LeftOut);
+}
 
 #[test]
 fn what_a_person_asks_for_by_the_row_that_is_meant() {
-    let known = Asked::Known(ItemId(1));
-    let again = |drop_asset| Asked::Again { id: ItemId(1), drop_asset };
-    assert_eq!(asked(&[], Some("p")), Asked::New, "nobody knew it");
+    let waiting = Finding::Waiting(ME);
+    let back = known(true, Some(QUEUED));
+    let delivered = Finding::Delivered(ME);
+    let elsewhere = Finding::Elsewhere(ME, "q".to_owned());
+    let again = |drop_asset| Finding::Again { id: ME, drop_asset };
+    assert_eq!(asks(&seen(1), &[], NOTHING_SAID), brand_new());
+    let away_elsewhere = known(true, Some(OTHER_PROJECT));
     // Of this project, of none yet, of another.
     let rows = [
-        (Queued, known, known, known),
-        (Uploading, known, known, known),
-        (Held, known, known, known),
-        (Done, known, known, Asked::New),
-        (Failed, again(false), again(true), again(true)),
-        (Cancelled, again(false), again(true), again(true)),
+        (Queued, &waiting, &waiting, &waiting),
+        (Uploading, &waiting, &waiting, &waiting),
+        (Held, &waiting, &waiting, &waiting),
+        (Incomplete, &waiting, &waiting, &waiting),
+        (Away, &back, &back, &away_elsewhere),
+        (Done, &delivered, &delivered, &elsewhere),
+        (Failed, &again(false), &again(true), &again(true)),
+        (Cancelled, &again(false), &again(true), &again(true)),
     ];
     for (state, own, unbound, other) in rows {
-        assert_eq!(asked(&[row(1, state, Some("p"))], Some("p")), own, "{state:?}");
-        assert_eq!(asked(&[row(1, state, None)], Some("p")), unbound, "{state:?} of no project");
-        assert_eq!(asked(&[row(1, state, Some("q"))], Some("p")), other, "{state:?} of another project");
-        assert_eq!(asked(&[row(1, state, None)], None), own, "{state:?}, and nothing is paired");
+        for file in [seen(1), redated(), renamed_file()] {
+            let ask = |project| asks(&file, &[row(1, state, project)], NOTHING_SAID);
+            assert_eq!(ask(Some("p")), *own, "{state}");
+            assert_eq!(ask(None), *unbound, "{state} of no project");
+            assert_eq!(ask(Some("q")), *other, "{state} of another project");
+        }
     }
+}
+
+#[test]
+fn what_was_delivered_is_sent_again_only_where_a_person_says_so() {
+    let anyway = Finding::New(New { anyway: true, ..New::default() });
+    let again = Wanted { again: true, ..NOTHING_SAID };
+    let here = Wanted { to_this_project: true, ..NOTHING_SAID };
+    let (own, other) = ([row(1, Done, Some("p"))], [row(1, Done, Some("q"))]);
+    assert_eq!(asks(&seen(1), &own, again), anyway);
+    assert_eq!(asks(&seen(1), &own, here), Finding::Delivered(ME));
+    assert_eq!(asks(&seen(1), &other, here), anyway);
+    assert_eq!(asks(&seen(1), &other, again), Finding::Elsewhere(ME, "q".to_owned()));
+    let both = [other[0].clone(), row(2, Queued, Some("p"))];
+    assert_eq!(asks(&seen(1), &both, NOTHING_SAID), Finding::Waiting(ItemId(2)), "its own row is meant");
+    let ask = |to: &str, wanted| {
+        let gone = Remembered { id: ME, delivered_to: Some(to.to_owned()) };
+        let known = Candidates { rows: vec![], remembered: Some(gone) };
+        asked(&seen(1), &known, Some("p"), wanted, &paired("p"))
+    };
+    assert_eq!(ask("p", NOTHING_SAID), Finding::Delivered(ME), "its row is gone");
+    assert_eq!((ask("p", again), ask("q", here)), (anyway.clone(), anyway));
+    assert_eq!(ask("q", NOTHING_SAID), Finding::Elsewhere(ME, "q".to_owned()));
+    let never = Candidates { rows: vec![], remembered: Some(Remembered { id: ME, delivered_to: None }) };
+    assert_eq!(asked(&seen(1), &never, Some("p"), NOTHING_SAID, &paired("p")), brand_new());
+}
+
+#[test]
+fn a_person_who_asks_for_another_clip_under_an_old_name_gets_a_row_for_it() {
+    assert_eq!(asks(&other_card(), &[row(1, Done, Some("p"))], NOTHING_SAID), brand_new());
+    assert_eq!(asks(&other_card(), &[row(1, Queued, Some("p"))], NOTHING_SAID), displacing());
+    assert_eq!(asks(&edited(), &[row(1, Done, Some("p"))], NOTHING_SAID), version("p"));
+    assert_eq!(asks(&recopied(), &[row(1, Done, Some("p"))], NOTHING_SAID), brand_new(), "compared");
+    assert_eq!(
+        asks(&rewritten(), &[row(1, Queued, Some("p"))], NOTHING_SAID),
+        Finding::Grown(ME, Some(QUEUED))
+    );
+    let again = Finding::Again { id: ME, drop_asset: true };
+    assert_eq!(asks(&rewritten(), &[row(1, Cancelled, Some("p"))], NOTHING_SAID), again);
 }
 
 #[test]
@@ -66,86 +375,35 @@ fn of_several_rows_of_a_file_one_is_meant() {
             [row(1, Done, Some("q")), row(2, Failed, Some("r"))],
             2,
         ),
-        ("the first of two that are alike", [row(1, Held, Some("q")), row(2, Held, Some("r"))], 1),
+        ("the younger of two that are alike", [row(1, Held, Some("q")), row(2, Held, Some("r"))], 2),
     ];
     for (name, rows, want) in rows {
+        let rows: Vec<&Row> = rows.iter().collect();
         assert_eq!(meant(&rows, Some("p")).map(|r| r.id), Some(ItemId(want)), "{name}");
     }
-    assert_eq!(meant(&[row(1, Done, Some("q")), row(2, Done, Some("r"))], Some("p")), None);
+    let done = [row(1, Done, Some("q")), row(2, Done, Some("r"))];
+    assert_eq!(meant(&done.iter().collect::<Vec<_>>(), Some("p")), None);
 }
 
 #[test]
-fn what_a_source_finds_and_somebody_knew_changes_nothing() {
+fn a_copy_lets_the_other_go_first_or_is_compared_with_it() {
+    let copy = |others: &[Row]| copy_of(ItemId(9), Some("p"), others);
+    let me = row(9, Uploading, Some("p"));
+    assert_eq!(copy(&[]), Copy::Free);
+    assert_eq!(copy(std::slice::from_ref(&me)), Copy::Free, "itself is no other");
     for state in STATES {
-        for project in [Some("p"), Some("q"), None] {
-            let known = Candidates { same: vec![row(1, state, project)], ..Candidates::default() };
-            assert!(known.is_same_file());
-            assert_eq!(found(FACTS, &known, true, &paired("p")), Finding::Known(vec![]), "{state:?}");
-        }
+        let want = match state {
+            Uploading => Copy::After(ME),
+            Done => Copy::Of(ME),
+            Queued | Held | Away | Incomplete | Failed | Cancelled => Copy::Free,
+        };
+        assert_eq!(copy(&[row(1, state, Some("p")), me.clone()]), want, "{state}");
+        let elsewhere = if state == Done { Copy::Of(ME) } else { Copy::Free };
+        assert_eq!(copy(&[row(1, state, Some("q"))]), elsewhere, "{state} elsewhere");
     }
-    let gone = Candidates { remembered: true, ..Candidates::default() };
-    assert!(gone.is_same_file() && !Candidates::default().is_same_file());
-    assert_eq!(found(FACTS, &gone, true, &paired("p")), Finding::Known(vec![]));
-}
-
-#[test]
-fn a_file_that_was_out_of_reach_and_is_back_waits_again() {
-    let held = Place { state: Held, reason: ItemReason::OtherProject };
-    let rows = [
-        (Failed, ItemReason::Vanished, Some("p"), Some(QUEUED)),
-        (Failed, ItemReason::Unreadable, Some("p"), Some(QUEUED)),
-        (Failed, ItemReason::Vanished, None, Some(QUEUED)),
-        (Failed, ItemReason::Vanished, Some("q"), Some(held)),
-        (Failed, ItemReason::Changed, Some("p"), None),
-        (Failed, ItemReason::Refused, Some("p"), None),
-        (Cancelled, ItemReason::Vanished, Some("p"), None),
-        (Queued, ItemReason::Vanished, Some("p"), None),
-    ];
-    for (state, reason, project, want) in rows {
-        let there = Row { reason, ..row(1, state, project) };
-        let other = row(2, Done, Some("p"));
-        let known = Candidates { same: vec![there, other], ..Candidates::default() };
-        let want = want.map(|place| (ItemId(1), place)).into_iter().collect();
-        assert_eq!(
-            found(FACTS, &known, true, &paired("p")),
-            Finding::Known(want),
-            "{state:?} {reason} {project:?}"
-        );
-    }
-}
-
-#[test]
-fn a_file_under_another_name_is_followed_while_its_row_is_not_over() {
-    for state in STATES {
-        for asset in [false, true] {
-            let there = Row { begun: asset, ..row(1, state, Some("p")) };
-            let known =
-                Candidates { inode: Some(there), path: Some(row(2, Queued, None)), ..Candidates::default() };
-            let want = match state {
-                Queued | Uploading | Held => Finding::Renamed(ItemId(1)),
-                Done | Failed | Cancelled => Finding::Grown(ItemId(2)),
-            };
-            assert_eq!(found(FACTS, &known, true, &paired("p")), want, "{state:?}");
-            let none = FileFacts { ino: 0, ..FACTS };
-            let got = found(none, &known, true, &paired("p"));
-            assert_eq!(got, Finding::Grown(ItemId(2)), "no inode numbers there");
-        }
-    }
-}
-
-#[test]
-fn a_file_that_has_grown_is_its_row_while_that_waits_without_an_asset() {
-    for state in STATES {
-        for asset in [false, true] {
-            let there = Row { begun: asset, ..row(1, state, Some("p")) };
-            let known = Candidates { path: Some(there), ..Candidates::default() };
-            let follows = !asset && matches!(state, Queued | Held);
-            let want = if follows { Finding::Grown(ItemId(1)) } else { Finding::New };
-            assert_eq!(found(FACTS, &known, true, &paired("p")), want, "{state:?} {asset}");
-            let want = if follows { Finding::Grown(ItemId(1)) } else { Finding::LeftOut };
-            assert_eq!(found(FACTS, &known, false, &paired("p")), want, "{state:?} {asset}: no room");
-        }
-    }
+    assert_eq!(copy(&[begun(row(1, Queued, Some("p")))]), Copy::After(ME));
+    let both = [row(1, Done, Some("q")), row(2, Done, Some("p"))];
+    assert_eq!(copy(&both), Copy::Of(ItemId(2)), "this project's before another's");
 }
 
 #[test]
@@ -189,195 +447,4 @@ fn what_a_row_is_called_whose_file_has_another_name() {
     for (name, item, want) in rows {
         assert_eq!(renamed(&item, &new), want, "{name}");
     }
-}
-
-#[test]
-fn an_item_whose_file_has_grown() {
-    use Regrown::{Duplicate, Takes, TooLate};
-
-    let me = |state| row(5, state, Some("p"));
-    let older = |state| vec![row(3, state, Some("p"))];
-    let younger = |state| vec![row(7, state, Some("p"))];
-    for state in STATES {
-        let open = matches!(state, Queued | Uploading | Held);
-        let want = if open { Takes(None) } else { TooLate };
-        assert_eq!(regrown(&me(state), vec![]), want, "{state:?}");
-        assert_eq!(regrown(&me(state), vec![me(state)]), want, "{state:?}: its own row is no other");
-        assert_eq!(regrown(&begun(me(state)), vec![]), TooLate, "{state:?} with an asset");
-        assert_eq!(regrown(&me(Queued), older(state)), Duplicate(ItemId(3)), "{state:?}, older");
-        let goes = matches!(state, Queued | Held);
-        let want = if goes { Takes(Some(ItemId(7))) } else { Duplicate(ItemId(7)) };
-        assert_eq!(regrown(&me(Queued), younger(state)), want, "{state:?}, younger");
-    }
-    assert_eq!(regrown(&me(Queued), vec![begun(row(7, Queued, Some("p")))]), Duplicate(ItemId(7)));
-    assert_eq!(regrown(&me(Queued), vec![row(3, Done, Some("q"))]), Takes(None), "done for another project");
-    assert_eq!(regrown(&me(Queued), vec![row(3, Failed, Some("q"))]), Duplicate(ItemId(3)));
-}
-
-/// A moment: the boot, seconds in it, and what the wall clock said.
-fn moment(boot: u128, secs: u64, wall: i64) -> Now {
-    Now { boot_id: BootId(boot), boot: BootTime(Duration::from_secs(secs)), wall: WallTime(wall) }
-}
-
-fn placed(new: &Clip, pairing: &Pairing, walls: &[(u128, i64)]) -> Place {
-    let known = |id: BootId| walls.iter().find(|(boot, _)| BootId(*boot) == id).map(|(_, s)| BootWall(*s));
-    let Ok(place) = place(new, pairing, |id| Ok::<_, Infallible>(known(id)));
-    place
-}
-
-const TODAY: i64 = 1_790_000_000;
-
-#[test]
-fn where_a_file_belongs_by_its_project() {
-    let held = Place { state: Held, reason: ItemReason::OtherProject };
-    let rows = [
-        (Some("p"), Some("p"), QUEUED),
-        (Some("q"), Some("p"), held),
-        (Some("q"), None, QUEUED),
-        (None, Some("p"), QUEUED),
-        (None, None, QUEUED),
-    ];
-    for (project, current, want) in rows {
-        let pairing = Pairing { project: current.map(str::to_owned), since: Some(moment(1, 100, TODAY)) };
-        assert_eq!(place_of(project, &pairing), want, "{project:?} {current:?}");
-        let new = Clip {
-            project_id: project.map(str::to_owned),
-            created: moment(1, 500, TODAY),
-            added: moment(1, 500, TODAY),
-            before_pairing: BeforePairing::Ignore,
-            ..Clip::default()
-        };
-        assert_eq!(placed(&new, &pairing, &[]), want, "{project:?} {current:?}");
-        let bound = project_of(new.project_id, &pairing);
-        assert_eq!(bound.as_deref(), project.or(current));
-    }
-}
-
-#[test]
-fn where_a_file_belongs_that_is_older_than_the_pairing() {
-    let held = Place { state: Held, reason: ItemReason::BeforePairing };
-    let cancelled = Place { state: Cancelled, reason: ItemReason::BeforePairing };
-    let other = Place { state: Held, reason: ItemReason::OtherProject };
-    let since = Some(moment(1, 100, TODAY));
-    for (policy, older, elsewhere) in [
-        (BeforePairing::Queue, QUEUED, other),
-        (BeforePairing::Ask, held, other),
-        (BeforePairing::Ignore, cancelled, other),
-    ] {
-        let new = |project: &str, secs| Clip {
-            project_id: Some(project.to_owned()),
-            created: moment(1, secs, TODAY),
-            added: moment(1, 500, TODAY),
-            before_pairing: policy,
-            ..Clip::default()
-        };
-        let pairing = Pairing { since, ..paired("p") };
-        assert_eq!(placed(&new("p", 50), &pairing, &[]), older, "{policy:?}");
-        assert_eq!(placed(&new("p", 150), &pairing, &[]), QUEUED, "{policy:?}: younger");
-        assert_eq!(placed(&new("q", 50), &pairing, &[]), elsewhere, "{policy:?}: another project's anyway");
-        assert_eq!(placed(&new("p", 50), &paired("p"), &[]), QUEUED, "{policy:?}: nobody knows since when");
-    }
-}
-
-#[test]
-fn what_is_certainly_older_than_the_pairing() {
-    type Walls = &'static [(u128, i64)];
-    let rows: [(&str, Now, Now, Now, Walls, bool); 11] = [
-        (
-            "paired in an earlier boot whose clock was set later",
-            moment(1, 9, 9),
-            moment(2, 9, 9),
-            moment(3, 20, TODAY + 5000),
-            &[(1, TODAY), (2, TODAY + 1000)],
-            true,
-        ),
-        (
-            "paired in an earlier boot by a clock that was right",
-            moment(1, 9, TODAY),
-            moment(2, 9, TODAY + 60),
-            moment(3, 20, TODAY + 100),
-            &[],
-            true,
-        ),
-        ("before it", moment(1, 98, 0), moment(1, 100, 0), moment(1, 200, 0), &[], true),
-        (
-            "to the second it may be after it",
-            moment(1, 99, 0),
-            moment(1, 100, 0),
-            moment(1, 200, 0),
-            &[],
-            false,
-        ),
-        ("after it", moment(1, 101, 0), moment(1, 100, 0), moment(1, 200, 0), &[], false),
-        (
-            "yesterday's boot",
-            moment(1, 9, TODAY),
-            moment(2, 9, TODAY + 60),
-            moment(2, 20, TODAY + 71),
-            &[],
-            true,
-        ),
-        (
-            "paired yesterday",
-            moment(2, 9, TODAY + 60),
-            moment(1, 9, TODAY),
-            moment(2, 20, TODAY + 71),
-            &[],
-            false,
-        ),
-        (
-            "before by clocks that were set later",
-            moment(1, 9, 9),
-            moment(2, 9, 9),
-            moment(2, 20, 20),
-            &[(1, TODAY), (2, TODAY + 60)],
-            true,
-        ),
-        (
-            "a boot that nobody knows is at least as old as this one",
-            moment(1, 9, 9),
-            moment(2, 9, 9),
-            moment(2, 20, 20),
-            &[],
-            true,
-        ),
-        (
-            "paired in a boot that nobody knows",
-            moment(2, 9, TODAY),
-            moment(1, 9, 9),
-            moment(2, 20, TODAY + 11),
-            &[],
-            false,
-        ),
-        (
-            "both in boots that nobody knows",
-            moment(1, 9, 9),
-            moment(2, 9, 9),
-            moment(3, 20, TODAY),
-            &[],
-            false,
-        ),
-    ];
-    for (name, then, since, now, walls, want) in rows {
-        let known =
-            |id: BootId| walls.iter().find(|(boot, _)| BootId(*boot) == id).map(|(_, s)| BootWall(*s));
-        let Ok(got) = is_before(then, since, now, |id| Ok::<_, Infallible>(known(id)));
-        assert_eq!(got, want, "{name}");
-    }
-}
-
-#[test]
-fn a_clock_that_can_t_be_read_is_an_error_only_where_it_matters() {
-    let new = |policy, boot| Clip {
-        project_id: Some("p".to_owned()),
-        created: moment(boot, 5, TODAY),
-        added: moment(2, 500, TODAY),
-        before_pairing: policy,
-        ..Clip::default()
-    };
-    let pairing = Pairing { since: Some(moment(2, 100, TODAY)), ..paired("p") };
-    let fails = |new: Clip| place(&new, &pairing, |_| Err(())).is_err();
-    assert!(!fails(new(BeforePairing::Queue, 1)), "its policy does not ask");
-    assert!(!fails(new(BeforePairing::Ask, 2)), "one boot needs no clock");
-    assert!(fails(new(BeforePairing::Ask, 1)));
 }

@@ -15,6 +15,8 @@ impl Schedule {
                     self.cut(id, now, out);
                     // The look at a file that may be being written begins anew if it comes back.
                     self.seen.remove(&id);
+                    self.cut_off.remove(&id);
+                    self.unlike.remove(&id);
                     self.retry.release(id);
                     // Its turn must not come again before the wish is on disk.
                     *self.cancelling.entry(id).or_default() += 1;
@@ -69,11 +71,14 @@ impl Schedule {
         if self.turns.contains_key(&id) {
             self.feed(id, upload::Event::Stop, now, out);
             out.push(Action::Cut(id));
+        } else if self.is_compared(id) {
+            out.push(Action::Cut(id));
         }
     }
 
     pub(super) fn cut_all(&mut self, now: Now, out: &mut Vec<Action>) {
-        let all: Vec<_> = self.turns.keys().copied().collect();
+        let compared = self.leaving.keys().filter(|id| self.is_compared(**id));
+        let all: Vec<_> = self.turns.keys().chain(compared).copied().collect();
         all.into_iter().for_each(|id| self.cut(id, now, out));
     }
 }

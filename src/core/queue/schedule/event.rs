@@ -3,7 +3,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::oauth::AccessToken;
-use crate::queue::item::{Asset, FileFacts, Item, ItemId, ItemReason, ItemState};
+use crate::queue::clip::Copy;
+use crate::queue::evidence::{Relation, Sighting};
+use crate::queue::item::{Asset, Item, ItemId, ItemReason, ItemState};
 use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;
@@ -38,15 +40,45 @@ pub struct Claimed {
     /// As the store gave it its turn.
     pub item: Item,
     /// The file as it is now.
-    pub file: Result<FileFacts, FileError>,
+    pub file: Result<Seen, FileError>,
     /// What is known of its asset. The error is one sentence.
     pub asset: Result<Option<Asset>, String>,
+    /// Whether another item may have the same bytes; asked only where there is no asset.
+    pub copy: Copy,
+    /// How long it waits for the rest of a clip that is cut off; `None`: until somebody says otherwise.
+    pub patience: Option<Duration>,
+}
+
+/// A file as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// How it looks.
+    pub sighting: Sighting,
+    /// What the row's clip is to it.
+    pub relation: Relation,
+    /// It is visibly cut off: one sentence.
+    pub cut: Option<String>,
+}
+
+/// What came of comparing a file with a clip that was delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The same bytes, delivered as this item; and to which other project, where it was another.
+    Equal(ItemId, Option<String>),
+    /// Other bytes, or nothing is known any more of what was delivered.
+    Differs,
+    /// Somebody wanted something else meanwhile.
+    Stopped,
+    /// The file can't be read to its end. One sentence.
+    Unreadable(String),
+    /// Its card does not answer. One sentence.
+    NotAnswering(String),
 }
 
 /// Why a file can't be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileError {
-    /// It is not there any more.
+    /// It is not there.
     Gone,
     /// It is there and can't be had. One sentence.
     Unreadable(String),
@@ -100,8 +132,11 @@ pub struct End {
     pub reason: ItemReason,
     /// One sentence.
     pub detail: String,
-    /// The file has grown to this since it was queued, and nothing of it has left.
-    pub grown: Option<FileFacts>,
+    /// The file was written on since it was queued, and looks like this now. Where there is an asset, that is for a clip
+    /// that is no more.
+    pub rewritten: Option<Box<Sighting>>,
+    /// It has the same bytes as this one, which was delivered.
+    pub same_as: Option<ItemId>,
 }
 
 impl End {
@@ -111,15 +146,16 @@ impl End {
     }
 
     pub(super) fn queued(id: ItemId, reason: ItemReason, detail: String) -> End {
-        End { id, to: ItemState::Queued, reason, detail, grown: None }
+        End { id, to: ItemState::Queued, reason, detail, rewritten: None, same_as: None }
     }
 
     pub(super) fn failed(id: ItemId, reason: ItemReason, why: impl Into<String>) -> End {
-        End { id, to: ItemState::Failed, reason, detail: why.into(), grown: None }
+        End { id, to: ItemState::Failed, reason, detail: why.into(), rewritten: None, same_as: None }
     }
 
-    pub(super) fn done(id: ItemId) -> End {
-        End { id, to: ItemState::Done, reason: ItemReason::None, detail: String::new(), grown: None }
+    /// In any state, with what there is to say.
+    pub(super) fn to(id: ItemId, to: ItemState, reason: ItemReason, detail: impl Into<String>) -> End {
+        End { id, to, reason, detail: detail.into(), rewritten: None, same_as: None }
     }
 }
 
@@ -144,8 +180,12 @@ pub enum Event {
     PartSent(ItemId, u32, Result<Confirmed, PartError>),
     /// The answer to [`Action::RecordPart`]; true when it is on disk.
     PartRecorded(ItemId, u32, bool),
-    /// The answer to [`Action::LookAgain`]; `None` where there is no file that could be read.
-    LookedAgain(ItemId, Option<FileFacts>),
+    /// The answer to [`Action::LookAgain`].
+    LookedAgain(ItemId, Result<Box<Seen>, FileError>),
+    /// The answer to [`Action::Compare`].
+    Compared(ItemId, Comparison),
+    /// The answer to [`Action::SendAsItIs`]; true when it is on disk, or there is nothing to be done.
+    AsItIs(ItemId, bool),
     /// The answer to [`Action::WriteEnd`].
     Written(ItemId, Written),
     /// A person's command, before it goes to the disk.
@@ -182,6 +222,10 @@ pub enum Action {
         /// Do [`Action::Resume`] first.
         resume: bool,
     },
+    /// Compare all bytes of this item's file with what was delivered as another.
+    Compare(ItemId, ItemId),
+    /// Queue this item, which was cut off, as it is: it has waited long enough.
+    SendAsItIs(ItemId),
     /// The turn of this item has begun: it is among [`super::Schedule::turns`].
     Began(ItemId),
     /// Ask the cloud for an asset.
@@ -223,7 +267,7 @@ pub enum Action {
     },
     /// Let go of what is in flight of this item: nobody wants it any more. Its answers may still come.
     Cut(ItemId),
-    /// Look at the file of an item that is sent.
+    /// Look at the file of an item that is sent, or whose file could not be read to its end.
     LookAgain(Box<Item>),
     /// Write the end of a turn.
     WriteEnd(End),

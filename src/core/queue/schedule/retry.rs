@@ -82,6 +82,11 @@ impl Retry {
         queue.into_iter().chain(self.aside.values().copied()).min()
     }
 
+    /// When the whole queue, and when this clip goes on.
+    pub(super) fn until(&self, id: ItemId) -> (Option<BootTime>, Option<BootTime>) {
+        (self.queue.as_ref().map(|w| w.at), self.aside.get(&id).copied())
+    }
+
     /// Ends the waits whose time has come; true where that was a clip's.
     pub(super) fn tick(&mut self, now: BootTime) -> bool {
         self.queue.take_if(|w| now >= w.at);

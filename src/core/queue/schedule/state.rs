@@ -1,11 +1,11 @@
 //! What the machine knows.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::{Access, End, Options};
+use super::event::{Access, Claimed, End, Options};
 use super::retry::Retry;
 use crate::oauth::AccessToken;
 use crate::queue::etag::EtagKind;
-use crate::queue::item::{FileFacts, Item, ItemId};
+use crate::queue::item::{FileFacts, Item, ItemId, ItemState};
 use crate::queue::order::{Backlog, TurnStatus};
 use crate::queue::upload::Upload;
 use crate::time::BootTime;
@@ -30,10 +30,22 @@ pub(super) struct Claim {
 /// An item whose turn is over.
 #[derive(Debug)]
 pub(super) enum Leaving {
-    /// Everything is sent. Its file is looked at once more.
-    Looking(Box<Item>),
+    /// Its file is being compared with what was delivered before.
+    Comparing(Box<Claimed>),
+    /// Everything is sent, or this end is to follow because the file could not be read: it is looked at once more.
+    Looking(Box<Item>, Option<End>),
     Writing(End),
     Unwritten(End),
+}
+
+impl Leaving {
+    /// The item whose file is being compared.
+    pub(super) fn compared(&self) -> Option<&Item> {
+        match self {
+            Leaving::Comparing(claimed) => Some(&claimed.item),
+            Leaving::Looking(..) | Leaving::Writing(_) | Leaving::Unwritten(_) => None,
+        }
+    }
 }
 
 /// How the queue is read: one reading at a time, each begun after what it is to show.
@@ -68,6 +80,10 @@ pub struct Schedule {
     pub(super) reading: Reading,
     /// How the files of those looked that may still be being written.
     pub(super) seen: BTreeMap<ItemId, FileFacts>,
+    /// Clips that are cut off, and when they go as they are.
+    pub(super) cut_off: BTreeMap<ItemId, BootTime>,
+    /// Those that were compared, and are no copies: they need not be compared again.
+    pub(super) unlike: BTreeSet<ItemId>,
     pub(super) refused: Option<AccessToken>,
     /// The last that was paired.
     pub(super) project: Option<String>,
@@ -75,6 +91,30 @@ pub struct Schedule {
     pub(super) etags: EtagKind,
     /// The next asset may be asked for then.
     pub(super) next_create: BootTime,
+}
+
+/// Times that something of the queue waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    pub(super) queue: Option<BootTime>,
+    pub(super) aside: Option<BootTime>,
+    pub(super) cut_off: Option<BootTime>,
+}
+
+impl Waits {
+    /// Nothing is done before with an item in this state.
+    pub fn of(self, state: ItemState) -> Option<BootTime> {
+        match state {
+            ItemState::Queued => self.queue.max(self.aside),
+            ItemState::Incomplete => self.cut_off,
+            ItemState::Uploading
+            | ItemState::Held
+            | ItemState::Away
+            | ItemState::Done
+            | ItemState::Failed
+            | ItemState::Cancelled => None,
+        }
+    }
 }
 
 /// One item that has its turn.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::oauth::{AccessToken, Cause, Trouble};
+use crate::queue::clip::Copy;
+use crate::queue::evidence::{Fingerprint, Relation, Sighting, Volume};
 use crate::queue::item::{Asset, Clip, FileFacts, Item, ItemReason, ItemState, PartDigest};
 use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
@@ -23,7 +25,22 @@ fn at(ms: u64) -> Now {
 }
 
 fn facts(size: u64) -> FileFacts {
-    FileFacts { size, mtime_ns: size as i64, dev: 1, ino: 1 }
+    FileFacts { size, mtime_ns: size as i64, ctime_ns: 0, dev: 1, ino: 1 }
+}
+
+/// A file of these facts on the first card; its bytes are told by its size.
+fn sighting(id: u64, facts: FileFacts) -> Sighting {
+    Sighting {
+        path: format!("/media/{id}.mov").into(),
+        facts,
+        volume: Volume { id: "A".to_owned(), mount: 1 },
+        fingerprint: Some(Fingerprint { whole: facts.size, head: 1 }),
+    }
+}
+
+/// What a look at an item's file says.
+fn look_at(item: &Item, sighting: Sighting) -> Seen {
+    Seen { relation: sighting.relation(&item.clip.sighting()), sighting, cut: None }
 }
 
 fn token(name: &str) -> AccessToken {
@@ -35,13 +52,8 @@ fn access(name: &str, project: &str) -> Option<Access> {
 }
 
 fn item(id: u64, project: &str) -> Item {
-    let clip = Clip {
-        path: format!("/media/{id}.mov").into(),
-        facts: facts(SIZE),
-        settled: true,
-        project_id: Some(project.to_owned()),
-        ..Clip::default()
-    };
+    let mut clip = Clip { settled: true, project_id: Some(project.to_owned()), ..Clip::default() };
+    clip.take(sighting(id, facts(SIZE)));
     Item {
         id: ItemId(id),
         clip,
@@ -155,17 +167,21 @@ impl Bench {
     }
 
     fn claimed(&mut self, item: Item, asset: Option<Asset>) -> Vec<Action> {
-        let facts = item.clip.facts;
-        self.claimed_as(item, Ok(facts), Ok(asset))
+        let file = look_at(&item, item.clip.sighting());
+        self.claimed_as(item, Ok(file), Ok(asset))
     }
 
     fn claimed_as(
         &mut self,
         item: Item,
-        file: Result<FileFacts, FileError>,
+        file: Result<Seen, FileError>,
         asset: Result<Option<Asset>, String>,
     ) -> Vec<Action> {
-        self.on(Event::Claimed(Ok(Some(Box::new(Claimed { item, file, asset })))))
+        self.take(Claimed { item, file, asset, copy: Copy::Free, patience: None })
+    }
+
+    fn take(&mut self, claimed: Claimed) -> Vec<Action> {
+        self.on(Event::Claimed(Ok(Some(Box::new(claimed)))))
     }
 
     /// An item without an asset is claimed and asks for one: by this number.

@@ -1,17 +1,14 @@
 //! One item's turn, from the claim to its row on disk.
 //!
 //! # Decisions
-//! - A file whose writer is not known to be done is looked at twice, some time apart, and sent only when nothing has
-//!   changed in between. The first look is not written down: after a restart there is simply another.
 //! - Assets are asked for a little less often than the provider allows to all devices of one person.
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::event::{Access, Action, Claimed, End, FileError, Postponed, Written};
 use super::state::{Leaving, Resume, Schedule, Turn};
 use crate::queue::etag::Verdict;
-use crate::queue::item::{FileFacts, Item, ItemId, ItemReason, ItemState};
-use crate::queue::upload::{self, Confirmed, CreateError, Ending, PartError, Upload};
+use crate::queue::item::{Item, ItemId, ItemReason, ItemState};
+use crate::queue::upload::{self, Confirmed, CreateError, Ending, PartError};
 use crate::seq::Seq;
 use crate::time::Now;
 use rigpost_contract::pairing::Reason;
@@ -36,7 +33,13 @@ impl Schedule {
             Ok(Some(claimed)) => {
                 self.backlog.claimed(claim.above, Some(claimed.item.clip.priority));
                 if claim.give_back {
-                    return self.write_end(End::requeue(claimed.item.id), out);
+                    let end = match claimed.file {
+                        Err(FileError::NotAnswering(why)) => self.wait_for_card(&claimed.item, why, now, out),
+                        Ok(_) | Err(FileError::Gone | FileError::Unreadable(_)) => {
+                            End::requeue(claimed.item.id)
+                        }
+                    };
+                    return self.write_end(end, out);
                 }
                 self.begin(*claimed, now, out);
             }
@@ -45,63 +48,10 @@ impl Schedule {
         }
     }
 
-    /// Begins the turn, or ends it at once: written like any end, and then the next. One bad file never blocks the
-    /// others.
-    fn begin(&mut self, claimed: Claimed, now: Now, out: &mut Vec<Action>) {
-        let Claimed { item, file, asset } = claimed;
-        let id = item.id;
-        let facts = match file {
-            Ok(facts) => facts,
-            Err(FileError::Gone) => {
-                return self
-                    .write_end(End::failed(id, ItemReason::Vanished, "the file is not there any more"), out);
-            }
-            Err(FileError::Unreadable(why)) => {
-                return self.write_end(End::failed(id, ItemReason::Unreadable, why), out);
-            }
-            Err(FileError::NotAnswering(why)) => {
-                let end = self.wait_for_card(&item, why, now, out);
-                return self.write_end(end, out);
-            }
-        };
-        // Where parts of it have left, only the same bytes will do.
-        let begun = !matches!(asset, Ok(None));
-        if !item.clip.settled && !begun && self.seen.get(&id) != Some(&facts) {
-            return self.wait_for_writer(&item, facts, now, out);
-        }
-        self.seen.remove(&id);
-        if !same_bytes(&facts, &item) {
-            let why = "the file is not the one that was queued: its size or time changed";
-            return self.write_end(End::failed(id, ItemReason::Changed, why), out);
-        }
-        let asset = match asset {
-            Ok(asset) => asset,
-            // Its own trouble, as far as is known: where it is the disk's, the next claim meets it too.
-            Err(why) => {
-                self.retry.put_aside(id, Reason::Storage, &why, now.boot);
-                out.push(postponed(&item, ItemReason::Storage, &why, true));
-                return self.write_end(End::queued(id, ItemReason::Storage, why), out);
-            }
-        };
-        let (upload, actions) = Upload::begin(id, facts.size, asset, now);
-        self.turns.insert(id, Turn { item, upload, doubted: BTreeSet::new(), used: None });
-        out.push(Action::Began(id));
-        actions.into_iter().for_each(|action| self.perform(id, action, now, out));
-    }
-
-    fn wait_for_card(&mut self, item: &Item, why: String, now: Now, out: &mut Vec<Action>) -> End {
+    pub(super) fn wait_for_card(&mut self, item: &Item, why: String, now: Now, out: &mut Vec<Action>) -> End {
         out.push(postponed(item, ItemReason::NotAnswering, &why, true));
         self.retry.wait_for_card(item.id, now.boot);
         End::queued(item.id, ItemReason::NotAnswering, why)
-    }
-
-    fn wait_for_writer(&mut self, item: &Item, facts: FileFacts, now: Now, out: &mut Vec<Action>) {
-        let grown = !same_bytes(&facts, item);
-        self.seen.insert(item.id, facts);
-        self.retry.wait_for_writer(item.id, now.boot + self.options.settle);
-        let detail = "the file may still be being written".to_owned();
-        let end = End { grown: grown.then_some(facts), ..End::queued(item.id, ItemReason::Settling, detail) };
-        self.write_end(end, out);
     }
 
     pub(super) fn feed(&mut self, id: ItemId, event: upload::Event, now: Now, out: &mut Vec<Action>) {
@@ -111,7 +61,7 @@ impl Schedule {
         }
     }
 
-    fn perform(&mut self, id: ItemId, action: upload::Action, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn perform(&mut self, id: ItemId, action: upload::Action, now: Now, out: &mut Vec<Action>) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
         match action {
             upload::Action::Create(seq) => self.create(id, seq, now, out),
@@ -179,9 +129,10 @@ impl Schedule {
         let end = match ending {
             Ending::Done => {
                 self.retry.got_through();
-                out.push(Action::LookAgain(Box::new(turn.item.clone())));
-                self.leaving.insert(id, Leaving::Looking(Box::new(turn.item)));
-                return;
+                return self.look_again(turn.item, None, out);
+            }
+            Ending::Failed(reason @ (ItemReason::Unreadable | ItemReason::Changed), why) => {
+                return self.look_again(turn.item, Some(End::failed(id, reason, why)), out);
             }
             Ending::Failed(reason, why) => End::failed(id, reason, why),
             Ending::Later(reason, why, wait) => {
@@ -209,6 +160,11 @@ impl Schedule {
         self.write_end(end, out);
     }
 
+    fn look_again(&mut self, item: Item, failed: Option<End>, out: &mut Vec<Action>) {
+        out.push(Action::LookAgain(Box::new(item.clone())));
+        self.leaving.insert(item.id, Leaving::Looking(Box::new(item), failed));
+    }
+
     fn report_refused(&mut self, turn: Turn, out: &mut Vec<Action>) {
         let Some(token) = turn.used else { return };
         // Late news of one that is not in force any more must not make us forget that the one in force was refused.
@@ -220,20 +176,7 @@ impl Schedule {
         out.push(Action::ReportRefused(token));
     }
 
-    /// The last look before an item counts as sent: the bytes that left are those that were queued. A file that is gone
-    /// by now has been sent all the same.
-    pub(super) fn looked_again(&mut self, id: ItemId, facts: Option<FileFacts>, out: &mut Vec<Action>) {
-        let Some(Leaving::Looking(item)) = self.leaving.get(&id) else { return };
-        let end = match facts {
-            Some(facts) if !same_bytes(&facts, item) => {
-                End::failed(id, ItemReason::Changed, "the file changed while it was being sent")
-            }
-            Some(_) | None => End::done(id),
-        };
-        self.write_end(end, out);
-    }
-
-    fn write_end(&mut self, end: End, out: &mut Vec<Action>) {
+    pub(super) fn write_end(&mut self, end: End, out: &mut Vec<Action>) {
         self.leaving.insert(end.id, Leaving::Writing(end.clone()));
         out.push(Action::WriteEnd(end));
     }
@@ -250,7 +193,7 @@ impl Schedule {
     pub(super) fn written(&mut self, id: ItemId, written: Written, now: Now, out: &mut Vec<Action>) {
         let end = match self.leaving.remove(&id) {
             Some(Leaving::Writing(end)) => end,
-            Some(other @ (Leaving::Looking(_) | Leaving::Unwritten(_))) => {
+            Some(other @ (Leaving::Comparing(_) | Leaving::Looking(..) | Leaving::Unwritten(_))) => {
                 self.leaving.insert(id, other);
                 return;
             }
@@ -265,13 +208,19 @@ impl Schedule {
             Written::Row(
                 ItemState::Uploading
                 | ItemState::Held
+                | ItemState::Away
+                | ItemState::Incomplete
                 | ItemState::Done
                 | ItemState::Failed
                 | ItemState::Cancelled,
             )
             | Written::Gone => {
                 self.seen.remove(&id);
+                self.unlike.remove(&id);
                 self.retry.forget(id);
+                if written != Written::Row(ItemState::Incomplete) {
+                    self.cut_off.remove(&id);
+                }
             }
             Written::NotYet => {
                 self.leaving.insert(id, Leaving::Unwritten(end));
@@ -282,11 +231,7 @@ impl Schedule {
     }
 }
 
-fn same_bytes(facts: &FileFacts, item: &Item) -> bool {
-    facts.size == item.clip.facts.size && facts.mtime_ns == item.clip.facts.mtime_ns
-}
-
-fn postponed(item: &Item, reason: ItemReason, why: &str, alone: bool) -> Action {
+pub(super) fn postponed(item: &Item, reason: ItemReason, why: &str, alone: bool) -> Action {
     let (id, path, why) = (item.id, item.clip.path.clone(), why.to_owned());
     Action::Postponed(Postponed { id, path, reason, why, alone })
 }

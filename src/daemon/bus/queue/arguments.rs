@@ -7,6 +7,7 @@ use crate::bus::options::{Bytes, Many, Options, too_many};
 use rigpost_contract::method::MAX_MANY;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{AddOptions, Refusal};
+use rigpost_core::queue::clip::Wanted;
 use rigpost_core::queue::item::{ItemId, ItemState};
 
 const MAX_NAME: usize = 255;
@@ -16,17 +17,18 @@ pub fn ids(ids: Many<u64>) -> Result<Vec<ItemId>, Refusal> {
     Ok(ids.within("items")?.into_iter().map(ItemId).collect())
 }
 
-/// The files and the options of `Add` (`many` is false) and of `AddMany`. The user is left to the caller.
+/// The files and the options of `Add` and its like; `bytes`: more paths, behind the others. The user is left to the caller.
 pub fn add(
     paths: Many<String>,
-    many: bool,
+    bytes: Option<Many<Bytes>>,
     mut options: Options,
 ) -> Result<(Vec<PathBuf>, AddOptions), Refusal> {
     let priority: Option<i32> = options.take(OptionKey::Priority)?;
     let name: Option<String> = options.take(OptionKey::Name)?;
     let closed: Option<bool> = options.take(OptionKey::Closed)?;
     let channel: Option<u8> = options.take(OptionKey::Channel)?;
-    let bytes: Option<Many<Bytes>> = if many { options.take(OptionKey::PathsBytes)? } else { None };
+    let again: Option<bool> = options.take(OptionKey::Again)?;
+    let to_this_project: Option<bool> = options.take(OptionKey::ToThisProject)?;
     options.finish()?;
     let (paths, bytes) = (paths.within("paths")?, bytes.map_or(Ok(vec![]), |bytes| bytes.within("paths"))?);
     if paths.len() + bytes.len() > MAX_MANY {
@@ -42,7 +44,9 @@ pub fn add(
         }
     }
     let (closed, channel) = (closed.unwrap_or_default(), channel.unwrap_or_default());
-    Ok((paths, AddOptions { priority, name, closed, channel, ..AddOptions::default() }))
+    let wanted =
+        Wanted { again: again.unwrap_or_default(), to_this_project: to_this_project.unwrap_or_default() };
+    Ok((paths, AddOptions { priority, name, closed, channel, wanted, uid: 0 }))
 }
 
 /// A path as bytes, with or without the NUL that ends byte strings on the bus.
@@ -51,7 +55,7 @@ fn path(Bytes(mut bytes): Bytes) -> Result<PathBuf, Refusal> {
         bytes.pop();
     }
     if bytes.contains(&0) {
-        return Err(Refusal::InvalidArgs("a path in option \"paths_bytes\" holds a NUL".to_owned()));
+        return Err(Refusal::InvalidArgs("a path that is given as bytes holds a NUL".to_owned()));
     }
     Ok(PathBuf::from(OsString::from_vec(bytes)))
 }

@@ -7,8 +7,10 @@ use serde::{Serialize, Serializer};
 use tokio::sync::OwnedSemaphorePermit;
 use zbus::{Signature, Type, Variant, as_variant};
 
+use crate::link::ItemNow;
 use rigpost_contract::item::ItemKey;
 use rigpost_core::queue::item::{Item, ItemState, Receipt, shown};
+use rigpost_core::time::BootTime;
 use rigpost_core::view::Sending;
 
 /// One item on the bus.
@@ -83,6 +85,26 @@ impl Serialize for Facts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         facts(&mut map, self.0)?;
+        map.end()
+    }
+}
+
+/// One item, for `GetItem`.
+#[derive(Debug)]
+pub struct OneItem(pub ItemNow);
+
+impl Type for OneItem {
+    const SIGNATURE: &'static Signature = <Dict as Type>::SIGNATURE;
+}
+
+impl Serialize for OneItem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ItemNow { item, next_try } = &self.0;
+        let mut map = serializer.serialize_map(None)?;
+        facts(&mut map, item)?;
+        fact(&mut map, ItemKey::VersionOf, &item.clip.version_of)?;
+        fact(&mut map, ItemKey::AsIs, &item.clip.as_is)?;
+        fact(&mut map, ItemKey::NextTry, &next_try.map_or(0, BootTime::as_micros))?;
         map.end()
     }
 }

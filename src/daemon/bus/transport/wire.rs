@@ -150,7 +150,9 @@ mod tests {
             for n in [0, 1, MAX_MANY - 1, MAX_MANY, MAX_MANY + 1, MAX_MANY * 2] {
                 for text in ["", "a", "ab", "abc", "/media/A001.mov"] {
                     let paths = to_bytes(Context::new(endian, 0), &(vec![text; n], 7u32)).unwrap();
-                    assert_eq!(crowded("AddMany", endian, &paths), n > MAX_MANY, "{n} of {text:?}");
+                    for name in ["AddMany", "AddFiles"] {
+                        assert_eq!(crowded(name, endian, &paths), n > MAX_MANY, "{name}: {n} of {text:?}");
+                    }
                     assert!(!crowded("Clear", endian, &paths), "it begins with no list");
                 }
                 let ids = to_bytes(Context::new(endian, 0), &(vec![7u64; n], 7u32)).unwrap();

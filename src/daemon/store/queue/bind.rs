@@ -49,6 +49,8 @@ fn binds(kind: usize) -> [String; 3] {
             "UPDATE item {index} SET state = 'cancelled', reason = ?2, detail = '' WHERE {which}
              AND EXISTS (SELECT 1 FROM item AS other WHERE other.path = item.path
                  AND other.size_bytes = item.size_bytes AND other.mtime_ns = item.mtime_ns
+                 AND other.fingerprint IS item.fingerprint AND other.state <> 'away'
+                 AND (other.volume = '' OR item.volume = '' OR other.volume = item.volume)
                  AND other.project_id = ?1) RETURNING id"
         ),
         format!(

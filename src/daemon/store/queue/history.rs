@@ -7,11 +7,11 @@
 //!   all of it.
 use rusqlite::OptionalExtension;
 
-use super::memory;
+use super::memory::{self, Memory};
 use crate::store::error::StoreError;
 use crate::store::tx::Tx;
-use crate::store::{asset, rows, space};
-use rigpost_core::queue::item::{FileFacts, ItemId, ItemState};
+use crate::store::{asset, receipt, rows, space};
+use rigpost_core::queue::item::{ItemId, ItemState};
 
 /// Rows in one step.
 const STEP: u64 = 500;
@@ -55,16 +55,11 @@ pub(super) fn clear_ids(tx: &Tx<'_>, ids: &[ItemId]) -> Result<u64, StoreError> 
     Ok(ids.len() as u64)
 }
 
-/// What a source has seen is remembered.
+/// What a source has seen, or was delivered, is remembered.
 fn remove(tx: &Tx<'_>, ids: &[ItemId]) -> Result<(), StoreError> {
     for id in ids {
-        let key = tx.prepare_cached(KEY)?.query_row([rows::sql_id(*id)], |r| {
-            let facts =
-                FileFacts { size: rows::unsigned(r, 1)?, mtime_ns: r.get(2)?, ..FileFacts::default() };
-            Ok((rows::path(r, 0)?, facts, r.get::<_, bool>(3)?))
-        });
-        if let Some((path, facts, true)) = key.optional()? {
-            memory::remember(tx, &path, facts)?;
+        if let Some(memory) = memory_of(tx, *id)? {
+            memory::remember(tx, &memory)?;
         }
         asset::drop_asset(tx, *id)?;
         delete(tx, *id)?;
@@ -73,7 +68,19 @@ fn remove(tx: &Tx<'_>, ids: &[ItemId]) -> Result<(), StoreError> {
     space::give_back(tx)
 }
 
-const KEY: &str = "SELECT path, size_bytes, mtime_ns, watched FROM item WHERE id = ?1";
+fn memory_of(tx: &Tx<'_>, id: ItemId) -> Result<Option<Memory>, StoreError> {
+    let sql = format!("SELECT watched, state, project_id, {} FROM item WHERE id = ?1", rows::SIGHTING);
+    let row = tx.prepare_cached(&sql)?.query_row([rows::sql_id(id)], |r| {
+        let (watched, is_done) = (r.get::<_, bool>(0)?, rows::state(r, 1)? == ItemState::Done);
+        Ok((watched, is_done, r.get::<_, Option<String>>(2)?, rows::sighting(r, 3)?))
+    });
+    let Some((watched, is_done, project, seen)) = row.optional()? else { return Ok(None) };
+    if !watched && !is_done {
+        return Ok(None);
+    }
+    let digest = if is_done { receipt::digest(tx, id)? } else { None };
+    Ok(Some(Memory { id, seen, delivered_to: project.filter(|_| is_done), digest }))
+}
 
 /// The row, and by the schema its asset and its receipt.
 pub(super) fn delete(tx: &Tx<'_>, id: ItemId) -> Result<(), StoreError> {

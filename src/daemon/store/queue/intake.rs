@@ -3,19 +3,20 @@
 //!
 //! # Decisions
 //! - A source also knows what it found and what was then cleared or pruned ([`super::memory`]).
-//! - Of a file that is known nothing more is looked up: a card with a million known clips costs one look in an index for
-//!   each.
-use std::path::{Path, PathBuf};
+//! - A file that nobody has touched since it was seen is known by that alone ([`Store::untouched`]): a card with a million
+//!   known clips costs one look in an index for each, and no reading.
+use rusqlite::named_params;
 
-use rusqlite::{OptionalExtension, named_params};
-
-use super::{bind, history, memory};
+use super::candidates::{candidates, is_untouched};
+use super::{bind, history};
 use crate::store::error::{Limit, StoreError};
 use crate::store::handle::Store;
 use crate::store::tx::Tx;
 use crate::store::{asset, boots, counters, rows};
-use rigpost_core::queue::clip::{self, Asked, Candidates, Finding, Naming, Pairing, Place, Regrown, Row};
-use rigpost_core::queue::item::{Clip, FileFacts, ItemId, ItemState};
+use rigpost_core::command::{AddOutcome, Added};
+use rigpost_core::queue::clip::{self, Finding, Naming, New, Pairing, Place, Row, Wanted};
+use rigpost_core::queue::evidence::Sighting;
+use rigpost_core::queue::item::{Clip, Item, ItemId, ItemReason, ItemState};
 use rigpost_core::time::Now;
 
 /// How much may be in the queue that is not sent yet.
@@ -32,7 +33,8 @@ pub struct Limits {
 pub struct Discovery {
     /// New items.
     pub added: Vec<ItemId>,
-    /// Items that got another path or other facts (renamed, or grown), or wait again because their file is back.
+    /// Items that got another path or other facts, wait again because their file is back, or are away because another clip
+    /// is at their place.
     pub changed: Vec<ItemId>,
     /// Files that were known, those in `changed` included.
     pub known: u64,
@@ -40,35 +42,29 @@ pub struct Discovery {
     pub left_out: u64,
 }
 
-/// What became of an item whose file has other facts now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FactsUpdate {
-    /// It has them.
-    Changed,
-    /// Another item is that file already; this one is gone.
-    Duplicate(ItemId),
-    /// There is an asset for what the file was, or it is over: nothing was changed.
-    TooLate,
-}
-
 impl Store {
-    /// Accepts all of `items`, or none. Answers with an id for each, in order. A file that is there already (path,
-    /// size, time of change) keeps its row as it is; one that had failed or was cancelled is queued again with what is
-    /// said now; one that is done for another project gets a new row. What comes without a project belongs to the one
-    /// that is paired, or to the next where there is none. What was made before the pairing follows its
-    /// `before_pairing`. Upholds: what was accepted is on disk before the answer, and footage is held at once when it
-    /// belongs to another project than the one that is paired.
+    /// Accepts all of `items`, or none. Answers with what each came to, in order ([`clip::asked`]). What comes without a
+    /// project belongs to the one that is paired, or to the next where there is none. What was made before the pairing
+    /// follows its `before_pairing`. Upholds: what was accepted is on disk before the answer, and footage is held at once
+    /// when it belongs to another project than the one that is paired.
     ///
     /// # Errors
     /// [`StoreError::LimitExceeded`] when more than `limits` allows would not be sent yet; what is accepted already is
     /// answered all the same.
-    pub async fn add(&self, items: Vec<Clip>, limits: Limits) -> Result<Vec<ItemId>, StoreError> {
+    pub async fn add(
+        &self,
+        items: Vec<Clip>,
+        wanted: Wanted,
+        limits: Limits,
+    ) -> Result<Vec<Added>, StoreError> {
         self.tx(move |tx| {
             let pairing = bind::current_pairing(tx)?;
             let before = counters::totals(tx)?.unfinished();
             let (users, added) = (users(tx, &items)?, items.len());
-            let ids =
-                items.into_iter().map(|item| add_one(tx, item, &pairing)).collect::<Result<Vec<_>, _>>()?;
+            let ids = items
+                .into_iter()
+                .map(|item| add_one(tx, item, wanted, &pairing))
+                .collect::<Result<Vec<_>, _>>()?;
             let totals = counters::totals(tx)?;
             refuse_above(limits.max_items, Limit::Items, before, totals.unfinished())?;
             for (uid, before) in users {
@@ -80,10 +76,8 @@ impl Store {
         .await
     }
 
-    /// Queues the files of a media source that nobody knew. Never changes how an item stands: what failed, was
-    /// cancelled or is done stays so, also when its row is gone. An item that still waits follows its file to another
-    /// name, and takes its new facts where it has no asset. What `max_items` leaves no room for is counted and not
-    /// queued. When nothing is new, nothing is written.
+    /// Queues the files of a media source that nobody knew ([`clip::found`]). What `max_items` leaves no room for is
+    /// counted and not queued. When nothing is new, nothing is written.
     pub async fn found(&self, items: Vec<Clip>, max_items: u64) -> Result<Discovery, StoreError> {
         self.tx(move |tx| {
             let pairing = bind::current_pairing(tx)?;
@@ -101,34 +95,38 @@ impl Store {
         .await
     }
 
-    /// The item's file has grown: it takes the new facts, and the time from which its age counts, as long as it has no
-    /// asset. Where another item is that file already, the younger of the two goes; but never one that has an asset,
-    /// has its turn, or is over.
+    /// Whether each of these files, of which no fingerprint was taken, is known and was not touched since, so that nothing
+    /// follows from seeing it once more.
+    pub async fn untouched(&self, seen: Vec<Sighting>) -> Result<Vec<bool>, StoreError> {
+        self.tx(move |tx| seen.iter().map(|seen| is_untouched(tx, seen)).collect()).await
+    }
+
+    /// The file of an item that has its turn looks like this now, and is the same clip.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    pub async fn update_facts(
-        &self,
-        id: ItemId,
-        facts: FileFacts,
-        created: Now,
-    ) -> Result<FactsUpdate, StoreError> {
+    pub async fn take_sighting(&self, id: ItemId, seen: &Sighting) -> Result<(), StoreError> {
+        let seen = seen.clone();
         self.tx(move |tx| {
-            let (path, item) = row_now(tx, id)?;
-            Ok(match clip::regrown(&item, same_file(tx, &path, facts)?) {
-                Regrown::TooLate => FactsUpdate::TooLate,
-                Regrown::Duplicate(other) => {
-                    history::delete(tx, id)?;
-                    FactsUpdate::Duplicate(other)
-                }
-                Regrown::Takes(other) => {
-                    if let Some(other) = other {
-                        history::delete(tx, other)?;
-                    }
-                    set_facts(tx, id, facts, created)?;
-                    FactsUpdate::Changed
-                }
-            })
+            rows::item_now(tx, id)?;
+            rows::set_sighting(tx, id, &seen)
+        })
+        .await
+    }
+
+    /// The file of an item was written on, and looks like this now: what there is in the cloud is for a clip that is no
+    /// more. That asset is left behind, and the next is a new version of it. Nothing happens to one that is over.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn rewritten(&self, id: ItemId, seen: &Sighting, created: Now) -> Result<(), StoreError> {
+        let seen = seen.clone();
+        self.tx(move |tx| {
+            if rows::item_now(tx, id)?.state.is_over() {
+                return Ok(());
+            }
+            begin_anew(tx, id, &seen)?;
+            set_created(tx, id, created)
         })
         .await
     }
@@ -161,70 +159,35 @@ fn refuse_above(max: u64, limit: Limit, before: u64, now: u64) -> Result<(), Sto
     if now > max && now > before { Err(StoreError::LimitExceeded { limit, max }) } else { Ok(()) }
 }
 
-pub(super) const FIND: &str = "SELECT id, state, reason, project_id, asset_id <> '', watched FROM item
-     WHERE path = ?1 AND size_bytes = ?2 AND mtime_ns = ?3";
-/// Of what is over there may be any number; what is not is one.
-pub(super) const FIND_RENAMED: &str =
-    "SELECT id, state, reason, project_id, asset_id <> '', watched FROM item INDEXED BY item_inode
-     WHERE ino = ?1 AND size_bytes = ?2 AND dev = ?3 AND mtime_ns = ?4
-     AND state IN ('queued', 'uploading', 'held') LIMIT 1";
-pub(super) const FIND_GROWN: &str =
-    "SELECT max(id), state, reason, project_id, asset_id <> '', watched FROM item INDEXED BY item_file
-     WHERE path = ?1 AND state IN ('queued', 'held') AND asset_id = ''";
-
-fn row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    Ok(Row {
-        id: rows::item_id(r, 0)?,
-        state: rows::state(r, 1)?,
-        reason: rows::reason(r, 2)?,
-        project: r.get(3)?,
-        begun: r.get(4)?,
-        watched: r.get(5)?,
-    })
-}
-
-fn row_now(tx: &Tx<'_>, id: ItemId) -> Result<(PathBuf, Row), StoreError> {
-    let sql = "SELECT id, state, reason, project_id, asset_id <> '', watched, path FROM item WHERE id = ?1";
-    let found = tx.prepare_cached(sql)?.query_row([rows::sql_id(id)], |r| Ok((rows::path(r, 6)?, row(r)?)));
-    found.optional()?.ok_or_else(|| StoreError::no_item(id))
-}
-
-fn same_file(tx: &Tx<'_>, path: &Path, facts: FileFacts) -> Result<Vec<Row>, StoreError> {
-    let key = (rows::sql_path(path), rows::signed(facts.size), facts.mtime_ns);
-    Ok(tx.prepare_cached(FIND)?.query_map(key, row)?.collect::<Result<_, _>>()?)
-}
-
-/// What may be meant by a file that a source found.
-fn candidates(tx: &Tx<'_>, path: &Path, facts: FileFacts) -> Result<Candidates, StoreError> {
-    let same = same_file(tx, path, facts)?;
-    let remembered = same.is_empty() && memory::knows(tx, path, facts)?;
-    let mut known = Candidates { same, remembered, ..Candidates::default() };
-    if known.is_same_file() {
-        return Ok(known);
-    }
-    if clip::is_numbered(facts) {
-        let key =
-            (facts.ino.cast_signed(), rows::signed(facts.size), facts.dev.cast_signed(), facts.mtime_ns);
-        known.inode = tx.prepare_cached(FIND_RENAMED)?.query_row(key, row).optional()?;
-    }
-    // Where there is none, the row of an aggregate is there all the same, and empty.
-    let grown = |r: &rusqlite::Row<'_>| r.get::<_, Option<i64>>(0)?.map(|_| row(r)).transpose();
-    known.path = tx.prepare_cached(FIND_GROWN)?.query_row([rows::sql_path(path)], grown)?;
-    Ok(known)
-}
-
-fn add_one(tx: &Tx<'_>, item: Clip, pairing: &Pairing) -> Result<ItemId, StoreError> {
+fn add_one(tx: &Tx<'_>, item: Clip, wanted: Wanted, pairing: &Pairing) -> Result<Added, StoreError> {
     let new = bound(item, pairing);
-    match clip::asked(&same_file(tx, &new.path, new.facts)?, new.project_id.as_deref()) {
-        Asked::New => insert(tx, &new, pairing).map(|(id, _)| id),
-        Asked::Known(id) => Ok(id),
-        Asked::Again { id, drop_asset } => {
+    let seen = new.sighting();
+    let known = candidates(tx, &seen)?;
+    let finding = clip::asked(&seen, &known, new.project_id.as_deref(), wanted, pairing);
+    let told = |id, outcome| Ok(Added { id, outcome });
+    match finding {
+        Finding::New(decided) => {
+            let (id, _) = insert(tx, new, decided, pairing)?;
+            told(id, AddOutcome::New)
+        }
+        Finding::Again { id, drop_asset } => {
             if drop_asset {
                 asset::drop_asset(tx, id)?;
             }
             write(tx, &new, pairing, Some(id))?;
-            Ok(id)
+            told(id, AddOutcome::New)
         }
+        Finding::Delivered(id) => told(id, AddOutcome::Delivered),
+        Finding::Elsewhere(id, project) => told(id, AddOutcome::DeliveredTo(project)),
+        Finding::Waiting(id) => told(id, AddOutcome::Waiting),
+        finding @ (Finding::Known { .. } | Finding::Renamed(..) | Finding::Grown(..) | Finding::Anew(..)) => {
+            let ids = follow(tx, &new, finding)?;
+            let id =
+                ids.first().copied().ok_or_else(|| StoreError::Io("a finding without an item".to_owned()))?;
+            told(id, AddOutcome::Waiting)
+        }
+        // A person's bound is looked at when all are in.
+        Finding::LeftOut => Err(StoreError::Io("left out without a bound".to_owned())),
     }
 }
 
@@ -239,49 +202,83 @@ fn found_one(
     room: &mut u64,
     found: &mut Discovery,
 ) -> Result<(), StoreError> {
-    let known = candidates(tx, &item.path, item.facts)?;
-    for row in known.same.iter().filter(|row| !row.watched) {
+    let seen = item.sighting();
+    let known = candidates(tx, &seen)?;
+    let of_file = |row: &&Row| !row.watched && seen.relation(&row.seen).is_the_same_file();
+    for row in known.rows.iter().filter(of_file) {
         let sql = "UPDATE item SET watched = 1 WHERE id = ?1";
         tx.prepare_cached(sql)?.execute([rows::sql_id(row.id)])?;
     }
-    match clip::found(item.facts, &known, *room > 0, pairing) {
-        Finding::Known(back) => {
-            for (id, place) in back {
-                come_back(tx, id, place)?;
-                found.changed.push(id);
-            }
-            found.known += 1;
-        }
-        Finding::Renamed(id) => {
-            rename(tx, id, &item)?;
-            found.changed.push(id);
-            found.known += 1;
-        }
-        Finding::Grown(id) => {
-            grow(tx, id, &item)?;
-            found.changed.push(id);
-            found.known += 1;
-        }
+    match clip::found(&seen, &known, *room > 0, pairing) {
         Finding::LeftOut => found.left_out += 1,
-        Finding::New => {
-            let (id, state) = insert(tx, &bound(item, pairing), pairing)?;
+        Finding::New(decided) => {
+            found.changed.extend(&decided.displaced);
+            let (id, state) = insert(tx, bound(item, pairing), decided, pairing)?;
             // What is cancelled at once is history, and takes no room.
             *room -= u64::from(state != ItemState::Cancelled);
             found.added.push(id);
+        }
+        finding @ (Finding::Known { .. }
+        | Finding::Renamed(..)
+        | Finding::Grown(..)
+        | Finding::Anew(..)
+        | Finding::Waiting(_)
+        | Finding::Again { .. }
+        | Finding::Delivered(_)
+        | Finding::Elsewhere(..)) => {
+            found.known += 1;
+            found.changed.extend(follow(tx, &item, finding)?);
         }
     }
     Ok(())
 }
 
-/// Goes on with what has arrived of it.
-fn come_back(tx: &Tx<'_>, id: ItemId, place: Place) -> Result<(), StoreError> {
-    rows::set_state(tx, id, place.state, place.reason, "")
+/// Rows that stand otherwise from now on, or look otherwise to people.
+fn follow(tx: &Tx<'_>, new: &Clip, finding: Finding) -> Result<Vec<ItemId>, StoreError> {
+    let seen = new.sighting();
+    let wait_again = |id, place: Option<Place>| match place {
+        Some(Place { state, reason }) => rows::set_state(tx, id, state, reason, ""),
+        None => Ok(()),
+    };
+    match finding {
+        Finding::Known { takes, back } => {
+            for id in takes {
+                rows::set_sighting(tx, id, &seen)?;
+            }
+            let ids: Vec<_> = back.iter().map(|(id, _)| *id).collect();
+            back.into_iter().try_for_each(|(id, place)| wait_again(id, Some(place)))?;
+            Ok(ids)
+        }
+        Finding::Renamed(id, place) => {
+            rename(tx, id, new)?;
+            wait_again(id, place)?;
+            Ok(vec![id])
+        }
+        Finding::Grown(id, place) => {
+            rows::set_sighting(tx, id, &seen)?;
+            set_written(tx, id, new)?;
+            wait_again(id, place)?;
+            Ok(vec![id])
+        }
+        Finding::Anew(id, place) => {
+            begin_anew(tx, id, &seen)?;
+            set_written(tx, id, new)?;
+            wait_again(id, Some(place))?;
+            Ok(vec![id])
+        }
+        Finding::Waiting(id)
+        | Finding::Delivered(id)
+        | Finding::Elsewhere(id, _)
+        | Finding::Again { id, .. } => Ok(vec![id]),
+        Finding::New(_) | Finding::LeftOut => Ok(vec![]),
+    }
 }
 
 fn rename(tx: &Tx<'_>, id: ItemId, new: &Clip) -> Result<(), StoreError> {
     let item = rows::item_now(tx, id)?;
-    let sql = "UPDATE item SET path = ?2, watched = 1 WHERE id = ?1";
-    tx.prepare_cached(sql)?.execute((rows::sql_id(id), rows::sql_path(&new.path)))?;
+    rows::set_sighting(tx, id, &new.sighting())?;
+    let sql = "UPDATE item SET watched = watched | ?2 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute((rows::sql_id(id), new.source.is_some()))?;
     if let Some(Naming { name, filetype, class, priority }) = clip::renamed(&item, new) {
         let sql = "UPDATE item SET name = ?2, filetype = ?3, class = ?4, priority = ?5 WHERE id = ?1";
         tx.prepare_cached(sql)?.execute((rows::sql_id(id), name, filetype, class, priority))?;
@@ -289,32 +286,48 @@ fn rename(tx: &Tx<'_>, id: ItemId, new: &Clip) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn grow(tx: &Tx<'_>, id: ItemId, new: &Clip) -> Result<(), StoreError> {
-    set_facts(tx, id, new.facts, new.created)?;
-    let sql = "UPDATE item SET settled = ?2, watched = 1 WHERE id = ?1";
-    tx.prepare_cached(sql)?.execute((rows::sql_id(id), new.settled))?;
+fn set_written(tx: &Tx<'_>, id: ItemId, new: &Clip) -> Result<(), StoreError> {
+    set_created(tx, id, new.created)?;
+    let sql = "UPDATE item SET settled = ?2, as_is = 0, watched = watched | ?3 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute((rows::sql_id(id), new.settled, new.source.is_some()))?;
     Ok(())
 }
 
-fn set_facts(tx: &Tx<'_>, id: ItemId, facts: FileFacts, created: Now) -> Result<(), StoreError> {
+fn set_created(tx: &Tx<'_>, id: ItemId, created: Now) -> Result<(), StoreError> {
     let (boot_id, boot, wall) = rows::sql_now(created);
-    let sql = "UPDATE item SET size_bytes = ?2, mtime_ns = ?3, dev = ?4, ino = ?5,
-                   created_boot_id = ?6, created_boot_us = ?7, created_wall_s = ?8 WHERE id = ?1";
-    tx.prepare_cached(sql)?.execute((
-        rows::sql_id(id),
-        rows::signed(facts.size),
-        facts.mtime_ns,
-        facts.dev.cast_signed(),
-        facts.ino.cast_signed(),
-        boot_id,
-        boot,
-        wall,
-    ))?;
+    let sql = "UPDATE item SET created_boot_id = ?2, created_boot_us = ?3, created_wall_s = ?4 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute((rows::sql_id(id), boot_id, boot, wall))?;
     Ok(())
 }
 
-fn insert(tx: &Tx<'_>, new: &Clip, pairing: &Pairing) -> Result<(ItemId, ItemState), StoreError> {
-    let state = write(tx, new, pairing, None)?;
+/// What there is in the cloud is for a clip that is no more: the next asset is a new version of that one.
+fn begin_anew(tx: &Tx<'_>, id: ItemId, seen: &Sighting) -> Result<(), StoreError> {
+    let Item { asset_id, .. } = rows::item_now(tx, id)?;
+    if asset::drop_asset(tx, id)? && !asset_id.is_empty() {
+        let sql = "UPDATE item SET version_of = ?2 WHERE id = ?1";
+        tx.prepare_cached(sql)?.execute((rows::sql_id(id), asset_id))?;
+    }
+    rows::set_sighting(tx, id, seen)
+}
+
+fn insert(
+    tx: &Tx<'_>,
+    new: Clip,
+    decided: New,
+    pairing: &Pairing,
+) -> Result<(ItemId, ItemState), StoreError> {
+    let New { version_of, project, anyway, displaced } = decided;
+    for id in displaced {
+        let why = "another file is in its place; it goes on when its card is back";
+        rows::set_state(tx, id, ItemState::Away, ItemReason::Vanished, why)?;
+    }
+    let version_of = match version_of {
+        Some(id) => rows::item_now(tx, id)?.asset_id,
+        None => String::new(),
+    };
+    let project_id = project.or(new.project_id);
+    let new = Clip { version_of, anyway, project_id, ..new };
+    let state = write(tx, &new, pairing, None)?;
     Ok((ItemId(tx.last_insert_rowid().cast_unsigned()), state))
 }
 
@@ -323,28 +336,38 @@ fn write(tx: &Tx<'_>, new: &Clip, pairing: &Pairing, id: Option<ItemId>) -> Resu
     let Place { state, reason } = clip::place(new, pairing, |boot| boots::wall(tx, boot))?;
     let (created_id, created, created_wall) = rows::sql_now(new.created);
     let (added_id, added, added_wall) = rows::sql_now(new.added);
-    let sql = "INSERT INTO item (id, path, name, filetype, size_bytes, mtime_ns, dev, ino, priority, project_id,
+    let sql = "INSERT INTO item (id, path, name, filetype, size_bytes, mtime_ns, ctime_ns, dev, ino, volume, mount,
+             fingerprint, head, priority, project_id,
              created_boot_id, created_boot_us, created_wall_s, added_boot_id, added_boot_us, added_wall_s, state, reason,
-             class, channel, source, uid, before_pairing, settled, watched)
-         VALUES (:id, :path, :name, :filetype, :size, :mtime, :dev, :ino, :priority, :project,
+             class, channel, source, uid, before_pairing, settled, watched, version_of, anyway)
+         VALUES (:id, :path, :name, :filetype, :size, :mtime, :ctime, :dev, :ino, :volume, :mount,
+             :fingerprint, :head, :priority, :project,
              :created_id, :created, :created_wall, :added_id, :added, :added_wall, :state, :reason,
-             :class, :channel, :source, :uid, :before_pairing, :settled, :source IS NOT NULL)
-         ON CONFLICT (id) DO UPDATE SET name = excluded.name, filetype = excluded.filetype, dev = excluded.dev,
-             ino = excluded.ino, priority = excluded.priority, project_id = excluded.project_id,
-             created_boot_id = excluded.created_boot_id, created_boot_us = excluded.created_boot_us,
-             created_wall_s = excluded.created_wall_s, added_boot_id = excluded.added_boot_id,
-             added_boot_us = excluded.added_boot_us, added_wall_s = excluded.added_wall_s,
-             class = excluded.class, channel = excluded.channel, source = excluded.source, uid = excluded.uid,
-             before_pairing = excluded.before_pairing, settled = excluded.settled, watched = watched | excluded.watched,
-             state = excluded.state, reason = excluded.reason, detail = '', attempts = 0";
+             :class, :channel, :source, :uid, :before_pairing, :settled, :source IS NOT NULL, :version_of, :anyway)
+         ON CONFLICT (id) DO UPDATE SET path = excluded.path, name = excluded.name, filetype = excluded.filetype,
+             size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns,
+             dev = excluded.dev, ino = excluded.ino, volume = excluded.volume, mount = excluded.mount,
+             fingerprint = excluded.fingerprint, head = excluded.head, priority = excluded.priority,
+             project_id = excluded.project_id, created_boot_id = excluded.created_boot_id,
+             created_boot_us = excluded.created_boot_us, created_wall_s = excluded.created_wall_s,
+             added_boot_id = excluded.added_boot_id, added_boot_us = excluded.added_boot_us,
+             added_wall_s = excluded.added_wall_s, class = excluded.class, channel = excluded.channel,
+             source = excluded.source, uid = excluded.uid, before_pairing = excluded.before_pairing,
+             settled = excluded.settled, watched = watched | excluded.watched, state = excluded.state,
+             reason = excluded.reason, detail = '', attempts = 0, as_is = 0, afresh = 0";
+    let fingerprint = new.fingerprint;
     tx.prepare_cached(sql)?.execute(named_params! {
         ":id": id.map(rows::sql_id), ":path": rows::sql_path(&new.path), ":name": new.name,
         ":filetype": new.filetype, ":size": rows::signed(new.facts.size), ":mtime": new.facts.mtime_ns,
-        ":dev": new.facts.dev.cast_signed(), ":ino": new.facts.ino.cast_signed(), ":priority": new.priority,
+        ":ctime": new.facts.ctime_ns, ":dev": new.facts.dev.cast_signed(), ":ino": new.facts.ino.cast_signed(),
+        ":volume": new.volume.id, ":mount": new.volume.mount.cast_signed(),
+        ":fingerprint": fingerprint.map(|f| f.whole.cast_signed()),
+        ":head": fingerprint.map_or(0, |f| f.head.cast_signed()), ":priority": new.priority,
         ":project": new.project_id, ":created_id": created_id, ":created": created, ":created_wall": created_wall,
         ":added_id": added_id, ":added": added, ":added_wall": added_wall, ":state": state.as_str(), ":reason": reason.as_str(),
         ":class": new.class, ":channel": new.channel, ":source": new.source, ":uid": new.uid,
-        ":before_pairing": new.before_pairing.as_str(), ":settled": new.settled,
+        ":before_pairing": new.before_pairing.as_str(), ":settled": new.settled, ":version_of": new.version_of,
+        ":anyway": new.anyway,
     })?;
     Ok(state)
 }

@@ -2,9 +2,9 @@
 use rusqlite::Connection;
 
 use super::bind;
+use super::candidates::find;
 use super::history::OLDEST;
-use super::intake::{FIND, FIND_GROWN, FIND_RENAMED};
-use super::memory::KNOWS;
+use super::memory::{KNOWS, KNOWS_BYTES};
 use super::steer::FIND_IN_PROJECT;
 use super::turns::NEXT;
 use crate::store::migrate;
@@ -14,22 +14,25 @@ use crate::store::migrate;
 fn hot_statements_scan_nothing() {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(migrate::STEPS.concat().as_str()).unwrap();
-    let file = "INDEX item_file (path=? AND size_bytes=? AND mtime_ns=?";
+    let [by_path, by_inode, by_bytes] = find();
+    let found = [
+        (by_path, "INDEX item_path (path=?"),
+        (by_inode, "INDEX item_inode (ino=? AND size_bytes=?"),
+        (by_bytes, "INDEX item_fingerprint (fingerprint=? AND size_bytes=?"),
+    ];
     let own = [
-        (FIND, file),
-        (FIND_IN_PROJECT, file),
-        (FIND_GROWN, "INDEX item_file (path=?"),
-        (FIND_RENAMED, "INDEX item_inode (ino=? AND size_bytes=?"),
+        (FIND_IN_PROJECT, "INDEX item_path (path=?"),
         (NEXT, "INDEX item_queued (project_id=? AND priority>?"),
         (OLDEST, "COVERING INDEX item_state (state=?"),
     ];
     let others = [
         (KNOWS, "INDEX remembered_hash (hash=?)"),
+        (KNOWS_BYTES, "INDEX remembered_bytes (fingerprint=? AND size_bytes=?)"),
         ("UPDATE item SET state = 'done' WHERE id = 1", "INTEGER PRIMARY KEY (rowid=?)"),
         ("DELETE FROM item WHERE id = 1", "INTEGER PRIMARY KEY (rowid=?)"),
     ];
     let own = own.into_iter().chain(others).map(|(sql, index)| (sql.to_owned(), index));
-    for (sql, index) in own.chain(bind::hot()) {
+    for (sql, index) in own.chain(found).chain(bind::hot()) {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let values = vec!["1"; statement.parameter_count()];
         let plan = statement.query_map(rusqlite::params_from_iter(values), |r| r.get(3)).unwrap();

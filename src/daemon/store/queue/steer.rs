@@ -17,7 +17,12 @@ impl Store {
     pub async fn cancel(&self, ids: &[ItemId]) -> Result<Vec<ItemId>, StoreError> {
         self.change_each(ids, |tx, item| match item.state {
             ItemState::Done | ItemState::Cancelled => Ok(false),
-            ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Failed => {
+            ItemState::Queued
+            | ItemState::Uploading
+            | ItemState::Held
+            | ItemState::Away
+            | ItemState::Incomplete
+            | ItemState::Failed => {
                 asset::drop_asset(tx, item.id)?;
                 rows::set_state(tx, item.id, ItemState::Cancelled, ItemReason::None, "")?;
                 Ok(true)
@@ -26,16 +31,18 @@ impl Store {
         .await
     }
 
-    /// Queues failed and cancelled items again, all or none; held where they belong to another project than the one
-    /// that is paired. Returns those that changed.
+    /// Queues what is failed, cancelled, away or incomplete again, all or none; held where it belongs to another project
+    /// than the one that is paired. Its file is taken as it will be then. Returns those that changed.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn retry(&self, ids: &[ItemId]) -> Result<Vec<ItemId>, StoreError> {
         self.change_each(ids, |tx, item| match item.state {
-            ItemState::Failed | ItemState::Cancelled => {
+            ItemState::Failed | ItemState::Cancelled | ItemState::Away | ItemState::Incomplete => {
                 let place = place_of(item.clip.project_id.as_deref(), &current_pairing(tx)?);
                 rows::set_state(tx, item.id, place.state, place.reason, "")?;
+                let sql = "UPDATE item SET afresh = 1 WHERE id = ?1";
+                tx.prepare_cached(sql)?.execute([rows::sql_id(item.id)])?;
                 Ok(true)
             }
             ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Done => Ok(false),
@@ -44,7 +51,7 @@ impl Store {
     }
 
     /// Queues held items for the project that is paired now, all or none; an asset in another project becomes an
-    /// orphan. One whose file is in this project's queue already, or done, is cancelled as `duplicate`. Returns those
+    /// orphan. One that is incomplete goes as it is. One whose file is in this project's queue already, or done, is cancelled as `duplicate`. Returns those
     /// that changed.
     ///
     /// # Errors
@@ -52,8 +59,15 @@ impl Store {
     pub async fn release(&self, ids: &[ItemId]) -> Result<Vec<ItemId>, StoreError> {
         self.change_each(ids, |tx, item| {
             let Some(project) = current_pairing(tx)?.project else { return Err(StoreError::NotPaired) };
-            if item.state != ItemState::Held {
-                return Ok(false);
+            match item.state {
+                ItemState::Held => {}
+                ItemState::Incomplete => return send_as_it_is(tx, item),
+                ItemState::Queued
+                | ItemState::Uploading
+                | ItemState::Away
+                | ItemState::Done
+                | ItemState::Failed
+                | ItemState::Cancelled => return Ok(false),
             }
             if item.clip.project_id.as_ref() == Some(&project) {
                 rows::set_state(tx, item.id, ItemState::Queued, ItemReason::None, "")?;
@@ -65,6 +79,8 @@ impl Store {
                 rows::signed(item.clip.facts.size),
                 item.clip.facts.mtime_ns,
                 &project,
+                item.clip.fingerprint.map(|f| f.whole.cast_signed()),
+                &item.clip.volume.id,
             );
             if tx.prepare_cached(FIND_IN_PROJECT)?.exists(key)? {
                 rows::set_state(tx, item.id, ItemState::Cancelled, ItemReason::Duplicate, "")?;
@@ -74,6 +90,32 @@ impl Store {
                 "UPDATE item SET project_id = ?2, state = 'queued', reason = ?3, detail = '' WHERE id = ?1";
             tx.prepare_cached(sql)?.execute((rows::sql_id(item.id), project, ItemReason::None.as_str()))?;
             Ok(true)
+        })
+        .await
+    }
+
+    /// Those that are away wait again, where they belong; nothing happens to others. Returns those that changed.
+    pub async fn come_back(&self, ids: &[ItemId]) -> Result<Vec<ItemId>, StoreError> {
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        self.change_each(ids, |tx, item| {
+            if item.state != ItemState::Away {
+                return Ok(false);
+            }
+            let place = place_of(item.clip.project_id.as_deref(), &current_pairing(tx)?);
+            rows::set_state(tx, item.id, place.state, place.reason, "")?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// An item that was cut off is queued, to go as it is; nothing happens to any other.
+    pub async fn send_as_it_is(&self, id: ItemId) -> Result<(), StoreError> {
+        self.tx(move |tx| match rows::item_now(tx, id) {
+            Ok(item) if item.state == ItemState::Incomplete => send_as_it_is(tx, &item).map(drop),
+            Ok(_) | Err(StoreError::NotFound(_)) => Ok(()),
+            Err(e) => Err(e),
         })
         .await
     }
@@ -153,5 +195,13 @@ impl Store {
     }
 }
 
+fn send_as_it_is(tx: &Tx<'_>, item: &Item) -> Result<bool, StoreError> {
+    let place = place_of(item.clip.project_id.as_deref(), &current_pairing(tx)?);
+    rows::set_state(tx, item.id, place.state, place.reason, "")?;
+    tx.prepare_cached("UPDATE item SET as_is = 1 WHERE id = ?1")?.execute([rows::sql_id(item.id)])?;
+    Ok(true)
+}
+
 pub(super) const FIND_IN_PROJECT: &str =
-    "SELECT 1 FROM item WHERE path = ?1 AND size_bytes = ?2 AND mtime_ns = ?3 AND project_id = ?4";
+    "SELECT 1 FROM item INDEXED BY item_path WHERE path = ?1 AND size_bytes = ?2 AND mtime_ns = ?3
+     AND project_id = ?4 AND fingerprint IS ?5 AND state <> 'away' AND (volume = '' OR ?6 = '' OR volume = ?6)";

@@ -2,11 +2,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::bind;
+use super::{bind, candidates, memory};
 use crate::store::error::StoreError;
 use crate::store::handle::Store;
+use crate::store::receipt::Delivered;
 use crate::store::tx::Tx;
-use crate::store::{asset, identity, receipt, rows};
+use crate::store::{asset, identity, providers, receipt, rows};
+use rigpost_core::queue::clip::{Copy, Row, copy_of};
+use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState};
 use rigpost_core::time::Now;
 
@@ -53,11 +56,16 @@ impl Store {
     }
 
     /// At the start: whatever was having its turn is queued again, with its asset and its parts. Assets whose answer was
-    /// cut off are orphans. Returns how many were queued.
+    /// cut off are orphans. Clips that are cut off are looked at anew: nobody knows any more how long they have waited.
+    /// Returns how many had their turn.
     pub async fn resume_uploading(&self) -> Result<u64, StoreError> {
         self.tx(|tx| {
             asset::drop_unanswered(tx)?;
-            Ok(tx.execute("UPDATE item SET state = 'queued' WHERE state = 'uploading'", [])? as u64)
+            let resumed = tx.execute("UPDATE item SET state = 'queued' WHERE state = 'uploading'", [])?;
+            let project = bind::current_pairing(tx)?.project;
+            let sql = "UPDATE item SET state = 'queued' WHERE state = 'incomplete' AND project_id IS ?1";
+            tx.execute(sql, [project])?;
+            Ok(resumed as u64)
         })
         .await
     }
@@ -79,7 +87,9 @@ impl Store {
             let item = rows::item_now(tx, id)?;
             let applies = match item.state {
                 ItemState::Uploading => true,
-                ItemState::Queued | ItemState::Held => to == ItemState::Done,
+                ItemState::Queued | ItemState::Held | ItemState::Away | ItemState::Incomplete => {
+                    to == ItemState::Done
+                }
                 ItemState::Done | ItemState::Failed | ItemState::Cancelled => false,
             };
             if !applies {
@@ -92,20 +102,119 @@ impl Store {
                 }
                 ItemState::Cancelled => drop(asset::drop_asset(tx, id)?),
                 ItemState::Failed if reason == ItemReason::Changed => asset::drop_unfinished(tx, id)?,
-                ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Failed => {}
+                ItemState::Away => {
+                    if let Some(other) = elsewhere(tx, &item)? {
+                        let why = format!("the same clip as #{other}, which lies elsewhere now");
+                        return end(tx, id, ItemState::Cancelled, ItemReason::Duplicate, &why);
+                    }
+                }
+                ItemState::Queued
+                | ItemState::Uploading
+                | ItemState::Held
+                | ItemState::Incomplete
+                | ItemState::Failed => {}
             }
-            let sql = format!(
-                "UPDATE item SET state = ?2, reason = ?3, detail = ?4,
-                     sent_bytes = CASE ?2 WHEN 'done' THEN size_bytes ELSE sent_bytes END,
-                     attempts = attempts - (?2 = 'queued' AND ?3 = 'not-answering')
-                 WHERE id = ?1 RETURNING {}",
-                rows::ITEM
-            );
-            let params = (rows::sql_id(id), to.as_str(), reason.as_str(), &detail);
-            Ok(rows::told(tx.prepare_cached(&sql)?.query_row(params, rows::item)?))
+            end(tx, id, to, reason, &detail)
         })
         .await
     }
+
+    /// The item has the same bytes as `other`, which was delivered to the same project: it is done, with that one's
+    /// receipt and asset, unless it lost its turn in between. Returns the item as it is now.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn finish_copy(
+        &self,
+        id: ItemId,
+        other: ItemId,
+        detail: &str,
+        now: Now,
+    ) -> Result<Item, StoreError> {
+        let detail = detail.to_owned();
+        self.tx(move |tx| {
+            let item = rows::item_now(tx, id)?;
+            if item.state != ItemState::Uploading {
+                return Ok(rows::told(item));
+            }
+            if !receipt::copy(tx, other, id)? {
+                // Its row is gone, and what is known of it is the digest of all bytes.
+                let known = memory::delivered(tx, &item.clip.sighting())?.filter(|known| known.id == other);
+                known.map_or(Ok(()), |known| receipt::of_digest(tx, id, known.digest, now))?;
+            }
+            let sql = "UPDATE item SET asset_id = coalesce((SELECT asset_id FROM item WHERE id = ?2), '') WHERE id = ?1";
+            tx.prepare_cached(sql)?.execute((rows::sql_id(id), rows::sql_id(other)))?;
+            end(tx, id, ItemState::Done, ItemReason::Duplicate, &detail)
+        })
+        .await
+    }
+
+    /// What stands between an item that has no asset and one: whether another may have the same bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn copy_of(&self, id: ItemId, seen: &Sighting) -> Result<Copy, StoreError> {
+        let seen = seen.clone();
+        self.tx(move |tx| {
+            let item = rows::item_now(tx, id)?;
+            if item.clip.anyway || !item.clip.version_of.is_empty() {
+                return Ok(Copy::Free);
+            }
+            let copy = copy_of(id, item.clip.project_id.as_deref(), &candidates::alike(tx, &seen)?);
+            if copy != Copy::Free {
+                return Ok(copy);
+            }
+            Ok(memory::delivered(tx, &seen)?.map_or(Copy::Free, |known| Copy::Of(known.id)))
+        })
+        .await
+    }
+
+    /// What was delivered as this item, whether it has a row or not; `None` where nothing is known of its bytes.
+    pub async fn delivered(&self, id: ItemId, seen: &Sighting) -> Result<Option<Delivered>, StoreError> {
+        let seen = seen.clone();
+        self.tx(move |tx| {
+            let row = match rows::item_now(tx, id) {
+                Ok(item) => Some(rows::told(item)),
+                Err(StoreError::NotFound(_)) => None,
+                Err(e) => return Err(e),
+            };
+            let Some(item) = row else {
+                let known = memory::delivered(tx, &seen)?;
+                return Ok(known.map(|d| Delivered { project: d.project.map(providers::plain), ..d }));
+            };
+            let digest = receipt::digest(tx, id)?;
+            Ok(digest.map(|digest| Delivered { id, project: item.clip.project_id, digest }))
+        })
+        .await
+    }
+}
+
+/// The turn is over.
+fn end(tx: &Tx<'_>, id: ItemId, to: ItemState, reason: ItemReason, detail: &str) -> Result<Item, StoreError> {
+    let sql = format!(
+        "UPDATE item SET state = ?2, reason = ?3, detail = ?4,
+             sent_bytes = CASE ?2 WHEN 'done' THEN size_bytes ELSE sent_bytes END,
+             attempts = attempts - (?2 = 'queued' AND ?3 = 'not-answering')
+         WHERE id = ?1 RETURNING {}",
+        rows::ITEM
+    );
+    let params = (rows::sql_id(id), to.as_str(), reason.as_str(), detail);
+    Ok(rows::told(tx.prepare_cached(&sql)?.query_row(params, rows::item)?))
+}
+
+/// Another item that found this one's file under another path, where nothing of this one has left: two rows for one clip.
+fn elsewhere(tx: &Tx<'_>, item: &Item) -> Result<Option<ItemId>, StoreError> {
+    if !item.asset_id.is_empty() {
+        return Ok(None);
+    }
+    let alike = candidates::alike(tx, &item.clip.sighting())?;
+    let is_it = |row: &&Row| {
+        let goes = matches!(row.state, ItemState::Queued | ItemState::Uploading | ItemState::Done);
+        let ids = [&row.seen.volume.id, &item.clip.volume.id];
+        let other_volume = ids.iter().all(|id| !id.is_empty()) && ids[0] != ids[1];
+        row.id != item.id && goes && !other_volume && row.project == item.clip.project_id
+    };
+    Ok(alike.iter().find(is_it).map(|row| row.id))
 }
 
 /// The index is named: the planner would rather walk every queued item. A test looks at the plans.

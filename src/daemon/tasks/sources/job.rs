@@ -9,12 +9,12 @@ use tokio::sync::mpsc;
 use super::known::Mark;
 use super::links::{Resolved, follow};
 use crate::link::ToQueue;
-use crate::media::{NotAnswering, Step, Visitor, Walk, Workers, glance};
+use crate::media::{NotAnswering, Step, Visitor, Volume, Walk, Workers, glance, peek};
 use crate::store::{Store, StoreError};
-use crate::tasks::intake::Intake;
+use crate::tasks::intake::{Intake, Taken, with_fingerprints};
 use crate::watch::{WatchError, Watcher};
 use rigpost_core::command::Refusal;
-use rigpost_core::queue::item::{Clip, FileFacts};
+use rigpost_core::queue::item::FileFacts;
 use rigpost_core::time::Now;
 
 /// Files in one job, and in one transaction.
@@ -184,10 +184,14 @@ pub(super) async fn queue(
 ) -> Done {
     let (mut items, mut left) = (Vec::with_capacity(batch.len()), Left::default());
     for (volume, files) in workers.volumes().group(batch.clone(), STEP, |file| &file.path) {
+        let files = match touched(&volume, &intake, &store, files, now).await {
+            Ok(files) => files,
+            Err(e) => return Done::Queued(batch, left, Err(e)),
+        };
         let (intake, asked) = (intake.clone(), files.clone());
         match volume.run(move || pass(&intake, asked, now)).await {
             Ok((passed, of_these)) => {
-                items.extend(passed);
+                items.extend(with_fingerprints(&volume, passed).await);
                 left.unread.extend(of_these.unread);
                 left.frames.extend(of_these.frames);
             }
@@ -212,6 +216,25 @@ pub(super) async fn queue(
     Done::Queued(batch, left, found)
 }
 
+/// Those of the files that are not known as they are: only they need to be opened and read.
+async fn touched(
+    volume: &Volume,
+    intake: &Arc<Intake>,
+    store: &Store,
+    files: Vec<Found>,
+    now: Now,
+) -> Result<Vec<Found>, StoreError> {
+    let (intake, asked) = (intake.clone(), files.clone());
+    let peek = move || {
+        let look = |file: &Found| peek(&intake.media_dirs, &file.path, now.boot_id).unwrap_or_default();
+        asked.iter().map(look).collect::<Vec<_>>()
+    };
+    // What does not answer is told of by the next call.
+    let Ok(seen) = volume.run(peek).await else { return Ok(files) };
+    let untouched = store.untouched(seen).await?;
+    Ok(files.into_iter().zip(untouched).filter(|(_, untouched)| !untouched).map(|(file, _)| file).collect())
+}
+
 /// A file of a batch.
 #[derive(Clone)]
 pub(super) struct Found {
@@ -225,7 +248,7 @@ pub(super) struct Found {
 }
 
 /// What passes the intake, and what does not for other reasons than not being there any more.
-fn pass(intake: &Intake, files: Vec<Found>, now: Now) -> (Vec<Clip>, Left) {
+fn pass(intake: &Intake, files: Vec<Found>, now: Now) -> (Vec<Taken>, Left) {
     let (mut items, mut left) = (Vec::new(), Left::default());
     for Found { path, settled, appeared, mark: _ } in files {
         let Some(source) = intake.source_of(&path) else { continue };
@@ -233,8 +256,11 @@ fn pass(intake: &Intake, files: Vec<Found>, now: Now) -> (Vec<Clip>, Left) {
             left.frames.push(sequence);
             continue;
         }
-        match intake.found(path.clone(), source, settled, now) {
-            Ok(item) => items.push(Clip { appeared, ..item }),
+        match intake.found(&path, source, settled, now) {
+            Ok(mut taken) => {
+                taken.clip.appeared = appeared;
+                items.push(taken);
+            }
             Err(Refusal::NotFound(_)) => {}
             Err(e) => left.unread.push((path, e.to_string())),
         }

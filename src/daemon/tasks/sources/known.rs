@@ -20,7 +20,7 @@ pub(super) struct Mark(u64);
 impl Mark {
     pub(super) fn of(path: &Path, facts: &FileFacts) -> Mark {
         let mut hash = DefaultHasher::new();
-        (path, facts.size, facts.mtime_ns, facts.dev, facts.ino).hash(&mut hash);
+        (path, facts.size, facts.mtime_ns, facts.ctime_ns, facts.dev, facts.ino).hash(&mut hash);
         Mark(hash.finish())
     }
 }

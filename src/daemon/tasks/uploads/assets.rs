@@ -15,7 +15,7 @@ use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::{Response, trouble};
 use rigpost_core::queue::item::{Asset, ItemId};
 use rigpost_core::queue::ledger;
-use rigpost_core::queue::schedule::Event;
+use rigpost_core::queue::schedule::{CREATE_EVERY, Event};
 use rigpost_core::queue::upload::{AssetRequest, CreateError};
 use rigpost_core::secret::Secret;
 use rigpost_core::seq::Seq;
@@ -53,7 +53,7 @@ impl<T: Transport> UploadTask<T> {
                 size: new.facts.size,
                 offset: Duration::ZERO,
                 channel: new.channel,
-                version_of: None,
+                version_of: Some(new.version_of.clone()).filter(|id| !id.is_empty()),
             },
             token,
             floor: self.settings.borrow().intake.earliest,
@@ -76,6 +76,20 @@ impl Creation {
             return Err(cancelled());
         }
         self.wanted.offset = self.age().await;
+        let answer = self.ask(transport).await;
+        // The asset that it is a version of may have been deleted in the cloud: then it is a clip of its own.
+        match answer {
+            Err(CreateError::Refused(_) | CreateError::Forbidden(_) | CreateError::Conflict(_))
+                if self.wanted.version_of.take().is_some() =>
+            {
+                self.clock.sleep_until(self.clock.now().boot + CREATE_EVERY).await;
+                self.ask(transport).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask(&self, transport: &impl Transport) -> Created {
         self.note_asked().await?;
         let answer = transport.send(self.cloud.create_asset_request(&self.token, &self.wanted)).await;
         if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {
@@ -88,7 +102,7 @@ impl Creation {
         }
         // What the rig's task has no room for now it learns from the next call.
         let _ = match &answer {
-            Ok(_) => self.to_rig.try_send(ToRig::Accepted(self.token)),
+            Ok(_) => self.to_rig.try_send(ToRig::Accepted(self.token.clone())),
             Err(CreateError::Transient(t)) => self.to_rig.try_send(ToRig::Unreached(t.cause)),
             Err(
                 CreateError::Unauthorized

@@ -1,21 +1,41 @@
 //! From the queue to a turn: the next item, its file, and what is known of its asset.
+//!
+//! # Decisions
+//! - What was begun earlier goes on only with the same bytes. A file that nobody has touched since it was last seen, in
+//!   the same mount, has them; of any other one confirmed part, drawn by lot, is read again and compared first.
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::warn;
 
 use super::state::{Media, Opened, Outcome, UploadTask};
 use crate::http::Transport;
-use crate::media::Workers;
+use crate::media::{MediaFile, ReadError, Workers, cut_off, part_digest};
 use crate::store::{Store, StoreError};
 use rigpost_core::command::Refusal;
-use rigpost_core::queue::item::ItemId;
-use rigpost_core::queue::schedule::{Claimed, Event, FileError};
+use rigpost_core::queue::clip::Copy;
+use rigpost_core::queue::evidence::{Relation, Sighting};
+use rigpost_core::queue::item::{Asset, Item, ItemId};
+use rigpost_core::queue::schedule::{Claimed, Event, FileError, Seen};
+use rigpost_core::queue::source::Source;
+use rigpost_core::time::Now;
+
+/// How long what is cut off waits that no source has found.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn claim(&mut self, project: String, above: Option<i32>, but: Vec<ItemId>, resume: bool) {
-        let (store, workers, dirs) = (self.store.clone(), self.workers.clone(), self.media_dirs());
+        let intake = self.settings.borrow().intake.clone();
+        let claim = Claim {
+            store: self.store.clone(),
+            workers: self.workers.clone(),
+            dirs: intake.media_dirs.clone(),
+            sources: intake.sources.clone(),
+            now: self.clock.now(),
+        };
         self.running.push(Box::pin(async move {
-            let claimed = claim(&store, &workers, &project, &but, above, resume, dirs).await;
+            let claimed = claim.run(&project, &but, above, resume).await;
             Outcome::Claimed(claimed.map_err(|e| {
                 warn!("the queue can't be read: {e}");
                 Refusal::from(e).to_string()
@@ -40,32 +60,159 @@ impl<T: Transport> UploadTask<T> {
     }
 }
 
-async fn claim(
-    store: &Store,
-    workers: &Workers,
-    project: &str,
-    but: &[ItemId],
-    above: Option<i32>,
-    resume: bool,
+/// The file, the asset, and what stands between the item and one.
+type Known = (Result<Seen, FileError>, Result<Option<Asset>, String>, Copy);
+
+struct Claim {
+    store: Store,
+    workers: Workers,
     dirs: Vec<PathBuf>,
-) -> Result<Option<Box<Opened>>, StoreError> {
-    if resume {
-        store.resume_uploading().await?;
+    sources: Vec<Source>,
+    now: Now,
+}
+
+impl Claim {
+    async fn run(
+        self,
+        project: &str,
+        but: &[ItemId],
+        above: Option<i32>,
+        resume: bool,
+    ) -> Result<Option<Box<Opened>>, StoreError> {
+        if resume {
+            self.store.resume_uploading().await?;
+        }
+        let volumes = self.workers.volumes();
+        let hangs = move |path: &Path| volumes.is_silent(path);
+        let Some(item) = self.store.claim_beside(project, but, above, hangs).await? else { return Ok(None) };
+        let patience = self.patience(&item);
+        let (file, seen) = match look(&self.workers, self.dirs.clone(), &item, self.now).await {
+            Ok((file, seen)) => (Some(Arc::new(file)), Ok(seen)),
+            Err(e) => (None, Err(e)),
+        };
+        // It has its turn by now: whatever the disk says from here on is the turn's trouble, and ends it.
+        let (seen, asset, copy) = match self.known(&item, file.as_ref(), seen.clone()).await {
+            Ok(known) => known,
+            Err(e) => (seen, Err(e.to_string()), Copy::Free),
+        };
+        let claimed = Claimed { item, file: seen, asset, copy, patience };
+        Ok(Some(Box::new(Opened { claimed, file })))
     }
-    let volumes = workers.volumes();
-    let hangs = move |path: &Path| volumes.is_silent(path);
-    let Some(item) = store.claim_beside(project, but, above, hangs).await? else { return Ok(None) };
-    let (file, facts) = match workers.open(dirs, item.clip.path.clone()).await {
-        Ok((file, facts)) => (Some(file), Ok(facts)),
-        Err(Refusal::NotFound(_)) => (None, Err(FileError::Gone)),
-        Err(why @ Refusal::NotAnswering(_)) => (None, Err(FileError::NotAnswering(why.to_string()))),
-        Err(why) => (None, Err(FileError::Unreadable(why.to_string()))),
-    };
-    let asset = match store.asset_of(item.id).await {
-        // Its URLs don't open any more: another asset.
-        Err(StoreError::Sealed { .. }) => store.drop_asset(item.id).await.map(|_| None),
-        asset => asset,
-    };
-    let asset = asset.map_err(|e| e.to_string());
-    Ok(Some(Box::new(Opened { claimed: Claimed { item, file: facts, asset }, file })))
+
+    /// What the file is by a closer look, its asset, and what stands between it and one.
+    async fn known(
+        &self,
+        item: &Item,
+        file: Option<&Arc<MediaFile>>,
+        seen: Result<Seen, FileError>,
+    ) -> Result<Known, StoreError> {
+        let mut asset = Ok(self.asset(item.id).await?);
+        let (Some(file), Ok(found)) = (file, seen.clone()) else { return Ok((seen, asset, Copy::Free)) };
+        let judged = self.judge(item, file, found, &seen_before(item), &mut asset).await?;
+        let mut copy = Copy::Free;
+        if let (Ok(judged), Ok(None)) = (&judged, &asset)
+            && judged.relation.is_the_same_file()
+        {
+            copy = self.store.copy_of(item.id, &judged.sighting).await?;
+        }
+        Ok((judged, asset, copy))
+    }
+
+    async fn asset(&self, id: ItemId) -> Result<Option<Asset>, StoreError> {
+        match self.store.asset_of(id).await {
+            // Its URLs don't open any more: another asset.
+            Err(StoreError::Sealed { .. }) => self.store.drop_asset(id).await.map(|_| None),
+            asset => asset,
+        }
+    }
+
+    /// Looks closer where that is needed, and has the row take what is seen where it is the same clip.
+    async fn judge(
+        &self,
+        item: &Item,
+        file: &Arc<MediaFile>,
+        mut seen: Seen,
+        before: &Sighting,
+        asset: &mut Result<Option<Asset>, String>,
+    ) -> Result<Result<Seen, FileError>, StoreError> {
+        if item.clip.afresh && !seen.relation.is_the_same_file() {
+            if !matches!(asset, Ok(None)) {
+                self.store.rewritten(item.id, &seen.sighting, item.clip.created).await?;
+                *asset = Ok(None);
+            }
+            seen.relation = Relation::Same;
+        }
+        if !seen.relation.is_the_same_file() {
+            return Ok(Ok(seen));
+        }
+        match asset {
+            Ok(Some(asset)) if !seen.sighting.untouched_since(before) => {
+                match self.is_same(item, file, asset).await? {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        seen.relation = Relation::Displaced;
+                        return Ok(Ok(seen));
+                    }
+                    Err(e) => return Ok(Err(file_error(e))),
+                }
+            }
+            Ok(None) => match cut_off(file, seen.sighting.facts.size).await {
+                Ok(cut) => seen.cut = cut.map(|cut| cut.to_string()),
+                Err(e) => return Ok(Err(file_error(e))),
+            },
+            Ok(Some(_)) | Err(_) => {}
+        }
+        if seen.sighting != *before {
+            self.store.take_sighting(item.id, &seen.sighting).await?;
+        }
+        Ok(Ok(seen))
+    }
+
+    /// One part that the cloud has confirmed is what was sent; or nobody noted what that was.
+    async fn is_same(
+        &self,
+        item: &Item,
+        file: &Arc<MediaFile>,
+        asset: &Asset,
+    ) -> Result<Result<bool, ReadError>, StoreError> {
+        let Some((n, digest)) = self.store.any_part(item.id).await? else { return Ok(Ok(true)) };
+        let Some((from, len)) = asset.range(n, item.clip.facts.size) else { return Ok(Ok(false)) };
+        Ok(part_digest(file, from, len).await.map(|now| now == digest))
+    }
+
+    /// As the source says that found it.
+    fn patience(&self, item: &Item) -> Option<Duration> {
+        let source = item.clip.source.as_ref();
+        let source = source.and_then(|name| self.sources.iter().find(|source| source.name == *name));
+        source.map_or(Some(PATIENCE), |source| source.incomplete)
+    }
+}
+
+fn seen_before(item: &Item) -> Sighting {
+    item.clip.sighting()
+}
+
+fn file_error(e: ReadError) -> FileError {
+    match e {
+        ReadError::File(why) => FileError::Unreadable(why),
+        ReadError::NotAnswering(e) => FileError::NotAnswering(e.to_string()),
+    }
+}
+
+/// The item's file as it is now, and what it is to the item.
+pub(super) async fn look(
+    workers: &Workers,
+    dirs: Vec<PathBuf>,
+    item: &Item,
+    now: Now,
+) -> Result<(MediaFile, Seen), FileError> {
+    match workers.open(dirs, item.clip.path.clone(), now.boot_id).await {
+        Ok((file, sighting)) => {
+            let relation = sighting.relation(&seen_before(item));
+            Ok((file, Seen { sighting, relation, cut: None }))
+        }
+        Err(Refusal::NotFound(_)) => Err(FileError::Gone),
+        Err(why @ Refusal::NotAnswering(_)) => Err(FileError::NotAnswering(why.to_string())),
+        Err(why) => Err(FileError::Unreadable(why.to_string())),
+    }
 }

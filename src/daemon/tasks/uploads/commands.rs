@@ -3,10 +3,11 @@ use std::path::PathBuf;
 
 use super::state::{Answer, Outcome, UploadSettings, UploadTask};
 use crate::http::Transport;
-use crate::link::{Page, Reply, ToQueue};
+use crate::link::{ItemNow, Page, Reply, ToQueue};
 use crate::media::Workers;
 use crate::store::Store;
-use rigpost_core::command::{AddOptions, QueueCommand, Refusal};
+use crate::tasks::intake::with_fingerprints;
+use rigpost_core::command::{AddOptions, Added, QueueCommand, Refusal};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::queue::schedule::{Event, Intent};
 use rigpost_core::time::Now;
@@ -30,7 +31,7 @@ impl<T: Transport> UploadTask<T> {
         });
     }
 
-    pub(super) fn add(&mut self, paths: Vec<PathBuf>, options: AddOptions, reply: Reply<Vec<ItemId>>) {
+    pub(super) fn add(&mut self, paths: Vec<PathBuf>, options: AddOptions, reply: Reply<Vec<Added>>) {
         if self.cloud.is_none() {
             return Answer::new(reply, Err(takes_no_clips())).send();
         }
@@ -38,7 +39,9 @@ impl<T: Transport> UploadTask<T> {
         let (settings, now) = (self.settings.borrow().clone(), self.clock.now());
         self.ask_disk(Some(Intent::Change), reply, async move {
             let added = accept(&store, &workers, settings, now, paths, options).await;
-            let changed = told(&store, added.as_deref().unwrap_or_default()).await;
+            let in_queue = |added: &&Added| added.outcome.word().is_in_the_queue();
+            let ids: Vec<_> = added.iter().flatten().filter(in_queue).map(|added| added.id).collect();
+            let changed = told(&store, &ids).await;
             (added, changed)
         });
     }
@@ -55,6 +58,17 @@ impl<T: Transport> UploadTask<T> {
         self.ask_disk(None, reply, async move {
             let page = store.list(state, after, offset.into(), limit.into()).await;
             (page.map(|(items, total)| Page { items, total }).map_err(Refusal::from), vec![])
+        });
+    }
+
+    pub(super) fn item(&mut self, id: ItemId, reply: Reply<ItemNow>) {
+        let store = self.store.clone();
+        let waits = self.schedule.waits_of(id);
+        self.ask_disk(None, reply, async move {
+            let item = store.get(&[id]).await.map_err(Refusal::from).and_then(|items| {
+                items.into_iter().next().ok_or_else(|| Refusal::NotFound(format!("item {id}")))
+            });
+            (item.map(|item| ItemNow { next_try: waits.of(item.state), item }), vec![])
         });
     }
 
@@ -112,6 +126,7 @@ pub(super) fn is_command(message: &ToQueue) -> bool {
         ToQueue::Do(..)
         | ToQueue::Add { .. }
         | ToQueue::List { .. }
+        | ToQueue::Item(..)
         | ToQueue::Receipt(..)
         | ToQueue::Clear { .. } => true,
         ToQueue::Ping(_) | ToQueue::Found(_) | ToQueue::NetworkUp => false,
@@ -124,6 +139,7 @@ pub(super) fn refuse(message: ToQueue, why: &Refusal) {
         ToQueue::Do(_, reply) => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Add { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::List { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
+        ToQueue::Item(_, reply) => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Receipt(_, reply) => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Clear { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Ping(reply) => drop(reply.send(())),
@@ -174,15 +190,16 @@ async fn accept(
     now: Now,
     paths: Vec<PathBuf>,
     options: AddOptions,
-) -> Result<Vec<ItemId>, Refusal> {
-    let (intake, limits) = (settings.intake, settings.limits);
+) -> Result<Vec<Added>, Refusal> {
+    let (intake, limits, wanted) = (settings.intake, settings.limits, options.wanted);
     let (volumes, mut items) = (workers.volumes(), Vec::with_capacity(paths.len()));
     for (volume, paths) in volumes.group(paths, AT_ONCE, |path| path) {
         let (intake, options) = (intake.clone(), options.clone());
         let asked = volume.run(move || {
-            paths.into_iter().map(|path| intake.asked(path, &options, now)).collect::<Result<Vec<_>, _>>()
+            paths.iter().map(|path| intake.asked(path, &options, now)).collect::<Result<Vec<_>, _>>()
         });
-        items.extend(asked.await.map_err(|e| Refusal::NotAnswering(e.0))??);
+        let taken = asked.await.map_err(|e| Refusal::NotAnswering(e.0))??;
+        items.extend(with_fingerprints(&volume, taken).await);
     }
-    store.add(items, limits).await.map_err(Refusal::from)
+    store.add(items, wanted, limits).await.map_err(Refusal::from)
 }

@@ -1,20 +1,38 @@
 //! From the end of a turn to its row on disk.
+use std::sync::Arc;
+
 use tracing::{info, warn};
 
+use super::claims::look;
 use super::state::{Outcome, UploadTask};
 use crate::http::Transport;
-use crate::media::made;
-use crate::store::{FactsUpdate, Store, StoreError};
-use rigpost_core::queue::item::{Item, ItemState, shown};
-use rigpost_core::queue::schedule::{End, Event, Written};
+use crate::media::{MediaFile, ReadError, digest, made};
+use crate::store::{Store, StoreError};
+use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState, shown};
+use rigpost_core::queue::schedule::{Comparison, End, Event, Written};
 use rigpost_core::time::Now;
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn look_again(&mut self, item: Item) {
-        let (workers, dirs) = (self.workers.clone(), self.media_dirs());
+        let (workers, dirs, now) = (self.workers.clone(), self.media_dirs(), self.clock.now());
         self.running.push(Box::pin(async move {
-            let facts = workers.open(dirs, item.clip.path.clone()).await.ok().map(|(_, facts)| facts);
-            Outcome::Event(Event::LookedAgain(item.id, facts))
+            let seen = look(&workers, dirs, &item, now).await.map(|(_, seen)| Box::new(seen));
+            Outcome::Event(Event::LookedAgain(item.id, seen))
+        }));
+    }
+
+    /// Reads all of the file, unless that is let go, and holds it against what was delivered as `other`.
+    pub(super) fn compare(&mut self, id: ItemId, other: ItemId) {
+        let Some(media) = self.media.get(&id) else {
+            return self
+                .running
+                .push(Box::pin(async move { Outcome::Event(Event::Compared(id, Comparison::Stopped)) }));
+        };
+        let (file, dropped) = (media.file.clone(), media.dropped.clone());
+        let store = self.store.clone();
+        self.running.push(Box::pin(async move {
+            let comparison = dropped.run_until_cancelled(compared(&store, id, other, &file)).await;
+            Outcome::Event(Event::Compared(id, comparison.unwrap_or(Comparison::Stopped)))
         }));
     }
 
@@ -27,19 +45,45 @@ impl<T: Transport> UploadTask<T> {
     }
 }
 
+async fn compared(store: &Store, id: ItemId, other: ItemId, file: &Arc<MediaFile>) -> Comparison {
+    let Ok([item]) = store.get(&[id]).await.map(<[Item; 1]>::try_from).unwrap_or(Err(vec![])) else {
+        return Comparison::Stopped;
+    };
+    let size = item.clip.facts.size;
+    let known = match store.delivered(other, &item.clip.sighting()).await {
+        Ok(Some(known)) => known,
+        Ok(None) => return Comparison::Differs,
+        // It is asked again with the next turn.
+        Err(_) => return Comparison::Stopped,
+    };
+    match digest(file, size, known.digest.chunk_size).await {
+        Ok(now) if now == known.digest.xxh64 => {
+            let elsewhere = known.project.filter(|project| item.clip.project_id.as_ref() != Some(project));
+            Comparison::Equal(known.id, elsewhere)
+        }
+        Ok(_) => Comparison::Differs,
+        Err(ReadError::File(why)) => Comparison::Unreadable(why),
+        Err(ReadError::NotAnswering(e)) => Comparison::NotAnswering(e.to_string()),
+    }
+}
+
 /// Writes it; and the item as it is now, if it still is one.
 async fn write(store: &Store, end: &End, now: Now) -> (Written, Option<Box<Item>>) {
-    if let Some(facts) = end.grown {
-        match store.update_facts(end.id, facts, made(&facts, now)).await {
-            Ok(FactsUpdate::Changed | FactsUpdate::TooLate) => {}
-            Ok(FactsUpdate::Duplicate(_)) | Err(StoreError::NotFound(_)) => return (Written::Gone, None),
+    if let Some(seen) = &end.rewritten {
+        match store.rewritten(end.id, seen, made(&seen.facts, now)).await {
+            Ok(()) => {}
+            Err(StoreError::NotFound(_)) => return (Written::Gone, None),
             Err(e) => {
-                warn!(item = end.id.0, "the file's new size can't be written yet: {e}");
+                warn!(item = end.id.0, "what became of the file can't be written yet: {e}");
                 return (Written::NotYet, None);
             }
         }
     }
-    match store.finish(end.id, end.to, end.reason, &end.detail, now).await {
+    let written = match end.same_as {
+        Some(other) => store.finish_copy(end.id, other, &end.detail, now).await,
+        None => store.finish(end.id, end.to, end.reason, &end.detail, now).await,
+    };
+    match written {
         Ok(item) => {
             log(&item);
             (Written::Row(item.state), Some(Box::new(item)))
@@ -56,7 +100,13 @@ async fn write(store: &Store, end: &End, now: Now) -> (Written, Option<Box<Item>
 fn log(item: &Item) {
     let (id, file) = (item.id.0, shown(&item.clip.path));
     match item.state {
+        ItemState::Done if item.reason == ItemReason::Duplicate => {
+            info!(item = id, file, "not sent again: {}", item.detail);
+        }
         ItemState::Done => info!(item = id, asset_id = item.asset_id, file, "sent"),
+        ItemState::Away | ItemState::Incomplete => {
+            warn!(item = id, state = item.state.as_str(), file, "waits: {}", item.detail);
+        }
         ItemState::Failed => {
             warn!(item = id, reason = item.reason.as_str(), file, "not sent: {}", item.detail)
         }

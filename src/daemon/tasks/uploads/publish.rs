@@ -90,6 +90,7 @@ impl<T: Transport> UploadTask<T> {
             id: item.id,
             state: item.state,
             reason: item.reason,
+            detail: item.detail.clone(),
             name: item.clip.name.clone(),
             size: item.clip.facts.size,
             sent: item.sent,

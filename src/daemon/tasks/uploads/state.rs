@@ -75,6 +75,8 @@ pub(super) enum Outcome {
     Answered(Option<Intent>, Vec<Item>, Option<Answer>),
     /// The queue was read, or can't be.
     Read(Result<QueueSummary, StoreError>),
+    /// These were away, and wait again.
+    CameBack(Vec<ItemId>),
     /// Somebody was told something.
     Told,
 }
@@ -108,7 +110,7 @@ pub struct UploadTask<T> {
 /// An item that was claimed, and its file where that could be opened.
 pub(super) struct Opened {
     pub(super) claimed: Claimed,
-    pub(super) file: Option<MediaFile>,
+    pub(super) file: Option<Arc<MediaFile>>,
 }
 
 /// An answer, and whom to give it.
@@ -142,8 +144,8 @@ pub(super) struct OnTheWay {
 }
 
 impl Media {
-    pub(super) fn new(file: MediaFile) -> Media {
-        Media { file: Arc::new(file), parts: BTreeMap::new(), dropped: CancellationToken::new() }
+    pub(super) fn new(file: Arc<MediaFile>) -> Media {
+        Media { file, parts: BTreeMap::new(), dropped: CancellationToken::new() }
     }
 
     pub(super) fn let_go(&self) {

@@ -26,6 +26,8 @@ fn trouble_of_the_way_pauses_the_whole_queue_for_a_growing_while() {
         assert_eq!(b.s.trouble(), Some(&(Reason::Network, "why".to_owned())));
         let wait = seconds(b.wait());
         assert!((0.75 * longest..=longest).contains(&wait), "{wait} of {longest}");
+        let next_try = b.s.waits_of(ItemId(1)).of(ItemState::Queued);
+        assert_eq!(next_try, b.s.deadline(), "and people are told");
         assert_eq!(b.on(Event::Found), [], "every clip would meet the same");
         assert_eq!(b.timer(), [b.claim_of(None, &[])]);
     }
@@ -79,7 +81,8 @@ fn news_of_a_card_end_no_other_wait() {
     b.put_back(1);
     assert_eq!(b.on(Event::CardsChanged), [b.claim_of(None, &[])]);
     let written = Item { clip: Clip { settled: false, ..item(1, "p").clip }, ..item(1, "p") };
-    let actions = b.claimed_as(written, Ok(facts(SIZE)), Ok(None));
+    let file = look_at(&written, sighting(1, facts(SIZE)));
+    let actions = b.claimed_as(written, Ok(file), Ok(None));
     assert_eq!(ends(&actions), [queued(1, ItemReason::Settling)]);
     assert_eq!(b.nothing_waits(), []);
     b.put_back(1);

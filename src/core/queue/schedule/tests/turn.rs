@@ -61,8 +61,10 @@ fn a_clip_goes_from_the_claim_to_its_row() {
     assert_eq!(b.on(Event::PartRecorded(ItemId(1), 1, true)), []);
     let actions = b.on(Event::PartRecorded(ItemId(1), 0, true));
     assert!(matches!(&actions[..], [Action::LookAgain(item)] if item.id == ItemId(1)), "{actions:?}");
-    let actions = b.on(Event::LookedAgain(ItemId(1), Some(facts(SIZE))));
-    assert_eq!(actions, [Action::WriteEnd(End::done(ItemId(1)))]);
+    let seen = look_at(&item(1, "p"), sighting(1, facts(SIZE)));
+    let actions = b.on(Event::LookedAgain(ItemId(1), Ok(Box::new(seen))));
+    let done = End::to(ItemId(1), ItemState::Done, ItemReason::None, "");
+    assert_eq!(actions, [Action::WriteEnd(done)]);
     assert!(b.s.busy() && !b.s.at_rest());
     assert_eq!(b.written(1, Written::Row(ItemState::Done)), [Action::Read]);
     assert_eq!(b.read(false), []);
@@ -76,54 +78,43 @@ fn what_a_file_means_when_it_is_claimed() {
     let hangs = || Err(FileError::NotAnswering("hangs".to_owned()));
     let begun = || Ok(Some(asset(2, &[0], at(0))));
     let sealed = || Err("it does not open".to_owned());
-    let touched = FileFacts { mtime_ns: 5, ..facts(SIZE) };
-    let moved = FileFacts { dev: 9, ino: 9, ..facts(SIZE) };
-    type File = Result<FileFacts, FileError>;
+    let file = |facts| Ok(sighting(1, facts));
+    let touched = || file(FileFacts { mtime_ns: 5, ..facts(SIZE) });
+    let other_inode = || file(FileFacts { dev: 9, ino: 9, ..facts(SIZE) });
+    let other_card = || {
+        let volume = Volume { id: "B".to_owned(), mount: 2 };
+        let fingerprint = Some(Fingerprint { whole: 77, head: 77 });
+        Ok(Sighting { volume, fingerprint, ..sighting(1, facts(SIZE)) })
+    };
+    type File = Result<Sighting, FileError>;
     type Known = Result<Option<Asset>, String>;
     type Ends = Option<(ItemState, ItemReason)>;
-    let rows: [(&str, bool, File, Known, Ends); 15] = [
-        ("as it was", true, Ok(facts(SIZE)), Ok(None), None),
-        ("another inode is no other clip", true, Ok(moved), Ok(None), None),
-        ("gone", true, gone(), Ok(None), Some((ItemState::Failed, ItemReason::Vanished))),
-        ("gone in the middle", true, gone(), begun(), Some((ItemState::Failed, ItemReason::Vanished))),
-        ("unreadable", true, unreadable(), Ok(None), Some((ItemState::Failed, ItemReason::Unreadable))),
-        ("its card hangs", true, hangs(), Ok(None), Some((ItemState::Queued, ItemReason::NotAnswering))),
-        (
-            "it hangs in the middle",
-            true,
-            hangs(),
-            begun(),
-            Some((ItemState::Queued, ItemReason::NotAnswering)),
-        ),
-        ("grown", true, Ok(facts(2000)), Ok(None), Some((ItemState::Failed, ItemReason::Changed))),
-        ("touched", true, Ok(touched), Ok(None), Some((ItemState::Failed, ItemReason::Changed))),
-        (
-            "changed in the middle",
-            true,
-            Ok(facts(2000)),
-            begun(),
-            Some((ItemState::Failed, ItemReason::Changed)),
-        ),
-        (
-            "its writer may be at it",
-            false,
-            Ok(facts(SIZE)),
-            Ok(None),
-            Some((ItemState::Queued, ItemReason::Settling)),
-        ),
-        ("still growing", false, Ok(facts(2000)), Ok(None), Some((ItemState::Queued, ItemReason::Settling))),
-        ("parts have left: its writer was done", false, Ok(facts(SIZE)), begun(), None),
-        (
-            "parts have left, and it changed",
-            false,
-            Ok(facts(7)),
-            begun(),
-            Some((ItemState::Failed, ItemReason::Changed)),
-        ),
+    let away = Some((ItemState::Away, ItemReason::Vanished));
+    let settling = Some((ItemState::Queued, ItemReason::Settling));
+    let unread = Some((ItemState::Failed, ItemReason::Unreadable));
+    let waits = Some((ItemState::Queued, ItemReason::NotAnswering));
+    let rows: [(&str, bool, File, Known, Ends); 18] = [
+        ("as it was", true, file(facts(SIZE)), Ok(None), None),
+        ("another inode is no other clip", true, other_inode(), Ok(None), None),
+        ("gone", true, gone(), Ok(None), away),
+        ("gone in the middle", true, gone(), begun(), away),
+        ("unreadable", true, unreadable(), Ok(None), unread),
+        ("its card hangs", true, hangs(), Ok(None), waits),
+        ("it hangs in the middle", true, hangs(), begun(), waits),
+        ("grown", true, file(facts(2000)), Ok(None), settling),
+        ("touched", true, touched(), Ok(None), None),
+        ("touched in the middle", true, touched(), begun(), None),
+        ("written on in the middle", true, file(facts(2000)), begun(), settling),
+        ("another clip on another card", true, other_card(), Ok(None), away),
+        ("another clip in the middle", true, other_card(), begun(), away),
+        ("its writer may be at it", false, file(facts(SIZE)), Ok(None), settling),
+        ("still growing", false, file(facts(2000)), Ok(None), settling),
+        ("parts have left: its writer was done", false, file(facts(SIZE)), begun(), None),
+        ("parts have left, and it was cut", false, file(facts(7)), begun(), settling),
         (
             "its asset can't be read",
             true,
-            Ok(facts(SIZE)),
+            file(facts(SIZE)),
             sealed(),
             Some((ItemState::Queued, ItemReason::Storage)),
         ),
@@ -132,16 +123,16 @@ fn what_a_file_means_when_it_is_claimed() {
         let mut b = Bench::paired();
         let mut item = item(1, "p");
         item.clip.settled = settled;
-        let grown = file.as_ref().is_ok_and(|f| *f == facts(2000)) && !settled;
+        let file = file.map(|seen| look_at(&item, seen));
+        let written_on = file.as_ref().is_ok_and(|seen| seen.relation == Relation::Rewritten);
         let actions = b.claimed_as(item, file, asset);
         let got = ends(&actions).first().map(|(_, to, reason)| (*to, *reason));
         assert_eq!(got, want, "{name}");
         assert_eq!(b.s.turn(ItemId(1)).is_some(), want.is_none(), "{name}");
         let told = actions.contains(&Action::Began(ItemId(1)));
         assert_eq!(told, want.is_none(), "{name}");
-        let takes =
-            actions.iter().any(|a| matches!(a, Action::WriteEnd(end) if end.grown == Some(facts(2000))));
-        assert_eq!(takes, grown, "{name}: the new facts are written where nothing has left");
+        let takes = actions.iter().any(|a| matches!(a, Action::WriteEnd(end) if end.rewritten.is_some()));
+        assert_eq!(takes, written_on, "{name}: the row takes what the file is now");
         // One bad file never blocks the others.
         let next = actions.iter().find(|a| matches!(a, Action::Claim { .. }));
         assert_eq!(next, Some(&b.claim_of(None, &[1])), "{name}");
@@ -154,16 +145,17 @@ fn a_file_is_sent_once_two_looks_are_the_same() {
     let mut item = item(1, "p");
     item.clip.settled = false;
     for size in [SIZE, 2000, 3000] {
-        let actions = b.claimed_as(item.clone(), Ok(facts(size)), Ok(None));
+        let actions = b.claimed_as(item.clone(), Ok(look_at(&item, sighting(1, facts(size)))), Ok(None));
         assert_eq!(ends(&actions), [queued(1, ItemReason::Settling)]);
         assert_eq!(b.wait(), Some(SETTLE));
         assert_eq!(claims(&b.nothing_waits()), 0);
         drop(b.written(1, Written::Row(ItemState::Queued)));
         drop(b.read(false));
-        item.clip.facts = facts(size);
+        item.clip.take(sighting(1, facts(size)));
         assert_eq!(b.timer(), [b.claim_of(None, &[])]);
     }
-    let actions = b.claimed_as(item, Ok(facts(3000)), Ok(None));
+    let file = look_at(&item, sighting(1, facts(3000)));
+    let actions = b.claimed_as(item, Ok(file), Ok(None));
     assert!(actions.contains(&Action::Began(ItemId(1))), "{actions:?}");
 }
 
@@ -225,12 +217,16 @@ fn with_another_asset_everything_begins_anew() {
 
 #[test]
 fn the_last_look_decides_whether_what_was_sent_is_what_was_queued() {
-    let touched = FileFacts { mtime_ns: 1, ..facts(SIZE) };
+    let looks = |facts: FileFacts| Ok(Box::new(look_at(&item(1, "p"), sighting(1, facts))));
+    let done = (ItemState::Done, ItemReason::None);
+    let other_inode = FileFacts { ino: 9, ctime_ns: 1, ..facts(SIZE + 1) };
     let rows = [
-        ("the same", Some(facts(SIZE)), (ItemState::Done, ItemReason::None)),
-        ("gone, and sent all the same", None, (ItemState::Done, ItemReason::None)),
-        ("another size", Some(facts(SIZE + 1)), (ItemState::Failed, ItemReason::Changed)),
-        ("another date", Some(touched), (ItemState::Failed, ItemReason::Changed)),
+        ("the same", looks(facts(SIZE)), done),
+        ("gone, and sent all the same", Err(FileError::Gone), done),
+        ("unreadable by now", Err(FileError::Unreadable("I/O error".to_owned())), done),
+        ("another date", looks(FileFacts { mtime_ns: 1, ..facts(SIZE) }), done),
+        ("another file in its place", looks(other_inode), done),
+        ("written on", looks(facts(SIZE + 1)), (ItemState::Queued, ItemReason::Settling)),
     ];
     for (name, seen, want) in rows {
         let mut b = Bench::alone(1);
@@ -238,10 +234,123 @@ fn the_last_look_decides_whether_what_was_sent_is_what_was_queued() {
         let actions = b.on(Event::PartRecorded(ItemId(1), 0, true));
         assert!(matches!(actions[0], Action::LookAgain(_)), "{name}: {actions:?}");
         assert!(b.s.busy());
-        let got = ends(&b.on(Event::LookedAgain(ItemId(1), seen)));
+        let got = ends(&b.on(Event::LookedAgain(ItemId(1), seen.clone())));
         assert_eq!(got, [(ItemId(1), want.0, want.1)], "{name}");
         assert_eq!(b.on(Event::LookedAgain(ItemId(1), seen)), [], "{name}: once");
     }
+}
+
+#[test]
+fn a_file_that_could_not_be_read_to_its_end_is_looked_at_once_more() {
+    let looks = |facts: FileFacts| Ok(Box::new(look_at(&item(1, "p"), sighting(1, facts))));
+    let other = FileFacts { ino: 9, ctime_ns: 1, mtime_ns: 1, ..facts(SIZE + 1) };
+    let io = || FileError::Unreadable("I/O error".to_owned());
+    for trouble in [ItemReason::Unreadable, ItemReason::Changed] {
+        let rows = [
+            ("still there", looks(facts(SIZE)), (ItemState::Failed, trouble)),
+            ("still unreadable", Err(io()), (ItemState::Failed, trouble)),
+            ("its card was pulled", Err(FileError::Gone), (ItemState::Away, ItemReason::Vanished)),
+            ("another card is there", looks(other), (ItemState::Away, ItemReason::Vanished)),
+            ("written on", looks(facts(7)), (ItemState::Queued, ItemReason::Settling)),
+        ];
+        for (name, seen, want) in rows {
+            let mut b = Bench::alone(1);
+            let actions = b.sent(0, Err(PartError::File(trouble, "no more of it".to_owned())));
+            assert!(actions.iter().any(|a| matches!(a, Action::LookAgain(_))), "{name}: {actions:?}");
+            let got = ends(&b.on(Event::LookedAgain(ItemId(1), seen)));
+            assert_eq!(got, [(ItemId(1), want.0, want.1)], "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_clip_that_is_cut_off_waits_for_the_rest_and_then_goes_as_it_is() {
+    let cut = |patience| {
+        let item = item(1, "p");
+        let file =
+            Seen { cut: Some("its index is missing".to_owned()), ..look_at(&item, item.clip.sighting()) };
+        Claimed { item, file: Ok(file), asset: Ok(None), copy: Copy::Free, patience }
+    };
+    let mut b = Bench::paired();
+    let actions = b.take(cut(Some(Duration::from_secs(600))));
+    assert_eq!(ends(&actions), [(ItemId(1), ItemState::Incomplete, ItemReason::None)]);
+    drop(b.written(1, Written::Row(ItemState::Incomplete)));
+    assert_eq!(b.s.deadline(), Some(at(b.ms).boot + Duration::from_secs(600)));
+    let waits = b.s.waits_of(ItemId(1));
+    assert_eq!(waits.of(ItemState::Incomplete), b.s.deadline(), "and people are told");
+    assert_eq!(
+        (waits.of(ItemState::Queued), b.s.waits_of(ItemId(2)).of(ItemState::Incomplete)),
+        (None, None)
+    );
+    b.ms += 599_999;
+    assert!(!b.on(Event::Timer).contains(&Action::SendAsItIs(ItemId(1))));
+    b.ms += 1;
+    assert!(b.on(Event::Timer).contains(&Action::SendAsItIs(ItemId(1))));
+    drop(b.on(Event::AsItIs(ItemId(1), false)));
+    b.ms += 30_000;
+    assert!(b.on(Event::Timer).contains(&Action::SendAsItIs(ItemId(1))), "the disk could not");
+    drop(b.on(Event::AsItIs(ItemId(1), true)));
+    assert_eq!(b.s.deadline(), None);
+
+    let mut forever = Bench::paired();
+    drop(forever.take(cut(None)));
+    drop(forever.written(1, Written::Row(ItemState::Incomplete)));
+    assert_eq!(forever.s.deadline(), None);
+
+    for (name, claimed) in [
+        ("at once", cut(Some(Duration::ZERO))),
+        ("by a person's word", {
+            let mut claimed = cut(None);
+            claimed.item.clip.as_is = true;
+            claimed
+        }),
+    ] {
+        let mut b = Bench::paired();
+        drop(b.take(claimed));
+        assert!(b.s.turn(ItemId(1)).is_some_and(|turn| turn.item.clip.as_is), "{name}");
+    }
+}
+
+#[test]
+fn what_may_be_a_copy_is_compared_before_an_asset_is_made() {
+    let copy = |id, copy| {
+        let item = item(id, "p");
+        let file = look_at(&item, item.clip.sighting());
+        Claimed { item, file: Ok(file), asset: Ok(None), copy, patience: None }
+    };
+    let compare = |id| Action::Compare(ItemId(id), ItemId(9));
+    let elsewhere = Some("q".to_owned());
+    let unread = || Comparison::Unreadable("I/O error".to_owned());
+    let rows = [
+        (Comparison::Equal(ItemId(9), None), Some((ItemState::Done, ItemReason::Duplicate))),
+        (
+            Comparison::Equal(ItemId(9), elsewhere),
+            Some((ItemState::Cancelled, ItemReason::DeliveredElsewhere)),
+        ),
+        (Comparison::Differs, None),
+        (Comparison::Stopped, Some((ItemState::Queued, ItemReason::None))),
+        (unread(), Some((ItemState::Failed, ItemReason::Unreadable))),
+    ];
+    for (comparison, want) in rows {
+        let mut b = Bench::paired();
+        let actions = b.take(copy(1, Copy::Of(ItemId(9))));
+        assert!(actions.contains(&compare(1)) && b.s.busy() && b.s.reads(ItemId(1)), "{actions:?}");
+        assert!(b.s.turn(ItemId(1)).is_none());
+        let actions = b.on(Event::Compared(ItemId(1), comparison.clone()));
+        assert_eq!(ends(&actions).first().map(|(_, to, why)| (*to, *why)), want, "{comparison:?}");
+        assert_eq!(b.s.turn(ItemId(1)).is_some(), want.is_none(), "{comparison:?}");
+        assert!(!b.on(Event::Compared(ItemId(1), Comparison::Differs)).contains(&Action::Began(ItemId(1))));
+    }
+    let mut b = Bench::paired();
+    assert_eq!(claims(&b.take(copy(1, Copy::Of(ItemId(9))))), 1, "others go on meanwhile");
+    assert_eq!(claims(&b.take(copy(2, Copy::Of(ItemId(9))))), 0, "two at a time");
+    assert!(b.on(Event::Asked(Intent::Cancel(vec![ItemId(1)]))).contains(&Action::Cut(ItemId(1))));
+    assert!(b.on(Event::Asked(Intent::Pause)).contains(&Action::Cut(ItemId(2))));
+
+    let mut b = Bench::paired();
+    let actions = b.take(copy(1, Copy::After(ItemId(9))));
+    assert_eq!(ends(&actions), [queued(1, ItemReason::Duplicate)], "the other goes first");
+    assert_eq!(b.s.deadline(), Some(at(b.ms).boot + Duration::from_secs(15)));
 }
 
 #[test]
@@ -311,8 +420,10 @@ fn an_etag_that_is_not_the_md5_is_tried_once_more_and_then_believed_to_be_of_ano
 fn an_end_that_can_t_be_written_is_kept_and_written_later() {
     let mut b = Bench::paired();
     let actions = b.claimed_as(item(1, "p"), Err(FileError::Gone), Ok(None));
-    let end = End::failed(ItemId(1), ItemReason::Vanished, "the file is not there any more");
-    assert!(actions.contains(&Action::WriteEnd(end.clone())));
+    let end =
+        actions.iter().find_map(|a| if let Action::WriteEnd(end) = a { Some(end.clone()) } else { None });
+    let end = end.expect("an end");
+    assert_eq!(end.to, ItemState::Away);
     drop(b.nothing_waits());
     for _ in 0..5 {
         assert_eq!(b.written(1, Written::NotYet), [], "not at once");
@@ -327,7 +438,7 @@ fn an_end_that_can_t_be_written_is_kept_and_written_later() {
             drop(b.nothing_waits());
         }
     }
-    assert_eq!(b.written(1, Written::Row(ItemState::Failed)), [Action::Read]);
+    assert_eq!(b.written(1, Written::Row(ItemState::Away)), [Action::Read]);
     assert_eq!(b.written(1, Written::NotYet), [], "late news");
     assert_eq!(b.on(Event::NetworkUp), [], "once");
 }
@@ -345,8 +456,10 @@ fn late_news_change_nothing() {
             Event::Recorded(id, Seq(1), false),
             Event::PartSent(id, 0, Ok(confirmed())),
             Event::PartRecorded(id, 0, false),
-            Event::LookedAgain(id, None),
-            Event::LookedAgain(ItemId(1), None),
+            Event::LookedAgain(id, Err(FileError::Gone)),
+            Event::LookedAgain(ItemId(1), Err(FileError::Gone)),
+            Event::Compared(id, Comparison::Differs),
+            Event::Compared(ItemId(1), Comparison::Differs),
             Event::Written(id, Written::NotYet),
             Event::Written(ItemId(1), Written::NotYet),
             Event::Summary(Err(String::new())),

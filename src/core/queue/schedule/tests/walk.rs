@@ -20,6 +20,7 @@ const OVERTAKEN: usize = 16;
 #[derive(Debug, PartialEq)]
 enum Stage {
     Claimed,
+    Comparing,
     Turn,
     Looking,
     Ending(End),
@@ -41,6 +42,7 @@ enum Call {
         asset: String,
     },
     Look(ItemId),
+    Compare(ItemId, ItemId, bool),
     /// What the disk has done, and says only now.
     Disk(Box<Job>, Box<Event>),
     /// The provider's next token, after one was refused.
@@ -61,6 +63,9 @@ struct Tally {
     asides: u32,
     cards: u32,
     finished: u32,
+    away: u32,
+    compared: u32,
+    as_is: u32,
 }
 
 struct Walk {
@@ -88,6 +93,8 @@ struct Walk {
     last_create: Option<BootTime>,
     /// Steps in this moment.
     still: u32,
+    /// All trouble is over.
+    calm: bool,
     tally: Tally,
 }
 
@@ -116,6 +123,7 @@ impl Walk {
             claiming: false,
             last_create: None,
             still: 0,
+            calm: false,
             tally,
         };
         walk.event(Event::Started);
@@ -201,9 +209,25 @@ impl Walk {
                 self.job(Job::Machine(action));
             }
             Action::WriteEnd(end) => self.end(end.clone()),
+            Action::Compare(id, with) => {
+                let stage = self.stages.insert(*id, Stage::Comparing);
+                assert_eq!(stage, Some(Stage::Claimed), "compares what was not claimed");
+                let comparing = self.stages.values().filter(|s| **s == Stage::Comparing).count();
+                assert!(comparing <= 2 + 1, "compares {comparing} at once");
+                self.tally.compared += 1;
+                let later = self.now.boot + self.seconds(30.0);
+                self.calls.push((later, Call::Compare(*id, *with, false)));
+            }
+            Action::SendAsItIs(_) => {
+                self.tally.as_is += 1;
+                self.job(Job::Machine(action));
+            }
             Action::Began(id) => {
                 let stage = self.stages.insert(*id, Stage::Turn);
-                assert_eq!(stage, Some(Stage::Claimed), "a turn that was not claimed");
+                assert!(
+                    matches!(stage, Some(Stage::Claimed | Stage::Comparing)),
+                    "a turn that was not claimed"
+                );
                 assert!(!self.held(), "a turn begins while held");
             }
             Action::Create { id, seq, at, token } => self.create(*id, *seq, *at, token.clone()),
@@ -235,12 +259,17 @@ impl Walk {
 
     fn end(&mut self, end: End) {
         let stage = self.stages.insert(end.id, Stage::Ending(end.clone()));
-        match stage {
-            Some(Stage::Claimed | Stage::Turn | Stage::Looking) => {}
-            Some(Stage::Kept(kept)) => assert_eq!(kept, end, "another end than the one that was kept"),
+        match &stage {
+            Some(Stage::Claimed | Stage::Comparing | Stage::Turn | Stage::Looking) => {}
+            Some(Stage::Kept(kept)) => assert_eq!(*kept, end, "another end than the one that was kept"),
             Some(Stage::Ending(_)) | None => panic!("a second end: {end:?}"),
         }
-        let row = self.disk.rows.get(&end.id);
+        let is_copy = stage == Some(Stage::Comparing);
+        assert!(
+            is_copy || end.reason != ItemReason::Duplicate || end.to == ItemState::Queued,
+            "a copy of nothing"
+        );
+        let row = self.disk.rows.get(&end.id).filter(|_| !is_copy);
         if let (ItemState::Done, Some(row)) = (end.to, row.filter(|r| r.item.state == ItemState::Uploading)) {
             let stored = &self.cloud.assets[&row.item.asset_id];
             assert!((0..stored.parts).all(|n| {
@@ -296,6 +325,11 @@ impl Walk {
     fn cut(&mut self, id: ItemId) {
         let now = self.now.boot;
         for (at, call) in &mut self.calls {
+            if let Call::Compare(of, _, stopped) = call
+                && *of == id
+            {
+                (*at, *stopped) = (now, true);
+            }
             if matches!(call, Call::Part { id: of, .. } if *of == id) {
                 (*at, self.tally.cut) = (now, self.tally.cut + 1);
                 // Nobody knows what arrived of it.
@@ -402,6 +436,7 @@ impl Walk {
             }
             Written::Row(ItemState::Done) => self.tally.done += 1,
             Written::Row(ItemState::Failed) => self.tally.failed += 1,
+            Written::Row(ItemState::Away) => self.tally.away += 1,
             Written::Row(_) | Written::Gone => {}
         }
     }
@@ -419,7 +454,7 @@ impl Walk {
                     _ if asset.is_empty() => Err(PartError::Transient(trouble(Cause::Network, None))),
                     Err(FileError::NotAnswering(why)) => Err(PartError::NotAnswering(why)),
                     Err(_) => Err(PartError::File(ItemReason::Unreadable, "the card is gone".to_owned())),
-                    Ok(facts) if queued.is_some_and(|q| facts.size < q.size) => {
+                    Ok(seen) if queued.is_some_and(|q| seen.sighting.facts.size < q.size) => {
                         Err(PartError::File(ItemReason::Changed, "the file became shorter".to_owned()))
                     }
                     Ok(_) => self.cloud.put(&asset, n, &mut self.dice, self.faults),
@@ -427,8 +462,18 @@ impl Walk {
                 self.event(Event::PartSent(id, n, answer));
             }
             Call::Look(id) => {
-                let facts = self.disk.look(id).ok();
-                self.event(Event::LookedAgain(id, facts));
+                let file = self.disk.look(id).map(Box::new);
+                self.event(Event::LookedAgain(id, file));
+            }
+            Call::Compare(id, _, true) => self.event(Event::Compared(id, Comparison::Stopped)),
+            Call::Compare(id, with, false) => {
+                let comparison = match self.pick(8) {
+                    0 if !self.calm => Comparison::Unreadable("the card is gone".to_owned()),
+                    1 if !self.calm => Comparison::Equal(with, Some("q".to_owned())),
+                    2 | 3 => Comparison::Equal(with, None),
+                    _ => Comparison::Differs,
+                };
+                self.event(Event::Compared(id, comparison));
             }
             Call::Disk(job, event) => self.deliver(&job, *event),
             Call::Renewed => self.renew(),
@@ -526,10 +571,14 @@ impl Walk {
                 self.set_access(flip);
             }
             35..37 => self.event(Event::NetworkUp),
-            37 => self.event(Event::Found),
+            37 => {
+                self.disk.come_back();
+                self.event(Event::Found);
+            }
             38..41 => {
                 let (size, there, readable) = (self.pick(4000) as u64, !self.chance(0.3), !self.chance(0.2));
-                self.disk.files.insert(id, Take { facts: facts(1 + size), there, readable });
+                let cut = self.chance(0.1);
+                self.disk.files.insert(id, Take { facts: facts(1 + size), there, readable, cut });
             }
             41 => {
                 let asleep = self.seconds(40.0 * 3600.0);
@@ -609,6 +658,7 @@ impl Walk {
 
     /// All trouble ends, and nobody holds anything.
     fn calm(&mut self) {
+        self.calm = true;
         if self.stopping {
             self.restart();
         }
@@ -628,7 +678,8 @@ impl Walk {
     fn can_go(&self) -> BTreeSet<ItemId> {
         let rows = self.disk.rows.values().filter(|r| is_left(r.item.state));
         let ours = rows.filter(|r| r.item.clip.project_id.as_deref() == Some("p"));
-        let same = ours.filter(|r| self.disk.look(r.item.id) == Ok(r.item.clip.facts));
+        let looks = |r: &&Row| self.disk.look(r.item.id);
+        let same = ours.filter(|r| looks(r).is_ok_and(|seen| seen.relation.is_the_same_file()));
         same.map(|r| r.item.id).collect()
     }
 }
@@ -676,8 +727,8 @@ fn whatever_happens_the_rules_hold_and_what_can_go_goes() {
         total = walk(seed, total);
     }
     // It went everywhere.
-    assert!(total.done > 4000 && total.failed > 1000 && total.unwritten > 300, "{total:?}");
+    assert!(total.done > 4000 && total.failed > 200 && total.unwritten > 300, "{total:?}");
     assert!(total.cut > 400 && total.refused > 500 && total.restarts > 500, "{total:?}");
-    assert!(total.pauses > 1000 && total.asides > 400 && total.finished > 1000, "{total:?}");
-    assert!(total.cards > 200, "{total:?}");
+    assert!(total.pauses > 1000 && total.asides > 300 && total.finished > 1000, "{total:?}");
+    assert!(total.cards > 200 && total.away > 300 && total.compared > 40 && total.as_is > 300, "{total:?}");
 }

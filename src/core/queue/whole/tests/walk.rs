@@ -28,7 +28,7 @@ struct Model {
 impl Model {
     fn facts(&self) -> FileFacts {
         let mtime_ns = (self.changed.as_micros() * 1000 + self.touched) as i64;
-        FileFacts { size: self.size, mtime_ns, dev: 1, ino: self.ino }
+        FileFacts { size: self.size, mtime_ns, ctime_ns: 0, dev: 1, ino: self.ino }
     }
 
     fn blur(&mut self) {

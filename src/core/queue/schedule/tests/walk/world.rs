@@ -55,6 +55,7 @@ pub(super) struct Take {
     pub(super) facts: FileFacts,
     pub(super) there: bool,
     pub(super) readable: bool,
+    pub(super) cut: bool,
 }
 
 #[derive(Debug, Default)]
@@ -139,7 +140,20 @@ impl Disk {
                 paused: self.paused,
                 left: self.rows.values().filter(|r| is_left(r.item.state)).count() as u64,
             })),
+            Action::SendAsItIs(id) => {
+                let row = self.rows.get_mut(id).filter(|r| r.item.state == ItemState::Incomplete);
+                if let Some(row) = row.filter(|_| !full) {
+                    row.item.clip.as_is = true;
+                    row.item.state = if row.item.clip.project_id == self.project {
+                        ItemState::Queued
+                    } else {
+                        ItemState::Held
+                    };
+                }
+                Event::AsItIs(*id, !full)
+            }
             Action::Began(_)
+            | Action::Compare(..)
             | Action::Create { .. }
             | Action::Send { .. }
             | Action::Cut(_)
@@ -169,26 +183,61 @@ impl Disk {
         let row = self.rows.get_mut(&id)?;
         row.item.state = ItemState::Uploading;
         row.item.attempts += 1;
-        Some(Box::new(Claimed { item: row.item.clone(), file, asset: Ok(row.asset.clone()) }))
+        let (item, asset) = (row.item.clone(), row.asset.clone());
+        let copy = if asset.is_none() { self.copy(&item) } else { Copy::Free };
+        let patience = Some(Duration::from_secs(600));
+        Some(Box::new(Claimed { item, file, asset: Ok(asset), copy, patience }))
     }
 
-    pub(super) fn look(&self, id: ItemId) -> Result<FileFacts, FileError> {
+    /// Its file as it is now.
+    pub(super) fn look(&self, id: ItemId) -> Result<Seen, FileError> {
         match self.files.get(&id) {
             _ if self.silent.contains_key(&id) => Err(FileError::NotAnswering("hangs".to_owned())),
-            Some(file) if file.there && file.readable => Ok(file.facts),
+            Some(file) if file.there && file.readable => {
+                let sighting = sighting(id.0, file.facts);
+                let row = self.rows.get(&id).ok_or(FileError::Gone)?;
+                let cut = file.cut.then(|| "cut off".to_owned());
+                Ok(Seen { relation: sighting.relation(&row.item.clip.sighting()), sighting, cut })
+            }
             Some(file) if file.there => Err(FileError::Unreadable("I/O error".to_owned())),
             Some(_) | None => Err(FileError::Gone),
         }
     }
 
+    /// Some are like another one.
+    fn copy(&self, item: &Item) -> Copy {
+        let other = self.rows.values().find(|r| r.item.id != item.id && r.item.clip.facts == item.clip.facts);
+        match other.map(|r| (r.item.id, r.item.state)) {
+            Some((id, ItemState::Done)) => Copy::Of(id),
+            Some((id, ItemState::Uploading)) => Copy::After(id),
+            Some(_) | None => Copy::Free,
+        }
+    }
+
+    /// A source has found the files of those that were away.
+    pub(super) fn come_back(&mut self) {
+        let away: Vec<_> =
+            self.rows.values().filter(|r| r.item.state == ItemState::Away).map(|r| r.item.id).collect();
+        for id in away {
+            if self.look(id).is_ok_and(|seen| seen.relation.is_the_same_file()) {
+                let ours = self.rows[&id].item.clip.project_id == self.project;
+                self.set_state(id, if ours { ItemState::Queued } else { ItemState::Held });
+            }
+        }
+    }
+
     fn finish(&mut self, end: &End) -> Written {
         let Some(row) = self.rows.get_mut(&end.id) else { return Written::Gone };
-        if let (Some(facts), None) = (end.grown, &row.asset) {
-            row.item.clip.facts = facts;
+        if let Some(seen) = &end.rewritten {
+            row.item.clip.take(Sighting::clone(seen));
+            row.item.clip.version_of = std::mem::take(&mut row.item.asset_id);
+            (row.asset, row.item.sent) = (None, 0);
         }
         let applies = match row.item.state {
             ItemState::Uploading => true,
-            ItemState::Queued | ItemState::Held => end.to == ItemState::Done,
+            ItemState::Queued | ItemState::Held | ItemState::Away | ItemState::Incomplete => {
+                end.to == ItemState::Done
+            }
             ItemState::Done | ItemState::Failed | ItemState::Cancelled => false,
         };
         if applies {
@@ -212,8 +261,12 @@ impl Disk {
                 self.next += 1;
                 let id = ItemId(self.next);
                 let mut added = Item { clip: Clip::clone(new), state: ItemState::Queued, ..item(id.0, "") };
+                added.clip.take(sighting(id.0, new.facts));
                 added.clip.project_id.clone_from(&self.project);
-                self.files.insert(id, Take { facts: new.facts, there: true, readable: true });
+                self.files.insert(
+                    id,
+                    Take { facts: new.facts, there: true, readable: true, cut: new.channel == 1 },
+                );
                 self.rows.insert(id, Row { item: added, asset: None });
             }
             Command::Cancel(ids) => {
@@ -282,6 +335,7 @@ pub(super) struct Stored {
     pub(super) project: String,
     pub(super) parts: u32,
     pub(super) received: BTreeSet<u32>,
+    pub(super) damaged: BTreeSet<u32>,
     /// Its URLs don't work any more.
     pub(super) dead: bool,
 }
@@ -346,7 +400,14 @@ impl Cloud {
         let parts = 1 + Cloud::pick(dice, 5) as u32;
         let name = format!("A{}", self.assets.len());
         let project = self.tokens[number(token)].clone();
-        let stored = Stored { item: id, project, parts, received: BTreeSet::new(), dead: false };
+        let stored = Stored {
+            item: id,
+            project,
+            parts,
+            received: BTreeSet::new(),
+            damaged: BTreeSet::new(),
+            dead: false,
+        };
         self.assets.insert(name.clone(), stored);
         // It was made, and the answer is lost.
         if !made {
@@ -379,7 +440,8 @@ impl Cloud {
             return Err(PartError::Refused("HTTP 400".to_owned()));
         }
         let md5 = [n as u8; 16];
-        let damaged = dice.unit() < faults.storage;
+        // A storage that damages the same part twice can't be told from one whose ETags mean something else.
+        let damaged = dice.unit() < faults.storage && stored.damaged.insert(n);
         if !damaged {
             stored.received.insert(n);
         }
@@ -403,5 +465,7 @@ fn any_trouble(dice: &mut Jitter) -> Trouble {
 pub(super) fn shot(dice: &mut Jitter) -> Clip {
     let size = 1 + (dice.unit() * LARGEST as f64) as u64;
     let priority = Cloud::pick(dice, 4) as i32;
-    Clip { facts: facts(size), priority, settled: dice.unit() < 0.8, ..Clip::default() }
+    // Some are cut off.
+    let channel = u8::from(dice.unit() < 0.1);
+    Clip { facts: facts(size), priority, channel, settled: dice.unit() < 0.8, ..Clip::default() }
 }

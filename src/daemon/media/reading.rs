@@ -1,0 +1,107 @@
+//! Reading an open clip for other reasons than to send it: to compare it, and to see whether it is all there.
+//!
+//! # Decisions
+//! - A few megabytes in each call to the volume's workers: a call that takes long is taken for a card that hangs, and
+//!   others want to read from this card too.
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use xxhash_rust::xxh64::Xxh64;
+
+use super::file::MediaFile;
+use super::workers::NotAnswering;
+use rigpost_core::queue::container::{Check, Cut, Step, Wholeness};
+use rigpost_core::queue::item::file_digest;
+
+/// Bytes that are read at a time.
+const STRETCH: u64 = 4 * 1024 * 1024;
+/// And in one piece.
+const PIECE: usize = 128 * 1024;
+
+/// Why a file can't be read to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The system says so, or the file is shorter than it was.
+    #[error("{0}")]
+    File(String),
+    /// Its card does not answer.
+    #[error("{0}")]
+    NotAnswering(#[from] NotAnswering),
+}
+
+/// [`file_digest`] of all `size` bytes in parts of `chunk` bytes. Dropped, it stops after the stretch under way.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn digest(file: &Arc<MediaFile>, size: u64, chunk: u64) -> Result<u64, ReadError> {
+    let (chunk, mut parts, mut at) = (chunk.max(1), Vec::new(), 0);
+    while at < size {
+        let len = chunk.min(size - at);
+        parts.push(part_digest(file, at, len).await?);
+        at += len;
+    }
+    Ok(file_digest(&parts))
+}
+
+/// XXH64 of `len` bytes from `from` on.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn part_digest(file: &Arc<MediaFile>, from: u64, len: u64) -> Result<u64, ReadError> {
+    let (mut hash, mut done) = (Xxh64::new(0), 0);
+    while done < len {
+        let (at, stretch) = (from + done, STRETCH.min(len - done));
+        let reader = file.clone();
+        hash = file.volume().run(move || hashed(&reader, hash, at, stretch)).await??;
+        done += stretch;
+    }
+    Ok(hash.digest())
+}
+
+fn hashed(file: &MediaFile, mut hash: Xxh64, mut at: u64, len: u64) -> Result<Xxh64, ReadError> {
+    let end = at + len;
+    let mut buffer = vec![0; PIECE];
+    while at < end {
+        let piece = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
+        read(file, &mut buffer[..piece], at)?;
+        hash.update(&buffer[..piece]);
+        at += piece as u64;
+    }
+    Ok(hash)
+}
+
+/// What is missing of a file of `size` bytes, as far as its kind tells. A few reads.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn cut_off(file: &Arc<MediaFile>, size: u64) -> Result<Option<Cut>, ReadError> {
+    let reader = file.clone();
+    file.volume().run(move || look_through(&reader, size)).await?
+}
+
+fn look_through(file: &MediaFile, size: u64) -> Result<Option<Cut>, ReadError> {
+    let mut check = Check::new(size);
+    let mut step = check.start();
+    loop {
+        match step {
+            Step::Read { offset, length } => {
+                let mut bytes = vec![0; length];
+                read(file, &mut bytes, offset)?;
+                step = check.read(&bytes);
+            }
+            Step::Done(Wholeness::Cut(cut)) => return Ok(Some(cut)),
+            Step::Done(Wholeness::Whole | Wholeness::Unknown) => return Ok(None),
+        }
+    }
+}
+
+fn read(file: &MediaFile, into: &mut [u8], at: u64) -> Result<(), ReadError> {
+    let gone = || io::Error::new(io::ErrorKind::NotFound, "it was closed");
+    let read = file.file().ok_or_else(gone).and_then(|file| file.read_exact_at(into, at));
+    read.map_err(|e| {
+        let is_shorter = e.kind() == io::ErrorKind::UnexpectedEof;
+        let why = if is_shorter { "the file became shorter" } else { "the file can't be read" };
+        ReadError::File(if is_shorter { why.to_owned() } else { format!("{why} ({e})") })
+    })
+}
