@@ -31,6 +31,15 @@ async fn assert_unavailable(rig: &Rig, id: &str) {
     assert_eq!(rig.forget().await.unwrap_err().name, "SecretUnavailable");
 }
 
+/// The rig is up and says that it is the disk: no secret is lost, so none is asked for.
+async fn assert_storage_unavailable(rig: &Rig) {
+    assert_eq!(rig.state().await, "secret-unavailable");
+    assert_eq!((rig.reason().await.as_str(), rig.blockers().await), ("storage", vec!["storage".to_owned()]));
+    assert_eq!(rig.device_id().await, "");
+    assert_eq!(rig.ask_to_pair().await.unwrap_err().name, "IOError");
+    rig.provision(SECRET).await.unwrap_err();
+}
+
 /// Provisioned again, the same rig pairs and sends what it had.
 async fn assert_mended(rig: &mut Rig, id: &str, item: u64) {
     rig.provision(SECRET).await.unwrap();
@@ -203,7 +212,7 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     let file = rig.state_dir().join("rigpost.db");
     let before = fs::read(&file).unwrap();
     rig.start().await;
-    assert_unavailable(&rig, "").await;
+    assert_storage_unavailable(&rig).await;
     rig.kill().await;
     assert_eq!(fs::read(&file).unwrap(), before);
     rig.database().pragma_update(None, "user_version", version).unwrap();
