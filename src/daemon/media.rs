@@ -5,6 +5,7 @@
 //!   in one step, so nothing can be swapped between a check and the opening.
 //! - All of this blocks on the card, and a card can hang: only [`Workers`] run it, and never the threads of the runtime.
 mod ahead;
+mod beneath;
 mod file;
 mod filetype;
 mod pacer;
@@ -19,20 +20,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fd::AsFd as _;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
 
+use beneath::open_named;
 use rigpost_core::command::Refusal;
 use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::item::{FileFacts, shown};
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 
 pub use ahead::Checks;
-pub use file::MediaFile;
+pub use beneath::beneath;
+pub use file::{MediaFile, ReadError};
 pub use filetype::filetype;
 pub use pacer::Pacer;
 pub use part::{PartBody, PartWatch};
-pub use reading::{ReadError, cut_off, digest, part_digest};
+pub use reading::{cut_off, digest, part_digest};
 pub use sighting::fingerprint;
 pub use walk::{Met, Step, Visitor, Walk, glance};
 pub use workers::{NotAnswering, PATIENCE, Volume, VolumeKey, Volumes, Workers};
@@ -42,17 +45,11 @@ const MAX_PATH: usize = 4096;
 /// How a file beneath one of the directories looks, but for its fingerprint: it is not opened for reading. `None` where
 /// there is no regular file. Blocks on the disk.
 pub fn peek(dirs: &[PathBuf], path: &Path, boot: BootId) -> Option<Sighting> {
-    let (named, rest) = dir_of(dirs, path)?;
-    let dir = open(named, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let (named, rest) = beneath(dirs, path)?;
+    let dir = open_named(named).ok()?;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     let file = openat2(&dir, rest, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve).ok()?;
     sighting::sighting(file.as_fd(), dir.as_fd(), named, path, boot).ok()?
-}
-
-/// The longest match is the directory that the file is really meant to be in.
-fn dir_of<'a>(dirs: &'a [PathBuf], path: &'a Path) -> Option<(&'a Path, &'a Path)> {
-    let dirs_of = dirs.iter().filter_map(|dir| Some((dir.as_path(), path.strip_prefix(dir).ok()?)));
-    dirs_of.max_by_key(|(dir, _)| dir.as_os_str().len()).filter(|(_, rest)| !rest.as_os_str().is_empty())
 }
 
 /// Opens a file beneath one of the directories, for reading, and says how it looks, but for its fingerprint.
@@ -66,7 +63,8 @@ pub fn open_beneath(dirs: &[PathBuf], path: &Path, boot: BootId) -> Result<(File
     if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&0) {
         return Err(Refusal::InvalidArgs(format!("the path must be absolute: {}", shown())));
     }
-    let (named, rest) = dir_of(dirs, path).ok_or_else(|| Refusal::OutsideMediaDirs(shown()))?;
+    let within = beneath(dirs, path).filter(|(_, rest)| !rest.as_os_str().is_empty());
+    let (named, rest) = within.ok_or_else(|| Refusal::OutsideMediaDirs(shown()))?;
     let refuse = |e: Errno| match e {
         Errno::NOENT | Errno::NOTDIR => Refusal::NotFound(shown()),
         Errno::XDEV | Errno::LOOP => {
@@ -77,8 +75,7 @@ pub fn open_beneath(dirs: &[PathBuf], path: &Path, boot: BootId) -> Result<(File
         }
         e => Refusal::NotAllowed(format!("can't be opened ({e}): {}", shown())),
     };
-    let dir =
-        open(named, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(refuse)?;
+    let dir = open_named(named).map_err(refuse)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     // Looked at by name only before it is opened for reading: opening a device can have effects.
@@ -116,7 +113,7 @@ impl Workers {
             let fingerprint = Some(fingerprint(&file, seen.facts).map_err(unread)?);
             Ok((file, Sighting { fingerprint, ..seen }))
         });
-        let (file, seen) = opened.await.map_err(|e| Refusal::NotAnswering(e.0))??;
+        let (file, seen) = opened.await??;
         Ok((MediaFile::new(file, volume), seen))
     }
 }

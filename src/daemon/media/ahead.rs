@@ -9,8 +9,7 @@ use rustix::io::pread;
 use tokio::sync::mpsc;
 use xxhash_rust::xxh64::Xxh64;
 
-use super::file::MediaFile;
-use super::workers::NotAnswering;
+use super::file::{MediaFile, ReadError};
 use rigpost_core::queue::item::PartDigest;
 
 /// Read and hashed in one go.
@@ -21,17 +20,6 @@ pub(super) const READ: usize = 128 * 1024;
 pub struct Checks {
     /// About a second and a half of processor time per GiB.
     pub md5: bool,
-}
-
-/// Why there is no next chunk.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
-    #[error("the file became shorter")]
-    Shorter,
-    #[error(transparent)]
-    Unreadable(io::Error),
-    #[error(transparent)]
-    NotAnswering(#[from] NotAnswering),
 }
 
 impl From<ReadError> for io::Error {
@@ -110,8 +98,8 @@ impl Reader {
         let mut buffer = self.buffer();
         let volume = self.file.volume().clone();
         let read = move || {
-            let Some(file) = self.file.file() else { return Err(ReadError::Shorter) };
-            pread(file, spare_capacity(&mut buffer), self.at).map_err(|e| ReadError::Unreadable(e.into()))?;
+            pread(self.file.file()?, spare_capacity(&mut buffer), self.at)
+                .map_err(|e| ReadError::Unreadable(e.into()))?;
             // The next part's bytes are not ours.
             buffer.truncate(usize::try_from(self.unread).unwrap_or(READ));
             if buffer.is_empty() {

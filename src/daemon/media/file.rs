@@ -3,8 +3,23 @@
 //! # Decisions
 //! - It is closed by its volume's workers: some file systems ask their server when a file is closed.
 use std::fs::File;
+use std::io;
 
-use super::workers::Volume;
+use super::workers::{NotAnswering, Volume};
+
+/// Why a clip that is open can't be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is not what it was.
+    #[error("the file became shorter")]
+    Shorter,
+    /// Its card is gone, or its disk fails.
+    #[error("the file can't be read ({0})")]
+    Unreadable(io::Error),
+    /// Its card does not answer.
+    #[error(transparent)]
+    NotAnswering(#[from] NotAnswering),
+}
 
 /// The file, and who reads it.
 #[derive(Debug)]
@@ -21,8 +36,12 @@ impl MediaFile {
     }
 
     /// For the workers of its volume only.
-    pub fn file(&self) -> Option<&File> {
-        self.file.as_ref()
+    ///
+    /// # Errors
+    /// [`ReadError::Unreadable`]: it is closed.
+    pub fn file(&self) -> Result<&File, ReadError> {
+        let closed = || ReadError::Unreadable(io::Error::new(io::ErrorKind::NotFound, "it was closed"));
+        self.file.as_ref().ok_or_else(closed)
     }
 
     /// Where it lies.

@@ -23,8 +23,8 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::sync::mpsc;
 
-use super::ahead::{Checks, Chunk, ReadError, Reader};
-use super::file::MediaFile;
+use super::ahead::{Checks, Chunk, Reader};
+use super::file::{MediaFile, ReadError};
 use super::pacer::Pacer;
 use super::workers::NotAnswering;
 use rigpost_core::queue::item::PartDigest;

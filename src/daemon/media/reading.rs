@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh64::Xxh64;
 
-use super::file::MediaFile;
-use super::workers::NotAnswering;
+use super::file::{MediaFile, ReadError};
 use rigpost_core::queue::container::{Check, Cut, Step, Wholeness};
 use rigpost_core::queue::item::file_digest;
 
@@ -18,17 +17,6 @@ use rigpost_core::queue::item::file_digest;
 const STRETCH: u64 = 4 * 1024 * 1024;
 /// And in one piece.
 const PIECE: usize = 128 * 1024;
-
-/// Why a file can't be read to its end.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// The system says so, or the file is shorter than it was.
-    #[error("{0}")]
-    File(String),
-    /// Its card does not answer.
-    #[error("{0}")]
-    NotAnswering(#[from] NotAnswering),
-}
 
 /// [`file_digest`] of all `size` bytes in parts of `chunk` bytes. Dropped, it stops after the stretch under way.
 ///
@@ -97,11 +85,9 @@ fn look_through(file: &MediaFile, size: u64) -> Result<Option<Cut>, ReadError> {
 }
 
 fn read(file: &MediaFile, into: &mut [u8], at: u64) -> Result<(), ReadError> {
-    let gone = || io::Error::new(io::ErrorKind::NotFound, "it was closed");
-    let read = file.file().ok_or_else(gone).and_then(|file| file.read_exact_at(into, at));
+    let read = file.file()?.read_exact_at(into, at);
     read.map_err(|e| {
         let is_shorter = e.kind() == io::ErrorKind::UnexpectedEof;
-        let why = if is_shorter { "the file became shorter" } else { "the file can't be read" };
-        ReadError::File(if is_shorter { why.to_owned() } else { format!("{why} ({e})") })
+        if is_shorter { ReadError::Shorter } else { ReadError::Unreadable(e) }
     })
 }

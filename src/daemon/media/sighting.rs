@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsRawFd as _, BorrowedFd};
-use rustix::fs::{AtFlags, Statx, StatxFlags, fstat, fstatfs, fstatvfs, readlink, statx};
+use rustix::fs::{AtFlags, Statx, StatxFlags, fstat, fstatvfs, readlink, statx};
 use xxhash_rust::xxh64::Xxh64;
 
 use super::walk;
@@ -103,8 +103,7 @@ fn known_to_udev(dev: u64) -> Option<String> {
 }
 
 fn by_fsid(file: BorrowedFd<'_>) -> Option<String> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "magic numbers have 32 bits")]
-    let kind = fstatfs(file).ok()?.f_type as u32;
+    let kind = walk::magic(file)?;
     let id = fstatvfs(file).ok()?.f_fsid;
     (TELLING.contains(&kind) && id != 0).then(|| format!("{kind:x}-{id:016x}"))
 }

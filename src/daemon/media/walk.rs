@@ -19,6 +19,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::beneath::{beneath, open_named};
 use rigpost_contract::left_out::MAX_DEPTH;
 use rigpost_core::queue::item::FileFacts;
 
@@ -93,12 +94,11 @@ impl Walk {
     /// # Errors
     /// The system's: it is not there, is no directory or a link, may not be read.
     pub fn begin(dirs: &[PathBuf], path: &Path, visitor: &mut dyn Visitor) -> std::io::Result<(Walk, Step)> {
-        let (dir, rest) = dir_of(dirs, path)?;
+        let (dir, rest) = beneath(dirs, path).ok_or(Errno::XDEV)?;
         let fd = if rest.as_os_str().is_empty() {
             open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?
         } else {
-            let dir = open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-            open_dir(dir.as_fd(), rest, WITHIN)?
+            open_dir(open_named(dir)?.as_fd(), rest, WITHIN)?
         };
         let (mut walk, mut step) = (Walk { levels: Vec::new() }, Step::default());
         walk.enter(fd, path.to_owned(), visitor, &mut step)?;
@@ -194,14 +194,19 @@ impl Walk {
 /// Looks at a file beneath one of the directories without opening it; `None` where there is no regular file. Blocks on
 /// the disk.
 pub fn glance(dirs: &[PathBuf], path: &Path) -> Option<FileFacts> {
-    let (dir, rest) = dir_of(dirs, path).ok()?;
+    let (dir, rest) = beneath(dirs, path)?;
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let dir = open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let file = openat2(&dir, rest, flags, Mode::empty(), WITHIN).ok()?;
+    let file = openat2(open_named(dir).ok()?, rest, flags, Mode::empty(), WITHIN).ok()?;
     // NFS, SMB and FUSE keep attributes for seconds or a minute, and ask anew when told to. Others don't care.
     let fresh = AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC;
     let _ = statx(&file, "", fresh, StatxFlags::BASIC_STATS);
     facts(&fstat(&file).ok()?)
+}
+
+/// The kind of the file system (`statfs(2)`).
+pub(super) fn magic(file: impl AsFd) -> Option<u32> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "magic numbers have 32 bits")]
+    fstatfs(file).ok().map(|fs| fs.f_type as u32)
 }
 
 /// What identifies the bytes of a regular file; `None` of anything else.
@@ -218,11 +223,6 @@ pub(super) fn facts(stat: &Stat) -> Option<FileFacts> {
     );
     #[allow(clippy::useless_conversion, reason = "not useless on 32-bit boards")]
     Some(FileFacts { size, mtime_ns, ctime_ns, dev: u64::from(stat.st_dev), ino: u64::from(stat.st_ino) })
-}
-
-fn dir_of<'a>(dirs: &'a [PathBuf], path: &'a Path) -> Result<(&'a Path, &'a Path), Errno> {
-    let dirs = dirs.iter().filter_map(|dir| Some((dir.as_path(), path.strip_prefix(dir).ok()?)));
-    dirs.max_by_key(|(dir, _)| dir.as_os_str().len()).ok_or(Errno::XDEV)
 }
 
 fn open_dir(dir: BorrowedFd<'_>, rest: &Path, how: ResolveFlags) -> Result<OwnedFd, Errno> {
@@ -264,16 +264,11 @@ impl Told {
         ];
         const FUSE: u32 = 0x6573_5546;
         const OVERLAY: u32 = 0x794c_7630;
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "magic numbers have 32 bits"
-        )]
-        match fstatfs(dir).map(|fs| fs.f_type as u32) {
-            Ok(FUSE) if major(dev) == 0 => Told::Ours,
-            Ok(OVERLAY) => Told::Through,
-            Ok(kind) if REMOTE.contains(&kind) => Told::Ours,
-            Ok(_) | Err(_) => Told::All,
+        match magic(dir) {
+            Some(FUSE) if major(dev) == 0 => Told::Ours,
+            Some(OVERLAY) => Told::Through,
+            Some(kind) if REMOTE.contains(&kind) => Told::Ours,
+            Some(_) | None => Told::All,
         }
     }
 }

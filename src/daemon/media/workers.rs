@@ -24,6 +24,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::watch::mountinfo::{MOUNT_TABLE, MountEntry, entries};
+use rigpost_core::command::Refusal;
 use rigpost_core::queue::item::shown;
 use rigpost_core::time::BootTime;
 
@@ -42,6 +43,12 @@ const MOST_VOLUMES: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the card {0} does not answer")]
 pub struct NotAnswering(pub String);
+
+impl From<NotAnswering> for Refusal {
+    fn from(NotAnswering(card): NotAnswering) -> Refusal {
+        Refusal::NotAnswering(card)
+    }
+}
 
 /// A mount.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,7 +15,7 @@ use rustix::fs::readlink;
 use rustix::io::Errno;
 use tracing::warn;
 
-use crate::media::{NotAnswering, Workers};
+use crate::media::{NotAnswering, Workers, beneath};
 use crate::watch::Watcher;
 
 /// As the kernel's own limit.
@@ -40,7 +40,7 @@ pub(super) async fn follow(
     path: &Path,
     links: &mut Vec<PathBuf>,
 ) -> Result<io::Result<PathBuf>, NotAnswering> {
-    let Some((mut at, mut rest)) = beneath(dirs, path) else { return Ok(Err(leads_out(path))) };
+    let Some((mut at, mut rest)) = steps(dirs, path) else { return Ok(Err(leads_out(path))) };
     while let Some(next) = rest.pop() {
         let step = at.join(&next);
         let (asked, watcher) = (step.clone(), watcher.cloned());
@@ -49,7 +49,7 @@ pub(super) async fn follow(
             Ok(target) => {
                 links.push(step);
                 let target = at.join(OsStr::from_bytes(target.to_bytes()));
-                let Some((dir, more)) = beneath(dirs, &plain(&target)) else {
+                let Some((dir, more)) = steps(dirs, &plain(&target)) else {
                     return Ok(Err(leads_out(path)));
                 };
                 at = dir;
@@ -77,10 +77,9 @@ fn read_and_watch(link: &Path, watcher: Option<&Watcher>) -> Result<CString, Err
 }
 
 /// The media directory, and the names from there on, the last first.
-fn beneath(dirs: &[PathBuf], path: &Path) -> Option<(PathBuf, Vec<PathBuf>)> {
-    let dirs = dirs.iter().filter_map(|dir| Some((dir, path.strip_prefix(dir).ok()?)));
-    let (dir, rest) = dirs.max_by_key(|(dir, _)| dir.as_os_str().len())?;
-    Some((dir.clone(), rest.iter().rev().map(PathBuf::from).collect()))
+fn steps(dirs: &[PathBuf], path: &Path) -> Option<(PathBuf, Vec<PathBuf>)> {
+    let (dir, rest) = beneath(dirs, path)?;
+    Some((dir.to_owned(), rest.iter().rev().map(PathBuf::from).collect()))
 }
 
 /// Without `.` and `..`: what comes before them is no link.

@@ -15,7 +15,7 @@ use crate::media::{MediaFile, ReadError, Workers, cut_off, part_digest};
 use crate::store::{Store, StoreError};
 use rigpost_core::command::Refusal;
 use rigpost_core::queue::clip::Copy;
-use rigpost_core::queue::evidence::{Relation, Sighting};
+use rigpost_core::queue::evidence::Relation;
 use rigpost_core::queue::item::{Asset, Item, ItemId};
 use rigpost_core::queue::schedule::{Claimed, Event, FileError, Seen};
 use rigpost_core::queue::source::Source;
@@ -108,7 +108,7 @@ impl Claim {
     ) -> Result<Known, StoreError> {
         let mut asset = Ok(self.asset(item.id).await?);
         let (Some(file), Ok(found)) = (file, seen.clone()) else { return Ok((seen, asset, Copy::Free)) };
-        let judged = self.judge(item, file, found, &seen_before(item), &mut asset).await?;
+        let judged = self.judge(item, file, found, &mut asset).await?;
         let mut copy = Copy::Free;
         if let (Ok(judged), Ok(None)) = (&judged, &asset)
             && judged.relation.is_the_same_file()
@@ -132,9 +132,9 @@ impl Claim {
         item: &Item,
         file: &Arc<MediaFile>,
         mut seen: Seen,
-        before: &Sighting,
         asset: &mut Result<Option<Asset>, String>,
     ) -> Result<Result<Seen, FileError>, StoreError> {
+        let before = item.clip.sighting();
         if item.clip.afresh && !seen.relation.is_the_same_file() {
             if !matches!(asset, Ok(None)) {
                 self.store.rewritten(item.id, &seen.sighting, item.clip.created).await?;
@@ -146,7 +146,7 @@ impl Claim {
             return Ok(Ok(seen));
         }
         match asset {
-            Ok(Some(asset)) if !seen.sighting.untouched_since(before) => {
+            Ok(Some(asset)) if !seen.sighting.untouched_since(&before) => {
                 match self.is_same(item, file, asset).await? {
                     Ok(true) => {}
                     Ok(false) => {
@@ -162,7 +162,7 @@ impl Claim {
             },
             Ok(Some(_)) | Err(_) => {}
         }
-        if seen.sighting != *before {
+        if seen.sighting != before {
             self.store.take_sighting(item.id, &seen.sighting).await?;
         }
         Ok(Ok(seen))
@@ -188,14 +188,10 @@ impl Claim {
     }
 }
 
-fn seen_before(item: &Item) -> Sighting {
-    item.clip.sighting()
-}
-
 fn file_error(e: ReadError) -> FileError {
     match e {
-        ReadError::File(why) => FileError::Unreadable(why),
-        ReadError::NotAnswering(e) => FileError::NotAnswering(e.to_string()),
+        ReadError::Shorter | ReadError::Unreadable(_) => FileError::Unreadable(e.to_string()),
+        ReadError::NotAnswering(_) => FileError::NotAnswering(e.to_string()),
     }
 }
 
@@ -208,7 +204,7 @@ pub(super) async fn look(
 ) -> Result<(MediaFile, Seen), FileError> {
     match workers.open(dirs, item.clip.path.clone(), now.boot_id).await {
         Ok((file, sighting)) => {
-            let relation = sighting.relation(&seen_before(item));
+            let relation = sighting.relation(&item.clip.sighting());
             Ok((file, Seen { sighting, relation, cut: None }))
         }
         Err(Refusal::NotFound(_)) => Err(FileError::Gone),

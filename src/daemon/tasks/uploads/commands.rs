@@ -198,7 +198,7 @@ async fn accept(
         let asked = volume.run(move || {
             paths.iter().map(|path| intake.asked(path, &options, now)).collect::<Result<Vec<_>, _>>()
         });
-        let taken = asked.await.map_err(|e| Refusal::NotAnswering(e.0))??;
+        let taken = asked.await??;
         items.extend(with_fingerprints(&volume, taken).await);
     }
     store.add(items, wanted, limits).await.map_err(Refusal::from)

@@ -62,7 +62,7 @@ async fn compared(store: &Store, id: ItemId, other: ItemId, file: &Arc<MediaFile
             Comparison::Equal(known.id, elsewhere)
         }
         Ok(_) => Comparison::Differs,
-        Err(ReadError::File(why)) => Comparison::Unreadable(why),
+        Err(e @ (ReadError::Shorter | ReadError::Unreadable(_))) => Comparison::Unreadable(e.to_string()),
         Err(ReadError::NotAnswering(e)) => Comparison::NotAnswering(e.to_string()),
     }
 }
