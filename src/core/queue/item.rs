@@ -194,6 +194,13 @@ pub struct Counters {
     pub failed: u64,
 }
 
+impl Counters {
+    /// Items that are not sent and not taken off: what the queue's limit bounds.
+    pub fn unfinished(&self) -> u64 {
+        self.files_left + self.held + self.away + self.incomplete + self.failed
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,10 +65,9 @@ impl Totals {
         }
     }
 
-    /// Items that are not sent and not taken off.
+    /// [`Counters::unfinished`].
     pub fn unfinished(&self) -> u64 {
-        let all = [self.queued, self.uploading, self.held, self.away, self.incomplete, self.failed];
-        all.iter().map(|tally| tally.items).sum()
+        self.counters().unfinished()
     }
 
     /// All items.

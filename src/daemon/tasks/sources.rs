@@ -35,7 +35,7 @@ use crate::tasks::intake::Intake;
 use crate::watch::{Mounts, WatchError, WatchEvent, Watcher};
 use job::{BATCH, Done, Found, Queued};
 use known::{Known, Mark};
-use rigpost_core::queue::item::{Counters, shown};
+use rigpost_core::queue::item::shown;
 use rigpost_core::queue::sequence::{Tally, Told};
 use rigpost_core::queue::whole::{Settling, Verdict};
 use rigpost_core::time::BootTime;
@@ -376,8 +376,7 @@ impl SourceTask {
 /// Waits until the queue changes, and then holds fewer items than its limit.
 async fn room_made(view: &mut watch::Receiver<QueueView>, max_items: u64) {
     while view.changed().await.is_ok() {
-        let Counters { files_left, held, failed, .. } = view.borrow_and_update().counters;
-        if files_left + held + failed < max_items {
+        if view.borrow_and_update().counters.unfinished() < max_items {
             return;
         }
     }
@@ -403,5 +402,37 @@ async fn mounts(mounts: &mut Option<Mounts>) -> std::io::Result<BTreeSet<PathBuf
     match mounts {
         Some(mounts) => mounts.changed().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use rigpost_core::queue::item::Counters;
+
+    use super::*;
+
+    #[test]
+    fn room_is_made_where_less_than_the_limit_is_not_sent_whatever_it_waits_for() {
+        let of = |files_left, held, away, incomplete, failed| Counters {
+            files_left,
+            held,
+            away,
+            incomplete,
+            failed,
+            ..Counters::default()
+        };
+        for (counters, is_room) in [
+            (of(5, 0, 0, 0, 0), false),
+            (of(1, 1, 1, 1, 1), false),
+            (of(0, 0, 5, 0, 0), false),
+            (of(0, 0, 0, 5, 0), false),
+            (of(0, 0, 4, 0, 0), true),
+            (of(1, 1, 0, 1, 1), true),
+        ] {
+            let (shows, mut view) = watch::channel(QueueView::default());
+            shows.send_modify(|view| view.counters = counters);
+            assert_eq!(room_made(&mut view, 5).now_or_never().is_some(), is_room, "{counters:?}");
+        }
     }
 }
