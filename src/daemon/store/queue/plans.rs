@@ -2,7 +2,7 @@
 use rusqlite::Connection;
 
 use super::bind;
-use super::candidates::find;
+use super::candidates::FIND;
 use super::history::OLDEST;
 use super::memory::{KNOWS, KNOWS_BYTES};
 use super::steer::FIND_IN_PROJECT;
@@ -14,7 +14,7 @@ use crate::store::migrate;
 fn hot_statements_scan_nothing() {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(migrate::STEPS.concat().as_str()).unwrap();
-    let [by_path, by_inode, by_bytes] = find();
+    let [by_path, by_inode, by_bytes] = FIND.clone();
     let found = [
         (by_path, "INDEX item_path (path=?"),
         (by_inode, "INDEX item_inode (ino=? AND size_bytes=?"),
