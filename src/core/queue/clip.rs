@@ -59,6 +59,9 @@ use crate::queue::item::{ItemId, ItemReason, ItemState};
 pub use naming::{Naming, renamed};
 pub use place::{Pairing, Place, place, place_of, project_of};
 
+/// Why one is `away` at whose path there is another file.
+pub const DISPLACED: &str = "another file is in its place; it goes on when its card is back";
+
 /// Of items that failed because their file was out of reach.
 const OUT_OF_REACH: [ItemReason; 2] = [ItemReason::Vanished, ItemReason::Unreadable];
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::queue::item::shown;
 
-/// Bytes in a name at most, as for a name that a person gives.
+/// Bytes in a name at most; so in one that a person gives.
 pub const MOST_BYTES: usize = 255;
 /// Bytes in a template at most.
 const MOST_TEMPLATE: usize = 128;

@@ -53,6 +53,13 @@ pub struct Volume {
     pub mount: u64,
 }
 
+impl Volume {
+    /// Both are known, and it is not that one.
+    pub fn is_known_to_differ(&self, other: &Volume) -> bool {
+        !self.id.is_empty() && !other.id.is_empty() && self.id != other.id
+    }
+}
+
 /// Evidence of a file's bytes: equal for equal bytes, and for most others not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
@@ -144,7 +151,7 @@ impl Sighting {
         };
         let same_bytes = now.whole == then.whole && self.facts.size == row.facts.size;
         let same_mount = self.volume.mount != 0 && self.volume.mount == row.volume.mount;
-        let other_volume = !same_mount && self.is_on_another_volume(row);
+        let other_volume = !same_mount && self.volume.is_known_to_differ(&row.volume);
         let same_inode = self.facts.ino != 0 && self.facts.ino == row.facts.ino;
         let same_date = self.facts.mtime_ns == row.facts.mtime_ns;
         let other_change = self.facts.ctime_ns != row.facts.ctime_ns;
@@ -183,11 +190,6 @@ impl Sighting {
     /// Only where the head of the smaller one is all of the head can the two be compared.
     fn has_grown_from(&self, row: &Sighting, now: Fingerprint, then: Fingerprint) -> bool {
         self.facts.size > row.facts.size && row.facts.size >= FINGERPRINT_END && now.head == then.head
-    }
-
-    fn is_on_another_volume(&self, row: &Sighting) -> bool {
-        let known = !self.volume.id.is_empty() && !row.volume.id.is_empty();
-        known && self.volume.id != row.volume.id
     }
 
     /// It is known to be on the same volume.

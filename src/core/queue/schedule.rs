@@ -291,11 +291,11 @@ impl Schedule {
     }
 
     fn comparing(&self) -> usize {
-        self.leaving.keys().filter(|id| self.is_compared(**id)).count()
+        self.leaving.values().filter_map(Leaving::compared).count()
     }
 
     fn is_compared(&self, id: ItemId) -> bool {
-        matches!(self.leaving.get(&id), Some(Leaving::Comparing(_)))
+        self.leaving.get(&id).and_then(Leaving::compared).is_some()
     }
 
     fn claim(&mut self, project: String, above: Option<i32>, out: &mut Vec<Action>) {

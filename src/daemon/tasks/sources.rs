@@ -295,10 +295,8 @@ impl SourceTask {
             Done::Stepped(place, walk, step, unwatched) => self.stepped(place, walk, step, unwatched),
             Done::Looked(files, silent) => {
                 let now = self.clock.now().boot;
-                for path in silent {
-                    self.settling.forget(&path);
-                    self.walk_once_it_answers(path.parent().unwrap_or(&path).to_owned());
-                }
+                silent.iter().for_each(|path| self.settling.forget(path));
+                self.walk_around(&silent);
                 for (path, facts) in files {
                     if let Verdict::Finished(appeared) = self.settling.looked(&path, facts, now) {
                         let mark = facts.map(|facts| Mark::of(&path, &facts));
@@ -312,9 +310,7 @@ impl SourceTask {
                     self.remember(&batch, &left);
                 }
                 left.unread.into_iter().for_each(|(path, why)| self.unread(path, &why));
-                for path in left.silent {
-                    self.walk_once_it_answers(path.parent().unwrap_or(&path).to_owned());
-                }
+                self.walk_around(&left.silent);
                 // What is offered again is counted then.
                 left.frames.into_iter().filter(|_| is_over).for_each(|frame| self.frames.count(frame));
                 self.queued(batch, found);

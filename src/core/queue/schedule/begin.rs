@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::event::{Action, Claimed, Comparison, End, FileError, Seen};
 use super::state::{Leaving, Schedule, Turn};
 use super::turn::postponed;
-use crate::queue::clip::Copy;
+use crate::queue::clip::{Copy, DISPLACED};
 use crate::queue::evidence::{Relation, Sighting};
 use crate::queue::item::{Item, ItemId, ItemReason, ItemState};
 use crate::queue::upload::Upload;
@@ -138,14 +138,11 @@ impl Schedule {
 
     /// All bytes were compared, or could not be.
     pub(super) fn compared(&mut self, id: ItemId, comparison: Comparison, now: Now, out: &mut Vec<Action>) {
-        let claimed = match self.leaving.remove(&id) {
-            Some(Leaving::Comparing(claimed)) => claimed,
-            Some(other @ (Leaving::Looking(..) | Leaving::Writing(_) | Leaving::Unwritten(_))) => {
-                self.leaving.insert(id, other);
-                return;
-            }
-            None => return,
-        };
+        let claimed = self.left(id, |leaving| match leaving {
+            Leaving::Comparing(claimed) => Ok(claimed),
+            other @ (Leaving::Looking(..) | Leaving::Writing(_) | Leaving::Unwritten(_)) => Err(other),
+        });
+        let Some(claimed) = claimed else { return };
         let end = match comparison {
             Comparison::Differs if self.may_go(&claimed.item) => return self.turn_begins(*claimed, now, out),
             Comparison::Differs => {
@@ -183,14 +180,11 @@ impl Schedule {
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        let (item, failed) = match self.leaving.remove(&id) {
-            Some(Leaving::Looking(item, failed)) => (item, failed),
-            Some(other @ (Leaving::Comparing(_) | Leaving::Writing(_) | Leaving::Unwritten(_))) => {
-                self.leaving.insert(id, other);
-                return;
-            }
-            None => return,
-        };
+        let looked_at = self.left(id, |leaving| match leaving {
+            Leaving::Looking(item, failed) => Ok((item, failed)),
+            other @ (Leaving::Comparing(_) | Leaving::Writing(_) | Leaving::Unwritten(_)) => Err(other),
+        });
+        let Some((item, failed)) = looked_at else { return };
         let end = match (failed, file) {
             (_, Ok(seen)) if seen.relation == Relation::Rewritten => {
                 return self.wait_for_writer(&item, seen.sighting, now, out);
@@ -218,6 +212,5 @@ fn gone(id: ItemId) -> End {
 }
 
 fn displaced(id: ItemId) -> End {
-    let why = "another file is in its place; it goes on when its card is back";
-    End::to(id, ItemState::Away, ItemReason::Vanished, why)
+    End::to(id, ItemState::Away, ItemReason::Vanished, DISPLACED)
 }

@@ -176,6 +176,21 @@ impl Schedule {
         out.push(Action::ReportRefused(token));
     }
 
+    /// Takes out what an item is leaving by, where it is what `wanted` gives out; what that gives back stays.
+    pub(super) fn left<L>(
+        &mut self,
+        id: ItemId,
+        wanted: impl FnOnce(Leaving) -> Result<L, Leaving>,
+    ) -> Option<L> {
+        match wanted(self.leaving.remove(&id)?) {
+            Ok(left) => Some(left),
+            Err(other) => {
+                self.leaving.insert(id, other);
+                None
+            }
+        }
+    }
+
     pub(super) fn write_end(&mut self, end: End, out: &mut Vec<Action>) {
         self.leaving.insert(end.id, Leaving::Writing(end.clone()));
         out.push(Action::WriteEnd(end));
@@ -191,14 +206,11 @@ impl Schedule {
     }
 
     pub(super) fn written(&mut self, id: ItemId, written: Written, now: Now, out: &mut Vec<Action>) {
-        let end = match self.leaving.remove(&id) {
-            Some(Leaving::Writing(end)) => end,
-            Some(other @ (Leaving::Comparing(_) | Leaving::Looking(..) | Leaving::Unwritten(_))) => {
-                self.leaving.insert(id, other);
-                return;
-            }
-            None => return,
-        };
+        let end = self.left(id, |leaving| match leaving {
+            Leaving::Writing(end) => Ok(end),
+            other @ (Leaving::Comparing(_) | Leaving::Looking(..) | Leaving::Unwritten(_)) => Err(other),
+        });
+        let Some(end) = end else { return };
         match written {
             Written::Row(ItemState::Queued) => {
                 if !self.retry.is_aside(id) && !self.cancelling.contains_key(&id) {

@@ -8,9 +8,8 @@ use rigpost_contract::method::MAX_MANY;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::clip::Wanted;
+use rigpost_core::queue::clip_name::MOST_BYTES;
 use rigpost_core::queue::item::{ItemId, ItemState};
-
-const MAX_NAME: usize = 255;
 
 /// Numbers of items, bounded.
 pub fn ids(ids: Many<u64>) -> Result<Vec<ItemId>, Refusal> {
@@ -37,7 +36,8 @@ pub fn add(
     let bytes = bytes.into_iter().map(path).collect::<Result<Vec<_>, _>>()?;
     let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).chain(bytes).collect();
     if let Some(name) = &name {
-        let fits = (1..=MAX_NAME).contains(&name.len()) && !name.chars().any(|c| c.is_control() || c == '/');
+        let fits =
+            (1..=MOST_BYTES).contains(&name.len()) && !name.chars().any(|c| c.is_control() || c == '/');
         if !fits || paths.len() != 1 {
             let why = "option \"name\" must be 1 to 255 bytes without \"/\", and for one path";
             return Err(Refusal::InvalidArgs(why.to_owned()));

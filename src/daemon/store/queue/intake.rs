@@ -318,8 +318,7 @@ fn insert(
 ) -> Result<(ItemId, ItemState), StoreError> {
     let New { version_of, project, anyway, displaced } = decided;
     for id in displaced {
-        let why = "another file is in its place; it goes on when its card is back";
-        rows::set_state(tx, id, ItemState::Away, ItemReason::Vanished, why)?;
+        rows::set_state(tx, id, ItemState::Away, ItemReason::Vanished, clip::DISPLACED)?;
     }
     let version_of = match version_of {
         Some(id) => rows::item_now(tx, id)?.asset_id,

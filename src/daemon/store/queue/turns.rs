@@ -210,8 +210,7 @@ fn elsewhere(tx: &Tx<'_>, item: &Item) -> Result<Option<ItemId>, StoreError> {
     let alike = candidates::alike(tx, &item.clip.sighting())?;
     let is_it = |row: &&Row| {
         let goes = matches!(row.state, ItemState::Queued | ItemState::Uploading | ItemState::Done);
-        let ids = [&row.seen.volume.id, &item.clip.volume.id];
-        let other_volume = ids.iter().all(|id| !id.is_empty()) && ids[0] != ids[1];
+        let other_volume = row.seen.volume.is_known_to_differ(&item.clip.volume);
         row.id != item.id && goes && !other_volume && row.project == item.clip.project_id
     };
     Ok(alike.iter().find(is_it).map(|row| row.id))

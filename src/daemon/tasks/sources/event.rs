@@ -92,10 +92,8 @@ impl SourceTask {
 
     /// A directory: one that a source lies beneath, or one beneath a source.
     fn came(&mut self, path: PathBuf) {
-        let lies = |root: &&PathBuf| {
-            root.starts_with(&path) || self.real.get(*root).is_some_and(|real| real.starts_with(&path))
-        };
-        let above: Vec<PathBuf> = self.missing.iter().filter(lies).cloned().collect();
+        let above: Vec<PathBuf> =
+            self.missing.iter().filter(|root| self.lies_beneath(root, &path)).cloned().collect();
         above.into_iter().for_each(|root| self.walk_from(root));
         if self.intake.sources.iter().any(|source| source.reaches(&path)) {
             self.walk_from(path);
@@ -109,11 +107,14 @@ impl SourceTask {
         // The next card at this place begins anew.
         self.settling.forget_beneath(path);
         self.ready.retain(|file| !file.path.starts_with(path));
-        let lies = |root: &&PathBuf| {
-            root.starts_with(path) || self.real.get(*root).is_some_and(|real| real.starts_with(path))
-        };
-        let roots: Vec<PathBuf> = self.roots.iter().filter(lies).cloned().collect();
+        let roots: Vec<PathBuf> =
+            self.roots.iter().filter(|root| self.lies_beneath(root, path)).cloned().collect();
         roots.into_iter().for_each(|root| self.walk_from(root));
+    }
+
+    /// By its path, or where its links lead.
+    fn lies_beneath(&self, root: &Path, dir: &Path) -> bool {
+        root.starts_with(dir) || self.real.get(root).is_some_and(|real| real.starts_with(dir))
     }
 
     /// Something else may stand where a link to a source stood.
@@ -145,6 +146,12 @@ impl SourceTask {
                 self.walk_all_in(UNWATCHED);
             }
         }
+    }
+
+    /// The directories of files whose cards do not answer.
+    pub(super) fn walk_around(&mut self, silent: &[PathBuf]) {
+        let dirs: BTreeSet<&Path> = silent.iter().map(|path| path.parent().unwrap_or(path)).collect();
+        dirs.into_iter().for_each(|dir| self.walk_once_it_answers(dir.to_owned()));
     }
 
     pub(super) fn walk_once_it_answers(&mut self, place: PathBuf) {
