@@ -18,28 +18,50 @@ const UNSET: u64 = 315_532_800;
 
 const PART: u64 = 64 * 1024;
 
+/// What a card is formatted with. Those of cameras are mounted by FUSE, as on a board whose kernel has no driver.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Format {
+    Ext4,
+    ExFat,
+    Ntfs,
+}
+
 /// A card with a file system of its own.
-struct Disk {
+pub(crate) struct Disk {
+    format: Format,
     image: PathBuf,
     at: Option<PathBuf>,
 }
 
 impl Disk {
     fn formatted(rig: &Rig, name: &str) -> Disk {
-        let image = rig.path(&format!("{name}.img"));
-        File::create(&image).unwrap().set_len(16 << 20).unwrap();
-        run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image));
-        Disk { image, at: None }
+        Disk::with(Format::Ext4, rig, name)
     }
 
-    fn insert(&mut self, at: &Path) {
+    pub(crate) fn with(format: Format, rig: &Rig, name: &str) -> Disk {
+        let image = rig.path(&format!("{name}.img"));
+        File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        match format {
+            Format::Ext4 => run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image)),
+            Format::ExFat => run(Command::new("mkfs.exfat").arg(&image)),
+            Format::Ntfs => run(Command::new("mkfs.ntfs").args(["-q", "-Q", "-F"]).arg(&image)),
+        }
+        Disk { format, image, at: None }
+    }
+
+    pub(crate) fn insert(&mut self, at: &Path) {
         fs::create_dir_all(at).unwrap();
-        run(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(at));
+        let kind = match self.format {
+            Format::Ext4 => "ext4",
+            Format::ExFat => "exfat-fuse",
+            Format::Ntfs => "ntfs-3g",
+        };
+        run(Command::new("mount").args(["-t", kind, "-o", "loop"]).arg(&self.image).arg(at));
         self.at = Some(at.to_owned());
     }
 
     /// As soon as nobody has anything open on it.
-    fn eject(&mut self) {
+    pub(crate) fn eject(&mut self) {
         let at = self.at.take().expect("it is in");
         let unmounted = || Command::new("umount").arg("-q").arg(&at).status().unwrap().success();
         let tries = (0..500).any(|_| {
@@ -52,7 +74,7 @@ impl Disk {
     }
 
     /// A clip on it, which is in, with bytes of its own.
-    fn clip(&self, name: &str, size: usize, seed: u64) -> PathBuf {
+    pub(crate) fn clip(&self, name: &str, size: usize, seed: u64) -> PathBuf {
         let path = self.at.as_ref().expect("it is in").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fill(&path, size, seed);
@@ -69,21 +91,22 @@ impl Drop for Disk {
     }
 }
 
-fn run(command: &mut Command) {
-    let status = command.status();
-    assert!(status.is_ok_and(|s| s.success()), "{command:?}: this needs root, e2fsprogs and loop devices");
+pub(crate) fn run(command: &mut Command) {
+    let output = command.output();
+    let needs = "this needs root, loop devices, FUSE, and what tests/setup installs";
+    assert!(output.as_ref().is_ok_and(|o| o.status.success()), "{command:?}: {needs}: {output:?}");
 }
 
-fn hours_ago(n: u64) -> SystemTime {
+pub(crate) fn hours_ago(n: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap() - Duration::from_secs(3600 * n)
 }
 
-fn date(path: &Path, then: SystemTime) {
+pub(crate) fn date(path: &Path, then: SystemTime) {
     File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
 }
 
 /// Paired, with the source `media/card`.
-async fn rig() -> Rig {
+pub(crate) async fn rig() -> Rig {
     let setup = Setup { drop_in: card("").drop_in, ..Setup::cloud(|c| c.chunk_size = PART) };
     let mut rig = setup.build().await;
     fs::create_dir(rig.path("media/card")).unwrap();
@@ -94,7 +117,7 @@ async fn rig() -> Rig {
 }
 
 /// Numbers of the items in a state, once there are so many.
-async fn so_many(rig: &Rig, count: usize, state: &str) -> BTreeSet<u64> {
+pub(crate) async fn so_many(rig: &Rig, count: usize, state: &str) -> BTreeSet<u64> {
     let mut signals = rig.bus.signals(&rig.ui).await;
     let mut last = Vec::new();
     let look = async {
@@ -115,7 +138,7 @@ async fn so_many(rig: &Rig, count: usize, state: &str) -> BTreeSet<u64> {
 }
 
 /// Exactly these bytes are in the cloud, each once, and nothing else was begun.
-fn assert_delivered(rig: &Rig, hashes: &[String]) {
+pub(crate) fn assert_delivered(rig: &Rig, hashes: &[String]) {
     let assets = rig.sim.assets();
     let mut there: Vec<String> = assets.iter().filter_map(|asset| asset.sha256.clone()).collect();
     let mut wanted = hashes.to_vec();

@@ -445,6 +445,34 @@ async fn what_lay_on_the_card_before_the_pairing_waits_for_a_person() {
 }
 
 #[tokio::test]
+async fn a_clip_recorded_after_the_pairing_by_a_camera_whose_clock_is_behind_goes() {
+    let setup = card("");
+    let drop_in = setup.drop_in.replace("before_pairing = \"queue\"\n", "");
+    let mut rig = Setup { drop_in, ..setup }.build().await;
+    old(&rig.path("media/card/CLIPS/before.mov"), "x");
+    rig.start().await;
+    rig.provision(SECRET).await.unwrap();
+    rig.pair().await;
+    let held = |p: &Dict| *p["Held"].downcast_ref::<&u32>().unwrap() == 1;
+    rig.wait(QUEUE, "a held file", held).await;
+    // In a directory that was walked, in a new one, and renamed from a name that is never taken.
+    let part = rig.path("media/card/CLIPS/third.mov.part");
+    old(&part, "third");
+    fs::rename(&part, part.with_extension("")).unwrap();
+    for (clip, text) in [("CLIPS/first.mov", "first"), ("NEW/DEEP/second.mov", "second")] {
+        old(&rig.path("media/card").join(clip), text);
+    }
+    for name in ["first.mov", "second.mov", "third.mov"] {
+        rig.wait_item(found(&rig, name).await, "done").await;
+    }
+    let states: BTreeSet<_> = rig.items().await.iter().map(|i| (text(i, "name"), text(i, "state"))).collect();
+    assert!(
+        states.contains(&("before.mov".to_owned(), "held".to_owned())) && states.len() == 4,
+        "{states:?}"
+    );
+}
+
+#[tokio::test]
 async fn without_a_source_no_directory_is_watched() {
     let eyes = |rig: &Rig| {
         let fds = fs::read_dir(format!("/proc/{}/fd", rig.pid().as_raw_nonzero())).unwrap();
