@@ -495,6 +495,15 @@ async fn items_are_steered_by_number_and_in_bulk() {
         assert!(output.contains(says), "{args:?}: {output}");
         assert_eq!(fake.world().calls.pop().as_deref(), Some(call));
     }
+    // What comes back with its card, or waits for its rest, is in the queue too.
+    let path = bus.path("x.mov");
+    let waiting = [(10, "incomplete"), (11, "away")];
+    let before = fake.world().items.len();
+    fake.world().items.extend(waiting.map(|(id, state)| fake::item(id, &path, state, "")));
+    let (_, output, _) = run(&bus, &["queue", "cancel", "--all", "--yes"]).await;
+    assert!(output.starts_with("Took 6 clips off"), "{output}");
+    assert_eq!(fake.world().calls.pop().as_deref(), Some("Cancel [2, 3, 4, 5, 10, 11]"));
+    fake.world().items.truncate(before);
     // Without a terminal nobody waits for an answer.
     for args in [
         &["queue", "cancel", "--all"][..],

@@ -162,7 +162,8 @@ pub enum QueueCommand {
     Retry(SelectArgs),
     /// Take items off the queue; the files themselves are never touched
     ///
-    /// --all means those that are queued, being sent, or held, unless --state says otherwise. It asks first.
+    /// --all means all that are not over: queued, being sent, held, away or incomplete, unless --state says otherwise. It
+    /// asks first.
     Cancel(SelectArgs),
     /// Send held items to the project that is paired now, and incomplete ones as they are
     ///

@@ -34,7 +34,8 @@ pub(super) async fn retry(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> 
 /// `rigpost queue cancel`.
 pub(super) async fn cancel(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
     let queue = daemon.queue();
-    let open = [ItemState::Uploading, ItemState::Queued, ItemState::Held];
+    let open =
+        [ItemState::Uploading, ItemState::Queued, ItemState::Held, ItemState::Incomplete, ItemState::Away];
     let Some(ids) = select(queue, args, &open, out).await? else { return Ok(()) };
     if args.all {
         confirm(args.yes, &format!("Take {} off the queue? The files stay where they are.", clips(&ids)))?;
