@@ -65,11 +65,12 @@ impl Reader {
         if got == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(got) }
     }
 
-    /// Begins a message: reads ahead where nothing is left.
+    /// Begins a message: reads ahead where nothing is left. No memory is held while nothing arrives.
     async fn begin(&mut self) -> io::Result<()> {
         if self.at == self.ahead.len() {
-            let mut ahead = take(&mut self.ahead);
-            ahead.resize(CHUNK, 0);
+            (self.ahead, self.at) = (Vec::new(), 0);
+            self.stream.readable().await?;
+            let mut ahead = vec![0; CHUNK];
             let got = self.more(&mut ahead).await?;
             ahead.truncate(got);
             (self.ahead, self.at) = (ahead, 0);
