@@ -190,15 +190,18 @@ impl Store {
     }
 
     /// Ahead of everything of the queue, with the connection itself. What the rig has to write is written once in hours:
-    /// what that takes is given back before the answer.
+    /// what that took is given back before the answer.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         f: impl FnOnce(&mut Opened) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.job(Lane::Rig, |slot| {
             let opened = slot.opened()?;
+            let before = opened.conn.total_changes();
             let value = f(opened);
-            opened.rest();
+            if opened.conn.total_changes() != before {
+                opened.rest();
+            }
             value
         })
         .await
@@ -396,5 +399,9 @@ mod tests {
         tokio::time::sleep(3 * REST_AFTER).await;
         assert_eq!((runs().await, runs().await), (Ok(1), Ok(2)));
         assert!(store.shared.resting.load(Ordering::Relaxed), "and the next rest comes");
+        // What the rig reads leaves them, what it writes does not.
+        let rig = |sql| store.rig_tx(move |tx| Ok(tx.prepare_cached(sql)?.raw_execute().is_ok()));
+        assert_eq!((rig("SELECT 1").await.is_ok(), runs().await), (true, Ok(3)));
+        assert_eq!((rig("UPDATE rig SET id = id").await, runs().await), (Ok(true), Ok(1)));
     }
 }
