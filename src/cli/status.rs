@@ -172,6 +172,10 @@ fn queue_rows(Snapshot { queue, pairing, .. }: &Snapshot) -> Vec<Row> {
         rows.push(("limit", format!("{}/s; rigpost limit off ends it", text::size(queue.bandwidth_limit))));
     }
     rows.extend(left_behind(queue.orphans).map(|sentence| ("left behind", sentence)));
+    let missing = queue.missing_sources.iter().map(|path| clean(path));
+    rows.extend(
+        missing.map(|path| ("source", format!("{path} is not there; it is looked through when it comes"))),
+    );
     for item in &queue.current {
         let share = percent(item.sent, item.size);
         rows.push((

@@ -137,6 +137,8 @@ properties! {
     Queue.Failed: "u", Read, Told;
     /// Assets in the cloud that were begun and given up: nobody will finish them.
     Queue.Orphans: "u", Read, Told;
+    /// Paths of media sources that are not there, as the configuration has them.
+    Queue.MissingSources: "as", Read, Told;
     /// Bytes per second now.
     Queue.Rate: "t", Read, Told;
     /// The items being sent now.

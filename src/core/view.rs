@@ -109,6 +109,8 @@ pub struct QueueView {
     pub rate: u64,
     /// What is being sent.
     pub current: Vec<Sending>,
+    /// Media sources that are not there, by their paths.
+    pub missing_sources: Vec<String>,
     /// Cards that do not answer, by name.
     pub silent_cards: Vec<String>,
     /// Why the item at the head does not move: a code and a sentence.

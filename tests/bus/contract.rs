@@ -118,7 +118,7 @@ impl Announced {
         self.heard_of.extend(named.iter().map(|name| known(name, Changes::Named)));
     }
 
-    /// Listens until this was told; what comes and goes within half a second need not be.
+    /// Listens until this was told; what comes and goes within half a second is told as it is then.
     async fn until(&mut self, property: Property, value: Variant<'_>) {
         let told = async {
             while *self.last[&property] != value {
@@ -141,10 +141,14 @@ const STAYS: [Property; 4] =
 
 #[tokio::test]
 async fn what_is_announced_is_what_is_answered() {
-    let rig = Setup::new().start().await;
+    let drop_in = "[[source]]\nname = \"card\"\npath = \"{dir}/media/slot/card\"\n".to_owned();
+    let rig = Setup { drop_in, ..Setup::new() }.start().await;
+    rig.log.wait(0, "a media source is not there").await;
     let signals = rig.bus.signals(&rig.ui).await;
     let mut heard = Announced { signals, last: answered(&rig).await, heard_of: BTreeSet::new() };
 
+    std::fs::create_dir_all(rig.path("media/slot/card")).unwrap();
+    heard.until(Property::MissingSources, Vec::<String>::new().into()).await;
     rig.provision(SECRET).await.unwrap();
     let code = rig.start_pairing().await;
     rig.sim.deny(&code).unwrap();

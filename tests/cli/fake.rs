@@ -119,6 +119,7 @@ pub(crate) struct World {
     pub(crate) recording: bool,
     pub(crate) bandwidth_limit: u64,
     pub(crate) orphans: u32,
+    pub(crate) missing_sources: Vec<String>,
     pub(crate) receipt: Dict,
     pub(crate) calls: Vec<String>,
     pub(crate) limit: Option<u32>,
@@ -365,6 +366,10 @@ impl Queue {
     #[zbus(property)]
     fn orphans(&self) -> u32 {
         self.0.world().orphans
+    }
+    #[zbus(property)]
+    fn missing_sources(&self) -> Vec<String> {
+        self.0.world().missing_sources.clone()
     }
     #[zbus(property)]
     fn rate(&self) -> u64 {

@@ -246,6 +246,7 @@ async fn status_as_json_keeps_the_code_to_itself() {
         world.items = vec![fake::item(1, &bus.path("A001.mov"), "uploading", "")];
         world.blockers = vec![("network".into(), "No network.".into())];
         world.orphans = 3;
+        world.missing_sources = vec!["/media/card".into()];
     }
     let (status, output, _) = run(&bus, &["status", "--json"]).await;
     assert_eq!(status, 0);
@@ -258,12 +259,16 @@ async fn status_as_json_keeps_the_code_to_itself() {
     assert_eq!(json["device"]["blockers"][0]["code"], "network");
     assert_eq!(json["queue"]["current"][0]["size"], 3_000_000_000_u64);
     assert_eq!(json["queue"]["orphans"], 3);
+    assert_eq!(json["queue"]["missing_sources"][0], "/media/card");
     let (_, output, _) = run(&bus, &["status", "--json", "--show-code"]).await;
     let json: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(json["pairing"]["user_code"], "042137");
     let (_, output, _) = run(&bus, &["status"]).await;
     assert!(
-        output.contains("042137") && output.contains("- No network.") && !output.contains('\u{1b}'),
+        output.contains("042137")
+            && output.contains("- No network.")
+            && output.contains("/media/card is not there")
+            && !output.contains('\u{1b}'),
         "{output}"
     );
 }

@@ -320,6 +320,11 @@ async fn a_source_that_is_not_there_is_seen_when_it_comes() {
     let rig = Setup { drop_in, ..setup }.start().await;
     rig.log.wait(0, "a media source is not there").await;
     let card = rig.path("media/slot/x/card");
+    let shows = |paths: Vec<String>| {
+        let paths = zbus::Variant::from(paths);
+        move |p: &Dict| *p["MissingSources"] == paths
+    };
+    rig.wait(QUEUE, "a source that is not there", shows(vec![card.display().to_string()])).await;
     write(&card.join("a.mov"), "a");
     queued(&rig, 1).await;
     write(&card.join("b.mov"), "b");
@@ -328,6 +333,7 @@ async fn a_source_that_is_not_there_is_seen_when_it_comes() {
     fs::create_dir(rig.path("media/slot")).unwrap();
     write(&card.join("c.mov"), "c");
     queued(&rig, 3).await;
+    rig.wait(QUEUE, "no source that is not there", shows(vec![])).await;
     let missing = rig.log.all().iter().filter(|l| l.contains("a media source is not there")).count();
     assert!(missing <= 2, "said each time it goes, and not again");
 }

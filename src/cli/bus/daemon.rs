@@ -233,6 +233,7 @@ pub(crate) struct Queue {
     pub(crate) incomplete: u32,
     pub(crate) failed: u32,
     pub(crate) orphans: u32,
+    pub(crate) missing_sources: Vec<String>,
     pub(crate) rate: u64,
     pub(crate) current: Vec<Item>,
 }
@@ -251,6 +252,7 @@ impl Queue {
             incomplete: take(all, Property::Incomplete.as_str()),
             failed: take(all, Property::Failed.as_str()),
             orphans: take(all, Property::Orphans.as_str()),
+            missing_sources: take(all, Property::MissingSources.as_str()),
             rate: take(all, Property::Rate.as_str()),
             current: current.into_iter().map(|mut item| Item::read(&mut item)).collect(),
         }

@@ -70,6 +70,7 @@ struct QueueJson {
     incomplete: u32,
     failed: u32,
     orphans: u32,
+    missing_sources: Vec<String>,
     rate: u64,
     current: Vec<Item>,
 }
@@ -134,6 +135,7 @@ fn queue(from: &Queue) -> QueueJson {
         incomplete: from.incomplete,
         failed: from.failed,
         orphans: from.orphans,
+        missing_sources: from.missing_sources,
         rate: from.rate,
         current: from.current,
     }

@@ -250,6 +250,11 @@ impl Queue {
     }
 
     #[zbus(property)]
+    fn missing_sources(&self) -> Vec<String> {
+        self.view(|v| v.missing_sources.clone())
+    }
+
+    #[zbus(property)]
     fn rate(&self) -> u64 {
         self.view(|v| v.rate)
     }

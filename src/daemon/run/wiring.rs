@@ -60,6 +60,7 @@ pub(super) fn wire(
     let (rig_out, rig) = watch::channel(RigView::unread());
     let (queue_out, queue) = watch::channel(QueueView::default());
     let (access_out, access) = watch::channel(None);
+    let (missing, missing_sources) = watch::channel(Vec::new());
     let (news, _) = broadcast::channel(DEPTH * 4);
     let intake = upload_settings.borrow().intake.clone();
     let source_task = (!intake.sources.is_empty()).then(|| {
@@ -72,15 +73,21 @@ pub(super) fn wire(
             max_items,
             store,
             clock.clone(),
-            SourceLinks { queue: to_queue, view: queue.clone(), pings },
+            SourceLinks { queue: to_queue, view: queue.clone(), pings, missing },
         );
         (source_task, ping)
     });
     let parts = Deps { provider, transport: transport.clone(), store, clock: clock.clone() };
     let machine = Rig::new(seed, built, settings.provider.heartbeat);
     let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out);
-    let channels =
-        Channels { inbox: queue_inbox, to_rig: to_rig.clone(), access, view: queue_out, news: news.clone() };
+    let channels = Channels {
+        inbox: queue_inbox,
+        to_rig: to_rig.clone(),
+        access,
+        missing_sources,
+        view: queue_out,
+        news: news.clone(),
+    };
     let uploads = UploadTask::new(parts, workers, upload_settings, channels, seed ^ 3);
     let handle = Handle { to_rig, to_queue, rig_view: rig.clone(), queue_view: queue.clone(), news };
     Ok(Wired { handle, rig_task, uploads, source_task, rig, queue, transport })

@@ -63,6 +63,8 @@ pub struct SourceLinks {
     pub view: watch::Receiver<QueueView>,
     /// From the watchdog.
     pub pings: mpsc::Receiver<Ping>,
+    /// To whoever shows which sources are not there.
+    pub missing: watch::Sender<Vec<String>>,
 }
 
 /// Watches the sources and puts what they hold into the queue. Everything it needs is given to it.
@@ -110,6 +112,7 @@ pub struct SourceTask {
     walk_all_at: Option<BootTime>,
     /// Roots that are not there.
     missing: BTreeSet<PathBuf>,
+    show_missing: watch::Sender<Vec<String>>,
     /// The last file that was moved out, and the number of the move.
     moved_out: Option<(PathBuf, u32)>,
     /// Queued since there was last nothing to do.
@@ -138,7 +141,7 @@ impl SourceTask {
         clock: Clock,
         links: SourceLinks,
     ) -> SourceTask {
-        let SourceLinks { queue, view, pings } = links;
+        let SourceLinks { queue, view, pings, missing: show_missing } = links;
         let all: BTreeSet<PathBuf> = intake.sources.iter().map(|source| source.path.clone()).collect();
         let above = |path: &PathBuf| all.iter().any(|other| path != other && path.starts_with(other));
         let roots = all.iter().filter(|path| !above(path)).cloned().collect();
@@ -170,6 +173,7 @@ impl SourceTask {
             full: false,
             walk_all_at: None,
             missing: BTreeSet::new(),
+            show_missing,
             moved_out: None,
             added: 0,
             frames: Tally::default(),

@@ -487,6 +487,7 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
         inbox,
         to_rig: b.to.clone(),
         access: b.access.clone(),
+        missing_sources: watch::channel(Vec::new()).1,
         view,
         news: broadcast::channel(8).0,
     };

@@ -93,6 +93,7 @@ impl<T: Transport> UploadTask<T> {
                     if changed.is_err() { return }
                     self.event(Event::CardsChanged);
                 }
+                Ok(()) = self.channels.missing_sources.changed() => self.publish(),
                 () = away::mounted(&mut mounts) => self.look_for_away(),
                 () = self.clock.sleep_until_some(deadline) => self.tick(),
             }

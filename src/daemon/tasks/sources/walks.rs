@@ -68,11 +68,16 @@ impl SourceTask {
         if !self.missing.remove(&root) {
             return;
         }
+        self.show_missing();
         info!(path = %root.display(), "a media source is there");
         let is_all = self.missing.is_empty() && self.links.is_empty();
         if let Some(watcher) = self.watcher.as_deref().filter(|_| is_all) {
             watcher.forget_ways();
         }
+    }
+
+    fn show_missing(&self) {
+        self.show_missing.send_replace(self.missing.iter().map(|root| root.display().to_string()).collect());
     }
 
     /// Directories that were made while we watched, and are on the mount that is walked: a card that is mounted on a new
@@ -128,6 +133,7 @@ impl SourceTask {
         };
         if gone {
             if self.missing.insert(place.clone()) {
+                self.show_missing();
                 info!(path = %place.display(), "a media source is not there; it is looked at when it comes");
             }
         } else {

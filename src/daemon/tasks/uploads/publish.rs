@@ -18,14 +18,18 @@ impl<T: Transport> UploadTask<T> {
     pub(super) fn publish(&mut self) {
         let (recording, trouble) = (self.schedule.recording(), self.schedule.trouble());
         let silent_cards = self.workers.silent_cards();
+        let missing_sources = self.channels.missing_sources.borrow().clone();
         let mut turned = false;
         self.channels.view.send_if_modified(|v| {
             turned = v.recording != recording;
             v.recording = recording;
-            let changed = v.trouble.as_ref() != trouble || v.silent_cards != silent_cards;
+            let changed = v.trouble.as_ref() != trouble
+                || v.silent_cards != silent_cards
+                || v.missing_sources != missing_sources;
             if changed {
                 v.trouble = trouble.cloned();
                 v.silent_cards = silent_cards;
+                v.missing_sources = missing_sources;
             }
             turned || changed
         });

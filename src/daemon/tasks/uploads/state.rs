@@ -54,6 +54,8 @@ pub struct Channels {
     pub to_rig: mpsc::Sender<ToRig>,
     /// What calls may carry.
     pub access: watch::Receiver<Option<Access>>,
+    /// Media sources that are not there; nobody sends where there are none.
+    pub missing_sources: watch::Receiver<Vec<String>>,
     /// The snapshot.
     pub view: watch::Sender<QueueView>,
     /// Items that changed.
