@@ -3,26 +3,52 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use rigpost_contract::item::{BeforePairing, ItemReason, ItemState};
 use rigpost_contract::pairing::{Protection, Reason, State};
 use rigpost_core::provider::ProviderKind;
+use syn::LitStr;
 
 use crate::{SOURCES, is_test};
 
 /// How a grant ended is a column of its own, whose words the schema lists.
 const ENDINGS: &str = "src/daemon/store/grant.rs";
 
-/// The text with comments blanked and without the tests at its end. Lines stay where they are.
-fn code(text: &str) -> String {
-    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
-    text[..end]
-        .split_inclusive('\n')
-        .map(|line| match line.find("//") {
-            // Not the two slashes of a URL.
-            Some(at) if !line[..at].ends_with(':') => format!("{}\n", &line[..at]),
-            _ => line.to_owned(),
-        })
-        .collect()
+/// The strings in code, as they are when it runs; none of comments, documentation or tests.
+fn strings(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(text.parse().expect("the compiler has read it"), &mut found);
+    found
+}
+
+fn collect(tokens: TokenStream, found: &mut Vec<String>) {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                let _ =
+                    tokens.next_if(|next| matches!(next, TokenTree::Punct(punct) if punct.as_char() == '!'));
+                let Some(attribute) = tokens.next_if(|next| matches!(next, TokenTree::Group(_))) else {
+                    continue;
+                };
+                let attribute = attribute.to_string().replace(' ', "");
+                if attribute.starts_with("[cfg(test)") {
+                    // The item behind it.
+                    let is_end = |token: &TokenTree| match token {
+                        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+                        TokenTree::Punct(punct) => punct.as_char() == ';',
+                        TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+                    };
+                    let _ = tokens.find(is_end);
+                }
+            }
+            TokenTree::Group(group) => collect(group.stream(), found),
+            TokenTree::Literal(literal) => {
+                found.extend(syn::parse_str::<LitStr>(&literal.to_string()).map(|text| text.value()));
+            }
+            TokenTree::Punct(_) | TokenTree::Ident(_) => {}
+        }
+    }
 }
 
 #[test]
@@ -37,9 +63,8 @@ fn no_word_of_the_contract_is_spelled_elsewhere() {
     let apart =
         |name: &str| name.starts_with("src/contract/") || name.starts_with("src/sim/") || name == ENDINGS;
     for (name, text) in SOURCES.iter().filter(|(name, _)| !is_test(name) && !apart(name)) {
-        for (n, line) in code(text).lines().enumerate() {
-            let found = words.iter().find(|word| line.contains(&format!("\"{word}\"")));
-            assert!(found.is_none(), "{name}:{}: use the enum in src/contract for {found:?}", n + 1);
+        for text in strings(text) {
+            assert!(!words.contains(text.as_str()), "{name}: use the enum in src/contract for {text:?}");
         }
     }
 }
@@ -52,7 +77,12 @@ fn the_words_in_sql_are_those_of_the_contract() {
     let mut texts: Vec<(String, String)> =
         migrations.map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap())).collect();
     let store = SOURCES.iter().filter(|(name, _)| name.starts_with("src/daemon/store"));
-    texts.extend(store.map(|(name, text)| (name.clone(), code(text))));
+    let quoting = |text: &String| text.contains('\'');
+    texts.extend(
+        store.flat_map(|(name, text)| {
+            strings(text).into_iter().filter(quoting).map(|sql| (name.clone(), sql))
+        }),
+    );
     assert!(texts.len() > 10, "this reads the wrong place");
     let known = |word: &str| {
         word.parse::<ItemState>().is_ok()
@@ -68,4 +98,20 @@ fn the_words_in_sql_are_those_of_the_contract() {
             assert!(known(word), "{name} says '{word}', which is no word in src/contract/item.rs");
         }
     }
+}
+
+#[test]
+fn strings_are_read_as_the_compiler_reads_them() {
+    let text = r##"
+        //! "comment"
+        /// "documentation"
+        #[expect(lint, reason = "attribute")]
+        fn one() { say(r#"raw"#, "http://x", concat!("mac", "ro")) /* "comment" */ }
+        #[cfg(test)]
+        mod tests { const X: &str = "test"; }
+        #[cfg(test)]
+        use other::X;
+        const LAST: &str = "la\u{73}t";
+    "##;
+    assert_eq!(strings(text), ["raw", "http://x", "mac", "ro", "last"]);
 }
