@@ -63,6 +63,7 @@ pub async fn run(connection: &Connection, from: Announcer, clock: &Clock) -> zbu
                 if changed.is_err() { return Ok(()) }
                 moved.extend(differ((&told_rig, &told_queue), (&told_rig, &queue.borrow_and_update())));
                 queue_due = queue_due.or(Some(queue_told_at + QUEUE_EVERY));
+                continue;
             }
             () = clock.sleep_until_some(queue_due) => {}
             item = news.recv() => match item {
