@@ -427,17 +427,23 @@ async fn five_thousand_files_are_queued_once_each() {
     assert_eq!(rig.column("SELECT count(DISTINCT path) || ' ' || count(*) FROM item"), ["5001 5001"]);
 }
 
-#[tokio::test]
-async fn what_lay_on_the_card_before_the_pairing_waits_for_a_person() {
+/// A paired rig whose source says nothing of clips from before the pairing, with one of them, which is held.
+async fn with_a_held_clip(name: &str) -> Rig {
     let setup = card("");
     let drop_in = setup.drop_in.replace("before_pairing = \"queue\"\n", "");
     let mut rig = Setup { drop_in, ..setup }.build().await;
-    old(&rig.path("media/card/before.mov"), "x");
+    old(&rig.path("media/card").join(name), "x");
     rig.start().await;
     rig.provision(SECRET).await.unwrap();
     rig.pair().await;
     let held = |p: &Dict| *p["Held"].downcast_ref::<&u32>().unwrap() == 1;
     rig.wait(QUEUE, "a held file", held).await;
+    rig
+}
+
+#[tokio::test]
+async fn what_lay_on_the_card_before_the_pairing_waits_for_a_person() {
+    let rig = with_a_held_clip("before.mov").await;
     let clip = rig.path("media/card/after.mov");
     write(&clip, "after");
     let id = found(&rig, "after.mov").await;
@@ -452,15 +458,7 @@ async fn what_lay_on_the_card_before_the_pairing_waits_for_a_person() {
 
 #[tokio::test]
 async fn a_clip_recorded_after_the_pairing_by_a_camera_whose_clock_is_behind_goes() {
-    let setup = card("");
-    let drop_in = setup.drop_in.replace("before_pairing = \"queue\"\n", "");
-    let mut rig = Setup { drop_in, ..setup }.build().await;
-    old(&rig.path("media/card/CLIPS/before.mov"), "x");
-    rig.start().await;
-    rig.provision(SECRET).await.unwrap();
-    rig.pair().await;
-    let held = |p: &Dict| *p["Held"].downcast_ref::<&u32>().unwrap() == 1;
-    rig.wait(QUEUE, "a held file", held).await;
+    let rig = with_a_held_clip("CLIPS/before.mov").await;
     // In a directory that was walked, in a new one, and renamed from a name that is never taken.
     let part = rig.path("media/card/CLIPS/third.mov.part");
     old(&part, "third");
