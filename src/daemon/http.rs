@@ -16,23 +16,24 @@ mod failure;
 mod names;
 mod pool;
 mod progress;
+mod sending;
 mod tls;
 mod upload;
 
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::media::PartBody;
 use names::Names;
-use rigpost_core::oauth::{Cause, Trouble};
-use rigpost_core::provider::wire::{Connection, Request, Response, trouble};
+use rigpost_core::oauth::Trouble;
+use rigpost_core::provider::wire::{Connection, Request, Response};
 use rigpost_core::secret::Secret;
+use tls::Trust;
 
 pub use connect::Congestion;
 pub use failure::{AskError, PutError, TlsError};
@@ -65,10 +66,9 @@ pub trait Transport: Send + Sync + 'static {
 
 /// The real client.
 pub struct Http {
-    ca_path: Option<PathBuf>,
     names: Names,
     open: CancellationToken,
-    tls: Mutex<Option<Arc<ClientConfig>>>,
+    trust: Arc<Trust>,
     api: api::Api,
     uploads: upload::Uploads,
 }
@@ -83,13 +83,13 @@ impl Http {
     /// The same with other limits for connections on which nothing moves.
     pub fn with_patience(ca_path: Option<PathBuf>, version: &str, clock: Clock, patience: Patience) -> Http {
         let (names, user_agent) = (Names::default(), format!("rigpost/{version}"));
+        let trust = Arc::new(Trust::new(ca_path));
         Http {
-            ca_path,
             names: names.clone(),
             open: CancellationToken::new(),
-            tls: Mutex::default(),
+            trust: trust.clone(),
             api: api::Api::new(user_agent.clone(), names.clone()),
-            uploads: upload::Uploads::new(user_agent, names, clock, patience),
+            uploads: upload::Uploads::new(user_agent, names, clock, patience, trust),
         }
     }
 
@@ -112,7 +112,7 @@ impl Http {
     /// # Errors
     /// Nobody: the certificates of the system or of the configuration can't be used.
     pub fn trust(&self) -> Result<(), Trouble> {
-        self.tls().map(drop)
+        self.trust.config().map(drop)
     }
 
     /// [`Transport::send`] for who wants to know more of a failure than its class.
@@ -121,21 +121,8 @@ impl Http {
     /// There was no answer.
     pub async fn ask(&self, request: Request) -> Result<Response, AskError> {
         self.open.cancelled().await;
-        let client = self.api.client(request.connection, || self.tls())?;
+        let client = self.api.client(request.connection, || self.trust.config())?;
         api::send(client, request).await
-    }
-
-    fn tls(&self) -> Result<Arc<ClientConfig>, Trouble> {
-        let unusable = |why: String| Trouble { maybe_applied: false, ..trouble(Cause::Provider, why, None) };
-        let mut tls =
-            self.tls.lock().map_err(|_| unusable("reading the certificates failed before".to_owned()))?;
-        match &*tls {
-            Some(tls) => Ok(tls.clone()),
-            None => {
-                let config = tls::config(self.ca_path.as_deref()).map_err(unusable)?;
-                Ok(tls.insert(Arc::new(config)).clone())
-            }
-        }
     }
 }
 
@@ -152,7 +139,7 @@ impl Transport for Http {
         body: PartBody,
     ) -> Result<Response, PutError> {
         self.open.cancelled().await;
-        self.uploads.put(url, headers, length, body, || self.tls()).await
+        self.uploads.put(url, headers, length, body).await
     }
 
     fn rest(&self, connection: Connection) {
@@ -160,10 +147,8 @@ impl Transport for Http {
         if connection == Connection::Pooled {
             self.uploads.rest();
         }
-        if self.api.resting()
-            && let Ok(mut tls) = self.tls.lock()
-        {
-            *tls = None;
+        if self.api.resting() {
+            self.trust.rest();
         }
     }
 

@@ -10,7 +10,7 @@ use std::{io, vec};
 use tokio::sync::Semaphore;
 
 /// Look-ups at a time.
-const LOOKUPS: usize = 2;
+pub(super) const LOOKUPS: usize = 2;
 
 /// Shared by both clients.
 #[derive(Clone)]

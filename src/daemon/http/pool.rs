@@ -62,55 +62,33 @@ impl Line {
     }
 }
 
-/// The idle ones.
+/// The idle ones. Dropped, it closes them; what is in use then closes with the part that uses it last.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<Idle>);
-
-#[derive(Default)]
-struct Idle {
-    /// Counts the rests: what was under way then is not kept.
-    generation: u64,
-    lines: Vec<(Origin, BootTime, Line)>,
-}
+pub(super) struct Pool(Mutex<Vec<(Origin, BootTime, Line)>>);
 
 impl Pool {
-    /// One that still works, and the number to bring it or its successor back with.
-    pub(super) async fn take(&self, origin: &Origin, now: BootTime) -> (Option<Line>, u64) {
+    /// One that still works.
+    pub(super) async fn take(&self, origin: &Origin, now: BootTime) -> Option<Line> {
         loop {
-            let (line, generation) = self.pick(origin, now);
-            match line {
-                Some(mut line) => {
-                    if line.settle().await {
-                        return (Some(line), generation);
-                    }
-                }
-                None => return (None, generation),
+            let mut line = self.pick(origin, now)?;
+            if line.settle().await {
+                return Some(line);
             }
         }
     }
 
-    fn pick(&self, origin: &Origin, now: BootTime) -> (Option<Line>, u64) {
-        let Ok(mut idle) = self.0.lock() else { return (None, 0) };
-        idle.lines.retain(|(_, since, _)| now.since(*since) < MAX_IDLE);
+    fn pick(&self, origin: &Origin, now: BootTime) -> Option<Line> {
+        let mut idle = self.0.lock().ok()?;
+        idle.retain(|(_, since, _)| now.since(*since) < MAX_IDLE);
         // The one that was used last: it has had the least time to go bad.
-        let at = idle.lines.iter().rposition(|(o, ..)| o == origin);
-        (at.map(|at| idle.lines.remove(at).2), idle.generation)
+        let at = idle.iter().rposition(|(o, ..)| o == origin)?;
+        Some(idle.remove(at).2)
     }
 
     /// For the next part.
-    pub(super) fn give_back(&self, origin: Origin, line: Line, generation: u64, now: BootTime) {
-        if let Ok(mut idle) = self.0.lock()
-            && idle.generation == generation
-        {
-            idle.lines.push((origin, now, line));
-        }
-    }
-
-    /// Closes what is idle, and what is in use once its part is through.
-    pub(super) fn rest(&self) {
+    pub(super) fn give_back(&self, origin: Origin, line: Line, now: BootTime) {
         if let Ok(mut idle) = self.0.lock() {
-            idle.generation += 1;
-            idle.lines = Vec::new();
+            idle.push((origin, now, line));
         }
     }
 }

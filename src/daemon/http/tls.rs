@@ -12,8 +12,8 @@
 //! - rustls with ring: a sixth of the size of the alternatives, and no build tools besides a C compiler.
 //! - Boards without AES instructions (every Raspberry Pi before the fifth) ask for ChaCha20 first, which costs them a
 //!   third of AES. Asked for and not insisted on: not every server of every storage has it.
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, fs};
 
 use openssl_probe::{ENV_CERT_DIR, ENV_CERT_FILE, ProbeResult, probe};
@@ -22,6 +22,9 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
+
+use rigpost_core::oauth::{Cause, Trouble};
+use rigpost_core::provider::wire::trouble;
 
 /// Entries of one directory that are looked at. A distribution has three hundred; more is another directory by mistake.
 const MAX_ENTRIES: usize = 4096;
@@ -35,8 +38,37 @@ const CHEAP_WITHOUT_AES: [CipherSuite; 5] = [
     CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 ];
 
+/// Whom to trust, read when it is first asked and dropped at rest.
+pub(super) struct Trust {
+    ca_path: Option<PathBuf>,
+    known: Mutex<Option<Arc<ClientConfig>>>,
+}
+
+impl Trust {
+    /// `ca_path`: a PEM file of certificates to trust besides the system's.
+    pub(super) fn new(ca_path: Option<PathBuf>) -> Trust {
+        Trust { ca_path, known: Mutex::default() }
+    }
+
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, Trouble> {
+        let unusable = |why: String| Trouble { maybe_applied: false, ..trouble(Cause::Provider, why, None) };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some(known) => Ok(known.clone()),
+            None => {
+                let config = config(self.ca_path.as_deref()).map_err(unusable)?;
+                Ok(known.insert(Arc::new(config)).clone())
+            }
+        }
+    }
+
+    pub(super) fn rest(&self) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// Reads the certificates: a few milliseconds.
-pub(super) fn config(ca_path: Option<&Path>) -> Result<ClientConfig, String> {
+fn config(ca_path: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     add_system(&mut roots);
     if let Some(path) = ca_path {

@@ -1,7 +1,8 @@
 //! Parts of files to presigned URLs.
 //!
 //! # Decisions
-//! - Every attempt drives its own connection: dropping the attempt closes it, and nothing goes on in the background.
+//! - Every attempt drives its own connection, on the thread for sending: dropping the attempt closes it there, and nothing
+//!   goes on in the background.
 //! - A fresh connection asks first (`Expect: 100-continue`, RFC 9110 §10.1.1): a dead URL is told before a byte of the
 //!   part has left. One that is open has shown that it takes our parts, and is not asked: that would cost every part a
 //!   round trip. Servers that know no such question are not waited for longer than a second.
@@ -27,6 +28,8 @@ use super::failure::{self, PutError};
 use super::names::Names;
 use super::pool::{Gated, Line, Origin, Pool};
 use super::progress::{Patience, stalled};
+use super::sending::Sending;
+use super::tls::Trust;
 use crate::clock::Clock;
 use crate::media::{PartBody, PartWatch};
 use rigpost_core::oauth::{Cause, Trouble};
@@ -42,16 +45,22 @@ const EXPECTATION_FAILED: u16 = 417;
 
 /// The client for parts.
 pub(super) struct Uploads {
+    sender: Arc<Sender>,
+    sending: Sending,
+}
+
+/// What every attempt needs.
+struct Sender {
     user_agent: String,
     connector: Connector,
     clock: Clock,
     patience: Patience,
-    pool: Pool,
+    trust: Arc<Trust>,
 }
 
 /// One part and where it goes.
-struct Part<'a> {
-    url: &'a Secret,
+struct Part {
+    url: Secret,
     headers: Vec<(&'static str, String)>,
     length: u64,
     origin: Origin,
@@ -86,17 +95,23 @@ struct Failure {
 }
 
 impl Uploads {
-    pub(super) fn new(user_agent: String, names: Names, clock: Clock, patience: Patience) -> Uploads {
-        let (connector, pool) = (Connector::new(names), Pool::default());
-        Uploads { user_agent, connector, clock, patience, pool }
+    pub(super) fn new(
+        user_agent: String,
+        names: Names,
+        clock: Clock,
+        patience: Patience,
+        trust: Arc<Trust>,
+    ) -> Uploads {
+        let sender = Sender { user_agent, connector: Connector::new(names), clock, patience, trust };
+        Uploads { sender: Arc::new(sender), sending: Sending::default() }
     }
 
     pub(super) fn rest(&self) {
-        self.pool.rest();
+        self.sending.rest();
     }
 
     pub(super) fn congestion(&self) -> Congestion {
-        self.connector.congestion()
+        self.sender.connector.congestion()
     }
 
     pub(super) async fn put(
@@ -105,29 +120,42 @@ impl Uploads {
         headers: Vec<(&'static str, String)>,
         length: u64,
         body: PartBody,
-        tls: impl FnOnce() -> Result<Arc<ClientConfig>, Trouble>,
     ) -> Result<Response, PutError> {
         let origin = origin(url).ok_or_else(|| unsent("the URL for a part is not one"))?;
-        let part = Part { url, headers, length, origin, watch: body.watch().clone() };
+        let part = Part { url: url.clone(), headers, length, origin, watch: body.watch().clone() };
+        let sender = self.sender.clone();
+        let sent = self.sending.spawn(|pool| async move { sender.put(&part, body, &pool).await });
+        match sent.map_err(|e| unsent(&format!("no thread to send with: {e}")))?.await {
+            Ok(outcome) => outcome,
+            // What it panics with goes on here.
+            Err(e) => match e.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(e) => Err(unsent(&format!("the part was not sent: {e}"))),
+            },
+        }
+    }
+}
+
+impl Sender {
+    async fn put(&self, part: &Part, body: PartBody, pool: &Pool) -> Result<Response, PutError> {
         let spare = body.again();
-        let (open, generation) = self.pool.take(&part.origin, self.clock.now().boot).await;
-        if let Some(line) = open {
-            match self.attempt(&part, line, body, false, generation).await {
+        if let Some(line) = pool.take(&part.origin, self.clock.now().boot).await {
+            match self.attempt(part, line, body, false, pool).await {
                 Err(failure) if failure.no_answer => {}
                 outcome => return outcome.map_err(|failure| failure.error),
             }
         }
         let tls = if part.origin.tls {
-            Some(tls().map_err(|trouble| PutError { trouble, sent: 0 })?)
+            Some(self.trust.config().map_err(|trouble| PutError { trouble, sent: 0 })?)
         } else {
             None
         };
         let line = self.connect(&part.origin, tls.clone()).await?;
-        let outcome = self.attempt(&part, line, spare.again(), true, generation).await;
+        let outcome = self.attempt(part, line, spare.again(), true, pool).await;
         match outcome {
             Ok(response) if response.status == EXPECTATION_FAILED => {
                 let line = self.connect(&part.origin, tls).await?;
-                let outcome = self.attempt(&part, line, spare.again(), false, generation).await;
+                let outcome = self.attempt(part, line, spare.again(), false, pool).await;
                 outcome.map_err(|failure| failure.error)
             }
             outcome => outcome.map_err(|failure| failure.error),
@@ -158,11 +186,11 @@ impl Uploads {
     /// Sends the part over this connection and reads the answer, however early it comes.
     async fn attempt(
         &self,
-        part: &Part<'_>,
+        part: &Part,
         mut line: Line,
         body: PartBody,
         ask: bool,
-        generation: u64,
+        pool: &Pool,
     ) -> Result<Response, Failure> {
         let interim = Arc::new(Interim::default());
         let request = self.request(part, body, ask, interim.clone()).ok_or_else(|| Failure {
@@ -216,7 +244,7 @@ impl Uploads {
             }),
             Ok(response) => {
                 if !over && line.settle().await {
-                    self.pool.give_back(part.origin.clone(), line, generation, self.clock.now().boot);
+                    pool.give_back(part.origin.clone(), line, self.clock.now().boot);
                 }
                 Ok(response)
             }
@@ -232,7 +260,7 @@ impl Uploads {
 
     fn request(
         &self,
-        part: &Part<'_>,
+        part: &Part,
         body: PartBody,
         ask: bool,
         interim: Arc<Interim>,
@@ -257,7 +285,7 @@ impl Uploads {
 }
 
 /// A success for a part that has not left: whoever says that is not the storage. A web page is told by its own name.
-fn thanks_for_nothing(response: &Response, left: u64, part: &Part<'_>) -> bool {
+fn thanks_for_nothing(response: &Response, left: u64, part: &Part) -> bool {
     let all = left >= part.length && part.watch.digest().is_some();
     (200..300).contains(&response.status) && !response.is_html() && !all
 }

@@ -1,0 +1,69 @@
+//! The thread on which parts are sent.
+//!
+//! # Decisions
+//! - Of its own: TLS makes whoever sends as fast as the link allows a thread that is always busy, and the kernel lets such
+//!   a thread wait for its next turn for milliseconds. The daemon's main thread, which answers the screen, never is one.
+//! - With its runtime, its connections and its stack it is there from the first part to the next rest, and costs an idle
+//!   daemon nothing.
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tokio::runtime::{Builder, Handle};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use super::names::LOOKUPS;
+use super::pool::Pool;
+
+/// Starts the thread when it is needed.
+#[derive(Default)]
+pub(super) struct Sending(Mutex<Option<Running>>);
+
+struct Running {
+    handle: Handle,
+    jobs: TaskTracker,
+    pool: Arc<Pool>,
+}
+
+impl Sending {
+    /// Does `job` there, with the connections that are open. Dropping the handle drops the job, there and soon.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(super) fn spawn<F>(
+        &self,
+        job: impl FnOnce(Arc<Pool>) -> F,
+    ) -> io::Result<AbortOnDropHandle<F::Output>>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = match &mut *running {
+            Some(running) => running,
+            none => none.insert(Running::start()?),
+        };
+        let job = running.jobs.spawn_on(job(running.pool.clone()), &running.handle);
+        Ok(AbortOnDropHandle::new(job))
+    }
+
+    /// Closes idle connections. The thread ends with the last job.
+    pub(super) fn rest(&self) {
+        if let Some(running) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            running.jobs.close();
+        }
+    }
+}
+
+impl Running {
+    fn start() -> io::Result<Running> {
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(LOOKUPS).build()?;
+        let (handle, jobs) = (runtime.handle().clone(), TaskTracker::new());
+        let ended = jobs.clone();
+        thread::Builder::new().name("send".to_owned()).spawn(move || {
+            runtime.block_on(ended.wait());
+            // A look-up that nobody waits for any more is not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(Running { handle, jobs, pool: Arc::default() })
+    }
+}
