@@ -56,7 +56,9 @@ async fn refusing(authority: Option<&Authority>, first: First, reset: bool) -> S
 async fn an_early_refusal_is_a_refusal_every_time() {
     for authority in both() {
         for first in [First::Nothing, First::Head, First::Some(1), First::Some(500_000), First::Part] {
-            for reset in [false, true] {
+            // Reset before the other side knows of its connection, that is one that could not be made.
+            let ways: &[bool] = if matches!(first, First::Nothing) { &[false] } else { &[false, true] };
+            for &reset in ways {
                 let server = refusing(authority.as_ref(), first, reset).await;
                 let rig = Rig::new(authority.as_ref());
                 for run in 0..RUNS {

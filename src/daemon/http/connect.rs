@@ -16,7 +16,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use std::vec;
 
@@ -125,7 +125,7 @@ impl Connector {
                 Box::new(TlsConnector::from(config).connect(name, socket).await?)
             }
         };
-        Ok(Connected { io, meter, ends })
+        Ok(Connected { io: Box::new(Asking { io, asked: false, reader: None }), meter, ends })
     }
 
     fn ask_for_bbr(&self, socket: &TcpStream) {
@@ -138,6 +138,68 @@ impl Connector {
             }
             answer.is_ok()
         });
+    }
+}
+
+/// A connection on which nothing is heard before something was asked. A server that refuses whatever it will be asked says
+/// so at once; to hyper an answer without a request is a broken connection.
+struct Asking {
+    io: Box<dyn Io>,
+    asked: bool,
+    /// Waits for the first question.
+    reader: Option<Waker>,
+}
+
+impl Asking {
+    /// Also where the write came to nothing: the door may be closed behind an answer.
+    fn written(&mut self) {
+        if !std::mem::replace(&mut self.asked, true) {
+            self.reader.take().into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+impl AsyncRead for Asking {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.asked {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Asking {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.written();
+        outcome
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.written();
+        outcome
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 
