@@ -208,7 +208,9 @@ fn ended(now: &Pairing) -> Failure {
             | Reason::Proxy
             | Reason::Clock),
         ) => failed(reason.exit_code(), format!("{}; then: rigpost pair", reason.advice())),
-        Ok(Reason::ClientRejected) => failed(ExitCode::Failed, Reason::ClientRejected.advice().to_owned()),
+        Ok(reason @ (Reason::ClientRejected | Reason::SignInBlocked | Reason::Configuration)) => {
+            failed(reason.exit_code(), reason.advice().to_owned())
+        }
         Ok(Reason::AccessExpired | Reason::Revoked | Reason::InterruptedRefresh | Reason::Storage)
         | Err(_) => failed(ExitCode::Failed, "`rigpost status` and `rigpost doctor` say more".to_owned()),
     }

@@ -74,6 +74,20 @@ table! {
             advice: Reason::ClientRejected.advice(),
             exit: Reason::ClientRejected.exit_code(),
         }
+        /// [`Reason::SignInBlocked`].
+        SignInBlocked {
+            word: "org.rigpost.Rigpost1.Error.SignInBlocked",
+            clause: Reason::SignInBlocked.clause(),
+            advice: Reason::SignInBlocked.advice(),
+            exit: Reason::SignInBlocked.exit_code(),
+        }
+        /// [`Reason::Configuration`].
+        Configuration {
+            word: "org.rigpost.Rigpost1.Error.Configuration",
+            clause: Reason::Configuration.clause(),
+            advice: Reason::Configuration.advice(),
+            exit: Reason::Configuration.exit_code(),
+        }
         /// [`Reason::Provider`]; but whoever called has to try again.
         ProviderError {
             word: "org.rigpost.Rigpost1.Error.ProviderError",

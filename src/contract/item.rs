@@ -139,7 +139,9 @@ impl From<Reason> for ItemReason {
             | Reason::Expired
             | Reason::AccessExpired
             | Reason::Revoked
-            | Reason::InterruptedRefresh => ItemReason::None,
+            | Reason::InterruptedRefresh
+            | Reason::SignInBlocked
+            | Reason::Configuration => ItemReason::None,
             Reason::Network => ItemReason::Network,
             Reason::CaptivePortal => ItemReason::CaptivePortal,
             Reason::Certificate => ItemReason::Certificate,

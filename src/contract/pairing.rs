@@ -199,8 +199,27 @@ table! {
         ClientRejected {
             word: "client-rejected",
             clause: "the provider does not accept this rig's identity or secret",
-            follows: "Provision it again.",
-            advice: "check identity and secret with whoever issued them, then: sudo rigpost provision",
+            follows: "What was paired is kept: the right secret brings it back, and the rig keeps trying.",
+            advice: "check `provider.client_id` and the secret with whoever issued them; for a new secret: sudo rigpost \
+                     provision",
+            exit: ExitCode::Failed,
+        }
+        /// The application, or the organisation of whoever signs in, forbids to sign in by a code.
+        SignInBlocked {
+            word: "sign-in-blocked",
+            clause: "the organisation does not allow sign-in by code for this application",
+            follows: "Its administrator has to allow it.",
+            advice: "ask the provider's administrator to allow the device code flow for this application, and for whoever \
+                     signs in",
+            exit: ExitCode::Failed,
+        }
+        /// The provider refused what the rig asked before any person was asked.
+        Configuration {
+            word: "configuration",
+            clause: "the provider refuses what this rig asks for",
+            follows: "The rig's configuration and what the provider has on record do not fit.",
+            advice: "compare `[provider]` in /etc/rigpost/rigpost.toml with what the provider has on record; `rigpost doctor` \
+                     finds out more",
             exit: ExitCode::Failed,
         }
         /// The provider answers with errors.

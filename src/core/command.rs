@@ -129,8 +129,12 @@ pub enum Refusal {
     CaptivePortal(String),
     #[error("{said}: {0}", said = ErrorName::ClockUntrusted.clause())]
     ClockUntrusted(String),
-    #[error("{said}", said = ErrorName::ClientRejected.clause())]
-    ClientRejected,
+    #[error("{}", with(ErrorName::ClientRejected.clause(), .0))]
+    ClientRejected(String),
+    #[error("{}", with(ErrorName::SignInBlocked.clause(), .0))]
+    SignInBlocked(String),
+    #[error("{}", with(ErrorName::Configuration.clause(), .0))]
+    Configuration(String),
     #[error("{said}: {0}", said = ErrorName::ProviderError.clause())]
     ProviderError(String),
     #[error("{said}", said = ErrorName::RateLimited.clause())]
@@ -169,6 +173,11 @@ pub enum Refusal {
     OutcomeUnknown,
 }
 
+/// With the provider's own words, where it has said any.
+fn with(clause: &str, words: &str) -> String {
+    if words.is_empty() { clause.to_owned() } else { format!("{clause}: {words}") }
+}
+
 impl Refusal {
     /// The error that it is on the bus.
     pub fn error_name(&self) -> ErrorName {
@@ -182,7 +191,9 @@ impl Refusal {
             }
             Refusal::CaptivePortal(_) => ErrorName::CaptivePortal,
             Refusal::ClockUntrusted(_) => ErrorName::ClockUntrusted,
-            Refusal::ClientRejected => ErrorName::ClientRejected,
+            Refusal::ClientRejected(_) => ErrorName::ClientRejected,
+            Refusal::SignInBlocked(_) => ErrorName::SignInBlocked,
+            Refusal::Configuration(_) => ErrorName::Configuration,
             Refusal::ProviderError(_) => ErrorName::ProviderError,
             Refusal::RateLimited => ErrorName::RateLimited,
             Refusal::SecretUnavailable(_) => ErrorName::SecretUnavailable,

@@ -95,7 +95,7 @@ pub struct TokenResponse {
     pub access_token: AccessToken,
     /// `None`: the old one, if any, stays in force (RFC 6749 §6).
     pub refresh_token: Option<RefreshToken>,
-    /// `None`: the server did not say.
+    /// `None`: the server did not say. Where the refresh token lives shorter, its life.
     pub expires_in: Option<Duration>,
     /// Of OpenID providers. Not verified.
     pub id_token: Option<IdToken>,
@@ -131,16 +131,19 @@ pub enum Revocable {
 pub enum TokenError {
     /// Nobody has typed the code yet: poll again (RFC 8628 §3.5).
     AuthorizationPending,
-    /// Poll five seconds slower from now on (RFC 8628 §3.5).
-    SlowDown,
+    /// Poll five seconds slower from now on (RFC 8628 §3.5), or in the interval that the answer names, where it is longer.
+    SlowDown(Option<Duration>),
     /// The person said no.
     AccessDenied,
     /// The code ran out: ask for another.
     ExpiredToken,
     /// The server no longer knows the code or the refresh token: final for what was presented. Holds the server's word.
     InvalidGrant(String),
-    /// `client_id` or `client_secret` is not on record: a person has to provision again.
-    ClientRejected,
+    /// `client_id` or `client_secret` is not accepted: a person has to look, or the provider finds its records again. Holds
+    /// the server's word.
+    ClientRejected(String),
+    /// The application, or the organisation, does not allow this kind of sign-in. Holds the server's word.
+    NotAllowed(String),
     /// The provider's own 401: for an access token, refresh; for a refresh token, final.
     Unauthorized,
     /// The provider understood and refused for a reason that trying again does not change. Holds its word, shortened.
@@ -160,6 +163,22 @@ pub struct Trouble {
     pub retry_after: Option<Duration>,
     /// The request may have reached the server and had its effect.
     pub maybe_applied: bool,
+}
+
+impl Trouble {
+    /// For the screen: the class, and the provider's own word where that is what there is to say.
+    pub fn shown(&self) -> (Cause, String) {
+        let word = match self.cause {
+            Cause::Provider => self.why.clone(),
+            Cause::Network
+            | Cause::CaptivePortal
+            | Cause::Clock
+            | Cause::Certificate
+            | Cause::Proxy
+            | Cause::RateLimited => String::new(),
+        };
+        (self.cause, word)
+    }
 }
 
 /// The class of a transient trouble.
@@ -196,11 +215,13 @@ impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TokenError::AuthorizationPending => f.write_str("authorization_pending"),
-            TokenError::SlowDown => f.write_str("slow_down"),
+            TokenError::SlowDown(_) => f.write_str("slow_down"),
             TokenError::AccessDenied => f.write_str("access_denied"),
             TokenError::ExpiredToken => f.write_str("expired_token"),
-            TokenError::InvalidGrant(word) | TokenError::Rejected(word) => f.write_str(word),
-            TokenError::ClientRejected => f.write_str("invalid_client"),
+            TokenError::InvalidGrant(word)
+            | TokenError::ClientRejected(word)
+            | TokenError::NotAllowed(word)
+            | TokenError::Rejected(word) => f.write_str(word),
             TokenError::Unauthorized => f.write_str("not authorized"),
             TokenError::Transient(t) => f.write_str(&t.why),
         }
@@ -243,12 +264,14 @@ pub struct DeviceInfo {
     pub authorization_expires: Option<i64>,
     /// How the project sees this rig now. Never on disk: it is asked for at every start.
     pub status: DeviceStatus,
+    /// What is odd about the answer, for the journal; empty: nothing. Never on disk.
+    pub note: String,
 }
 
 impl DeviceInfo {
     /// What goes to disk is the same.
     pub fn same_on_disk(&self, other: &DeviceInfo) -> bool {
-        *self == DeviceInfo { status: self.status, ..other.clone() }
+        *self == DeviceInfo { status: self.status, note: self.note.clone(), ..other.clone() }
     }
 }
 

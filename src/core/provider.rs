@@ -11,11 +11,16 @@ pub mod exchange;
 mod frameio;
 mod id_token;
 mod key;
+mod members;
 mod metadata;
 mod oauth;
+mod text;
+mod who;
 pub mod wire;
+mod words;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::oauth::{
     AccessToken, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, RefreshToken, Revocable,
@@ -23,12 +28,14 @@ use crate::oauth::{
 };
 use dialect::{Dialect, Endpoints};
 use exchange::Step;
+use words::Asked;
 
-pub use answer::{Sorted, short, sort};
+pub use answer::{Sorted, sort};
 pub use client::Client;
 pub use frameio::FrameIo;
 pub use key::{ProviderKey, ProviderKind};
 pub use oauth::{ConfiguredEndpoints, OAuth};
+pub use text::short;
 
 /// A provider's dialect.
 #[derive(Clone, Debug)]
@@ -43,7 +50,7 @@ impl Provider {
     /// RFC 8628 §3.1 and §3.2. `SlowDown` here means: ask for the code again later.
     pub fn device_authorization(&self, client: &Client) -> Step<DeviceAuthorization> {
         let (dialect, client) = (self.dialect(), client.clone());
-        self.at(move |at| {
+        self.at(dialect::CODE_TIMEOUT, move |at| {
             let request = dialect.code_request(&client, &at.device_authorization);
             Step::last(request, move |answer| dialect.read_code(answer))
         })
@@ -52,7 +59,7 @@ impl Provider {
     /// RFC 8628 §3.4 and §3.5.
     pub fn device_token(&self, client: &Client, code: &DeviceCode) -> Step<TokenResponse> {
         let (dialect, client, code) = (self.dialect(), client.clone(), code.clone());
-        self.at(move |at| {
+        self.at(dialect::TIMEOUT, move |at| {
             let request = dialect.poll_request(&client, &code, &at.token);
             Step::last(request, move |answer| dialect.read_poll(answer))
         })
@@ -62,7 +69,7 @@ impl Provider {
     /// `ClientRejected`.
     pub fn refresh(&self, client: &Client, token: &RefreshToken) -> Step<TokenResponse> {
         let (dialect, client, token) = (self.dialect(), client.clone(), token.clone());
-        self.at(move |at| {
+        self.at(dialect::TIMEOUT, move |at| {
             let request = dialect.refresh_request(&client, &token, &at.token);
             Step::last(request, move |answer| dialect.read_refresh(answer))
         })
@@ -71,10 +78,10 @@ impl Provider {
     /// RFC 7009; nothing where the provider does not offer it.
     pub fn revoke(&self, client: &Client, token: &Revocable) -> Step<()> {
         let (dialect, client, token) = (self.dialect(), client.clone(), token.clone());
-        self.at(move |at| match &at.revocation {
-            Some(endpoint) => {
-                Step::last(dialect.revoke_request(&client, &token, endpoint), dialect::expect_success)
-            }
+        self.at(dialect::TIMEOUT, move |at| match &at.revocation {
+            Some(endpoint) => Step::last(dialect.revoke_request(&client, &token, endpoint), |answer| {
+                dialect::expect_success(Asked::Other, answer)
+            }),
             None => Step::Done(Ok(())),
         })
     }
@@ -82,15 +89,20 @@ impl Provider {
     /// Who are we to the provider, and who said yes?
     pub fn identify(&self, question: Identify) -> Step<DeviceInfo> {
         match self {
-            Provider::FrameIo(p) => Step::last(p.identify_request(&question.token), FrameIo::read_identity),
-            Provider::OAuth(p) => oauth::identify(p, question),
+            Provider::FrameIo(p) => {
+                let frameio = p.clone();
+                Step::last(p.identify_request(&question.token), move |answer| frameio.read_identity(answer))
+            }
+            Provider::OAuth(p) => who::identify(p, question),
         }
     }
 
     /// The rig is there. Nothing to say where no provider waits for it.
     pub fn heartbeat(&self, token: &AccessToken) -> Step<()> {
         match self {
-            Provider::FrameIo(p) => Step::last(p.heartbeat_request(token), dialect::expect_success),
+            Provider::FrameIo(p) => {
+                Step::last(p.heartbeat_request(token), |answer| dialect::expect_success(Asked::Other, answer))
+            }
             Provider::OAuth(_) => Step::Done(Ok(())),
         }
     }
@@ -119,10 +131,14 @@ impl Provider {
     }
 
     /// Goes on once it is known where to ask.
-    fn at<T: 'static>(&self, then: impl FnOnce(Endpoints) -> Step<T> + Send + 'static) -> Step<T> {
+    fn at<T: 'static>(
+        &self,
+        patience: Duration,
+        then: impl FnOnce(Endpoints) -> Step<T> + Send + 'static,
+    ) -> Step<T> {
         match self {
             Provider::FrameIo(p) => then(p.endpoints()),
-            Provider::OAuth(p) => oauth::at(p, then),
+            Provider::OAuth(p) => oauth::at(p, patience, then),
         }
     }
 }

@@ -67,6 +67,7 @@ pub trait Transport: Send + Sync + 'static {
 /// The real client.
 pub struct Http {
     names: Names,
+    clock: Clock,
     open: CancellationToken,
     trust: Arc<Trust>,
     api: api::Api,
@@ -82,10 +83,11 @@ impl Http {
 
     /// The same with other limits for connections on which nothing moves.
     pub fn with_patience(ca_path: Option<PathBuf>, version: &str, clock: Clock, patience: Patience) -> Http {
-        let (names, user_agent) = (Names::default(), format!("rigpost/{version}"));
+        let (names, user_agent) = (Names::new(clock.clone()), format!("rigpost/{version}"));
         let trust = Arc::new(Trust::new(ca_path));
         Http {
             names: names.clone(),
+            clock: clock.clone(),
             open: CancellationToken::new(),
             trust: trust.clone(),
             api: api::Api::new(user_agent.clone(), names.clone()),
@@ -122,8 +124,22 @@ impl Http {
     pub async fn ask(&self, request: Request) -> Result<Response, AskError> {
         self.open.cancelled().await;
         let client = self.api.client(request.connection, || self.trust.config())?;
-        api::send(client, request).await
+        let host = request.url.domain().map(str::to_owned);
+        if let Some(host) = &host {
+            self.names.in_time(host).await.map_err(|e| unknown(&e))?;
+        }
+        let answer = api::send(client, request, &self.clock).await;
+        if let (Some(host), Err(_)) = (&host, &answer) {
+            self.names.doubt(host);
+        }
+        answer
     }
+}
+
+/// A name that is not known.
+fn unknown(e: &io::Error) -> AskError {
+    let error = AskError::new(e);
+    AskError { trouble: Trouble { maybe_applied: false, ..error.trouble }, ..error }
 }
 
 impl Transport for Http {

@@ -19,7 +19,7 @@ fn the_words_are_those_that_were_released() {
     assert_eq!(
         all(Reason::ALL.iter().map(|r| r.as_str()).collect()),
         "none denied expired access-expired revoked interrupted-refresh network captive-portal certificate proxy clock \
-         client-rejected provider storage"
+         client-rejected sign-in-blocked configuration provider storage"
     );
     assert_eq!(all(Protection::ALL.iter().map(|p| p.as_str()).collect()), "tpm2 host-key file none");
 }

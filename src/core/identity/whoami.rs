@@ -124,7 +124,7 @@ impl Whoami {
                 vec![Action::Accepted(token), Action::Known(info)]
             }
             Ok(info) => {
-                self.trouble.take_if(|t| matches!(t, Trouble::Exchange(_)));
+                self.trouble.take_if(|t| matches!(t, Trouble::Exchange(..)));
                 self.state = State::Saving { seq, info: info.clone(), attempt };
                 vec![Action::Accepted(token), Action::Save(seq, info)]
             }
@@ -134,19 +134,21 @@ impl Whoami {
                 vec![Action::Unauthorized(token)]
             }
             Err(TokenError::Transient(t)) => {
-                self.trouble = Some(Trouble::Exchange(t.cause));
+                let (cause, word) = t.shown();
+                self.trouble = Some(Trouble::Exchange(cause, word));
                 self.later(attempt, t.retry_after.unwrap_or_default(), now)
             }
             Err(
-                TokenError::AuthorizationPending
-                | TokenError::SlowDown
+                e @ (TokenError::AuthorizationPending
+                | TokenError::SlowDown(_)
                 | TokenError::AccessDenied
                 | TokenError::ExpiredToken
                 | TokenError::InvalidGrant(_)
-                | TokenError::ClientRejected
-                | TokenError::Rejected(_),
+                | TokenError::ClientRejected(_)
+                | TokenError::NotAllowed(_)
+                | TokenError::Rejected(_)),
             ) => {
-                self.trouble = Some(Trouble::Exchange(Cause::Provider));
+                self.trouble = Some(Trouble::Exchange(Cause::Provider, e.to_string()));
                 self.later(attempt, Duration::ZERO, now)
             }
         }
@@ -172,7 +174,7 @@ impl Whoami {
 
     /// Some troubles may be over: a question that waits because of one of those is asked at `at`.
     pub fn hurry(&mut self, at: BootTime, over: impl Fn(Cause) -> bool) {
-        let over = matches!(self.trouble, Some(Trouble::Exchange(cause)) if over(cause));
+        let over = matches!(self.trouble, Some(Trouble::Exchange(cause, _)) if over(cause));
         match &mut self.state {
             State::Due { at: due, attempt } if over => {
                 (*due, *attempt) = ((*due).min(at), (*attempt).min(KEPT_DOUBLINGS));

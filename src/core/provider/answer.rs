@@ -1,15 +1,18 @@
 //! Sorting answers, the same for every dialect: which are the provider's own word, and which are not.
 //!
 //! # Decisions
-//! - Only a JSON error in one of the provider's two shapes is the provider speaking. Everything else, a 404 and a 401
-//!   without such a body included, comes from something in between and is transient: a captive portal must never end a
-//!   pairing (Frame.io's error guide warns of just that).
+//! - Only a JSON object or a form with a word of the protocol is the provider speaking, whatever its number. Everything else,
+//!   a 404 and a 401 without such a body included, comes from something in between and is transient: a captive portal must
+//!   never end a pairing (Frame.io's error guide warns of just that).
+//! - A success is one that has what was asked for: GitHub says "not yet" with 200.
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::oauth::{Cause, TokenError, Trouble};
+use crate::provider::members::Members;
 use crate::provider::wire::{Response, trouble};
+use crate::provider::words::{self, Asked, Meaning};
 
 /// An answer, sorted.
 #[derive(Debug)]
@@ -33,6 +36,10 @@ pub struct Word {
     pub word: String,
     /// Shortened; the server's text for people, where there is one.
     pub description: String,
+    /// Between two polls, where it says so (RFC 8628 §3.5 has that in the first answer only).
+    pub interval: Option<Duration>,
+    /// As the header says.
+    pub retry_after: Option<Duration>,
 }
 
 impl std::fmt::Display for Word {
@@ -56,25 +63,17 @@ pub struct Detailed {
     pub detail: String,
 }
 
-#[derive(Deserialize)]
-struct Shapes {
-    error: Option<String>,
-    error_description: Option<serde_json::Value>,
-    code: Option<serde::de::IgnoredAny>,
-    message: Option<String>,
-    #[serde(default)]
-    errors: Vec<Shape>,
-}
-
-#[derive(Deserialize)]
-struct Shape {
-    title: Option<String>,
-    detail: Option<String>,
-}
+/// What an answer has that is a success, whatever it says besides.
+const GOODS: [&str; 6] = ["access_token", "device_code", "id", "project_id", "issuer", "sub"];
 
 /// Which kind of answer this is.
 pub fn sort(response: &Response) -> Sorted {
     let status = response.status;
+    let points_elsewhere = matches!(status, 300..=399 | 407 | 511);
+    let members = response.members().filter(|_| !points_elsewhere);
+    if let Some(word) = members.as_ref().and_then(|members| word(response, members)) {
+        return Sorted::Word(word);
+    }
     match status {
         200..=299 if response.is_html() => {
             Sorted::Trouble(trouble(Cause::CaptivePortal, "a web page came instead of an answer", None))
@@ -84,6 +83,10 @@ pub fn sort(response: &Response) -> Sorted {
             Sorted::Trouble(trouble(Cause::CaptivePortal, format!("HTTP {status} points elsewhere"), None))
         }
         407 => Sorted::Trouble(trouble(Cause::Proxy, "HTTP 407: a proxy wants a log-in", None)),
+        429 => {
+            let wait = response.retry_after.or(Some(Duration::from_secs(1)));
+            Sorted::Trouble(trouble(Cause::RateLimited, "HTTP 429", wait))
+        }
         500..=599 => {
             Sorted::Trouble(trouble(Cause::Provider, format!("HTTP {status}"), response.retry_after))
         }
@@ -91,63 +94,107 @@ pub fn sort(response: &Response) -> Sorted {
     }
 }
 
+/// RFC 6749 §5.2; Twitch's `message` in its place, where that is a word of the protocol; an object of Google's other APIs.
+fn word(response: &Response, members: &Members) -> Option<Word> {
+    let made = |word: &str, description: &str| Word {
+        status: response.status,
+        word: response.text(word),
+        description: response.text(description),
+        interval: members.get("interval").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
+        retry_after: response.retry_after,
+    };
+    let is_good = GOODS.iter().any(|good| members.get(good).is_some());
+    if is_good && (200..300).contains(&response.status) {
+        return None;
+    }
+    if let Some(error) = members.get("error") {
+        return Some(made(error, members.get("error_description").unwrap_or_default()));
+    }
+    if let Some(message) = members.get("message").filter(|message| words::is_known(message)) {
+        return Some(made(message, ""));
+    }
+    let nested = response.json::<Value>()?;
+    let error = nested.get("error")?.as_object()?;
+    let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+    (!text("status").is_empty()).then(|| made(text("status"), text("message")))
+}
+
 fn sort_error(response: &Response) -> Sorted {
     let status = response.status;
-    match response.json::<Shapes>() {
-        // The word for a poll that came too soon (RFC 8628 §3.5), whatever the number it comes with.
-        Some(Shapes { error: Some(word), error_description, .. }) if status != 429 || word == "slow_down" => {
-            let text = error_description.as_ref().and_then(serde_json::Value::as_str);
-            Sorted::Word(Word { status, word: short(&word), description: short(text.unwrap_or_default()) })
-        }
-        _ if status == 429 => Sorted::Trouble(trouble(
-            Cause::RateLimited,
-            "HTTP 429",
-            response.retry_after.or(Some(Duration::from_secs(1))),
-        )),
-        // A message alone is how gateways speak, not the provider behind them.
-        Some(Shapes { code, message, mut errors, .. }) if code.is_some() || !errors.is_empty() => {
-            let first = if errors.is_empty() { None } else { Some(errors.swap_remove(0)) };
-            let (title, detail) = first.map_or((None, None), |e| (e.title, e.detail));
-            Sorted::Detailed(Detailed {
-                status,
-                title: short(&title.or(message).unwrap_or_default()),
-                detail: short(&detail.unwrap_or_default()),
-            })
-        }
-        _ if response.is_html() => Sorted::Trouble(trouble(
-            Cause::CaptivePortal,
-            format!("HTTP {status} with a web page instead of an answer"),
-            None,
-        )),
-        _ => Sorted::Trouble(trouble(Cause::Provider, format!("HTTP {status} without a reason"), None)),
+    if let Some(detailed) = detailed(response) {
+        return Sorted::Detailed(detailed);
+    }
+    let portal = || format!("HTTP {status} with a web page instead of an answer");
+    match response.is_html() {
+        true => Sorted::Trouble(trouble(Cause::CaptivePortal, portal(), None)),
+        false => Sorted::Trouble(trouble(Cause::Provider, format!("HTTP {status} without a reason"), None)),
     }
 }
 
-/// The standard words (RFC 6749 §5.2, RFC 8628 §3.5) and Frame.io's `bad_request`.
-pub fn token_error(sorted: Sorted) -> TokenError {
+/// A message alone is how gateways speak, not the provider behind them.
+fn detailed(response: &Response) -> Option<Detailed> {
+    let body = response.json::<Value>()?;
+    let errors = body.get("errors").and_then(Value::as_array);
+    let first = errors.and_then(|errors| errors.first());
+    if first.is_none() && body.get("code").is_none_or(Value::is_null) {
+        return None;
+    }
+    let of = |value: Option<&Value>| -> Option<String> {
+        match value? {
+            Value::String(text) => Some(text.clone()),
+            Value::Array(texts) => texts.iter().find_map(Value::as_str).map(str::to_owned),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+        }
+    };
+    let said = |name: &str| first.and_then(|first| of(first.get(name)));
+    Some(Detailed {
+        status: response.status,
+        title: response.text(&said("title").or_else(|| of(body.get("message"))).unwrap_or_default()),
+        detail: response.text(&said("detail").unwrap_or_default()),
+    })
+}
+
+/// What an answer to this question means that is no success.
+pub fn token_error(asked: Asked, sorted: Sorted) -> TokenError {
     match sorted {
-        Sorted::Word(word) => match word.word.as_str() {
-            "authorization_pending" => TokenError::AuthorizationPending,
-            "slow_down" => TokenError::SlowDown,
-            "access_denied" => TokenError::AccessDenied,
-            "expired_token" => TokenError::ExpiredToken,
-            "invalid_grant" => TokenError::InvalidGrant(word.to_string()),
-            "invalid_client" => TokenError::ClientRejected,
-            "invalid_request"
-            | "bad_request"
-            | "invalid_scope"
-            | "unauthorized_client"
-            | "unsupported_grant_type" => TokenError::Rejected(word.to_string()),
-            // RFC 6750 §3.1, Frame.io's own words, and whatever else a provider calls it.
-            "invalid_token" | "Not Authorized" => TokenError::Unauthorized,
-            _ if word.status == 401 => TokenError::Unauthorized,
-            _ => TokenError::Transient(trouble(Cause::Provider, format!("error \"{word}\""), None)),
-        },
+        Sorted::Word(word) => of_word(asked, word),
         Sorted::Detailed(d) if d.is_unauthorized() => TokenError::Unauthorized,
         Sorted::Detailed(d) => TokenError::Transient(trouble(Cause::Provider, d.to_string(), None)),
         Sorted::Trouble(t) => TokenError::Transient(t),
         Sorted::Success => unexpected(),
     }
+}
+
+fn of_word(asked: Asked, word: Word) -> TokenError {
+    if words::forbids_codes(&word.description) {
+        return TokenError::NotAllowed(word.to_string());
+    }
+    let meaning = words::meaning(asked, &word.word);
+    let is_of_a_flow = matches!(meaning, Meaning::Pending | Meaning::SlowDown);
+    // A server in trouble, or that wants fewer questions, has not judged what was asked.
+    if (word.status == 429 || word.status >= 500) && !is_of_a_flow {
+        return later(word);
+    }
+    match meaning {
+        Meaning::Pending => TokenError::AuthorizationPending,
+        Meaning::SlowDown => TokenError::SlowDown(word.interval),
+        Meaning::Denied => TokenError::AccessDenied,
+        Meaning::CodeOver => TokenError::ExpiredToken,
+        Meaning::NotKnown => TokenError::InvalidGrant(word.to_string()),
+        Meaning::ClientRefused => TokenError::ClientRejected(word.to_string()),
+        Meaning::NotAllowed => TokenError::NotAllowed(word.to_string()),
+        Meaning::TokenRefused => TokenError::Unauthorized,
+        // A gateway has words of its own for what it does not find.
+        Meaning::Mistake if !words::is_known(&word.word) && word.status > 403 => later(word),
+        Meaning::Mistake => TokenError::Rejected(word.to_string()),
+        Meaning::Trouble if word.status == 401 && asked != Asked::Poll => TokenError::Unauthorized,
+        Meaning::Trouble => later(word),
+    }
+}
+
+fn later(word: Word) -> TokenError {
+    let cause = if word.status == 429 { Cause::RateLimited } else { Cause::Provider };
+    TokenError::Transient(trouble(cause, word.to_string(), word.retry_after))
 }
 
 /// A success whose body is not what the protocol says.
@@ -170,9 +217,4 @@ impl std::fmt::Display for Detailed {
         }
         Ok(())
     }
-}
-
-/// Foreign text, made fit for one line of a journal: no control characters, 120 characters at most.
-pub fn short(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(120).collect()
 }

@@ -5,22 +5,21 @@
 //!   name), strict where something is: tokens that no header can carry, codes that no screen can show.
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::oauth::{
-    AccessToken, ClientAuth, DeviceAuthorization, DeviceCode, IdToken, RefreshToken, Revocable, TokenError,
-    TokenResponse, UserCode, VerificationUriComplete,
+    AccessToken, Cause, ClientAuth, DeviceAuthorization, DeviceCode, IdToken, RefreshToken, Revocable,
+    TokenError, TokenResponse, UserCode, VerificationUriComplete,
 };
-use crate::provider::answer::{Sorted, short, sort, token_error, unexpected};
+use crate::provider::answer::{Sorted, sort, token_error, unexpected};
 use crate::provider::client::Client;
-use crate::provider::wire::{Authorization, Body, Connection, Field, Request, Response};
+use crate::provider::wire::{Authorization, Body, Connection, Field, Request, Response, trouble};
+use crate::provider::words::Asked;
 use crate::secret::Secret;
 
 /// A person waits for the code.
-const CODE_TIMEOUT: Duration = Duration::from_secs(8);
+pub(super) const CODE_TIMEOUT: Duration = Duration::from_secs(8);
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) const MAX_TEXT: usize = 16 * 1024;
 
@@ -69,36 +68,6 @@ pub struct Endpoints {
     pub revocation: Option<Url>,
 }
 
-#[derive(Deserialize)]
-struct CodeAnswer {
-    device_code: Zeroizing<String>,
-    user_code: Zeroizing<String>,
-    expires_in: Option<Value>,
-    interval: Option<Value>,
-    /// Frame.io's name for the rig.
-    name: Option<String>,
-    verification_uri: Option<String>,
-    /// From before the RFC.
-    verification_url: Option<String>,
-    verification_uri_complete: Option<Zeroizing<String>>,
-    /// As Frame.io's checklist spells it.
-    verification_url_complete: Option<Zeroizing<String>>,
-}
-
-#[derive(Deserialize)]
-struct TokenAnswer {
-    access_token: Zeroizing<String>,
-    refresh_token: Option<Zeroizing<String>>,
-}
-
-/// Read apart from the tokens: what is odd here must not cost us the only ones there are.
-#[derive(Default, Deserialize)]
-struct Beside {
-    expires_in: Option<Value>,
-    id_token: Option<Value>,
-    token_type: Option<Value>,
-}
-
 impl Dialect {
     /// RFC 8628 §3.1.
     pub fn code_request(&self, client: &Client, endpoint: &Url) -> Request {
@@ -118,36 +87,29 @@ impl Dialect {
 
     /// RFC 8628 §3.2.
     pub fn read_code(&self, response: &Response) -> Result<DeviceAuthorization, TokenError> {
-        expect_success(response)?;
-        let a: CodeAnswer = response.json().ok_or_else(unexpected)?;
-        let code_ok =
-            (1..=64).contains(&a.user_code.chars().count()) && !a.user_code.chars().any(char::is_control);
-        let device_ok = (1..=MAX_TEXT).contains(&a.device_code.len());
-        let expires_in = seconds(number(a.expires_in.as_ref(), self.code_life), 1.0, 3600.0);
-        let interval = seconds(number(a.interval.as_ref(), self.interval), 1.0, 60.0);
-        let (true, true, Some(expires_in), Some(interval)) = (code_ok, device_ok, expires_in, interval)
-        else {
-            return Err(unexpected());
-        };
-        let shown = |text: &String| {
-            text.len() <= 2048 && Url::parse(text).is_ok_and(|u| matches!(u.scheme(), "http" | "https"))
-        };
+        expect_success(Asked::Code, response)?;
+        let mut a = response.members().ok_or_else(unexpected)?;
+        let fits = |code: &str| code.chars().count() <= 64 && !code.chars().any(char::is_control);
+        let user_code = a.take("user_code").filter(|code| fits(code)).ok_or_else(unexpected)?;
+        let device_code =
+            a.take_text("device_code").filter(|c| c.len() <= MAX_TEXT).ok_or_else(unexpected)?;
+        let expires_in = seconds(number(a.get("expires_in"), self.code_life), 1.0, 3600.0);
+        let interval = seconds(number(a.get("interval"), self.interval), 1.0, 3600.0);
+        let (Some(expires_in), Some(interval)) = (expires_in, interval) else { return Err(unexpected()) };
+        // The second of each name is from before the RFC, and as Frame.io's checklist spells it.
+        let uri = a.get("verification_uri").or(a.get("verification_url")).and_then(shown);
+        let complete = a.get("verification_uri_complete").or(a.get("verification_url_complete"));
         Ok(DeviceAuthorization {
-            device_code: DeviceCode(Secret::from(a.device_code)),
-            user_code: UserCode(Secret::from(a.user_code)),
-            verification_uri: a
-                .verification_uri
-                .or(a.verification_url)
-                .filter(shown)
-                .and_then(|u| Url::parse(&u).ok()),
-            verification_uri_complete: a
-                .verification_uri_complete
-                .or(a.verification_url_complete)
-                .filter(|u| shown(u))
-                .map(|u| VerificationUriComplete(Secret::from(u))),
+            device_code: DeviceCode(Secret::from(device_code)),
+            user_code: UserCode(Secret::from(user_code)),
+            verification_uri: uri.and_then(|uri| Url::parse(&uri).ok()),
+            verification_uri_complete: complete
+                .and_then(shown)
+                .map(|uri| VerificationUriComplete(Secret::from(uri))),
             expires_in,
-            interval,
-            device_name: a.name.map(|n| short(&n)),
+            // A longer one than the code lives would be no poll at all.
+            interval: interval.min(expires_in),
+            device_name: a.get("name").map(|name| response.text(name)),
         })
     }
 
@@ -165,7 +127,7 @@ impl Dialect {
 
     /// RFC 8628 §3.5.
     pub fn read_poll(&self, response: &Response) -> Result<TokenResponse, TokenError> {
-        expect_success(response)?;
+        expect_success(Asked::Poll, response)?;
         read_tokens(response)
     }
 
@@ -183,11 +145,17 @@ impl Dialect {
     pub fn read_refresh(&self, response: &Response) -> Result<TokenResponse, TokenError> {
         match sort(response) {
             Sorted::Success => read_tokens(response),
-            Sorted::Word(word) if self.spent.contains(&word.word.as_str()) => {
+            Sorted::Word(word) if word.status < 429 && self.spent.contains(&word.word.as_str()) => {
                 Err(TokenError::InvalidGrant(word.to_string()))
             }
+            Sorted::Word(word) if !self.unauthorized_ends => {
+                let said = word.to_string();
+                let e = token_error(Asked::Refresh, Sorted::Word(word));
+                let later = || TokenError::Transient(trouble(Cause::Provider, said, None));
+                Err(if e == TokenError::Unauthorized { later() } else { e })
+            }
             other @ (Sorted::Word(_) | Sorted::Detailed(_) | Sorted::Trouble(_)) => {
-                let e = token_error(other);
+                let e = token_error(Asked::Refresh, other);
                 Err(if e == TokenError::Unauthorized && !self.unauthorized_ends { unexpected() } else { e })
             }
         }
@@ -251,49 +219,66 @@ fn field(name: &'static str, value: &str) -> Field {
     (name.into(), Secret::new(value))
 }
 
-pub(super) fn expect_success(response: &Response) -> Result<(), TokenError> {
+pub(super) fn expect_success(asked: Asked, response: &Response) -> Result<(), TokenError> {
     match sort(response) {
         Sorted::Success => Ok(()),
-        other @ (Sorted::Word(_) | Sorted::Detailed(_) | Sorted::Trouble(_)) => Err(token_error(other)),
+        other @ (Sorted::Word(_) | Sorted::Detailed(_) | Sorted::Trouble(_)) => {
+            Err(token_error(asked, other))
+        }
     }
 }
 
 fn read_tokens(response: &Response) -> Result<TokenResponse, TokenError> {
-    let mut a: TokenAnswer = response.json().ok_or_else(unexpected)?;
-    a.refresh_token = a.refresh_token.filter(|t| !t.is_empty());
-    let fits = |t: &str| (1..=MAX_TEXT).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic());
-    if !fits(&a.access_token) || !a.refresh_token.as_ref().is_none_or(|t| fits(t)) {
+    let mut a = response.members().ok_or_else(unexpected)?;
+    let fits = |t: &str| t.len() <= MAX_TEXT && t.bytes().all(|b| b.is_ascii_graphic());
+    let access = a.take_text("access_token").filter(|t| fits(t)).ok_or_else(unexpected)?;
+    let refresh = a.take_text("refresh_token");
+    if !refresh.as_ref().is_none_or(|t| fits(t)) {
         return Err(unexpected());
     }
-    let beside: Beside = response.json().unwrap_or_default();
     // RFC 6749 §7.1: a token of a type that one does not know is not to be used. The word's case does not matter.
-    if let Some(Value::String(other)) = beside.token_type.filter(|t| !is_bearer(t)) {
-        return Err(TokenError::Rejected(format!("tokens of the type \"{}\"", short(&other))));
+    if let Some(other) = a.get("token_type").filter(|word| !word.eq_ignore_ascii_case("bearer")) {
+        return Err(TokenError::Rejected(format!("tokens of the type \"{}\"", response.text(other))));
     }
-    let id_token = match beside.id_token {
-        Some(Value::String(text)) => Some(Zeroizing::new(text)).filter(|t| fits(t)),
-        Some(_) | None => None,
+    let life = |name: &str| {
+        let said = number(a.get(name), 0.0);
+        // Nothing lives for no time: not said.
+        if said > 0.0 { seconds(said, 1.0, 366.0 * 86_400.0) } else { None }
+    };
+    let of_refresh = life("refresh_expires_in").or(life("refresh_token_expires_in"));
+    let expires_in = match (life("expires_in"), of_refresh.filter(|_| refresh.is_some())) {
+        (Some(access), Some(refresh)) => Some(access.min(refresh)),
+        (access, refresh) => access.or(refresh),
     };
     Ok(TokenResponse {
-        access_token: AccessToken(Secret::from(a.access_token)),
-        refresh_token: a.refresh_token.map(|t| RefreshToken(Secret::from(t))),
-        expires_in: beside
-            .expires_in
-            .and_then(|v| seconds(number(Some(&v), f64::NAN), 1.0, 366.0 * 86_400.0)),
-        id_token: id_token.map(|t| IdToken(Secret::from(t))),
+        access_token: AccessToken(Secret::from(access)),
+        refresh_token: refresh.map(|t| RefreshToken(Secret::from(t))),
+        expires_in,
+        id_token: a.take_text("id_token").filter(|t| fits(t)).map(|t| IdToken(Secret::from(t))),
     })
 }
 
-fn is_bearer(token_type: &Value) -> bool {
-    token_type.as_str().is_some_and(|word| word.eq_ignore_ascii_case("bearer"))
+/// An address that can be shown, and opened: where it says no scheme, https.
+fn shown(text: &str) -> Option<Zeroizing<String>> {
+    let text = text.trim();
+    let whole = |text: &str| Url::parse(text).ok().filter(|u| matches!(u.scheme(), "http" | "https"));
+    if text.len() > 2048 || text.chars().any(char::is_control) {
+        return None;
+    }
+    match whole(text) {
+        Some(_) => Some(Zeroizing::new(text.to_owned())),
+        None => {
+            let bare = text.trim_start_matches('/');
+            let full = Zeroizing::new(format!("https://{bare}"));
+            let is_host = bare.split(['/', '?']).next().is_some_and(|host| host.contains('.'));
+            (is_host && !text.contains("://") && whole(&full).is_some()).then_some(full)
+        }
+    }
 }
 
-/// A number, also one written as a text; `otherwise` where there is none. What is no number is not a number.
-fn number(value: Option<&Value>, otherwise: f64) -> f64 {
-    match value {
-        None | Some(Value::Null) => otherwise,
-        Some(v) => v.as_f64().or_else(|| v.as_str()?.parse().ok()).unwrap_or(f64::NAN),
-    }
+/// A number; `otherwise` where there is none. What is no number is not a number.
+fn number(text: Option<&str>, otherwise: f64) -> f64 {
+    text.map_or(otherwise, |text| text.trim().parse().unwrap_or(f64::NAN))
 }
 
 /// A server's number of seconds, kept within bounds; `None` for a number that can't be one.

@@ -48,11 +48,12 @@ pub fn harmless(e: TokenError) -> TokenError {
         TokenError::Transient(t) => t,
         TokenError::Rejected(_) => return e,
         TokenError::AuthorizationPending
-        | TokenError::SlowDown
+        | TokenError::SlowDown(_)
         | TokenError::AccessDenied
         | TokenError::ExpiredToken
         | TokenError::InvalidGrant(_)
-        | TokenError::ClientRejected
+        | TokenError::ClientRejected(_)
+        | TokenError::NotAllowed(_)
         | TokenError::Unauthorized => {
             trouble(Cause::Provider, format!("the provider's documents: {e}"), None)
         }

@@ -12,17 +12,22 @@
 use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::oauth::{AccessToken, Cause, ClientAuth, DeviceInfo, DeviceStatus, TokenError};
-use crate::provider::answer::{Detailed, Sorted, Word, short, sort, unexpected};
+use crate::provider::answer::{Detailed, Sorted, Word, sort, unexpected};
 use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success};
+use crate::provider::text::short;
 use crate::provider::wire::{Authorization, Body, Connection, Request, Response, trouble};
+use crate::provider::words::Asked;
 use crate::queue::upload::{AssetRequest, CreateError, PartError};
 use crate::secret::Secret;
 
 const MAX_PARTS: usize = 10_000;
+/// In place of a project's name.
+const NAMELESS: &str = "the provider names no project";
 
 /// Settings of the dialect.
 #[derive(Clone, Debug)]
@@ -35,33 +40,6 @@ pub struct FrameIo {
     pub url_pairing: bool,
     /// Send the client secret with every poll.
     pub secret_on_poll: bool,
-}
-
-#[derive(Deserialize)]
-struct MeAnswer {
-    name: Option<String>,
-    project_id: Option<String>,
-    project: Option<Project>,
-    authorization: Option<Authorized>,
-    /// Read apart, like a token's life: an odd one must not hide the project.
-    status: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct Project {
-    id: Option<String>,
-    name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Authorized {
-    creator: Option<Creator>,
-    expires_at: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct Creator {
-    name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,23 +81,29 @@ impl FrameIo {
         self.api("device identity", "/v2/devices/me", token, None)
     }
 
-    pub(super) fn read_identity(response: &Response) -> Result<DeviceInfo, TokenError> {
-        expect_success(response)?;
-        let a: MeAnswer = response.json().ok_or_else(unexpected)?;
-        let project = a.project.unwrap_or(Project { id: None, name: None });
-        let project_id = a
-            .project_id
-            .or(project.id)
-            .filter(|id| !id.is_empty() && *id == short(id))
-            .ok_or_else(unexpected)?;
-        let (creator, expires) = a.authorization.map_or((None, None), |a| (a.creator, a.expires_at));
+    /// Each member is read apart: an odd one must not hide the project. Where none is named (compatible servers), clips
+    /// are bound to whoever answers at this address.
+    pub(super) fn read_identity(&self, response: &Response) -> Result<DeviceInfo, TokenError> {
+        expect_success(Asked::Other, response)?;
+        let a: Map<String, Value> = response.json().ok_or_else(unexpected)?;
+        let project = a.get("project");
+        let named = |name: &str| text(project.and_then(|project| project.get(name)));
+        let authorization = a.get("authorization");
+        let of = |name: &str| authorization.and_then(|authorization| authorization.get(name));
+        let nameless = || (self.base_url.origin().ascii_serialization(), NAMELESS.to_owned());
+        let (project_id, project_name) = match text(a.get("project_id")).or(named("id")) {
+            Some(id) if id != response.text(id) => return Err(unexpected()),
+            Some(id) => (id.to_owned(), response.text(named("name").unwrap_or_default())),
+            None => nameless(),
+        };
         Ok(DeviceInfo {
-            device_name: short(&a.name.unwrap_or_default()),
+            device_name: response.text(text(a.get("name")).unwrap_or_default()),
+            note: if project_name == NAMELESS { NAMELESS.to_owned() } else { String::new() },
             project_id,
-            project_name: short(&project.name.unwrap_or_default()),
-            authorized_by: short(&creator.and_then(|c| c.name).unwrap_or_default()),
-            authorization_expires: expires.as_ref().and_then(moment),
-            status: match a.status.as_ref().and_then(serde_json::Value::as_str) {
+            project_name,
+            authorized_by: response.text(text(of("creator").and_then(|c| c.get("name"))).unwrap_or_default()),
+            authorization_expires: of("expires_at").and_then(moment),
+            status: match a.get("status").and_then(Value::as_str) {
                 Some("paused") => DeviceStatus::Paused,
                 Some("offline") => DeviceStatus::Offline,
                 Some(_) | None => DeviceStatus::Online,
@@ -155,7 +139,11 @@ impl FrameIo {
         match sort(response) {
             Sorted::Success => {}
             Sorted::Trouble(t) => return Err(CreateError::Transient(t)),
-            Sorted::Word(Word { status, word, description }) => {
+            Sorted::Word(word) if word.status == 429 || word.status >= 500 => {
+                let cause = if word.status == 429 { Cause::RateLimited } else { Cause::Provider };
+                return Err(CreateError::Transient(trouble(cause, word.to_string(), word.retry_after)));
+            }
+            Sorted::Word(Word { status, word, description, .. }) => {
                 return Err(refused_asset(&Detailed { status, title: word, detail: description }));
             }
             Sorted::Detailed(d) => return Err(refused_asset(&d)),
@@ -183,7 +171,7 @@ impl FrameIo {
         let body = String::from_utf8_lossy(&response.body);
         let code =
             body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
-        let named = || format!("HTTP {} {}", response.status, short(code.unwrap_or_default()));
+        let named = || format!("HTTP {} {}", response.status, response.text(code.unwrap_or_default()));
         let is_s3 = code.is_some();
         match response.status {
             200..=299 if !response.is_html() => Ok(()),
@@ -252,8 +240,12 @@ fn refused_asset(d: &Detailed) -> CreateError {
     }
 }
 
+fn text(value: Option<&Value>) -> Option<&str> {
+    value.and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
 /// A moment in either of the ways APIs write one: RFC 3339, or Unix seconds.
-fn moment(value: &serde_json::Value) -> Option<i64> {
+fn moment(value: &Value) -> Option<i64> {
     let written = || humantime::parse_rfc3339(value.as_str()?).ok()?.duration_since(UNIX_EPOCH).ok();
     value.as_i64().or_else(|| i64::try_from(written()?.as_secs()).ok())
 }

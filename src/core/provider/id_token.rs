@@ -15,7 +15,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, Validation, decode, decode_header, signature};
 use ring::signature::{self as by, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::oauth::IdToken;
 use crate::time::WallTime;
@@ -67,20 +67,19 @@ pub enum Distrust {
     Audience,
     #[error("it had expired when it came, or a clock is wrong")]
     Expired,
+    #[error("it asks for something that this program does not know")]
+    Critical,
     #[error("it can't be read")]
     Malformed,
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    sub: String,
-    exp: f64,
-    aud: Value,
-    azp: Option<String>,
-    name: Option<Value>,
-    preferred_username: Option<Value>,
-    nickname: Option<Value>,
-    email: Option<Value>,
+/// Whom a token is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// For the screen; `None`: it names nobody.
+    pub name: Option<String>,
+    /// `sub`.
+    pub subject: String,
 }
 
 impl Keys {
@@ -95,44 +94,67 @@ impl Keys {
         ))
     }
 
-    /// By the name that the token gives, or, where it gives none, the only one there is.
-    fn find(&self, kid: Option<&str>) -> Option<&Jwk> {
-        match (kid, self.0.as_slice()) {
-            (Some(kid), keys) => keys.iter().find(|key| key.common.key_id.as_deref() == Some(kid)),
-            (None, [only]) => Some(only),
-            (None, _) => None,
-        }
+    /// By the name that the token gives; where it gives none, all that fit the way it is signed.
+    fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = DecodingKey> {
+        let named =
+            self.0.iter().filter(move |key| kid.is_none_or(|k| key.common.key_id.as_deref() == Some(k)));
+        named
+            .filter_map(|key| DecodingKey::from_jwk(key).ok())
+            .filter(move |key| key.family() == algorithm.family())
     }
 }
 
-/// Checks everything, and says whom the token is about: a name for the screen, at worst the subject's identifier.
-pub fn verify(token: &IdToken, keys: &Keys, expected: Expected<'_>) -> Result<String, Distrust> {
+/// Checks everything, and says whom the token is about.
+pub fn verify(token: &IdToken, keys: &Keys, expected: Expected<'_>) -> Result<Person, Distrust> {
     // A second call finds the first one's, which is the same.
     let _ = RING.install_default();
     let text = token.expose();
     let header = decode_header(text).map_err(|e| distrust(&e))?;
+    // RFC 7515 §4.1.11: what must be understood, and is not, makes the token invalid.
+    if header.crit.is_some() {
+        return Err(Distrust::Critical);
+    }
     if !ACCEPTED.contains(&header.alg) {
         return Err(Distrust::Algorithm);
     }
-    let key = keys.find(header.kid.as_deref()).ok_or(Distrust::UnknownKey)?;
-    let key = DecodingKey::from_jwk(key).map_err(|_| Distrust::UnknownKey)?;
     let mut rules = Validation::new(header.alg);
     (rules.validate_exp, rules.validate_nbf) = (false, false);
     rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     rules.set_issuer(&[expected.issuer]);
     rules.set_audience(&[expected.client_id]);
-    let claims = decode::<Claims>(text, &key, &rules).map_err(|e| distrust(&e))?.claims;
-    let several = claims.aud.as_array().is_some_and(|aud| aud.len() > 1);
-    if claims.azp.as_deref().map_or(several, |azp| azp != expected.client_id) {
+    let mut outcome = Err(Distrust::UnknownKey);
+    for key in keys.find(header.kid.as_deref(), header.alg) {
+        outcome = decode::<Map<String, Value>>(text, &key, &rules).map_err(|e| distrust(&e));
+        // Another of that name, or of no name, may be the one.
+        if outcome.as_ref().err() != Some(&Distrust::Signature) {
+            break;
+        }
+    }
+    let claims = outcome?.claims;
+    // Several audiences are no reason for doubt (some issuers add their own); another authorized party is.
+    if claims.get("azp").and_then(Value::as_str).is_some_and(|azp| azp != expected.client_id) {
         return Err(Distrust::Audience);
     }
-    let in_time = |came: WallTime| claims.exp + LEEWAY as f64 > came.0 as f64;
-    if !expected.came.is_none_or(in_time) {
+    let (Some(subject), Some(exp)) =
+        (claims.get("sub").and_then(Value::as_str), claims.get("exp").and_then(Value::as_f64))
+    else {
+        return Err(Distrust::Malformed);
+    };
+    if !expected.came.is_none_or(|came| exp + LEEWAY as f64 > came.0 as f64) {
         return Err(Distrust::Expired);
     }
-    let names = [claims.name, claims.preferred_username, claims.nickname, claims.email];
-    let named = |name: Option<Value>| Some(name?.as_str()?.trim().to_owned()).filter(|n| !n.is_empty());
-    Ok(names.into_iter().find_map(named).unwrap_or(claims.sub))
+    Ok(Person { name: name_in(&claims), subject: subject.to_owned() })
+}
+
+/// A person's name for a screen, of these claims (OpenID Connect Core §5.1; `upn` is Entra's).
+pub fn name_in(claims: &Map<String, Value>) -> Option<String> {
+    let text = |name: &str| {
+        let text = claims.get(name).and_then(Value::as_str)?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let whole = || Some([text("given_name")?, text("family_name")?].join(" "));
+    let others = ["preferred_username", "nickname", "email", "upn"];
+    text("name").or_else(whole).or_else(|| text("given_name")).or_else(|| others.into_iter().find_map(text))
 }
 
 fn distrust(e: &Error) -> Distrust {

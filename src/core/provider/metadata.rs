@@ -1,16 +1,23 @@
 //! What an issuer publishes about itself: OpenID Connect Discovery §4, and RFC 8414 where there is no such document.
+//!
+//! # Decisions
+//! - Redirects are followed where they stay with the issuer's own host: any other is a log-in page or a mistake, and a
+//!   token would follow it.
+//! - The second place is asked whatever is wrong with the first: servers that have only one answer at the other with a page,
+//!   a 404, or an error of their own.
 use std::time::Duration;
 
-use serde::Deserialize;
 use url::Url;
 
 use crate::oauth::{Cause, TokenError};
-use crate::provider::answer::{short, unexpected};
+use crate::provider::answer::unexpected;
 use crate::provider::dialect::expect_success;
+use crate::provider::exchange::{Step, harmless};
 use crate::provider::wire::{Body, Connection, Request, Response, trouble};
+use crate::provider::words::Asked;
 
-/// Two of these come before a question that somebody waits for.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Redirects of one document.
+const MOST_HOPS: u8 = 5;
 
 /// What we use of it. What is no URL of the issuer's own kind (https) is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,19 +32,12 @@ pub struct Metadata {
     pub revocation: Option<Url>,
     /// The keys that sign ID tokens.
     pub jwks: Option<Url>,
-}
-
-#[derive(Deserialize)]
-struct Document {
-    issuer: String,
-    device_authorization_endpoint: Option<String>,
-    token_endpoint: Option<String>,
-    revocation_endpoint: Option<String>,
-    jwks_uri: Option<String>,
+    /// OpenID Connect Core §5.3.
+    pub userinfo: Option<Url>,
 }
 
 /// Where the document may be, most likely first.
-pub fn places(issuer: &Url) -> [Url; 2] {
+fn places(issuer: &Url) -> [Url; 2] {
     let path = issuer.path().trim_end_matches('/');
     let place = |path: String| {
         let mut url = issuer.clone();
@@ -51,8 +51,8 @@ pub fn places(issuer: &Url) -> [Url; 2] {
     ]
 }
 
-/// The question at one of those places, or for keys.
-pub fn request(name: &'static str, url: Url) -> Request {
+/// A question for a document of the issuer's.
+pub fn request(name: &'static str, url: Url, patience: Duration) -> Request {
     Request {
         name,
         post: false,
@@ -60,14 +60,75 @@ pub fn request(name: &'static str, url: Url) -> Request {
         headers: vec![("accept", "application/json".to_owned())],
         authorization: None,
         body: Body::Empty,
-        timeout: PATIENCE,
+        timeout: patience,
         connection: Connection::Fresh,
     }
 }
 
-/// There is no document here, says whoever keeps this place; another place may have one.
-pub fn is_elsewhere(response: &Response) -> bool {
-    matches!(response.status, 400 | 401 | 403 | 404 | 405 | 410)
+/// Asks for the document, at one place and then at the other.
+pub fn fetch<T: 'static>(
+    issuer: &Url,
+    patience: Duration,
+    then: impl FnOnce(Result<Metadata, TokenError>) -> Step<T> + Send + 'static,
+) -> Step<T> {
+    let [first, second] = places(issuer);
+    let issuer = issuer.clone();
+    document("provider metadata", first, patience, move |answer| {
+        let at_first = read(answer, &issuer);
+        if !may_be_elsewhere(answer, &at_first) {
+            return then(at_first.map_err(harmless));
+        }
+        document("provider metadata", second, patience, move |answer| {
+            let at_second = read(answer, &issuer);
+            // What the second place says counts where it says something.
+            let is_none = answer.members().is_none();
+            then(if is_none { at_first } else { at_second }.map_err(harmless))
+        })
+    })
+}
+
+/// Asks for a document and follows its redirects.
+pub fn document<T: 'static>(
+    name: &'static str,
+    url: Url,
+    patience: Duration,
+    then: impl FnOnce(&Response) -> Step<T> + Send + 'static,
+) -> Step<T> {
+    hop(name, url, patience, MOST_HOPS, then)
+}
+
+fn hop<T: 'static>(
+    name: &'static str,
+    url: Url,
+    patience: Duration,
+    left: u8,
+    then: impl FnOnce(&Response) -> Step<T> + Send + 'static,
+) -> Step<T> {
+    let here = url.clone();
+    Step::ask(request(name, url, patience), move |answer| match followed(&here, answer) {
+        Some(next) if left > 0 => hop(name, next, patience, left - 1, then),
+        Some(_) | None => then(answer),
+    })
+}
+
+/// Where a redirect leads, if it stays with the same host and encrypts no less.
+fn followed(from: &Url, answer: &Response) -> Option<Url> {
+    if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) || answer.location.is_empty() {
+        return None;
+    }
+    let to = from.join(&answer.location).ok()?;
+    let same_host = to.host_str() == from.host_str() && to.username().is_empty() && to.password().is_none();
+    let same_kind =
+        to.scheme() == from.scheme() && to.port_or_known_default() == from.port_or_known_default();
+    (same_host && (same_kind || to.scheme() == "https")).then_some(to)
+}
+
+/// There is no document here, as far as this answer tells; another place may have one.
+fn may_be_elsewhere(response: &Response, read: &Result<Metadata, TokenError>) -> bool {
+    match read {
+        Ok(_) | Err(TokenError::Rejected(_)) => false,
+        Err(_) => response.status < 300 || response.status >= 400,
+    }
 }
 
 /// Reads the document of this issuer.
@@ -75,30 +136,41 @@ pub fn is_elsewhere(response: &Response) -> bool {
 /// # Errors
 /// [`TokenError::Rejected`] where it is that of another issuer (OpenID Connect Discovery §4.3): somebody could send us to
 /// their own endpoints.
-pub fn read(response: &Response, asked: &Url) -> Result<Metadata, TokenError> {
-    if is_elsewhere(response) {
+pub(super) fn read(response: &Response, asked: &Url) -> Result<Metadata, TokenError> {
+    if matches!(response.status, 400 | 401 | 403 | 404 | 405 | 410) {
         let why = format!("the issuer publishes no metadata (HTTP {})", response.status);
         return Err(TokenError::Transient(trouble(Cause::Provider, why, None)));
     }
-    expect_success(response)?;
-    let d: Document = response.json().ok_or_else(unexpected)?;
+    expect_success(Asked::Other, response)?;
+    let d = response.members().ok_or_else(unexpected)?;
+    let issuer = d.get("issuer").ok_or_else(unexpected)?;
     let same = |a: &Url| a.as_str().trim_end_matches('/') == asked.as_str().trim_end_matches('/');
-    if !Url::parse(&d.issuer).is_ok_and(|named| same(&named)) {
-        let why = format!(
-            "the metadata is that of the issuer \"{}\"; set `provider.issuer` to it",
-            short(&d.issuer)
-        );
+    if issuer.contains('{') {
+        let why = "the issuer is one for all tenants: name your tenant in `provider.issuer`, in place of the last \
+                   \"common\" or \"organizations\"";
+        return Err(TokenError::Rejected(why.to_owned()));
+    }
+    if !Url::parse(issuer).is_ok_and(|named| same(&named)) {
+        let named = response.text(issuer);
+        let why = format!("the metadata is that of the issuer \"{named}\"; set `provider.issuer` to it");
         return Err(TokenError::Rejected(why));
     }
-    let own = |text: Option<String>| {
-        let url = text.and_then(|text| Url::parse(&text).ok())?;
+    let own = |name: &str| {
+        let url = Url::parse(d.get(name)?).ok()?;
         (url.scheme() == "https" || url.scheme() == asked.scheme()).then_some(url)
     };
+    for name in ["device_authorization_endpoint", "token_endpoint"] {
+        if own(name).is_none() && d.get(name).is_some_and(|url| url.starts_with("http:")) {
+            let why = format!("the provider's {name} is http: whoever is on the way could read the tokens");
+            return Err(TokenError::Rejected(why));
+        }
+    }
     Ok(Metadata {
-        issuer: d.issuer,
-        device_authorization: own(d.device_authorization_endpoint),
-        token: own(d.token_endpoint),
-        revocation: own(d.revocation_endpoint),
-        jwks: own(d.jwks_uri),
+        issuer: issuer.to_owned(),
+        device_authorization: own("device_authorization_endpoint"),
+        token: own("token_endpoint"),
+        revocation: own("revocation_endpoint"),
+        jwks: own("jwks_uri"),
+        userinfo: own("userinfo_endpoint"),
     })
 }

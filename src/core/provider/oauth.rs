@@ -4,18 +4,18 @@
 //! # Decisions
 //! - What the issuer publishes is kept in memory only, from the first use on: it is a request of milliseconds every few
 //!   hours at most, and a file of it would be one more thing that can be out of date. Trouble makes us look again.
-//! - The same with its keys; a token with an unknown one makes us fetch them once more, which is how keys are changed.
 //! - A provider without projects: what the rig is paired with is the issuer, its host for people.
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use url::Url;
 
-use crate::oauth::{ClientAuth, DeviceInfo, Identify, TokenError};
-use crate::provider::answer::{short, unexpected};
-use crate::provider::dialect::{Dialect, Endpoints, Form, expect_success};
-use crate::provider::exchange::{Step, harmless};
-use crate::provider::id_token::{Distrust, Expected, Keys, verify};
+use crate::oauth::{ClientAuth, TokenError};
+use crate::provider::dialect::{Dialect, Endpoints, Form};
+use crate::provider::exchange::Step;
+use crate::provider::id_token::Keys;
 use crate::provider::metadata::{self, Metadata};
+use crate::provider::text::short;
 
 /// Settings of one provider, and what has been learned of it.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub struct ConfiguredEndpoints {
 #[derive(Debug, Default)]
 struct Learned {
     metadata: Option<Metadata>,
+    /// It may have changed.
+    doubted: bool,
     keys: Option<Keys>,
 }
 
@@ -103,7 +105,15 @@ impl OAuth {
 
     /// Something did not answer as it should: what is known of the endpoints is asked for anew.
     pub fn doubt(&self) {
-        self.know(|known| known.metadata = None);
+        self.know(|known| known.doubted = true);
+    }
+
+    pub(super) fn keys(&self) -> Option<Keys> {
+        self.know(|known| known.keys.clone())
+    }
+
+    pub(super) fn learn_keys(&self, keys: &Keys) {
+        self.know(|known| known.keys = Some(keys.clone()));
     }
 
     fn know<T>(&self, look: impl FnOnce(&mut Learned) -> T) -> T {
@@ -112,7 +122,7 @@ impl OAuth {
 
     /// Whom the rig is paired with. Also where nothing is known yet; the same with a slash at the issuer's end and without,
     /// which parsing adds.
-    fn name(&self) -> (String, String) {
+    pub(super) fn name(&self) -> (String, String) {
         let at = self.configured.issuer.as_ref().or(self.configured.token.as_ref());
         let host = at.and_then(Url::host_str).unwrap_or_default().to_owned();
         let id = match &self.configured.issuer {
@@ -123,104 +133,43 @@ impl OAuth {
     }
 }
 
-/// Goes on once it is known where to ask.
+/// Goes on once it is known where to ask. `patience`: for each document that has to be fetched.
 pub(super) fn at<T: 'static>(
     provider: &Arc<OAuth>,
+    patience: Duration,
     then: impl FnOnce(Endpoints) -> Step<T> + Send + 'static,
 ) -> Step<T> {
     if let Some(endpoints) = provider.named() {
         return then(endpoints);
     }
     let p = provider.clone();
-    described(provider, move |metadata| match p.endpoints(&metadata) {
+    described(provider, patience, move |metadata| match metadata.and_then(|m| p.endpoints(&m)) {
         Ok(endpoints) => then(endpoints),
         Err(e) => Step::Done(Err(e)),
     })
 }
 
-/// Goes on with what the issuer publishes, asked for once.
-fn described<T: 'static>(
+/// Goes on with what the issuer publishes, asked for once; where it does not answer, with what it said before.
+pub(super) fn described<T: 'static>(
     provider: &Arc<OAuth>,
-    then: impl FnOnce(Metadata) -> Step<T> + Send + 'static,
+    patience: Duration,
+    then: impl FnOnce(Result<Metadata, TokenError>) -> Step<T> + Send + 'static,
 ) -> Step<T> {
-    if let Some(metadata) = provider.know(|known| known.metadata.clone()) {
-        return then(metadata);
+    let known = provider.know(|known| known.metadata.clone());
+    if let Some(metadata) = known.as_ref().filter(|_| !provider.know(|known| known.doubted)) {
+        return then(Ok(metadata.clone()));
     }
     let Some(issuer) = provider.configured.issuer.clone() else {
         let why = "neither `provider.issuer` nor the endpoints are configured";
-        return Step::Done(Err(TokenError::Rejected(why.to_owned())));
+        return then(Err(TokenError::Rejected(why.to_owned())));
     };
     let p = provider.clone();
-    let [first, second] = metadata::places(&issuer);
-    let read = move |answer: &_| match metadata::read(answer, &issuer) {
-        Ok(metadata) => {
-            p.know(|known| known.metadata = Some(metadata.clone()));
-            then(metadata)
+    metadata::fetch(&issuer, patience, move |read| match (read, known) {
+        (Ok(metadata), _) => {
+            p.know(|known| (known.metadata, known.doubted) = (Some(metadata.clone()), false));
+            then(Ok(metadata))
         }
-        Err(e) => Step::Done(Err(harmless(e))),
-    };
-    Step::ask(metadata::request("provider metadata", first), move |answer| {
-        if metadata::is_elsewhere(answer) {
-            return Step::ask(metadata::request("provider metadata", second), read);
-        }
-        read(answer)
-    })
-}
-
-/// Whom the rig is paired with, and who said yes, where an ID token says so.
-pub(super) fn identify(provider: &Arc<OAuth>, question: Identify) -> Step<DeviceInfo> {
-    let (project_id, project_name) = provider.name();
-    let info = DeviceInfo { project_id, project_name, ..DeviceInfo::default() };
-    if question.id_token.is_none() || provider.configured.issuer.is_none() {
-        return Step::Done(Ok(info));
-    }
-    let p = provider.clone();
-    described(provider, move |metadata| {
-        let checked = Checked { question, info, metadata };
-        let keys = p.know(|known| known.keys.clone());
-        match keys.map(|keys| checked.verify(&p, &keys)) {
-            // Unless the issuer has changed its keys, that was all.
-            Some(outcome) if outcome != Err(Distrust::UnknownKey) => checked.done(outcome),
-            Some(_) | None => fetch_keys(p, checked),
-        }
-    })
-}
-
-struct Checked {
-    question: Identify,
-    info: DeviceInfo,
-    metadata: Metadata,
-}
-
-impl Checked {
-    fn verify(&self, p: &OAuth, keys: &Keys) -> Result<String, Distrust> {
-        let Some(token) = &self.question.id_token else { return Ok(String::new()) };
-        let came = self.question.came;
-        verify(token, keys, Expected { issuer: &self.metadata.issuer, client_id: &p.client_id, came })
-    }
-
-    fn done(self, outcome: Result<String, Distrust>) -> Step<DeviceInfo> {
-        let refused = |why| TokenError::Rejected(format!("the ID token is not believed: {why}"));
-        Step::Done(
-            outcome.map(|name| DeviceInfo { authorized_by: short(&name), ..self.info }).map_err(refused),
-        )
-    }
-}
-
-fn fetch_keys(p: Arc<OAuth>, checked: Checked) -> Step<DeviceInfo> {
-    let Some(url) = p.configured.jwks.clone().or_else(|| checked.metadata.jwks.clone()) else {
-        return checked.done(Err(Distrust::UnknownKey));
-    };
-    Step::ask(metadata::request("provider keys", url), move |answer| {
-        let read = expect_success(answer);
-        let keys = read.and_then(|()| answer.json().as_ref().and_then(Keys::read).ok_or_else(unexpected));
-        match keys {
-            Ok(keys) => {
-                p.know(|known| known.keys = Some(keys.clone()));
-                let outcome = checked.verify(&p, &keys);
-                checked.done(outcome)
-            }
-            Err(e) => Step::Done(Err(harmless(e))),
-        }
+        (Err(TokenError::Transient(_)), Some(before)) => then(Ok(before)),
+        (Err(e), _) => then(Err(e)),
     })
 }

@@ -278,14 +278,19 @@ fn a_code_is_read_with_floats_without_numbers_and_with_numbers_out_of_bounds() {
     assert_eq!(read(""), ms(120_000, 5_000));
     assert_eq!(read(r#","expires_in":null,"interval":null"#), ms(120_000, 5_000));
     assert_eq!(read(r#","expires_in":0,"interval":0"#), ms(1_000, 1_000), "never faster than once a second");
-    assert_eq!(read(r#","expires_in":1e300,"interval":1e300"#), ms(3_600_000, 60_000));
+    assert_eq!(read(r#","expires_in":1e300,"interval":1e300"#), ms(3_600_000, 3_600_000));
+    assert_eq!(
+        read(r#","expires_in":90,"interval":"300""#),
+        ms(90_000, 90_000),
+        "kept up to the code's life"
+    );
+    assert_eq!(read(r#","interval":[],"expires_in":{}"#), ms(120_000, 5_000), "as good as missing");
     for bad in [
         r#","expires_in":-1"#,
         r#","interval":-5"#,
         r#","expires_in":NaN"#,
         r#","interval":1e999"#,
         r#","interval":"five""#,
-        r#","interval":[]"#,
     ] {
         assert!(read(bad).is_err_and(|e| cause(&e) == Some(Cause::Provider)), "{bad}");
     }
@@ -332,7 +337,6 @@ fn a_code_that_no_screen_can_show_is_no_code() {
         (r#""d""#, r#""1\n2""#),
         (r#""d""#, r#""\u001b[2J""#),
         (r#""d""#, &format!(r#""{long}""#)),
-        (r#""d""#, "73131"),
         (r#""d""#, "null"),
         (r#""""#, r#""1""#),
         (&format!(r#""{huge}""#), r#""1""#),
@@ -349,24 +353,24 @@ fn every_error_of_a_poll_means_what_the_standard_says() {
     let rejected = |w: &str| TokenError::Rejected(format!("{w}: x"));
     for (word, error) in [
         ("authorization_pending", TokenError::AuthorizationPending),
-        ("slow_down", TokenError::SlowDown),
+        ("slow_down", TokenError::SlowDown(None)),
         ("access_denied", TokenError::AccessDenied),
         ("expired_token", TokenError::ExpiredToken),
         ("invalid_grant", TokenError::InvalidGrant("invalid_grant: x".to_owned())),
-        ("invalid_client", TokenError::ClientRejected),
+        ("invalid_client", TokenError::ClientRejected("invalid_client: x".to_owned())),
         ("invalid_request", rejected("invalid_request")),
         ("bad_request", rejected("bad_request")),
         ("invalid_scope", rejected("invalid_scope")),
-        ("unauthorized_client", rejected("unauthorized_client")),
+        ("unauthorized_client", TokenError::NotAllowed("unauthorized_client: x".to_owned())),
         ("unsupported_grant_type", rejected("unsupported_grant_type")),
     ] {
-        for status in [400, 401, 403] {
+        for status in [200, 400, 401, 403, 428] {
             let body = format!(r#"{{"error":"{word}","error_description":"x"}}"#);
             assert_eq!(provider().read_device_token(&json(status, &body)), Err(error.clone()), "{status}");
         }
     }
     let slow = provider().read_device_token(&json(429, r#"{"error":"slow_down"}"#));
-    assert_eq!(slow, Err(TokenError::SlowDown));
+    assert_eq!(slow, Err(TokenError::SlowDown(None)));
     let unknown = provider().read_device_token(&json(400, r#"{"error":"teapot"}"#));
     assert!(unknown.is_err_and(|e| cause(&e) == Some(Cause::Provider)), "an unknown word is no end");
 }
@@ -395,7 +399,6 @@ fn not_final() -> Vec<(Response, Cause)> {
         (json(200, ""), Cause::Provider),
         (json(204, ""), Cause::Provider),
         (json(200, r#"{"access_token":"a","refresh_tok"#), Cause::Provider),
-        (json(200, r#"{"error":"invalid_grant"}"#), Cause::Provider),
         (json(200, r#"{"access_token":5}"#), Cause::Provider),
         (json(200, r#"{"access_token":null}"#), Cause::Provider),
         (json(200, r#"{"access_token":"a\u0000b"}"#), Cause::Provider),
@@ -420,12 +423,15 @@ fn not_final() -> Vec<(Response, Cause)> {
 fn only_the_providers_own_words_are_ever_final() {
     for (response, expected) in not_final() {
         let text = format!("{} {:?}", response.status, String::from_utf8_lossy(&response.body));
-        let reads = [
+        let mut reads = vec![
             provider().read_refresh(&response).map(drop),
             provider().read_device_token(&response).map(drop),
             provider().read_device_authorization(&response).map(drop),
-            provider().read_identity(&response).map(drop),
         ];
+        // Any object may be the answer of a server that names no project.
+        if response.status != 200 || response.members().is_none() {
+            reads.push(provider().read_identity(&response).map(drop));
+        }
         for read in reads {
             assert_eq!(read.err().as_ref().and_then(cause), Some(expected), "{text}");
         }
@@ -451,8 +457,11 @@ fn what_ends_a_grant_at_a_refresh() {
     for (response, expected) in [
         (word("invalid_request"), gone("invalid_request")),
         (word("invalid_grant"), gone("invalid_grant")),
-        (word("invalid_client"), Err(TokenError::ClientRejected)),
-        (json(401, r#"{"error":"invalid_client"}"#), Err(TokenError::ClientRejected)),
+        (word("invalid_client"), Err(TokenError::ClientRejected("invalid_client".to_owned()))),
+        (
+            json(401, r#"{"error":"invalid_client"}"#),
+            Err(TokenError::ClientRejected("invalid_client".to_owned())),
+        ),
         (json(401, r#"{"error":"Not Authorized"}"#), Err(TokenError::Unauthorized)),
         (json(401, r#"{"error":"anything"}"#), Err(TokenError::Unauthorized)),
         (
@@ -484,7 +493,7 @@ fn tokens_are_read_and_an_odd_life_does_not_lose_them() {
     for (life, secs) in [
         ("3600.5", Some(3600.5)),
         (r#""3600""#, Some(3600.0)),
-        ("0", Some(1.0)),
+        ("0", None),
         ("1e30", Some(366.0 * 86_400.0)),
         ("-5", None),
         ("1e999", None),
@@ -513,6 +522,7 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
         "name":"Frameio-BPEAKE","project":{"_type":"project","id":"2ad59fe6","name":"Testbed"},
         "project_id":"2ad59fe6","status":"online"}"#;
     let expected = DeviceInfo {
+        note: String::new(),
         device_name: "Frameio-BPEAKE".to_owned(),
         project_id: "2ad59fe6".to_owned(),
         project_name: "Testbed".to_owned(),
@@ -522,6 +532,12 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
     };
     assert_eq!(provider().read_identity(&json(200, body)), Ok(expected));
     let read = |body: &str| provider().read_identity(&json(200, body));
+    let nameless = read("{}").unwrap();
+    assert_eq!(
+        (nameless.project_id.as_str(), nameless.project_name.as_str()),
+        ("https://api.frame.io", nameless.note.as_str())
+    );
+    assert_eq!(nameless.note, "the provider names no project");
     let bare = DeviceInfo { project_id: "p".to_owned(), ..DeviceInfo::default() };
     assert_eq!(read(r#"{"project_id":"p"}"#), Ok(bare.clone()));
     assert_eq!(read(r#"{"project":{"id":"p"},"authorization":null,"name":null}"#), Ok(bare));
@@ -545,8 +561,11 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
         assert_eq!(status(word), expected, "{word}");
     }
     let long = format!(r#"{{"project_id":"{}"}}"#, "p".repeat(300));
-    for bad in ["{}", r#"{"project_id":""}"#, r#"{"project_id":null}"#, r#"{"project_id":"a\nb"}"#, &long] {
+    for bad in [r#"{"project_id":"a\nb"}"#, &long, "[]"] {
         assert!(read(bad).is_err_and(|e| cause(&e) == Some(Cause::Provider)), "{bad}");
+    }
+    for odd in [r#"{"project_id":""}"#, r#"{"project_id":null,"project":[]}"#, r#"{"project":7,"name":{}}"#] {
+        assert_eq!(read(odd).unwrap().project_id, "https://api.frame.io", "{odd}");
     }
     let name = read(r#"{"project_id":"p","project":{"name":"a\u001b[2Jb\nc"}}"#).unwrap().project_name;
     assert_eq!(name, "a [2Jb c", "no control characters reach a screen");
@@ -572,7 +591,7 @@ fn a_refused_token_is_told_from_everything_else() {
 #[test]
 fn foreign_text_fits_in_one_line_of_a_journal() {
     assert_eq!(short("a\nb\u{1b}[31mc\u{0}"), "a b [31mc ");
-    assert_eq!(short(&"é".repeat(500)).chars().count(), 120);
+    assert_eq!(short(&"é".repeat(500)).chars().count(), 200);
 }
 
 #[test]

@@ -6,6 +6,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::oauth::{AccessToken, Cause, ClientId, ClientSecret, Trouble};
+use crate::provider::members::Members;
+use crate::provider::text::{mask, short};
 use crate::secret::Secret;
 
 /// How the connection for a request comes about.
@@ -79,28 +81,68 @@ pub struct Response {
     pub retry_after: Option<Duration>,
     /// `ETag`, as written.
     pub etag: String,
-    /// `Date`, Unix seconds.
+    /// `Date`, Unix seconds, of an answer that was made for this question (no `Age`).
     pub date: Option<i64>,
+    /// `Location`, as written.
+    pub location: String,
     /// Overwritten when dropped: it may hold tokens.
     pub body: Zeroizing<Vec<u8>>,
+    /// What the request has shown and nobody else may see.
+    pub secrets: Vec<Secret>,
 }
 
 /// More than any answer of these APIs, little enough for a small board.
-pub const MAX_BODY: usize = 1 << 20;
+pub const MAX_BODY: usize = 4 << 20;
+/// The same for a storage's answers, of which there are several at a time.
+pub const MAX_PART_ANSWER: usize = 1 << 20;
 
 impl Response {
     /// The body as a JSON object of the expected shape; `None` for anything else.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_slice(&self.body).ok()
+        let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
+        serde_json::from_slice(body).ok()
     }
 
-    /// It looks like a page for a person.
+    /// The members of the body; `None` where it has none.
+    pub fn members(&self) -> Option<Members> {
+        Members::read(&self.body)
+    }
+
+    /// It is a page for a person: what calls itself one has something in it, and that is no answer.
     pub fn is_html(&self) -> bool {
-        self.content_type.starts_with("text/html")
-            || self.body.trim_ascii_start().first().is_some_and(|b| *b == b'<')
+        let body = self.body.trim_ascii_start();
+        let is_page = || self.content_type.starts_with("text/html") && self.members().is_none();
+        body.first().is_some_and(|b| *b == b'<' || is_page())
+    }
+
+    /// A text of the answer, made fit for a person and a journal: without what the request has shown, in one line, at most
+    /// [`crate::provider::text::SHORT`] characters. Every text that is kept or shown passes here.
+    pub fn text(&self, text: &str) -> String {
+        short(&mask(text, &self.secrets))
     }
 }
 
+impl Request {
+    /// What it shows of the rig's secrets.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets = match &self.authorization {
+            Some(Authorization::Bearer(token)) => vec![token.0.clone()],
+            Some(Authorization::Basic { secret, .. }) => vec![secret.0.clone()],
+            None => vec![],
+        };
+        match &self.body {
+            Body::Multipart(fields) | Body::Form(fields) => {
+                let hidden = fields.iter().filter(|(name, _)| HIDDEN.contains(&name.as_ref()));
+                secrets.extend(hidden.map(|(_, value)| value.clone()));
+            }
+            Body::Empty | Body::Json(_) => {}
+        }
+        secrets
+    }
+}
+
+/// Fields that only the provider may see.
+const HIDDEN: [&str; 4] = ["client_secret", "refresh_token", "device_code", "token"];
 /// A transient trouble after which the request may have had its effect.
 pub fn trouble(cause: Cause, why: impl Into<String>, retry_after: Option<Duration>) -> Trouble {
     Trouble { cause, why: why.into(), retry_after, maybe_applied: true }

@@ -5,10 +5,22 @@ use http::{HeaderMap, StatusCode, header};
 use zeroize::Zeroizing;
 
 use rigpost_core::provider::wire::Response;
+use rigpost_core::time::WallTime;
 
 /// The answer without its body.
-pub(super) fn head(status: StatusCode, headers: &HeaderMap) -> Response {
+pub(super) fn head(status: StatusCode, headers: &HeaderMap, now: WallTime) -> Response {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_ascii_lowercase);
+    let moment = |name: header::HeaderName| {
+        let text = headers.get(name)?.to_str().ok()?;
+        let since = httpdate::parse_http_date(text.trim()).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_secs()).ok()
+    };
+    let date = moment(header::DATE);
+    // RFC 9110 §10.2.3: seconds, or a moment by the server's own clock.
+    let until = || {
+        let wait = moment(header::RETRY_AFTER)?.saturating_sub(date.unwrap_or(now.0));
+        Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
+    };
     let seconds = |name: &str| text(name).and_then(|t| t.trim().parse().ok()).map(Duration::from_secs);
     let window = || text("x-ratelimit-window").and_then(|t| t.trim().parse().ok()).map(Duration::from_millis);
     let status = status.as_u16();
@@ -16,6 +28,7 @@ pub(super) fn head(status: StatusCode, headers: &HeaderMap) -> Response {
         status,
         content_type: text("content-type").unwrap_or_default(),
         retry_after: seconds("retry-after")
+            .or_else(until)
             .or_else(|| (status == 429).then(window).flatten())
             .map(|wait| wait.min(Duration::from_secs(3600))),
         etag: headers
@@ -23,10 +36,14 @@ pub(super) fn head(status: StatusCode, headers: &HeaderMap) -> Response {
             .and_then(|v| v.to_str().ok())
             .map(|t| t.chars().take(128).collect())
             .unwrap_or_default(),
-        date: headers
-            .get(header::DATE)
-            .and_then(|v| httpdate::parse_http_date(v.to_str().ok()?).ok()?.duration_since(UNIX_EPOCH).ok())
-            .and_then(|since| i64::try_from(since.as_secs()).ok()),
+        // From a cache it is the time of another question (RFC 9111 §5.1).
+        date: date.filter(|_| !headers.contains_key(header::AGE)),
+        location: headers
+            .get(header::LOCATION)
+            .and_then(|v| v.to_str().ok())
+            .map(|t| t.chars().take(2048).collect())
+            .unwrap_or_default(),
         body: Zeroizing::new(Vec::new()),
+        secrets: Vec::new(),
     }
 }

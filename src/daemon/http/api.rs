@@ -16,6 +16,7 @@ use super::connect::{CONNECT_TIMEOUT, DEAD_LINK};
 use super::failure::AskError;
 use super::names::Names;
 use super::{answer, failure};
+use crate::clock::Clock;
 use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{Authorization, Body, Connection, MAX_BODY, Request, Response, trouble};
 
@@ -25,6 +26,9 @@ impl Resolve for Names {
         Box::pin(async move { Ok(Box::new(addresses.await?) as Addrs) })
     }
 }
+
+/// As many as fit in 64 KiB.
+pub(super) const MOST_HEADERS: usize = 11_000;
 
 /// Clients that are built once they are needed.
 pub(super) struct Api {
@@ -79,6 +83,7 @@ impl Api {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .http1_only()
+            .http1_max_headers(MOST_HEADERS)
             .dns_resolver(Arc::new(self.names.clone()))
             .user_agent(&self.user_agent)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -99,7 +104,8 @@ impl Api {
 }
 
 /// Sends it and reads the answer to its end.
-pub(super) async fn send(client: Client, request: Request) -> Result<Response, AskError> {
+pub(super) async fn send(client: Client, request: Request, clock: &Clock) -> Result<Response, AskError> {
+    let secrets = request.secrets();
     let mut builder = if request.post { client.post(request.url) } else { client.get(request.url) };
     for (name, value) in &request.headers {
         builder = builder.header(*name, value);
@@ -127,10 +133,11 @@ pub(super) async fn send(client: Client, request: Request) -> Result<Response, A
         Body::Json(json) => builder.header(header::CONTENT_TYPE, "application/json").body(json.to_vec()),
     };
     let mut answer = builder.timeout(request.timeout).send().await.map_err(sorted)?;
-    let mut response = answer::head(answer.status(), answer.headers());
+    let mut response = answer::head(answer.status(), answer.headers(), clock.now().wall);
+    response.secrets = secrets;
     while let Some(chunk) = answer.chunk().await.map_err(sorted)? {
         if response.body.len() + chunk.len() > MAX_BODY {
-            return Err(trouble(Cause::Provider, "the answer is larger than 1 MiB", None).into());
+            return Err(trouble(Cause::Provider, "the answer is larger than 4 MiB", None).into());
         }
         response.body.extend_from_slice(&chunk);
     }

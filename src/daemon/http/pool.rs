@@ -18,6 +18,7 @@ use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::api::MOST_HEADERS;
 use super::connect::{Connected, Io};
 use super::progress::{Ends, Meter};
 use crate::media::PartBody;
@@ -48,7 +49,8 @@ pub(super) struct Line {
 impl Line {
     pub(super) async fn new(connected: Connected) -> hyper::Result<Line> {
         let Connected { io, meter, ends } = connected;
-        let (sender, connection) = Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(io)).await?;
+        let (sender, connection) =
+            Builder::new().max_buf_size(BUFFER).max_headers(MOST_HEADERS).handshake(TokioIo::new(io)).await?;
         Ok(Line { sender, connection: Box::pin(connection), meter, ends })
     }
 

@@ -33,8 +33,9 @@ use super::tls::Trust;
 use crate::clock::Clock;
 use crate::media::{PartBody, PartWatch};
 use rigpost_core::oauth::{Cause, Trouble};
-use rigpost_core::provider::wire::{MAX_BODY, Response, trouble};
+use rigpost_core::provider::wire::{MAX_PART_ANSWER, Response, trouble};
 use rigpost_core::secret::Secret;
+use rigpost_core::time::WallTime;
 
 /// For a server that doesn't answer the question whether it wants the part.
 const ASKING: Duration = Duration::from_secs(1);
@@ -53,6 +54,7 @@ pub(super) struct Uploads {
 struct Sender {
     user_agent: String,
     connector: Connector,
+    names: Names,
     clock: Clock,
     patience: Patience,
     trust: Arc<Trust>,
@@ -102,7 +104,8 @@ impl Uploads {
         patience: Patience,
         trust: Arc<Trust>,
     ) -> Uploads {
-        let sender = Sender { user_agent, connector: Connector::new(names), clock, patience, trust };
+        let connector = Connector::new(names.clone());
+        let sender = Sender { user_agent, connector, names, clock, patience, trust };
         Uploads { sender: Arc::new(sender), sending: Sending::default() }
     }
 
@@ -167,20 +170,26 @@ impl Sender {
         let uri =
             Uri::builder().scheme(scheme).authority(origin.authority.as_str()).path_and_query("/").build();
         let uri = uri.map_err(|_| unsent("the URL for a part names no host"))?;
-        let deadline = self.clock.now().boot + self.patience.connecting;
         // What was not connected did not arrive anywhere.
         let failed =
             |trouble: Trouble| PutError { trouble: Trouble { maybe_applied: false, ..trouble }, sent: 0 };
-        tokio::select! {
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        self.names.in_time(&host).await.map_err(|e| failed(failure::trouble_of(&e)))?;
+        let deadline = self.clock.now().boot + self.patience.connecting;
+        let line = tokio::select! {
             biased;
-            connected = self.connector.connect(uri, tls) => {
-                let connected = connected.map_err(|e| failed(failure::trouble_of(&*e)))?;
-                Line::new(connected).await.map_err(|e| failed(failure::trouble_of(&e)))
-            }
+            connected = self.connector.connect(uri, tls) => match connected {
+                Ok(connected) => Line::new(connected).await.map_err(|e| failed(failure::trouble_of(&e))),
+                Err(e) => Err(failed(failure::trouble_of(&*e))),
+            },
             () = self.clock.sleep_until(deadline) => {
                 Err(failed(trouble(Cause::Network, "no connection in time", None)))
             }
+        };
+        if line.is_err() {
+            self.names.doubt(&host);
         }
+        line
     }
 
     /// Sends the part over this connection and reads the answer, however early it comes.
@@ -210,7 +219,7 @@ impl Sender {
                     () = self.clock.sleep_until(end) => {}
                 }
             };
-            read(answer, late).await
+            read(answer, self.clock.now().wall, late).await
         });
         let mut idle = pin!(stalled(&self.clock, self.patience, &meter, line.ends, &part.watch, part.length));
         let mut asked = pin!(self.clock.sleep_until(self.clock.now().boot + ASKING));
@@ -311,8 +320,12 @@ impl Broken {
 }
 
 /// Reads the answer to its end, or until it is `late`.
-async fn read(answer: http::Response<Incoming>, late: impl Future<Output = ()>) -> Result<Response, Broken> {
-    let mut response = answer::head(answer.status(), answer.headers());
+async fn read(
+    answer: http::Response<Incoming>,
+    now: WallTime,
+    late: impl Future<Output = ()>,
+) -> Result<Response, Broken> {
+    let mut response = answer::head(answer.status(), answer.headers(), now);
     let (mut body, mut late) = (answer.into_body(), pin!(late));
     loop {
         let frame = tokio::select! {
@@ -328,7 +341,7 @@ async fn read(answer: http::Response<Incoming>, late: impl Future<Output = ()>) 
             Err(broken) => return Err(broken),
         };
         let Ok(data) = frame.into_data() else { continue };
-        if response.body.len() + data.len() > MAX_BODY {
+        if response.body.len() + data.len() > MAX_PART_ANSWER {
             return Err(Broken::TooLarge);
         }
         response.body.extend_from_slice(&data);

@@ -19,7 +19,7 @@ use rigpost_core::disk::DiskError;
 use rigpost_core::identity::rig::{
     self, AccessId, Action, Change, CommandId, Event, Provisioned, Question, Rig,
 };
-use rigpost_core::oauth::{AccessToken, Cause, DeviceStatus, TokenError, Trouble};
+use rigpost_core::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, TokenError, Trouble};
 use rigpost_core::provider::exchange::{Step, harmless};
 use rigpost_core::provider::wire::{Connection, trouble};
 use rigpost_core::provider::{Client, Provider};
@@ -63,6 +63,8 @@ pub struct RigTask<T> {
     load_waits: bool,
     /// That the grant has ended is on its way to the disk. Told before that, a crash would give it another reason.
     ending: bool,
+    /// What was odd about the last answer to who we are.
+    noted: String,
 }
 
 impl<T: Transport> RigTask<T> {
@@ -91,6 +93,7 @@ impl<T: Transport> RigTask<T> {
             load_at: None,
             load_waits: false,
             ending: false,
+            noted: String::new(),
         }
     }
 
@@ -157,6 +160,7 @@ impl<T: Transport> RigTask<T> {
             Some(Event::SecretSaved(_, Ok(Provisioned { mended: Some(_), .. }))) => self.looked(false),
             // Trouble on the way may have left more than the machine knows of.
             Some(Event::SecretSaved(_, Err(_))) if self.rig.is_unusable() => self.looked(true),
+            Some(Event::Identified(_, answer) | Event::Known(_, answer)) => self.note(answer.as_ref()),
             Some(_) | None => {}
         }
         match done.event {
@@ -172,6 +176,19 @@ impl<T: Transport> RigTask<T> {
         if forgotten {
             self.client = None;
         }
+    }
+
+    /// What is odd about who we are to the provider, once.
+    fn note(&mut self, answer: Result<&DeviceInfo, &TokenError>) {
+        let note = match answer {
+            Ok(info) => info.note.clone(),
+            Err(TokenError::Rejected(why)) => why.clone(),
+            Err(_) => return,
+        };
+        if !note.is_empty() && note != self.noted {
+            warn!("who this rig is to the provider: {note}");
+        }
+        self.noted = note;
     }
 
     fn message(&mut self, message: ToRig) {
@@ -238,8 +255,12 @@ impl<T: Transport> RigTask<T> {
                 let step = self.deps.provider.identify(question);
                 let asked = matches!(step, Step::Ask(..));
                 self.ask(step, move |answer| {
-                    if let Err(TokenError::Rejected(why)) = &answer {
-                        warn!("who has authorized this rig is not known: {why}");
+                    match &answer {
+                        Ok(info) if !info.note.is_empty() => warn!("{}", info.note),
+                        Err(TokenError::Rejected(why)) => {
+                            warn!("who this rig is to the provider is not known: {why}")
+                        }
+                        Ok(_) | Err(_) => {}
                     }
                     if asked { Event::Identified(seq, answer) } else { Event::Known(seq, answer) }
                 });
@@ -376,7 +397,8 @@ async fn exchange<V, T: Transport>(transport: &T, mut step: Step<V>) -> (Result<
         step = match transport.send(request).await {
             Ok(response) => {
                 debug!(request = name, status = response.status, "answered");
-                date = response.date.or(date);
+                // What may be read again may have been kept on the way.
+                date = response.date.filter(|_| !reads_only).or(date);
                 next.answered(&response)
             }
             Err(t) => {

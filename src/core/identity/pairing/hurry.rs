@@ -7,7 +7,7 @@ use crate::time::BootTime;
 impl Pairing {
     /// Some troubles may be over: what waits because of one of those is tried at `at`, a poll no sooner than it may be.
     pub fn hurry(&mut self, at: BootTime, over: impl Fn(Cause) -> bool) {
-        let over = self.trouble.is_some_and(over);
+        let over = self.trouble.as_ref().is_some_and(|(cause, _)| over(*cause));
         match &mut self.state {
             State::RequestLater { at: due, attempt } if over => {
                 (*due, *attempt) = ((*due).min(at), (*attempt).min(KEPT_DOUBLINGS));

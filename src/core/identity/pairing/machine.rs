@@ -13,6 +13,8 @@
 //!   who typed the code in its last second has a grant waiting.
 //! - A person waits for the first code, so it is tried for at most [`FIRST_CODE_PATIENCE`] and then refused by name.
 //!   Renewals are tried for ever.
+//! - A code that the server does not know is asked for once more before that is believed: a cluster may not have it
+//!   everywhere yet. After that it gets another, but never more than one a minute that no person has asked for.
 //! - A time limit does not cut off a poll in flight: its answer may be the grant. A cancel does, and a grant that comes
 //!   all the same is handed out to be revoked.
 use std::time::Duration;
@@ -30,6 +32,10 @@ const SLOW_DOWN: Duration = Duration::from_secs(5);
 /// Polling at exactly the interval reads as too early on servers that count from their own clock.
 const POLL_SLACK: Duration = Duration::from_millis(250);
 const MAX_WAIT: Duration = Duration::from_secs(60);
+/// More between two polls than any code lives.
+const MAX_INTERVAL: Duration = Duration::from_secs(3600);
+/// Between two codes that nobody has asked for, where the first has not run out.
+const LEAST_BETWEEN_CODES: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// No new try of the first code begins later than this after `Start`.
 pub const FIRST_CODE_PATIENCE: Duration = Duration::from_secs(12);
@@ -37,10 +43,26 @@ pub const FIRST_CODE_PATIENCE: Duration = Duration::from_secs(12);
 #[derive(Debug)]
 pub(super) enum State {
     Idle,
-    Requesting { seq: Seq, attempt: u32 },
-    RequestLater { at: BootTime, attempt: u32 },
-    Saving { seq: Seq, code: CodeOnOffer },
-    Waiting { code: CodeOnOffer, interval: Duration, troubles: u32, poll: Poll },
+    Requesting {
+        seq: Seq,
+        attempt: u32,
+    },
+    RequestLater {
+        at: BootTime,
+        attempt: u32,
+    },
+    Saving {
+        seq: Seq,
+        code: CodeOnOffer,
+    },
+    /// `unknown`: the server has said once that it does not know the code.
+    Waiting {
+        code: CodeOnOffer,
+        interval: Duration,
+        troubles: u32,
+        unknown: bool,
+        poll: Poll,
+    },
 }
 
 #[derive(Debug)]
@@ -69,8 +91,10 @@ pub struct Pairing {
     /// A caller waits for the first code, since then.
     first: Option<BootTime>,
     limit_at: Option<BootTime>,
-    /// The last transient trouble, until something works again.
-    pub(super) trouble: Option<Cause>,
+    /// The last transient trouble, until something works again, and the provider's word where it gave one.
+    pub(super) trouble: Option<(Cause, String)>,
+    /// The last code that the server declared dead before its time was replaced then.
+    replaced: Option<BootTime>,
 }
 
 impl Pairing {
@@ -83,6 +107,7 @@ impl Pairing {
             first: None,
             limit_at: None,
             trouble: None,
+            replaced: None,
         }
     }
 
@@ -107,8 +132,8 @@ impl Pairing {
     }
 
     /// The transient trouble that stands in the way now.
-    pub fn trouble(&self) -> Option<Cause> {
-        self.trouble
+    pub fn trouble(&self) -> Option<(Cause, &str)> {
+        self.trouble.as_ref().map(|(cause, why)| (*cause, why.as_str()))
     }
 
     /// When [`Event::Timer`] is next worth sending.
@@ -189,7 +214,7 @@ impl Pairing {
         let interval = code.auth.interval;
         // When the last poll was is not known: wait a whole interval.
         let poll = Poll::after(interval, now);
-        self.state = State::Waiting { code, interval, troubles: 0, poll };
+        self.state = State::Waiting { code, interval, troubles: 0, unknown: false, poll };
         actions.push(Action::CodeReady);
         actions
     }
@@ -213,21 +238,21 @@ impl Pairing {
                 self.state = State::Saving { seq, code: code.clone() };
                 vec![Action::SaveCode(seq, code, self.limit(now))]
             }
-            Err(TokenError::SlowDown) => {
-                let e = TokenError::SlowDown;
-                self.request_later(e, Cause::RateLimited, SLOW_DOWN, attempt, now)
+            Err(e @ TokenError::SlowDown(_)) => {
+                self.request_later(e, (Cause::RateLimited, String::new()), SLOW_DOWN, attempt, now)
             }
             Err(TokenError::Transient(t)) => {
                 let wait = doubled(FIRST_RETRY, attempt, MAX_WAIT).max(t.retry_after.unwrap_or_default());
-                let cause = t.cause;
-                self.request_later(TokenError::Transient(t), cause, wait, attempt, now)
+                let shown = t.shown();
+                self.request_later(TokenError::Transient(t), shown, wait, attempt, now)
             }
             Err(
                 e @ (TokenError::AuthorizationPending
                 | TokenError::AccessDenied
                 | TokenError::ExpiredToken
                 | TokenError::InvalidGrant(_)
-                | TokenError::ClientRejected
+                | TokenError::ClientRejected(_)
+                | TokenError::NotAllowed(_)
                 | TokenError::Unauthorized
                 | TokenError::Rejected(_)),
             ) => self.finish(Outcome::Failed(e)),
@@ -237,7 +262,7 @@ impl Pairing {
     fn request_later(
         &mut self,
         e: TokenError,
-        cause: Cause,
+        trouble: (Cause, String),
         wait: Duration,
         attempt: u32,
         now: Now,
@@ -246,7 +271,7 @@ impl Pairing {
         if self.first.is_some_and(|since| at > since + FIRST_CODE_PATIENCE) {
             return self.finish(Outcome::Failed(e));
         }
-        self.trouble = Some(cause);
+        self.trouble = Some(trouble);
         let at = if self.first.is_some() { at } else { now.boot + self.jitter.spread(wait) };
         self.state = State::RequestLater { at, attempt: attempt.saturating_add(1) };
         vec![]
@@ -262,13 +287,15 @@ impl Pairing {
         }
         let (code, interval) = (code.clone(), code.auth.interval);
         let poll = Poll::after(interval, now);
-        self.state = State::Waiting { code, interval, troubles: 0, poll };
+        self.state = State::Waiting { code, interval, troubles: 0, unknown: false, poll };
         self.first = None;
         vec![Action::CodeReady]
     }
 
     fn poll_answer(&mut self, answer: Result<TokenResponse, TokenError>, now: Now) -> Vec<Action> {
-        let State::Waiting { code, interval, troubles, poll } = &mut self.state else { return vec![] };
+        let State::Waiting { code, interval, troubles, unknown, poll } = &mut self.state else {
+            return vec![];
+        };
         let expires_at = code.obtained.boot + code.auth.expires_in;
         let soonest = now.boot + *interval + POLL_SLACK;
         match answer {
@@ -277,34 +304,75 @@ impl Pairing {
                 return vec![Action::Grant(tokens), Action::Finish(Outcome::Granted)];
             }
             Err(TokenError::AccessDenied) => return self.finish(Outcome::Denied),
-            // A code the server does not know is as dead as one that ran out.
-            Err(TokenError::ExpiredToken | TokenError::InvalidGrant(_)) => return self.request(0),
+            Err(e @ TokenError::ClientRejected(_)) => return self.finish(Outcome::Failed(e)),
+            // Some servers forget a code, and the word for it, with its time.
+            Err(
+                TokenError::ExpiredToken
+                | TokenError::InvalidGrant(_)
+                | TokenError::NotAllowed(_)
+                | TokenError::Unauthorized
+                | TokenError::Rejected(_),
+            ) if now.boot >= expires_at => return self.request(0),
+            Err(TokenError::ExpiredToken) => {
+                let soonest = self.replaced.map_or(now.boot, |at| at + LEAST_BETWEEN_CODES);
+                return self.replace("the code has expired before its time", soonest, now);
+            }
+            Err(TokenError::InvalidGrant(word)) if *unknown => {
+                let soonest = code.obtained.boot + LEAST_BETWEEN_CODES;
+                return self.replace(&word, soonest, now);
+            }
+            Err(TokenError::InvalidGrant(word)) => {
+                *unknown = true;
+                self.trouble = Some((Cause::Provider, word));
+                *poll = Poll::after(*interval, now);
+                return self.after_poll(expires_at, now);
+            }
             Err(TokenError::AuthorizationPending) => {
                 *troubles = 0;
                 self.trouble = None;
                 *poll = Poll::after(*interval, now);
             }
-            Err(TokenError::SlowDown) => {
-                *interval = interval.saturating_add(SLOW_DOWN);
+            Err(TokenError::SlowDown(named)) => {
+                *interval =
+                    interval.saturating_add(SLOW_DOWN).max(named.unwrap_or_default().min(MAX_INTERVAL));
                 self.trouble = None;
                 *poll = Poll::after(*interval, now);
             }
             Err(TokenError::Transient(t)) => {
                 *troubles = troubles.saturating_add(1);
-                self.trouble = Some(t.cause);
+                self.trouble = Some(t.shown());
                 let wait = doubled(*interval, *troubles, MAX_WAIT).max(t.retry_after.unwrap_or_default());
                 // A code that has run out is not left on the screen for the rest of a long wait.
                 let at = (now.boot + wait + POLL_SLACK).min(expires_at).max(soonest);
                 *poll = Poll::At { at, soonest };
             }
-            Err(e @ (TokenError::ClientRejected | TokenError::Unauthorized | TokenError::Rejected(_))) => {
+            Err(e @ (TokenError::Unauthorized | TokenError::NotAllowed(_) | TokenError::Rejected(_))) => {
                 return self.finish(Outcome::Failed(e));
             }
         }
+        if let State::Waiting { unknown, .. } = &mut self.state {
+            *unknown = false;
+        }
+        self.after_poll(expires_at, now)
+    }
+
+    fn after_poll(&mut self, expires_at: BootTime, now: Now) -> Vec<Action> {
         if self.limit_at.is_some_and(|at| now.boot >= at) {
             return self.finish(Outcome::Expired);
         }
         if now.boot >= expires_at { self.request(0) } else { vec![] }
+    }
+
+    /// Another code for one that died before its time, at `soonest`: nobody has asked for it, and a server that knows none
+    /// of its codes is not to be flooded.
+    fn replace(&mut self, why: &str, soonest: BootTime, now: Now) -> Vec<Action> {
+        self.replaced = Some(soonest.max(now.boot));
+        if now.boot >= soonest {
+            return self.request(0);
+        }
+        self.trouble = Some((Cause::Provider, why.to_owned()));
+        self.state = State::RequestLater { at: soonest, attempt: 0 };
+        vec![]
     }
 
     fn timer(&mut self, now: Now) -> Vec<Action> {
@@ -349,6 +417,7 @@ impl Pairing {
         self.first = None;
         self.limit_at = None;
         self.trouble = None;
+        self.replaced = None;
     }
 }
 

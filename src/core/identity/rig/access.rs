@@ -101,7 +101,7 @@ impl Rig {
 
     fn without_grant(&self) -> Refusal {
         match self.life.ending() {
-            Some(Ending::ClientRejected) => Refusal::ClientRejected,
+            Some(Ending::ClientRejected) => Refusal::ClientRejected(String::new()),
             Some(Ending::Revoked | Ending::InterruptedRefresh | Ending::Unreadable) | None => {
                 Refusal::NotPaired
             }
@@ -145,10 +145,13 @@ fn left(tokens: &TokenSet, now: Now) -> (Duration, Option<Duration>) {
 fn refusal_for(trouble: &Trouble) -> Refusal {
     match trouble {
         Trouble::Storage(e) => e.clone().into(),
-        Trouble::Exchange(cause @ (Cause::Provider | Cause::RateLimited)) => {
-            refusal_of_cause(*cause, "it does not renew the access token now")
+        Trouble::Client(word) => Refusal::ClientRejected(word.clone()),
+        Trouble::Exchange(cause @ (Cause::Provider | Cause::RateLimited), word) => {
+            let why = "it does not renew the access token now";
+            let said = if word.is_empty() { why.to_owned() } else { format!("{why} ({word})") };
+            refusal_of_cause(*cause, &said)
         }
-        Trouble::Exchange(cause) => {
+        Trouble::Exchange(cause, _) => {
             refusal_of_cause(*cause, "the access token can't be renewed now; the rig keeps trying")
         }
     }

@@ -114,7 +114,7 @@ impl Rig {
             self.beat(actions, now, out);
         }
         // Those who joined a pairing that goes on without them.
-        let cause = self.pairing.trouble().unwrap_or(Cause::Network);
+        let cause = self.pairing.trouble().map_or(Cause::Network, |(cause, _)| cause);
         let overdue = |(_, since): &mut (CommandId, BootTime)| now.boot >= *since + START_PATIENCE;
         for (id, _) in self.waiting_for_code.extract_if(.., overdue) {
             let refusal = refusal_of_cause(cause, "there is no code yet; the rig keeps trying");

@@ -76,11 +76,14 @@ impl Rig {
                 (reason, self.unusable.as_ref().map(ToString::to_string).unwrap_or_default())
             }
             State::RequestingCode | State::WaitingForUser if self.pairing.active() => {
-                (self.pairing.trouble().map_or(Reason::None, reason_of_cause), String::new())
+                let trouble = self.pairing.trouble();
+                trouble.map_or((Reason::None, String::new()), |(cause, word)| {
+                    (reason_of_cause(cause), word.to_owned())
+                })
             }
             State::Paired if self.life.ran_out(now) => (Reason::AccessExpired, String::new()),
             State::Paired | State::RequestingCode | State::WaitingForUser => {
-                let beat = self.heartbeat.trouble().map(Trouble::Exchange);
+                let beat = self.heartbeat.trouble().map(|cause| Trouble::Exchange(cause, String::new()));
                 let trouble = self.life.trouble().or(self.whoami.trouble()).or(beat.as_ref());
                 trouble.map_or((Reason::None, String::new()), reason_of_trouble)
             }
@@ -91,7 +94,7 @@ impl Rig {
                     Some(Ending::Revoked) | None => Reason::Revoked,
                     Some(Ending::Unreadable) => Reason::Storage,
                 };
-                (reason, String::new())
+                (reason, self.life.ended_by().to_owned())
             }
             State::NeedsPairing | State::Unprovisioned | State::Unpaired => self.last.clone(),
         }

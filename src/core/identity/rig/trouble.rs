@@ -8,7 +8,8 @@ use crate::view::Reason;
 pub(super) fn reason_of_trouble(trouble: &tokens::Trouble) -> (Reason, String) {
     match trouble {
         tokens::Trouble::Storage(e) => (Reason::Storage, e.to_string()),
-        tokens::Trouble::Exchange(cause) => (reason_of_cause(*cause), String::new()),
+        tokens::Trouble::Exchange(cause, word) => (reason_of_cause(*cause), word.clone()),
+        tokens::Trouble::Client(word) => (Reason::ClientRejected, word.clone()),
     }
 }
 
@@ -27,13 +28,14 @@ pub(super) fn reason_of(e: &TokenError) -> Reason {
     match e {
         TokenError::Transient(t) => reason_of_cause(t.cause),
         TokenError::AccessDenied => Reason::Denied,
-        TokenError::ClientRejected => Reason::ClientRejected,
+        TokenError::ClientRejected(_) => Reason::ClientRejected,
+        TokenError::NotAllowed(_) => Reason::SignInBlocked,
+        TokenError::Rejected(_) => Reason::Configuration,
         TokenError::AuthorizationPending
-        | TokenError::SlowDown
+        | TokenError::SlowDown(_)
         | TokenError::ExpiredToken
         | TokenError::InvalidGrant(_)
-        | TokenError::Unauthorized
-        | TokenError::Rejected(_) => Reason::Provider,
+        | TokenError::Unauthorized => Reason::Provider,
     }
 }
 
@@ -52,13 +54,14 @@ pub(super) fn refusal_of_cause(cause: Cause, why: &str) -> Refusal {
 pub(super) fn refusal_of(e: &TokenError) -> Refusal {
     match e {
         TokenError::Transient(t) => refusal_of_cause(t.cause, &t.why),
-        TokenError::SlowDown => Refusal::RateLimited,
-        TokenError::ClientRejected => Refusal::ClientRejected,
+        TokenError::SlowDown(_) => Refusal::RateLimited,
+        TokenError::ClientRejected(word) => Refusal::ClientRejected(word.clone()),
+        TokenError::NotAllowed(word) => Refusal::SignInBlocked(word.clone()),
+        TokenError::Rejected(why) => Refusal::Configuration(why.clone()),
         TokenError::AccessDenied => Refusal::Denied,
         TokenError::AuthorizationPending
         | TokenError::ExpiredToken
         | TokenError::InvalidGrant(_)
-        | TokenError::Unauthorized
-        | TokenError::Rejected(_) => Refusal::ProviderError(e.to_string()),
+        | TokenError::Unauthorized => Refusal::ProviderError(e.to_string()),
     }
 }

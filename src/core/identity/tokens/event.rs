@@ -10,7 +10,8 @@ pub enum Ending {
     Revoked,
     /// The same answer, but an earlier refresh got no answer: it may have spent the token.
     InterruptedRefresh,
-    /// The provider no longer accepts the rig's own identity or secret. The tokens are kept for a new secret.
+    /// The provider did not accept the rig's own identity or secret, and an earlier version took that for an end. The tokens
+    /// are kept: they are tried again.
     ClientRejected,
     /// The tokens are on disk and can't be unsealed any more.
     Unreadable,
@@ -63,8 +64,10 @@ pub enum Action {
 /// What stands in the way of a refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The way to the provider, or the provider.
-    Exchange(Cause),
+    /// The way to the provider, or the provider, and its word where it gave one.
+    Exchange(Cause, String),
+    /// The provider does not accept the rig's identity or secret, in this word. The tokens are kept, and tried again.
+    Client(String),
     /// The disk, for this reason.
     Storage(DiskError),
 }

@@ -20,6 +20,8 @@
 //!   Without the mark no refresh leaves: a disk that can't take the mark could not take the new tokens either.
 //! - No answer says nothing about what the server did. The old token is tried again until there is an answer, and that
 //!   answer is believed.
+//! - A refused client ends nothing. Providers say it while their own database is away; a secret may have been changed on
+//!   their side. The tokens are kept and tried again, soon and then hourly, at each start, and with a new secret.
 //! - 401s: only for the token in use, and each refresh that a 401 caused doubles the wait before the next may, so that
 //!   a server that answers 401 to everything costs one refresh an hour and not a storm.
 //! - A server that hands out lives of seconds is followed for a while, as it may be a test; then the wait grows to half a
@@ -44,8 +46,13 @@ const MIN_WAIT: Duration = Duration::from_secs(1);
 const SHORT_LIVES: u32 = 20;
 /// RFC 6749 §5.1 leaves `expires_in` optional.
 const DEFAULT_LIFE: Duration = Duration::from_secs(3600);
+/// Longer than any rig: an access token that nothing renews and of whose end nobody has spoken.
+const UNSAID_LIFE: Duration = Duration::from_secs(100 * 366 * 86_400);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_secs(600);
+/// Between two tries with an identity or secret that was refused.
+const CLIENT_RETRY: Duration = Duration::from_secs(30);
+const MAX_CLIENT_RETRY: Duration = Duration::from_secs(3600);
 const SAVE_RETRY: Duration = Duration::from_secs(1);
 const MAX_SAVE_RETRY: Duration = Duration::from_secs(60);
 
@@ -74,6 +81,8 @@ pub struct TokenLife {
     /// Tokens in a row that live for seconds only.
     short_lives: u32,
     trouble: Option<Trouble>,
+    /// The server's word that ended the grant.
+    ended_by: String,
 }
 
 impl TokenLife {
@@ -87,6 +96,7 @@ impl TokenLife {
             storm: 0,
             short_lives: 0,
             trouble: None,
+            ended_by: String::new(),
         }
     }
 
@@ -139,6 +149,15 @@ impl TokenLife {
         }
     }
 
+    /// In which word the server ended it, as far as this run has heard it.
+    pub fn ended_by(&self) -> &str {
+        &self.ended_by
+    }
+
+    fn client_rejected(&self) -> bool {
+        matches!(self.trouble, Some(Trouble::Client(_)))
+    }
+
     /// The time of the tokens in force is up by the server's own word, and there is nothing to renew them with. Still
     /// not ended: what is ours to say is that nobody should wait for it.
     pub fn ran_out(&self, now: Now) -> bool {
@@ -177,7 +196,7 @@ impl TokenLife {
 
     /// Some troubles may be over: a refresh that waits because of one of those is tried at `at`.
     pub fn hurry(&mut self, at: BootTime, over: impl Fn(Cause) -> bool) {
-        let over = matches!(self.trouble, Some(Trouble::Exchange(cause)) if over(cause));
+        let over = matches!(self.trouble, Some(Trouble::Exchange(cause, _)) if over(cause));
         match &mut self.state {
             State::RefreshLater { at: due, attempt, .. } if over => {
                 (*due, *attempt) = ((*due).min(at), (*attempt).min(KEPT_DOUBLINGS));
@@ -222,6 +241,10 @@ impl TokenLife {
                 (S::None, vec![])
             }
             (_, Event::Loaded(tokens, interrupted)) => self.loaded(tokens, interrupted, now),
+            (_, Event::Ended(Ending::ClientRejected, Some(tokens))) => {
+                self.trouble = Some(Trouble::Client(String::new()));
+                self.mark(tokens, 0)
+            }
             (_, Event::Ended(ending, kept)) => (S::Ended { ending, kept }, vec![]),
             (_, Event::Granted(new)) => {
                 self.forget_troubles();
@@ -269,8 +292,8 @@ impl TokenLife {
                 let at = now.boot + doubled(SAVE_RETRY, attempt, MAX_SAVE_RETRY);
                 (S::SaveLater { next, attempt: attempt.saturating_add(1), at }, vec![])
             }
-            (S::Ended { ending: Ending::ClientRejected, kept: Some(tokens) }, Event::NewSecret) => {
-                self.mark(tokens, 0)
+            (S::RefreshLater { tokens, marked, .. }, Event::NewSecret) if self.client_rejected() => {
+                if marked { self.refresh(tokens, 0) } else { self.mark(tokens, 0) }
             }
 
             (
@@ -360,31 +383,34 @@ impl TokenLife {
             Ok(new) => return self.save(token_set(new, Some(&tokens), now), 0),
             Err(e) => e,
         };
-        let (cause, wait) = match e {
-            TokenError::InvalidGrant(_) | TokenError::Unauthorized => {
+        let (trouble, wait) = match e {
+            e @ (TokenError::InvalidGrant(_) | TokenError::Unauthorized) => {
                 let ending = if self.lost_answer { Ending::InterruptedRefresh } else { Ending::Revoked };
-                return self.end(ending, None);
-            }
-            TokenError::ClientRejected => {
-                // The token is tried again with a new secret; what is known of it stays known.
-                let lost_answer = self.lost_answer;
-                let ended = self.end(Ending::ClientRejected, Some(tokens));
-                self.lost_answer = lost_answer;
+                let ended = self.end(ending, None);
+                self.ended_by = e.to_string();
                 return ended;
+            }
+            TokenError::ClientRejected(word) => {
+                (Trouble::Client(word), self.jitter.spread(doubled(CLIENT_RETRY, attempt, MAX_CLIENT_RETRY)))
             }
             TokenError::Transient(t) => {
                 self.lost_answer |= t.maybe_applied;
                 let wait = self.jitter.spread(doubled(FIRST_RETRY, attempt, MAX_RETRY));
-                (t.cause, wait.max(t.retry_after.unwrap_or_default()))
+                let (cause, word) = t.shown();
+                (Trouble::Exchange(cause, word), wait.max(t.retry_after.unwrap_or_default()))
             }
             // Not among the answers that end a grant: keep it, and keep asking.
-            TokenError::SlowDown
+            e @ (TokenError::SlowDown(_)
             | TokenError::AuthorizationPending
+            | TokenError::NotAllowed(_)
             | TokenError::Rejected(_)
             | TokenError::AccessDenied
-            | TokenError::ExpiredToken => (Cause::Provider, doubled(FIRST_RETRY, attempt.max(2), MAX_RETRY)),
+            | TokenError::ExpiredToken) => {
+                let wait = doubled(FIRST_RETRY, attempt.max(2), MAX_RETRY);
+                (Trouble::Exchange(Cause::Provider, e.to_string()), wait)
+            }
         };
-        self.trouble = Some(Trouble::Exchange(cause));
+        self.trouble = Some(trouble);
         let at = now.boot + wait;
         (State::RefreshLater { tokens, attempt: attempt.saturating_add(1), at, marked: true }, vec![])
     }
@@ -413,6 +439,7 @@ impl TokenLife {
     fn forget_exchange_troubles(&mut self) {
         self.lost_answer = false;
         self.trouble = None;
+        self.ended_by = String::new();
     }
 
     fn forget_troubles(&mut self) {
@@ -424,11 +451,14 @@ impl TokenLife {
 
 /// RFC 6749 §6: a server that sends no new refresh token leaves the old one in force.
 fn token_set(new: TokenResponse, old: Option<&TokenSet>, now: Now) -> TokenSet {
+    let refresh = new.refresh_token.or_else(|| old.and_then(|o| o.refresh.clone()));
+    // What nothing renews lasts until the API says that it does not.
+    let unsaid = if refresh.is_some() { DEFAULT_LIFE } else { UNSAID_LIFE };
     TokenSet {
         access: new.access_token,
-        refresh: new.refresh_token.or_else(|| old.and_then(|o| o.refresh.clone())),
+        refresh,
         obtained: now,
-        expires_in: new.expires_in.or_else(|| old.map(|o| o.expires_in)).unwrap_or(DEFAULT_LIFE),
+        expires_in: new.expires_in.or_else(|| old.map(|o| o.expires_in)).unwrap_or(unsaid),
         id_token: new.id_token,
     }
 }

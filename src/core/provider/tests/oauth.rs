@@ -109,7 +109,7 @@ fn at_a_refresh_only_the_standards_words_are_final() {
         let text = String::from_utf8_lossy(&response.body).into_owned();
         let ends = matches!(
             p.read_refresh(&response),
-            Err(TokenError::InvalidGrant(_) | TokenError::Unauthorized | TokenError::ClientRejected)
+            Err(TokenError::InvalidGrant(_) | TokenError::Unauthorized | TokenError::ClientRejected(_))
         );
         assert!(!ends, "{text}");
     }
@@ -220,7 +220,7 @@ fn trouble_with_the_metadata_is_named_and_spends_nothing() {
     for (answer, words) in [
         (json(200, &metadata("https://evil.example").to_string()), "https://evil.example"),
         (json(200, &bare.to_string()), "no token_endpoint"),
-        (json(200, &plain.to_string()), "no token_endpoint"),
+        (json(200, &plain.to_string()), "token_endpoint is http"),
     ] {
         let TokenError::Rejected(why) = refused(answer) else { panic!("{words}") };
         assert!(why.contains(words), "{why}");
@@ -346,6 +346,11 @@ fn ask(
     (asked.iter().filter(|url| url.ends_with("/keys")).count(), outcome)
 }
 
+/// Whom it names.
+fn believed(outcome: (usize, Result<DeviceInfo, TokenError>)) -> String {
+    outcome.1.unwrap().authorized_by
+}
+
 fn openid() -> Provider {
     rig_at(ClientAuth::None, found(true, false))
 }
@@ -394,10 +399,9 @@ fn a_token_that_is_not_believed_is_named_and_quoted_nowhere() {
         (stranger.token(&claims()), "signature is not the issuer's"),
         (none, "can't be read"),
         (hmac, "not accepted"),
-        (rsa, "not accepted"),
+        (rsa, "does not publish"),
         (with("iss", "https://evil.example".into()), "not of this issuer"),
         (with("aud", "other".into()), "not for this client"),
-        (with("aud", value!(["app-1", "other"])), "not for this client"),
         (with("azp", "other".into()), "not for this client"),
         (with("exp", (CAME - 300).into()), "expired"),
         (with("exp", "soon".into()), "can't be read"),
@@ -405,17 +409,27 @@ fn a_token_that_is_not_believed_is_named_and_quoted_nowhere() {
         (IdToken(Secret::new(tampered)), "believed"),
     ] {
         let (_, outcome) = ask(&openid(), token, &[signer.jwk()], Some(CAME));
-        let Err(TokenError::Rejected(why)) = outcome else { panic!("{words}: {outcome:?}") };
+        let info = outcome.unwrap_or_else(|e| panic!("{words}: {e}"));
+        assert_eq!((info.project_id.as_str(), info.authorized_by.as_str()), (ISSUER, ""), "{words}");
+        let why = info.note;
         assert!(why.contains(words) && !why.contains("Jess") && !why.contains("evil"), "{why}");
     }
     for (good, why) in [
         (with("exp", (CAME - 299).into()), "clocks differ by five minutes"),
         (with("aud", value!(["app-1"])), "one audience needs no azp"),
+        (with("aud", value!(["app-1", "229999@project"])), "an issuer may add its own"),
     ] {
-        assert!(ask(&openid(), good, &[signer.jwk()], Some(CAME)).1.is_ok(), "{why}");
+        assert_eq!(believed(ask(&openid(), good, &[signer.jwk()], Some(CAME))), "Jess Temporal", "{why}");
     }
     let old = with("exp", (CAME - 9999).into());
-    assert!(ask(&openid(), old, &[signer.jwk()], None).1.is_ok(), "no trusted clock, no word about time");
+    assert_eq!(
+        believed(ask(&openid(), old, &[signer.jwk()], None)),
+        "Jess Temporal",
+        "no trusted clock, no word about time"
+    );
+    let critical = signer.sign(&value!({"alg": "ES256", "kid": "k1", "crit": ["x"], "x": 1}), &claims());
+    let doubted = ask(&openid(), critical, &[signer.jwk()], Some(CAME)).1.unwrap();
+    assert!(doubted.note.contains("does not know"), "{}", doubted.note);
 }
 
 /// The modulus and the token of RFC 7515 §A.2.1.
@@ -458,7 +472,9 @@ fn a_no_to_the_keys_is_no_no_to_the_grant() {
             true => answer.clone(),
             false => json(200, &metadata(ISSUER).to_string()),
         });
-        assert!(matches!(outcome, Err(TokenError::Transient(_))), "{outcome:?}");
+        let info = outcome.unwrap();
+        assert_eq!((info.authorized_by.as_str(), info.project_name.as_str()), ("", "login.example"));
+        assert!(info.note.contains("keys can't be read"), "{}", info.note);
     }
 }
 
@@ -475,7 +491,22 @@ fn changed_keys_are_fetched_once() {
     let (fetched, outcome) = ask(&p, new.token(&claims()), &[new.jwk()], Some(CAME));
     assert_eq!((fetched, outcome.unwrap().authorized_by.as_str()), (1, "Jess Temporal"));
     let (fetched, outcome) = ask(&p, Signer::new("k3").token(&claims()), &[new.jwk()], Some(CAME));
-    assert!(fetched == 1 && outcome.is_err(), "once for each question");
-    let nameless = new.sign(&value!({"alg": "ES256"}), &claims());
-    assert!(ask(&openid(), nameless, &[new.jwk()], Some(CAME)).1.is_ok(), "the only key there is");
+    assert!(fetched == 1 && outcome.unwrap().note.contains("does not publish"), "once for each question");
+    let nameless = || new.sign(&value!({"alg": "ES256"}), &claims());
+    let several = [old.jwk(), Signer::new("k4").jwk(), new.jwk()];
+    for keys in [&several[2..], &several[..]] {
+        assert_eq!(
+            believed(ask(&openid(), nameless(), keys, Some(CAME))),
+            "Jess Temporal",
+            "one of them fits"
+        );
+    }
+    let mut twin = Signer::new("k2").jwk();
+    twin["kid"] = "k2".into();
+    let twins = [twin, new.jwk()];
+    assert_eq!(
+        believed(ask(&openid(), new.token(&claims()), &twins, Some(CAME))),
+        "Jess Temporal",
+        "a name twice"
+    );
 }

@@ -221,7 +221,7 @@ fn slow_down_lasts_for_every_later_poll() {
     let mut interval = INTERVAL;
     for _ in 0..3 {
         let (seq, now) = poll(&mut p, 1);
-        let _ = p.on(Event::Polled(seq, Err(TokenError::SlowDown)), now);
+        let _ = p.on(Event::Polled(seq, Err(TokenError::SlowDown(None))), now);
         interval += 5;
         let (seq, later) = poll(&mut p, 1);
         assert!(later.boot.since(now.boot) >= secs(interval));
@@ -238,7 +238,7 @@ fn trouble_never_makes_polls_come_faster_than_the_interval() {
     let seq = saving(&p.on(Event::Code(seq, Ok(slow)), at(0)));
     let _ = p.on(Event::Saved(seq, Ok(())), at(0));
     let (seq, now) = poll(&mut p, 1);
-    let _ = p.on(Event::Polled(seq, Err(TokenError::SlowDown)), now);
+    let _ = p.on(Event::Polled(seq, Err(TokenError::SlowDown(None))), now);
     for _ in 0..10 {
         let (seq, now) = poll(&mut p, 1);
         let _ = p.on(Event::Polled(seq, Err(network())), now);
@@ -253,7 +253,7 @@ fn trouble_backs_off_and_an_answer_ends_it() {
     for _ in 0..3 {
         let (seq, now) = poll(&mut p, 1);
         assert_eq!(p.on(Event::Polled(seq, Err(trouble(Cause::CaptivePortal, None))), now), []);
-        assert_eq!(p.trouble(), Some(Cause::CaptivePortal));
+        assert_eq!(p.trouble().map(|(cause, _)| cause), Some(Cause::CaptivePortal));
         waits.push(due(&p).boot.since(now.boot).as_secs());
     }
     assert_eq!(waits, [10, 20, 40]);
@@ -344,7 +344,10 @@ fn an_answer_that_is_final_ends_the_pairing() {
     let rejected = TokenError::Rejected("invalid_request".to_owned());
     for (answer, outcome) in [
         (TokenError::AccessDenied, Outcome::Denied),
-        (TokenError::ClientRejected, Outcome::Failed(TokenError::ClientRejected)),
+        (
+            TokenError::ClientRejected(String::new()),
+            Outcome::Failed(TokenError::ClientRejected(String::new())),
+        ),
         (TokenError::Unauthorized, Outcome::Failed(TokenError::Unauthorized)),
         (rejected.clone(), Outcome::Failed(rejected)),
     ] {
@@ -357,14 +360,74 @@ fn an_answer_that_is_final_ends_the_pairing() {
 
 #[test]
 fn a_code_that_ran_out_is_replaced() {
-    for answer in [TokenError::ExpiredToken, TokenError::InvalidGrant("invalid_grant".to_owned())] {
+    let mut p = waiting(None);
+    let (seq, now) = poll(&mut p, 1);
+    let seq = requesting(&p.on(Event::Polled(seq, Err(TokenError::ExpiredToken)), now));
+    assert!(p.active() && p.code().is_none());
+    let seq = saving(&p.on(Event::Code(seq, Ok(auth(2))), now));
+    assert_eq!(p.on(Event::Saved(seq, Ok(())), now), [Action::CodeReady]);
+    // The next that dies so soon is replaced, too, but not at once.
+    let (seq, now) = poll(&mut p, 2);
+    assert_eq!(p.on(Event::Polled(seq, Err(TokenError::ExpiredToken)), now), []);
+    assert!(p.active() && p.code().is_none() && p.trouble().is_some());
+    assert!(p.deadline().is_some_and(|at| at.since(now.boot) > secs(40) && at.since(now.boot) <= secs(60)));
+}
+
+fn unknown() -> Result<TokenResponse, TokenError> {
+    Err(TokenError::InvalidGrant("invalid_grant: never heard".to_owned()))
+}
+
+#[test]
+fn a_code_that_the_server_does_not_know_is_asked_about_once_more_and_replaced_once_a_minute() {
+    let mut p = waiting(None);
+    let (seq, now) = poll(&mut p, 1);
+    assert_eq!(p.on(Event::Polled(seq, unknown()), now), []);
+    assert_eq!(p.trouble(), Some((Cause::Provider, "invalid_grant: never heard")));
+    assert!(p.code().is_some(), "not believed yet");
+    let (seq, now) = poll(&mut p, 1);
+    assert_eq!(p.on(Event::Polled(seq, unknown()), now), []);
+    assert!(p.code().is_none() && p.active());
+    let due = at(60);
+    assert_eq!(p.deadline(), Some(due.boot), "a minute after the code");
+    requesting(&p.on(Event::Timer, due));
+    // Where the second answer is another, it was a mistake.
+    let mut p = waiting(None);
+    for answer in [unknown(), Err(TokenError::AuthorizationPending), unknown()] {
+        let (seq, now) = poll(&mut p, 1);
+        assert_eq!(p.on(Event::Polled(seq, answer), now), []);
+    }
+    assert!(p.code().is_some());
+}
+
+#[test]
+fn after_its_end_whatever_is_said_of_a_code_means_another() {
+    for answer in [
+        TokenError::Rejected("invalid_request".to_owned()),
+        TokenError::NotAllowed("unauthorized_client".to_owned()),
+        TokenError::Unauthorized,
+        TokenError::InvalidGrant("invalid_grant".to_owned()),
+        trouble(Cause::Provider, None),
+    ] {
+        let mut p = waiting(None);
+        let late = loop {
+            let (seq, now) = poll(&mut p, 1);
+            if now.boot >= BootTime(secs(LIFE)) {
+                break p.on(Event::Polled(seq, Err(answer.clone())), now);
+            }
+            let _ = p.on(Event::Polled(seq, Err(TokenError::AuthorizationPending)), now);
+        };
+        requesting(&late);
+    }
+}
+
+#[test]
+fn an_interval_that_the_answer_names_is_taken_where_it_is_longer() {
+    for (named, least) in [(None, 10), (Some(secs(3)), 10), (Some(secs(30)), 30), (Some(secs(86_400)), 3600)]
+    {
         let mut p = waiting(None);
         let (seq, now) = poll(&mut p, 1);
-        let seq = requesting(&p.on(Event::Polled(seq, Err(answer)), now));
-        assert!(p.active() && p.code().is_none());
-        let seq = saving(&p.on(Event::Code(seq, Ok(auth(2))), now));
-        assert_eq!(p.on(Event::Saved(seq, Ok(())), now), [Action::CodeReady]);
-        poll(&mut p, 2);
+        assert_eq!(p.on(Event::Polled(seq, Err(TokenError::SlowDown(named))), now), []);
+        assert_eq!(p.deadline(), Some(now.boot + secs(least) + POLL_SLACK), "{named:?}");
     }
 }
 
@@ -401,7 +464,7 @@ fn whatever_the_network_does_the_first_code_is_given_up_in_time() {
                 assert_eq!(actions, [Action::Finish(Outcome::Failed(e))]);
                 break;
             }
-            assert_eq!(p.trouble(), Some(cause));
+            assert_eq!(p.trouble().map(|(cause, _)| cause), Some(cause));
             let now = due(&p);
             assert!(now.boot <= BootTime(FIRST_CODE_PATIENCE));
             seq = requesting(&p.on(Event::Timer, now));
@@ -414,7 +477,7 @@ fn whatever_the_network_does_the_first_code_is_given_up_in_time() {
 #[test]
 fn a_first_code_refused_for_good_ends_at_once() {
     for e in [
-        TokenError::ClientRejected,
+        TokenError::ClientRejected(String::new()),
         TokenError::Rejected("bad_request".to_owned()),
         TokenError::Unauthorized,
         TokenError::AccessDenied,
@@ -428,11 +491,11 @@ fn a_first_code_refused_for_good_ends_at_once() {
 #[test]
 fn a_slow_down_for_a_first_code_waits_five_seconds_and_is_named_in_the_end() {
     let (mut p, seq) = start(None);
-    assert_eq!(p.on(Event::Code(seq, Err(TokenError::SlowDown)), at(1)), []);
+    assert_eq!(p.on(Event::Code(seq, Err(TokenError::SlowDown(None))), at(1)), []);
     assert_eq!(due(&p), at(6));
     let seq = requesting(&p.on(Event::Timer, at(6)));
-    let over = [Action::Finish(Outcome::Failed(TokenError::SlowDown))];
-    assert_eq!(p.on(Event::Code(seq, Err(TokenError::SlowDown)), at(8)), over);
+    let over = [Action::Finish(Outcome::Failed(TokenError::SlowDown(None)))];
+    assert_eq!(p.on(Event::Code(seq, Err(TokenError::SlowDown(None))), at(8)), over);
 }
 
 #[test]
@@ -442,7 +505,7 @@ fn renewals_are_tried_for_ever() {
     let mut seq = requesting(&p.on(Event::Polled(seq, Err(TokenError::ExpiredToken)), now));
     for _ in 0..500 {
         assert_eq!(p.on(Event::Code(seq, Err(network())), now), []);
-        assert!(p.active() && p.trouble() == Some(Cause::Network));
+        assert!(p.active() && p.trouble() == Some((Cause::Network, "")));
         let next = due(&p);
         assert!(next.boot > now.boot && next.boot.since(now.boot) <= MAX_WAIT);
         now = next;
@@ -546,11 +609,11 @@ fn a_suspend_during_a_pairing_asks_about_the_old_code_and_shows_a_new_one() {
 fn event(open: &mut Vec<Action>, dice: &mut Jitter, n: &mut u32) -> Event {
     *n += 1;
     let error = |x: f64| match (x * 9.0) as u32 {
-        0 => TokenError::SlowDown,
+        0 => TokenError::SlowDown(None),
         1 => TokenError::AccessDenied,
         2 => TokenError::ExpiredToken,
         3 => TokenError::InvalidGrant(String::new()),
-        4 => TokenError::ClientRejected,
+        4 => TokenError::ClientRejected(String::new()),
         5 => trouble(Cause::RateLimited, Some(4000)),
         6 => network(),
         _ => TokenError::AuthorizationPending,
@@ -583,7 +646,7 @@ fn event(open: &mut Vec<Action>, dice: &mut Jitter, n: &mut u32) -> Event {
             Event::Resume(Running { code, limit })
         }
         88..94 => Event::Start { limit: (dice.unit() < 0.3).then(|| secs((dice.unit() * 500.0) as u64)) },
-        94..96 => Event::Code(made_up, Err(TokenError::ClientRejected)),
+        94..96 => Event::Code(made_up, Err(TokenError::ClientRejected(String::new()))),
         96..98 => Event::Saved(made_up, Err(DiskError::Full)),
         _ => Event::Polled(made_up, Err(TokenError::AccessDenied)),
     }
@@ -657,7 +720,7 @@ fn late_answers_change_nothing() {
             let before = format!("{p:?}");
             for late in [
                 Event::Code(old, Ok(auth(9))),
-                Event::Code(old, Err(TokenError::ClientRejected)),
+                Event::Code(old, Err(TokenError::ClientRejected(String::new()))),
                 Event::Saved(old, Ok(())),
                 Event::Saved(old, Err(DiskError::Full)),
                 Event::Polled(old, Err(TokenError::AccessDenied)),

@@ -394,10 +394,10 @@ fn a_second_start_joins_the_first_and_both_are_answered() {
     let (two, _) = b.command(START);
     let both = [
         Action::Write(Change::ErasePairing),
-        Action::Reply(Reply::Done(one, Err(Refusal::ClientRejected))),
-        Action::Reply(Reply::Done(two, Err(Refusal::ClientRejected))),
+        Action::Reply(Reply::Done(one, Err(Refusal::ClientRejected(String::new())))),
+        Action::Reply(Reply::Done(two, Err(Refusal::ClientRejected(String::new())))),
     ];
-    assert_eq!(b.on(Event::Code(seq, Err(TokenError::ClientRejected))), both);
+    assert_eq!(b.on(Event::Code(seq, Err(TokenError::ClientRejected(String::new())))), both);
     assert_eq!(b.shows(), (State::Unpaired, Reason::ClientRejected));
 }
 
@@ -412,12 +412,21 @@ fn every_failure_of_a_first_code_has_its_name_and_reason() {
         (trouble(Cause::Clock), Refusal::ClockUntrusted(why()), Reason::Clock),
         (trouble(Cause::Provider), Refusal::ProviderError(why()), Reason::Provider),
         (trouble(Cause::RateLimited), Refusal::RateLimited, Reason::Provider),
-        (TokenError::SlowDown, Refusal::RateLimited, Reason::Provider),
-        (TokenError::ClientRejected, Refusal::ClientRejected, Reason::ClientRejected),
+        (TokenError::SlowDown(None), Refusal::RateLimited, Reason::Provider),
+        (
+            TokenError::ClientRejected(String::new()),
+            Refusal::ClientRejected(String::new()),
+            Reason::ClientRejected,
+        ),
+        (
+            TokenError::NotAllowed("unauthorized_client".into()),
+            Refusal::SignInBlocked("unauthorized_client".into()),
+            Reason::SignInBlocked,
+        ),
         (
             TokenError::Rejected("bad_request".into()),
-            Refusal::ProviderError("bad_request".into()),
-            Reason::Provider,
+            Refusal::Configuration("bad_request".into()),
+            Reason::Configuration,
         ),
     ] {
         let mut b = Bench::unpaired();
@@ -852,15 +861,26 @@ fn an_answer_who_we_are_is_not_written_behind_an_erasure() {
 fn a_rejected_client_is_tried_again_with_a_new_secret() {
     let mut b = Bench::paired();
     let seq = b.refresh_leaves();
-    let _ = b.on(Event::Refreshed(seq, Err(TokenError::ClientRejected)));
-    assert_eq!(b.shows(), (State::NeedsPairing, Reason::ClientRejected));
+    let refused = || TokenError::ClientRejected("invalid_client: who?".to_owned());
+    assert_eq!(b.on(Event::Refreshed(seq, Err(refused()))), []);
+    assert_eq!(b.shows(), (State::Paired, Reason::ClientRejected));
+    assert_eq!(b.view().detail, "invalid_client: who?");
     let (id, _) = b.command(RigCommand::Provision(ClientSecret(Secret::new("s"))));
     let actions = b.on(provisioned(id, "rig-7", None));
-    let [Action::Write(Change::MarkRefresh(seq)), Action::Reply(..)] = actions[..] else {
-        panic!("{actions:?}")
-    };
-    assert!(matches!(b.on(Event::Marked(seq, Ok(())))[..], [Action::Ask(Question::Refresh(..))]));
-    assert_eq!(b.shows(), (State::Paired, Reason::None));
+    assert!(
+        matches!(actions[..], [Action::Ask(Question::Refresh(..)), Action::Reply(..)]),
+        "the mark is on disk already: {actions:?}"
+    );
+}
+
+#[test]
+fn the_word_that_ended_a_grant_is_shown() {
+    let mut b = Bench::paired();
+    let seq = b.refresh_leaves();
+    let word = "interaction_required: AADSTS50079".to_owned();
+    let _ = b.on(Event::Refreshed(seq, Err(TokenError::InvalidGrant(word.clone()))));
+    assert_eq!(b.shows(), (State::NeedsPairing, Reason::Revoked));
+    assert_eq!(b.view().detail, word);
 }
 
 #[test]

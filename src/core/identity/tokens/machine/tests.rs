@@ -238,7 +238,8 @@ fn a_grant_without_a_life_or_a_refresh_token_is_taken_as_it_is() {
         TokenResponse { access_token: access(1), refresh_token: None, expires_in: None, id_token: None };
     let seq = saving(&life.on(Event::Granted(bare), at(0)));
     assert_eq!(life.on(Event::Saved(seq, Ok(())), at(0)), [Action::Ready]);
-    assert_eq!(life.tokens().map(|t| t.expires_in), Some(secs(HOUR)));
+    assert_eq!(life.deadline(), None);
+    assert!(!life.ran_out(at(30 * 366 * 86_400)), "nobody has said when: until the API says 401");
     assert_eq!(life.revocable(), Some(Revocable::Access(access(1))));
 }
 
@@ -261,7 +262,6 @@ fn only_the_answers_that_are_final_end_a_grant() {
         (refused("invalid_grant"), Ending::Revoked),
         (refused("invalid_request"), Ending::Revoked),
         (TokenError::Unauthorized, Ending::Revoked),
-        (TokenError::ClientRejected, Ending::ClientRejected),
     ] {
         let mut life = valid();
         let (seq, time) = leave(&mut life, 1);
@@ -272,7 +272,9 @@ fn only_the_answers_that_are_final_end_a_grant() {
     let every = [Cause::Network, Cause::CaptivePortal, Cause::Clock, Cause::Provider, Cause::RateLimited];
     let troubles = every.into_iter().flat_map(|c| [trouble(c, false), trouble(c, true)]);
     let others = [
-        TokenError::SlowDown,
+        TokenError::ClientRejected("invalid_client".to_owned()),
+        TokenError::NotAllowed("AADSTS53003".to_owned()),
+        TokenError::SlowDown(None),
         TokenError::AuthorizationPending,
         TokenError::AccessDenied,
         TokenError::ExpiredToken,
@@ -292,7 +294,8 @@ fn only_the_answers_that_are_final_end_a_grant() {
             assert_eq!(life.on(Event::Refreshed(seq, Err(answer.clone())), at(time)), [], "{answer:?}");
             assert!(life.trouble().is_some());
             assert_eq!(life.access_token(), Some(&access(1)));
-            assert!(due(&life) > time && due(&life) <= time + 600, "{answer:?}");
+            let most = if matches!(answer, TokenError::ClientRejected(_)) { 3600 } else { 600 };
+            assert!(due(&life) > time && due(&life) <= time + most, "{answer:?}");
         }
     }
 }
@@ -569,16 +572,32 @@ fn a_late_refusal_of_the_old_grant_spares_the_new_one() {
 }
 
 #[test]
-fn a_rejected_client_keeps_its_tokens_for_a_new_secret() {
+fn a_rejected_client_keeps_its_tokens_and_is_tried_again_hourly_at_a_start_and_with_a_new_secret() {
+    let rejected = || TokenError::ClientRejected("invalid_client".to_owned());
     let mut life = valid();
-    let (seq, time) = leave(&mut life, 1);
-    let _ = life.on(Event::Refreshed(seq, Err(TokenError::ClientRejected)), at(time));
-    assert_eq!((life.ending(), life.access_token()), (Some(Ending::ClientRejected), None));
+    let (seq, mut time) = leave(&mut life, 1);
+    assert_eq!(life.on(Event::Refreshed(seq, Err(rejected())), at(time)), []);
+    assert_eq!((life.ending(), life.access_token()), (None, Some(&access(1))), "the server judges that one");
+    assert_eq!(life.trouble(), Some(&Trouble::Client("invalid_client".to_owned())));
     assert_eq!(life.revocable(), Some(Revocable::Refresh(refresh(1))));
-    let mark = marking(&life.on(Event::NewSecret, at(time + 9)));
-    let seq = refreshing(&life.on(Event::Marked(mark, Ok(())), at(time + 9)), 1);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        waits.push(due(&life) - time);
+        time = due(&life) + 1;
+        let seq = refreshing(&life.on(Event::Timer, at(time)), 1);
+        assert_eq!(life.on(Event::Refreshed(seq, Err(rejected())), at(time)), []);
+    }
+    assert!(waits[0] <= 60 && waits.iter().all(|wait| *wait <= 3601), "{waits:?}");
+    assert!(waits[11] > 1800, "hourly in the end: {waits:?}");
+    let seq = refreshing(&life.on(Event::NewSecret, at(time + 9)), 1);
     let save = saving(&life.on(Event::Refreshed(seq, Ok(response(2))), at(time + 9)));
     assert_eq!(life.on(Event::Saved(save, Ok(())), at(time + 9)), [Action::Ready]);
+    assert_eq!(life.trouble(), None);
+    // An earlier version has taken it for an end.
+    let mut life = TokenLife::new(Jitter::new(1));
+    let kept = set(1, at(0));
+    let mark = marking(&life.on(Event::Ended(Ending::ClientRejected, Some(kept)), at(1)));
+    refreshing(&life.on(Event::Marked(mark, Ok(())), at(1)), 1);
 }
 
 #[test]
@@ -649,9 +668,9 @@ impl World {
                 seq,
                 Err(match (dice.unit() * 10.0) as u32 {
                     0..3 => TokenError::InvalidGrant(String::new()),
-                    3 => TokenError::ClientRejected,
+                    3 => TokenError::ClientRejected(String::new()),
                     4 => TokenError::Rejected(String::new()),
-                    5 => TokenError::SlowDown,
+                    5 => TokenError::SlowDown(None),
                     n => trouble(Cause::Network, n % 2 == 0),
                 }),
             ),
@@ -708,7 +727,7 @@ impl World {
         for action in actions {
             let Action::End(ending) = action else { continue };
             let told = if self.lost { Ending::InterruptedRefresh } else { Ending::Revoked };
-            assert!(*ending == told || *ending == Ending::ClientRejected, "{ending:?}, lost: {}", self.lost);
+            assert_eq!(*ending, told, "lost: {}", self.lost);
             self.endings.push(*ending);
         }
         if let (true, Some(before), State::Marking { .. }) = (timer, before, &life.state) {
@@ -763,7 +782,7 @@ fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
             let event = world.event(&life, &mut dice);
             let fresh_start = matches!(event, Event::Granted(_) | Event::Erased | Event::Ended(..));
             let timer = matches!(event, Event::Timer);
-            let revives = matches!(event, Event::Granted(_) | Event::NewSecret);
+            let revives = matches!(event, Event::Granted(_) | Event::Ended(..));
             match &event {
                 Event::Marked(seq, Ok(())) => world.marked |= *seq == life.seq,
                 Event::Saved(seq, Ok(())) if *seq == life.seq => {
@@ -796,7 +815,7 @@ fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
         endings.append(&mut world.endings);
     }
     let seen = |ending| endings.iter().filter(|e| **e == ending).count();
-    let seen = [Ending::Revoked, Ending::InterruptedRefresh, Ending::ClientRejected].map(seen);
+    let seen = [Ending::Revoked, Ending::InterruptedRefresh].map(seen);
     assert!(seen.iter().all(|n| *n > 30), "it went everywhere: {seen:?}");
 }
 

@@ -336,7 +336,7 @@ impl Walk {
 
     fn code(&mut self) -> Result<DeviceAuthorization, TokenError> {
         if self.chance(0.4) {
-            return Err(if self.chance(0.2) { TokenError::SlowDown } else { self.trouble() });
+            return Err(if self.chance(0.2) { TokenError::SlowDown(None) } else { self.trouble() });
         }
         Ok(DeviceAuthorization {
             device_code: DeviceCode(Secret::new("d")),
@@ -358,7 +358,7 @@ impl Walk {
                 if self.chance(0.1) { Err(self.trouble()) } else { Ok(tokens) }
             }
             3 => Err(TokenError::ExpiredToken),
-            4 => Err(TokenError::SlowDown),
+            4 => Err(TokenError::SlowDown(None)),
             5 => Err(TokenError::AccessDenied),
             6..10 => Err(self.trouble()),
             _ => Err(TokenError::AuthorizationPending),
@@ -372,7 +372,7 @@ impl Walk {
             return Err(trouble);
         }
         if self.chance(0.01) {
-            return Err(TokenError::ClientRejected);
+            return Err(TokenError::ClientRejected(String::new()));
         }
         if self.cloud.current != Some(n) {
             return Err(TokenError::InvalidGrant("invalid_request".to_owned()));

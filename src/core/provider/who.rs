@@ -1,0 +1,116 @@
+//! Whom the rig is paired with, and who said yes.
+//!
+//! # Decisions
+//! - An ID token is a courtesy. The rig is paired with the issuer whether it is believed or not; what is lost is the name
+//!   on the screen, and the journal says why, once.
+//! - Keys are kept in memory; a token with an unknown one makes us fetch them once more, which is how keys are changed.
+//! - Where the token names nobody, whoever offers to tell more is asked (`userinfo`); the subject is better than nothing.
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::oauth::{DeviceInfo, Identify, TokenError};
+use crate::provider::answer::unexpected;
+use crate::provider::dialect::{TIMEOUT, expect_success};
+use crate::provider::exchange::Step;
+use crate::provider::id_token::{Distrust, Expected, Keys, Person, name_in, verify};
+use crate::provider::metadata::{self, Metadata};
+use crate::provider::oauth::{self, OAuth};
+use crate::provider::text::short;
+use crate::provider::wire::{Authorization, Response};
+use crate::provider::words::Asked;
+
+/// Whom the rig is paired with, and who said yes, where an ID token says so.
+pub(super) fn identify(provider: &Arc<OAuth>, question: Identify) -> Step<DeviceInfo> {
+    let (project_id, project_name) = provider.name();
+    let info = DeviceInfo { project_id, project_name, ..DeviceInfo::default() };
+    if question.id_token.is_none() || provider.configured.issuer.is_none() {
+        return Step::Done(Ok(info));
+    }
+    let p = provider.clone();
+    oauth::described(provider, TIMEOUT, move |metadata| match metadata {
+        Ok(metadata) => Checked { question, info, metadata }.with_keys(p),
+        Err(TokenError::Transient(t)) if t.cause.is_of_the_way() => Step::Done(Err(TokenError::Transient(t))),
+        Err(e) => Step::Done(Ok(noted(info, e.to_string()))),
+    })
+}
+
+struct Checked {
+    question: Identify,
+    info: DeviceInfo,
+    metadata: Metadata,
+}
+
+impl Checked {
+    fn with_keys(self, p: Arc<OAuth>) -> Step<DeviceInfo> {
+        match p.keys().map(|keys| self.verify(&p, &keys)) {
+            // Unless the issuer has changed its keys, that was all.
+            Some(outcome) if outcome != Err(Distrust::UnknownKey) => self.done(outcome),
+            Some(_) | None => self.fetch_keys(p),
+        }
+    }
+
+    fn fetch_keys(self, p: Arc<OAuth>) -> Step<DeviceInfo> {
+        let Some(url) = p.configured.jwks.clone().or_else(|| self.metadata.jwks.clone()) else {
+            return self.done(Err(Distrust::UnknownKey));
+        };
+        metadata::document("provider keys", url, TIMEOUT, move |answer| {
+            let read = expect_success(Asked::Other, answer)
+                .and_then(|()| answer.json().as_ref().and_then(Keys::read).ok_or_else(unexpected));
+            match read {
+                Ok(keys) => {
+                    p.learn_keys(&keys);
+                    let outcome = self.verify(&p, &keys);
+                    self.done(outcome)
+                }
+                Err(e) => {
+                    let why = format!("the issuer's keys can't be read: {e}");
+                    self.ask_for_the_name(None, why)
+                }
+            }
+        })
+    }
+
+    fn verify(&self, p: &OAuth, keys: &Keys) -> Result<Person, Distrust> {
+        let Some(token) = &self.question.id_token else { return Err(Distrust::Malformed) };
+        let came = self.question.came;
+        verify(token, keys, Expected { issuer: &self.metadata.issuer, client_id: &p.client_id, came })
+    }
+
+    fn done(self, outcome: Result<Person, Distrust>) -> Step<DeviceInfo> {
+        match outcome {
+            Ok(Person { name: Some(name), .. }) => named(self.info, &name),
+            Ok(Person { name: None, subject }) => self.ask_for_the_name(Some(subject), String::new()),
+            Err(why) => self.ask_for_the_name(None, format!("the ID token is not believed: {why}")),
+        }
+    }
+
+    /// OpenID Connect Core §5.3; where the subject is known, only of that one (§5.3.2).
+    fn ask_for_the_name(self, subject: Option<String>, why: String) -> Step<DeviceInfo> {
+        let Checked { question, info, metadata } = self;
+        let otherwise = move |info| match &subject {
+            Some(subject) => named(info, subject),
+            None => Step::Done(Ok(noted(info, why))),
+        };
+        let Some(url) = metadata.userinfo else { return otherwise(info) };
+        let mut request = metadata::request("provider userinfo", url, TIMEOUT);
+        request.authorization = Some(Authorization::Bearer(question.token));
+        Step::ask(request, move |answer| match name_of(answer) {
+            Some(name) => named(info, &name),
+            None => otherwise(info),
+        })
+    }
+}
+
+fn name_of(answer: &Response) -> Option<String> {
+    expect_success(Asked::Other, answer).ok()?;
+    name_in(&answer.json::<Map<String, Value>>()?).map(|name| answer.text(&name))
+}
+
+fn named(info: DeviceInfo, name: &str) -> Step<DeviceInfo> {
+    Step::Done(Ok(DeviceInfo { authorized_by: short(name), ..info }))
+}
+
+fn noted(info: DeviceInfo, note: String) -> DeviceInfo {
+    DeviceInfo { note, ..info }
+}
