@@ -87,6 +87,12 @@ impl Rig {
         self.text(DEVICE, "DeviceId").await
     }
 
+    /// What a person reads of why nothing moves.
+    pub(crate) async fn blocker_sentences(&self) -> Vec<String> {
+        let all: Vec<(String, String)> = self.get(DEVICE, "Blockers").await;
+        all.into_iter().map(|(_, sentence)| sentence).collect()
+    }
+
     pub(crate) async fn blockers(&self) -> Vec<String> {
         let all: Vec<(String, String)> = self.get(DEVICE, "Blockers").await;
         all.into_iter().map(|(code, _)| code).collect()

@@ -13,8 +13,10 @@ mod frameio;
 mod id_token;
 mod openid;
 mod scenarios;
+mod scripted;
 mod talk;
 mod tokens;
+mod words;
 
 /// One test for each scenario and row.
 macro_rules! table {

@@ -1,0 +1,299 @@
+//! Answers that people's providers have given, and what a rig makes of them.
+use crate::common::*;
+use crate::scripted::*;
+
+fn pending() -> String {
+    json(400, r#"{"error":"authorization_pending"}"#)
+}
+
+/// Paired, with tokens that live for `seconds`.
+async fn paired(cloud: &Scripted, seconds: u32) -> Rig {
+    cloud.says(POLL, [tokens(1, seconds)]);
+    let rig = cloud.rig().start().await;
+    rig.ask_to_pair().await.unwrap();
+    rig.wait_state("paired").await;
+    rig
+}
+
+/// Everything that anybody can read of a rig.
+async fn readable(rig: &Rig) -> String {
+    let status = rig.blocker_sentences().await;
+    format!("{}\n{}", status.join("\n"), rig.log.all().join("\n"))
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_code_request_is_a_mistake_of_configuration_in_the_providers_words() {
+    let said = "Service not found: https://scores.example/";
+    for (status, body, name, reason) in [
+        (
+            403,
+            format!(r#"{{"error":"access_denied","error_description":"{said}"}}"#),
+            "Configuration",
+            "configuration",
+        ),
+        (
+            400,
+            format!(r#"{{"error":"invalid_scope","error_description":"{said}"}}"#),
+            "Configuration",
+            "configuration",
+        ),
+        (
+            401,
+            format!(r#"{{"error":"something_new","error_description":"{said}"}}"#),
+            "Configuration",
+            "configuration",
+        ),
+        (400, format!("error=invalid_request&error_description={said}"), "Configuration", "configuration"),
+        (
+            400,
+            format!(r#"{{"error":"unauthorized_client","error_description":"{said}"}}"#),
+            "SignInBlocked",
+            "sign-in-blocked",
+        ),
+        (
+            400,
+            format!(r#"{{"error":"invalid_grant","error_description":"AADSTS53003: {said}"}}"#),
+            "SignInBlocked",
+            "sign-in-blocked",
+        ),
+        (
+            401,
+            format!(r#"{{"error":"invalid_client","error_description":"{said}"}}"#),
+            "ClientRejected",
+            "client-rejected",
+        ),
+    ] {
+        let cloud = Scripted::start().await;
+        cloud.says(CODE, [json(status, &body)]);
+        let rig = cloud.rig().start().await;
+        let refused = rig.ask_to_pair().await.unwrap_err();
+        assert_eq!((refused.name.as_str(), rig.reason().await.as_str()), (name, reason), "{body}");
+        assert!(refused.text.contains(said), "{}", refused.text);
+        assert!(readable(&rig).await.contains(said), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn not_yet_is_not_yet_whatever_the_number_and_the_form() {
+    let cloud = Scripted::start().await;
+    let rig = cloud.rig().start().await;
+    cloud.says(
+        POLL,
+        [
+            json(200, r#"{"error":"authorization_pending"}"#),
+            json(428, r#"{"error":"authorization_pending","errors":null}"#),
+            json(403, r#"{"error":"authorization_pending","message":["a"]}"#),
+            json(400, r#"{"status":400,"message":"authorization_pending"}"#),
+            raw(
+                200,
+                "content-type: application/x-www-form-urlencoded\r\n",
+                "error=authorization_pending&x=1",
+            ),
+            raw(401, "content-type: text/html\r\n", "\u{feff}{\"error\":\"authorization_pending\"}"),
+            raw(200, "", "access_token=at-1-SIMSECRET&token_type=bearer&scope=repo"),
+        ],
+    );
+    let code = rig.start_pairing().await;
+    for polls in 2..7 {
+        cloud.wait_asked(POLL, polls).await;
+        assert_eq!(
+            (rig.state().await.as_str(), rig.reason().await.as_str()),
+            ("waiting-for-user", "none"),
+            "{polls}"
+        );
+        assert_eq!(rig.code().await, code);
+    }
+    rig.wait_state("paired").await;
+    assert_eq!(cloud.asked(CODE).len(), 1);
+}
+
+#[tokio::test]
+async fn a_person_who_says_no_has_said_no_in_entra_too() {
+    for word in ["authorization_declined", "access_denied"] {
+        let cloud = Scripted::start().await;
+        cloud.says(POLL, [pending(), json(400, &format!(r#"{{"error":"{word}"}}"#))]);
+        let rig = cloud.rig().start().await;
+        rig.start_pairing().await;
+        rig.wait_reason("denied").await;
+        assert_eq!(rig.state().await, "unpaired");
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_is_dead_under_another_name_is_replaced() {
+    for word in ["code_expired", "bad_verification_code", "incorrect_device_code", "device_not_found"] {
+        let cloud = Scripted::start().await;
+        let second = A_CODE.replace("WDJB-MJHT", "2");
+        cloud.says(CODE, [json(200, A_CODE), json(200, &second)]);
+        cloud.says(POLL, [json(400, &format!(r#"{{"error":"{word}"}}"#)), pending()]);
+        let rig = cloud.rig().start().await;
+        rig.start_pairing().await;
+        rig.wait(PAIRING, word, |shown| text(shown, "UserCode") == "2").await;
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_knows_none_of_its_codes_is_not_flooded_and_quoted() {
+    let cloud = Scripted::start().await;
+    let said = "no such code SIM";
+    cloud.says(POLL, [json(400, &format!(r#"{{"error":"invalid_grant","error_description":"{said}"}}"#))]);
+    let rig = cloud.rig().start().await;
+    rig.start_pairing().await;
+    rig.wait_state("requesting-code").await;
+    assert_eq!((cloud.asked(POLL).len(), cloud.asked(CODE).len()), (2, 1), "once more before it is believed");
+    assert_eq!(rig.reason().await, "provider");
+    assert!(readable(&rig).await.contains(said));
+}
+
+#[tokio::test]
+async fn the_words_that_end_a_grant_end_it_and_are_shown() {
+    let words =
+        ["token_inactive", "interaction_required", "bad_refresh_token", "login_required", "mfa_required"];
+    for (n, word) in words.into_iter().enumerate() {
+        let cloud = Scripted::start().await;
+        let status = if n % 2 == 0 { 401 } else { 400 };
+        let said = format!("AADSTS50079 number {n}");
+        cloud.says(REFRESH, [json(status, &format!(r#"{{"error":"{word}","error_description":"{said}"}}"#))]);
+        let rig = paired(&cloud, 2).await;
+        rig.wait_state("needs-pairing").await;
+        assert_eq!(rig.reason().await, "revoked", "{word}");
+        let readable = readable(&rig).await;
+        assert!(readable.contains(word) && readable.contains(&said), "{readable}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_word_to_a_renewal_ends_nothing_and_is_shown_once() {
+    let cloud = Scripted::start().await;
+    let odd = json(400, r#"{"error":"server_is_sad","error_description":"come back on Monday"}"#);
+    cloud.says(REFRESH, [odd.clone(), odd.clone(), odd, tokens(2, 3600)]);
+    let rig = paired(&cloud, 2).await;
+    rig.wait_reason("provider").await;
+    assert!(readable(&rig).await.contains("server_is_sad: come back on Monday"));
+    rig.wait_reason("none").await;
+    assert_eq!(rig.state().await, "paired");
+    let warned = rig.log.all().iter().filter(|l| l.contains("WARN") && l.contains("server_is_sad")).count();
+    assert_eq!(warned, 1, "once for the change, and not for each try");
+}
+
+#[tokio::test]
+async fn a_refused_client_keeps_its_tokens_and_comes_back_by_itself() {
+    let cloud = Scripted::start().await;
+    cloud.says(
+        REFRESH,
+        [json(401, r#"{"error":"invalid_client","error_description":"no such app"}"#), tokens(2, 3600)],
+    );
+    let mut rig = paired(&cloud, 2).await;
+    rig.wait_reason("client-rejected").await;
+    assert_eq!(rig.state().await, "paired");
+    assert!(readable(&rig).await.contains("no such app"));
+    assert!(rig.blockers().await.contains(&"client-rejected".to_owned()));
+    rig.restart().await;
+    rig.wait_reason("none").await;
+    assert_eq!(rig.state().await, "paired");
+    assert_eq!(cloud.asked(REFRESH).len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_of_which_no_end_was_said_is_offered_on() {
+    let cloud = Scripted::start().await;
+    cloud.says(
+        POLL,
+        [json(200, r#"{"access_token":"at-SIMSECRET","token_type":"bearer","scope":"repo","expires_in":0}"#)],
+    );
+    let rig = cloud.rig().start().await;
+    rig.ask_to_pair().await.unwrap();
+    let shown = rig.wait_state("paired").await;
+    assert_eq!(text(&shown, "Reason"), "none");
+    assert!(cloud.asked(REFRESH).is_empty());
+}
+
+#[tokio::test]
+async fn a_secret_that_a_server_repeats_is_nowhere_to_be_read() {
+    let cloud = Scripted::start().await;
+    let echo = |secret: &str| {
+        json(400, &format!(r#"{{"error":"odd","error_description":"bad: {secret} ({secret})"}}"#))
+    };
+    cloud.says(REFRESH, [echo("rt-1-SIMSECRET")]);
+    cloud.says(POLL, [echo("dc-1"), tokens(1, 2)]);
+    let rig = cloud.rig().start().await;
+    rig.start_pairing().await;
+    rig.wait_reason("provider").await;
+    rig.wait(PAIRING, "the renewal", |p| text(p, "State") == "paired" && text(p, "Reason") == "provider")
+        .await;
+    let readable = readable(&rig).await;
+    assert!(readable.contains("bad: [redacted] ([redacted])"), "{readable}");
+    assert!(!readable.contains("rt-1-") && !readable.contains("dc-1"), "{readable}");
+}
+
+#[tokio::test]
+async fn a_time_from_a_cache_is_no_time() {
+    let cloud = Scripted::start().await;
+    let old = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nage: 7200\r\n";
+    cloud.says(CODE, [raw(200, old, A_CODE)]);
+    cloud.says(POLL, [raw(400, old, r#"{"error":"authorization_pending"}"#)]);
+    let rig = cloud.rig().start().await;
+    rig.start_pairing().await;
+    cloud.wait_asked(POLL, 2).await;
+    assert!(rig.get::<bool>(DEVICE, "ClockTrusted").await);
+    // One that is of now, and another, is.
+    cloud.says(
+        POLL,
+        [raw(400, "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", r#"{"error":"authorization_pending"}"#)],
+    );
+    rig.wait(DEVICE, "a doubt", |p| p["ClockTrusted"] == zbus::Variant::from(false).try_into().unwrap())
+        .await;
+}
+
+#[tokio::test]
+async fn metadata_may_have_moved_on_the_same_host_or_be_at_the_other_place() {
+    const FIRST: &str = "/.well-known/openid-configuration";
+    const SECOND: &str = "/.well-known/oauth-authorization-server";
+    for (first, moved) in [
+        (raw(301, "location: /index.php/openid\r\n", ""), "/index.php/openid"),
+        (raw(308, "location: openid\r\n", "<html>moved</html>"), "/.well-known/openid"),
+        (raw(200, "content-type: text/html\r\n", "<html>Welcome</html>"), SECOND),
+        (raw(500, "", ""), SECOND),
+        (raw(404, "", ""), SECOND),
+    ] {
+        let cloud = Scripted::start().await;
+        cloud.says(FIRST, [first.clone()]);
+        cloud.says(moved, [json(200, &format!("\u{feff}{}", cloud.metadata()))]);
+        cloud.says(POLL, [tokens(1, 3600)]);
+        let rig = cloud.found().start().await;
+        rig.ask_to_pair().await.unwrap_or_else(|e| panic!("{first}: {}", e.text));
+        rig.wait_state("paired").await;
+    }
+    let cloud = Scripted::start().await;
+    cloud.says(FIRST, [raw(302, "location: http://127.0.0.2/login\r\n", "")]);
+    let rig = cloud.found().start().await;
+    assert_eq!(rig.ask_to_pair().await.unwrap_err().name, "CaptivePortal");
+}
+
+#[tokio::test]
+async fn an_issuer_for_all_tenants_asks_for_the_tenants_name() {
+    let cloud = Scripted::start().await;
+    let template = cloud.metadata().replacen(&cloud.url, "https://login.example/{tenantid}/v2.0", 1);
+    cloud.says("/.well-known/openid-configuration", [json(200, &template)]);
+    let rig = cloud.found().start().await;
+    let refused = rig.ask_to_pair().await.unwrap_err();
+    assert!(refused.text.contains("name your tenant"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn an_id_token_that_is_not_believed_costs_the_name_and_nothing_else() {
+    let cloud = Scripted::start().await;
+    cloud.says("/.well-known/openid-configuration", [json(200, &cloud.metadata())]);
+    let body = r#"{"access_token":"at-SIMSECRET","token_type":"Bearer","expires_in":3600,"id_token":"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"}"#;
+    cloud.says(POLL, [json(200, body)]);
+    let rig = cloud.found().start().await;
+    rig.ask_to_pair().await.unwrap();
+    let shown = rig.wait(PAIRING, "a host", |p| !text(p, "ProjectName").is_empty()).await;
+    assert_eq!((text(&shown, "State").as_str(), text(&shown, "Reason").as_str()), ("paired", "none"));
+    assert_eq!(
+        (text(&shown, "ProjectName").as_str(), text(&shown, "AuthorizedBy").as_str()),
+        ("127.0.0.1", "")
+    );
+    let line = rig.log.wait(0, "who this rig is to the provider").await;
+    assert!(line.contains("WARN") && line.contains("404"), "{line}");
+}
