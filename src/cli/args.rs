@@ -63,6 +63,11 @@ pub enum Command {
     /// itself until somebody accepts or denies it. Leave with Ctrl-C: that cancels the pairing.
     ///
     /// When the output is not a terminal, each step is one plain line: "code: …", "open: …", "paired: …".
+    ///
+    /// With --json, each change is one object on a line of its own, for the program behind a screen: "summary" for a person,
+    /// the keys of "pairing" in `rigpost status --json` with the code, and "qr", the QR code as a data URL (PNG) or null. The
+    /// last line has "exit_status", which is null before, and "next", what to do then; its "summary" says how it ended.
+    /// Keys may be added but are never renamed.
     Pair(PairArgs),
     /// Cancel a pairing that is under way
     ///
@@ -176,6 +181,9 @@ pub struct PairArgs {
     /// Don't show the QR code
     #[arg(long)]
     pub no_qr: bool,
+    /// Print one JSON object for each change instead
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rigpost token`.

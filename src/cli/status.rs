@@ -19,6 +19,8 @@ use rigpost_contract::pairing::{Protection, State};
 
 mod json;
 
+pub(crate) use json::PairingJson;
+
 /// Shows the state of the rig.
 pub(crate) async fn run(args: &StatusArgs, out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tokio::sync::Notify;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, DBusError, OwnedFd, OwnedVariant, Variant, interface};
 
@@ -103,6 +104,9 @@ pub(crate) struct World {
     pub(crate) paused: bool,
     pub(crate) items: Vec<Dict>,
     pub(crate) qr: String,
+    pub(crate) png: Vec<u8>,
+    /// The code is asked for, in vain, until this is notified.
+    pub(crate) hold_start: Option<Arc<Notify>>,
     pub(crate) refuse_start: Option<fn(String) -> Error>,
     pub(crate) refuse_add: Option<fn(String) -> Error>,
     /// Left over after the first code.
@@ -168,6 +172,11 @@ impl Fake {
                 world.code.clear();
             }
         }
+        self.tell(bus).await;
+    }
+
+    /// Says on the bus that something changed.
+    pub(crate) async fn tell(&self, bus: &Connection) {
         let emitter = SignalEmitter::new(bus, PATH).unwrap();
         let pairing = Pairing(self.clone());
         pairing.user_code_invalidate(&emitter).await.unwrap();
@@ -290,8 +299,18 @@ impl Pairing {
     fn refreshed_at(&self) -> i64 {
         1_790_000_000
     }
-    fn start(&self, options: Dict) -> Result<(), Error> {
+    async fn start(
+        &self,
+        options: Dict,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<(), Error> {
         self.0.called("Start");
+        let hold = self.0.world().hold_start.clone();
+        if let Some(hold) = hold {
+            (self.0.world().state, self.0.world().reason) = ("requesting-code".into(), "network".into());
+            self.state_changed(&emitter).await.unwrap();
+            hold.notified().await;
+        }
         let refuse = self.0.world().refuse_start;
         if let Some(refuse) = refuse {
             return Err(refuse("said the test".into()));
@@ -316,8 +335,12 @@ impl Pairing {
         self.0.called("Unpair");
     }
     fn qr_code(&self, format: &str, _options: Dict) -> Vec<u8> {
-        assert_eq!(format, "text");
-        self.0.world().qr.clone().into_bytes()
+        let world = self.0.world();
+        match format {
+            "text" => world.qr.clone().into_bytes(),
+            "png" => world.png.clone(),
+            other => panic!("nobody shows {other}"),
+        }
     }
 }
 

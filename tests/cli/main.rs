@@ -6,6 +6,7 @@ mod fake;
 mod introspected;
 #[path = "../common/junk.rs"]
 mod junk;
+mod lines;
 mod queue;
 
 use std::process::{Output, Stdio};
