@@ -56,7 +56,7 @@ impl<'a> View<'a> {
         match &mut self.kind {
             Kind::Screen(screen) => {
                 let why = words::reason(&now.reason).map(|why| format!(": {why}")).unwrap_or_default();
-                screen.note(&format!("Asking for a new code{why} …"))?;
+                screen.note(&format!("Asking for a code{why} …"))?;
             }
             Kind::Lines(lines) => lines.changed()?,
         }
