@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, DBusError, OwnedFd, OwnedVariant, Variant, interface};
 
+use super::PATIENCE;
+
 pub(crate) use rigpost_contract::interface::{BUS_NAME as NAME, OBJECT_PATH as PATH};
 
 pub(crate) type Dict = BTreeMap<String, OwnedVariant>;
@@ -100,6 +102,8 @@ pub(crate) struct World {
     pub(crate) code_expires_at: u64,
     pub(crate) project: String,
     pub(crate) authorized_by: String,
+    pub(crate) offline: bool,
+    pub(crate) held: u32,
     pub(crate) blockers: Vec<(String, String)>,
     pub(crate) paused: bool,
     pub(crate) items: Vec<Dict>,
@@ -130,11 +134,16 @@ pub(crate) struct World {
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Fake(Arc<Mutex<World>>);
+pub(crate) struct Fake(Arc<Mutex<World>>, Arc<Notify>);
 
 impl Fake {
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap()
+    }
+
+    /// Waits until somebody has looked at the queue since the last time.
+    pub(crate) async fn looked_at(&self) {
+        tokio::time::timeout(PATIENCE, self.1.notified()).await.expect("a look in time");
     }
 
     fn called(&self, what: &str) {
@@ -225,7 +234,7 @@ impl Device {
     }
     #[zbus(property)]
     fn online(&self) -> bool {
-        true
+        !self.0.world().offline
     }
     #[zbus(property)]
     fn safe_to_power_off(&self) -> bool {
@@ -364,6 +373,7 @@ impl Queue {
     }
     #[zbus(property)]
     fn files_left(&self) -> u32 {
+        self.0.1.notify_one();
         self.0.world().items.len() as u32
     }
     #[zbus(property)]
@@ -372,7 +382,7 @@ impl Queue {
     }
     #[zbus(property)]
     fn held(&self) -> u32 {
-        0
+        self.0.world().held
     }
     #[zbus(property)]
     fn failed(&self) -> u32 {

@@ -8,6 +8,7 @@ mod introspected;
 mod junk;
 mod lines;
 mod queue;
+mod wait;
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
