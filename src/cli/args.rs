@@ -11,7 +11,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use rigpost_contract::exit::ExitCode;
 
@@ -63,6 +63,11 @@ pub enum Command {
     /// itself until somebody accepts or denies it. Leave with Ctrl-C: that cancels the pairing.
     ///
     /// When the output is not a terminal, each step is one plain line: "code: …", "open: …", "paired: …".
+    ///
+    /// With --json, each change is one object on a line of its own, for the program behind a screen: "summary" for a person,
+    /// the keys of "pairing" in `rigpost status --json` with the code, and "qr", the QR code as a data URL (PNG) or null. The
+    /// last line has "exit_status", which is null before, and "next", what to do then; its "summary" says how it ended.
+    /// Keys may be added but are never renamed.
     Pair(PairArgs),
     /// Cancel a pairing that is under way
     ///
@@ -138,6 +143,18 @@ pub enum Command {
     /// Counts for the whole rig, from now on, and survives a restart. For example: `rigpost limit 5MB` (bytes per second),
     /// `rigpost limit 40Mbit`, `rigpost limit off`.
     Limit(LimitArgs),
+    /// Wait until the rig is paired, online, done, or can be switched off
+    ///
+    /// For scripts. Ends with 0, and says nothing, as soon as all that is asked for is so at the same time, which may be at
+    /// once. The daemon may be restarted meanwhile. Ctrl-C ends the waiting; nothing is stopped by that.
+    ///
+    /// With --timeout, ends with 10 when the time is up, and says what is not so and why.
+    ///
+    /// With --json, prints one object at either end: "holds" (true or false), "waiting_for" (what is not so, by the names of
+    /// the options) and "status", which is what `rigpost status --json` prints, or null while the daemon does not run.
+    ///
+    /// For example: `rigpost wait --empty --safe-to-power-off --timeout 600 && poweroff`
+    Wait(WaitArgs),
     /// Follow the rig live: pairing, clips being sent, events
     ///
     /// Shows progress bars on a terminal and plain lines elsewhere. Leave with Ctrl-C; nothing is stopped by that.
@@ -176,6 +193,36 @@ pub struct PairArgs {
     /// Don't show the QR code
     #[arg(long)]
     pub no_qr: bool,
+    /// Print one JSON object for each change instead
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `rigpost wait`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("condition").required(true).multiple(true))]
+pub struct WaitArgs {
+    /// The rig is paired
+    #[arg(long, group = "condition")]
+    pub paired: bool,
+    /// The provider itself answered the last time that the rig asked it something
+    #[arg(long, group = "condition")]
+    pub online: bool,
+    /// Nothing is queued or being sent
+    ///
+    /// What is held, away, incomplete or failed is not waited for: only a person can do something about it. How many of
+    /// these there are is then said on standard error.
+    #[arg(long, group = "condition")]
+    pub empty: bool,
+    /// The power can be cut, and nothing is to be done again
+    #[arg(long, group = "condition")]
+    pub safe_to_power_off: bool,
+    /// Give up after this many seconds; 0 only looks
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=604_800))]
+    pub timeout: Option<u32>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rigpost token`.

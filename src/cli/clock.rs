@@ -35,7 +35,7 @@ pub(crate) fn after(wait: Duration) -> tokio::time::Instant {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a few seconds of a person who looks on; suspend only makes them longer"
+    reason = "a person or a script that waits, awake as the rig is; suspend only makes it longer"
 )]
 /// Waits for that moment; for ever where there is none.
 pub(crate) async fn sleep_until(moment: Option<tokio::time::Instant>) {

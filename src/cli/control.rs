@@ -7,7 +7,7 @@ use zbus::Variant;
 
 use super::args::{ConfirmArgs, LimitArgs, PauseArgs, TokenArgs};
 use super::bus::{Daemon, Event, Options};
-use super::exit::{Doing, ExitCode, Failure, from_bus, group};
+use super::exit::{Doing, ExitCode, Failure, bus_went_away, from_bus, group};
 use super::leave::Leaving;
 use super::out::Out;
 use super::text;
@@ -95,13 +95,7 @@ async fn hold(daemon: &Daemon, out: &mut Out) -> Result<(), Failure> {
         match event {
             Some(Event::Owner(true)) => queue.pause(hold()).await.map_err(group)?,
             Some(Event::Owner(false) | Event::Changed | Event::Item(_)) => {}
-            None => {
-                return Err(Failure::new(
-                    ExitCode::Unreachable,
-                    "the system bus went away",
-                    "rigpost doctor",
-                ));
-            }
+            None => return Err(bus_went_away()),
         }
     }
     queue.resume(hold()).await.map_err(group)?;

@@ -216,6 +216,11 @@ fn no_answer() -> Failure {
     )
 }
 
+/// The end of whoever waits for signals.
+pub(crate) fn bus_went_away() -> Failure {
+    Failure::new(ExitCode::Unreachable, "the system bus went away", DOCTOR)
+}
+
 fn access_denied(doing: Doing) -> Failure {
     let is_root = rustix::process::geteuid().is_root();
     denied_for(doing, is_root, text::login_name().as_deref())

@@ -49,6 +49,8 @@ mod status;
 mod text;
 /// `rigpost version`.
 mod version;
+/// `rigpost wait`.
+mod wait;
 /// `rigpost watch`, and `rigpost add --wait`.
 mod watch;
 /// States and reasons in plain words.
@@ -99,6 +101,7 @@ async fn run(command: Command, out: &mut Out, built: WallTime) -> Result<ExitCod
         Command::Pause(args) => control::pause(&args, out).await?,
         Command::Resume => control::resume(out).await?,
         Command::Limit(args) => control::limit(&args, out).await?,
+        Command::Wait(args) => Box::pin(wait::run(&args, out)).await?,
         Command::Watch => Box::pin(watch::run(out)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(&args, out, built)).await,
         Command::Version => version::run(out).await?,

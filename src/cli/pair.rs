@@ -7,7 +7,8 @@
 //! - The QR code gets white on black whatever the terminal's colours are: scanners need the contrast the right way round.
 //! - The truth is what the properties say; signals only say when to look. Once in a while it looks anyway.
 //! - However a person leaves (Ctrl-C, closing the terminal), the pairing is cancelled: a code that nobody sees any more
-//!   must not stay valid.
+//!   must not stay valid. That comes first, because the terminal may take nothing any more.
+//! - With `--json` the same is told to a program: what is done and how it ends does not depend on who looks.
 
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
@@ -15,19 +16,20 @@ use zbus::Variant;
 
 use super::args::PairArgs;
 use super::bus::{Daemon, Event, Options, Pairing};
-use super::exit::{ExitCode, Failure, group};
+use super::exit::{ExitCode, Failure, bus_went_away, group};
 use super::leave::Leaving;
 use super::out::Out;
-use super::text::clean;
 use super::{clock, words};
 use rigpost_contract::error::ErrorName;
 use rigpost_contract::option::OptionKey;
 use rigpost_contract::pairing::{Reason, State};
 
 mod layout;
+mod lines;
 mod screen;
+mod view;
 
-use screen::Screen;
+use view::View;
 
 /// How long the project's name may come after the authorization.
 const NAME_PATIENCE: u64 = 5_000_000;
@@ -36,44 +38,87 @@ const LOOK_ANYWAY: u64 = 10_000_000;
 
 /// Pairs, and tells how it went.
 pub(crate) async fn run(args: &PairArgs, out: &mut Out) -> Result<(), Failure> {
+    let mut view = View::new(args, out);
+    let outcome = pair(args, &mut view).await;
+    match &outcome {
+        Err(failure) if !failure.is_closed_pipe() => {
+            let told = view.failed(failure);
+            outcome.and(told)
+        }
+        Err(_) | Ok(()) => outcome,
+    }
+}
+
+async fn pair(args: &PairArgs, view: &mut View<'_>) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
     let mut leaving = Leaving::new()?;
     // Before the start, so that nothing that follows it is missed.
     let events = daemon.events().await.map_err(group)?;
-    let provider = daemon.read_device().await.map_err(group)?.provider;
-    let mut screen = Screen::new(out, &provider);
-
-    screen.note("Asking for a code …")?;
-    let options: Options<'_> =
-        args.limit.map(|n| (OptionKey::Limit.as_str(), Variant::from(n))).into_iter().collect();
-    let pairing = daemon.pairing();
-    let started = tokio::select! {
-        started = pairing.start(options) => started,
-        () = leaving.next() => return cancel(&daemon, &mut screen).await,
-    };
-    if let Err(error) = started {
-        screen.wipe()?;
-        return Err(group(error));
-    }
+    view.is_for(&daemon.read_device().await.map_err(group)?.provider);
+    view.waits()?;
     let outcome = tokio::select! {
-        outcome = follow(&daemon, events, args, &mut screen) => outcome,
-        () = leaving.next() => return cancel(&daemon, &mut screen).await,
+        outcome = start_and_follow(&daemon, events, args, view) => outcome,
+        () = leaving.next() => return Err(cancel(&daemon, view).await),
     };
     if outcome.as_ref().is_err_and(Failure::is_closed_pipe) {
         // Whoever read the code is gone.
-        pairing.cancel(Options::new()).await.map_err(group)?;
+        daemon.pairing().cancel(Options::new()).await.map_err(group)?;
     }
     outcome
 }
 
-async fn cancel(daemon: &Daemon, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    screen.wipe()?;
-    daemon.pairing().cancel(Options::new()).await.map_err(group)?;
-    Err(Failure::new(
+/// The end of a pairing that a person has left.
+async fn cancel(daemon: &Daemon, view: &mut View<'_>) -> Failure {
+    if let Err(error) = daemon.pairing().cancel(Options::new()).await {
+        return group(error);
+    }
+    look(daemon, view).await;
+    Failure::new(
         ExitCode::Ended,
         "the pairing is cancelled; the code is no longer valid",
         "start again: rigpost pair",
-    ))
+    )
+}
+
+/// What the daemon says at the end. That it can't be asked is no failure of its own.
+async fn look(daemon: &Daemon, view: &mut View<'_>) {
+    if let Ok(now) = daemon.read_pairing().await {
+        view.saw(&now);
+    }
+}
+
+async fn start_and_follow(
+    daemon: &Daemon,
+    mut events: BoxStream<'static, Event>,
+    args: &PairArgs,
+    view: &mut View<'_>,
+) -> Result<(), Failure> {
+    let limit = args.limit.map(|n| (OptionKey::Limit.as_str(), Variant::from(n)));
+    let pairing = daemon.pairing();
+    let mut starting = std::pin::pin!(pairing.start(limit.into_iter().collect()));
+    let started = loop {
+        tokio::select! {
+            started = &mut starting => break started,
+            Some(event) = events.next() => if matches!(event, Event::Changed) {
+                tell_asking(daemon, view).await?;
+            },
+        }
+    };
+    if let Err(error) = started {
+        look(daemon, view).await;
+        return Err(group(error));
+    }
+    follow(daemon, events, args, view).await
+}
+
+/// A code may take a while, and what keeps it is worth a line.
+async fn tell_asking(daemon: &Daemon, view: &mut View<'_>) -> Result<(), Failure> {
+    let now = daemon.read_pairing().await.map_err(group)?;
+    if now.state.parse() == Ok(State::RequestingCode) {
+        view.saw(&now);
+        view.asks(&now)?;
+    }
+    Ok(())
 }
 
 /// Shows each code until the pairing ends.
@@ -81,56 +126,30 @@ async fn follow(
     daemon: &Daemon,
     mut events: BoxStream<'static, Event>,
     args: &PairArgs,
-    screen: &mut Screen<'_>,
+    view: &mut View<'_>,
 ) -> Result<(), Failure> {
     let give_up = args.limit.map(|limit| clock::boot_micros() + u64::from(limit) * 1_000_000);
     let mut paired_since = None;
     loop {
         let now = daemon.read_pairing().await.map_err(group)?;
+        view.saw(&now);
         match now.state.parse() {
             // The code may be read a moment before or after the state.
-            Ok(State::WaitingForUser) if now.user_code.is_empty() => screen.note("Asking for a code …")?,
-            Ok(State::WaitingForUser) => show(daemon, &now, args, screen).await?,
-            Ok(State::RequestingCode) => {
-                let why = words::reason(&now.reason).map(|why| format!(": {why}")).unwrap_or_default();
-                screen.note(&format!("Asking for a new code{why} …"))?;
-            }
+            Ok(State::WaitingForUser) if now.user_code.is_empty() => view.waits()?,
+            Ok(State::WaitingForUser) => view.offers(daemon, &now).await?,
+            Ok(State::RequestingCode) => view.asks(&now)?,
             Ok(State::Paired) => {
                 let since = *paired_since.get_or_insert_with(clock::boot_micros);
                 if !now.project_name.is_empty() || clock::boot_micros() > since + NAME_PATIENCE {
-                    return finish(&now, screen);
+                    return view.done(&now);
                 }
+                view.is_paired()?;
             }
             Ok(State::SecretUnavailable | State::Unprovisioned | State::Unpaired | State::NeedsPairing)
-            | Err(_) => {
-                screen.wipe()?;
-                return Err(ended(&now));
-            }
+            | Err(_) => return Err(ended(&now)),
         }
-        wait(&mut events, &now, give_up, screen).await?;
+        wait(&mut events, &now, give_up, view).await?;
     }
-}
-
-async fn show(
-    daemon: &Daemon,
-    now: &Pairing,
-    args: &PairArgs,
-    screen: &mut Screen<'_>,
-) -> Result<(), Failure> {
-    if screen.shows(&now.user_code) {
-        return Ok(());
-    }
-    // A QR code that holds only the code itself helps nobody with a phone.
-    let has_link = !now.verification_uri.is_empty() || !now.verification_uri_complete.is_empty();
-    let mut qr = String::new();
-    if has_link && !args.no_qr && screen.is_live() {
-        let proxy = daemon.pairing();
-        // Without it the code can still be typed, so this failure is not worth ending the pairing.
-        let image = proxy.qr_code("text", Options::new()).await.unwrap_or_default();
-        qr = String::from_utf8(image).unwrap_or_default();
-    }
-    screen.show(now, &qr)?;
-    Ok(())
 }
 
 /// Moves the countdown until something happened, or it is time to look.
@@ -138,44 +157,27 @@ async fn wait(
     events: &mut BoxStream<'static, Event>,
     now: &Pairing,
     give_up: Option<u64>,
-    screen: &mut Screen<'_>,
+    view: &mut View<'_>,
 ) -> Result<(), Failure> {
     let look = clock::boot_micros() + LOOK_ANYWAY;
     while clock::boot_micros() < look {
-        screen.tick(now, give_up)?;
+        view.tick(now, give_up)?;
         match tokio::time::timeout(clock::TICK, events.next()).await {
             Ok(Some(Event::Changed)) => return Ok(()),
             Ok(Some(Event::Item(..) | Event::Owner(true))) => {}
             Ok(Some(Event::Owner(false))) => {
-                screen.wipe()?;
                 return Err(Failure::new(
                     ExitCode::Unreachable,
                     "the daemon stopped during the pairing",
                     "journalctl -u rigpost -e says why; then: rigpost pair",
                 ));
             }
-            Ok(None) => {
-                screen.wipe()?;
-                return Err(Failure::new(
-                    ExitCode::Unreachable,
-                    "the system bus went away",
-                    "rigpost doctor",
-                ));
-            }
+            Ok(None) => return Err(bus_went_away()),
             // The time limit passes in the daemon, whose answer is what counts.
             Err(_) if now.state.parse() == Ok(State::Paired) => return Ok(()),
             Err(_) => {}
         }
     }
-    Ok(())
-}
-
-fn finish(now: &Pairing, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let name = match now.project_name.is_empty() {
-        true => "(the cloud did not say its name)".to_owned(),
-        false => clean(&now.project_name),
-    };
-    screen.done(&name, &clean(&now.authorized_by), &clean(&now.device_name))?;
     Ok(())
 }
 

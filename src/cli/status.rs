@@ -19,12 +19,14 @@ use rigpost_contract::pairing::{Protection, State};
 
 mod json;
 
+pub(crate) use json::{PairingJson, Status};
+
 /// Shows the state of the rig.
 pub(crate) async fn run(args: &StatusArgs, out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
     let now = daemon.read().await.map_err(|error| from_bus(&error, Doing::Group))?;
     if args.json {
-        out.json(&json::Status::new(&now, args.show_code))?;
+        out.json(&Status::new(&now, args.show_code))?;
         return Ok(());
     }
     for line in screen(&now, out) {
@@ -204,10 +206,9 @@ pub(crate) fn percent(part: u64, whole: u64) -> u64 {
 
 fn power_row(now: &Snapshot, out: &Out) -> Row {
     let wait = out.paint(Tone::Warn, "better wait");
-    let value = match (now.device.safe_to_power_off, now.queue.recording) {
-        (true, _) => out.paint(Tone::Good, "can be cut now"),
-        (false, true) => format!("{wait}: the camera is recording"),
-        (false, false) => format!("{wait}: something is on its way (but no clip would be lost)"),
+    let value = match now.device.safe_to_power_off {
+        true => out.paint(Tone::Good, "can be cut now"),
+        false => format!("{wait}: {}", words::why_not_safe(&now.queue)),
     };
     ("power", value)
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::bus::{Daemon, Event, Snapshot};
 use super::clock;
-use super::exit::{Doing, ExitCode, Failure, from_bus};
+use super::exit::{Doing, Failure, bus_went_away, from_bus};
 use super::leave::Leaving;
 use super::out::Out;
 use board::Board;
@@ -92,7 +92,7 @@ async fn follow(
             }
         };
         if batch.is_empty() {
-            return Err(Failure::new(ExitCode::Unreachable, "the system bus went away", "rigpost doctor"));
+            return Err(bus_went_away());
         }
         let mut is_away = false;
         for event in &batch {

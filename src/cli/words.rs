@@ -5,7 +5,7 @@
 //! - What a word means and what to do about it is the contract's; here is only which of several things comes first.
 //! - An unknown state or reason is shown as it is: the contract allows new ones, and a newer daemon must not be hidden.
 
-use super::bus::{Pairing, Snapshot};
+use super::bus::{Pairing, Queue, Snapshot};
 use super::out::Tone;
 use super::text::{capitalized, clean};
 use rigpost_contract::blocker::Blocker;
@@ -39,6 +39,14 @@ pub(crate) fn reason(name: &str) -> Option<String> {
 /// Its own disk, or the database on it, is of no use, so that the daemon can't say what it would find there.
 pub(crate) fn is_without_disk(pairing: &Pairing) -> bool {
     pairing.state == State::SecretUnavailable.as_str() && pairing.reason == Reason::Storage.as_str()
+}
+
+/// A clause: why the power should not be cut, where that is so.
+pub(crate) fn why_not_safe(queue: &Queue) -> &'static str {
+    match queue.recording {
+        true => "the camera is recording",
+        false => "something is on its way (but no clip would be lost)",
+    }
 }
 
 /// The state in one short sentence, without a full stop.

@@ -47,6 +47,12 @@ table! {
             word: "not all clips that were waited for were sent",
             more: "Some failed, are held, or were cancelled, or the waiting was ended.",
         }
+        /// The rig was not in time as it was waited for.
+        TimedOut {
+            number: 10,
+            word: "what was waited for was not so in time",
+            more: "The message says what is missing, and why.",
+        }
     }
 }
 
@@ -69,7 +75,7 @@ mod tests {
     #[test]
     fn each_code_keeps_the_number_that_was_released() {
         let numbers: Vec<u8> = ExitCode::ALL.iter().map(|code| code.number()).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         assert_eq!((ExitCode::Denied.number(), ExitCode::NotSent.number()), (5, 9));
         assert!(ExitCode::ALL.iter().all(|code| code.meaning().ends_with('.')));
     }

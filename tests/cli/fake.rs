@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tokio::sync::Notify;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, DBusError, OwnedFd, OwnedVariant, Variant, interface};
+
+use super::PATIENCE;
 
 pub(crate) use rigpost_contract::interface::{BUS_NAME as NAME, OBJECT_PATH as PATH};
 
@@ -99,10 +102,15 @@ pub(crate) struct World {
     pub(crate) code_expires_at: u64,
     pub(crate) project: String,
     pub(crate) authorized_by: String,
+    pub(crate) offline: bool,
+    pub(crate) held: u32,
     pub(crate) blockers: Vec<(String, String)>,
     pub(crate) paused: bool,
     pub(crate) items: Vec<Dict>,
     pub(crate) qr: String,
+    pub(crate) png: Vec<u8>,
+    /// The code is asked for, in vain, until this is notified.
+    pub(crate) hold_start: Option<Arc<Notify>>,
     pub(crate) refuse_start: Option<fn(String) -> Error>,
     pub(crate) refuse_add: Option<fn(String) -> Error>,
     /// Left over after the first code.
@@ -126,11 +134,16 @@ pub(crate) struct World {
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Fake(Arc<Mutex<World>>);
+pub(crate) struct Fake(Arc<Mutex<World>>, Arc<Notify>);
 
 impl Fake {
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap()
+    }
+
+    /// Waits until somebody has looked at the queue since the last time.
+    pub(crate) async fn looked_at(&self) {
+        tokio::time::timeout(PATIENCE, self.1.notified()).await.expect("a look in time");
     }
 
     fn called(&self, what: &str) {
@@ -168,6 +181,11 @@ impl Fake {
                 world.code.clear();
             }
         }
+        self.tell(bus).await;
+    }
+
+    /// Says on the bus that something changed.
+    pub(crate) async fn tell(&self, bus: &Connection) {
         let emitter = SignalEmitter::new(bus, PATH).unwrap();
         let pairing = Pairing(self.clone());
         pairing.user_code_invalidate(&emitter).await.unwrap();
@@ -216,7 +234,7 @@ impl Device {
     }
     #[zbus(property)]
     fn online(&self) -> bool {
-        true
+        !self.0.world().offline
     }
     #[zbus(property)]
     fn safe_to_power_off(&self) -> bool {
@@ -290,8 +308,18 @@ impl Pairing {
     fn refreshed_at(&self) -> i64 {
         1_790_000_000
     }
-    fn start(&self, options: Dict) -> Result<(), Error> {
+    async fn start(
+        &self,
+        options: Dict,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<(), Error> {
         self.0.called("Start");
+        let hold = self.0.world().hold_start.clone();
+        if let Some(hold) = hold {
+            (self.0.world().state, self.0.world().reason) = ("requesting-code".into(), "network".into());
+            self.state_changed(&emitter).await.unwrap();
+            hold.notified().await;
+        }
         let refuse = self.0.world().refuse_start;
         if let Some(refuse) = refuse {
             return Err(refuse("said the test".into()));
@@ -316,8 +344,12 @@ impl Pairing {
         self.0.called("Unpair");
     }
     fn qr_code(&self, format: &str, _options: Dict) -> Vec<u8> {
-        assert_eq!(format, "text");
-        self.0.world().qr.clone().into_bytes()
+        let world = self.0.world();
+        match format {
+            "text" => world.qr.clone().into_bytes(),
+            "png" => world.png.clone(),
+            other => panic!("nobody shows {other}"),
+        }
     }
 }
 
@@ -341,6 +373,7 @@ impl Queue {
     }
     #[zbus(property)]
     fn files_left(&self) -> u32 {
+        self.0.1.notify_one();
         self.0.world().items.len() as u32
     }
     #[zbus(property)]
@@ -349,7 +382,7 @@ impl Queue {
     }
     #[zbus(property)]
     fn held(&self) -> u32 {
-        0
+        self.0.world().held
     }
     #[zbus(property)]
     fn failed(&self) -> u32 {

@@ -6,7 +6,9 @@ mod fake;
 mod introspected;
 #[path = "../common/junk.rs"]
 mod junk;
+mod lines;
 mod queue;
+mod wait;
 
 use std::process::{Output, Stdio};
 use std::time::Duration;

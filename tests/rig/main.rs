@@ -8,6 +8,7 @@ mod identity;
 mod pairing;
 mod presence;
 mod refresh;
+mod scripts;
 mod secrets;
 mod service;
 mod trust;

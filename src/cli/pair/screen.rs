@@ -27,9 +27,14 @@ const WHITE_ON_BLACK: &str = "\x1b[97;40m";
 const RESET: &str = "\x1b[0m";
 
 impl<'a> Screen<'a> {
-    /// Nothing is drawn yet.
-    pub(crate) fn new(out: &'a mut Out, provider: &str) -> Self {
-        Self { out, provider: words::provider(provider), code: String::new(), last: String::new(), lines: 0 }
+    /// Nothing is drawn yet, and the provider is not known.
+    pub(crate) fn new(out: &'a mut Out) -> Self {
+        Self { out, provider: words::provider(""), code: String::new(), last: String::new(), lines: 0 }
+    }
+
+    /// Codes come from this provider.
+    pub(crate) fn is_for(&mut self, provider: &str) {
+        self.provider = words::provider(provider);
     }
 
     /// A person looks at it.
@@ -208,7 +213,7 @@ mod tests {
     fn a_renewed_code_replaces_the_old_one() {
         let sink = Sink::default();
         let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
-        let mut screen = Screen::new(&mut out, "frameio");
+        let mut screen = Screen::new(&mut out);
         screen.show(&waiting("042137"), "").unwrap();
         screen.tick(&waiting("042137"), None).unwrap();
         assert!(screen.shows("042137"));
@@ -222,7 +227,9 @@ mod tests {
     fn frame_io_without_a_link_names_the_menu() {
         let sink = Sink::default();
         let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
-        Screen::new(&mut out, "frameio").show(&waiting("042137"), "").unwrap();
+        let mut screen = Screen::new(&mut out);
+        screen.is_for("frameio");
+        screen.show(&waiting("042137"), "").unwrap();
         assert!(sink.text().contains("C2C Connections"));
         assert!(sink.text().contains("Code: 042137"));
     }
@@ -231,7 +238,7 @@ mod tests {
     fn plain_lines_carry_no_escape_codes() {
         let sink = Sink::default();
         let mut out = Out::to(Box::new(sink.clone()), false, 80, 24);
-        let mut screen = Screen::new(&mut out, "frameio");
+        let mut screen = Screen::new(&mut out);
         screen.note("Asking").unwrap();
         screen.show(&waiting("042137"), "").unwrap();
         screen.tick(&waiting("042137"), None).unwrap();
@@ -242,7 +249,7 @@ mod tests {
     #[test]
     fn a_qr_code_that_does_not_fit_is_left_out() {
         let mut out = Out::to(Box::new(Sink::default()), true, 30, 24);
-        let screen = Screen::new(&mut out, "other");
+        let screen = Screen::new(&mut out);
         let wide = "█".repeat(40);
         let mut now = waiting("042137");
         now.verification_uri = "https://example.com/device".into();

@@ -36,8 +36,9 @@ struct Blocker {
     text: String,
 }
 
+/// Properties of the pairing.
 #[derive(Serialize)]
-struct PairingJson {
+pub(crate) struct PairingJson {
     state: String,
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +83,7 @@ impl Status {
             summary: words::summary(&now.pairing),
             next: words::next(now),
             device: device(&now.device),
-            pairing: pairing(&now.pairing, with_code),
+            pairing: PairingJson::new(&now.pairing, with_code),
             queue: queue(&now.queue),
         }
     }
@@ -102,23 +103,26 @@ fn device(from: &Device) -> DeviceJson {
     }
 }
 
-fn pairing(from: &Pairing, with_code: bool) -> PairingJson {
-    let seconds = |boot: u64| (boot != 0).then(|| clock::seconds_until(boot));
-    let from = from.clone();
-    PairingJson {
-        state: from.state,
-        reason: from.reason,
-        user_code: with_code.then_some(from.user_code),
-        verification_uri: from.verification_uri,
-        verification_uri_complete: with_code.then_some(from.verification_uri_complete),
-        code_expires_in: seconds(from.code_expires_at),
-        device_name: from.device_name,
-        project_id: from.project_id,
-        project_name: from.project_name,
-        authorized_by: from.authorized_by,
-        authorization_expires: (from.authorization_expires != 0).then_some(from.authorization_expires),
-        access_expires_in: seconds(from.access_expires_at),
-        refreshed_at: (from.refreshed_at != 0).then_some(from.refreshed_at),
+impl PairingJson {
+    /// `with_code`: put in the code, and the link that contains it.
+    pub(crate) fn new(from: &Pairing, with_code: bool) -> Self {
+        let seconds = |boot: u64| (boot != 0).then(|| clock::seconds_until(boot));
+        let from = from.clone();
+        Self {
+            state: from.state,
+            reason: from.reason,
+            user_code: with_code.then_some(from.user_code),
+            verification_uri: from.verification_uri,
+            verification_uri_complete: with_code.then_some(from.verification_uri_complete),
+            code_expires_in: seconds(from.code_expires_at),
+            device_name: from.device_name,
+            project_id: from.project_id,
+            project_name: from.project_name,
+            authorized_by: from.authorized_by,
+            authorization_expires: (from.authorization_expires != 0).then_some(from.authorization_expires),
+            access_expires_in: seconds(from.access_expires_at),
+            refreshed_at: (from.refreshed_at != 0).then_some(from.refreshed_at),
+        }
     }
 }
 
