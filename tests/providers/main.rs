@@ -14,6 +14,7 @@ mod id_token;
 mod openid;
 mod scenarios;
 mod scripted;
+mod slow_names;
 mod talk;
 mod tokens;
 mod words;

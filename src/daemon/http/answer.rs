@@ -47,3 +47,48 @@ pub(super) fn head(status: StatusCode, headers: &HeaderMap, now: WallTime) -> Re
         secrets: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is read of these lines, at 08:49:37 of that day by our clock.
+    fn read(status: u16, lines: &[(&'static str, &'static str)]) -> Response {
+        let headers = lines
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), header::HeaderValue::from_static(value)));
+        head(StatusCode::from_u16(status).unwrap(), &headers.collect(), WallTime(784_111_777))
+    }
+
+    #[test]
+    fn a_wait_is_a_number_or_a_moment_by_the_servers_clock() {
+        const LATER: (&str, &str) = ("retry-after", "Sun, 06 Nov 1994 08:49:49 GMT");
+        for (lines, expected) in [
+            (&[("retry-after", "12")][..], Some(12)),
+            (&[("retry-after", " 12 ")], Some(12)),
+            (&[LATER, ("date", "Sun, 06 Nov 1994 08:49:37 GMT")], Some(12)),
+            // Its clock is an hour behind ours, and its moment as well.
+            (&[LATER, ("date", "Sun, 06 Nov 1994 08:49:09 GMT")], Some(40)),
+            (&[LATER], Some(12)),
+            (&[("retry-after", "Sunday, 06-Nov-94 08:49:49 GMT")], Some(12)),
+            (&[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT")], Some(0)),
+            (&[("retry-after", "Sat, 06 Nov 2094 08:00:00 GMT")], Some(3600)),
+            (&[("retry-after", "999999999999")], Some(3600)),
+            (&[("retry-after", "soon")], None),
+            (&[("retry-after", "-5")], None),
+            (&[], None),
+        ] {
+            let wait = read(503, lines).retry_after;
+            assert_eq!(wait, expected.map(Duration::from_secs), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_date_from_a_cache_is_none() {
+        let now = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(read(200, &[now]).date, Some(784_111_777));
+        assert_eq!(read(200, &[now, ("age", "0")]).date, None);
+        assert_eq!(read(200, &[now, ("age", "7200")]).date, None);
+        assert_eq!(read(200, &[("date", "yesterday")]).date, None);
+    }
+}

@@ -21,6 +21,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
+use url::form_urlencoded;
 
 use super::answer;
 use super::connect::{Congestion, Connector};
@@ -39,6 +40,8 @@ use rigpost_core::time::WallTime;
 
 /// For a server that doesn't answer the question whether it wants the part.
 const ASKING: Duration = Duration::from_secs(1);
+/// No signature is shorter.
+const SIGNATURE: usize = 20;
 /// Interim answers to one part. One asks for the part, and proxies may add theirs.
 const MAX_INTERIM: usize = 16;
 /// RFC 9110 §15.5.18: something on the way does not know the question.
@@ -252,6 +255,7 @@ impl Sender {
                 no_answer: false,
             }),
             Ok(response) => {
+                let response = Response { secrets: secrets_in(&part.url), ..response };
                 if !over && line.settle().await {
                     pool.give_back(part.origin.clone(), line, self.clock.now().boot);
                 }
@@ -355,6 +359,13 @@ fn trouble_of(broken: &Broken) -> Trouble {
         Broken::TooLarge => trouble(Cause::Provider, broken.to_string(), None),
         Broken::NoAnswer(_) | Broken::Incomplete(_) => failure::trouble_of(broken),
     }
+}
+
+/// What signs a presigned URL, in case the storage repeats it.
+fn secrets_in(url: &Secret) -> Vec<Secret> {
+    let query = url.expose().split_once('?').map_or("", |(_, query)| query);
+    let values = form_urlencoded::parse(query.as_bytes()).map(|(_, value)| value);
+    values.filter(|value| value.len() >= SIGNATURE).map(Secret::new).collect()
 }
 
 fn origin(url: &Secret) -> Option<Origin> {
