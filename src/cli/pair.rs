@@ -35,6 +35,8 @@ use view::View;
 const NAME_PATIENCE: u64 = 5_000_000;
 /// How often to look at the properties without a signal.
 const LOOK_ANYWAY: u64 = 10_000_000;
+/// How often a daemon is told that somebody still looks; it believes that for 15 minutes.
+const ATTEND_EVERY: u64 = 300_000_000;
 
 /// Pairs, and tells how it went.
 pub(crate) async fn run(args: &PairArgs, out: &mut Out) -> Result<(), Failure> {
@@ -129,8 +131,13 @@ async fn follow(
     view: &mut View<'_>,
 ) -> Result<(), Failure> {
     let give_up = args.limit.map(|limit| clock::boot_micros() + u64::from(limit) * 1_000_000);
-    let mut paired_since = None;
+    let (mut paired_since, mut attended) = (None, clock::boot_micros());
     loop {
+        // Without a limit a pairing goes on as long as somebody looks.
+        if give_up.is_none() && paired_since.is_none() && clock::boot_micros() > attended + ATTEND_EVERY {
+            attended = clock::boot_micros();
+            daemon.pairing().start(Default::default()).await.map_err(group)?;
+        }
         let now = daemon.read_pairing().await.map_err(group)?;
         view.saw(&now);
         match now.state.parse() {

@@ -31,6 +31,9 @@ pub enum Event {
         /// End the pairing as expired after this; ignored where the one that runs ends earlier.
         limit: Option<Duration>,
     },
+    /// Somebody looks at the code, and said nothing of a limit: the pairing goes on for so long at least, and ends as expired
+    /// where nobody does any more.
+    Attended(Duration),
     /// The store held a pairing when the daemon started.
     Resume(Running),
     /// The answer to [`Action::RequestCode`].

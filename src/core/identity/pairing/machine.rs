@@ -15,6 +15,8 @@
 //!   Renewals are tried for ever.
 //! - A code that the server does not know is asked for once more before that is believed: a cluster may not have it
 //!   everywhere yet. After that it gets another, but never more than one a minute that no person has asked for.
+//! - Codes live only while somebody looks: one that nobody waits for any more is what a stranger can have somebody else
+//!   approve (draft-ietf-oauth-cross-device-security §6.1.1). Whoever looks says so again and again.
 //! - A time limit does not cut off a poll in flight: its answer may be the grant. A cancel does, and a grant that comes
 //!   all the same is handed out to be revoked.
 use std::time::Duration;
@@ -91,6 +93,8 @@ pub struct Pairing {
     /// A caller waits for the first code, since then.
     first: Option<BootTime>,
     limit_at: Option<BootTime>,
+    /// The limit is only that somebody looks.
+    attended: bool,
     /// The last transient trouble, until something works again, and the provider's word where it gave one.
     pub(super) trouble: Option<(Cause, String)>,
     /// The last code that the server declared dead before its time was replaced then.
@@ -106,6 +110,7 @@ impl Pairing {
             jitter,
             first: None,
             limit_at: None,
+            attended: false,
             trouble: None,
             replaced: None,
         }
@@ -155,6 +160,7 @@ impl Pairing {
     pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
             Event::Start { limit } => self.start(limit, now),
+            Event::Attended(patience) => self.attended(now.boot + patience, now),
             Event::Resume(running) => self.resume(running, now),
             Event::Cancel if self.active() => self.finish(Outcome::Cancelled),
             Event::Cancel => vec![],
@@ -185,20 +191,32 @@ impl Pairing {
             let Some(at) = limit_at.filter(|at| self.limit_at.is_none_or(|old| *at < old)) else {
                 return vec![];
             };
-            self.limit_at = Some(at);
+            (self.limit_at, self.attended) = (Some(at), false);
             return self.limit(now).map(Action::SaveLimit).into_iter().collect();
         }
         self.first = Some(now.boot);
-        self.limit_at = limit_at;
+        (self.limit_at, self.attended) = (limit_at, false);
         self.trouble = None;
         self.request(0)
+    }
+
+    fn attended(&mut self, until: BootTime, now: Now) -> Vec<Action> {
+        let is_limited = !self.attended && self.limit_at.is_some();
+        if !self.active() || is_limited || self.limit_at.is_some_and(|at| at >= until) {
+            return vec![];
+        }
+        (self.limit_at, self.attended) = (Some(until), true);
+        // Before there is a code it is written with that.
+        let on_disk = matches!(self.state, State::Waiting { .. });
+        self.limit(now).filter(|_| on_disk).map(Action::SaveLimit).into_iter().collect()
     }
 
     fn resume(&mut self, running: Running, now: Now) -> Vec<Action> {
         if self.active() {
             return vec![];
         }
-        self.limit_at = running.limit.map(|limit| limit.ends(now));
+        // Whoever has set a limit is gone with the run before.
+        (self.limit_at, self.attended) = (running.limit.map(|limit| limit.ends(now)), true);
         if self.limit_at.is_some_and(|at| now.boot >= at) {
             return self.finish(Outcome::Expired);
         }
@@ -415,7 +433,7 @@ impl Pairing {
     fn reset(&mut self) {
         self.state = State::Idle;
         self.first = None;
-        self.limit_at = None;
+        (self.limit_at, self.attended) = (None, false);
         self.trouble = None;
         self.replaced = None;
     }

@@ -15,6 +15,9 @@ use crate::view::{Protection, Reason};
 /// `Start` is answered within this, code or not; more than a first code can take.
 const START_PATIENCE: Duration = Duration::from_secs(22);
 
+/// A pairing without a limit ends so long after somebody has asked for it last.
+const ATTENTION: Duration = Duration::from_secs(900);
+
 impl Rig {
     /// When [`Event::Timer`] is next worth sending.
     pub fn deadline(&self) -> Option<BootTime> {
@@ -171,6 +174,9 @@ impl Rig {
                 self.waiting_for_code.push((id, now.boot));
                 self.last = (Reason::None, String::new());
                 self.pair(pair::Event::Start { limit }, now, out);
+                if limit.is_none() {
+                    self.pair(pair::Event::Attended(ATTENTION), now, out);
+                }
                 if self.pairing.code().is_some() {
                     self.answer_waiting(&Ok(()), out);
                 }

@@ -373,6 +373,36 @@ fn a_code_that_ran_out_is_replaced() {
     assert!(p.deadline().is_some_and(|at| at.since(now.boot) > secs(40) && at.since(now.boot) <= secs(60)));
 }
 
+#[test]
+fn a_pairing_goes_on_as_long_as_somebody_looks_and_a_limit_is_a_limit() {
+    let attended = |p: &mut Pairing, time| p.on(Event::Attended(secs(900)), at(time));
+    let mut p = waiting(None);
+    assert!(
+        matches!(attended(&mut p, 10)[..], [Action::SaveLimit(TimeLimit { left, .. })] if left == secs(900))
+    );
+    assert!(matches!(attended(&mut p, 300)[..], [Action::SaveLimit(_)]));
+    assert_eq!(p.limit_at, Some(at(1200).boot));
+    let mut now = at(300);
+    while p.active() {
+        now.boot = now.boot + secs(1);
+        let polls = p.on(Event::Timer, now);
+        if let [Action::Poll(seq, _)] = polls[..] {
+            let _ = p.on(Event::Polled(seq, Err(TokenError::AuthorizationPending)), now);
+        }
+        if let State::Requesting { seq, .. } = p.state {
+            let _ = p.on(Event::Code(seq, Ok(auth(2))), now);
+        }
+        if let State::Saving { seq, .. } = p.state {
+            let _ = p.on(Event::Saved(seq, Ok(())), now);
+        }
+    }
+    assert!(now.boot.since(at(1200).boot) <= secs(2), "nobody looked for 15 minutes: {now:?}");
+    let mut p = waiting(Some(60));
+    assert_eq!(attended(&mut p, 10), [], "what was limited by word stays limited");
+    let mut p = Pairing::new(Jitter::new(1));
+    assert_eq!(attended(&mut p, 1), []);
+}
+
 fn unknown() -> Result<TokenResponse, TokenError> {
     Err(TokenError::InvalidGrant("invalid_grant: never heard".to_owned()))
 }
