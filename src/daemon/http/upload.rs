@@ -25,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use super::answer;
 use super::connect::{Congestion, Connector};
 use super::failure::{self, PutError};
-use super::names::Names;
 use super::pool::{Gated, Line, Origin, Pool};
 use super::progress::{Patience, stalled};
 use super::sending::Sending;
@@ -97,12 +96,12 @@ struct Failure {
 impl Uploads {
     pub(super) fn new(
         user_agent: String,
-        names: Names,
+        connector: Connector,
         clock: Clock,
         patience: Patience,
         trust: Arc<Trust>,
     ) -> Uploads {
-        let sender = Sender { user_agent, connector: Connector::new(names), clock, patience, trust };
+        let sender = Sender { user_agent, connector, clock, patience, trust };
         Uploads { sender: Arc::new(sender), sending: Sending::default() }
     }
 
