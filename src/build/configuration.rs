@@ -33,8 +33,7 @@ const FILES: &[(&str, &str)] = &[
 const ORDER: &str = "Files are read in this order, and a later one wins key by key:";
 const CHECK: &str =
     "\"rigpostd --check-config\" reads them all and says what is wrong, with file, line and key.";
-const SECRETS: &str =
-    "No secret but a proxy's password belongs in these files: the client secret is given with \"rigpost provision\".";
+const SECRETS: &str = "No secret but a proxy's password belongs in these files: the client secret is given with \"rigpost provision\".";
 
 /// `config/rigpost.toml`: everything is a comment, so that it changes nothing as it is installed.
 pub(super) fn example() -> String {

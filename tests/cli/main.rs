@@ -542,7 +542,7 @@ async fn doctor_names_what_is_wrong_with_a_certificate() {
     assert_eq!((found("encryption").0, found("provider").0), ("ok".to_owned(), "ok".to_owned()));
     let (verdict, finding, _) = doctor(&bus, &url).await("encryption");
     assert_eq!(verdict, "fail");
-    assert!(finding.contains("an issuer that this rig does not trust"), "{finding}");
+    assert!(finding.contains("is self-signed and not in `provider.ca_file`"), "{finding}");
     let url = encrypted(2199, &ca).await;
     let (verdict, finding, next) = doctor_trusting(&bus, &url, Some(&ca)).await("encryption");
     assert_eq!(verdict, "fail");

@@ -123,7 +123,9 @@ fn of_der(bytes: &[u8], file: &str) -> String {
         return format!("is DER and not PEM: openssl x509 -inform der -in {file} -out {file}.pem");
     }
     if bytes.get(..64.min(bytes.len())).is_some_and(|head| head.windows(9).any(|w| w == SIGNED_DATA)) {
-        return format!("is PKCS#7 and not PEM: openssl pkcs7 -inform der -print_certs -in {file} -out {file}.pem");
+        return format!(
+            "is PKCS#7 and not PEM: openssl pkcs7 -inform der -print_certs -in {file} -out {file}.pem"
+        );
     }
     // PFX begins with its version, 3, and everything else with a sequence or with another version.
     let inner = bytes.get(2 + (usize::from(bytes.get(1).copied().unwrap_or_default()) & 0x7f)..);

@@ -90,11 +90,9 @@ impl Choice {
         let mut wrong = Vec::new();
         let proxies = match self {
             Choice::Off => Proxies::default(),
-            Choice::This(proxy) => Proxies {
-                https: Some(proxy.clone()),
-                http: Some(proxy.clone()),
-                except: String::new(),
-            },
+            Choice::This(proxy) => {
+                Proxies { https: Some(proxy.clone()), http: Some(proxy.clone()), except: String::new() }
+            }
             Choice::Environment => {
                 let mut first = |names: &[&str]| {
                     let (name, text) = names.iter().find_map(|name| Some((name, set(&variable, name)?)))?;
@@ -127,7 +125,8 @@ mod tests {
     use super::*;
 
     fn of(variables: &[(&str, &str)]) -> (Proxies, Vec<String>) {
-        let find = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_owned());
+        let find =
+            |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_owned());
         Choice::Environment.resolve(find)
     }
 
@@ -193,7 +192,10 @@ mod tests {
     #[test]
     fn what_the_environment_has_wrong_is_named_by_its_variable() {
         let (proxies, wrong) = of(&[("all_proxy", "socks5://u:hunter2@p:1080"), ("http_proxy", "p:80")]);
-        assert_eq!((shown(proxies.https.as_ref()), shown(proxies.http.as_ref())), (NONE.into(), "http://p:80".into()));
+        assert_eq!(
+            (shown(proxies.https.as_ref()), shown(proxies.http.as_ref())),
+            (NONE.into(), "http://p:80".into())
+        );
         assert_eq!(wrong.len(), 1);
         assert!(wrong[0].starts_with("all_proxy must be") && !wrong[0].contains("hunter2"), "{wrong:?}");
     }

@@ -24,12 +24,12 @@ pub enum TlsError {
     Expired(Option<Dates>),
     /// Somebody in between opens what is sent, or a private authority is to be configured.
     #[error(
-        "the server's certificate is from {0}, whom this rig does not trust: something on the network looks into the traffic, or a private authority is not in `provider.ca_file`"
+        "the server's certificate is from an issuer that this rig does not trust ({0}): something on the network looks into the traffic, or a private authority is not in `provider.ca_file`"
     )]
     UnknownIssuer(String),
     /// The server's chain ends before it comes to somebody who is known.
     #[error(
-        "the server's certificate came alone, and who signed it ({0}) is not known here: the server does not send the intermediate certificate, or a private authority is not in `provider.ca_file`"
+        "the server's certificate comes alone and from an issuer that this rig does not trust ({0}): the server does not send its intermediate certificate, or a private authority is not in `provider.ca_file`"
     )]
     MissingIntermediate(String),
     /// Nobody vouches for it.
@@ -73,21 +73,27 @@ impl Dates {
 }
 
 fn begins(dates: Option<&Dates>) -> String {
-    let Some(Dates { limit, now, is_sure }) = dates else { return "the clock of this rig is behind".to_owned() };
-    let why = match is_sure {
-        true => "which is behind",
-        false => "which is behind, unless the certificate was made by a wrong clock",
+    let Some(Dates { limit, now, is_sure }) = dates else {
+        return "the clock of this rig is behind".to_owned();
     };
-    format!("it is from {}, and the clock of this rig says {}, {why}", date(*limit), date(*now))
+    let or = if *is_sure { "" } else { ", or the certificate was made by a wrong one" };
+    format!(
+        "it is good from {}, and here it is {}: the clock of this rig is behind{or}",
+        date(*limit),
+        date(*now)
+    )
 }
 
 fn ends(dates: Option<&Dates>) -> String {
-    let Some(Dates { limit, now, is_sure }) = dates else { return "or the clock of this rig is ahead".to_owned() };
-    let why = match is_sure {
-        true => "the server needs a new one",
-        false => "the server needs a new one, or the clock is ahead",
+    let Some(Dates { limit, now, is_sure }) = dates else {
+        return "or the clock of this rig is ahead".to_owned();
     };
-    format!("it was good until {}, and the clock of this rig says {}: {why}", date(*limit), date(*now))
+    let or = if *is_sure { "" } else { ", or the clock of this rig is ahead" };
+    format!(
+        "it was good until {}, and here it is {}: the server needs a new one{or}",
+        date(*limit),
+        date(*now)
+    )
 }
 
 /// Of the Gregorian calendar, as `2026-11-22 07:30 UTC`.
@@ -287,16 +293,18 @@ mod tests {
         };
         assert_eq!(
             not_yet(0, 1_780_000_000),
-            "the server's certificate is not yet valid: it is from 2026-05-28 20:26 UTC, and the clock of this rig says \
-             1970-01-01 00:00 UTC, which is behind"
+            "the server's certificate is not yet valid: it is good from 2026-05-28 20:26 UTC, and here it is \
+             1970-01-01 00:00 UTC: the clock of this rig is behind"
         );
-        assert!(not_yet(1_790_000_001, 1_800_000_000).ends_with("unless the certificate was made by a wrong clock"));
+        assert!(
+            not_yet(1_790_000_001, 1_800_000_000).ends_with("or the certificate was made by a wrong one")
+        );
         assert_eq!(
             over(1_795_000_000, 1_780_000_000),
-            "the server's certificate has expired: it was good until 2026-05-28 20:26 UTC, and the clock of this rig says \
+            "the server's certificate has expired: it was good until 2026-05-28 20:26 UTC, and here it is \
              2026-11-18 11:06 UTC: the server needs a new one"
         );
-        assert!(over(1_900_000_000, 1_800_000_000).ends_with("or the clock is ahead"));
+        assert!(over(1_900_000_000, 1_800_000_000).ends_with("or the clock of this rig is ahead"));
     }
 
     #[test]

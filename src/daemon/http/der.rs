@@ -56,7 +56,8 @@ pub(super) fn name(rdns: &[u8]) -> String {
         })
         .collect();
     let said = WHO.iter().find_map(|who| pairs.iter().find(|(of, _)| of == who));
-    said.or(pairs.first()).map_or_else(|| "somebody without a name".to_owned(), |(_, text)| format!("{:?}", short(text)))
+    said.or(pairs.first())
+        .map_or_else(|| "somebody without a name".to_owned(), |(_, text)| format!("{:?}", short(text)))
 }
 
 fn text((tag, content): (u8, &[u8])) -> String {
@@ -117,8 +118,14 @@ mod tests {
     #[test]
     fn a_name_is_what_people_call_it() {
         let utf8 = |text: &str| DnValue::Utf8String(text.to_owned());
-        assert_eq!(name_of(&[(DnType::OrganizationName, utf8("Corp")), (DnType::CommonName, utf8("Filter"))]), "\"Filter\"");
-        assert_eq!(name_of(&[(DnType::CountryName, utf8("DE")), (DnType::OrganizationName, utf8("Corp"))]), "\"Corp\"");
+        assert_eq!(
+            name_of(&[(DnType::OrganizationName, utf8("Corp")), (DnType::CommonName, utf8("Filter"))]),
+            "\"Filter\""
+        );
+        assert_eq!(
+            name_of(&[(DnType::CountryName, utf8("DE")), (DnType::OrganizationName, utf8("Corp"))]),
+            "\"Corp\""
+        );
         assert_eq!(name_of(&[(DnType::CountryName, utf8("DE"))]), "\"DE\"");
         assert_eq!(name_of(&[]), "somebody without a name");
         assert_eq!(name_of(&[(DnType::CommonName, utf8("a\nb"))]), "\"a b\"");
@@ -139,7 +146,15 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_danger() {
-        for bytes in [&[][..], &[0x30], &[0x30, 0x84, 0xff], &[0x30, 0x85, 1, 1, 1, 1, 1], &[6, 0x80], &[6, 5, 1], &[0xff; 40]] {
+        for bytes in [
+            &[][..],
+            &[0x30],
+            &[0x30, 0x84, 0xff],
+            &[0x30, 0x85, 1, 1, 1, 1, 1],
+            &[6, 0x80],
+            &[6, 5, 1],
+            &[0xff; 40],
+        ] {
             assert!(!name(bytes).is_empty());
             let _ = algorithm(bytes);
         }

@@ -81,10 +81,14 @@ fn of_proxy(e: &TunnelError) -> Trouble {
         TunnelError::TunnelUnexpectedEof => {
             (Cause::Network, "the proxy closed the connection instead of connecting to the server".to_owned())
         }
-        TunnelError::ProxyHeadersTooLong => (Cause::Network, "the proxy's answer is not one of a proxy".to_owned()),
+        TunnelError::ProxyHeadersTooLong => {
+            (Cause::Network, "the proxy's answer is not one of a proxy".to_owned())
+        }
         TunnelError::MissingHost => (Cause::Provider, "the address for the proxy names no host".to_owned()),
         TunnelError::Io(e) => (Cause::Network, format!("the proxy broke off: {e}")),
-        TunnelError::ConnectFailed(e) => (Cause::Network, format!("the proxy can't be reached: {}", chain(&**e))),
+        TunnelError::ConnectFailed(e) => {
+            (Cause::Network, format!("the proxy can't be reached: {}", chain(&**e)))
+        }
     };
     trouble(cause, rigpost_core::provider::short(&why), None)
 }

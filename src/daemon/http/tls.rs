@@ -74,7 +74,9 @@ fn config(egress: &Egress) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     add_system(&mut roots);
     let named = match &egress.ca_file {
-        Some(path) => named(path, &mut roots).map_err(|e| format!("certificate file {}: {e}", path.display()))?,
+        Some(path) => {
+            named(path, &mut roots).map_err(|e| format!("certificate file {}: {e}", path.display()))?
+        }
         None => Vec::new(),
     };
     if roots.is_empty() {

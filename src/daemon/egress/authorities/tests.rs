@@ -1,6 +1,6 @@
 use std::fs;
 
-use rcgen::{CertificateParams, Certificate, KeyPair};
+use rcgen::{Certificate, CertificateParams, KeyPair};
 
 use super::*;
 
@@ -21,7 +21,8 @@ fn what_surrounds_a_certificate_is_read_over() {
     let mut trusted = one.der().to_vec();
     trusted.extend([0x30, 0x03, 0x0c, 0x01, 0x41]);
     let trusted = pem_of("TRUSTED CERTIFICATE", &trusted);
-    let encrypted = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    let encrypted =
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
     for (text, number) in [
         (pem.clone(), 1),
         (pem.replace('\n', "\r\n"), 1),
@@ -57,7 +58,8 @@ fn a_trusted_certificate_is_the_certificate_in_it() {
 fn a_file_without_a_certificate_is_told_with_what_to_do() {
     let (one, key) = certificate();
     let pem = one.pem();
-    let request = CertificateParams::new(vec!["rig.example".to_owned()]).unwrap().serialize_request(&key).unwrap();
+    let request =
+        CertificateParams::new(vec!["rig.example".to_owned()]).unwrap().serialize_request(&key).unwrap();
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     let pfx = [&[0x30, 0x82, 0x01, 0x00, 0x02, 0x01, 0x03][..], &[0; 64]].concat();
     let signed_data = [&[0x30, 0x80, 0x06, 0x09][..], SIGNED_DATA, &[0; 32]].concat();
@@ -111,7 +113,8 @@ fn pem_of(label: &str, der: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for three in der.chunks(3) {
-        let bits = three.iter().chain([&0, &0]).take(3).fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+        let bits =
+            three.iter().chain([&0, &0]).take(3).fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
         for n in 0..4 {
             let digit = if n <= three.len() { char::from(DIGITS[bits >> (18 - 6 * n) & 63]) } else { '=' };
             text.push(digit);
