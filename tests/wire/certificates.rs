@@ -1,6 +1,6 @@
 //! Certificates of every kind, by the API's client and by that for parts, in both versions of TLS.
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -120,8 +120,7 @@ async fn said(rig: &Rig, server: &Server) -> Option<(Cause, String)> {
 }
 
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_secs()).unwrap()
+    Clock::system().now().wall.0
 }
 
 #[tokio::test]

@@ -100,13 +100,16 @@ impl Choice {
                     let text = if text.contains("://") { text } else { format!("http://{text}") };
                     Proxy::parse(&text).map_err(|why| wrong.push(format!("{name} {why}"))).ok()
                 };
+                let except = ["no_proxy", "NO_PROXY"].iter().find_map(|name| set(&variable, name));
+                let except = except.unwrap_or_default();
+                // Addresses too, which the matcher does not take it for.
+                if except.split(',').any(|entry| entry.trim() == "*") {
+                    return (Proxies::default(), Vec::new());
+                }
                 Proxies {
                     https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
                     http: first(&["http_proxy", "all_proxy", "ALL_PROXY"]),
-                    except: ["no_proxy", "NO_PROXY"]
-                        .iter()
-                        .find_map(|name| set(&variable, name))
-                        .unwrap_or_default(),
+                    except,
                 }
             }
         };
@@ -187,6 +190,7 @@ mod tests {
         assert_eq!(proxies.except, "localhost,.example");
         assert_eq!(of(&[]), (Proxies::default(), vec![]));
         assert_eq!(of(&[("https_proxy", " ")]), (Proxies::default(), vec![]));
+        assert_eq!(of(&[("https_proxy", "p:1"), ("no_proxy", "a, *")]), (Proxies::default(), vec![]));
     }
 
     #[test]

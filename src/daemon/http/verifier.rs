@@ -57,12 +57,10 @@ impl ServerCertVerifier for Verifier {
             }
             judged => judged,
         };
-        judged.map_err(|error| match error {
-            Error::InvalidCertificate(why) => {
-                let why = TlsError::of_chain(&why, end_entity, intermediates, self.built);
-                CertificateError::Other(OtherError(Arc::new(why))).into()
-            }
-            error => error,
+        judged.map_err(|error| {
+            let Error::InvalidCertificate(why) = error else { return error };
+            let why = TlsError::of_chain(&why, end_entity, intermediates, self.built);
+            CertificateError::Other(OtherError(Arc::new(why))).into()
         })
     }
 
