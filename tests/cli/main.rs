@@ -572,8 +572,17 @@ fn check<'a>(checks: &'a serde_json::Value, name: &str, key: &str) -> &'a str {
 #[tokio::test]
 async fn doctor_names_the_proxy_and_whether_one_may_be_needed() {
     let bus = Bus::new();
-    let proxy = answering(http("407 Proxy Authentication Required", "text/html", "", "")).await;
-    let address = proxy.strip_prefix("http://").unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let proxy = format!("http://{address}");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let n = stream.read(&mut [0; 4096]).await.unwrap();
+            assert!(n > 0);
+            let answer = http("407 Proxy Authentication Required", "text/html", "", "");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
     let line = format!("base_url = \"https://c2c.example\"\nproxy = \"http://anna:hunter2@{address}\"");
     let found = doctor_with(&bus, &line, &[]).await;
     assert_eq!(

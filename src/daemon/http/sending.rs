@@ -5,9 +5,8 @@
 //!   a thread wait for its next turn for milliseconds. The daemon's main thread, which answers the screen, never is one.
 //! - With its runtime, its connections and its stack it is there from the first part to the next rest, and costs an idle
 //!   daemon nothing.
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::{io, thread};
 
 use tokio::runtime::{Builder, Handle};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
