@@ -33,8 +33,7 @@ const FILES: &[(&str, &str)] = &[
 const ORDER: &str = "Files are read in this order, and a later one wins key by key:";
 const CHECK: &str =
     "\"rigpostd --check-config\" reads them all and says what is wrong, with file, line and key.";
-const SECRETS: &str =
-    "No secret belongs in these files: the client secret is given with \"rigpost provision\".";
+const SECRETS: &str = "No secret but a proxy's password belongs in these files: the client secret is given with \"rigpost provision\".";
 
 /// `config/rigpost.toml`: everything is a comment, so that it changes nothing as it is installed.
 pub(super) fn example() -> String {
@@ -242,6 +241,7 @@ fn paragraph(row: &Row) -> String {
         Kind::Word(_)
         | Kind::Path
         | Kind::Url
+        | Kind::Proxy
         | Kind::Flag
         | Kind::Span { .. }
         | Kind::Paths
@@ -284,6 +284,7 @@ fn takes(kind: Kind) -> String {
         Kind::Url => {
             "An https URL without user, password, query and fragment; http only where the host is this machine.".to_owned()
         }
+        Kind::Proxy => "An http URL with host and port and nothing behind them, or \"none\".".to_owned(),
         Kind::Flag => "True or false.".to_owned(),
         Kind::Span { .. } => "A time as \"90s\", \"10min\" or \"1h 30min\", or one of these words.".to_owned(),
         Kind::Whole { .. } => range(kind),

@@ -11,6 +11,7 @@ mod account;
 mod config;
 mod disk;
 mod net;
+mod proxy;
 mod report;
 mod service;
 mod sources;
@@ -29,7 +30,7 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Re
     let (facts, check) = config::check(&args.config);
     report.add(check)?;
     report.add(net::clock_alone(built))?;
-    net::provider(&facts, &mut report).await?;
+    net::provider(&facts, built, &mut report).await?;
     let (device, queue) = match Daemon::open().await {
         Ok(daemon) => {
             report.add(Check::ok("bus", "the system bus answers"))?;

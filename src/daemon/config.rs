@@ -12,7 +12,8 @@
 //!   keyboard should have to come back once.
 //! - Every mistake is an error, also an unknown key: a misspelt key that is ignored is found on set.
 //! - What the core decides by (classes, sources) is read into the core's own types: two spellings of one thing drift.
-//! - No secret is configured here; the client secret comes by provisioning.
+//! - No secret of the rig is configured here: the client secret comes by provisioning. A proxy's address may hold a
+//!   password; it is kept as a secret, and no message repeats it.
 mod check;
 mod forms;
 mod fragment;

@@ -6,37 +6,45 @@
 //!   reqwest has no place for.
 //! - Both are built when needed and dropped when idle: reading the system's certificates costs more than all the rest of
 //!   a start, and keeping them half a megabyte for a request every few hours.
-//! - No redirects, no cookies, no proxies from the environment, bounded bodies, a time-out on everything. A redirect
-//!   from these APIs can only be a captive portal.
+//! - No redirects, no cookies, bounded bodies, a time-out on everything. A redirect from these APIs can only be a captive
+//!   portal.
 //! - Errors never hold a URL: presigned URLs are bearer secrets.
 mod answer;
 mod api;
+mod certificate;
 mod connect;
+mod der;
 mod failure;
 mod names;
 mod pool;
 mod progress;
+mod proxy;
 mod sending;
 mod tls;
 mod upload;
+mod verifier;
 
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::clock::Clock;
+use crate::egress::Egress;
 use crate::media::PartBody;
+use connect::Connector;
 use names::Names;
-use rigpost_core::oauth::Trouble;
-use rigpost_core::provider::wire::{Connection, Request, Response};
+use proxy::Ways;
+use rigpost_core::oauth::{Cause, Trouble};
+use rigpost_core::provider::wire::{Connection, Request, Response, trouble};
 use rigpost_core::secret::Secret;
 use tls::Trust;
 
+pub use certificate::{Dates, TlsError};
 pub use connect::Congestion;
-pub use failure::{AskError, PutError, TlsError};
+pub use failure::{AskError, PutError};
 pub use progress::Patience;
 
 /// Sending a request. Two implementations in use: the client below, and a script for tests in paused time.
@@ -70,28 +78,31 @@ pub struct Http {
     clock: Clock,
     open: CancellationToken,
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
     api: api::Api,
     uploads: upload::Uploads,
 }
 
 impl Http {
-    /// Shut until [`Http::open`], and costs nothing until the first request. `ca_path`: a PEM file of certificates to
-    /// trust besides the system's.
-    pub fn new(ca_path: Option<PathBuf>, version: &str, clock: Clock) -> Http {
-        Http::with_patience(ca_path, version, clock, Patience::default())
+    /// Shut until [`Http::open`], and costs nothing until the first request.
+    pub fn new(egress: Egress, version: &str, clock: Clock) -> Http {
+        Http::with_patience(egress, version, clock, Patience::default())
     }
 
     /// The same with other limits for connections on which nothing moves.
-    pub fn with_patience(ca_path: Option<PathBuf>, version: &str, clock: Clock, patience: Patience) -> Http {
+    pub fn with_patience(egress: Egress, version: &str, clock: Clock, patience: Patience) -> Http {
         let (names, user_agent) = (Names::new(clock.clone()), format!("rigpost/{version}"));
-        let trust = Arc::new(Trust::new(ca_path));
+        let ways = Arc::new(Ways::new(egress.proxies.clone()));
+        let trust = Arc::new(Trust::new(egress));
+        let connector = Connector::new(names.clone(), ways.clone());
         Http {
             names: names.clone(),
             clock: clock.clone(),
             open: CancellationToken::new(),
             trust: trust.clone(),
-            api: api::Api::new(user_agent.clone(), names.clone()),
-            uploads: upload::Uploads::new(user_agent, names, clock, patience, trust),
+            ways: ways.clone(),
+            api: api::Api::new(user_agent.clone(), names, ways),
+            uploads: upload::Uploads::new(user_agent, connector, clock, patience, trust),
         }
     }
 
@@ -109,6 +120,12 @@ impl Http {
         Ok(self.names.clone().addresses(host.to_owned()).await?.len())
     }
 
+    /// The proxy through which this address is reached, without user and password, if there is one. It looks the name up.
+    pub fn proxy(&self, url: &Url) -> Option<String> {
+        let proxy = self.ways.to(&url.as_str().parse().ok()?)?;
+        Some(proxy.uri().to_string().trim_end_matches('/').to_owned())
+    }
+
     /// Whom a request would trust.
     ///
     /// # Errors
@@ -124,16 +141,19 @@ impl Http {
     pub async fn ask(&self, request: Request) -> Result<Response, AskError> {
         self.open.cancelled().await;
         let client = self.api.client(request.connection, || self.trust.config())?;
-        let host = request.url.domain().map(str::to_owned);
-        if let Some(host) = &host {
-            self.names.in_time(host).await.map_err(|e| unknown(&e))?;
-        }
+        let uri = request.url.as_str().parse().map_err(|_| unusable("the address is none"))?;
+        let host = self.ways.next_host(&uri);
+        self.names.in_time(&host).await.map_err(|e| unknown(&e))?;
         let answer = api::send(client, request, &self.clock).await;
-        if let (Some(host), Err(_)) = (&host, &answer) {
-            self.names.doubt(host);
+        if answer.is_err() {
+            self.names.doubt(&host);
         }
         answer
     }
+}
+
+fn unusable(why: &str) -> AskError {
+    AskError::from(Trouble { maybe_applied: false, ..trouble(Cause::Provider, why, None) })
 }
 
 /// A name that is not known.

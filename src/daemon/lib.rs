@@ -20,11 +20,12 @@
 //!
 //! | module | may use, besides the core |
 //! | --- | --- |
-//! | [`config`], [`vault`], [`link`], [`clock`] | nothing of this crate |
+//! | [`egress`], [`vault`], [`link`], [`clock`] | nothing of this crate |
+//! | [`config`] | `egress` |
 //! | [`watch`] | `clock` |
 //! | [`media`] | `clock`, `watch` (the table of mounts) |
 //! | [`store`] | `clock`, `vault` |
-//! | [`http`] | `clock`, `media` |
+//! | [`http`] | `clock`, `media`, `egress` |
 //! | [`bus`] | `link`, `clock` |
 //! | [`tasks`] | `http`, `store`, `vault`, `clock`, `link`, `media`, `watch` |
 //! | [`run`] | everything above |
@@ -44,6 +45,8 @@ pub mod bus;
 pub mod clock;
 /// The configuration files.
 pub mod config;
+/// Certificates and proxies that people name.
+pub mod egress;
 /// The only speaker of HTTP.
 pub mod http;
 /// Channels between the bus and the tasks.

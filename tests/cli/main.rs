@@ -544,11 +544,74 @@ async fn doctor_names_what_is_wrong_with_a_certificate() {
     assert_eq!((found("encryption").0, found("provider").0), ("ok".to_owned(), "ok".to_owned()));
     let (verdict, finding, _) = doctor(&bus, &url).await("encryption");
     assert_eq!(verdict, "fail");
-    assert!(finding.contains("an issuer that this rig does not trust"), "{finding}");
+    assert!(finding.contains("is self-signed and not in `provider.ca_file`"), "{finding}");
     let url = encrypted(2199, &ca).await;
     let (verdict, finding, next) = doctor_trusting(&bus, &url, Some(&ca)).await("encryption");
     assert_eq!(verdict, "fail");
     assert!(finding.contains("the clock of this rig is behind") && next.contains("timedatectl"), "{finding}");
+}
+
+/// What doctor finds with these lines in `[provider]` and this environment.
+async fn doctor_with(bus: &Bus, lines: &str, env: &[(&str, &str)]) -> serde_json::Value {
+    let config = bus.path("rigpost.toml");
+    std::fs::write(&config, format!("[provider]\n{lines}\n")).unwrap();
+    let mut command = rigpost(bus, &["doctor", "--json", "--config", config.to_str().unwrap()]);
+    for name in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "no_proxy", "NO_PROXY"]
+    {
+        command.env_remove(name);
+    }
+    let output = command.envs(env.iter().copied()).output().await.unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(!json.to_string().contains("hunter2"), "{json}");
+    json["checks"].clone()
+}
+
+fn check<'a>(checks: &'a serde_json::Value, name: &str, key: &str) -> &'a str {
+    let all = checks.as_array().unwrap();
+    all.iter().find(|check| check["check"] == name).map_or("", |check| check[key].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn doctor_names_the_proxy_and_whether_one_may_be_needed() {
+    let bus = Bus::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let proxy = format!("http://{address}");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let n = stream.read(&mut [0; 4096]).await.unwrap();
+            assert!(n > 0);
+            let answer = http("407 Proxy Authentication Required", "text/html", "", "");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let line = format!("base_url = \"https://c2c.example\"\nproxy = \"http://anna:hunter2@{address}\"");
+    let found = doctor_with(&bus, &line, &[]).await;
+    assert_eq!(
+        check(&found, "proxy", "finding"),
+        format!("{proxy} leads to c2c.example, says `provider.proxy`")
+    );
+    assert_eq!((check(&found, "name", "verdict"), check(&found, "provider", "verdict")), ("skipped", "fail"));
+    assert!(check(&found, "provider", "finding").contains("407"), "{found}");
+    assert!(check(&found, "provider", "next").contains("user:password@host:port"), "{found}");
+
+    // This shell has a proxy, and the rig has none.
+    let shell = [("https_proxy", format!("http://anna:hunter2@{address}"))];
+    let shell: Vec<(&str, &str)> = shell.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (line, step) in [
+        ("base_url = \"https://rigpost.invalid\"".to_owned(), "name"),
+        (format!("base_url = \"https://127.0.0.1:{port}\""), "provider"),
+        (format!("base_url = \"https://127.0.0.1:{port}\"\nproxy = \"none\""), "provider"),
+    ] {
+        let found = doctor_with(&bus, &line, &shell).await;
+        assert_eq!(check(&found, "proxy", "finding"), "", "{found}");
+        assert_eq!(check(&found, step, "verdict"), "fail", "{found}");
+        let hint = format!("the rig may need a proxy: this shell has {proxy};");
+        assert!(check(&found, step, "next").starts_with(&hint), "{found}");
+    }
+    let found = doctor_with(&bus, "base_url = \"https://rigpost.invalid\"", &[]).await;
+    assert!(!check(&found, "name", "next").contains("proxy"), "{found}");
 }
 
 /// The commands beneath this one, with the names of their pages.

@@ -176,6 +176,18 @@ const MISTAKES: &[(&str, &str)] = &[
         "/rigpost.toml:1: key `provider.client_version`: must be a semantic version such as \"1.2.3\", not \"1.2\"",
     ),
     (
+        "provider.proxy = \"socks5://anna:hunter2@proxy.example\"",
+        "/rigpost.toml:1: key `provider.proxy`: must be \"http://host:port\" or \"none\": \"socks5\" to a proxy is not supported",
+    ),
+    (
+        "provider.proxy = \"proxy.example:3128\"",
+        "/rigpost.toml:1: key `provider.proxy`: must be \"http://host:port\" or \"none\", not \"proxy.example:3128\"",
+    ),
+    (
+        "provider.ca_file = \"/\"",
+        "/rigpost.toml:1: key `provider.ca_file`: / is a directory: name one file with certificates in PEM",
+    ),
+    (
         "provider.ca_file = \"ca.pem\"",
         "/rigpost.toml:1: key `provider.ca_file`: must be an absolute path, not \"ca.pem\"",
     ),
@@ -495,6 +507,52 @@ fn a_name_from_a_file_is_checked_when_it_is_read() {
         assert!(e.starts_with(&begin) && e.contains(reason), "{e}");
     }
     assert_eq!(ClientIdSource::Literal("SN-1".into()).resolve().unwrap(), "SN-1");
+}
+
+#[test]
+fn a_file_of_certificates_is_judged_when_it_is_there() {
+    let dir = layout(&[
+        ("ca/empty.pem", "\n"),
+        ("ca/key.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+    ]);
+    let certificate = rcgen::generate_simple_self_signed(["rig.example".to_owned()]).unwrap().cert;
+    fs::write(dir.path().join("ca/good.pem"), certificate.pem()).unwrap();
+    fs::write(dir.path().join("ca/der.crt"), certificate.der()).unwrap();
+    let ca = |name: &str| dir.path().join("ca").join(name);
+    let said = |name: &str| load_text(&format!("[provider]\nca_file = {:?}", ca(name)));
+    for (name, reason) in [
+        ("empty.pem", "is empty".to_owned()),
+        ("key.pem", "holds a private key and no certificate".to_owned()),
+        (
+            "der.crt",
+            format!(
+                "is DER and not PEM: openssl x509 -inform der -in {0} -out {0}.pem",
+                ca("der.crt").display()
+            ),
+        ),
+    ] {
+        let begin = format!("/rigpost.toml:2: key `provider.ca_file`: {} {reason}", ca(name).display());
+        let error = said(name).unwrap_err();
+        assert!(error.starts_with(&begin), "{error}");
+    }
+    assert_eq!(said("good.pem").unwrap().provider.ca_file, Some(ca("good.pem")));
+    assert_eq!(said("not-yet.pem").unwrap().provider.ca_file, Some(ca("not-yet.pem")), "it may come");
+}
+
+#[test]
+fn the_password_of_a_proxy_is_in_no_message() {
+    let s = load_text("provider.proxy = \"http://anna:hunter2@proxy.example:3128\"").unwrap();
+    assert!(!format!("{s:?}").contains("hunter2"));
+    for wrong in [
+        "provider.proxy = \"http://anna:hunter2@proxy.example:99999\"",
+        "provider.proxy = \"http://anna:hunter2@/\"",
+        "provider.proxy = http://anna:hunter2@proxy.example:3128",
+        "provider.proxie = \"http://anna:hunter2@proxy.example:3128\"",
+        "provider.proxy = [\"http://anna:hunter2@proxy.example:3128\"]",
+    ] {
+        let said = load_text(wrong).unwrap_err();
+        assert!(!said.contains("hunter2"), "{said}");
+    }
 }
 
 #[test]

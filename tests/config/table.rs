@@ -56,6 +56,17 @@ fn values(kind: Kind) -> (Vec<String>, Vec<String>) {
                 "7",
             ],
         ),
+        Kind::Proxy => of(
+            &["\"none\"", "\"http://a.example:3128\"", "\"http://u:p@[::1]:8080/\""],
+            &[
+                "\"\"",
+                "\"a.example:3128\"",
+                "\"socks5://a.example\"",
+                "\"https://a.example\"",
+                "\"http://a/b\"",
+                "7",
+            ],
+        ),
         Kind::Flag => of(&["true", "false"], &["\"yes\"", "1"]),
         Kind::Whole { least, most, unit } => {
             let (mut good, mut bad) = (vec![least, most], vec![least - 1]);

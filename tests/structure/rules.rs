@@ -9,17 +9,21 @@ use crate::{CODE, EDGES, SOURCES, folders, is_test, part};
 /// Each folder of the daemon, and the folders it may name besides itself. The list is an order: nothing names what comes
 /// after it.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("config", &[]),
+    ("egress", &[]),
+    ("config", &["egress"]),
     ("clock", &[]),
     ("vault", &[]),
     ("watch", &["clock"]),
     ("media", &["clock", "watch"]),
     ("link", &[]),
     ("store", &["clock", "vault"]),
-    ("http", &["clock", "media"]),
+    ("http", &["clock", "media", "egress"]),
     ("bus", &["link", "clock"]),
     ("tasks", &["http", "store", "vault", "clock", "link", "media", "watch"]),
-    ("run", &["config", "clock", "watch", "vault", "media", "link", "store", "http", "bus", "tasks"]),
+    (
+        "run",
+        &["egress", "config", "clock", "watch", "vault", "media", "link", "store", "http", "bus", "tasks"],
+    ),
 ];
 
 /// Folders in which files still need each other. The list only gets shorter.

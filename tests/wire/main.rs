@@ -1,7 +1,9 @@
 //! Parts on real sockets: connections that are kept, answers that come early, connections on which nothing moves.
 #![expect(clippy::unwrap_used, reason = "tests")]
+mod certificates;
 mod dead_link;
 mod early;
+mod proxies;
 mod server;
 mod still;
 mod trickle;
@@ -15,6 +17,7 @@ use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{Connection, Response};
 use rigpost_core::secret::Secret;
 use rigpost_daemon::clock::Clock;
+use rigpost_daemon::egress::Egress;
 use rigpost_daemon::http::{Congestion, Http, Patience, PutError, Transport};
 use rigpost_daemon::media::{Checks, MediaFile, Pacer, PartBody, PartWatch, Workers};
 use tokio::sync::mpsc;
@@ -34,7 +37,12 @@ impl Rig {
     }
 
     fn patient(authority: Option<&Authority>, patience: Patience) -> Rig {
-        let http = Http::with_patience(authority.map(Authority::path), "0.0.0", Clock::system(), patience);
+        let egress = Egress { ca_file: authority.map(Authority::path), ..Egress::default() };
+        Rig::with(egress, patience)
+    }
+
+    fn with(egress: Egress, patience: Patience) -> Rig {
+        let http = Http::with_patience(egress, "0.0.0", Clock::system(), patience);
         http.open();
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(&bytes(8 << 20), 0).unwrap();

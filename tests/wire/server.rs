@@ -111,14 +111,32 @@ impl Server {
         Server::on(listener, authority, handle)
     }
 
+    /// The same with a certificate of any kind.
+    pub async fn encrypting<F, Fut>(acceptor: TlsAcceptor, handle: F) -> Server
+    where
+        F: Fn(Peer) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Server::accepting(listener, Some(acceptor), handle)
+    }
+
     pub fn on<F, Fut>(listener: TcpListener, authority: Option<&Authority>, handle: F) -> Server
     where
         F: Fn(Peer) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
+        Server::accepting(listener, authority.map(|a| a.acceptor.clone()), handle)
+    }
+
+    fn accepting<F, Fut>(listener: TcpListener, acceptor: Option<TlsAcceptor>, handle: F) -> Server
+    where
+        F: Fn(Peer) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
         let address = listener.local_addr().unwrap();
-        let connections = Arc::new(AtomicUsize::new(0));
-        let (acceptor, counter) = (authority.map(|a| a.acceptor.clone()), connections.clone());
+        let (tls, connections) = (acceptor.is_some(), Arc::new(AtomicUsize::new(0)));
+        let counter = connections.clone();
         let mut task = JoinSet::new();
         task.spawn(async move {
             let (handle, mut peers) = (Arc::new(handle), JoinSet::new());
@@ -132,7 +150,7 @@ impl Server {
                 });
             }
         });
-        Server { address, connections, tls: authority.is_some(), _task: task }
+        Server { address, connections, tls, _task: task }
     }
 
     /// How many were accepted.
@@ -160,7 +178,7 @@ async fn accept(stream: TcpStream, acceptor: Option<TlsAcceptor>, number: usize)
     Some(Peer { io, number, socket, buffer: Vec::new() })
 }
 
-/// A certificate for 127.0.0.1, and who signed it.
+/// A certificate for 127.0.0.1 or for somebody else, and who signed it.
 pub struct Authority {
     acceptor: TlsAcceptor,
     dir: TempDir,
@@ -169,13 +187,23 @@ pub struct Authority {
 impl Authority {
     /// The certificate is good from one year to the other.
     pub fn new(from: i32, to: i32) -> Authority {
+        Authority::of(&["127.0.0.1"], from, to)
+    }
+
+    /// Good today, for these.
+    pub fn named(names: &[&str]) -> Authority {
+        Authority::of(names, 2020, 2099)
+    }
+
+    fn of(names: &[&str], from: i32, to: i32) -> Authority {
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         (authority.not_before, authority.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2100, 1, 1));
         let authority_key = KeyPair::generate().unwrap();
         let pem = authority.self_signed(&authority_key).unwrap().pem();
         let issuer = Issuer::new(authority, authority_key);
-        let mut leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let mut leaf =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         leaf.use_authority_key_identifier_extension = true;
         (leaf.not_before, leaf.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
         let key = KeyPair::generate().unwrap();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::Check;
 use rigpost_daemon::config::{OAuth, Provider, Settings, load_installed};
+use rigpost_daemon::egress::proxy::Choice;
 
 const INSTALLED: &str = "/etc/rigpost/rigpost.toml";
 
@@ -15,6 +16,7 @@ pub(crate) struct Facts {
     /// That it answers is all that can be asked of it: whether there is a document is the provider's choice.
     pub(crate) any_answer: bool,
     pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) proxy: Choice,
     pub(crate) state_dir: PathBuf,
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) media_dirs: Vec<PathBuf>,
@@ -45,6 +47,7 @@ impl From<Settings> for Facts {
             probe: probe(&settings.provider),
             any_answer: settings.provider.oauth.is_some(),
             ca_file: settings.provider.ca_file,
+            proxy: settings.provider.proxy,
             state_dir: settings.state.dir,
             key_file: Some(settings.vault.key_file),
             media_dirs: settings.queue.media_dirs,

@@ -2,8 +2,8 @@
 //!
 //! # Decisions
 //!
-//! - Asked with the daemon's own client: its look-ups, its trust, no redirects and no proxies. What works here works
-//!   there, and what fails is told in the same words.
+//! - Asked with the daemon's own client: its look-ups, its trust, its proxy, no redirects. What works here works there,
+//!   and what fails is told in the same words.
 //! - Who answered is judged by the rules that the daemon reads answers with.
 //! - A name that resolves and a connection that fails are told apart by resolving first.
 
@@ -11,6 +11,7 @@ use std::env;
 use std::time::Duration;
 
 use super::config::Facts;
+use super::proxy;
 use super::report::{Check, Report};
 use crate::exit::Failure;
 use crate::{clock, text};
@@ -19,7 +20,8 @@ use rigpost_core::provider::wire::{Body, Connection, Request, Response};
 use rigpost_core::provider::{Sorted, sort};
 use rigpost_core::time::WallTime;
 use rigpost_daemon::clock::Clock;
-use rigpost_daemon::http::{AskError, Http, TlsError};
+use rigpost_daemon::egress::Egress;
+use rigpost_daemon::http::{AskError, Dates, Http, TlsError};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Seconds by which the clock may differ from the provider's before a person is told, and before it is a fault.
@@ -29,6 +31,7 @@ const DRIFT_FAIL: u64 = 300;
 const SET_CLOCK: &str =
     "sudo timedatectl set-ntp true; without a network: sudo timedatectl set-time 'YYYY-MM-DD HH:MM'";
 const ASK_NETWORK: &str = "check cable, Wi-Fi or modem, and that the network lets port 443 through";
+const ASK_SERVER: &str = "whoever runs the server has to give it another certificate";
 const LOG_IN: &str = "log in to this network with a browser behind it, or use another one";
 
 /// Checks the clock without the network: no correct clock is before the day this program was built.
@@ -52,13 +55,28 @@ fn judge_clock(now: i64, built: i64) -> Check {
 const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// Checks the way to the provider, up to the first step that fails.
-pub(super) async fn provider(facts: &Facts, report: &mut Report<'_>) -> Result<(), Failure> {
-    let http = Http::new(facts.ca_file.clone(), env!("CARGO_PKG_VERSION"), Clock::system());
+pub(super) async fn provider(facts: &Facts, built: WallTime, report: &mut Report<'_>) -> Result<(), Failure> {
+    let found = proxy::find(&facts.proxy).await;
+    report.add_all(found.checks)?;
+    let egress = Egress { ca_file: facts.ca_file.clone(), proxies: found.proxies, built };
+    let http = Http::new(egress, env!("CARGO_PKG_VERSION"), Clock::system());
     http.open();
     let host = facts.probe.host_str().unwrap_or_default().to_owned();
-    let resolved = resolve(&http, &host).await;
+    let through = http.proxy(&facts.probe);
+    let resolved = match &through {
+        Some(proxy) => {
+            report.add(Check::ok("proxy", format!("{proxy} leads to {host}, says {}", found.says)))?;
+            Check::skipped("name", "the proxy looks it up")
+        }
+        None => resolve(&http, &host).await,
+    };
+    // Where the direct way is closed, somebody may know another.
+    let hint = || if through.is_none() { proxy::hint(&facts.probe) } else { None };
     let goes_on = resolved.next.is_empty();
-    report.add(resolved)?;
+    report.add(match hint().filter(|_| !goes_on) {
+        Some(hint) => Check { next: hint, ..resolved },
+        None => resolved,
+    })?;
     if !goes_on {
         return report.add_all(
             ["encryption", "provider", "clock drift"]
@@ -86,7 +104,12 @@ pub(super) async fn provider(facts: &Facts, report: &mut Report<'_>) -> Result<(
             report.add(drift(response.date, clock::wall_seconds()))
         }
         Err(error) => {
-            report.add_all(unreachable(&error, &host))?;
+            let [encryption, provider] = unreachable(&error, &host);
+            let provider = match hint().filter(|_| error.tls.is_none()) {
+                Some(hint) => Check { next: hint, ..provider },
+                None => provider,
+            };
+            report.add_all([encryption, provider])?;
             report.add(Check::skipped("clock drift", "the provider did not answer"))
         }
     }
@@ -138,6 +161,10 @@ fn unreachable(error: &AskError, host: &str) -> [Check; 2] {
             Check::fail(NAME, format!("{host}: {tls}"), next_for(tls)),
             Check::skipped("provider", "there is no trusted connection"),
         ],
+        None if error.trouble.cause == Cause::Proxy => [
+            Check::skipped(NAME, "there is no connection"),
+            Check::fail("provider", error.trouble.why.clone(), proxy::LOG_IN),
+        ],
         None => [
             Check::skipped(NAME, "there is no connection"),
             Check::fail("provider", format!("{host} can't be reached: {}", error.root), ASK_NETWORK),
@@ -147,11 +174,18 @@ fn unreachable(error: &AskError, host: &str) -> [Check; 2] {
 
 fn next_for(error: &TlsError) -> &'static str {
     match error {
-        TlsError::NotYetValid | TlsError::Expired => SET_CLOCK,
-        TlsError::UnknownIssuer => {
+        TlsError::Expired(Some(Dates { is_sure: true, .. })) | TlsError::Unsupported(_) => ASK_SERVER,
+        TlsError::NotYetValid(_) | TlsError::Expired(_) => SET_CLOCK,
+        TlsError::UnknownIssuer(_) => {
             "use another network, or give the issuer's certificate in `provider.ca_file`; also: install ca-certificates"
         }
-        TlsError::OtherName => LOG_IN,
+        TlsError::MissingIntermediate(_) => {
+            "have the server send its whole chain, or give the issuer's certificate in `provider.ca_file`; also: install ca-certificates"
+        }
+        TlsError::SelfSigned(_) => {
+            "use another network, or give the server's certificate in `provider.ca_file`, if you know it to be the right one"
+        }
+        TlsError::OtherName(_) => LOG_IN,
         TlsError::Refused(_) | TlsError::Handshake(_) => ASK_NETWORK,
     }
 }

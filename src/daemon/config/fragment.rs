@@ -158,7 +158,7 @@ impl Reader<'_> {
     fn value(&mut self, key: Key, value: &Spanned<DeValue<'_>>) -> Option<Value> {
         let found = value.get_ref();
         let (read, wanted) = match key.rule().kind {
-            Kind::Text(_) | Kind::Word(_) | Kind::Path | Kind::Url | Kind::Span { .. } => {
+            Kind::Text(_) | Kind::Word(_) | Kind::Path | Kind::Url | Kind::Proxy | Kind::Span { .. } => {
                 (found.as_str().map(|text| Value::Text(text.to_owned())), "a text in quotes")
             }
             Kind::Flag => (found.as_bool().map(Value::Flag), "true or false"),

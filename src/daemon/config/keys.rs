@@ -5,7 +5,8 @@
 //! - A new key is a row here and a field in the settings. Its kind brings check and message, its place brings its place
 //!   in the documents; a test tries every row with values at and beyond its bounds.
 //! - The words for people are a constant that only the compiler sees; what the daemon keeps of a row is its rule.
-//! - No key takes a secret, so no row says whether it does: secrets are provisioned.
+//! - Secrets are provisioned, so no row says whether it takes one. The password of a proxy is the exception: it is the
+//!   site's and not the rig's, and stands in an address by long custom.
 use super::rule::{Form, Kind, Of, Preset, Row, Rule, Unit};
 
 /// Sections that are written once for each thing of their kind, `[[like.this]]`; each has a key `name`.
@@ -132,6 +133,11 @@ keys! {
     ProviderCaFile = Row::new("provider.ca_file", Kind::Path,
         "Certificates (PEM) to trust besides the system's, for a proxy, a private authority or a simulator.")
         .example("\"/etc/rigpost/ca.pem\"");
+    ProviderProxy = Row::new("provider.proxy", Kind::Proxy,
+        "The HTTP proxy through which the cloud is reached (CONNECT), or \"none\". Without this key the unit's environment \
+         says so: https_proxy, http_proxy, all_proxy and no_proxy. A user and a password may stand before the host \
+         (http://user:password@host:port); then let only root and the group rigpost read the file.")
+        .example("\"http://proxy.example:3128\"");
 
     ProviderBaseUrl = Row::new("provider.base_url", Kind::Url,
         "Where Frame.io is, or a simulator of it. A secret and a pairing belong to one address: another one never sees \

@@ -1,17 +1,21 @@
 //! `[provider]` and `[tokens]`: keys that are of one kind of provider, and of all.
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::check::{Checker, PRESET};
 use super::keys::Key;
 use super::rule::Of;
 use super::settings::{OAuth, Provider, Tokens};
+use crate::egress::authorities::{self, Unusable};
+use crate::egress::proxy::{Choice, NONE, Proxy};
 use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::ProviderKind;
 
 /// `[provider]`.
 pub(super) fn section(c: &mut Checker<'_>) -> Provider {
     let kind = c.parsed(Key::ProviderKind, kind).expect(PRESET);
-    let ca_file = c.path(Key::ProviderCaFile);
+    let ca_file = ca_file(c);
+    let proxy = c.parsed(Key::ProviderProxy, proxy).unwrap_or_default();
     let base_url = c.url(Key::ProviderBaseUrl).expect(PRESET);
     let client_version = c.text(Key::ProviderClientVersion);
     let url_pairing = c.flag(Key::ProviderUrlPairing);
@@ -32,7 +36,24 @@ pub(super) fn section(c: &mut Checker<'_>) -> Provider {
         secret_on_poll,
         heartbeat,
         ca_file,
+        proxy,
     }
+}
+
+/// What is in the file is judged too, but a file that is not there may come: a disk is mounted late, a site brings its
+/// certificates after the image.
+fn ca_file(c: &mut Checker<'_>) -> Option<PathBuf> {
+    let path = c.path(Key::ProviderCaFile)?;
+    if let (Err(Unusable::Wrong(why)), Some(setting)) =
+        (authorities::read(&path), c.keys.get(&Key::ProviderCaFile))
+    {
+        c.wrong(Key::ProviderCaFile, setting, setting.line, format!("{} {why}", path.display()));
+    }
+    Some(path)
+}
+
+fn proxy(text: &str) -> Result<Choice, String> {
+    if text == NONE { Ok(Choice::Off) } else { Proxy::parse(text).map(Choice::This) }
 }
 
 /// Keys that mean nothing to this kind. What stands before the word that chose it was for another rig of the maker's.

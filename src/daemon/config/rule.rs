@@ -39,6 +39,8 @@ pub enum Kind {
     Path,
     /// https, or http to this machine; without user, query and fragment.
     Url,
+    /// `http://host:port`, with user and password before the host where the proxy wants them, or `none`.
+    Proxy,
     /// `true` or `false`.
     Flag,
     /// A whole number, both ends included.

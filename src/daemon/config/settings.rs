@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::egress::proxy::Choice;
 use rigpost_contract::item::BeforePairing;
 use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::ProviderKind;
@@ -68,6 +69,8 @@ pub struct Provider {
     pub heartbeat: Option<Duration>,
     /// PEM file with certificates to trust besides the system's; absolute.
     pub ca_file: Option<PathBuf>,
+    /// Through which proxy everything goes.
+    pub proxy: Choice,
 }
 
 /// A provider of RFC 8628. All URLs are https unless the host is this machine.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, ClientBuilder, header, multipart, redirect};
+use reqwest::{Client, ClientBuilder, NoProxy, Proxy, header, multipart, redirect};
 use rustls::ClientConfig;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::connect::{CONNECT_TIMEOUT, DEAD_LINK};
 use super::failure::AskError;
 use super::names::Names;
+use super::proxy::Ways;
 use super::{answer, failure};
 use crate::clock::Clock;
 use rigpost_core::oauth::{Cause, Trouble};
@@ -34,6 +35,7 @@ pub(super) const MOST_HEADERS: usize = 11_000;
 pub(super) struct Api {
     user_agent: String,
     names: Names,
+    ways: Arc<Ways>,
     clients: Mutex<Clients>,
 }
 
@@ -53,8 +55,8 @@ impl Clients {
 }
 
 impl Api {
-    pub(super) fn new(user_agent: String, names: Names) -> Api {
-        Api { user_agent, names, clients: Mutex::default() }
+    pub(super) fn new(user_agent: String, names: Names, ways: Arc<Ways>) -> Api {
+        Api { user_agent, names, ways, clients: Mutex::default() }
     }
 
     pub(super) fn client(
@@ -69,11 +71,16 @@ impl Api {
         if let Some(client) = known {
             return Ok(client.clone());
         }
+        let builder = self.builder(&*tls()?);
         let builder = match connection {
-            Connection::Fresh => self.builder(&*tls()?).pool_max_idle_per_host(0),
-            Connection::Pooled => self.builder(&*tls()?).pool_idle_timeout(Duration::from_secs(60)),
+            Connection::Fresh => builder.pool_max_idle_per_host(0),
+            Connection::Pooled => builder.pool_idle_timeout(Duration::from_secs(60)),
         };
-        let client = builder.build().map_err(|e| unusable(failure::chain(&e.without_url())))?;
+        let client = self
+            .proxies()
+            .map(|proxies| proxies.into_iter().fold(builder, ClientBuilder::proxy))
+            .and_then(ClientBuilder::build)
+            .map_err(|e| unusable(failure::chain(&e.without_url())))?;
         Ok(known.insert(client).clone())
     }
 
@@ -89,6 +96,16 @@ impl Api {
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(DEAD_LINK)
             .tcp_nodelay(true)
+    }
+
+    fn proxies(&self) -> reqwest::Result<Vec<Proxy>> {
+        let proxies = self.ways.proxies();
+        let https = proxies.https.as_ref().map(|proxy| Proxy::https(proxy.url().expose()));
+        let http = proxies.http.as_ref().map(|proxy| Proxy::http(proxy.url().expose()));
+        let except = |proxy: reqwest::Result<Proxy>| {
+            proxy.map(|proxy| proxy.no_proxy(NoProxy::from_string(&proxies.except)))
+        };
+        https.into_iter().chain(http).map(except).collect()
     }
 
     pub(super) fn rest(&self, connection: Connection) {

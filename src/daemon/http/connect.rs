@@ -2,6 +2,8 @@
 //!
 //! # Decisions
 //! - hyper-util's connector underneath: it tries both address families at once, and reqwest brings it along anyway.
+//! - Through a proxy by hyper-util's tunnel around that connector, whatever the address is: the socket, with its options,
+//!   is then the one to the proxy, which looks names up.
 //! - BBR where the kernel lets us: on a link that loses one packet in a hundred it carries ten times what CUBIC does. It
 //!   may be refused (`net.ipv4.tcp_allowed_congestion_control`) or missing; that is said once, and more connections
 //!   have to do, where the configuration sets no limit.
@@ -21,8 +23,10 @@ use std::time::Duration;
 use std::vec;
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
 use rustix::net::sockopt::set_tcp_congestion;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -34,6 +38,7 @@ use tracing::info;
 
 use super::names::Names;
 use super::progress::{Ends, Meter};
+use super::proxy::Ways;
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 /// A link that confirms nothing for this long is dead (TCP_USER_TIMEOUT).
@@ -57,6 +62,8 @@ pub enum Congestion {
 #[derive(Clone)]
 pub(super) struct Connector {
     tcp: HttpConnector<Names>,
+    names: Names,
+    ways: Arc<Ways>,
     bbr: Arc<OnceLock<bool>>,
 }
 
@@ -87,15 +94,15 @@ impl Service<Name> for Names {
 }
 
 impl Connector {
-    pub(super) fn new(names: Names) -> Connector {
-        let mut tcp = HttpConnector::new_with_resolver(names);
+    pub(super) fn new(names: Names, ways: Arc<Ways>) -> Connector {
+        let mut tcp = HttpConnector::new_with_resolver(names.clone());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         tcp.set_tcp_user_timeout(Some(DEAD_LINK));
         tcp.set_keepalive(Some(PROBE_AFTER));
         tcp.set_keepalive_interval(Some(PROBE_EVERY));
-        Connector { tcp, bbr: Arc::default() }
+        Connector { tcp, names, ways, bbr: Arc::default() }
     }
 
     pub(super) fn congestion(&self) -> Congestion {
@@ -106,6 +113,17 @@ impl Connector {
         }
     }
 
+    /// Has the name on the way there looked up, and answers with it: what follows is bounded in time.
+    pub(super) async fn look_up(&self, origin: &Uri) -> io::Result<String> {
+        let host = self.ways.next_host(origin);
+        self.names.in_time(&host).await.map(|()| host)
+    }
+
+    /// No connection came about.
+    pub(super) fn doubt(&self, host: &str) {
+        self.names.doubt(host);
+    }
+
     /// To the host and port of `origin`, encrypted where `tls` is given.
     pub(super) async fn connect(
         &self,
@@ -113,7 +131,7 @@ impl Connector {
         tls: Option<Arc<ClientConfig>>,
     ) -> Result<Connected, Box<dyn Error + Send + Sync>> {
         let host = origin.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let socket = self.tcp.clone().call(origin).await?.into_inner();
+        let socket = self.socket(origin).await?;
         self.ask_for_bbr(&socket);
         let ends = socket.local_addr().and_then(|local| Ok(Ends { local, peer: socket.peer_addr()? })).ok();
         let meter = Arc::<Meter>::default();
@@ -128,6 +146,18 @@ impl Connector {
         Ok(Connected { io: Box::new(Asking { io, asked: false, reader: None }), meter, ends })
     }
 
+    /// To the server, or through a proxy to the server.
+    async fn socket(&self, origin: Uri) -> Result<TcpStream, Box<dyn Error + Send + Sync>> {
+        let Some(proxy) = self.ways.to(&origin) else {
+            return Ok(self.tcp.clone().call(origin).await?.into_inner());
+        };
+        let mut tunnel = Tunnel::new(proxy.uri().clone(), self.tcp.clone());
+        if let Some(authorization) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(authorization.clone());
+        }
+        Ok(tunnel.call(with_port(origin)?).await?.into_inner())
+    }
+
     fn ask_for_bbr(&self, socket: &TcpStream) {
         let answer = set_tcp_congestion(socket, ALGORITHM);
         self.bbr.get_or_init(|| {
@@ -139,6 +169,13 @@ impl Connector {
             answer.is_ok()
         });
     }
+}
+
+/// The tunnel takes an address without a port for one of https.
+fn with_port(origin: Uri) -> Result<Uri, http::Error> {
+    let plain = origin.port().is_none() && origin.scheme() == Some(&Scheme::HTTP);
+    let Some(host) = origin.host().filter(|_| plain) else { return Ok(origin) };
+    Uri::builder().scheme(Scheme::HTTP).authority(format!("{host}:80")).path_and_query("/").build()
 }
 
 /// A connection on which nothing is heard before something was asked. A server that refuses whatever it will be asked says

@@ -2,10 +2,17 @@
 use std::error::Error;
 use std::io;
 
-use rustls::CertificateError;
+use http::Uri;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use tower_service::Service;
 
+use super::certificate::TlsError;
 use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::trouble;
+
+/// Of a proxy that was asked for a tunnel; hyper-util has no other name for it.
+type TunnelError = <Tunnel<HttpConnector> as Service<Uri>>::Error;
 
 /// Why a part did not get there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,64 +35,6 @@ pub struct AskError {
     pub root: String,
 }
 
-/// What keeps a connection from being encrypted, in the words in which everybody is told.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TlsError {
-    /// The clock is to be set.
-    #[error("the server's certificate is not yet valid: the clock of this rig is behind")]
-    NotYetValid,
-    /// The clock is to be looked at.
-    #[error("the server's certificate has expired, or the clock of this rig is ahead")]
-    Expired,
-    /// Somebody in between opens what is sent, or a private authority is to be configured.
-    #[error(
-        "the server's certificate is from an issuer that this rig does not trust: something on the network looks into the traffic"
-    )]
-    UnknownIssuer,
-    /// A log-in page or a filter is in the way.
-    #[error(
-        "the server's certificate belongs to somebody else: a log-in page or a filter answers in its place"
-    )]
-    OtherName,
-    /// The certificate is wrong in a way that is for specialists.
-    #[error("the server's certificate is not accepted: {0}")]
-    Refused(String),
-    /// There was no agreement, or what answered does not speak TLS.
-    #[error("the encryption failed: {0}")]
-    Handshake(String),
-}
-
-impl TlsError {
-    /// The class, for the screen.
-    pub fn cause(&self) -> Cause {
-        match self {
-            TlsError::NotYetValid | TlsError::Expired => Cause::Clock,
-            TlsError::UnknownIssuer | TlsError::OtherName | TlsError::Refused(_) => Cause::Certificate,
-            TlsError::Handshake(_) => Cause::Network,
-        }
-    }
-}
-
-impl From<&rustls::Error> for TlsError {
-    fn from(error: &rustls::Error) -> TlsError {
-        let rustls::Error::InvalidCertificate(why) = error else {
-            return TlsError::Handshake(error.to_string());
-        };
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is for specialists and shown as it is")]
-        match why {
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                TlsError::NotYetValid
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsError::Expired,
-            CertificateError::UnknownIssuer => TlsError::UnknownIssuer,
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                TlsError::OtherName
-            }
-            other => TlsError::Refused(other.to_string()),
-        }
-    }
-}
-
 impl AskError {
     /// Of the client's failure. The request may have had its effect.
     pub fn new(e: &(dyn Error + 'static)) -> AskError {
@@ -93,11 +42,12 @@ impl AskError {
         while let Some(inner) = cause(root) {
             root = inner;
         }
-        AskError {
-            trouble: trouble_of(e),
-            tls: tls_error(e),
-            root: rigpost_core::provider::short(&root.to_string()),
-        }
+        let trouble = trouble_of(e);
+        let root = match find::<TunnelError>(e) {
+            Some(_) => trouble.why.clone(),
+            None => rigpost_core::provider::short(&root.to_string()),
+        };
+        AskError { trouble, tls: tls_error(e), root }
     }
 }
 
@@ -107,20 +57,53 @@ impl From<Trouble> for AskError {
     }
 }
 
-/// A failure, and whether a clock may be the reason. The request may have had its effect.
+/// A failure by what is the reason: the encryption, a proxy, or else the network. The request may have had its effect.
 pub(super) fn trouble_of(e: &(dyn Error + 'static)) -> Trouble {
-    match tls_error(e) {
-        Some(tls) => trouble(tls.cause(), rigpost_core::provider::short(&tls.to_string()), None),
+    if let Some(tls) = tls_error(e) {
+        // Its own words are as long as they have to be, and the foreign ones in it are short.
+        return Trouble { why: tls.to_string(), ..trouble(tls.cause(), "", None) };
+    }
+    match find::<TunnelError>(e) {
+        Some(e) => of_proxy(e),
         None => trouble(Cause::Network, chain(e), None),
     }
 }
 
+/// What became of the question for a tunnel.
+fn of_proxy(e: &TunnelError) -> Trouble {
+    let (cause, why) = match e {
+        TunnelError::ProxyAuthRequired => {
+            (Cause::Proxy, "HTTP 407: the proxy wants a user and a password, or other ones".to_owned())
+        }
+        TunnelError::TunnelUnsuccessful => {
+            (Cause::Network, "the proxy refuses to connect to the server, or can't".to_owned())
+        }
+        TunnelError::TunnelUnexpectedEof => {
+            (Cause::Network, "the proxy closed the connection instead of connecting to the server".to_owned())
+        }
+        TunnelError::ProxyHeadersTooLong => {
+            (Cause::Network, "the proxy's answer is not one of a proxy".to_owned())
+        }
+        TunnelError::MissingHost => (Cause::Provider, "the address for the proxy names no host".to_owned()),
+        TunnelError::Io(e) => (Cause::Network, format!("the proxy broke off: {e}")),
+        TunnelError::ConnectFailed(e) => {
+            (Cause::Network, format!("the proxy can't be reached: {}", chain(&**e)))
+        }
+    };
+    trouble(cause, rigpost_core::provider::short(&why), None)
+}
+
 /// The error of the encryption, if there is one among the causes.
 fn tls_error(e: &(dyn Error + 'static)) -> Option<TlsError> {
+    find::<rustls::Error>(e).map(TlsError::from)
+}
+
+/// One of a kind among the causes.
+fn find<'a, T: Error + 'static>(e: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(e);
     while let Some(inner) = next {
-        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-            return Some(tls.into());
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
         }
         next = cause(inner);
     }

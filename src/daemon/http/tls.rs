@@ -7,22 +7,25 @@
 //! - Read here and not by `rustls-native-certs`, which holds all certificates at once: that would leave four hundred
 //!   kilobytes of holes in the heap for good. Where the store is, `openssl-probe` knows.
 //! - A certificate of the system that can't be read is passed over, as everywhere: there is always an odd one among a
-//!   hundred and fifty. One of the configuration is somebody's intention, and is an error.
+//!   hundred and fifty. One of the configuration is somebody's intention, and is an error; the file may also have changed
+//!   since the configuration was judged.
 //! - One after the other, and nothing kept but what is trusted: lists made on the way would be holes in the heap too.
 //! - rustls with ring: a sixth of the size of the alternatives, and no build tools besides a C compiler.
 //! - Boards without AES instructions (every Raspberry Pi before the fifth) ask for ChaCha20 first, which costs them a
 //!   third of AES. Asked for and not insisted on: not every server of every storage has it.
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, fs};
 
 use openssl_probe::{ENV_CERT_DIR, ENV_CERT_FILE, ProbeResult, probe};
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
 
+use super::verifier::Verifier;
+use crate::egress::{Egress, authorities};
 use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::trouble;
 
@@ -40,14 +43,13 @@ const CHEAP_WITHOUT_AES: [CipherSuite; 5] = [
 
 /// Whom to trust, read when it is first asked and dropped at rest.
 pub(super) struct Trust {
-    ca_path: Option<PathBuf>,
+    egress: Egress,
     known: Mutex<Option<Arc<ClientConfig>>>,
 }
 
 impl Trust {
-    /// `ca_path`: a PEM file of certificates to trust besides the system's.
-    pub(super) fn new(ca_path: Option<PathBuf>) -> Trust {
-        Trust { ca_path, known: Mutex::default() }
+    pub(super) fn new(egress: Egress) -> Trust {
+        Trust { egress, known: Mutex::default() }
     }
 
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, Trouble> {
@@ -56,7 +58,7 @@ impl Trust {
         match &*known {
             Some(known) => Ok(known.clone()),
             None => {
-                let config = config(self.ca_path.as_deref()).map_err(unusable)?;
+                let config = config(&self.egress).map_err(unusable)?;
                 Ok(known.insert(Arc::new(config)).clone())
             }
         }
@@ -68,29 +70,40 @@ impl Trust {
 }
 
 /// Reads the certificates: a few milliseconds.
-fn config(ca_path: Option<&Path>) -> Result<ClientConfig, String> {
+fn config(egress: &Egress) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     add_system(&mut roots);
-    if let Some(path) = ca_path {
-        let unreadable = |e| format!("certificate file {}: {e}", path.display());
-        for cert in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-            roots
-                .add(cert.map_err(unreadable)?)
-                .map_err(|e| format!("certificate file {}: {e}", path.display()))?;
+    let named = match &egress.ca_file {
+        Some(path) => {
+            named(path, &mut roots).map_err(|e| format!("certificate file {}: {e}", path.display()))?
         }
-    }
+        None => Vec::new(),
+    };
     if roots.is_empty() {
         return Err("there are no certificates to trust; install ca-certificates".to_owned());
     }
-    ClientConfig::builder_with_provider(Arc::new(provider(has_aes())))
+    let provider = Arc::new(provider(has_aes()));
+    let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .build()
+        .map_err(|e| e.to_string())?;
+    let verifier = Verifier { webpki, named, built: egress.built };
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map(|b| {
-            let mut config = b.with_root_certificates(roots).with_no_client_auth();
-            // One provider and one storage; the default keeps room for hundreds.
-            config.resumption = Resumption::in_memory_sessions(8);
-            config
-        })
-        .map_err(|e| e.to_string())
+        .map_err(|e| e.to_string())?;
+    let mut config =
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    // One provider and one storage; the default keeps room for hundreds.
+    config.resumption = Resumption::in_memory_sessions(8);
+    Ok(config)
+}
+
+/// What the configuration names; it is trusted with the others.
+fn named(path: &Path, roots: &mut RootCertStore) -> Result<Vec<CertificateDer<'static>>, String> {
+    let named = authorities::read(path).map_err(|e| e.to_string())?;
+    for cert in &named {
+        roots.add(cert.clone()).map_err(|e| e.to_string())?;
+    }
+    Ok(named)
 }
 
 /// The bundle, then what lies in the directories.

@@ -26,7 +26,6 @@ use url::form_urlencoded;
 use super::answer;
 use super::connect::{Congestion, Connector};
 use super::failure::{self, PutError};
-use super::names::Names;
 use super::pool::{Gated, Line, Origin, Pool};
 use super::progress::{Patience, stalled};
 use super::sending::Sending;
@@ -57,7 +56,6 @@ pub(super) struct Uploads {
 struct Sender {
     user_agent: String,
     connector: Connector,
-    names: Names,
     clock: Clock,
     patience: Patience,
     trust: Arc<Trust>,
@@ -102,13 +100,12 @@ struct Failure {
 impl Uploads {
     pub(super) fn new(
         user_agent: String,
-        names: Names,
+        connector: Connector,
         clock: Clock,
         patience: Patience,
         trust: Arc<Trust>,
     ) -> Uploads {
-        let connector = Connector::new(names.clone());
-        let sender = Sender { user_agent, connector, names, clock, patience, trust };
+        let sender = Sender { user_agent, connector, clock, patience, trust };
         Uploads { sender: Arc::new(sender), sending: Sending::default() }
     }
 
@@ -176,8 +173,7 @@ impl Sender {
         // What was not connected did not arrive anywhere.
         let failed =
             |trouble: Trouble| PutError { trouble: Trouble { maybe_applied: false, ..trouble }, sent: 0 };
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        self.names.in_time(&host).await.map_err(|e| failed(failure::trouble_of(&e)))?;
+        let host = self.connector.look_up(&uri).await.map_err(|e| failed(failure::trouble_of(&e)))?;
         let deadline = self.clock.now().boot + self.patience.connecting;
         let line = tokio::select! {
             biased;
@@ -190,7 +186,7 @@ impl Sender {
             }
         };
         if line.is_err() {
-            self.names.doubt(&host);
+            self.connector.doubt(&host);
         }
         line
     }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, watch};
+use tracing::{info, warn};
 
 use super::version::VERSION;
 use crate::clock::Clock;
 use crate::config::{self, Settings};
+use crate::egress::Egress;
 use crate::http::Http;
 use crate::link::{DEPTH, Handle, ToQueue, ToRig};
 use crate::media::Workers;
@@ -54,7 +56,7 @@ pub(super) fn wire(
     };
     let store = Store::at(location, clock.clone());
     let workers = Workers::new(clock.clone());
-    let transport = Arc::new(Http::new(settings.provider.ca_file.clone(), VERSION, clock.clone()));
+    let transport = Arc::new(Http::new(egress(&settings.provider, built), VERSION, clock.clone()));
     let (to_rig, rig_inbox) = mpsc::channel::<ToRig>(DEPTH);
     let (to_queue, queue_inbox) = mpsc::channel::<ToQueue>(DEPTH);
     let (rig_out, rig) = watch::channel(RigView::unread());
@@ -107,6 +109,18 @@ pub(super) fn for_uploads(settings: &Settings, built: WallTime) -> UploadSetting
     let limits =
         Limits { max_items: queue.max_items, max_per_user: queue.max_items_per_user.min(queue.max_items) };
     UploadSettings { intake: Arc::new(intake), limits, parallel_parts: queue.parallel_parts }
+}
+
+/// The way out, and a line for what is wrong with it in the environment.
+fn egress(settings: &config::Provider, built: WallTime) -> Egress {
+    let (proxies, wrong) = settings.proxy.resolve(|name| std::env::var(name).ok());
+    wrong.iter().for_each(|why| warn!("{why}: passed over; `provider.proxy` goes before the environment"));
+    for (scheme, proxy) in [("https", &proxies.https), ("http", &proxies.http)] {
+        if let Some(proxy) = proxy {
+            info!("{scheme} goes through the proxy {proxy}");
+        }
+    }
+    Egress { ca_file: settings.ca_file.clone(), proxies, built }
 }
 
 /// The provider, what tells it from others, and what the rig is to it.
