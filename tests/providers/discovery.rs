@@ -95,7 +95,7 @@ async fn the_metadata_of_another_issuer_are_not_followed() {
     cloud.oidc.edit(json!({ "discovery": { "issuer": "https://issuer.example" } })).await;
     let rig = cloud.rig("").start().await;
     let refused = rig.ask_to_pair().await.unwrap_err();
-    assert_eq!(refused.name, "ProviderError", "{}", refused.text);
+    assert_eq!(refused.name, "Configuration", "{}", refused.text);
     assert!(refused.text.contains("issuer.example"), "{}", refused.text);
     assert_eq!(cloud.oidc.asked("device-code").await.len(), 0);
 }

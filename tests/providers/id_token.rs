@@ -18,12 +18,12 @@ async fn the_id_token_names_the_person_and_the_issuer_is_the_project() {
 }
 
 #[tokio::test]
-async fn without_names_in_the_id_token_the_subject_stands_for_the_person() {
-    // As OpenID Connect has it: names are to be had from the userinfo endpoint, with an access token for that.
+async fn without_names_in_the_id_token_the_userinfo_endpoint_is_asked() {
+    // As OpenID Connect has it: names are to be had there, with the access token.
     let cloud = Public::start_with(LONG, json!({ "conform": true })).await;
     let rig = cloud.rig("").start().await;
     pair(&rig, &cloud).await;
-    assert_eq!(rig.text(PAIRING, "AuthorizedBy").await, PERSON.0);
+    assert_eq!(rig.text(PAIRING, "AuthorizedBy").await, PERSON.1);
 }
 
 #[tokio::test]
@@ -76,10 +76,16 @@ async fn a_forged_id_token_is_not_believed_at_the_pairing() {
         cloud.oidc.fault("token-poll", kind, 1000).await;
         let code = rig.start_pairing().await;
         cloud.approve(&rig, &code).await;
-        let told = |p: &Dict| text(p, "Reason") == "provider";
+        let told = |p: &Dict| !text(p, "ProjectName").is_empty();
         let shown = rig.wait(PAIRING, kind, told).await;
-        assert_eq!(text(&shown, "State"), "paired", "{kind}");
+        assert_eq!(
+            (text(&shown, "State").as_str(), text(&shown, "Reason").as_str()),
+            ("paired", "none"),
+            "{kind}"
+        );
         assert_eq!(text(&shown, "AuthorizedBy"), "", "{kind}");
+        let line = rig.log.wait(0, "who this rig is to the provider").await;
+        assert!(line.contains("WARN") && line.contains("not believed"), "{line}");
     });
     join_all(tried).await;
 }

@@ -4,7 +4,8 @@
 //! - An ID token is a courtesy. The rig is paired with the issuer whether it is believed or not; what is lost is the name
 //!   on the screen, and the journal says why, once.
 //! - Keys are kept in memory; a token with an unknown one makes us fetch them once more, which is how keys are changed.
-//! - Where the token names nobody, whoever offers to tell more is asked (`userinfo`); the subject is better than nothing.
+//! - Where a believed token names nobody, whoever offers to tell more is asked (`userinfo`); the subject is better than
+//!   nothing.
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -63,10 +64,7 @@ impl Checked {
                     let outcome = self.verify(&p, &keys);
                     self.done(outcome)
                 }
-                Err(e) => {
-                    let why = format!("the issuer's keys can't be read: {e}");
-                    self.ask_for_the_name(None, why)
-                }
+                Err(e) => Step::Done(Ok(noted(self.info, format!("the issuer's keys can't be read: {e}")))),
             }
         })
     }
@@ -80,31 +78,30 @@ impl Checked {
     fn done(self, outcome: Result<Person, Distrust>) -> Step<DeviceInfo> {
         match outcome {
             Ok(Person { name: Some(name), .. }) => named(self.info, &name),
-            Ok(Person { name: None, subject }) => self.ask_for_the_name(Some(subject), String::new()),
-            Err(why) => self.ask_for_the_name(None, format!("the ID token is not believed: {why}")),
+            Ok(Person { name: None, subject }) => self.ask_for_the_name(subject),
+            Err(why) => Step::Done(Ok(noted(self.info, format!("the ID token is not believed: {why}")))),
         }
     }
 
-    /// OpenID Connect Core §5.3; where the subject is known, only of that one (§5.3.2).
-    fn ask_for_the_name(self, subject: Option<String>, why: String) -> Step<DeviceInfo> {
+    /// OpenID Connect Core §5.3.
+    fn ask_for_the_name(self, subject: String) -> Step<DeviceInfo> {
         let Checked { question, info, metadata } = self;
-        let otherwise = move |info| match &subject {
-            Some(subject) => named(info, subject),
-            None => Step::Done(Ok(noted(info, why))),
-        };
-        let Some(url) = metadata.userinfo else { return otherwise(info) };
+        let Some(url) = metadata.userinfo else { return named(info, &subject) };
         let mut request = metadata::request("provider userinfo", url, TIMEOUT);
         request.authorization = Some(Authorization::Bearer(question.token));
-        Step::ask(request, move |answer| match name_of(answer) {
-            Some(name) => named(info, &name),
-            None => otherwise(info),
+        Step::ask(request, move |answer| {
+            let name = name_of(answer, &subject);
+            named(info, name.as_deref().unwrap_or(&subject))
         })
     }
 }
 
-fn name_of(answer: &Response) -> Option<String> {
+/// §5.3.2: of this subject, or of somebody else and nobody's.
+fn name_of(answer: &Response, subject: &str) -> Option<String> {
     expect_success(Asked::Other, answer).ok()?;
-    name_in(&answer.json::<Map<String, Value>>()?).map(|name| answer.text(&name))
+    let claims = answer.json::<Map<String, Value>>()?;
+    let is_theirs = claims.get("sub").and_then(Value::as_str) == Some(subject);
+    name_in(&claims).filter(|_| is_theirs).map(|name| answer.text(&name))
 }
 
 fn named(info: DeviceInfo, name: &str) -> Step<DeviceInfo> {

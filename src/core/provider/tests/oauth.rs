@@ -365,6 +365,11 @@ fn a_believed_token_says_who_said_yes() {
     let mut without = claims();
     without.as_object_mut().unwrap().remove("name");
     assert_eq!(named(without.clone()).authorized_by, "auth0|7");
+    (without["given_name"], without["family_name"]) = ("Jess".into(), "T".into());
+    assert_eq!(named(without.clone()).authorized_by, "Jess T");
+    without.as_object_mut().unwrap().retain(|name, _| !name.ends_with("_name"));
+    without["upn"] = "jess@corp.example".into();
+    assert_eq!(named(without.clone()).authorized_by, "jess@corp.example");
     without["email"] = "jess@example.com".into();
     assert_eq!(named(without).authorized_by, "jess@example.com");
     let mut several = claims();
@@ -430,6 +435,41 @@ fn a_token_that_is_not_believed_is_named_and_quoted_nowhere() {
     let critical = signer.sign(&value!({"alg": "ES256", "kid": "k1", "crit": ["x"], "x": 1}), &claims());
     let doubted = ask(&openid(), critical, &[signer.jwk()], Some(CAME)).1.unwrap();
     assert!(doubted.note.contains("does not know"), "{}", doubted.note);
+}
+
+#[test]
+fn userinfo_names_the_same_person_or_nobody() {
+    let signer = Signer::new("k1");
+    let mut nameless = claims();
+    nameless.as_object_mut().unwrap().remove("name");
+    let name = |userinfo: Response| {
+        let (token, came) = (signer.token(&nameless), Some(WallTime(CAME)));
+        let question = Identify { token: AccessToken(Secret::new("at")), id_token: Some(token), came };
+        let (asked, outcome) =
+            play(openid().identify(question), |url| match url.strip_prefix(ISSUER).unwrap() {
+                "/.well-known/openid-configuration" => {
+                    let mut document = metadata(ISSUER);
+                    document["userinfo_endpoint"] = format!("{ISSUER}/found/userinfo").into();
+                    json(200, &document.to_string())
+                }
+                "/found/keys" => json(200, &value!({"keys": [signer.jwk()]}).to_string()),
+                "/found/userinfo" => userinfo.clone(),
+                other => panic!("{other}"),
+            });
+        assert!(asked.last().unwrap().ends_with("/userinfo"));
+        outcome.unwrap().authorized_by
+    };
+    assert_eq!(name(json(200, r#"{"sub":"auth0|7","name":"Ada Lovelace"}"#)), "Ada Lovelace");
+    for other in [
+        json(200, r#"{"sub":"auth0|8","name":"Eve"}"#),
+        json(200, r#"{"name":"Eve"}"#),
+        json(200, r#"{"sub":"auth0|7"}"#),
+        json(401, r#"{"error":"invalid_token"}"#),
+        html(200),
+        json(503, ""),
+    ] {
+        assert_eq!(name(other), "auth0|7", "the subject is better than nothing");
+    }
 }
 
 /// The modulus and the token of RFC 7515 §A.2.1.
