@@ -297,3 +297,41 @@ async fn an_id_token_that_is_not_believed_costs_the_name_and_nothing_else() {
     let line = rig.log.wait(0, "who this rig is to the provider").await;
     assert!(line.contains("WARN") && line.contains("404"), "{line}");
 }
+
+/// What a provider says, of its folder of recorded answers; lives are cut to seconds.
+fn recorded(provider: &str, name: &str) -> String {
+    let path = format!("{}/tests/fixtures/providers/{provider}/{name}.http", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let (head, body) = text.split_once("\n\n").unwrap();
+    let (status, content_type) = head.split_once('\n').unwrap();
+    let status: u16 = status.strip_prefix("HTTP/1.1 ").unwrap().parse().unwrap();
+    let mut body = body.trim_end().to_owned();
+    for life in ["300", "3920", "4799", "28800", "86400", "3600"] {
+        body = body.replace(&format!("\"expires_in\":{life}"), "\"expires_in\":2");
+        body = body.replace(&format!("expires_in={life}&"), "expires_in=2&");
+    }
+    raw(status, &format!("{content_type}\r\n"), &body.replace("\"interval\":5", "\"interval\":1"))
+}
+
+#[tokio::test]
+async fn a_rig_lives_with_each_provider_of_the_recorded_answers() {
+    let lives = ["auth0", "google", "entra", "github", "keycloak"].map(async |provider| {
+        let of = |name: &str| recorded(provider, name);
+        let cloud = Scripted::start().await;
+        cloud.says(CODE, [of("code")]);
+        cloud.says(POLL, [of("pending"), of("broken"), of("pending"), of("tokens")]);
+        cloud.says(REFRESH, [of("client"), of("broken"), of("refreshed"), of("spent")]);
+        let mut rig = cloud.rig().start().await;
+        let code = rig.start_pairing().await;
+        assert!(!code.is_empty(), "{provider}");
+        rig.wait_state("paired").await;
+        rig.wait_reason("client-rejected").await;
+        assert_eq!(rig.state().await, "paired", "{provider}");
+        // At a start it is tried again: the provider is in trouble then, and good after that, and at last it is over.
+        rig.restart().await;
+        rig.wait_state("needs-pairing").await;
+        assert_eq!(rig.reason().await, "revoked", "{provider}");
+        assert_eq!((cloud.asked(CODE).len(), cloud.asked(REFRESH).len()), (1, 4), "{provider}");
+    });
+    futures_util::future::join_all(lives).await;
+}

@@ -59,7 +59,7 @@ const fn row(word: &'static str, poll: Meaning, refresh: Meaning) -> Row {
     Row { word, poll, refresh }
 }
 
-const ROWS: [Row; 28] = {
+const ROWS: [Row; 31] = {
     use Meaning as M;
     [
         row("authorization_pending", M::Pending, M::Trouble),
@@ -86,6 +86,8 @@ const ROWS: [Row; 28] = {
         row("account_selection_required", M::Trouble, M::NotKnown),
         row("mfa_required", M::Trouble, M::NotKnown),
         row("invalid_client", M::ClientRefused, M::ClientRefused),
+        // GitHub.
+        row("incorrect_client_credentials", M::ClientRefused, M::ClientRefused),
         row("unauthorized_client", M::NotAllowed, M::ClientRefused),
         row("invalid_request", M::Mistake, M::Mistake),
         // Frame.io.
@@ -94,6 +96,9 @@ const ROWS: [Row; 28] = {
         row("unsupported_grant_type", M::Mistake, M::Mistake),
         // GitHub, where the application has no device flow.
         row("device_flow_disabled", M::NotAllowed, M::Mistake),
+        // Google, by the rules of an organisation.
+        row("admin_policy_enforced", M::NotAllowed, M::Trouble),
+        row("org_internal", M::NotAllowed, M::Trouble),
         row("invalid_token", M::TokenRefused, M::TokenRefused),
         // Frame.io.
         row("Not Authorized", M::TokenRefused, M::TokenRefused),
