@@ -591,3 +591,21 @@ fn without_a_word_it_is_so() {
     let s = load_text("[[source]]\nname = \"a\"\npath = \"/media/a\"").unwrap();
     assert_eq!((s.sources[0].channel, s.sources[0].before_pairing), (0, BeforePairing::Ask));
 }
+
+#[test]
+fn what_the_readme_writes_for_each_provider_is_taken_as_it_stands() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let blocks: Vec<&str> =
+        readme.split("```").skip(1).step_by(2).filter(|block| block.contains("[provider]\nkind")).collect();
+    // What a person has to fill in is an ellipsis or a word in capitals.
+    let filled = |block: &str| block.replace('…', "id").replace("TENANT", "tenant").replace("REALM", "realm");
+    for block in &blocks {
+        let settings = load_text(filled(block).trim_start()).unwrap_or_else(|e| panic!("{block}\n{e}"));
+        assert_eq!(settings.provider.kind, ProviderKind::OAuth, "{block}");
+    }
+    let hosts = ["auth0.com", "accounts.google.com", "login.microsoftonline.com", "id.example", "github.com"];
+    for host in hosts {
+        assert!(blocks.iter().any(|block| block.contains(host)), "{host}");
+    }
+    assert_eq!(blocks.len(), hosts.len());
+}
