@@ -264,6 +264,8 @@ pub struct DeviceInfo {
     pub authorization_expires: Option<i64>,
     /// How the project sees this rig now. Never on disk: it is asked for at every start.
     pub status: DeviceStatus,
+    /// The provider names no project: the id is only its own address. Never on disk.
+    pub nameless: bool,
     /// What is odd about the answer, for the journal; empty: nothing. Never on disk.
     pub note: String,
 }
@@ -271,7 +273,13 @@ pub struct DeviceInfo {
 impl DeviceInfo {
     /// What goes to disk is the same.
     pub fn same_on_disk(&self, other: &DeviceInfo) -> bool {
-        *self == DeviceInfo { status: self.status, note: self.note.clone(), ..other.clone() }
+        let passing = DeviceInfo {
+            status: self.status,
+            nameless: self.nameless,
+            note: self.note.clone(),
+            ..other.clone()
+        };
+        *self == passing
     }
 }
 

@@ -20,6 +20,7 @@ mod pool;
 mod progress;
 mod proxy;
 mod sending;
+mod shown;
 mod tls;
 mod upload;
 mod verifier;
@@ -40,6 +41,7 @@ use proxy::Ways;
 use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{Connection, Request, Response, trouble};
 use rigpost_core::secret::Secret;
+use shown::Shown;
 use tls::Trust;
 
 pub use certificate::{Dates, TlsError};
@@ -78,6 +80,7 @@ pub struct Http {
     clock: Clock,
     open: CancellationToken,
     trust: Arc<Trust>,
+    shown: Shown,
     ways: Arc<Ways>,
     api: api::Api,
     uploads: upload::Uploads,
@@ -100,6 +103,7 @@ impl Http {
             clock: clock.clone(),
             open: CancellationToken::new(),
             trust: trust.clone(),
+            shown: Shown::default(),
             ways: ways.clone(),
             api: api::Api::new(user_agent.clone(), names, ways),
             uploads: upload::Uploads::new(user_agent, connector, clock, patience, trust),
@@ -144,7 +148,8 @@ impl Http {
         let uri = request.url.as_str().parse().map_err(|_| unusable("the address is none"))?;
         let host = self.ways.next_host(&uri);
         self.names.in_time(&host).await.map_err(|e| unknown(&e))?;
-        let answer = api::send(client, request, &self.clock).await;
+        let secrets = self.shown.add(request.secrets());
+        let answer = api::send(client, request, secrets, &self.clock).await;
         if answer.is_err() {
             self.names.doubt(&host);
         }

@@ -97,6 +97,7 @@ async fn open(dir: &Path) -> Result<Store, Failure> {
     let cloud = ProviderKey::frameio(&"https://api.frame.io".parse()?);
     store.identity(None, &cloud).await?;
     let project = DeviceInfo {
+        nameless: false,
         note: String::new(),
         device_name: "Rig".to_owned(),
         project_id: PROJECT.to_owned(),

@@ -281,6 +281,38 @@ async fn an_issuer_for_all_tenants_asks_for_the_tenants_name() {
 }
 
 #[tokio::test]
+async fn keys_that_nobody_hands_out_cost_the_name_and_nothing_else() {
+    let cloud = Scripted::start().await;
+    // Nobody listens there.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let metadata = cloud.metadata().replace(&format!("{}/keys", cloud.url), &format!("http://{closed}/keys"));
+    cloud.says("/.well-known/openid-configuration", [json(200, &metadata)]);
+    let body = r#"{"access_token":"at-SIMSECRET","token_type":"Bearer","expires_in":3600,"id_token":"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"}"#;
+    cloud.says(POLL, [json(200, body)]);
+    let rig = cloud.found().start().await;
+    rig.ask_to_pair().await.unwrap();
+    let shown = rig.wait(PAIRING, "a host", |p| !text(p, "ProjectName").is_empty()).await;
+    assert_eq!((text(&shown, "State").as_str(), text(&shown, "Reason").as_str()), ("paired", "none"));
+    let line = rig.log.wait(0, "who this rig is to the provider").await;
+    assert!(line.contains("keys can't be read"), "{line}");
+}
+
+#[tokio::test]
+async fn metadata_that_do_not_come_again_are_used_as_they_were() {
+    const PLACE: &str = "/.well-known/openid-configuration";
+    let cloud = Scripted::start().await;
+    cloud.says(PLACE, [json(200, &cloud.metadata()), raw(503, "", "")]);
+    cloud.says(POLL, [tokens(1, 2)]);
+    // Trouble makes the rig look for the endpoints anew, and they are not to be had.
+    cloud.says(REFRESH, [raw(503, "", ""), tokens(2, 3600)]);
+    let rig = cloud.found().start().await;
+    rig.ask_to_pair().await.unwrap();
+    cloud.wait_asked(REFRESH, 2).await;
+    rig.wait_reason("none").await;
+    assert!(cloud.asked(PLACE).len() >= 2);
+}
+
+#[tokio::test]
 async fn an_id_token_that_is_not_believed_costs_the_name_and_nothing_else() {
     let cloud = Scripted::start().await;
     cloud.says("/.well-known/openid-configuration", [json(200, &cloud.metadata())]);

@@ -17,18 +17,33 @@ pub enum Step<T> {
 /// How an exchange goes on.
 pub struct Next<T>(Reader<T>);
 
-type Reader<T> = Box<dyn FnOnce(&Response) -> Step<T> + Send>;
+type Reader<T> = Box<dyn FnOnce(Result<&Response, Trouble>) -> Step<T> + Send>;
 
 impl<T> Next<T> {
-    /// The request was answered.
-    pub fn answered(self, response: &Response) -> Step<T> {
-        (self.0)(response)
+    /// The request was answered, or came to nothing.
+    pub fn on(self, outcome: Result<&Response, Trouble>) -> Step<T> {
+        (self.0)(outcome)
     }
 }
 
 impl<T> Step<T> {
-    /// Sends a request; `then` says what its answer leads to.
+    /// Sends a request; `then` says what its answer leads to. Without one that is the end.
     pub fn ask(request: Request, then: impl FnOnce(&Response) -> Step<T> + Send + 'static) -> Step<T> {
+        let reads_only = !request.post;
+        Step::attempt(request, move |outcome| match outcome {
+            Ok(answer) => then(answer),
+            Err(trouble) => {
+                let e = TokenError::Transient(trouble);
+                Step::Done(Err(if reads_only { harmless(e) } else { e }))
+            }
+        })
+    }
+
+    /// Sends a request without which it can go on.
+    pub fn attempt(
+        request: Request,
+        then: impl FnOnce(Result<&Response, Trouble>) -> Step<T> + Send + 'static,
+    ) -> Step<T> {
         Step::Ask(Box::new(request), Next(Box::new(then)))
     }
 

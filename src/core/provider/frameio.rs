@@ -90,15 +90,16 @@ impl FrameIo {
         let named = |name: &str| text(project.and_then(|project| project.get(name)));
         let authorization = a.get("authorization");
         let of = |name: &str| authorization.and_then(|authorization| authorization.get(name));
-        let nameless = || (self.base_url.origin().ascii_serialization(), NAMELESS.to_owned());
-        let (project_id, project_name) = match text(a.get("project_id")).or(named("id")) {
+        let origin = || (self.base_url.origin().ascii_serialization(), NAMELESS.to_owned(), true);
+        let (project_id, project_name, nameless) = match text(a.get("project_id")).or(named("id")) {
             Some(id) if id != response.text(id) => return Err(unexpected()),
-            Some(id) => (id.to_owned(), response.text(named("name").unwrap_or_default())),
-            None => nameless(),
+            Some(id) => (id.to_owned(), response.text(named("name").unwrap_or_default()), false),
+            None => origin(),
         };
         Ok(DeviceInfo {
             device_name: response.text(text(a.get("name")).unwrap_or_default()),
-            note: if project_name == NAMELESS { NAMELESS.to_owned() } else { String::new() },
+            note: if nameless { NAMELESS.to_owned() } else { String::new() },
+            nameless,
             project_id,
             project_name,
             authorized_by: response.text(text(of("creator").and_then(|c| c.get("name"))).unwrap_or_default()),

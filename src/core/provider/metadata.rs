@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::oauth::{Cause, TokenError};
+use crate::oauth::{Cause, TokenError, Trouble};
 use crate::provider::answer::unexpected;
 use crate::provider::dialect::expect_success;
 use crate::provider::exchange::{Step, harmless};
@@ -74,15 +74,21 @@ pub fn fetch<T: 'static>(
     let [first, second] = places(issuer);
     let issuer = issuer.clone();
     document("provider metadata", first, patience, move |answer| {
-        let at_first = read(answer, &issuer);
-        if !may_be_elsewhere(answer, &at_first) {
+        let (at_first, elsewhere) = match answer {
+            Ok(answer) => {
+                let read = read(answer, &issuer);
+                let elsewhere = may_be_elsewhere(answer, &read);
+                (read, elsewhere)
+            }
+            Err(trouble) => (Err(TokenError::Transient(trouble)), false),
+        };
+        if !elsewhere {
             return then(at_first.map_err(harmless));
         }
         document("provider metadata", second, patience, move |answer| {
-            let at_second = read(answer, &issuer);
             // What the second place says counts where it says something.
-            let is_none = answer.members().is_none();
-            then(if is_none { at_first } else { at_second }.map_err(harmless))
+            let says = answer.ok().filter(|answer| answer.members().is_some());
+            then(says.map_or(at_first, |answer| read(answer, &issuer)).map_err(harmless))
         })
     })
 }
@@ -92,22 +98,20 @@ pub fn document<T: 'static>(
     name: &'static str,
     url: Url,
     patience: Duration,
-    then: impl FnOnce(&Response) -> Step<T> + Send + 'static,
+    then: impl FnOnce(Result<&Response, Trouble>) -> Step<T> + Send + 'static,
 ) -> Step<T> {
-    hop(name, url, patience, MOST_HOPS, then)
+    hop(name, url, patience, MOST_HOPS, Box::new(then))
 }
 
-fn hop<T: 'static>(
-    name: &'static str,
-    url: Url,
-    patience: Duration,
-    left: u8,
-    then: impl FnOnce(&Response) -> Step<T> + Send + 'static,
-) -> Step<T> {
+type Then<T> = Box<dyn FnOnce(Result<&Response, Trouble>) -> Step<T> + Send>;
+
+fn hop<T: 'static>(name: &'static str, url: Url, patience: Duration, left: u8, then: Then<T>) -> Step<T> {
     let here = url.clone();
-    Step::ask(request(name, url, patience), move |answer| match followed(&here, answer) {
-        Some(next) if left > 0 => hop(name, next, patience, left - 1, then),
-        Some(_) | None => then(answer),
+    Step::attempt(request(name, url, patience), move |answer| {
+        match answer.as_ref().ok().and_then(|answer| followed(&here, answer)) {
+            Some(next) if left > 0 => hop(name, next, patience, left - 1, then),
+            Some(_) | None => then(answer),
+        }
     })
 }
 

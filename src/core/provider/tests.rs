@@ -36,7 +36,7 @@ fn first<T>(step: Stage<T>) -> Request {
 
 fn read<T>(step: Stage<T>, response: &Response) -> Result<T, TokenError> {
     let Stage::Ask(_, next) = step else { panic!("nothing is asked") };
-    match next.answered(response) {
+    match next.on(Ok(response)) {
         Stage::Done(outcome) => outcome,
         Stage::Ask(request, _) => panic!("more is asked: {}", request.name),
     }
@@ -522,6 +522,7 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
         "name":"Frameio-BPEAKE","project":{"_type":"project","id":"2ad59fe6","name":"Testbed"},
         "project_id":"2ad59fe6","status":"online"}"#;
     let expected = DeviceInfo {
+        nameless: false,
         note: String::new(),
         device_name: "Frameio-BPEAKE".to_owned(),
         project_id: "2ad59fe6".to_owned(),

@@ -31,7 +31,6 @@ pub(super) fn identify(provider: &Arc<OAuth>, question: Identify) -> Step<Device
     let p = provider.clone();
     oauth::described(provider, TIMEOUT, move |metadata| match metadata {
         Ok(metadata) => Checked { question, info, metadata }.with_keys(p),
-        Err(TokenError::Transient(t)) if t.cause.is_of_the_way() => Step::Done(Err(TokenError::Transient(t))),
         Err(e) => Step::Done(Ok(noted(info, e.to_string()))),
     })
 }
@@ -56,9 +55,11 @@ impl Checked {
             return self.done(Err(Distrust::UnknownKey));
         };
         metadata::document("provider keys", url, TIMEOUT, move |answer| {
-            let read = expect_success(Asked::Other, answer)
-                .and_then(|()| answer.json().as_ref().and_then(Keys::read).ok_or_else(unexpected));
-            match read {
+            let read = |answer: &Response| {
+                expect_success(Asked::Other, answer)?;
+                answer.json().as_ref().and_then(Keys::read).ok_or_else(unexpected)
+            };
+            match answer.map_err(TokenError::Transient).and_then(read) {
                 Ok(keys) => {
                     p.learn_keys(&keys);
                     let outcome = self.verify(&p, &keys);
@@ -89,8 +90,8 @@ impl Checked {
         let Some(url) = metadata.userinfo else { return named(info, &subject) };
         let mut request = metadata::request("provider userinfo", url, TIMEOUT);
         request.authorization = Some(Authorization::Bearer(question.token));
-        Step::ask(request, move |answer| {
-            let name = name_of(answer, &subject);
+        Step::attempt(request, move |answer| {
+            let name = answer.ok().and_then(|answer| name_of(answer, &subject));
             named(info, name.as_deref().unwrap_or(&subject))
         })
     }

@@ -20,6 +20,7 @@ use super::{answer, failure};
 use crate::clock::Clock;
 use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{Authorization, Body, Connection, MAX_BODY, Request, Response, trouble};
+use rigpost_core::secret::Secret;
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
@@ -121,8 +122,12 @@ impl Api {
 }
 
 /// Sends it and reads the answer to its end.
-pub(super) async fn send(client: Client, request: Request, clock: &Clock) -> Result<Response, AskError> {
-    let secrets = request.secrets();
+pub(super) async fn send(
+    client: Client,
+    request: Request,
+    secrets: Vec<Secret>,
+    clock: &Clock,
+) -> Result<Response, AskError> {
     let mut builder = if request.post { client.post(request.url) } else { client.get(request.url) };
     for (name, value) in &request.headers {
         builder = builder.header(*name, value);

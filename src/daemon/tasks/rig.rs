@@ -20,7 +20,7 @@ use rigpost_core::identity::rig::{
     self, AccessId, Action, Change, CommandId, Event, Provisioned, Question, Rig,
 };
 use rigpost_core::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, TokenError, Trouble};
-use rigpost_core::provider::exchange::{Step, harmless};
+use rigpost_core::provider::exchange::Step;
 use rigpost_core::provider::wire::{Connection, trouble};
 use rigpost_core::provider::{Client, Provider};
 use rigpost_core::queue::schedule::Access;
@@ -399,12 +399,11 @@ async fn exchange<V, T: Transport>(transport: &T, mut step: Step<V>) -> (Result<
                 debug!(request = name, status = response.status, "answered");
                 // What may be read again may have been kept on the way.
                 date = response.date.filter(|_| !reads_only).or(date);
-                next.answered(&response)
+                next.on(Ok(&response))
             }
             Err(t) => {
                 debug!(request = name, "{}", t.why);
-                let e = TokenError::Transient(t);
-                Step::Done(Err(if reads_only { harmless(e) } else { e }))
+                next.on(Err(t))
             }
         };
     }

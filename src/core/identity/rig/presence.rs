@@ -40,6 +40,13 @@ impl Rig {
             if let (true, Some(known)) = (info.authorized_by.is_empty(), &self.device) {
                 info.authorized_by.clone_from(&known.authorized_by);
             }
+            // And so does the project, where the answer names none.
+            if let (true, Some(known)) = (info.nameless, self.device.as_ref().filter(|known| !known.nameless))
+            {
+                info.project_id.clone_from(&known.project_id);
+                info.project_name.clone_from(&known.project_name);
+                info.nameless = false;
+            }
             // First of all: what follows from the answer may be a reason to look, were this one not counted.
             self.heartbeat.looked(info.status == DeviceStatus::Paused, now);
         }

@@ -150,7 +150,7 @@ fn play<T>(
         step = match step {
             Step::Ask(request, next) => {
                 asked.push(request.url.to_string());
-                next.answered(&answer(request.url.as_str()))
+                next.on(Ok(&answer(request.url.as_str())))
             }
             Step::Done(outcome) => return (asked, outcome),
         };

@@ -874,6 +874,23 @@ fn a_rejected_client_is_tried_again_with_a_new_secret() {
 }
 
 #[test]
+fn a_project_that_was_named_is_not_lost_to_an_answer_that_names_none() {
+    let mut b = Bench::paired();
+    let known = b.rig.access().map(|(_, device)| device.project_id.clone());
+    let seq = b.refresh_leaves();
+    let saves = b.on(Event::Refreshed(seq, Ok(response(2))));
+    let [Action::Write(Change::SaveTokens(seq, _))] = saves[..] else { panic!("{saves:?}") };
+    let _ = b.on(Event::TokensSaved(seq, Ok(())));
+    let nameless =
+        DeviceInfo { nameless: true, project_id: "https://cloud".to_owned(), ..DeviceInfo::default() };
+    let seq = b.question;
+    let _ = b.on(Event::Identified(seq, Ok(nameless)));
+    let _ = b.on(Event::DeviceSaved(seq, Ok(())));
+    assert_eq!(b.rig.access().map(|(_, device)| device.project_id.clone()), known);
+    assert!(known.is_some_and(|id| id != "https://cloud"));
+}
+
+#[test]
 fn the_word_that_ended_a_grant_is_shown() {
     let mut b = Bench::paired();
     let seq = b.refresh_leaves();
