@@ -47,6 +47,7 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Re
     };
     let queue = service::queue(queue.map(|queue| u64::from(queue.files_left)));
     report.add(service::policy())?;
+    report.add(service::authorization(device.as_ref()))?;
     report.add(service::protection(device.as_ref()))?;
     report.add(queue)?;
     let is_needed = device.as_ref().is_some_and(|device| device.protection == Protection::File.as_str());

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::config::Facts;
 use super::proxy;
-use super::report::{Check, Report};
+use super::report::{Check, Report, Verdict};
 use crate::exit::Failure;
 use crate::{clock, text};
 use rigpost_core::oauth::Cause;
@@ -24,6 +24,10 @@ use rigpost_daemon::egress::Egress;
 use rigpost_daemon::http::{AskError, Dates, Http, TlsError};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// As long as the daemon waits.
+const NAME_PATIENCE: Duration = Duration::from_secs(20);
+/// A nameserver that is not there costs five seconds.
+const SLOW_NAME: u64 = 4;
 /// Seconds by which the clock may differ from the provider's before a person is told, and before it is a fault.
 const DRIFT_WARN: u64 = 10;
 const DRIFT_FAIL: u64 = 300;
@@ -72,7 +76,7 @@ pub(super) async fn provider(facts: &Facts, built: WallTime, report: &mut Report
     };
     // Where the direct way is closed, somebody may know another.
     let hint = || if through.is_none() { proxy::hint(&facts.probe) } else { None };
-    let goes_on = resolved.next.is_empty();
+    let goes_on = resolved.verdict != Verdict::Fail;
     report.add(match hint().filter(|_| !goes_on) {
         Some(hint) => Check { next: hint, ..resolved },
         None => resolved,
@@ -120,11 +124,18 @@ async fn resolve(http: &Http, host: &str) -> Check {
     // The brackets of a literal IPv6 address belong to the URL.
     let bare = host.trim_matches(['[', ']']);
     let next = "check the network and its DNS server: resolvectl status";
-    match tokio::time::timeout(PATIENCE, http.resolve(bare)).await {
+    let begun = clock::boot_micros();
+    let resolved = tokio::time::timeout(NAME_PATIENCE, http.resolve(bare)).await;
+    let took = clock::boot_micros().saturating_sub(begun) / 1_000_000;
+    match resolved {
         Ok(Ok(0)) => Check::fail(NAME, format!("{host} has no address"), next),
+        Ok(Ok(_)) if took >= SLOW_NAME => {
+            let slow = format!("{host} took {took} seconds to resolve: a DNS server does not answer");
+            Check::warn(NAME, slow, next)
+        }
         Ok(Ok(n)) => Check::ok(NAME, format!("{host} has {n} address{}", if n == 1 { "" } else { "es" })),
         Ok(Err(error)) => Check::fail(NAME, format!("{host} can't be resolved: {error}"), next),
-        Err(_) => Check::fail(NAME, format!("{host} can't be resolved: no answer within 10 seconds"), next),
+        Err(_) => Check::fail(NAME, format!("{host} can't be resolved: no answer within 20 seconds"), next),
     }
 }
 
@@ -244,7 +255,6 @@ mod tests {
     use rustls::{AlertDescription, CertificateError};
 
     use super::*;
-    use crate::doctor::report::Verdict;
 
     #[test]
     fn drift_is_judged() {

@@ -9,6 +9,7 @@ use crate::{frames, text, words};
 use rigpost_contract::blocker::Blocker;
 use rigpost_contract::interface::BUS_NAME;
 use rigpost_contract::pairing::{Protection, Reason, State};
+use rigpost_core::provider::hint;
 
 /// Checks the name and the access; gives the device's properties when they could be read.
 pub(super) async fn check(daemon: &Daemon, report: &mut Report<'_>) -> Result<Option<Device>, Failure> {
@@ -108,6 +109,31 @@ pub(super) fn queue(left: Option<u64>) -> Check {
     }
 }
 
+/// Says what the provider has against the rig, in its own words, and what helps where that is known.
+pub(super) fn authorization(device: Option<&Device>) -> Check {
+    const NAME: &str = "authorization";
+    let Some(device) = device else { return Check::skipped(NAME, "the daemon could not be asked") };
+    let of_provider = [
+        Reason::Configuration,
+        Reason::SignInBlocked,
+        Reason::ClientRejected,
+        Reason::Revoked,
+        Reason::Provider,
+    ];
+    let of = |reason: Reason| {
+        let code = Blocker::Reason(reason).code();
+        let (_, sentence) = device.blockers.iter().find(|(stands, _)| stands == code)?;
+        Some((reason, sentence.clone()))
+    };
+    match of_provider.into_iter().find_map(of) {
+        None => Check::ok(NAME, "the provider has nothing against this rig, as far as it has said"),
+        Some((reason, sentence)) => {
+            let next = hint(&sentence).unwrap_or(reason.advice());
+            Check::warn(NAME, sentence, next)
+        }
+    }
+}
+
 /// Says how the secrets are protected.
 pub(super) fn protection(device: Option<&Device>) -> Check {
     const NAME: &str = "protection";
@@ -138,6 +164,37 @@ pub(super) fn protection(device: Option<&Device>) -> Check {
 mod tests {
     use super::*;
     use crate::doctor::report::Verdict;
+
+    #[test]
+    fn what_the_provider_says_is_said_with_what_helps() {
+        let says = |code: &str, sentence: &str| {
+            let blockers =
+                vec![("queue-paused".to_owned(), String::new()), (code.to_owned(), sentence.to_owned())];
+            authorization(Some(&Device { blockers, ..Device::default() }))
+        };
+        let blocked =
+            says("sign-in-blocked", "It is blocked. [invalid_grant: AADSTS53003: by Conditional Access]");
+        assert_eq!(blocked.verdict, Verdict::Warn);
+        assert!(
+            blocked.finding.contains("AADSTS53003") && blocked.next.contains("exempt"),
+            "{}",
+            blocked.next
+        );
+        assert!(
+            says("client-rejected", "[invalid_client: AADSTS7000218: x]")
+                .next
+                .contains("public client flows")
+        );
+        assert!(
+            says("configuration", "[access_denied: Service not found: https://a]").next.contains("audience")
+        );
+        assert!(
+            says("revoked", "[invalid_grant: Token has been expired or revoked.]").next.contains("Testing")
+        );
+        assert_eq!(says("revoked", "It was ended.").next, Reason::Revoked.advice());
+        assert_eq!(says("held", "Two clips are held.").verdict, Verdict::Ok);
+        assert_eq!(authorization(None).verdict, Verdict::Skipped);
+    }
 
     #[test]
     fn the_policy_is_looked_for_in_both_places() {
