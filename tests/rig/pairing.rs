@@ -90,7 +90,7 @@ async fn slow_down_adds_five_seconds_to_every_later_wait() {
 
 #[tokio::test]
 async fn a_code_that_the_server_calls_dead_is_replaced() {
-    let dead = ["token-poll:expired_token", "token-poll:invalid_grant"].map(async |spec| {
+    let dead = ["token-poll:expired_token", "token-poll:invalid_grant:2"].map(async |spec| {
         let rig = Setup::cloud(|c| c.faults.push(fault(spec))).provisioned().await;
         let first = rig.start_pairing().await;
         let other = |p: &Dict| !text(p, "UserCode").is_empty() && text(p, "UserCode") != first;
@@ -134,7 +134,7 @@ async fn every_bad_answer_to_the_code_request_has_its_name() {
         ("oversized", "ProviderError", "provider"),
         ("wrong-types", "ProviderError", "provider"),
         ("missing-fields", "ProviderError", "provider"),
-        ("bad_request", "ProviderError", "provider"),
+        ("bad_request", "Configuration", "configuration"),
         ("slow_down", "RateLimited", "provider"),
     ];
     let tried = cases.map(async |(kind, error, reason)| {
@@ -211,8 +211,8 @@ async fn final_words_to_a_poll_end_the_pairing_with_their_reason() {
     let cases = [
         ("access_denied", "denied"),
         ("invalid_client", "client-rejected"),
-        ("bad_request", "provider"),
-        ("invalid_request", "provider"),
+        ("bad_request", "configuration"),
+        ("invalid_request", "configuration"),
     ];
     let tried = cases.map(async |(word, reason)| {
         let spec = format!("token-poll:{word}");

@@ -332,13 +332,9 @@ impl Pairing {
                 | TokenError::Rejected(_),
             ) if now.boot >= expires_at => return self.request(0),
             Err(TokenError::ExpiredToken) => {
-                let soonest = self.replaced.map_or(now.boot, |at| at + LEAST_BETWEEN_CODES);
-                return self.replace("the code has expired before its time", soonest, now);
+                return self.replace("the code has expired before its time", now);
             }
-            Err(TokenError::InvalidGrant(word)) if *unknown => {
-                let soonest = code.obtained.boot + LEAST_BETWEEN_CODES;
-                return self.replace(&word, soonest, now);
-            }
+            Err(TokenError::InvalidGrant(word)) if *unknown => return self.replace(&word, now),
             Err(TokenError::InvalidGrant(word)) => {
                 *unknown = true;
                 self.trouble = Some((Cause::Provider, word));
@@ -381,9 +377,10 @@ impl Pairing {
         if now.boot >= expires_at { self.request(0) } else { vec![] }
     }
 
-    /// Another code for one that died before its time, at `soonest`: nobody has asked for it, and a server that knows none
-    /// of its codes is not to be flooded.
-    fn replace(&mut self, why: &str, soonest: BootTime, now: Now) -> Vec<Action> {
+    /// Another code for one that died before its time. The first comes at once; nobody has asked for the others, and a
+    /// server that knows none of its codes is not to be flooded.
+    fn replace(&mut self, why: &str, now: Now) -> Vec<Action> {
+        let soonest = self.replaced.map_or(now.boot, |at| at + LEAST_BETWEEN_CODES);
         self.replaced = Some(soonest.max(now.boot));
         if now.boot >= soonest {
             return self.request(0);

@@ -414,11 +414,18 @@ fn a_code_that_the_server_does_not_know_is_asked_about_once_more_and_replaced_on
     assert_eq!(p.on(Event::Polled(seq, unknown()), now), []);
     assert_eq!(p.trouble(), Some((Cause::Provider, "invalid_grant: never heard")));
     assert!(p.code().is_some(), "not believed yet");
-    let (seq, now) = poll(&mut p, 1);
-    assert_eq!(p.on(Event::Polled(seq, unknown()), now), []);
+    let (seq, replaced) = poll(&mut p, 1);
+    let seq = requesting(&p.on(Event::Polled(seq, unknown()), replaced));
     assert!(p.code().is_none() && p.active());
-    let due = at(60);
-    assert_eq!(p.deadline(), Some(due.boot), "a minute after the code");
+    let seq = saving(&p.on(Event::Code(seq, Ok(auth(2))), replaced));
+    assert_eq!(p.on(Event::Saved(seq, Ok(())), replaced), [Action::CodeReady]);
+    // It knows this one neither.
+    for _ in 0..2 {
+        let (seq, now) = poll(&mut p, 2);
+        assert_eq!(p.on(Event::Polled(seq, unknown()), now), []);
+    }
+    let due = Now { boot: replaced.boot + secs(60), ..replaced };
+    assert_eq!(p.deadline(), Some(due.boot), "a minute after the last");
     requesting(&p.on(Event::Timer, due));
     // Where the second answer is another, it was a mistake.
     let mut p = waiting(None);
