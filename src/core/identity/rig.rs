@@ -11,6 +11,7 @@ mod access;
 mod action;
 mod ending;
 mod event;
+mod leaving;
 mod machine;
 mod pairing;
 mod presence;

@@ -11,11 +11,12 @@ use crate::disk::DiskError;
 use crate::identity::revocation::{self, RevocationId, Told};
 use crate::identity::rig::action::{Action, Change, Keep, Parting, Question, Reply};
 use crate::identity::rig::event::{CommandId, Fresh};
+use crate::identity::rig::leaving::{Gone, Leaving, Left};
 use crate::identity::rig::state::Rig;
 use crate::identity::tokens;
 use crate::oauth::{Revocable, Revoked, TokenError};
 use crate::seq::Seq;
-use crate::time::{BootTime, Now, WallTime};
+use crate::time::{BootTime, Now};
 use crate::view::Reason;
 use rigpost_contract::ending::{Erased, Revocation};
 
@@ -23,38 +24,6 @@ use rigpost_contract::ending::{Erased, Revocation};
 const PATIENCE: Duration = Duration::from_secs(8);
 /// With the refresh that was in flight: less than the 25 seconds that D-Bus clients wait.
 const LONGEST: Duration = Duration::from_secs(22);
-
-/// Unpair or Forget, on its way.
-#[derive(Debug)]
-pub(super) struct Leaving {
-    id: CommandId,
-    /// The identity, too.
-    forget: bool,
-    asking: Asking,
-    since: BootTime,
-    /// There was a grant; it is revoked under this number, unless nobody is to be asked.
-    had: bool,
-    keep: Option<RevocationId>,
-    gone: Vec<RevocationId>,
-}
-
-/// The same, once all is off the disk: the provider's word is waited for.
-#[derive(Debug)]
-pub(super) struct Left {
-    id: CommandId,
-    of: RevocationId,
-    until: BootTime,
-    what: Gone,
-}
-
-/// What was taken off the disk.
-#[derive(Debug)]
-struct Gone {
-    erased: Vec<Erased>,
-    /// And the client secret, but for copies that revocations need.
-    secret: bool,
-    at: WallTime,
-}
 
 impl Rig {
     /// A person wants the grant to end.
