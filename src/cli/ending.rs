@@ -104,14 +104,12 @@ fn at_the_provider(ended: &Ended) -> String {
 
 /// One line, or a failure: `done` here, and what is so there.
 fn report(ended: &Ended, done: &str, after: &str, again: &str, out: &mut Out) -> Result<(), Failure> {
-    let there = at_the_provider(ended);
-    match exit_code(ended) {
-        ExitCode::Done => Ok(out.line(&format!("{}; {there}.{after}", text::capitalized(done)))?),
-        code => {
-            let next = if ended.kept { again } else { BY_HAND };
-            Err(Failure::new(code, format!("{done}, but {there}"), next))
-        }
+    let (there, code) = (at_the_provider(ended), exit_code(ended));
+    if code == ExitCode::Done {
+        return Ok(out.line(&format!("{}; {there}.{after}", text::capitalized(done)))?);
     }
+    let next = if ended.kept { again } else { BY_HAND };
+    Err(Failure::new(code, format!("{done}, but {there}"), next))
 }
 
 /// Columns of the labels of a receipt.
