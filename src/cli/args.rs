@@ -75,14 +75,29 @@ pub enum Command {
     Cancel,
     /// End this rig's authorization
     ///
-    /// Erases the tokens on this rig and revokes them at the provider, if it can be reached. Clips that are still queued
+    /// Erases the tokens on this rig, has the provider revoke them, and says what came of that. Clips that are still queued
     /// stay queued, and the rig can be paired again.
-    Unpair(ConfirmArgs),
+    ///
+    /// Ends with 0 when the provider has confirmed it, offers no way to do so, or had given nothing; with 11 when it refused
+    /// or could not be reached. The rig is unpaired then, too: what is needed to revoke the tokens is kept, sealed, and tried
+    /// again for a week, except while the rig is paired anew; `rigpost status` shows how many are left. On a rig that is not
+    /// paired, tries such a one now.
+    Unpair(UnpairArgs),
     /// Erase this rig's identity and its secrets (root only)
     ///
-    /// Revokes the authorization, then erases tokens, client secret and identity. The rig has to be provisioned again
-    /// before it can pair. Queued clips stay, held. For a rig that changes hands; `rigpost unpair` is the gentler way.
-    Forget(ConfirmArgs),
+    /// Erases tokens, client secret and identity, has the provider revoke the tokens, and says what came of that. The rig has
+    /// to be provisioned again before it can pair. Queued clips stay, held. For a rig that changes hands; `rigpost unpair` is
+    /// the gentler way.
+    ///
+    /// Ends as `rigpost unpair` does. With 11, a sealed copy of the tokens and the client secret stays until the provider has
+    /// heard, for a week at most; --offline leaves nothing.
+    ///
+    /// With --json, the receipt is one object: device_id, provider, project_name, authorized_by, revocation ("revoked",
+    /// "refused", "not-reached", "not-offered", "nothing" or "not-asked"), detail, kept, erased ("tokens", "client-secret",
+    /// "identity", "revocations"), at (UTC), clock_trusted. Keys and words may be added but are never renamed.
+    ///
+    /// For example: `sudo rigpost forget --yes --receipt`
+    Forget(ForgetArgs),
     /// Give this rig its client secret (root only)
     ///
     /// Reads the secret from standard input, or asks for it (without showing it) when that is a terminal. It reaches the
@@ -233,12 +248,36 @@ pub struct TokenArgs {
     pub min_validity: u32,
 }
 
-/// Options of the commands that ask first.
+/// Options of `rigpost unpair`.
 #[derive(Debug, Args)]
-pub struct ConfirmArgs {
+pub struct UnpairArgs {
     /// Don't ask
     #[arg(long, short)]
     pub yes: bool,
+    /// Don't tell the provider, now or later
+    ///
+    /// What it gave stays in force there until somebody ends it. Also ends the tries to revoke what it gave before.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Options of `rigpost forget`.
+#[derive(Debug, Args)]
+pub struct ForgetArgs {
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Don't tell the provider, now or later, and keep nothing for that
+    ///
+    /// What it gave stays in force there until somebody ends it. Also ends the tries to revoke what it gave before.
+    #[arg(long)]
+    pub offline: bool,
+    /// Print what was revoked, what was erased, and when (UTC)
+    #[arg(long)]
+    pub receipt: bool,
+    /// With --receipt: print one JSON object instead
+    #[arg(long, requires = "receipt")]
+    pub json: bool,
 }
 
 /// Options of `rigpost provision`.

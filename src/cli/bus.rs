@@ -8,10 +8,12 @@
 //! - zbus without a feature for a second runtime: everything runs on the one thread of the command.
 mod daemon;
 mod dict;
+mod ended;
 mod item;
 mod methods;
 
 pub(crate) use daemon::{Daemon, Device, Event, Pairing, Queue, Snapshot};
 pub(crate) use dict::Options;
+pub(crate) use ended::Ended;
 pub(crate) use item::{Item, OneItem, Receipt};
 pub(crate) use methods::QueueMethods;

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use futures_util::StreamExt as _;
 use zbus::Variant;
 
-use super::args::{ConfirmArgs, LimitArgs, PauseArgs, TokenArgs};
+use super::args::{LimitArgs, PauseArgs, TokenArgs};
 use super::bus::{Daemon, Event, Options};
 use super::exit::{Doing, ExitCode, Failure, bus_went_away, from_bus, group};
 use super::leave::Leaving;
@@ -24,30 +24,6 @@ pub(crate) async fn cancel(out: &mut Out) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `rigpost unpair`.
-pub(crate) async fn unpair(args: &ConfirmArgs, out: &mut Out) -> Result<(), Failure> {
-    let daemon = Daemon::connect().await?;
-    let before = daemon.read_pairing().await.map_err(group)?;
-    let project = text::clean(&before.project_name);
-    let from = if project.is_empty() { String::new() } else { format!(" from {project}") };
-    confirm(args.yes, &format!("Unpair this rig{from}? Queued clips stay queued."))?;
-    daemon.pairing().unpair(Options::new()).await.map_err(group)?;
-    match before.state.parse() {
-        Ok(State::Paired | State::NeedsPairing) => {
-            out.line(&format!("Unpaired{from}. To pair again: rigpost pair"))?
-        }
-        Ok(
-            State::SecretUnavailable
-            | State::Unprovisioned
-            | State::Unpaired
-            | State::RequestingCode
-            | State::WaitingForUser,
-        )
-        | Err(_) => out.line("This rig was not paired.")?,
-    }
-    Ok(())
-}
-
 /// `rigpost token`.
 pub(crate) async fn token(args: &TokenArgs, out: &mut Out) -> Result<(), Failure> {
     let token = |error: zbus::Error| from_bus(&error, Doing::Token);
@@ -55,16 +31,6 @@ pub(crate) async fn token(args: &TokenArgs, out: &mut Out) -> Result<(), Failure
     let options = Options::from([(OptionKey::MinValidity.as_str(), Variant::from(args.min_validity))]);
     let (text, _) = daemon.tokens().get_access_token(options).await.map_err(token)?;
     out.line(&text)?;
-    Ok(())
-}
-
-/// `rigpost forget`.
-pub(crate) async fn forget(args: &ConfirmArgs, out: &mut Out) -> Result<(), Failure> {
-    let root = |error: zbus::Error| from_bus(&error, Doing::Root("forget"));
-    let daemon = Daemon::connect().await?;
-    confirm(args.yes, "Erase this rig's identity, client secret and authorization? This can't be undone.")?;
-    daemon.device().forget(Options::new()).await.map_err(root)?;
-    out.line("Identity and secrets are erased. To use this rig again: sudo rigpost provision")?;
     Ok(())
 }
 

@@ -29,6 +29,8 @@ mod control;
 mod digits;
 /// `rigpost doctor`.
 mod doctor;
+/// What ends an authorization.
+mod ending;
 /// Failures, what to do next, and exit codes.
 mod exit;
 /// What the cloud's pace means for sequences of frames.
@@ -92,9 +94,9 @@ async fn run(command: Command, out: &mut Out, built: WallTime) -> Result<ExitCod
         Command::Status(args) => Box::pin(status::run(&args, out)).await?,
         Command::Pair(args) => Box::pin(pair::run(&args, out)).await?,
         Command::Cancel => control::cancel(out).await?,
-        Command::Unpair(args) => control::unpair(&args, out).await?,
+        Command::Unpair(args) => ending::unpair(&args, out).await?,
         Command::Token(args) => control::token(&args, out).await?,
-        Command::Forget(args) => control::forget(&args, out).await?,
+        Command::Forget(args) => ending::forget(&args, out).await?,
         Command::Provision(args) => provision::run(&args, out).await?,
         Command::Add(args) => Box::pin(add::run(&args, out)).await?,
         Command::Queue(args) => Box::pin(queue::run(&args, out)).await?,

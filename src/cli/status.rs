@@ -91,7 +91,20 @@ fn pairing_rows(pairing: &Pairing) -> Vec<Row> {
         rows.push(("authorized", authorization(pairing)));
         rows.push(("access", access(pairing)));
     }
+    if pairing.revocations_pending > 0 {
+        rows.push(("to revoke", to_revoke(pairing)));
+    }
     rows
+}
+
+/// Of what was ended here, and perhaps not there.
+fn to_revoke(pairing: &Pairing) -> String {
+    let former = text::count(pairing.revocations_pending.into(), "former authorization");
+    let when = match pairing.state == State::Paired.as_str() {
+        true => "when this one is over",
+        false => "the rig tries again by itself",
+    };
+    format!("{former}, of which the provider has not heard yet; {when}")
 }
 
 fn authorization(pairing: &Pairing) -> String {

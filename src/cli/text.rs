@@ -45,6 +45,12 @@ pub(crate) fn date(unix: i64) -> String {
     }
 }
 
+/// A point in time for everybody, from Unix seconds: "2027-01-04T09:12:00Z".
+pub(crate) fn utc(unix: i64) -> String {
+    jiff::Timestamp::from_second(unix)
+        .map_or_else(|_| "at an impossible time".to_owned(), |time| time.to_string())
+}
+
 /// A time of the day in the rig's time zone, from Unix seconds: "09:12:33".
 pub(crate) fn time_of_day(unix: i64) -> String {
     match jiff::Timestamp::from_second(unix) {

@@ -46,10 +46,10 @@ impl Method {
 /// All of them, in the order of the documentation.
 pub const METHODS: &[Method] = &[
     method(Interface::Device, "Provision", "ha{sv}", ""),
-    method(Interface::Device, "Forget", "a{sv}", ""),
+    method(Interface::Device, "Forget", "a{sv}", "a{sv}"),
     method(Interface::Pairing, "Start", "a{sv}", ""),
     method(Interface::Pairing, "Cancel", "a{sv}", ""),
-    method(Interface::Pairing, "Unpair", "a{sv}", ""),
+    method(Interface::Pairing, "Unpair", "a{sv}", "a{sv}"),
     method(Interface::Pairing, "QrCode", "sa{sv}", "ay"),
     method(Interface::Queue, "Add", "sa{sv}", "t"),
     method(Interface::Queue, "AddMany", "asa{sv}", "at"),

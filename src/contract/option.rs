@@ -16,6 +16,8 @@ table! {
         Scale { word: "scale", signature: "u", meaning: "a number of pixels" }
         /// `Pairing.QrCode`: pixels of the square that it shall fit in.
         Fit { word: "fit", signature: "u", meaning: "a number of pixels" }
+        /// `Pairing.Unpair` and `Device.Forget`: the provider is not asked, now or later.
+        Offline { word: "offline", signature: "b", meaning: "true or false" }
         /// `Queue.Add`: larger goes first.
         Priority { word: "priority", signature: "i", meaning: "a number" }
         /// `Queue.Add`: what the cloud shall call it.

@@ -68,7 +68,7 @@ table! {
             follows: "",
             advice: "",
         }
-        /// Was paired; the server ended it.
+        /// Was paired; the provider accepts what it gave no longer.
         NeedsPairing {
             word: "needs-pairing",
             headline: "no longer paired",

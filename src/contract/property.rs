@@ -116,6 +116,8 @@ properties! {
     Pairing.AccessExpiresAt: "t", Read, Told;
     /// Unix seconds; 0: never.
     Pairing.RefreshedAt: "x", Read, Told;
+    /// Authorizations that were ended here, of which the provider has not heard.
+    Pairing.RevocationsPending: "u", Read, Told;
 
     /// A person has paused sending.
     Queue.Paused: "b", Read, Told;

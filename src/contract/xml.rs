@@ -5,6 +5,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use crate::added::AddedAs;
 use crate::blocker::Blocker;
+use crate::ending::{EndedKey, Erased, Revocation};
 use crate::error::ErrorName;
 use crate::interface::{ITEM_CHANGED, ITEM_CHANGED_SIGNATURE, Interface, OBJECT_PATH};
 use crate::item::{ItemKey, ItemReason, ItemState, KeyOf, TOLD};
@@ -115,6 +116,8 @@ fn told<'a>(interface: Interface, words: impl Iterator<Item = &'a str>) {
 fn the_files_name_every_word() {
     told(Interface::Pairing, State::ALL.iter().map(|word| word.as_str()));
     told(Interface::Pairing, Reason::ALL.iter().map(|word| word.as_str()));
+    told(Interface::Pairing, Revocation::ALL.iter().map(|word| word.as_str()));
+    told(Interface::Pairing, Erased::ALL.iter().map(|word| word.as_str()));
     told(Interface::Device, Protection::ALL.iter().map(|word| word.as_str()));
     let reasons: Vec<_> = Reason::ALL.iter().map(|r| Blocker::Reason(*r)).collect();
     told(Interface::Device, Blocker::all().filter(|b| !reasons.contains(b)).map(Blocker::code));
@@ -129,6 +132,15 @@ fn the_files_tell_of_every_option() {
     for key in OptionKey::ALL {
         let said = format!("\"{key}\" ({})", key.signature());
         assert!(all.contains(&said), "no file in dbus/ says: {said}");
+    }
+}
+
+#[test]
+fn the_files_tell_of_every_key_of_an_end() {
+    let comments = comments(Interface::Pairing);
+    for key in EndedKey::ALL {
+        let said = format!("\"{key}\" ({})", key.signature());
+        assert!(comments.contains(&said), "dbus/{}.xml does not say: {said}", Interface::Pairing);
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 use crate::oauth::{AccessToken, ClientSecret};
 use crate::queue::clip::Wanted;
 use crate::queue::item::ItemId;
+use crate::time::WallTime;
 use rigpost_contract::added::AddedAs;
+use rigpost_contract::ending::{Erased, Revocation};
 use rigpost_contract::error::ErrorName;
 use rigpost_contract::pairing::Reason;
 
@@ -19,11 +21,35 @@ pub enum RigCommand {
     /// End a pairing.
     Cancel,
     /// Erase the tokens and revoke them.
-    Unpair,
+    Unpair(Asking),
     /// Take a client secret.
     Provision(ClientSecret),
     /// Erase the identity too.
-    Forget,
+    Forget(Asking),
+}
+
+/// Whether the provider hears of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// Now, and again until it has.
+    Provider,
+    /// Not now and not later, and of no former grant either.
+    Nobody,
+}
+
+/// What an end came to, for whoever wanted it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// What became of the grant at the provider.
+    pub revocation: Revocation,
+    /// The provider's word, or what stood in the way; may be empty.
+    pub detail: String,
+    /// It is tried again.
+    pub kept: bool,
+    /// What is gone from the disk.
+    pub erased: Vec<Erased>,
+    /// When that was, by the rig's clock.
+    pub at: WallTime,
 }
 
 /// What a program says that needs an access token.

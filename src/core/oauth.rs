@@ -125,6 +125,15 @@ pub enum Revocable {
     Access(AccessToken),
 }
 
+/// What a revocation came to where nothing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// RFC 7009 §2.2: it is over, or was before.
+    Confirmed,
+    /// The provider has no way to be told.
+    NotOffered,
+}
+
 /// What an exchange with the authorization server or its API can end in besides success; one variant for each thing
 /// that happens next.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ mod key;
 mod members;
 mod metadata;
 mod oauth;
+mod revocation;
 mod text;
 mod who;
 pub mod wire;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::oauth::{
-    AccessToken, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, RefreshToken, Revocable,
+    AccessToken, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, RefreshToken, Revocable, Revoked,
     TokenResponse,
 };
 use dialect::{Dialect, Endpoints};
@@ -77,14 +78,12 @@ impl Provider {
         })
     }
 
-    /// RFC 7009; nothing where the provider does not offer it.
-    pub fn revoke(&self, client: &Client, token: &Revocable) -> Step<()> {
+    /// RFC 7009.
+    pub fn revoke(&self, client: &Client, token: &Revocable) -> Step<Revoked> {
         let (dialect, client, token) = (self.dialect(), client.clone(), token.clone());
         self.at(dialect::TIMEOUT, move |at| match &at.revocation {
-            Some(endpoint) => Step::last(dialect.revoke_request(&client, &token, endpoint), |answer| {
-                dialect::expect_success(Asked::Other, answer)
-            }),
-            None => Step::Done(Ok(())),
+            Some(endpoint) => Step::last(dialect.revoke_request(&client, &token, endpoint), revocation::read),
+            None => Step::Done(Ok(Revoked::NotOffered)),
         })
     }
 

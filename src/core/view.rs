@@ -38,6 +38,8 @@ pub struct RigView {
     pub clock_trusted: bool,
     /// A refresh is in flight or new tokens are not on disk.
     pub tokens_at_risk: bool,
+    /// Grants that were ended here, of which the provider has not heard.
+    pub revocations_pending: u32,
     /// `client_id`; empty while the store can't be read.
     pub client_id: String,
     /// How the root key is kept.
@@ -62,6 +64,7 @@ impl RigView {
             online: false,
             clock_trusted: true,
             tokens_at_risk: false,
+            revocations_pending: 0,
             client_id: String::new(),
             protection: Protection::None,
         }

@@ -1,8 +1,8 @@
 //! The system bus: `org.rigpost.Rigpost1`. The only folder with zbus, apart from the command line's client.
 //!
 //! Thin on purpose: a method turns arguments into a command and the answer into a reply, a property reads the last
-//! snapshot. Nothing here waits for the network but [`Pairing.Start`](pairing) and [`Tokens.GetAccessToken`](tokens), which
-//! the machine bounds.
+//! snapshot. Nothing here waits for the network but [`Pairing.Start`](pairing), [`Tokens.GetAccessToken`](tokens), and
+//! [what ends an authorization](ending), which the machine bounds.
 //!
 //! # Decisions
 //! - Handlers take `&self`: zbus would hold every other call on the interface back while a `&mut self` one waits.
@@ -12,6 +12,7 @@
 mod announce;
 mod caller;
 mod device;
+mod ending;
 mod error;
 mod limits;
 mod options;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use rigpost_core::command::{AccessOptions, AddOptions, Added, QueueCommand, Refusal, RigCommand};
+use rigpost_core::command::{AccessOptions, AddOptions, Added, Ended, QueueCommand, Refusal, RigCommand};
 use rigpost_core::oauth::{AccessToken, Cause};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::time::BootTime;
@@ -24,8 +24,8 @@ pub type Reply<R> = oneshot::Sender<Result<R, Refusal>>;
 /// To the rig: its identity and its tokens.
 #[derive(Debug)]
 pub enum ToRig {
-    /// A person asks for something that is done or refused.
-    Do(RigCommand, Reply<()>),
+    /// A person asks for something that is done or refused; `Some` where a grant was to end.
+    Do(RigCommand, Reply<Option<Ended>>),
     /// A program needs an access token: the token, and when it runs out.
     Access(AccessOptions, Reply<(AccessToken, BootTime)>),
     /// An API call with this token came back with the provider's own 401.
@@ -126,7 +126,13 @@ pub struct Handle {
 impl Handle {
     /// Asks the rig and waits for its answer, which is bounded by the machine itself.
     pub async fn ask_rig(&self, command: RigCommand) -> Result<(), Refusal> {
-        answer(&self.to_rig, |reply| ToRig::Do(command, reply)).await
+        answer(&self.to_rig, |reply| ToRig::Do(command, reply)).await.map(drop)
+    }
+
+    /// The same, with what the end of a grant came to.
+    pub async fn end(&self, command: RigCommand) -> Result<Ended, Refusal> {
+        let ended = answer(&self.to_rig, |reply| ToRig::Do(command, reply)).await?;
+        ended.ok_or(Refusal::OutcomeUnknown)
     }
 
     /// The same for a local program that needs an access token: the token, and when it runs out.

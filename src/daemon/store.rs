@@ -29,6 +29,7 @@ mod pairing;
 mod providers;
 mod queue;
 mod receipt;
+mod revocation;
 mod rig;
 mod rows;
 mod sealed;

@@ -6,8 +6,10 @@
 //! - Writes to the store leave in the order in which the machine asked for them, one at a time; requests to the
 //!   provider run beside them.
 mod deps;
+mod exchange;
 mod intake;
 mod journal;
+mod revocation;
 mod rig;
 mod sources;
 mod uploads;

@@ -130,6 +130,9 @@ pub(crate) struct World {
     pub(crate) missing_sources: Vec<String>,
     pub(crate) receipt: Dict,
     pub(crate) calls: Vec<String>,
+    pub(crate) revocations_pending: u32,
+    /// What became of an authorization that is ended: the word, what is said with it, and whether it is tried again.
+    pub(crate) revocation: (&'static str, &'static str, bool),
     pub(crate) limit: Option<u32>,
 }
 
@@ -148,6 +151,20 @@ impl Fake {
 
     fn called(&self, what: &str) {
         self.world().calls.push(what.to_owned());
+    }
+
+    fn ended(&self, method: &str, options: &Dict) -> Dict {
+        let offline = options.get("offline").is_some_and(|offline| bool::try_from(offline).unwrap());
+        self.called(&format!("{method}{}", if offline { " offline" } else { "" }));
+        let (word, detail, kept) = self.world().revocation;
+        let keys: [(&str, Variant<'_>); 5] = [
+            ("revocation", if offline { "not-asked" } else { word }.into()),
+            ("detail", detail.into()),
+            ("kept", kept.into()),
+            ("erased", vec!["tokens", "client-secret", "identity"].into()),
+            ("at", 1_790_000_000_i64.into()),
+        ];
+        keys.into_iter().map(|(key, value)| (key.to_owned(), value.try_into_owned().unwrap())).collect()
     }
 
     /// Serves on the bus until the connection is dropped.
@@ -249,8 +266,8 @@ impl Device {
         std::fs::File::from(std::os::fd::OwnedFd::from(secret)).read_to_end(&mut bytes).unwrap();
         self.0.world().secret = bytes;
     }
-    fn forget(&self, _options: Dict) {
-        self.0.called("Forget");
+    fn forget(&self, options: Dict) -> Dict {
+        self.0.ended("Forget", &options)
     }
 }
 
@@ -308,6 +325,10 @@ impl Pairing {
     fn refreshed_at(&self) -> i64 {
         1_790_000_000
     }
+    #[zbus(property)]
+    fn revocations_pending(&self) -> u32 {
+        self.0.world().revocations_pending
+    }
     async fn start(
         &self,
         options: Dict,
@@ -340,8 +361,8 @@ impl Pairing {
         }
         self.state_changed(&emitter).await.unwrap();
     }
-    fn unpair(&self, _options: Dict) {
-        self.0.called("Unpair");
+    fn unpair(&self, options: Dict) -> Dict {
+        self.0.ended("Unpair", &options)
     }
     fn qr_code(&self, format: &str, _options: Dict) -> Vec<u8> {
         let world = self.0.world();

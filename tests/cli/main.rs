@@ -1,6 +1,7 @@
 //! The program `rigpost` as a person or a script runs it, against a daemon that does what the test says.
 #![expect(clippy::unwrap_used, reason = "a test ends there")]
 
+mod ending;
 mod fake;
 #[path = "../common/introspected.rs"]
 mod introspected;
@@ -340,6 +341,7 @@ async fn the_queue_is_listed_and_steered() {
 #[tokio::test]
 async fn destructive_commands_ask_first() {
     let (bus, fake) = (Bus::new(), unpaired(vec![]));
+    fake.world().revocation.0 = "nothing";
     let _service = fake.serve(&bus).await;
     for command in ["unpair", "forget"] {
         let (status, _, errors) = run(&bus, &[command]).await;

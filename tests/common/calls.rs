@@ -166,6 +166,12 @@ impl Rig {
         self.call(PAIRING, "Unpair", &(none(),)).await.map(drop)
     }
 
+    /// The same, and what became of it at the provider.
+    pub(crate) async fn unpair_and_hear(&self) -> String {
+        let answer = self.call(PAIRING, "Unpair", &(none(),)).await.unwrap();
+        text(&answer.body().deserialize::<Dict>().unwrap(), "revocation")
+    }
+
     /// The code on the screen.
     pub(crate) async fn code(&self) -> String {
         self.text(PAIRING, "UserCode").await

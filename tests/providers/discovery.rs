@@ -90,6 +90,22 @@ async fn endpoints_by_hand_need_no_metadata() {
 }
 
 #[tokio::test]
+async fn a_provider_that_offers_no_revocation_is_not_said_to_have_revoked_anything() {
+    let cloud = Post::start(LONG).await;
+    let at = cloud.oidc.issuer();
+    let section = format!(
+        "kind = \"oauth\"\nclient_id = \"post\"\nclient_auth = \"client_secret_post\"\n\
+         device_authorization_endpoint = \"{at}/device/auth\"\ntoken_endpoint = \"{at}/token\"\n"
+    );
+    let rig = Setup { provider: Some(section), ..Setup::new() }.start().await;
+    rig.provision(Post::SECRET.unwrap()).await.unwrap();
+    pair(&rig, &cloud).await;
+    assert_eq!(rig.unpair_and_hear().await, "not-offered");
+    assert_eq!(cloud.oidc.asked("revoke").await.len(), 0);
+    assert_eq!(rig.unpair_and_hear().await, "nothing");
+}
+
+#[tokio::test]
 async fn the_metadata_of_another_issuer_are_not_followed() {
     let cloud = Public::start(LONG).await;
     cloud.oidc.edit(json!({ "discovery": { "issuer": "https://issuer.example" } })).await;

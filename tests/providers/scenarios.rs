@@ -22,7 +22,8 @@ macro_rules! columns {
             a_stolen_refresh_token_ends_the_pairing,
             an_end_upstream_ends_the_pairing_for_good,
             a_rejected_client_is_named_and_can_be_put_right,
-            unpairing_is_told_upstream
+            unpairing_is_told_upstream,
+            an_end_that_nobody_heard_of_is_told_again
         }
     };
 }
@@ -255,4 +256,17 @@ pub(crate) async fn unpairing_is_told_upstream<C: Cloud>() {
     assert_eq!(cloud.next(&rig, Place::Revoke, 0).await.status, Some(200));
     assert!(!cloud.authorized(&rig).await);
     pair(&rig, &cloud).await;
+}
+
+pub(crate) async fn an_end_that_nobody_heard_of_is_told_again<C: Cloud>() {
+    let (rig, cloud) = paired::<C>(LONG).await;
+    for trouble in [Trouble::Unavailable, Trouble::Page] {
+        cloud.trouble(&rig, Place::Revoke, trouble).await;
+        assert_eq!(rig.unpair_and_hear().await, "not-reached", "{trouble:?}");
+        assert!(cloud.authorized(&rig).await);
+    }
+    shows(&rig, "unpaired", "none").await;
+    assert_eq!(rig.unpair_and_hear().await, "revoked");
+    assert!(!cloud.authorized(&rig).await);
+    assert_eq!(rig.unpair_and_hear().await, "nothing");
 }

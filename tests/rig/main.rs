@@ -4,6 +4,7 @@
 #[path = "../common/lib.rs"]
 mod common;
 mod disk;
+mod ending;
 mod identity;
 mod pairing;
 mod presence;

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use rigpost_core::identity::pairing::{Running, TimeLimit};
+use rigpost_core::identity::rig::Parting;
 use rigpost_core::identity::tokens::Ending;
 use rigpost_core::queue::item::ItemState;
 use rigpost_core::time::WallTime;
@@ -43,6 +44,7 @@ async fn everything_comes_back_after_a_power_cut() {
         pairing: Some(Running { code: Some(code()), limit: Some(limit()) }),
         paused: true,
         refreshed_at: Some(WallTime(1_790_000_000)),
+        revocations: vec![],
         broken: vec![],
     };
     assert_eq!(again.grants().await.unwrap(), expected);
@@ -92,7 +94,7 @@ async fn unpairing_keeps_identity_secret_and_queue() {
     store.save_pairing(None, None).await.unwrap();
     assert_eq!(store.grants().await.unwrap().pairing, running(None));
     let id = add_one(&store, clip(1, Some("p"))).await;
-    store.erase_tokens().await.unwrap();
+    store.erase_tokens(&Parting::default()).await.unwrap();
     let expected = Grants { client_secret: Some(client_secret()), ..Grants::default() };
     assert_eq!(store.grants().await.unwrap(), expected);
     assert_eq!(store.identity(None, &cloud()).await.unwrap().client_id, name);
@@ -110,7 +112,7 @@ async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
     let (a, b) = (add_one(&store, clip(1, Some("p"))).await, add_one(&store, clip(2, None)).await);
     store.claim("p", &[], None).await.unwrap();
     store.save_asset(a, &asset("x", 2)).await.unwrap();
-    store.forget().await.unwrap();
+    store.forget(&Parting::default()).await.unwrap();
     assert_eq!(store.grants().await.unwrap(), Grants::default());
     assert_eq!(sealed_names(dir.path()), ["key-check"]);
     assert!(!store.has_sealed_records().await.unwrap());

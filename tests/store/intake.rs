@@ -1,6 +1,7 @@
 //! How files come in: bounds, media sources, and clips that are older than the pairing.
 use std::time::Duration;
 
+use rigpost_core::identity::rig::Parting;
 use rigpost_core::queue::evidence::Fingerprint;
 use rigpost_core::queue::item::{BeforePairing, Clip, Item, ItemId, ItemReason, ItemState};
 use rigpost_core::queue::ledger::BootWall;
@@ -365,7 +366,7 @@ async fn forgetting_and_pairing_again_frees_nothing_that_waits_for_a_person() {
     let now = moment(1, 60, TRUE);
     let held = find(&store, vec![made(1, now, now, BeforePairing::Ask)]).await.added[0];
     pair(&store, "p", moment(1, 100, TRUE)).await;
-    store.forget().await.unwrap();
+    store.forget(&Parting::default()).await.unwrap();
     store.identity(None, &cloud()).await.unwrap();
     pair(&store, "p", moment(1, 200, TRUE)).await;
     let item = one(&store, held).await;

@@ -10,6 +10,7 @@ mod migration;
 mod model;
 mod orphans;
 mod queue;
+mod revocation;
 mod steer;
 mod support;
 mod vault;

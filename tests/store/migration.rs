@@ -15,12 +15,13 @@ use tempfile::TempDir;
 
 use crate::support::*;
 
-pub(crate) const RELEASED: [(&str, &str); 5] = [
+pub(crate) const RELEASED: [(&str, &str); 6] = [
     ("v1", include_str!("../fixtures/store/v1.sql")),
     ("v2", include_str!("../fixtures/store/v2.sql")),
     ("v3", include_str!("../fixtures/store/v3.sql")),
     ("v3, of another provider", include_str!("../fixtures/store/v3-oauth.sql")),
     ("v4", include_str!("../fixtures/store/v4.sql")),
+    ("v5", include_str!("../fixtures/store/v5.sql")),
 ];
 
 pub(crate) fn restored(sql: &str) -> TempDir {
@@ -69,6 +70,7 @@ async fn what_version_1_knew_is_still_known() {
         pairing: Some(Running { code: Some(code()), limit: Some(limit()) }),
         paused: true,
         refreshed_at: Some(at(0).wall),
+        revocations: vec![],
         broken: vec![],
     };
     assert_eq!(loaded, expected);
@@ -201,4 +203,20 @@ async fn what_version_4_had_of_clips_is_all_there() {
     // Numbers go on where they were.
     let next = add_one(&store, clip(77, Some("p"))).await;
     assert!(next.0 > 7, "{next}");
+}
+
+#[tokio::test]
+async fn what_version_5_was_granted_is_still_granted_and_nothing_is_to_be_revoked() {
+    let dir = restored(RELEASED[5].1);
+    let store = ready(dir.path()).await;
+    let loaded = store.grants().await.unwrap();
+    assert_eq!((loaded.tokens, loaded.revocations), (Some((tokens(1), true)), vec![]));
+    assert_eq!(loaded.client_secret, Some(client_secret()));
+    let (items, total) = store.list(None, None, 0, 100).await.unwrap();
+    assert_eq!((total, items[4].clip.uid), (7, 1000));
+    let known = clip(6, None).fingerprint;
+    let sent = items.iter().find(|item| item.id == ItemId(6)).unwrap();
+    assert_eq!((sent.state, sent.clip.fingerprint), (Done, known));
+    store.erase_tokens(&parting(1, 1)).await.unwrap();
+    assert_eq!(store.grants().await.unwrap().revocations.len(), 1);
 }

@@ -2,6 +2,7 @@
 use std::collections::BTreeSet;
 
 use rigpost_core::backoff::Jitter;
+use rigpost_core::identity::rig::Parting;
 use rigpost_core::queue::evidence::Fingerprint;
 use rigpost_core::queue::item::{BeforePairing, Clip, Item, ItemId, ItemReason, ItemState};
 use rigpost_daemon::store::{Store, StoreError};
@@ -119,11 +120,11 @@ impl World {
         match self.below(4) {
             0 => {
                 self.current = None;
-                self.store.erase_tokens().await
+                self.store.erase_tokens(&Parting::default()).await
             }
             1 => {
                 self.current = None;
-                self.store.forget().await?;
+                self.store.forget(&Parting::default()).await?;
                 self.store.identity(None, &cloud()).await.map(drop)
             }
             2 => self.store.readopt(vault(1), &client_secret()).await,

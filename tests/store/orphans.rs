@@ -1,4 +1,5 @@
 //! Assets that were begun and will never be finished: each way to leave one behind is counted, once.
+use rigpost_core::identity::rig::Parting;
 use rigpost_core::queue::item::{ItemId, ItemReason, ItemState};
 use rigpost_daemon::store::{Store, StoreError};
 use tempfile::TempDir;
@@ -129,7 +130,7 @@ async fn every_way_to_give_an_asset_up_is_counted_once() {
                 assert_eq!(store.orphans().await, Ok(0), "its project may come back");
                 assert_eq!(store.release(&[id]).await.unwrap(), [id]);
             }
-            _ => store.forget().await.unwrap(),
+            _ => store.forget(&Parting::default()).await.unwrap(),
         }
         assert_eq!(store.orphans().await, Ok(1), "{way}");
         assert_eq!(store.queue_summary().await.unwrap().orphans, 1, "{way}");
@@ -174,7 +175,7 @@ async fn a_finished_asset_never_becomes_one() {
     assert_eq!(store.drop_asset(id).await, Ok(false));
     // Its last part was confirmed, and then its project went and the pairing was forgotten.
     store.save_device(&device("q")).await.unwrap();
-    store.forget().await.unwrap();
+    store.forget(&Parting::default()).await.unwrap();
     assert_eq!(store.clear(&[ItemState::Done], &[]).await, Ok(1));
     assert_eq!(store.orphans().await, Ok(0));
 }
@@ -193,7 +194,7 @@ async fn an_asset_of_which_every_part_is_there_is_none() {
                 assert_eq!(item.asset_id, "x", "a person can find it");
                 assert_eq!(store.clear(&[ItemState::Failed], &[]).await, Ok(1));
             }
-            "forgotten" => store.forget().await.unwrap(),
+            "forgotten" => store.forget(&Parting::default()).await.unwrap(),
             _ => {
                 store.save_device(&device("q")).await.unwrap();
                 store.release(&[id]).await.unwrap();

@@ -1,4 +1,5 @@
 //! What people do with items: other projects, order, clearing, and what they are told of what was sent.
+use rigpost_core::identity::rig::Parting;
 use rigpost_core::queue::item::{Clip, Counters, Item, ItemId, ItemReason, ItemState, Receipt, file_digest};
 use rigpost_daemon::store::{QueueSummary, Store, StoreError};
 
@@ -82,7 +83,7 @@ async fn a_file_goes_to_a_project_once_whichever_way_it_gets_there() {
     assert_eq!((item.state, item.reason.as_str()), (ItemState::Cancelled, "duplicate"));
     assert_eq!(item.clip.project_id.as_deref(), Some("q"));
     // Asked for while nobody knew whose it would be.
-    store.erase_tokens().await.unwrap();
+    store.erase_tokens(&Parting::default()).await.unwrap();
     let third = add_one(&store, clip(1, None)).await;
     assert_eq!(third, second, "what was given up is tried again");
     assert_eq!(one(&store, third).await.state, ItemState::Queued);
@@ -92,7 +93,7 @@ async fn a_file_goes_to_a_project_once_whichever_way_it_gets_there() {
     store.retry(&[third]).await.unwrap();
     assert_eq!(store.claim("p", &[], None).await.unwrap(), None, "nor by trying again");
     // The next project has not got it.
-    store.erase_tokens().await.unwrap();
+    store.erase_tokens(&Parting::default()).await.unwrap();
     store.retry(&[third]).await.unwrap();
     store.save_device(&device("r")).await.unwrap();
     assert_eq!(end(&store, "r", ItemState::Done).await, third);

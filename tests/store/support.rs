@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rigpost_core::identity::pairing::{CodeOnOffer, Running, TimeLimit};
+use rigpost_core::identity::revocation::RevocationId;
+use rigpost_core::identity::rig::{Keep, Parting};
 use rigpost_core::oauth::*;
 use rigpost_core::provider::ProviderKey;
 use rigpost_core::queue::clip::Wanted;
@@ -40,6 +42,12 @@ pub(crate) async fn ready(dir: &Path) -> Store {
     assert_eq!(store.attach(Some(vault(1))).await, Ok(VaultState::Ready));
     store.identity(None, &cloud()).await.unwrap();
     store
+}
+
+/// The end of the grant with these tokens, under this number.
+pub(crate) fn parting(id: u64, n: u32) -> Parting {
+    let of = Revocable::Refresh(tokens(n).refresh.unwrap());
+    Parting { keep: Some(Keep { id: RevocationId(id), of, now: at(0) }), gone: vec![] }
 }
 
 /// Frame.io's own.

@@ -198,6 +198,7 @@ pub(crate) struct Pairing {
     pub(crate) authorization_expires: i64,
     pub(crate) access_expires_at: u64,
     pub(crate) refreshed_at: i64,
+    pub(crate) revocations_pending: u32,
 }
 
 impl Pairing {
@@ -216,6 +217,7 @@ impl Pairing {
             authorization_expires: take(all, Property::AuthorizationExpires.as_str()),
             access_expires_at: take(all, Property::AccessExpiresAt.as_str()),
             refreshed_at: take(all, Property::RefreshedAt.as_str()),
+            revocations_pending: take(all, Property::RevocationsPending.as_str()),
         }
     }
 }

@@ -23,7 +23,9 @@ macro_rules! methods {
                 $(
                     pub(crate) async fn $name(&self, $($argument: $type),*) -> zbus::Result<$answer> {
                         let answer = self.0.call(Interface::$interface, $member, &($($argument,)*)).await?;
-                        answer.body().deserialize()
+                        let body = answer.body();
+                        // An older daemon says only that it is done.
+                        if body.is_empty() { Ok(<$answer>::default()) } else { body.deserialize() }
                     }
                 )*
             }
@@ -45,13 +47,13 @@ methods! {
     /// Of the device.
     DeviceMethods of Device {
         fn provision = "Provision"(secret: zbus::Fd<'_>, options: Options<'_>) -> ();
-        fn forget = "Forget"(options: Options<'_>) -> ();
+        fn forget = "Forget"(options: Options<'_>) -> Dict;
     }
     /// Of the pairing.
     PairingMethods of Pairing {
         fn start = "Start"(options: Options<'_>) -> ();
         fn cancel = "Cancel"(options: Options<'_>) -> ();
-        fn unpair = "Unpair"(options: Options<'_>) -> ();
+        fn unpair = "Unpair"(options: Options<'_>) -> Dict;
         fn qr_code = "QrCode"(format: &str, options: Options<'_>) -> Vec<u8>;
     }
     /// Of the queue.

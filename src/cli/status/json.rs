@@ -56,6 +56,8 @@ pub(crate) struct PairingJson {
     access_expires_in: Option<u64>,
     /// Unix seconds.
     refreshed_at: Option<i64>,
+    /// Former authorizations of which the provider has not heard.
+    revocations_pending: u32,
 }
 
 #[derive(Serialize)]
@@ -122,6 +124,7 @@ impl PairingJson {
             authorization_expires: (from.authorization_expires != 0).then_some(from.authorization_expires),
             access_expires_in: seconds(from.access_expires_at),
             refreshed_at: (from.refreshed_at != 0).then_some(from.refreshed_at),
+            revocations_pending: from.revocations_pending,
         }
     }
 }

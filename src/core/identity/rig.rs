@@ -9,7 +9,9 @@
 //!   of them at once, and here every order of events can be tested as a table.
 mod access;
 mod action;
+mod ending;
 mod event;
+mod leaving;
 mod machine;
 mod pairing;
 mod presence;
@@ -17,6 +19,6 @@ mod screen;
 mod state;
 mod trouble;
 
-pub use action::{Action, Change, Question, Reply};
+pub use action::{Action, Change, Keep, Parting, Question, Reply};
 pub use event::{AccessId, CommandId, Event, Fresh, Loaded, Provisioned};
 pub use state::Rig;

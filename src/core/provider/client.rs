@@ -2,7 +2,7 @@
 use crate::oauth::{ClientId, ClientSecret};
 
 /// Who we are to the provider.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// RFC 6749 §2.2.
     pub id: ClientId,

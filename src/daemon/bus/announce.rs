@@ -173,6 +173,7 @@ fn value(property: Property, (rig, queue): Snapshots<'_>) -> Option<Variant<'sta
         }
         Property::AccessExpiresAt => rig.access_expires_at.map_or(0, BootTime::as_micros).into(),
         Property::RefreshedAt => rig.refreshed_at.map_or(0, |t| t.0).into(),
+        Property::RevocationsPending => rig.revocations_pending.into(),
 
         Property::Paused => queue.paused.into(),
         Property::Recording => queue.recording.into(),
@@ -225,6 +226,7 @@ mod tests {
             device: Some(device),
             access_expires_at: Some(BootTime::from_micros(2)),
             refreshed_at: Some(WallTime(3)),
+            revocations_pending: 1,
             online: true,
             clock_trusted: false,
             client_id: text("SN-1"),

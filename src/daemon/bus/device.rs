@@ -8,8 +8,10 @@ use zbus::{Connection, OwnedFd};
 use zeroize::Zeroizing;
 
 use crate::bus::caller::Callers;
+use crate::bus::ending;
 use crate::bus::error::BusError;
 use crate::bus::options::{self, Options};
+use crate::bus::queue::Dict;
 use crate::link::Handle;
 use rigpost_core::command::{Refusal, RigCommand};
 use rigpost_core::oauth::ClientSecret;
@@ -72,15 +74,16 @@ impl Device {
         Ok(self.handle.ask_rig(RigCommand::Provision(secret)).await?)
     }
 
+    #[zbus(out_args("ended"))]
     async fn forget(
         &self,
         options: Options,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<(), BusError> {
+    ) -> Result<Dict, BusError> {
         self.only_root(&header, connection).await?;
-        options::none(options)?;
-        Ok(self.handle.ask_rig(RigCommand::Forget).await?)
+        let asking = ending::asking(options)?;
+        Ok(ending::dict(self.handle.end(RigCommand::Forget(asking)).await?))
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

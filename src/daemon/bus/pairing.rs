@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use crate::bus::error::BusError;
 use crate::bus::options::{self, Options};
-use crate::bus::qr;
+use crate::bus::queue::Dict;
+use crate::bus::{ending, qr};
 use crate::link::Handle;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{Refusal, RigCommand};
@@ -44,9 +45,10 @@ impl Pairing {
         Ok(self.handle.ask_rig(RigCommand::Cancel).await?)
     }
 
-    async fn unpair(&self, options: Options) -> Result<(), BusError> {
-        options::none(options)?;
-        Ok(self.handle.ask_rig(RigCommand::Unpair).await?)
+    #[zbus(out_args("ended"))]
+    async fn unpair(&self, options: Options) -> Result<Dict, BusError> {
+        let asking = ending::asking(options)?;
+        Ok(ending::dict(self.handle.end(RigCommand::Unpair(asking)).await?))
     }
 
     #[zbus(out_args("image"))]
@@ -131,5 +133,10 @@ impl Pairing {
     #[zbus(property)]
     fn refreshed_at(&self) -> i64 {
         self.view(|v| v.refreshed_at).map_or(0, |t| t.0)
+    }
+
+    #[zbus(property)]
+    fn revocations_pending(&self) -> u32 {
+        self.view(|v| v.revocations_pending)
     }
 }

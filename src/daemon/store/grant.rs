@@ -12,8 +12,10 @@ use super::handle::Store;
 use super::identity::{self, Tag};
 use super::providers::{self, ProviderId};
 use super::tx::Tx;
-use super::{device, pairing, queue, rows};
+use super::{device, pairing, queue, revocation, rows};
 use rigpost_core::identity::pairing::Running;
+use rigpost_core::identity::revocation::Kept;
+use rigpost_core::identity::rig::Parting;
 use rigpost_core::identity::tokens::Ending;
 use rigpost_core::oauth::{AccessToken, ClientSecret, DeviceInfo, IdToken, RefreshToken, TokenSet};
 use rigpost_core::queue::item::ItemId;
@@ -43,6 +45,8 @@ pub struct Grants {
     pub paused: bool,
     /// When the newest tokens came, by the wall clock.
     pub refreshed_at: Option<WallTime>,
+    /// Grants that were ended here, of which a provider has not heard; of any provider.
+    pub revocations: Vec<Kept>,
     /// Names of sealed records that are there and do not open.
     pub broken: Vec<String>,
 }
@@ -61,6 +65,7 @@ impl Store {
         self.rig_tx(|tx| {
             let paused = tx.query_row("SELECT paused FROM rig WHERE id = 1", [], |r| r.get(0))?;
             let mut loaded = Grants { paused, ..Grants::default() };
+            loaded.revocations = revocation::load(tx)?;
             let Some(tag) = identity::stored(tx)? else { return Ok(loaded) };
             let secret = providers::secret(tx, tag.provider)?;
             loaded.client_secret = tx.open_or_note(&secret, &mut loaded.broken)?.map(ClientSecret);
@@ -164,9 +169,12 @@ impl Store {
         .await
     }
 
-    /// A person unpaired the rig: tokens, mark, ending, project and code go; identity, secret and queue stay.
-    pub async fn erase_tokens(&self) -> Result<(), StoreError> {
-        self.rig_tx(|tx| {
+    /// A person unpaired the rig: tokens, mark, ending, project and code go; identity, secret and queue stay. What is
+    /// needed to tell the provider is kept apart, all or nothing.
+    pub async fn erase_tokens(&self, parting: &Parting) -> Result<(), StoreError> {
+        let (parting, client) = (parting.clone(), self.shared.location.client.clone());
+        self.rig_tx(move |tx| {
+            revocation::part(tx, &parting, &client)?;
             erase_sealed_tokens(tx)?;
             tx.execute_batch("DELETE FROM grant_state; DELETE FROM device;")?;
             pairing::erase(tx).map(drop)

@@ -7,8 +7,9 @@
 use super::error::StoreError;
 use super::handle::Store;
 use super::tx::Tx;
-use super::{asset, grant, identity, pairing, queue};
+use super::{asset, grant, identity, pairing, queue, revocation};
 use crate::vault::Vault;
+use rigpost_core::identity::rig::Parting;
 use rigpost_core::oauth::ClientSecret;
 
 const KEY_CHECK: &str = "key-check";
@@ -72,14 +73,16 @@ impl Store {
         .await
     }
 
-    /// Erases the identity and everything sealed. Items stay, held, and start anew when their project is paired again.
-    pub async fn forget(&self) -> Result<(), StoreError> {
-        self.rig_tx(|tx| {
+    /// Erases the identity and everything sealed, but what is needed to tell a provider that a grant is over. Items stay,
+    /// held, and start anew when their project is paired again.
+    pub async fn forget(&self, parting: &Parting) -> Result<(), StoreError> {
+        let (parting, client) = (parting.clone(), self.shared.location.client.clone());
+        self.rig_tx(move |tx| {
+            revocation::part(tx, &parting, &client)?;
             asset::drop_all(tx)?;
             queue::hold_all(tx)?;
-            tx.execute_batch(
-                "DELETE FROM sealed; DELETE FROM grant_state; DELETE FROM device; DELETE FROM pairing;",
-            )?;
+            revocation::erase_all_other_secrets(tx)?;
+            tx.execute_batch("DELETE FROM grant_state; DELETE FROM device; DELETE FROM pairing;")?;
             identity::erase(tx)?;
             if tx.vault.is_some() { tx.seal(KEY_CHECK, KEY_CHECK_TEXT) } else { Ok(()) }
         })
@@ -124,6 +127,7 @@ fn drop_what_does_not_open(tx: &Tx<'_>) -> Result<(), StoreError> {
         pairing::drop_code(tx)?;
     }
     asset::drop_without_urls(tx)?;
+    revocation::drop_without_token(tx)?;
     tx.seal(KEY_CHECK, KEY_CHECK_TEXT)
 }
 

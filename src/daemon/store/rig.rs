@@ -15,7 +15,7 @@ use super::keys::VaultState;
 use super::location::ClientKind;
 use crate::vault::{Vault, VaultError};
 use rigpost_core::disk::DiskError;
-use rigpost_core::identity::rig::{Change, CommandId, Event, Fresh, Loaded, Provisioned};
+use rigpost_core::identity::rig::{Change, CommandId, Event, Fresh, Loaded, Parting, Provisioned};
 use rigpost_core::identity::tokens::Ending;
 use rigpost_core::oauth::{ClientId, ClientSecret};
 use rigpost_core::provider::Client;
@@ -102,6 +102,7 @@ impl Store {
             pairing: found.pairing,
             refreshed_at: found.refreshed_at,
             boot_wall: None,
+            revocations: found.revocations,
         };
         Ok((loaded, protection, client))
     }
@@ -143,7 +144,21 @@ impl Store {
                 Event::DeviceSaved(seq, disk(self.save_device(&info).await.map(drop)))
             }
             Change::NoteBoot(wall) => Event::BootNoted(disk(self.note_boot(boot, wall).await)),
-            Change::EraseTokens(id) => Event::TokensErased(id, disk(self.erase_tokens().await)),
+            Change::EraseTokens(id, parting) => {
+                Event::TokensErased(id, disk(self.erase_tokens(&parting).await))
+            }
+            Change::KeepRevocation(parting) => {
+                let Some(id) = parting.keep.as_ref().map(|keep| keep.id) else { return (None, None) };
+                let outcome = disk(self.keep_revocation(&parting).await);
+                Event::RevocationKept(id, parting.gone, outcome)
+            }
+            Change::NoteRevocation(id, progress, why) => {
+                self.note_try(id, progress, &why).await;
+                return (None, None);
+            }
+            Change::EraseRevocation(id, over) => {
+                Event::RevocationErased(id, self.end_revocation(id, &over).await)
+            }
             Change::ErasePairing => {
                 // What stays is a code that has run out or will; the next pairing replaces it.
                 if let Err(e) = self.erase_pairing().await {
@@ -159,7 +174,7 @@ impl Store {
                 return (None, None);
             }
             Change::SaveSecret(id, secret) => return self.save_secret(id, secret).await,
-            Change::Forget(id) => return self.forget_rig(id).await,
+            Change::Forget(id, parting) => return self.forget_rig(id, &parting).await,
         };
         (Some(event), None)
     }
@@ -220,8 +235,8 @@ impl Store {
         Ok(identity.client_id)
     }
 
-    async fn forget_rig(&self, id: CommandId) -> (Option<Event>, Option<Option<Client>>) {
-        if let Err(e) = self.forget().await {
+    async fn forget_rig(&self, id: CommandId, parting: &Parting) -> (Option<Event>, Option<Option<Client>>) {
+        if let Err(e) = self.forget(parting).await {
             return (Some(Event::Forgotten(id, Err(noted(e)))), None);
         }
         let location = &self.shared.location;
@@ -357,7 +372,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&dir);
         let before = store.load().await.0.client_id;
-        store.forget().await.unwrap();
+        store.forget(&Parting::default()).await.unwrap();
         let (Some(event), Some(Some(client))) = store.write(secret(), BootId(1)).await else {
             panic!("no client")
         };

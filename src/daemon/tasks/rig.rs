@@ -7,14 +7,15 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::http::Transport;
 use crate::link::{DEPTH, Reply, ToRig};
 use crate::store::Store;
 use crate::tasks::deps::{Deps, too_many};
-use crate::tasks::journal;
-use rigpost_core::command::Refusal;
+use crate::tasks::exchange::exchange;
+use crate::tasks::{journal, revocation};
+use rigpost_core::command::{Ended, Refusal};
 use rigpost_core::disk::DiskError;
 use rigpost_core::identity::rig::{
     self, AccessId, Action, Change, CommandId, Event, Provisioned, Question, Rig,
@@ -49,7 +50,7 @@ pub struct RigTask<T> {
     view: watch::Sender<RigView>,
     access: watch::Sender<Option<Access>>,
     /// Who waits for what, by the machine's numbers.
-    commanders: BTreeMap<CommandId, Reply<()>>,
+    commanders: BTreeMap<CommandId, Reply<Option<Ended>>>,
     programs: BTreeMap<AccessId, Reply<(AccessToken, BootTime)>>,
     /// Answers that go out with the next snapshot: whoever hears one finds the rig as it says.
     answers: Vec<rig::Reply>,
@@ -123,9 +124,13 @@ impl<T: Transport> RigTask<T> {
         }
     }
 
-    /// What was not begun is refused as such. Whoever was heard and has no answer yet learns that from their silent
+    /// Whoever waits for the provider's word is told how it stands. What was not begun is refused as such. Whoever was heard and has no answer yet learns that from their silent
     /// channel.
     fn wind_up(mut self) {
+        for action in self.rig.stop() {
+            self.perform(action);
+        }
+        self.publish();
         self.inbox.close();
         while let Ok(message) = self.inbox.try_recv() {
             match message {
@@ -269,13 +274,11 @@ impl<T: Transport> RigTask<T> {
                 let step = self.deps.provider.heartbeat(&token);
                 self.ask(step, move |answer| Event::Beaten(seq, answer));
             }
-            Question::Revoke(token) => {
-                let step = self.as_client(|p, client| p.revoke(client, &token));
-                let transport = self.deps.transport.clone();
+            Question::Revoke(seq, id) => {
+                let (deps, current) = (self.deps.clone(), self.client.clone());
                 self.running.push(Box::pin(async move {
-                    let (outcome, _) = exchange(transport.as_ref(), step).await;
-                    debug!(outcome = ?outcome.map_err(|e| e.to_string()), "revocation");
-                    Done { event: None, date: None, from_disk: false, client: None }
+                    let (answer, date) = revocation::ask(&deps, current, id).await;
+                    Done { event: Some(Event::Revoked(seq, answer)), date, from_disk: false, client: None }
                 }));
             }
         }
@@ -363,7 +366,8 @@ impl<T: Transport> RigTask<T> {
         });
         for answer in self.answers.drain(..) {
             match answer {
-                rig::Reply::Done(id, answer) => tell(self.commanders.remove(&id), answer),
+                rig::Reply::Done(id, answer) => tell(self.commanders.remove(&id), answer.map(|()| None)),
+                rig::Reply::Ended(id, ended) => tell(self.commanders.remove(&id), Ok(Some(ended))),
                 rig::Reply::Access(id, answer) => tell(self.programs.remove(&id), answer),
             }
         }
@@ -383,28 +387,4 @@ async fn load(store: Store, boot: BootId) -> Done {
     loaded.boot_wall = store.boot_wall(boot).await.unwrap_or_default();
     let event = Some(Event::Loaded(Box::new(loaded), protection));
     Done { event, date: None, from_disk: true, client: Some(client) }
-}
-
-/// Sends what an exchange asks for, one request after another; and the provider's clock, if it showed it.
-async fn exchange<V, T: Transport>(transport: &T, mut step: Step<V>) -> (Result<V, TokenError>, Option<i64>) {
-    let mut date = None;
-    loop {
-        let (request, next) = match step {
-            Step::Ask(request, next) => (*request, next),
-            Step::Done(outcome) => return (outcome, date),
-        };
-        let (name, reads_only) = (request.name, !request.post);
-        step = match transport.send(request).await {
-            Ok(response) => {
-                debug!(request = name, status = response.status, "answered");
-                // What may be read again may have been kept on the way.
-                date = response.date.filter(|_| !reads_only).or(date);
-                next.on(Ok(&response))
-            }
-            Err(t) => {
-                debug!(request = name, "{}", t.why);
-                next.on(Err(t))
-            }
-        };
-    }
 }

@@ -15,7 +15,8 @@ use crate::media::{PartBody, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{Channels, Deps, Intake, RigTask, UploadSettings, UploadTask};
 use crate::vault::KeySource;
-use rigpost_core::command::{QueueCommand, Refusal, RigCommand};
+use rigpost_contract::ending::Revocation;
+use rigpost_core::command::{Asking, QueueCommand, Refusal, RigCommand};
 use rigpost_core::identity::rig::Rig;
 use rigpost_core::oauth::{Cause, ClientSecret, Trouble};
 use rigpost_core::provider::wire::{Authorization, Body, Request, Response, trouble};
@@ -248,7 +249,7 @@ impl Bench {
     async fn ask(&self, command: RigCommand) -> Result<(), Refusal> {
         let (reply, answer) = oneshot::channel();
         self.to.send(ToRig::Do(command, reply)).await.unwrap();
-        answer.await.unwrap()
+        answer.await.unwrap().map(drop)
     }
 
     async fn paired(failing: bool) -> Bench {
@@ -413,7 +414,7 @@ async fn what_comes_after_the_stop_is_refused_as_not_done() {
     let b = Bench::paired(false).await;
     pass(Duration::from_secs(60)).await;
     b.stop.cancel();
-    assert_eq!(b.ask(RigCommand::Unpair).await, Err(Refusal::Stopping));
+    assert_eq!(b.ask(RigCommand::Unpair(Asking::Provider)).await, Err(Refusal::Stopping));
     b.task.await.unwrap();
     let (loaded, _, _) = b.store.load().await;
     assert!(loaded.tokens.is_some(), "and it was not");
@@ -428,10 +429,11 @@ async fn unpairing_during_a_refresh_revokes_the_new_token_and_empties_the_disk()
         pass(Duration::from_secs(60)).await;
     }
     let (reply, answer) = oneshot::channel();
-    b.to.send(ToRig::Do(RigCommand::Unpair, reply)).await.unwrap();
+    b.to.send(ToRig::Do(RigCommand::Unpair(Asking::Provider), reply)).await.unwrap();
     pass(Duration::from_secs(5)).await;
     b.cloud.gate.add_permits(1);
-    assert_eq!(answer.await.unwrap(), Ok(()));
+    let ended = answer.await.unwrap().unwrap().expect("a grant was to end");
+    assert_eq!((ended.revocation, ended.kept), (Revocation::Revoked, false));
     let view = b.view.borrow().clone();
     assert_eq!((view.state, view.reason), (State::Unpaired, Reason::None));
     assert_eq!(b.on_disk().await, None);
@@ -457,7 +459,7 @@ async fn a_pause_in_the_project_is_seen_within_minutes_and_its_end_with_the_next
 async fn forgetting_revokes_too() {
     let b = Bench::paired(false).await;
     let before = b.view.borrow().client_id.clone();
-    assert_eq!(b.ask(RigCommand::Forget).await, Ok(()));
+    assert_eq!(b.ask(RigCommand::Forget(Asking::Provider)).await, Ok(()));
     assert_eq!(b.view.borrow().state, State::Unprovisioned);
     assert_ne!(b.view.borrow().client_id, before);
     pass(Duration::from_secs(5)).await;

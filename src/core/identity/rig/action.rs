@@ -1,6 +1,7 @@
 //! What goes out from the rig's machine, one type for each side.
-use crate::command::Refusal;
+use crate::command::{Ended, Refusal};
 use crate::identity::pairing::{CodeOnOffer, TimeLimit};
+use crate::identity::revocation::{Over, Progress, RevocationId};
 use crate::identity::rig::event::{AccessId, CommandId};
 use crate::identity::tokens::Ending;
 use crate::oauth::{
@@ -8,7 +9,7 @@ use crate::oauth::{
 };
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
-use crate::time::BootTime;
+use crate::time::{BootTime, Now};
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub enum Action {
     Reply(Reply),
 }
 
-/// For the provider. Each but the last is answered by the event of that name.
+/// For the provider. Each is answered by the event of that name.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the machines' own actions say it")]
 pub enum Question {
@@ -31,8 +32,28 @@ pub enum Question {
     Refresh(Seq, RefreshToken),
     Identify(Seq, Identify),
     Beat(Seq, AccessToken),
-    /// Best effort; nobody waits for the answer.
-    Revoke(Revocable),
+    /// By its number: what it takes is on the disk.
+    Revoke(Seq, RevocationId),
+}
+
+/// What is kept of a grant that ends here, until the provider has heard of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Its number.
+    pub id: RevocationId,
+    /// What to revoke.
+    pub of: Revocable,
+    /// When it ends.
+    pub now: Now,
+}
+
+/// What an end leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parting {
+    /// One more, where there was a grant.
+    pub keep: Option<Keep>,
+    /// These are kept no longer.
+    pub gone: Vec<RevocationId>,
 }
 
 /// For the disk.
@@ -51,9 +72,13 @@ pub enum Change {
     NoteBoot(BootWall),
     /// Nobody waits for it.
     EndGrant(Ending),
-    EraseTokens(CommandId),
+    EraseTokens(CommandId, Parting),
     SaveSecret(CommandId, ClientSecret),
-    Forget(CommandId),
+    Forget(CommandId, Parting),
+    KeepRevocation(Parting),
+    /// With what stood in the way. Nobody waits for it.
+    NoteRevocation(RevocationId, Progress, String),
+    EraseRevocation(RevocationId, Over),
 }
 
 /// For a person or a program.
@@ -61,6 +86,8 @@ pub enum Change {
 pub enum Reply {
     /// To a command: done, or why not.
     Done(CommandId, Result<(), Refusal>),
+    /// To whoever ended a grant: what it came to.
+    Ended(CommandId, Ended),
     /// To a program that asked for an access token: the token, and when it runs out.
     Access(AccessId, Result<(AccessToken, BootTime), Refusal>),
 }

@@ -2,9 +2,10 @@
 use crate::command::{AccessOptions, RigCommand};
 use crate::disk::DiskError;
 use crate::identity::pairing::Running;
+use crate::identity::revocation::{Kept, RevocationId};
 use crate::identity::tokens::Ending;
 use crate::oauth::{
-    AccessToken, Cause, DeviceAuthorization, DeviceInfo, TokenError, TokenResponse, TokenSet,
+    AccessToken, Cause, DeviceAuthorization, DeviceInfo, Revoked, TokenError, TokenResponse, TokenSet,
 };
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
@@ -40,6 +41,8 @@ pub struct Loaded {
     pub refreshed_at: Option<WallTime>,
     /// The true clock of this boot, where an earlier run has written it down.
     pub boot_wall: Option<BootWall>,
+    /// Grants that are over here, of which the provider has not heard.
+    pub revocations: Vec<Kept>,
 }
 
 /// The client secret is sealed.
@@ -85,6 +88,10 @@ pub enum Event {
     SecretSaved(CommandId, Result<Provisioned, DiskError>),
     TokensErased(CommandId, Result<(), DiskError>),
     Forgotten(CommandId, Result<Fresh, DiskError>),
+    Revoked(Seq, Result<Revoked, TokenError>),
+    /// And these are kept no longer.
+    RevocationKept(RevocationId, Vec<RevocationId>, Result<(), DiskError>),
+    RevocationErased(RevocationId, Result<(), DiskError>),
     /// An API call that carried this access token came back with the provider's own 401.
     Unauthorized(AccessToken),
     /// An API call that carried this access token was accepted.

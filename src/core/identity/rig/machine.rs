@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::command::{AccessOptions, Refusal, RigCommand};
 use crate::disk::DiskError;
 use crate::identity::rig::action::{Action, Change, Question, Reply};
-use crate::identity::rig::event::{AccessId, CommandId, Event, Fresh, Loaded, Provisioned};
+use crate::identity::rig::event::{AccessId, CommandId, Event, Loaded, Provisioned};
 use crate::identity::rig::state::{HeldBack, Rig};
 use crate::identity::rig::trouble::refusal_of_cause;
 use crate::identity::{pairing as pair, tokens};
@@ -27,7 +27,8 @@ impl Rig {
         let heartbeat = self.heartbeat.deadline().filter(|_| self.may_beat());
         let caller = self.waiting_for_code.first().map(|(_, since)| *since + START_PATIENCE);
         let access = self.access_deadline();
-        [self.pairing.deadline(), life, whoami, heartbeat, caller, access].into_iter().flatten().min()
+        let end = self.end_deadline();
+        [self.pairing.deadline(), life, whoami, heartbeat, caller, access, end].into_iter().flatten().min()
     }
 
     /// Takes one event. Late news changes nothing.
@@ -74,6 +75,13 @@ impl Rig {
             }
             Event::TokensErased(id, outcome) => self.erased(id, outcome.map(|()| None), now, &mut out),
             Event::Forgotten(id, outcome) => self.erased(id, outcome.map(Some), now, &mut out),
+            Event::Revoked(seq, answer) => self.revoked(seq, answer, now, &mut out),
+            Event::RevocationKept(id, gone, outcome) => {
+                self.revocation_kept(id, &gone, &outcome, &mut out);
+            }
+            Event::RevocationErased(id, outcome) => {
+                self.revocation_erased(id, &outcome, now, &mut out);
+            }
             Event::Unauthorized(used) if self.erasing == 0 => {
                 self.live(tokens::Event::Unauthorized(used), now, &mut out);
             }
@@ -99,7 +107,7 @@ impl Rig {
             }
             Event::Timer => self.timer(now, &mut out),
         }
-        self.after_calm(&mut out);
+        self.after_calm(now, &mut out);
         self.answer_access(now, &mut out);
         out
     }
@@ -116,6 +124,7 @@ impl Rig {
             let actions = self.heartbeat.timer(self.life.access_token(), now);
             self.beat(actions, now, out);
         }
+        self.revoke_in_time(now, out);
         // Those who joined a pairing that goes on without them.
         let cause = self.pairing.trouble().map_or(Cause::Network, |(cause, _)| cause);
         let overdue = |(_, since): &mut (CommandId, BootTime)| now.boot >= *since + START_PATIENCE;
@@ -133,6 +142,7 @@ impl Rig {
         self.device = loaded.device;
         self.refreshed_at = loaded.refreshed_at;
         self.grant_unsaved = false;
+        self.revocations.loaded(loaded.revocations, now);
         match loaded.boot_wall {
             Some(wall) => self.boot.found(wall),
             None if self.boot.is_found() => {}
@@ -161,7 +171,7 @@ impl Rig {
         match command {
             // Provisioning is how an unreadable vault is mended, so it is not refused here.
             RigCommand::Provision(_) | RigCommand::Cancel => {}
-            RigCommand::Start { .. } | RigCommand::Unpair | RigCommand::Forget => {
+            RigCommand::Start { .. } | RigCommand::Unpair(_) | RigCommand::Forget(_) => {
                 if let Some(refusal) = self.unavailable() {
                     return out.push(refused(id, refusal));
                 }
@@ -185,15 +195,14 @@ impl Rig {
                 self.pair(pair::Event::Cancel, now, out);
                 out.push(done(id, Ok(())));
             }
-            RigCommand::Unpair | RigCommand::Forget | RigCommand::Provision(_) if self.pairing.active() => {
+            RigCommand::Unpair(_) | RigCommand::Forget(_) | RigCommand::Provision(_)
+                if self.pairing.active() =>
+            {
                 out.push(refused(id, Refusal::InProgress));
             }
             RigCommand::Provision(secret) => out.push(Action::Write(Change::SaveSecret(id, secret))),
-            RigCommand::Unpair if !self.life.granted() && self.life.ending().is_none() => {
-                out.push(done(id, Ok(())));
-            }
-            RigCommand::Unpair => self.waiting_for_calm.push((id, false)),
-            RigCommand::Forget => self.waiting_for_calm.push((id, true)),
+            RigCommand::Unpair(asking) => self.wants_end(id, false, asking, now, out),
+            RigCommand::Forget(asking) => self.wants_end(id, true, asking, now, out),
         }
     }
 
@@ -204,64 +213,12 @@ impl Rig {
         self.wants_access(id, options, now, out);
     }
 
-    /// Erasing waits for a refresh in flight: its answer may hold the only token that can be revoked.
-    fn after_calm(&mut self, out: &mut Vec<Action>) {
-        if self.waiting_for_calm.is_empty() || (self.life.busy() && !self.life.stuck_on_disk()) {
-            return;
-        }
-        self.revoke_after = self.life.revocable();
-        // An answer that comes now must not be written behind the erasure.
-        self.whoami.stop();
-        self.heartbeat.stop();
-        for (id, forget) in std::mem::take(&mut self.waiting_for_calm) {
-            self.erasing += 1;
-            out.push(if forget {
-                Action::Write(Change::Forget(id))
-            } else {
-                Action::Write(Change::EraseTokens(id))
-            });
-        }
-    }
-
-    /// `Some`: everything is erased, the identity too.
-    fn erased(
-        &mut self,
-        id: CommandId,
-        outcome: Result<Option<Fresh>, DiskError>,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
-        self.erasing = self.erasing.saturating_sub(1);
-        match outcome {
-            Ok(fresh) => {
-                self.live(tokens::Event::Erased, now, out);
-                self.whoami.stop();
-                self.heartbeat.stop();
-                self.device = None;
-                self.refreshed_at = None;
-                (self.access_expires_at, self.runs_out_at) = (None, None);
-                self.last = (Reason::None, String::new());
-                if let Some(fresh) = fresh {
-                    (self.client_id, self.provisioned) = (fresh.client_id, fresh.provisioned);
-                }
-                self.grant_unsaved = false;
-                out.extend(self.revoke_after.take().map(|of| Action::Ask(Question::Revoke(of))));
-                out.push(done(id, Ok(())));
-            }
-            Err(e) => {
-                if let Some(token) = self.life.access_token().cloned() {
-                    let actions = self.whoami.ask(token);
-                    self.identify(actions, now, out);
-                }
-                out.push(done(id, Err(e)));
-            }
-        }
-        if self.erasing == 0 {
-            for held_back in std::mem::take(&mut self.held_back) {
-                match held_back {
-                    HeldBack::Command(id, command) => self.command(id, command, now, out),
-                    HeldBack::Access(id, options) => self.access_wanted(id, options, now, out),
-                }
+    /// Nothing is on its way to the disk any more that must not be written behind.
+    pub(super) fn let_go(&mut self, now: Now, out: &mut Vec<Action>) {
+        for held_back in std::mem::take(&mut self.held_back) {
+            match held_back {
+                HeldBack::Command(id, command) => self.command(id, command, now, out),
+                HeldBack::Access(id, options) => self.access_wanted(id, options, now, out),
             }
         }
     }

@@ -29,7 +29,7 @@ impl Rig {
                 // Only while there is no other grant, which the revocation might take along.
                 pairing::Action::Discard(tokens) if self.may_pair(now) && !self.pairing.active() => {
                     let of = Revocable::of(&tokens.access_token, tokens.refresh_token.as_ref());
-                    out.push(Action::Ask(Question::Revoke(of)));
+                    self.discard(of, now, out);
                 }
                 pairing::Action::Discard(_) => {}
                 pairing::Action::Finish(outcome) => self.finished(outcome, out),

@@ -123,6 +123,9 @@ impl Rig {
         self.life.hurry(at, &over);
         self.whoami.hurry(at, &over);
         self.heartbeat.hurry(at, &over);
+        if over(Cause::Network) {
+            self.revocations.hurry(at);
+        }
     }
 
     /// What this boot's true clock is goes into the ledger, as soon as it is known and whenever it proves to be another.

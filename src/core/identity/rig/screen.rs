@@ -31,6 +31,7 @@ impl Rig {
             online: self.online,
             clock_trusted: self.clock_trusted(now),
             tokens_at_risk: self.life.busy(),
+            revocations_pending: self.revocations.pending(),
             client_id: self.client_id.clone(),
             protection: self.protection,
         }

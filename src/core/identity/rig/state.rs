@@ -6,10 +6,12 @@ use crate::command::{AccessOptions, Refusal, RigCommand};
 use crate::disk::DiskError;
 use crate::identity::heartbeat::Heartbeat;
 use crate::identity::pairing::Pairing;
+use crate::identity::revocation::Revocations;
 use crate::identity::rig::event::{AccessId, CommandId};
+use crate::identity::rig::leaving::{Leaving, Left};
 use crate::identity::tokens::TokenLife;
 use crate::identity::whoami::Whoami;
-use crate::oauth::{AccessToken, DeviceInfo, Revocable};
+use crate::oauth::{AccessToken, DeviceInfo};
 use crate::queue::ledger;
 use crate::time::{BootTime, Now, WallTime};
 use crate::view::{Protection, Reason};
@@ -48,12 +50,16 @@ pub struct Rig {
     /// Start, since when.
     pub(super) waiting_for_code: Vec<(CommandId, BootTime)>,
     /// Unpair or Forget, held back while a refresh is in flight.
-    pub(super) waiting_for_calm: Vec<(CommandId, bool)>,
+    pub(super) waiting_for_calm: Vec<Leaving>,
+    /// The same, on their way to the disk.
+    pub(super) leaving: Vec<Leaving>,
+    /// The same, until the provider has said something.
+    pub(super) waiting_for_end: Vec<Left>,
     /// Erasures on their way to the disk. Until they are done nothing begins that would write behind them.
     pub(super) erasing: usize,
     /// Commands that came meanwhile.
     pub(super) held_back: Vec<HeldBack>,
-    pub(super) revoke_after: Option<Revocable>,
+    pub(super) revocations: Revocations,
     /// Programs that wait for a fresh access token.
     pub(super) waiting_for_access: Vec<Waiting>,
 }
@@ -101,9 +107,11 @@ impl Rig {
             grant_unsaved: false,
             waiting_for_code: Vec::new(),
             waiting_for_calm: Vec::new(),
+            leaving: Vec::new(),
+            waiting_for_end: Vec::new(),
             erasing: 0,
             held_back: Vec::new(),
-            revoke_after: None,
+            revocations: Revocations::new(Jitter::new(seed ^ 6)),
             waiting_for_access: Vec::new(),
         }
     }

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use crate::backoff::{Jitter, KEPT_DOUBLINGS, doubled};
 use crate::identity::tokens::event::{Action, Ending, Event, Trouble};
-use crate::oauth::{AccessToken, Cause, Revocable, TokenError, TokenResponse, TokenSet};
+use crate::oauth::{AccessToken, Cause, TokenError, TokenResponse, TokenSet};
 use crate::seq::Seq;
 use crate::time::{BootTime, Now};
 
@@ -57,7 +57,7 @@ const SAVE_RETRY: Duration = Duration::from_secs(1);
 const MAX_SAVE_RETRY: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     None,
     Saving { seq: Seq, next: TokenSet, attempt: u32 },
     SaveLater { next: TokenSet, attempt: u32, at: BootTime },
@@ -71,7 +71,7 @@ enum State {
 /// The tokens of one provider. Everything that stores, uses or ends them asks here.
 #[derive(Debug)]
 pub struct TokenLife {
-    state: State,
+    pub(super) state: State,
     seq: Seq,
     jitter: Jitter,
     /// A refresh left and got no answer since the last success.
@@ -80,9 +80,9 @@ pub struct TokenLife {
     storm: u32,
     /// Tokens in a row that live for seconds only.
     short_lives: u32,
-    trouble: Option<Trouble>,
+    pub(super) trouble: Option<Trouble>,
     /// The server's word that ended the grant.
-    ended_by: String,
+    pub(super) ended_by: String,
 }
 
 impl TokenLife {
@@ -100,98 +100,8 @@ impl TokenLife {
         }
     }
 
-    /// The set in force, for showing when it runs out; `None` where there is none or it is not on disk yet.
-    pub fn tokens(&self) -> Option<&TokenSet> {
-        match &self.state {
-            State::Valid { tokens, .. }
-            | State::Marking { tokens, .. }
-            | State::Refreshing { tokens, .. }
-            | State::RefreshLater { tokens, .. } => Some(tokens),
-            State::None | State::Saving { .. } | State::SaveLater { .. } | State::Ended { .. } => None,
-        }
-    }
-
-    /// What an API call may carry right now. An access token whose time is up is still offered: the server judges.
-    pub fn access_token(&self) -> Option<&AccessToken> {
-        self.tokens().map(|t| &t.access)
-    }
-
-    /// What a revocation should name, for any grant that is still alive.
-    pub fn revocable(&self) -> Option<Revocable> {
-        match &self.state {
-            State::Saving { next: t, .. }
-            | State::SaveLater { next: t, .. }
-            | State::Valid { tokens: t, .. }
-            | State::Marking { tokens: t, .. }
-            | State::Refreshing { tokens: t, .. }
-            | State::RefreshLater { tokens: t, .. }
-            | State::Ended { kept: Some(t), .. } => Some(Revocable::of(&t.access, t.refresh.as_ref())),
-            State::None | State::Ended { kept: None, .. } => None,
-        }
-    }
-
-    /// A grant exists and the server has not ended it.
-    pub fn granted(&self) -> bool {
-        !matches!(self.state, State::None | State::Ended { .. })
-    }
-
-    /// How the grant ended, if it did.
-    pub fn ending(&self) -> Option<Ending> {
-        match self.state {
-            State::Ended { ending, .. } => Some(ending),
-            State::None
-            | State::Saving { .. }
-            | State::SaveLater { .. }
-            | State::Valid { .. }
-            | State::Marking { .. }
-            | State::Refreshing { .. }
-            | State::RefreshLater { .. } => None,
-        }
-    }
-
-    /// In which word the server ended it, as far as this run has heard it.
-    pub fn ended_by(&self) -> &str {
-        &self.ended_by
-    }
-
     fn client_rejected(&self) -> bool {
         matches!(self.trouble, Some(Trouble::Client(_)))
-    }
-
-    /// The time of the tokens in force is up by the server's own word, and there is nothing to renew them with. Still
-    /// not ended: what is ours to say is that nobody should wait for it.
-    pub fn ran_out(&self, now: Now) -> bool {
-        match &self.state {
-            State::Valid { tokens, .. } => {
-                tokens.refresh.is_none()
-                    && now.age_of(tokens.obtained).is_some_and(|age| age >= tokens.expires_in)
-            }
-            State::None
-            | State::Saving { .. }
-            | State::SaveLater { .. }
-            | State::Marking { .. }
-            | State::Refreshing { .. }
-            | State::RefreshLater { .. }
-            | State::Ended { .. } => false,
-        }
-    }
-
-    /// A refresh is in flight or its tokens are not on disk: a stop should wait, a power cut could end the grant.
-    pub fn busy(&self) -> bool {
-        matches!(
-            self.state,
-            State::Saving { .. } | State::SaveLater { .. } | State::Marking { .. } | State::Refreshing { .. }
-        )
-    }
-
-    /// The disk refuses the new tokens.
-    pub fn stuck_on_disk(&self) -> bool {
-        matches!(self.state, State::SaveLater { .. })
-    }
-
-    /// What stands in the way of the refresh that is due.
-    pub fn trouble(&self) -> Option<&Trouble> {
-        self.trouble.as_ref()
     }
 
     /// Some troubles may be over: a refresh that waits because of one of those is tried at `at`.

@@ -1,14 +1,19 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 mod access;
+mod ending;
 mod presence;
 mod walk;
 
 use super::*;
 use crate::backoff::Jitter;
+use crate::command::{AccessOptions, Asking, Ended, Refusal};
 use crate::identity::pairing::{CodeOnOffer, Running, TimeLimit};
+use crate::identity::revocation::{Kept, Over, Progress, RevocationId};
+use crate::identity::rig::action::{Keep, Parting};
+use crate::identity::rig::event::Fresh;
 use crate::identity::tokens::Ending;
 use crate::oauth::{
-    AccessToken, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken, Revocable,
+    AccessToken, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken, Revocable, Revoked,
     TokenError, TokenResponse, TokenSet, Trouble, UserCode, VerificationUriComplete,
 };
 use crate::queue::ledger::BootWall;
@@ -16,6 +21,7 @@ use crate::secret::Secret;
 use crate::seq::Seq;
 use crate::time::{BootId, WallTime};
 use crate::view::{RigView, State};
+use rigpost_contract::ending::{Erased, Revocation};
 
 const EPOCH: i64 = 1_790_000_000;
 /// No wall clock was ever set to an earlier time.
@@ -94,6 +100,10 @@ fn usable() -> Loaded {
     Loaded { client_id: "rig-7".to_owned(), provisioned: true, ..Loaded::default() }
 }
 
+fn keeps(n: u64, of: Revocable, now: Now) -> Parting {
+    Parting { keep: Some(Keep { id: RevocationId(n), of, now }), gone: vec![] }
+}
+
 fn provisioned(id: CommandId, client_id: &str, mended: Option<(Box<Loaded>, Protection)>) -> Event {
     Event::SecretSaved(id, Ok(Provisioned { client_id: client_id.to_owned(), mended }))
 }
@@ -103,6 +113,8 @@ fn forgotten(id: CommandId, client_id: &str) -> Event {
 }
 
 const START: RigCommand = RigCommand::Start { limit: None };
+const UNPAIR: RigCommand = RigCommand::Unpair(Asking::Provider);
+const FORGET: RigCommand = RigCommand::Forget(Asking::Provider);
 
 /// A rig, its time, and the numbers of its commands.
 struct Bench {
@@ -184,6 +196,7 @@ impl Bench {
         let (id, actions) = self.command(command);
         match &actions[..] {
             [.., Action::Reply(Reply::Done(to, answer))] if *to == id => answer.clone(),
+            [.., Action::Reply(Reply::Ended(to, _))] if *to == id => Ok(()),
             other => panic!("no answer: {other:?}"),
         }
     }
@@ -247,6 +260,24 @@ impl Bench {
         seq
     }
 
+    /// Erased, and the provider is asked.
+    fn asks(&mut self, event: Event, n: u64) -> Seq {
+        let actions = self.on(event);
+        let [Action::Ask(Question::Revoke(seq, id))] = actions[..] else { panic!("{actions:?}") };
+        assert_eq!(id, RevocationId(n));
+        seq
+    }
+
+    /// What became of the grant, as the only answer says.
+    fn ended(&self, actions: &[Action], id: CommandId) -> (Revocation, String, bool) {
+        match actions {
+            [.., Action::Reply(Reply::Ended(to, ended))] if *to == id => {
+                (ended.revocation, ended.detail.clone(), ended.kept)
+            }
+            other => panic!("no answer: {other:?}"),
+        }
+    }
+
     fn view(&self) -> RigView {
         self.rig.view(self.now)
     }
@@ -275,7 +306,7 @@ fn an_unreadable_vault_refuses_everything_but_provisioning() {
     assert_eq!(b.shows(), (State::SecretUnavailable, Reason::None), "no disk helps it");
     assert_eq!(b.view().detail, "the key is gone");
     let unavailable = Err(Refusal::SecretUnavailable("the key is gone".to_owned()));
-    for command in [START, RigCommand::Unpair, RigCommand::Forget] {
+    for command in [START, UNPAIR, FORGET] {
         assert_eq!(b.answer(command), unavailable);
     }
     let secret = ClientSecret(Secret::new("s"));
@@ -301,7 +332,7 @@ fn a_disk_that_cant_be_read_yet_is_named_and_forgotten_when_it_is_good() {
         let view = b.view();
         let shown = (view.state, view.reason, view.detail.as_str());
         assert_eq!(shown, (State::SecretUnavailable, Reason::Storage, why));
-        for command in [START, RigCommand::Unpair, RigCommand::Forget] {
+        for command in [START, UNPAIR, FORGET] {
             assert_eq!(b.answer(command), Err(refusal.clone()));
         }
         // It may be read many times in vain.
@@ -319,7 +350,7 @@ fn a_database_that_is_damaged_or_newer_is_trouble_of_the_disk_and_not_of_the_key
     let (mut b, actions) = Bench::load(Loaded { unusable, ..Loaded::default() });
     assert_eq!((actions, b.rig.deadline()), (vec![], None));
     assert_eq!((b.shows(), b.view().detail.as_str()), ((State::SecretUnavailable, Reason::Storage), why));
-    for command in [START, RigCommand::Unpair, RigCommand::Forget] {
+    for command in [START, UNPAIR, FORGET] {
         assert_eq!(b.answer(command), Err(Refusal::StorageFailed(why.to_owned())));
     }
     let blockers = crate::view::blockers(&b.view(), &crate::view::QueueView::default());
@@ -540,7 +571,7 @@ fn while_a_pairing_runs_the_identity_is_left_alone() {
     let mut b = Bench::unpaired();
     b.show_code();
     let provision = RigCommand::Provision(ClientSecret(Secret::new("s")));
-    for command in [RigCommand::Unpair, RigCommand::Forget, provision] {
+    for command in [UNPAIR, FORGET, provision] {
         assert_eq!(b.answer(command), Err(Refusal::InProgress));
     }
 }
@@ -560,10 +591,11 @@ fn a_grant_for_a_cancelled_pairing_is_revoked() {
     b.show_code();
     let seq = b.poll();
     assert_eq!(b.answer(RigCommand::Cancel), Ok(()));
-    assert_eq!(
-        b.on(Event::Polled(seq, Ok(response(1)))),
-        [Action::Ask(Question::Revoke(Revocable::Refresh(refresh(1))))]
-    );
+    let actions = b.on(Event::Polled(seq, Ok(response(1))));
+    let parting = keeps(1, Revocable::Refresh(refresh(1)), b.now);
+    assert_eq!(actions, [Action::Write(Change::KeepRevocation(parting))]);
+    let kept = |outcome| Event::RevocationKept(RevocationId(1), vec![], outcome);
+    assert!(matches!(b.on(kept(Ok(())))[..], [Action::Ask(Question::Revoke(_, RevocationId(1)))]));
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
 
     let mut b = Bench::unpaired();
@@ -746,18 +778,21 @@ fn the_clock_is_judged_as_it_stands_now() {
 #[test]
 fn unpairing_revokes_and_erases_and_says_so() {
     let mut b = Bench::paired();
-    let (id, actions) = b.command(RigCommand::Unpair);
-    assert_eq!(actions, [Action::Write(Change::EraseTokens(id))]);
-    let done = [
-        Action::Ask(Question::Revoke(Revocable::Refresh(refresh(1)))),
-        Action::Reply(Reply::Done(id, Ok(()))),
-    ];
-    assert_eq!(b.on(Event::TokensErased(id, Ok(()))), done);
+    let (id, actions) = b.command(UNPAIR);
+    let parting = keeps(1, Revocable::Refresh(refresh(1)), b.now);
+    assert_eq!(actions, [Action::Write(Change::EraseTokens(id, parting))]);
+    let seq = b.asks(Event::TokensErased(id, Ok(())), 1);
     assert_eq!(b.shows(), (State::Unpaired, Reason::None));
+    assert_eq!(b.view().revocations_pending, 1);
+    let erase = Change::EraseRevocation(RevocationId(1), Over::Confirmed);
+    assert_eq!(b.on(Event::Revoked(seq, Ok(Revoked::Confirmed))), [Action::Write(erase)]);
+    let actions = b.on(Event::RevocationErased(RevocationId(1), Ok(())));
+    assert_eq!(b.ended(&actions, id), (Revocation::Revoked, String::new(), false));
+    assert_eq!(b.view().revocations_pending, 0);
     let view = b.view();
     assert_eq!((view.device, view.refreshed_at, view.access_expires_at), (None, None, None));
     assert_eq!(b.rig.deadline(), None);
-    assert_eq!(b.answer(RigCommand::Unpair), Ok(()), "again does no harm");
+    assert_eq!(b.answer(UNPAIR), Ok(()), "again does no harm");
 }
 
 #[test]
@@ -765,22 +800,19 @@ fn unpairing_or_forgetting_while_refreshing_waits_and_revokes_the_new_token() {
     for forget in [false, true] {
         let mut b = Bench::paired();
         let seq = b.refresh_leaves();
-        let (id, actions) = b.command(if forget { RigCommand::Forget } else { RigCommand::Unpair });
+        let (id, actions) = b.command(if forget { FORGET } else { UNPAIR });
         assert_eq!(actions, [], "the answer may hold the only token that can be revoked");
         let actions = b.on(Event::Refreshed(seq, Ok(response(2))));
         let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
         let actions = b.on(Event::TokensSaved(seq, Ok(())));
+        let parting = keeps(1, Revocable::Refresh(refresh(2)), b.now);
         let (erase, erased) = if forget {
-            (Action::Write(Change::Forget(id)), forgotten(id, "rig-8"))
+            (Action::Write(Change::Forget(id, parting)), forgotten(id, "rig-8"))
         } else {
-            (Action::Write(Change::EraseTokens(id)), Event::TokensErased(id, Ok(())))
+            (Action::Write(Change::EraseTokens(id, parting)), Event::TokensErased(id, Ok(())))
         };
         assert!(actions.contains(&erase), "{actions:?}");
-        let done = [
-            Action::Ask(Question::Revoke(Revocable::Refresh(refresh(2)))),
-            Action::Reply(Reply::Done(id, Ok(()))),
-        ];
-        assert_eq!(b.on(erased), done);
+        b.asks(erased, 1);
         let expected = if forget { State::Unprovisioned } else { State::Unpaired };
         assert_eq!(b.shows(), (expected, Reason::None));
         assert_eq!(b.view().client_id, if forget { "rig-8" } else { "rig-7" });
@@ -793,9 +825,11 @@ fn unpairing_when_new_tokens_cant_be_stored_does_not_wait_for_the_disk_for_ever(
     let seq = b.refresh_leaves();
     let actions = b.on(Event::Refreshed(seq, Ok(response(2))));
     let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
-    let (id, actions) = b.command(RigCommand::Unpair);
+    let (id, actions) = b.command(UNPAIR);
     assert_eq!(actions, []);
-    assert_eq!(b.on(Event::TokensSaved(seq, Err(DiskError::Full))), [Action::Write(Change::EraseTokens(id))]);
+    let erases =
+        |actions: &[Action], id| matches!(actions, [Action::Write(Change::EraseTokens(to, _))] if *to == id);
+    assert!(erases(&b.on(Event::TokensSaved(seq, Err(DiskError::Full))), id));
     b.after(3600);
     assert_eq!(b.on(Event::Timer), [], "no tokens are written behind the erasure");
     let full = [Action::Reply(Reply::Done(id, Err(Refusal::StorageFull)))];
@@ -807,14 +841,10 @@ fn unpairing_when_new_tokens_cant_be_stored_does_not_wait_for_the_disk_for_ever(
         "and the tokens are tried again"
     );
 
-    let (id, _) = b.command(RigCommand::Unpair);
+    let (id, _) = b.command(UNPAIR);
     let seq = Seq(seq.0 + 1);
-    assert_eq!(b.on(Event::TokensSaved(seq, Err(DiskError::Full))), [Action::Write(Change::EraseTokens(id))]);
-    let done = [
-        Action::Ask(Question::Revoke(Revocable::Refresh(refresh(2)))),
-        Action::Reply(Reply::Done(id, Ok(()))),
-    ];
-    assert_eq!(b.on(Event::TokensErased(id, Ok(()))), done);
+    assert!(erases(&b.on(Event::TokensSaved(seq, Err(DiskError::Full))), id));
+    b.asks(Event::TokensErased(id, Ok(())), 1);
 }
 
 #[test]
@@ -822,8 +852,8 @@ fn nothing_begins_while_an_erasure_is_on_its_way_to_the_disk() {
     let mut b = Bench::paired();
     let seq = b.refresh_leaves();
     let _ = b.on(Event::Refreshed(seq, Err(network())));
-    let (id, actions) = b.command(RigCommand::Unpair);
-    assert_eq!(actions, [Action::Write(Change::EraseTokens(id))]);
+    let (id, actions) = b.command(UNPAIR);
+    assert!(matches!(actions[..], [Action::Write(Change::EraseTokens(..))]));
     assert_eq!(b.rig.deadline(), None);
     b.after(HOUR);
     assert_eq!(b.on(Event::Timer), [], "a refresh now would leave a grant that nobody knows");
@@ -831,15 +861,9 @@ fn nothing_begins_while_an_erasure_is_on_its_way_to_the_disk() {
     let (start, actions) = b.command(START);
     assert_eq!(actions, [], "held back until the disk has answered");
     let actions = b.on(Event::TokensErased(id, Ok(())));
-    let [
-        Action::Ask(Question::Revoke(_)),
-        Action::Reply(Reply::Done(to, Ok(()))),
-        Action::Ask(Question::RequestCode(_)),
-    ] = actions[..]
-    else {
+    let [Action::Ask(Question::Revoke(..)), Action::Ask(Question::RequestCode(_))] = actions[..] else {
         panic!("{actions:?}")
     };
-    assert_eq!(to, id);
     assert_eq!(b.view().state, State::RequestingCode);
     let (cancel, actions) = b.command(RigCommand::Cancel);
     assert!(actions.contains(&Action::Reply(Reply::Done(start, Err(Refusal::Cancelled)))));
@@ -850,7 +874,7 @@ fn nothing_begins_while_an_erasure_is_on_its_way_to_the_disk() {
 fn an_answer_who_we_are_is_not_written_behind_an_erasure() {
     let mut b = Bench::unpaired();
     let question = b.grant(1);
-    let (id, _) = b.command(RigCommand::Unpair);
+    let (id, _) = b.command(UNPAIR);
     assert_eq!(b.on(Event::Identified(question, Ok(device("one")))), []);
     let _ = b.on(Event::TokensErased(id, Err(DiskError::Full)));
     b.identified("one");

@@ -1,7 +1,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 use super::*;
 use crate::disk::DiskError;
-use crate::oauth::RefreshToken;
+use crate::oauth::{RefreshToken, Revocable};
 use crate::secret::Secret;
 use crate::time::{BootId, WallTime};
 

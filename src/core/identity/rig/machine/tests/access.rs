@@ -273,7 +273,7 @@ fn why_the_disk_keeps_no_tokens_is_told_to_programs_and_to_the_screen() {
 #[test]
 fn a_program_that_asks_while_the_grant_is_erased_is_answered_when_that_is_done() {
     let mut b = Bench::paired();
-    let (unpair, _) = b.command(RigCommand::Unpair);
+    let (unpair, _) = b.command(UNPAIR);
     let (id, actions) = b.wants(wish(0));
     assert_eq!(actions, [], "nobody knows yet");
     let actions = b.on(Event::TokensErased(unpair, Ok(())));

@@ -36,11 +36,13 @@ fn only_a_paired_rig_beats() {
     assert_eq!(b.rig.deadline(), None);
     let mut b = beating();
     beat(&mut b);
-    let (id, actions) = b.command(RigCommand::Unpair);
-    assert_eq!(actions, [Action::Write(Change::EraseTokens(id))]);
+    let (id, actions) = b.command(UNPAIR);
+    assert!(matches!(actions[..], [Action::Write(Change::EraseTokens(..))]));
     assert_eq!(b.rig.deadline(), None, "not while the disk erases");
     assert_eq!(b.on(Event::Accepted(access(1))), [], "late news");
-    let _ = b.on(Event::TokensErased(id, Ok(())));
+    let seq = b.asks(Event::TokensErased(id, Ok(())), 1);
+    let _ = b.on(Event::Revoked(seq, Ok(Revoked::Confirmed)));
+    let _ = b.on(Event::RevocationErased(RevocationId(1), Ok(())));
     assert_eq!(b.rig.deadline(), None);
 }
 
@@ -80,7 +82,7 @@ fn who_we_are_may_be_known_without_asking_and_that_is_no_beat() {
 #[test]
 fn a_401_leads_to_a_refresh_unless_the_grant_is_being_erased() {
     let mut b = Bench::paired();
-    let (id, _) = b.after(60).command(RigCommand::Unpair);
+    let (id, _) = b.after(60).command(UNPAIR);
     assert_eq!(b.on(Event::Unauthorized(access(1))), []);
     let _ = b.on(Event::TokensErased(id, Err(DiskError::Full)));
     let actions = b.on(Event::Unauthorized(access(1)));
@@ -90,7 +92,7 @@ fn a_401_leads_to_a_refresh_unless_the_grant_is_being_erased() {
 #[test]
 fn an_erasure_that_failed_leaves_a_rig_that_beats() {
     let mut b = beating();
-    let (id, _) = b.command(RigCommand::Unpair);
+    let (id, _) = b.command(UNPAIR);
     let _ = b.on(Event::TokensErased(id, Err(DiskError::Full)));
     let seq = b.question;
     let _ = b.on(Event::Identified(seq, Ok(device("one"))));

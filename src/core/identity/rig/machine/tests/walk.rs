@@ -7,12 +7,13 @@ use super::*;
 use crate::identity::pairing::Running;
 use crate::identity::tokens::Ending;
 use crate::oauth::{
-    ClientSecret, DeviceAuthorization, DeviceCode, Revocable, TokenError, TokenResponse, TokenSet, Trouble,
-    UserCode,
+    ClientSecret, DeviceAuthorization, DeviceCode, Revocable, Revoked, TokenError, TokenResponse, TokenSet,
+    Trouble, UserCode,
 };
 use crate::secret::Secret;
 use crate::time::BootId;
 use crate::view::State;
+use rigpost_contract::exit::ExitCode;
 
 /// Rarer than in life, so that beats do not crowd out everything else.
 const BEAT: Duration = Duration::from_secs(3600);
@@ -57,9 +58,21 @@ struct Disc {
     device: Option<DeviceInfo>,
     pairing: Option<Running>,
     provisioned: bool,
+    kept: BTreeMap<RevocationId, (usize, Progress)>,
 }
 
 impl Disc {
+    /// What is kept when a grant ends.
+    fn part(&self, parting: Parting) -> BTreeMap<RevocationId, (usize, Progress)> {
+        let mut kept = self.kept.clone();
+        kept.retain(|id, _| !parting.gone.contains(id));
+        if let Some(Keep { id, of, now }) = parting.keep {
+            let Revocable::Refresh(token) = of else { panic!("every grant has a refresh token") };
+            kept.insert(id, (serial(&token), Progress { tries: 0, spent: Duration::ZERO, noted: now }));
+        }
+        kept
+    }
+
     fn loaded(&self) -> Loaded {
         Loaded {
             client_id: "rig-7".to_owned(),
@@ -68,6 +81,11 @@ impl Disc {
             ended: self.ended,
             device: self.device.clone(),
             pairing: self.pairing.clone(),
+            revocations: self
+                .kept
+                .iter()
+                .map(|(id, (_, progress))| Kept { id: *id, ours: true, progress: *progress })
+                .collect(),
             ..Loaded::default()
         }
     }
@@ -125,8 +143,8 @@ impl Disc {
                 }
                 None
             }
-            Change::EraseTokens(id) => {
-                *self = Disc { provisioned: self.provisioned, ..Disc::default() };
+            Change::EraseTokens(id, parting) => {
+                *self = Disc { provisioned: self.provisioned, kept: self.part(parting), ..Disc::default() };
                 Some(Event::TokensErased(id, disk))
             }
             Change::SaveSecret(id, _) => {
@@ -136,8 +154,22 @@ impl Disc {
                     disk.map(|()| Provisioned { client_id: "rig-7".to_owned(), mended: None }),
                 ))
             }
-            Change::Forget(id) => {
-                *self = Disc::default();
+            Change::KeepRevocation(parting) => {
+                let id = parting.keep.as_ref().expect("one more").id;
+                let gone = parting.gone.clone();
+                self.kept = self.part(parting);
+                Some(Event::RevocationKept(id, gone, disk))
+            }
+            Change::NoteRevocation(id, progress, _) => {
+                self.kept.get_mut(&id).expect("it is kept").1 = progress;
+                None
+            }
+            Change::EraseRevocation(id, _) => {
+                self.kept.remove(&id);
+                Some(Event::RevocationErased(id, disk))
+            }
+            Change::Forget(id, parting) => {
+                *self = Disc { kept: self.part(parting), ..Disc::default() };
                 Some(Event::Forgotten(
                     id,
                     disk.map(|()| Fresh { client_id: "rig-8".to_owned(), provisioned: false }),
@@ -162,6 +194,7 @@ struct Tally {
     revoked: u32,
     restarts: u32,
     unpairings: u32,
+    told: u32,
 }
 
 struct Walk {
@@ -275,9 +308,24 @@ impl Walk {
                 };
                 self.answer(20.0, Event::Beaten(seq, answer), false);
             }
-            Action::Ask(Question::Revoke(token)) => {
-                let Revocable::Refresh(token) = token else { panic!("every grant has a refresh token") };
-                self.cloud.current = self.cloud.current.filter(|n| *n != serial(&token));
+            Action::Ask(Question::Revoke(seq, id)) => {
+                let (n, _) = *self.disc.kept.get(&id).expect("what it takes is on the disk");
+                assert_ne!(self.disc.holds(), Some(n), "the grant in force");
+                let answer = match (self.dice.unit() * 10.0) as u32 {
+                    0..4 => Err(self.trouble()),
+                    4 => Err(TokenError::ClientRejected(String::new())),
+                    5 => Err(TokenError::Rejected(String::new())),
+                    _ => {
+                        self.cloud.current = self.cloud.current.filter(|current| *current != n);
+                        self.tally.told += 1;
+                        Ok(Revoked::Confirmed)
+                    }
+                };
+                self.answer(20.0, Event::Revoked(seq, answer), false);
+            }
+            Action::Reply(Reply::Ended(id, ended)) => {
+                self.asked.remove(&id).expect("one answer for each command");
+                assert!(!ended.kept || ended.revocation.exit_code() != ExitCode::Done, "{ended:?}");
             }
             Action::Reply(Reply::Access(..)) => panic!("no program asked"),
             Action::Reply(Reply::Done(id, _)) => {
@@ -389,15 +437,15 @@ impl Walk {
                 RigCommand::Start { limit }
             }
             25..30 => RigCommand::Cancel,
-            30..32 => RigCommand::Unpair,
-            32 => RigCommand::Forget,
+            30..32 => RigCommand::Unpair(if self.chance(0.8) { Asking::Provider } else { Asking::Nobody }),
+            32 => FORGET,
             _ => RigCommand::Provision(ClientSecret(Secret::new("s"))),
         };
-        self.tally.unpairings += u32::from(matches!(command, RigCommand::Unpair));
+        self.tally.unpairings += u32::from(matches!(command, RigCommand::Unpair(_)));
         self.commands += 1;
         let id = CommandId(self.commands);
         // Erasing waits for a refresh in flight and for the disk; the rest has a bound of its own.
-        let bounded = !matches!(command, RigCommand::Unpair | RigCommand::Forget);
+        let bounded = !matches!(command, RigCommand::Unpair(_) | RigCommand::Forget(_));
         self.asked.insert(id, (self.now.boot, bounded));
         self.event(Event::Command(id, command));
     }
@@ -495,5 +543,5 @@ fn whatever_happens_the_rules_hold() {
     assert!(total.grants > 500 && total.refreshes > 5000 && total.endings > 200, "{total:?}");
     assert!(total.beats > 1000, "{total:?}");
     assert!(total.interrupted > 30 && total.revoked > 30, "{total:?}");
-    assert!(total.restarts > 100 && total.unpairings > 100, "{total:?}");
+    assert!(total.restarts > 100 && total.unpairings > 100 && total.told > 50, "{total:?}");
 }

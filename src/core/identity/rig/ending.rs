@@ -1,0 +1,306 @@
+//! How a grant is ended by people, and what they are told of it.
+//!
+//! # Decisions
+//! - Out of use at once, off the disk before anybody is told; and only then the provider is asked, for whom whoever asked
+//!   waits for a bounded time. What the provider has not heard by then it hears later.
+//! - Whoever unpairs a rig that is not paired, while a former grant is still to be revoked, has that tried now.
+use std::time::Duration;
+
+use crate::command::{Asking, Ended, Refusal};
+use crate::disk::DiskError;
+use crate::identity::revocation::{self, RevocationId, Told};
+use crate::identity::rig::action::{Action, Change, Keep, Parting, Question, Reply};
+use crate::identity::rig::event::{CommandId, Fresh};
+use crate::identity::rig::leaving::{Gone, Leaving, Left};
+use crate::identity::rig::state::Rig;
+use crate::identity::tokens;
+use crate::oauth::{Revocable, Revoked, TokenError};
+use crate::seq::Seq;
+use crate::time::{BootTime, Now};
+use crate::view::Reason;
+use rigpost_contract::ending::{Erased, Revocation};
+
+/// How long whoever ends a grant waits for the provider's word on it.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// With the refresh that was in flight: less than the 25 seconds that D-Bus clients wait.
+const LONGEST: Duration = Duration::from_secs(22);
+
+impl Rig {
+    /// A person wants the grant to end.
+    pub(super) fn wants_end(
+        &mut self,
+        id: CommandId,
+        forget: bool,
+        asking: Asking,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        let has_grant = self.life.granted() || self.life.ending().is_some();
+        let has_more = asking == Asking::Nobody && self.revocations.pending() > 0;
+        let nothing = Gone { erased: vec![], secret: false, at: now.wall };
+        if forget || has_grant || has_more {
+            let (since, gone) = (now.boot, vec![]);
+            let leaving = Leaving { id, forget, asking, since, had: false, keep: None, gone };
+            self.waiting_for_calm.push(leaving);
+        } else if asking == Asking::Provider {
+            self.wait_for_newest(id, now.boot, nothing, now, out);
+        } else {
+            self.answer_end(id, nothing, nobody(false), out);
+        }
+    }
+
+    /// Erasing waits for a refresh in flight: its answer may hold the only token that can be revoked.
+    pub(super) fn after_calm(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.waiting_for_calm.is_empty() || (self.life.busy() && !self.life.stuck_on_disk()) {
+            return;
+        }
+        // An answer that comes now must not be written behind the erasure.
+        self.whoami.stop();
+        self.heartbeat.stop();
+        let of = self.life.revocable();
+        let mut parting = Parting::default();
+        for mut leaving in std::mem::take(&mut self.waiting_for_calm) {
+            leaving.had = of.is_some();
+            let mine = match leaving.asking {
+                Asking::Provider => {
+                    if let (Some(of), None) = (&of, &parting.keep) {
+                        parting = self.parting(of.clone(), now);
+                    }
+                    parting.clone()
+                }
+                Asking::Nobody => Parting { keep: None, gone: self.revocations.all() },
+            };
+            leaving.keep = mine.keep.as_ref().map(|keep| keep.id);
+            leaving.gone.clone_from(&mine.gone);
+            self.erasing += 1;
+            out.push(Action::Write(match leaving.forget {
+                true => Change::Forget(leaving.id, mine),
+                false => Change::EraseTokens(leaving.id, mine),
+            }));
+            self.leaving.push(leaving);
+        }
+    }
+
+    fn parting(&mut self, of: Revocable, now: Now) -> Parting {
+        let (id, gone) = self.revocations.keep(now);
+        Parting { keep: Some(Keep { id, of, now }), gone }
+    }
+
+    /// A grant that nobody wants any more, and that was never in use.
+    pub(super) fn discard(&mut self, of: Revocable, now: Now, out: &mut Vec<Action>) {
+        let parting = self.parting(of, now);
+        out.push(Action::Write(Change::KeepRevocation(parting)));
+    }
+
+    /// `Some`: everything is erased, the identity too.
+    pub(super) fn erased(
+        &mut self,
+        id: CommandId,
+        outcome: Result<Option<Fresh>, DiskError>,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        self.erasing = self.erasing.saturating_sub(1);
+        let place = self.leaving.iter().position(|leaving| leaving.id == id);
+        let leaving = place.map(|place| self.leaving.remove(place));
+        match outcome {
+            Ok(fresh) => {
+                if let Some(leaving) = leaving {
+                    let what = self.left(&leaving, fresh.as_ref(), now);
+                    self.forget_grant(fresh, now, out);
+                    self.part(leaving, what, now, out);
+                }
+            }
+            Err(e) => {
+                let keep = leaving.and_then(|leaving| leaving.keep);
+                let shared = self.leaving.iter().any(|other| other.keep == keep);
+                if let Some(keep) = keep.filter(|_| !shared) {
+                    let actions = self.revocations.saved(keep, false);
+                    self.revoke(actions, out);
+                }
+                if let Some(token) = self.life.access_token().cloned() {
+                    let actions = self.whoami.ask(token);
+                    self.identify(actions, now, out);
+                }
+                out.push(Action::Reply(Reply::Done(id, Err(Refusal::from(e)))));
+            }
+        }
+        if self.erasing == 0 {
+            self.let_go(now, out);
+        }
+    }
+
+    fn left(&self, leaving: &Leaving, fresh: Option<&Fresh>, now: Now) -> Gone {
+        let of_former = leaving.asking == Asking::Nobody && !leaving.gone.is_empty();
+        let is_renamed = fresh.is_some_and(|fresh| fresh.client_id != self.client_id);
+        let all =
+            [(leaving.had, Erased::Tokens), (is_renamed, Erased::Identity), (of_former, Erased::Revocations)];
+        let erased = all.into_iter().filter(|(is_gone, _)| *is_gone).map(|(_, what)| what).collect();
+        let secret = self.provisioned && fresh.is_some_and(|fresh| !fresh.provisioned);
+        Gone { erased, secret, at: now.wall }
+    }
+
+    fn forget_grant(&mut self, fresh: Option<Fresh>, now: Now, out: &mut Vec<Action>) {
+        self.live(tokens::Event::Erased, now, out);
+        self.whoami.stop();
+        self.heartbeat.stop();
+        self.device = None;
+        self.refreshed_at = None;
+        (self.access_expires_at, self.runs_out_at) = (None, None);
+        self.last = (Reason::None, String::new());
+        if let Some(fresh) = fresh {
+            (self.client_id, self.provisioned) = (fresh.client_id, fresh.provisioned);
+        }
+        self.grant_unsaved = false;
+    }
+
+    /// Off the disk: the provider is asked, where it is to be.
+    fn part(&mut self, leaving: Leaving, what: Gone, now: Now, out: &mut Vec<Action>) {
+        self.revocations.gone(&leaving.gone);
+        match (leaving.keep, leaving.asking) {
+            (Some(of), _) => {
+                let actions = self.revocations.saved(of, true);
+                self.revoke(actions, out);
+                self.wait_for(leaving.id, of, leaving.since, what, now);
+            }
+            (None, Asking::Provider) => self.wait_for_newest(leaving.id, leaving.since, what, now, out),
+            (None, Asking::Nobody) => {
+                let asked = leaving.had || !leaving.gone.is_empty();
+                self.answer_end(leaving.id, what, nobody(asked), out);
+            }
+        }
+    }
+
+    fn wait_for(&mut self, id: CommandId, of: RevocationId, since: BootTime, what: Gone, now: Now) {
+        let until = (now.boot + PATIENCE).min(since + LONGEST);
+        self.waiting_for_end.push(Left { id, of, until, what });
+    }
+
+    /// There is no grant. Where a former one is still to be revoked, that is tried now.
+    fn wait_for_newest(
+        &mut self,
+        id: CommandId,
+        since: BootTime,
+        what: Gone,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        match self.revocations.newest_now() {
+            Some((of, actions)) => {
+                self.revoke(actions, out);
+                self.wait_for(id, of, since, what, now);
+            }
+            None => self.answer_end(id, what, nobody(false), out),
+        }
+    }
+
+    fn answer_end(&self, id: CommandId, what: Gone, told: Told, out: &mut Vec<Action>) {
+        let mut erased = what.erased;
+        if what.secret && self.revocations.pending() == 0 {
+            erased.push(Erased::ClientSecret);
+        }
+        erased.sort_unstable();
+        let Told { revocation, detail, kept } = told;
+        out.push(Action::Reply(Reply::Ended(id, Ended { revocation, detail, kept, erased, at: what.at })));
+    }
+
+    /// The provider's answer to a revocation.
+    pub(super) fn revoked(
+        &mut self,
+        seq: Seq,
+        answer: Result<Revoked, TokenError>,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        if answer != Ok(Revoked::NotOffered) {
+            self.note(&answer);
+        }
+        let actions = self.revocations.answered(seq, answer, now);
+        self.revoke(actions, out);
+    }
+
+    /// One of a grant that was never in use is on disk, or not.
+    pub(super) fn revocation_kept(
+        &mut self,
+        id: RevocationId,
+        gone: &[RevocationId],
+        outcome: &Result<(), DiskError>,
+        out: &mut Vec<Action>,
+    ) {
+        if outcome.is_ok() {
+            self.revocations.gone(gone);
+        }
+        let actions = self.revocations.saved(id, outcome.is_ok());
+        self.revoke(actions, out);
+    }
+
+    /// One is off the disk, or not.
+    pub(super) fn revocation_erased(
+        &mut self,
+        id: RevocationId,
+        outcome: &Result<(), DiskError>,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        let actions = self.revocations.erased(id, outcome.is_ok(), now);
+        self.revoke(actions, out);
+    }
+
+    /// What is due, and who can't wait any longer.
+    pub(super) fn revoke_in_time(&mut self, now: Now, out: &mut Vec<Action>) {
+        let actions = self.revocations.timer(self.may_revoke(), now);
+        self.revoke(actions, out);
+        let overdue = |left: &mut Left| now.boot >= left.until;
+        for left in self.waiting_for_end.extract_if(.., overdue).collect::<Vec<_>>() {
+            let told = self.revocations.stands(left.of);
+            self.answer_end(left.id, left.what, told, out);
+        }
+    }
+
+    /// When that is next worth a look.
+    pub(super) fn end_deadline(&self) -> Option<BootTime> {
+        let caller = self.waiting_for_end.iter().map(|left| left.until).min();
+        self.revocations.deadline(self.may_revoke()).into_iter().chain(caller).min()
+    }
+
+    /// The rig stops: whoever waits for the provider's word learns how it stands.
+    pub fn stop(&mut self) -> Vec<Action> {
+        let mut out = Vec::new();
+        for left in std::mem::take(&mut self.waiting_for_end) {
+            let told = self.revocations.stands(left.of);
+            self.answer_end(left.id, left.what, told, &mut out);
+        }
+        out
+    }
+
+    /// No grant is in force, and none is coming, that a revocation could take along.
+    fn may_revoke(&self) -> bool {
+        self.erasing == 0 && !self.life.granted() && !self.pairing.active()
+    }
+
+    fn revoke(&mut self, actions: Vec<revocation::Action>, out: &mut Vec<Action>) {
+        for action in actions {
+            match action {
+                revocation::Action::Ask(seq, id) => out.push(Action::Ask(Question::Revoke(seq, id))),
+                revocation::Action::Note(id, progress, why) => {
+                    out.push(Action::Write(Change::NoteRevocation(id, progress, why)));
+                }
+                revocation::Action::Erase(id, over) => {
+                    out.push(Action::Write(Change::EraseRevocation(id, over)));
+                }
+                revocation::Action::Tell(id, told) => {
+                    let waits = |left: &mut Left| left.of == id;
+                    for left in self.waiting_for_end.extract_if(.., waits).collect::<Vec<_>>() {
+                        self.answer_end(left.id, left.what, told.clone(), out);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Nobody is asked, of nothing or by wish.
+fn nobody(by_wish: bool) -> Told {
+    let revocation = if by_wish { Revocation::NotAsked } else { Revocation::Nothing };
+    Told { revocation, detail: String::new(), kept: false }
+}
