@@ -10,6 +10,8 @@ pub mod backoff;
 pub mod command;
 /// Why the disk takes nothing.
 pub mod disk;
+/// A few things in order.
+pub mod few;
 /// Who the rig is: pairing, tokens, presence.
 pub mod identity;
 /// The words of RFC 6749 and RFC 8628.

@@ -22,6 +22,7 @@
 use std::time::Duration;
 
 use crate::backoff::{Jitter, KEPT_DOUBLINGS, doubled};
+use crate::few;
 use crate::oauth::{Revoked, TokenError};
 use crate::seq::Seq;
 use crate::time::{BootTime, Now, WallTime};
@@ -164,7 +165,7 @@ impl Revocations {
             state: State::Later(now.boot),
         };
         self.records = kept.into_iter().map(record).collect();
-        self.records.sort_by_key(|record| record.id);
+        few::sort_by_key(&mut self.records, |record| record.id);
     }
 
     /// One more, on its way to the disk, and those that go for it.

@@ -53,6 +53,7 @@
 mod naming;
 mod place;
 
+use crate::few;
 use crate::queue::evidence::{Relation, Sighting};
 use crate::queue::item::{ItemId, ItemReason, ItemState};
 
@@ -266,7 +267,7 @@ fn asked_anew(
 
 fn related<'a>(seen: &Sighting, known: &'a Candidates) -> Vec<(Relation, &'a Row)> {
     let mut related: Vec<_> = known.rows.iter().map(|row| (seen.relation(&row.seen), row)).collect();
-    related.sort_by_key(|(_, row)| row.id);
+    few::sort_by_key(&mut related, |(_, row)| row.id);
     related
 }
 

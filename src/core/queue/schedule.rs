@@ -87,6 +87,7 @@ mod turn;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backoff::Jitter;
+use crate::few;
 use crate::queue::etag::EtagKind;
 use crate::queue::item::ItemId;
 use crate::queue::order::{self, Backlog, Next};
@@ -303,7 +304,7 @@ impl Schedule {
         self.backlog.asking();
         // A turn may outlast the item's: it is cancelled and queued again while an answer is still awaited.
         let busy = self.turns.keys().chain(self.leaving.keys()).chain(self.cancelling.keys());
-        let but: BTreeSet<_> = self.retry.aside().chain(busy).copied().collect();
+        let but = few::set(self.retry.aside().chain(busy).copied());
         let but = but.into_iter().collect();
         out.push(Action::Claim { project, above, but, resume: self.resume != Resume::Done });
     }

@@ -22,6 +22,7 @@ mod event;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::few;
 use crate::oauth::Cause;
 use crate::queue::item::{Asset, ItemId, ItemReason};
 use crate::secret::Secret;
@@ -213,7 +214,7 @@ impl Upload {
     }
 
     fn send(&mut self, asset: Asset) -> Vec<Action> {
-        self.todo = missing(&asset, self.size).collect();
+        self.todo = few::set(missing(&asset, self.size));
         self.asset = Some(asset);
         self.tries.clear();
         self.state = State::Sending;

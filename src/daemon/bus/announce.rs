@@ -24,6 +24,7 @@ use crate::link::Handle;
 use rigpost_contract::interface::{Interface, OBJECT_PATH};
 use rigpost_contract::item::ItemKey;
 use rigpost_contract::property::{Changes, Property};
+use rigpost_core::few;
 use rigpost_core::oauth::DeviceInfo;
 use rigpost_core::time::BootTime;
 use rigpost_core::view::{ItemNews, QueueView, RigView, safe_to_power_off};
@@ -106,7 +107,7 @@ type Snapshots<'a> = (&'a RigView, &'a QueueView);
 
 /// What says something else in the two.
 fn differ(old: Snapshots<'_>, new: Snapshots<'_>) -> BTreeSet<Property> {
-    Property::ALL.iter().copied().filter(|property| value(*property, old) != value(*property, new)).collect()
+    few::set(Property::ALL.iter().copied().filter(|property| value(*property, old) != value(*property, new)))
 }
 
 fn changes(interface: Interface, of: &BTreeSet<Property>, new: Snapshots<'_>) -> Changed {

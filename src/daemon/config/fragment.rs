@@ -8,6 +8,7 @@ use super::keys::{Key, LISTS};
 use super::near::nearest;
 use super::problem::Problem;
 use super::rule::Kind;
+use rigpost_core::few;
 
 /// A value of one of the kinds.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,7 +194,7 @@ fn in_order<'t, 'i>(
     table: &'t DeTable<'i>,
 ) -> Vec<(&'t Spanned<toml::de::DeString<'i>>, &'t Spanned<DeValue<'i>>)> {
     let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(name, _)| name.span().start);
+    few::sort_by_key(&mut entries, |(name, _)| name.span().start);
     entries
 }
 

@@ -7,6 +7,7 @@ use super::fragment::{self, Element, Entry, Parsed, Value};
 use super::keys::Key;
 use super::problem::Problem;
 use super::roots::Roots;
+use rigpost_core::few;
 
 /// The entries of one file.
 #[derive(Debug)]
@@ -138,7 +139,7 @@ fn drop_ins(dir: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
     match listed {
         Ok(mut files) => {
             files.retain(|f| f.extension().is_some_and(|e| e == "toml") && !is_hidden(f));
-            files.sort();
+            few::sort_by_key(&mut files, PathBuf::clone);
             files
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),

@@ -26,6 +26,7 @@ use rustls::{CipherSuite, ClientConfig, RootCertStore};
 
 use super::verifier::Verifier;
 use crate::egress::{Egress, authorities};
+use rigpost_core::few;
 use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::trouble;
 
@@ -150,7 +151,7 @@ fn provider(aes: bool) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if !aes {
         let place = |suite| CHEAP_WITHOUT_AES.iter().position(|s| *s == suite).unwrap_or(usize::MAX);
-        provider.cipher_suites.sort_by_key(|suite| place(suite.suite()));
+        few::sort_by_key(&mut provider.cipher_suites, |suite| place(suite.suite()));
     }
     provider
 }

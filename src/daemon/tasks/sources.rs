@@ -35,6 +35,7 @@ use crate::tasks::intake::Intake;
 use crate::watch::{Mounts, WatchError, WatchEvent, Watcher};
 use job::{BATCH, Done, Found, Queued};
 use known::{Known, Mark};
+use rigpost_core::few;
 use rigpost_core::queue::item::shown;
 use rigpost_core::queue::sequence::{Tally, Told};
 use rigpost_core::queue::whole::{Settling, Verdict};
@@ -142,7 +143,7 @@ impl SourceTask {
         links: SourceLinks,
     ) -> SourceTask {
         let SourceLinks { queue, view, pings, missing: show_missing } = links;
-        let all: BTreeSet<PathBuf> = intake.sources.iter().map(|source| source.path.clone()).collect();
+        let all = few::set(intake.sources.iter().map(|source| source.path.clone()));
         let above = |path: &PathBuf| all.iter().any(|other| path != other && path.starts_with(other));
         let roots = all.iter().filter(|path| !above(path)).cloned().collect();
         SourceTask {

@@ -14,6 +14,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::mountinfo::{MOUNT_TABLE, entries};
+use rigpost_core::few;
 
 /// The mounts of this process.
 #[derive(Debug)]
@@ -56,8 +57,7 @@ impl Mounts {
         loop {
             self.table.ready(Interest::PRIORITY).await?.clear_ready();
             let now = read(&self.matter)?;
-            let points: BTreeSet<PathBuf> =
-                now.symmetric_difference(&self.known).map(|mount| mount.point.clone()).collect();
+            let points = few::set(now.symmetric_difference(&self.known).map(|mount| mount.point.clone()));
             self.known = now;
             if !points.is_empty() {
                 return Ok(points);
@@ -70,7 +70,7 @@ fn read(matter: &[PathBuf]) -> io::Result<BTreeSet<Mount>> {
     let related = |point: &Path| matter.iter().any(|m| m.starts_with(point) || point.starts_with(m));
     let table = std::fs::read(MOUNT_TABLE)?;
     let all = entries(&table).filter(|entry| related(&entry.point));
-    Ok(all.map(|entry| Mount { what: entry.ids.to_vec(), point: entry.point }).collect())
+    Ok(few::set(all.map(|entry| Mount { what: entry.ids.to_vec(), point: entry.point })))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::command::{Asking, Ended, Refusal};
 use crate::disk::DiskError;
+use crate::few;
 use crate::identity::revocation::{self, RevocationId, Told};
 use crate::identity::rig::action::{Action, Change, Keep, Parting, Question, Reply};
 use crate::identity::rig::event::{CommandId, Fresh};
@@ -199,7 +200,7 @@ impl Rig {
         if what.secret && self.revocations.pending() == 0 {
             erased.push(Erased::ClientSecret);
         }
-        erased.sort_unstable();
+        few::sort_by_key(&mut erased, |what| *what);
         let Told { revocation, detail, kept } = told;
         out.push(Action::Reply(Reply::Ended(id, Ended { revocation, detail, kept, erased, at: what.at })));
     }

@@ -9,6 +9,7 @@ use super::memory;
 use crate::store::error::StoreError;
 use crate::store::rows;
 use crate::store::tx::Tx;
+use rigpost_core::few;
 use rigpost_core::queue::clip::{self, Candidates, Row};
 use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::item::ItemState;
@@ -74,7 +75,7 @@ pub(super) fn candidates(tx: &Tx<'_>, seen: &Sighting) -> Result<Candidates, Sto
             all.extend(find_by(tx, by_inode, key)?);
         }
         all.extend(alike(tx, seen)?);
-        all.sort_by_key(|row| row.id);
+        few::sort_by_key(&mut all, |row| row.id);
         all.dedup_by_key(|row| row.id);
     }
     Ok(Candidates { rows: all, remembered: memory::knows(tx, seen)? })

@@ -14,6 +14,7 @@ use crate::store::handle::Store;
 use crate::store::tx::Tx;
 use crate::store::{asset, boots, counters, rows};
 use rigpost_core::command::{AddOutcome, Added};
+use rigpost_core::few;
 use rigpost_core::queue::clip::{self, Finding, Naming, New, Pairing, Place, Row, Wanted};
 use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::item::{Clip, Item, ItemId, ItemReason, ItemState};
@@ -149,9 +150,7 @@ impl Store {
 
 /// Each user but root who is named, and how much of theirs is not sent yet.
 fn users(tx: &Tx<'_>, items: &[Clip]) -> Result<Vec<(u32, u64)>, StoreError> {
-    let mut users: Vec<u32> = items.iter().map(|item| item.uid).filter(|uid| *uid != 0).collect();
-    users.sort_unstable();
-    users.dedup();
+    let users = few::set(items.iter().map(|item| item.uid).filter(|uid| *uid != 0));
     users.into_iter().map(|uid| Ok((uid, counters::of_user(tx, uid)?))).collect()
 }
 

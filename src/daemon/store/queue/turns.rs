@@ -1,5 +1,4 @@
 //! Whose turn it is, and how it ended.
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{bind, candidates, memory};
@@ -8,6 +7,7 @@ use crate::store::handle::Store;
 use crate::store::receipt::Delivered;
 use crate::store::tx::Tx;
 use crate::store::{asset, identity, providers, receipt, rows};
+use rigpost_core::few;
 use rigpost_core::queue::clip::{Copy, Row, copy_of};
 use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState};
@@ -232,7 +232,7 @@ fn next(
     let mut statement = tx.prepare_cached(NEXT)?;
     // Every priority is greater than nobody's.
     let above = above.map_or(i64::MIN, i64::from);
-    let waits: BTreeSet<_> = waiting.iter().collect();
+    let waits = few::set(waiting);
     let mut in_order = statement.query((project_id, above))?;
     while let Some(row) = in_order.next()? {
         let id = rows::item_id(row, 0)?;

@@ -7,6 +7,7 @@ use tracing::{debug, warn};
 
 use super::{MOST_PLACES, SOON, SourceTask, UNWATCHED};
 use crate::watch::{WatchError, WatchEvent};
+use rigpost_core::few;
 
 impl SourceTask {
     pub(super) fn saw(&mut self, events: io::Result<Vec<WatchEvent>>) {
@@ -150,7 +151,7 @@ impl SourceTask {
 
     /// The directories of files whose cards do not answer.
     pub(super) fn walk_around(&mut self, silent: &[PathBuf]) {
-        let dirs: BTreeSet<&Path> = silent.iter().map(|path| path.parent().unwrap_or(path)).collect();
+        let dirs = few::set(silent.iter().map(|path| path.parent().unwrap_or(path)));
         dirs.into_iter().for_each(|dir| self.walk_once_it_answers(dir.to_owned()));
     }
 
@@ -158,7 +159,7 @@ impl SourceTask {
         let answers = !self.workers.volumes().is_silent(&place);
         self.silent.insert(place);
         if self.silent.len() > MOST_PLACES {
-            self.silent.clone_from(&self.roots.iter().cloned().collect());
+            self.silent = few::set(self.roots.iter().cloned());
         }
         if answers {
             // Meanwhile it does again, and nobody will tell.

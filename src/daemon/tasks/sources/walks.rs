@@ -12,6 +12,7 @@ use super::links::Resolved;
 use super::{MOST_PLACES, SOON, SourceTask, UNWATCHED};
 use crate::media::{Met, Step, Walk};
 use crate::watch::WatchError;
+use rigpost_core::few;
 use rigpost_core::queue::whole::{NoRoom, Sight, Verdict};
 use rigpost_core::time::BootTime;
 
@@ -88,7 +89,7 @@ impl SourceTask {
         }
         let volumes = self.workers.volumes();
         let is_one = |dir: &&PathBuf| volumes.are_one(place, dir.parent().unwrap_or(dir));
-        self.new_dirs.iter().filter(is_one).cloned().collect()
+        few::set(self.new_dirs.iter().filter(is_one).cloned())
     }
 
     /// As often as the sources there want it.
@@ -106,8 +107,7 @@ impl SourceTask {
 
     /// What was offered, and got an answer that another walk would not change.
     pub(super) fn remember(&mut self, batch: &[Found], left: &Left) {
-        let again: BTreeSet<&PathBuf> =
-            left.unread.iter().map(|(path, _)| path).chain(&left.silent).collect();
+        let again = few::set(left.unread.iter().map(|(path, _)| path).chain(&left.silent));
         let answered = batch.iter().filter(|file| !again.contains(&file.path));
         answered.filter_map(|file| file.mark).for_each(|mark| self.known.add(mark));
     }
