@@ -287,7 +287,8 @@ mod tests {
             (check.verdict, check.finding.contains("log-in page"))
         };
         assert_eq!(verdict(200, "application/json", r#"{"status":"ok"}"#), (Verdict::Ok, false));
-        assert_eq!(verdict(200, "text/html; charset=utf-8", r#"{"status":"ok"}"#), (Verdict::Fail, true));
+        assert_eq!(verdict(200, "text/html; charset=utf-8", r#"{"status":"ok"}"#), (Verdict::Ok, false));
+        assert_eq!(verdict(200, "text/html; charset=utf-8", "Welcome"), (Verdict::Fail, true));
         assert_eq!(verdict(200, "application/json", "<html>"), (Verdict::Fail, true));
         assert_eq!(verdict(200, "text/plain", "Welcome"), (Verdict::Fail, true));
         assert_eq!(verdict(302, "", ""), (Verdict::Fail, true));
