@@ -133,13 +133,14 @@ async fn follow(
     let give_up = args.limit.map(|limit| clock::boot_micros() + u64::from(limit) * 1_000_000);
     let (mut paired_since, mut attended) = (None, clock::boot_micros());
     loop {
+        let now = daemon.read_pairing().await.map_err(group)?;
+        view.saw(&now);
         // Without a limit a pairing goes on as long as somebody looks.
-        if give_up.is_none() && paired_since.is_none() && clock::boot_micros() > attended + ATTEND_EVERY {
+        let goes_on = matches!(now.state.parse(), Ok(State::WaitingForUser | State::RequestingCode));
+        if give_up.is_none() && goes_on && clock::boot_micros() > attended + ATTEND_EVERY {
             attended = clock::boot_micros();
             daemon.pairing().start(Default::default()).await.map_err(group)?;
         }
-        let now = daemon.read_pairing().await.map_err(group)?;
-        view.saw(&now);
         match now.state.parse() {
             // The code may be read a moment before or after the state.
             Ok(State::WaitingForUser) if now.user_code.is_empty() => view.waits()?,

@@ -368,3 +368,25 @@ async fn a_rig_lives_with_each_provider_of_the_recorded_answers() {
     });
     futures_util::future::join_all(lives).await;
 }
+
+#[tokio::test]
+async fn a_cloud_that_names_no_project_takes_clips_all_the_same() {
+    let cloud = Scripted::start().await;
+    cloud.says("/v2/auth/device/code", [json(200, A_CODE)]);
+    cloud.says("/v2/auth/token", [tokens(1, 3600)]);
+    cloud.says("/v2/devices/me", [json(200, "{}")]);
+    let asset = format!(r#"{{"id":"asset-1","upload_urls":["{}/put"]}}"#, cloud.url);
+    cloud.says("/v2/devices/assets", [json(201, &asset)]);
+    // As storages written in Python say it: no body, and a type that would be a page's.
+    let sent = "what was recorded";
+    cloud.says("/put", [raw(200, "etag: \"anything\"\r\ncontent-type: text/html; charset=utf-8\r\n", "")]);
+    let rig = Setup { base_url: Some(cloud.url.clone()), ..Setup::new() }.provisioned().await;
+    rig.ask_to_pair().await.unwrap();
+    let shown = rig.wait(PAIRING, "whom it serves", |p| !text(p, "ProjectName").is_empty()).await;
+    assert_eq!(text(&shown, "ProjectName"), "the provider names no project");
+    assert_eq!((text(&shown, "State").as_str(), text(&shown, "Reason").as_str()), ("paired", "none"));
+    let clip = rig.path("media").join("notes.txt");
+    std::fs::write(&clip, sent).unwrap();
+    rig.wait_item(rig.add(&clip).await.unwrap(), "done").await;
+    assert_eq!(cloud.asked("/put"), [sent]);
+}

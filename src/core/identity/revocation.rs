@@ -32,6 +32,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(30);
 const MAX_RETRY: Duration = Duration::from_secs(3600);
 /// As long as it is tried.
 pub const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// What is left of it at each start, whatever the clock says.
+const LAST: Duration = Duration::from_secs(3600);
 /// So many are kept; of more the oldest goes.
 pub const MOST: usize = 8;
 const ERASE_RETRY: Duration = Duration::from_secs(60);
@@ -159,7 +161,8 @@ impl Revocations {
             id,
             ours,
             tries: progress.tries,
-            spent: progress.spent + passed(progress.noted, now),
+            // A start has the last hour in any case: the network comes up after the rig.
+            spent: (progress.spent + passed(progress.noted, now)).min(PATIENCE.saturating_sub(LAST)),
             since: now.boot,
             why: String::new(),
             state: State::Later(now.boot),
@@ -277,13 +280,13 @@ impl Revocations {
             TokenError::Transient(t) => (Revocation::NotReached, t.retry_after),
             TokenError::SlowDown(wait) => (Revocation::NotReached, *wait),
             TokenError::AuthorizationPending => (Revocation::NotReached, None),
-            TokenError::ClientRejected(_) => (Revocation::Refused, None),
-            TokenError::AccessDenied
-            | TokenError::ExpiredToken
-            | TokenError::InvalidGrant(_)
+            TokenError::ClientRejected(_)
+            | TokenError::AccessDenied
             | TokenError::NotAllowed(_)
-            | TokenError::Unauthorized
-            | TokenError::Rejected(_) => return vec![record.erase(Over::Refused(e.to_string()))],
+            | TokenError::Unauthorized => (Revocation::Refused, None),
+            TokenError::ExpiredToken | TokenError::InvalidGrant(_) | TokenError::Rejected(_) => {
+                return vec![record.erase(Over::Refused(e.to_string()))];
+            }
         };
         let why = e.to_string();
         let spent = record.spent + now.boot.since(record.since);

@@ -36,6 +36,8 @@ pub struct Word {
     pub word: String,
     /// Shortened; the server's text for people, where there is one.
     pub description: String,
+    /// A member of its own, and not a part of another API's error.
+    pub of_protocol: bool,
     /// Between two polls, where it says so (RFC 8628 §3.5 has that in the first answer only).
     pub interval: Option<Duration>,
     /// As the header says.
@@ -64,7 +66,9 @@ pub struct Detailed {
 }
 
 /// What an answer has that is a success, whatever it says besides.
-const GOODS: [&str; 6] = ["access_token", "device_code", "id", "project_id", "issuer", "sub"];
+const GRANTS: [&str; 2] = ["access_token", "device_code"];
+/// The same, unless it has a word of the protocol.
+const GOODS: [&str; 4] = ["id", "project_id", "issuer", "sub"];
 
 /// Which kind of answer this is.
 pub fn sort(response: &Response) -> Sorted {
@@ -100,23 +104,29 @@ fn word(response: &Response, members: &Members) -> Option<Word> {
         status: response.status,
         word: response.text(word),
         description: response.text(description),
+        of_protocol: true,
         interval: members.get("interval").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
         retry_after: response.retry_after,
     };
-    let is_good = GOODS.iter().any(|good| members.get(good).is_some());
+    let error = members.text("error");
+    let is_known = error.is_some_and(words::is_known);
+    let has = |goods: &[&str]| goods.iter().any(|good| members.get(good).is_some());
+    let is_good = has(&GRANTS) || (has(&GOODS) && !is_known);
     if is_good && (200..300).contains(&response.status) {
         return None;
     }
-    if let Some(error) = members.get("error") {
-        return Some(made(error, members.get("error_description").unwrap_or_default()));
-    }
-    if let Some(message) = members.get("message").filter(|message| words::is_known(message)) {
+    let message = members.text("message").filter(|message| words::is_known(message));
+    if let Some(message) = message.filter(|_| !is_known) {
         return Some(made(message, ""));
+    }
+    if let Some(error) = error {
+        return Some(made(error, members.text("error_description").unwrap_or_default()));
     }
     let nested = response.json::<Value>()?;
     let error = nested.get("error")?.as_object()?;
     let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-    (!text("status").is_empty()).then(|| made(text("status"), text("message")))
+    let nested = || Word { of_protocol: false, ..made(text("status"), text("message")) };
+    (!text("status").is_empty()).then(nested)
 }
 
 fn sort_error(response: &Response) -> Sorted {
@@ -166,14 +176,14 @@ pub fn token_error(asked: Asked, sorted: Sorted) -> TokenError {
 }
 
 fn of_word(asked: Asked, word: Word) -> TokenError {
-    if words::forbids_codes(&word.description) {
-        return TokenError::NotAllowed(word.to_string());
-    }
     let meaning = words::meaning(asked, &word.word);
     let is_of_a_flow = matches!(meaning, Meaning::Pending | Meaning::SlowDown);
     // A server in trouble, or that wants fewer questions, has not judged what was asked.
     if (word.status == 429 || word.status >= 500) && !is_of_a_flow {
         return later(word);
+    }
+    if words::forbids_codes(&word.description) {
+        return TokenError::NotAllowed(word.to_string());
     }
     match meaning {
         Meaning::Pending => TokenError::AuthorizationPending,
@@ -187,9 +197,14 @@ fn of_word(asked: Asked, word: Word) -> TokenError {
         // A gateway has words of its own for what it does not find.
         Meaning::Mistake if !words::is_known(&word.word) && word.status > 403 => later(word),
         Meaning::Mistake => TokenError::Rejected(word.to_string()),
-        Meaning::Trouble if word.status == 401 && asked != Asked::Poll => TokenError::Unauthorized,
+        // Frame.io's 401 has many words. One that is known elsewhere does not mean that here.
+        Meaning::Trouble if is_refusal(asked, &word) => TokenError::Unauthorized,
         Meaning::Trouble => later(word),
     }
+}
+
+fn is_refusal(asked: Asked, word: &Word) -> bool {
+    word.status == 401 && word.of_protocol && asked != Asked::Poll && !words::is_known(&word.word)
 }
 
 fn later(word: Word) -> TokenError {

@@ -21,6 +21,8 @@ use crate::secret::Secret;
 /// A person waits for the code.
 pub(super) const CODE_TIMEOUT: Duration = Duration::from_secs(8);
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+/// Of an access token of which nothing is said.
+const USUAL_LIFE: Duration = Duration::from_secs(3600);
 pub(super) const MAX_TEXT: usize = 16 * 1024;
 
 /// How fields travel.
@@ -93,7 +95,9 @@ impl Dialect {
         let user_code = a.take("user_code").filter(|code| fits(code)).ok_or_else(unexpected)?;
         let device_code =
             a.take_text("device_code").filter(|c| c.len() <= MAX_TEXT).ok_or_else(unexpected)?;
-        let expires_in = seconds(number(a.get("expires_in"), self.code_life), 1.0, 3600.0);
+        let life = number(a.get("expires_in"), self.code_life);
+        // Nothing lives for no time: not said.
+        let expires_in = seconds(if life == 0.0 { self.code_life } else { life }, 1.0, 3600.0);
         let interval = seconds(number(a.get("interval"), self.interval), 1.0, 3600.0);
         let (Some(expires_in), Some(interval)) = (expires_in, interval) else { return Err(unexpected()) };
         // The second of each name is from before the RFC, and as Frame.io's checklist spells it.
@@ -248,7 +252,9 @@ fn read_tokens(response: &Response) -> Result<TokenResponse, TokenError> {
     let of_refresh = life("refresh_expires_in").or(life("refresh_token_expires_in"));
     let expires_in = match (life("expires_in"), of_refresh.filter(|_| refresh.is_some())) {
         (Some(access), Some(refresh)) => Some(access.min(refresh)),
-        (access, refresh) => access.or(refresh),
+        // Of the access token nothing was said.
+        (None, Some(refresh)) => Some(refresh.min(USUAL_LIFE)),
+        (access, None) => access,
     };
     Ok(TokenResponse {
         access_token: AccessToken(Secret::from(access)),

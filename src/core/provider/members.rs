@@ -55,6 +55,11 @@ impl Members {
         self.0.iter().find(|m| m.name == name && !m.text.is_empty()).map(|m| m.text.as_str())
     }
 
+    /// The same where it is written as a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|m| m.name == name && !m.text.is_empty() && m.is_text).map(|m| m.text.as_str())
+    }
+
     /// The same, moved out.
     pub fn take(&mut self, name: &str) -> Option<Zeroizing<String>> {
         let at = self.0.iter().position(|m| m.name == name && !m.text.is_empty())?;

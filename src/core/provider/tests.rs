@@ -277,7 +277,11 @@ fn a_code_is_read_with_floats_without_numbers_and_with_numbers_out_of_bounds() {
     assert_eq!(read(r#","expires_in":119.5,"interval":5.25"#), ms(119_500, 5_250));
     assert_eq!(read(""), ms(120_000, 5_000));
     assert_eq!(read(r#","expires_in":null,"interval":null"#), ms(120_000, 5_000));
-    assert_eq!(read(r#","expires_in":0,"interval":0"#), ms(1_000, 1_000), "never faster than once a second");
+    assert_eq!(
+        read(r#","expires_in":0,"interval":0"#),
+        ms(120_000, 1_000),
+        "never faster than once a second"
+    );
     assert_eq!(read(r#","expires_in":1e300,"interval":1e300"#), ms(3_600_000, 3_600_000));
     assert_eq!(
         read(r#","expires_in":90,"interval":"300""#),
@@ -464,6 +468,10 @@ fn what_ends_a_grant_at_a_refresh() {
         ),
         (json(401, r#"{"error":"Not Authorized"}"#), Err(TokenError::Unauthorized)),
         (json(401, r#"{"error":"anything"}"#), Err(TokenError::Unauthorized)),
+        (
+            json(400, r#"{"error":"Bad Request","status":400,"message":"Invalid refresh token"}"#),
+            gone("Invalid refresh token"),
+        ),
         (
             detailed(401, "Not Authorized", "You are not allowed to access that resource"),
             Err(TokenError::Unauthorized),

@@ -67,8 +67,14 @@ impl Names {
     /// The addresses of a host; the port is left at zero. Takes as long as the system's resolver; dropped, it leaves the
     /// look-up to the next.
     pub(super) async fn addresses(self, host: String) -> io::Result<vec::IntoIter<SocketAddr>> {
-        let mut found = self.look_up(host);
-        let answer = found.wait_for(Option::is_some).await.map_err(io::Error::other)?.clone();
+        let mut found = self.look_up(host.clone());
+        let mut answer = found.wait_for(Option::is_some).await.map(|answer| answer.clone());
+        if answer.is_err() {
+            // Whoever did it is gone with its runtime.
+            found = self.look_up(host);
+            answer = found.wait_for(Option::is_some).await.map(|answer| answer.clone());
+        }
+        let answer = answer.map_err(io::Error::other)?;
         match answer {
             Some(Ok(addresses)) => Ok(addresses.into_iter()),
             Some(Err(why)) => Err(io::Error::other(why)),

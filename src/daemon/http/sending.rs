@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{io, thread};
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::names::LOOKUPS;
@@ -53,15 +53,28 @@ impl Sending {
     }
 }
 
+/// Ends without waiting for look-ups that nobody waits for any more. Also where there was no thread for it: dropped as
+/// it is, on the thread of another runtime, it would panic.
+struct Quiet(Option<Runtime>);
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 impl Running {
     fn start() -> io::Result<Running> {
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(LOOKUPS).build()?;
         let (handle, jobs) = (runtime.handle().clone(), TaskTracker::new());
         let ended = jobs.clone();
+        let runtime = Quiet(Some(runtime));
         thread::Builder::new().name("send".to_owned()).spawn(move || {
-            runtime.block_on(ended.wait());
-            // A look-up that nobody waits for any more is not waited for.
-            runtime.shutdown_background();
+            if let Some(runtime) = &runtime.0 {
+                runtime.block_on(ended.wait());
+            }
         })?;
         Ok(Running { handle, jobs, pool: Arc::default() })
     }

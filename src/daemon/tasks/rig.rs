@@ -260,13 +260,6 @@ impl<T: Transport> RigTask<T> {
                 let step = self.deps.provider.identify(question);
                 let asked = matches!(step, Step::Ask(..));
                 self.ask(step, move |answer| {
-                    match &answer {
-                        Ok(info) if !info.note.is_empty() => warn!("{}", info.note),
-                        Err(TokenError::Rejected(why)) => {
-                            warn!("who this rig is to the provider is not known: {why}")
-                        }
-                        Ok(_) | Err(_) => {}
-                    }
                     if asked { Event::Identified(seq, answer) } else { Event::Known(seq, answer) }
                 });
             }

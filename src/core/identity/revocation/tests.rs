@@ -78,12 +78,6 @@ fn each_answer_has_its_word() {
     let end = [
         (Ok(Revoked::NotOffered), Revocation::NotOffered, ""),
         (Err(TokenError::Rejected("invalid_request".into())), Revocation::Refused, "invalid_request"),
-        (Err(TokenError::Unauthorized), Revocation::Refused, "not authorized"),
-        (
-            Err(TokenError::NotAllowed("unauthorized_client".into())),
-            Revocation::Refused,
-            "unauthorized_client",
-        ),
     ];
     for (answer, word, detail) in end {
         let (mut all, id, seq) = asked(at(0));
@@ -94,6 +88,9 @@ fn each_answer_has_its_word() {
         (trouble(None), Revocation::NotReached, "HTTP 503"),
         (TokenError::ClientRejected("invalid_client".into()), Revocation::Refused, "invalid_client"),
         (TokenError::SlowDown(None), Revocation::NotReached, "slow_down"),
+        (TokenError::Unauthorized, Revocation::Refused, "not authorized"),
+        (TokenError::AccessDenied, Revocation::Refused, "access_denied"),
+        (TokenError::NotAllowed("unauthorized_client".into()), Revocation::Refused, "unauthorized_client"),
     ];
     for (answer, word, detail) in kept {
         let (mut all, id, seq) = asked(at(0));
@@ -163,8 +160,9 @@ fn a_restart_goes_on_where_it_was() {
     // Of another provider: nobody is asked.
     all.loaded(vec![kept(false)], at(60));
     assert_eq!(all.newest_now(), None);
-    assert_eq!((all.timer(true, at(HOUR - 1)), all.deadline(true)), (vec![], Some(at(HOUR).boot)));
-    assert!(matches!(all.timer(true, at(HOUR))[..], [Action::Erase(_, Over::GivenUp(_))]));
+    let over = HOUR + 60;
+    assert_eq!((all.timer(true, at(over - 1)), all.deadline(true)), (vec![], Some(at(over).boot)));
+    assert!(matches!(all.timer(true, at(over))[..], [Action::Erase(_, Over::GivenUp(_))]));
 }
 
 #[test]
@@ -174,12 +172,15 @@ fn a_clock_that_was_never_set_costs_no_week() {
     assert_eq!(passed(noted, next_boot), Duration::ZERO);
     assert_eq!(passed(at(0), Now { wall: WallTime(50), ..next_boot }), Duration::ZERO);
     assert_eq!(passed(at(0), next_boot), Duration::from_secs(10));
-    // Even where it is over by the clock it is tried once more.
+    // Even where it is over by the clock it is tried for an hour: the network comes up after the rig.
     let mut all = Revocations::new(Jitter::new(1));
     let progress = Progress { tries: 4, spent: Duration::from_secs(2 * WEEK), noted: at(0) };
     all.loaded(vec![Kept { id: RevocationId(1), ours: true, progress }], next_boot);
     let seq = asks(&all.timer(true, next_boot));
-    assert!(matches!(all.answered(seq, down(), next_boot)[..], [Action::Erase(_, Over::GivenUp(_))]));
+    assert!(matches!(all.answered(seq, down(), next_boot)[..], [Action::Note(..), Action::Tell(..)]));
+    let last = Now { boot: next_boot.boot + LAST, ..next_boot };
+    let seq = asks(&all.timer(true, last));
+    assert!(matches!(all.answered(seq, down(), last)[..], [Action::Erase(_, Over::GivenUp(_))]));
 }
 
 #[test]

@@ -441,6 +441,45 @@ fn a_token_that_is_not_believed_is_named_and_quoted_nowhere() {
 }
 
 #[test]
+fn a_word_of_something_else_ends_no_grant_by_its_number() {
+    let frameio = Provider::FrameIo(super::frameio());
+    for body in [
+        r#"{"error":"access_denied"}"#,
+        r#"{"error":"expired_token"}"#,
+        r#"{"error":401}"#,
+        r#"{"error":{"status":"UNAUTHENTICATED","message":"a gateway's own"}}"#,
+    ] {
+        for p in [&frameio, &by_hand(ClientAuth::None)] {
+            let read = p.read_refresh(&json(401, body));
+            assert!(
+                matches!(read, Err(TokenError::Transient(_) | TokenError::AccessDenied)),
+                "{body}: {read:?}"
+            );
+        }
+    }
+    // A success with an id, and a word of the protocol beside it, is none.
+    let poll = by_hand(ClientAuth::None)
+        .read_device_token(&json(200, r#"{"error":"authorization_pending","id":"req-1"}"#));
+    assert_eq!(poll, Err(TokenError::AuthorizationPending));
+    let life = |body: &str| {
+        by_hand(ClientAuth::None)
+            .read_refresh(&json(200, body))
+            .unwrap()
+            .expires_in
+            .map(|life| life.as_secs())
+    };
+    assert_eq!(life(r#"{"access_token":"a","refresh_token":"r","refresh_expires_in":2592000}"#), Some(3600));
+    assert_eq!(
+        life(r#"{"access_token":"a","refresh_token":"r","expires_in":300,"refresh_expires_in":60}"#),
+        Some(60)
+    );
+    assert_eq!(
+        life(r#"{"access_token":"a","refresh_token":"r","expires_in":300,"refresh_expires_in":0}"#),
+        Some(300)
+    );
+}
+
+#[test]
 fn userinfo_names_the_same_person_or_nobody() {
     let signer = Signer::new("k1");
     let mut nameless = claims();
