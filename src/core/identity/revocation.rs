@@ -15,10 +15,11 @@
 //!   a power cut leaves a live token at the provider and nobody who knows of it.
 //! - Not while a grant is in force or a pairing runs. Frame.io forgets the device, Auth0 and Google whatever the same person
 //!   gave the same application: a late word about the old grant could end the new one. So long it waits.
-//! - A refusal is final, but for a client that is not accepted: providers say that while their own database is away, and a
-//!   new secret may help. An unknown token is answered with success (RFC 7009 §2.2), so whatever else is refused will be.
+//! - A refusal of whoever asks (the client, its rights, a bare 401) is not one of the token: providers say that while their
+//!   own database is away, gateways in their place, and a new secret may help. A refusal of the request is final: an
+//!   unknown token is answered with success (RFC 7009 §2.2), so what else is refused will be.
 //! - The week is counted by the boot clock. Across boots the wall clock is believed, where it does not run backwards and was
-//!   ever set; and each start tries once before it gives up.
+//!   ever set; and each start has an hour before it gives up.
 use std::time::Duration;
 
 use crate::backoff::{Jitter, KEPT_DOUBLINGS, doubled};
@@ -151,8 +152,11 @@ impl Revocations {
 
     /// How many are on the disk.
     pub fn pending(&self) -> u32 {
-        let kept = self.records.iter().filter(|r| !matches!(r.state, State::Saving));
-        u32::try_from(kept.count()).unwrap_or(u32::MAX)
+        u32::try_from(self.on_disk().count()).unwrap_or(u32::MAX)
+    }
+
+    fn on_disk(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(|record| !matches!(record.state, State::Saving))
     }
 
     /// The store was read: what it held is tried at once.
@@ -208,8 +212,7 @@ impl Revocations {
 
     /// All that are on the disk.
     pub fn all(&self) -> Vec<RevocationId> {
-        let kept = self.records.iter().filter(|r| !matches!(r.state, State::Saving));
-        kept.map(|record| record.id).collect()
+        self.on_disk().map(|record| record.id).collect()
     }
 
     /// Somebody asks for the newest one: it is tried now.

@@ -124,8 +124,8 @@ impl<T: Transport> RigTask<T> {
         }
     }
 
-    /// Whoever waits for the provider's word is told how it stands. What was not begun is refused as such. Whoever was heard and has no answer yet learns that from their silent
-    /// channel.
+    /// Whoever waits for the provider's word is told how it stands. What was not begun is refused as such. Whoever was
+    /// heard and has no answer yet learns that from their silent channel.
     fn wind_up(mut self) {
         for action in self.rig.stop() {
             self.perform(action);

@@ -22,7 +22,7 @@ pub enum Ending {
 pub enum Event {
     /// Found on disk at the start; true when a refresh had been marked and not finished.
     Loaded(TokenSet, bool),
-    /// Found on disk at the start: the grant had ended; the tokens that were kept, if any.
+    /// Found on disk at the start: the grant had ended; the tokens, where those of a refused client were kept.
     Ended(Ending, Option<TokenSet>),
     /// A person said yes.
     Granted(TokenResponse),

@@ -12,7 +12,7 @@ impl TokenLife {
             | State::Marking { tokens, .. }
             | State::Refreshing { tokens, .. }
             | State::RefreshLater { tokens, .. } => Some(tokens),
-            State::None | State::Saving { .. } | State::SaveLater { .. } | State::Ended { .. } => None,
+            State::None | State::Saving { .. } | State::SaveLater { .. } | State::Ended(_) => None,
         }
     }
 
@@ -29,21 +29,20 @@ impl TokenLife {
             | State::Valid { tokens: t, .. }
             | State::Marking { tokens: t, .. }
             | State::Refreshing { tokens: t, .. }
-            | State::RefreshLater { tokens: t, .. }
-            | State::Ended { kept: Some(t), .. } => Some(Revocable::of(&t.access, t.refresh.as_ref())),
-            State::None | State::Ended { kept: None, .. } => None,
+            | State::RefreshLater { tokens: t, .. } => Some(Revocable::of(&t.access, t.refresh.as_ref())),
+            State::None | State::Ended(_) => None,
         }
     }
 
     /// A grant exists and the server has not ended it.
     pub fn granted(&self) -> bool {
-        !matches!(self.state, State::None | State::Ended { .. })
+        !matches!(self.state, State::None | State::Ended(_))
     }
 
     /// How the grant ended, if it did.
     pub fn ending(&self) -> Option<Ending> {
         match self.state {
-            State::Ended { ending, .. } => Some(ending),
+            State::Ended(ending) => Some(ending),
             State::None
             | State::Saving { .. }
             | State::SaveLater { .. }
@@ -73,7 +72,7 @@ impl TokenLife {
             | State::Marking { .. }
             | State::Refreshing { .. }
             | State::RefreshLater { .. }
-            | State::Ended { .. } => false,
+            | State::Ended(_) => false,
         }
     }
 

@@ -65,7 +65,7 @@ pub(super) enum State {
     Marking { seq: Seq, tokens: TokenSet, attempt: u32 },
     Refreshing { seq: Seq, tokens: TokenSet, attempt: u32 },
     RefreshLater { tokens: TokenSet, attempt: u32, at: BootTime, marked: bool },
-    Ended { ending: Ending, kept: Option<TokenSet> },
+    Ended(Ending),
 }
 
 /// The tokens of one provider. Everything that stores, uses or ends them asks here.
@@ -119,7 +119,7 @@ impl TokenLife {
             | State::Valid { .. }
             | State::Marking { .. }
             | State::RefreshLater { .. }
-            | State::Ended { .. } => {}
+            | State::Ended(_) => {}
         }
     }
 
@@ -132,7 +132,7 @@ impl TokenLife {
             | State::Saving { .. }
             | State::Marking { .. }
             | State::Refreshing { .. }
-            | State::Ended { .. } => None,
+            | State::Ended(_) => None,
         }
     }
 
@@ -155,7 +155,7 @@ impl TokenLife {
                 self.trouble = Some(Trouble::Client(String::new()));
                 self.mark(tokens, 0)
             }
-            (_, Event::Ended(ending, kept)) => (S::Ended { ending, kept }, vec![]),
+            (_, Event::Ended(ending, _)) => (S::Ended(ending), vec![]),
             (_, Event::Granted(new)) => {
                 self.forget_troubles();
                 self.save(token_set(new, None, now), 0)
@@ -271,7 +271,7 @@ impl TokenLife {
             return (State::Valid { tokens, since, refresh_at, by_401 }, vec![]);
         }
         if tokens.refresh.is_none() {
-            return self.end(Ending::Revoked, None);
+            return self.end(Ending::Revoked);
         }
         let allowed = since + doubled(MIN_AGE, self.storm, MAX_MIN_AGE);
         self.storm = self.storm.saturating_add(1);
@@ -296,7 +296,7 @@ impl TokenLife {
         let (trouble, wait) = match e {
             e @ (TokenError::InvalidGrant(_) | TokenError::Unauthorized) => {
                 let ending = if self.lost_answer { Ending::InterruptedRefresh } else { Ending::Revoked };
-                let ended = self.end(ending, None);
+                let ended = self.end(ending);
                 self.ended_by = e.to_string();
                 return ended;
             }
@@ -331,7 +331,7 @@ impl TokenLife {
     }
 
     fn refresh(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
-        let Some(token) = tokens.refresh.clone() else { return self.end(Ending::Revoked, None) };
+        let Some(token) = tokens.refresh.clone() else { return self.end(Ending::Revoked) };
         let seq = self.seq.step();
         (State::Refreshing { seq, tokens, attempt }, vec![Action::Refresh(seq, token)])
     }
@@ -341,9 +341,9 @@ impl TokenLife {
         (State::Saving { seq, next: next.clone(), attempt }, vec![Action::SaveTokens(seq, next)])
     }
 
-    fn end(&mut self, ending: Ending, kept: Option<TokenSet>) -> (State, Vec<Action>) {
+    fn end(&mut self, ending: Ending) -> (State, Vec<Action>) {
         self.forget_troubles();
-        (State::Ended { ending, kept }, vec![Action::End(ending)])
+        (State::Ended(ending), vec![Action::End(ending)])
     }
 
     fn forget_exchange_troubles(&mut self) {
