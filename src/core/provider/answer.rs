@@ -44,6 +44,19 @@ pub struct Word {
     pub retry_after: Option<Duration>,
 }
 
+impl Word {
+    /// A server in trouble, or that wants fewer questions: it has not judged what was asked.
+    pub fn is_of_now(&self) -> bool {
+        self.status == 429 || self.status >= 500
+    }
+
+    /// What it is then.
+    pub fn trouble(self) -> Trouble {
+        let cause = if self.status == 429 { Cause::RateLimited } else { Cause::Provider };
+        trouble(cause, self.to_string(), self.retry_after)
+    }
+}
+
 impl std::fmt::Display for Word {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.word)?;
@@ -178,9 +191,8 @@ pub fn token_error(asked: Asked, sorted: Sorted) -> TokenError {
 fn of_word(asked: Asked, word: Word) -> TokenError {
     let meaning = words::meaning(asked, &word.word);
     let is_of_a_flow = matches!(meaning, Meaning::Pending | Meaning::SlowDown);
-    // A server in trouble, or that wants fewer questions, has not judged what was asked.
-    if (word.status == 429 || word.status >= 500) && !is_of_a_flow {
-        return later(word);
+    if word.is_of_now() && !is_of_a_flow {
+        return TokenError::Transient(word.trouble());
     }
     if words::forbids_codes(&word.description) {
         return TokenError::NotAllowed(word.to_string());
@@ -195,21 +207,18 @@ fn of_word(asked: Asked, word: Word) -> TokenError {
         Meaning::NotAllowed => TokenError::NotAllowed(word.to_string()),
         Meaning::TokenRefused => TokenError::Unauthorized,
         // A gateway has words of its own for what it does not find.
-        Meaning::Mistake if !words::is_known(&word.word) && word.status > 403 => later(word),
+        Meaning::Mistake if !words::is_known(&word.word) && word.status > 403 => {
+            TokenError::Transient(word.trouble())
+        }
         Meaning::Mistake => TokenError::Rejected(word.to_string()),
         // Frame.io's 401 has many words. One that is known elsewhere does not mean that here.
         Meaning::Trouble if is_refusal(asked, &word) => TokenError::Unauthorized,
-        Meaning::Trouble => later(word),
+        Meaning::Trouble => TokenError::Transient(word.trouble()),
     }
 }
 
 fn is_refusal(asked: Asked, word: &Word) -> bool {
     word.status == 401 && word.of_protocol && asked != Asked::Poll && !words::is_known(&word.word)
-}
-
-fn later(word: Word) -> TokenError {
-    let cause = if word.status == 429 { Cause::RateLimited } else { Cause::Provider };
-    TokenError::Transient(trouble(cause, word.to_string(), word.retry_after))
 }
 
 /// A success whose body is not what the protocol says.

@@ -140,10 +140,7 @@ impl FrameIo {
         match sort(response) {
             Sorted::Success => {}
             Sorted::Trouble(t) => return Err(CreateError::Transient(t)),
-            Sorted::Word(word) if word.status == 429 || word.status >= 500 => {
-                let cause = if word.status == 429 { Cause::RateLimited } else { Cause::Provider };
-                return Err(CreateError::Transient(trouble(cause, word.to_string(), word.retry_after)));
-            }
+            Sorted::Word(word) if word.is_of_now() => return Err(CreateError::Transient(word.trouble())),
             Sorted::Word(Word { status, word, description, .. }) => {
                 return Err(refused_asset(&Detailed { status, title: word, detail: description }));
             }

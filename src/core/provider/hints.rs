@@ -1,14 +1,10 @@
 //! What a provider's words say to whoever set the rig up, where its own sentence does not.
 
 /// A part of the provider's word or sentence, and what to do there or here.
-const HINTS: [(&str, &str); 13] = [
+const HINTS: [(&str, &str); 12] = [
     ("AADSTS7000218", "in Entra, switch on \"Allow public client flows\" of the app registration"),
     (
         "AADSTS53003",
-        "ask an administrator of Entra to exempt this application from the policy that blocks the device code flow",
-    ),
-    (
-        "AADSTS530035",
         "ask an administrator of Entra to exempt this application from the policy that blocks the device code flow",
     ),
     (

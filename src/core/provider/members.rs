@@ -17,6 +17,11 @@ use zeroize::Zeroizing;
 const MOST: usize = 256;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// The body behind its byte order mark, if it has one.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
+}
+
 /// The members of an object that are texts, numbers or truth values, as texts. Overwritten when dropped.
 #[derive(Default)]
 pub struct Members(Vec<Member>);
@@ -31,7 +36,7 @@ struct Member {
 impl Members {
     /// Of a JSON object, or of a form; `None` for what is neither.
     pub fn read(body: &[u8]) -> Option<Members> {
-        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+        let body = without_mark(body);
         serde_json::from_slice(body).ok().or_else(|| Members::of_form(body))
     }
 
@@ -52,23 +57,26 @@ impl Members {
 
     /// The first of that name that is no empty text.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|m| m.name == name && !m.text.is_empty()).map(|m| m.text.as_str())
+        self.find(name, false).map(|at| self.0[at].text.as_str())
     }
 
     /// The same where it is written as a text.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|m| m.name == name && !m.text.is_empty() && m.is_text).map(|m| m.text.as_str())
+        self.find(name, true).map(|at| self.0[at].text.as_str())
     }
 
-    /// The same, moved out.
+    /// As [`Members::get`], moved out.
     pub fn take(&mut self, name: &str) -> Option<Zeroizing<String>> {
-        let at = self.0.iter().position(|m| m.name == name && !m.text.is_empty())?;
-        Some(self.0.remove(at).text)
+        self.find(name, false).map(|at| self.0.remove(at).text)
     }
 
-    /// The same where it is no number: a token that was one would be another's mistake.
+    /// As [`Members::text`], moved out: a token that was a number would be another's mistake.
     pub fn take_text(&mut self, name: &str) -> Option<Zeroizing<String>> {
-        self.0.iter().any(|m| m.name == name && m.is_text).then(|| self.take(name)).flatten()
+        self.find(name, true).map(|at| self.0.remove(at).text)
+    }
+
+    fn find(&self, name: &str, as_text: bool) -> Option<usize> {
+        self.0.iter().position(|m| m.name == name && !m.text.is_empty() && (m.is_text || !as_text))
     }
 }
 

@@ -6,7 +6,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::oauth::{AccessToken, Cause, ClientId, ClientSecret, Trouble};
-use crate::provider::members::Members;
+use crate::provider::members::{Members, without_mark};
 use crate::provider::text::{mask, short};
 use crate::secret::Secret;
 
@@ -99,8 +99,7 @@ pub const MAX_PART_ANSWER: usize = 1 << 20;
 impl Response {
     /// The body as a JSON object of the expected shape; `None` for anything else.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
-        let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
-        serde_json::from_slice(body).ok()
+        serde_json::from_slice(without_mark(&self.body)).ok()
     }
 
     /// The members of the body; `None` where it has none.

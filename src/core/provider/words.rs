@@ -142,5 +142,5 @@ fn find(word: &str) -> Option<&'static Row> {
 /// An organisation's rule forbids to sign in by code, or the application is not one that may: what the words beside the
 /// word say (Entra's conditional access; Auth0's and Okta's grants).
 pub fn forbids_codes(description: &str) -> bool {
-    ["AADSTS53003", "AADSTS530035", "AADSTS50199"].iter().any(|code| description.contains(code))
+    ["AADSTS53003", "AADSTS50199"].iter().any(|code| description.contains(code))
 }
