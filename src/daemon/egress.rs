@@ -5,6 +5,7 @@
 //! - Apart from the configuration and from the clients, so that a mistake is found by the same lines before anything runs
 //!   and when it is used.
 pub mod authorities;
+pub mod der;
 pub mod proxy;
 
 use std::path::PathBuf;

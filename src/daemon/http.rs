@@ -13,7 +13,6 @@ mod answer;
 mod api;
 mod certificate;
 mod connect;
-mod der;
 mod failure;
 mod names;
 mod pool;

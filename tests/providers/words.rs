@@ -281,19 +281,29 @@ async fn an_issuer_for_all_tenants_asks_for_the_tenants_name() {
     assert!(refused.text.contains("name your tenant"), "{}", refused.text);
 }
 
-#[tokio::test]
-async fn keys_that_nobody_hands_out_cost_the_name_and_nothing_else() {
-    let cloud = Scripted::start().await;
-    // Nobody listens there.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let metadata = cloud.metadata().replace(&format!("{}/keys", cloud.url), &format!("http://{closed}/keys"));
-    cloud.says("/.well-known/openid-configuration", [json(200, &metadata)]);
+/// Paired at a provider of these metadata, with an ID token that nobody believes.
+async fn paired_with_an_odd_id_token(cloud: &Scripted, metadata: &str) -> Rig {
+    cloud.says("/.well-known/openid-configuration", [json(200, metadata)]);
     let body = r#"{"access_token":"at-SIMSECRET","token_type":"Bearer","expires_in":3600,"id_token":"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"}"#;
     cloud.says(POLL, [json(200, body)]);
     let rig = cloud.found().start().await;
     rig.ask_to_pair().await.unwrap();
     let shown = rig.wait(PAIRING, "a host", |p| !text(p, "ProjectName").is_empty()).await;
     assert_eq!((text(&shown, "State").as_str(), text(&shown, "Reason").as_str()), ("paired", "none"));
+    assert_eq!(
+        (text(&shown, "ProjectName").as_str(), text(&shown, "AuthorizedBy").as_str()),
+        ("127.0.0.1", "")
+    );
+    rig
+}
+
+#[tokio::test]
+async fn keys_that_nobody_hands_out_cost_the_name_and_nothing_else() {
+    let cloud = Scripted::start().await;
+    // Nobody listens there.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let metadata = cloud.metadata().replace(&format!("{}/keys", cloud.url), &format!("http://{closed}/keys"));
+    let rig = paired_with_an_odd_id_token(&cloud, &metadata).await;
     let line = rig.log.wait(0, "who this rig is to the provider").await;
     assert!(line.contains("keys can't be read"), "{line}");
 }
@@ -316,17 +326,7 @@ async fn metadata_that_do_not_come_again_are_used_as_they_were() {
 #[tokio::test]
 async fn an_id_token_that_is_not_believed_costs_the_name_and_nothing_else() {
     let cloud = Scripted::start().await;
-    cloud.says("/.well-known/openid-configuration", [json(200, &cloud.metadata())]);
-    let body = r#"{"access_token":"at-SIMSECRET","token_type":"Bearer","expires_in":3600,"id_token":"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"}"#;
-    cloud.says(POLL, [json(200, body)]);
-    let rig = cloud.found().start().await;
-    rig.ask_to_pair().await.unwrap();
-    let shown = rig.wait(PAIRING, "a host", |p| !text(p, "ProjectName").is_empty()).await;
-    assert_eq!((text(&shown, "State").as_str(), text(&shown, "Reason").as_str()), ("paired", "none"));
-    assert_eq!(
-        (text(&shown, "ProjectName").as_str(), text(&shown, "AuthorizedBy").as_str()),
-        ("127.0.0.1", "")
-    );
+    let rig = paired_with_an_odd_id_token(&cloud, &cloud.metadata()).await;
     let line = rig.log.wait(0, "who this rig is to the provider").await;
     assert!(line.contains("WARN") && line.contains("404"), "{line}");
 }

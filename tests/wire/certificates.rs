@@ -1,13 +1,11 @@
 //! Certificates of every kind, by the API's client and by that for parts, in both versions of TLS.
 use std::sync::Arc;
-use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     date_time_ymd,
 };
 use rigpost_core::oauth::Cause;
-use rigpost_core::provider::wire::{Body, Request};
 use rigpost_core::time::WallTime;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
@@ -94,23 +92,10 @@ fn trusting(made: &[&Made], built: WallTime) -> (Rig, TempDir) {
     (Rig::with(Egress { ca_file, built, ..Egress::default() }, Patience::default()), dir)
 }
 
-fn question(url: String) -> Request {
-    Request {
-        name: "health",
-        post: false,
-        url: url.parse().unwrap(),
-        headers: Vec::new(),
-        authorization: None,
-        body: Body::Empty,
-        timeout: Duration::from_secs(20),
-        connection: Connection::Fresh,
-    }
-}
-
 /// What both clients say of a server, which is one thing: nothing, or the class and the words.
 async fn said(rig: &Rig, server: &Server) -> Option<(Cause, String)> {
     let part = rig.put(&server.url(), 10).await.err().map(|e| e.trouble);
-    let asked = rig.http.ask(question(format!("https://{}/health", server.address))).await.err();
+    let asked = rig.http.ask(question(&format!("https://{}/health", server.address))).await.err();
     if let Some(error) = &asked {
         assert_eq!(error.tls.as_ref().map(ToString::to_string), Some(error.trouble.why.clone()));
     }

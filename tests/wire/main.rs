@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rigpost_core::oauth::{Cause, Trouble};
-use rigpost_core::provider::wire::{Connection, Response};
+use rigpost_core::provider::wire::{Body, Connection, Request, Response};
 use rigpost_core::secret::Secret;
 use rigpost_daemon::clock::Clock;
 use rigpost_daemon::egress::Egress;
@@ -29,6 +29,20 @@ struct Rig {
     http: Http,
     file: Arc<MediaFile>,
     pacer: Pacer,
+}
+
+/// What is asked of an API.
+fn question(url: &str) -> Request {
+    Request {
+        name: "health",
+        post: false,
+        url: url.parse().unwrap(),
+        headers: Vec::new(),
+        authorization: None,
+        body: Body::Empty,
+        timeout: Duration::from_secs(20),
+        connection: Connection::Fresh,
+    }
 }
 
 impl Rig {

@@ -1,9 +1,7 @@
 //! Proxies between the rig and both its servers.
 use std::sync::Arc;
-use std::time::Duration;
 
 use rigpost_core::oauth::Cause;
-use rigpost_core::provider::wire::{Body, Request};
 use rigpost_daemon::egress::proxy::{Choice, Proxies, Proxy};
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
@@ -37,19 +35,6 @@ fn through(text: &str) -> Proxies {
 fn rig(authority: Option<&Authority>, proxies: Proxies) -> Rig {
     let ca_file = authority.map(Authority::path);
     Rig::with(Egress { ca_file, proxies, ..Egress::default() }, Patience::default())
-}
-
-fn question(url: &str) -> Request {
-    Request {
-        name: "health",
-        post: false,
-        url: url.parse().unwrap(),
-        headers: Vec::new(),
-        authorization: None,
-        body: Body::Empty,
-        timeout: Duration::from_secs(20),
-        connection: Connection::Fresh,
-    }
 }
 
 async fn serve(mut peer: Peer) {

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rigpost_core::oauth::Cause;
-use rigpost_core::provider::wire::{Body, Connection, Request, Response};
+use rigpost_core::provider::wire::{Connection, Request, Response};
 use rigpost_daemon::http::PutError;
 
-use crate::{Authority, Patience, Peer, Rig, Server, both};
+use crate::{Authority, Patience, Peer, Rig, Server, both, question};
 
 const SHORT: Duration = Duration::from_millis(600);
 const LONG: Duration = Duration::from_secs(60);
@@ -197,16 +197,7 @@ async fn no_answer_of_the_api_goes_on_for_ever() {
         })
         .await;
         for connection in [Connection::Fresh, Connection::Pooled] {
-            let request = Request {
-                name: "a question",
-                post: false,
-                url: server.url().parse().unwrap(),
-                headers: vec![],
-                authorization: None,
-                body: Body::Empty,
-                timeout: SHORT,
-                connection,
-            };
+            let request = Request { timeout: SHORT, connection, ..question(&server.url()) };
             let failed = ends(endless.first, Rig::new(None).http.ask(request)).await.unwrap_err();
             assert_eq!(failed.trouble.cause, Cause::Network, "{endless:?}: {failed:?}");
             assert_eq!(failed.root, "no answer in time", "{endless:?}: {failed:?}");

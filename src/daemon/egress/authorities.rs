@@ -15,6 +15,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 
+use super::der;
+
 /// A bundle of all the world's authorities has a quarter of it.
 const MAX_BYTES: u64 = 1 << 20;
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -91,19 +93,9 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// The length that the first value of DER says it has.
-fn length(der: &[u8]) -> Option<usize> {
-    let first = usize::from(*der.get(1)?);
-    if first < 0x80 {
-        return Some(2 + first);
-    }
-    let digits = der.get(2..2 + (first & 0x7f)).filter(|digits| (1..=4).contains(&digits.len()))?;
-    Some(2 + digits.len() + digits.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
-}
-
 /// Of a `TRUSTED CERTIFICATE` the certificate.
 fn without_appendix(der: &[u8]) -> &[u8] {
-    length(der).and_then(|length| der.get(..length)).unwrap_or(der)
+    der::first(der).unwrap_or(der)
 }
 
 /// What is wrong with a block.

@@ -29,13 +29,20 @@ fn value(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (first, rest) = rest.split_first()?;
     let digits = if *first < 0x80 { 0 } else { usize::from(first & 0x7f) };
-    let (written, rest) = rest.split_at_checked(digits).filter(|_| digits <= 4)?;
+    // Of a length that is not said (0x80) DER knows nothing.
+    let (written, rest) = rest.split_at_checked(digits).filter(|_| digits <= 4 && *first != 0x80)?;
     let length = match digits {
         0 => usize::from(*first),
         _ => written.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
     };
     let (content, rest) = rest.split_at_checked(length)?;
     Some((*tag, content, rest))
+}
+
+/// The first value whole, without what follows it; `None` where there is none, or not all of it.
+pub fn first(der: &[u8]) -> Option<&[u8]> {
+    let (.., rest) = value(der)?;
+    der.get(..der.len() - rest.len())
 }
 
 fn values(mut der: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
@@ -47,7 +54,7 @@ fn values(mut der: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 }
 
 /// What people call who has this name (RFC 5280 §4.1.2.4, without its outermost tag), in quotes.
-pub(super) fn name(rdns: &[u8]) -> String {
+pub fn name(rdns: &[u8]) -> String {
     let pairs: Vec<(&[u8], String)> = values(rdns)
         .flat_map(|(_, set)| values(set))
         .filter_map(|(_, pair)| {
@@ -71,7 +78,7 @@ fn text((tag, content): (u8, &[u8])) -> String {
 }
 
 /// An algorithm (RFC 5280 §4.1.1.2, without its outermost tag) by its name or number; of keys on a curve the curve.
-pub(super) fn algorithm(id: &[u8]) -> String {
+pub fn algorithm(id: &[u8]) -> String {
     let mut oids = values(id).filter(|(tag, _)| *tag == OID).map(|(_, oid)| dotted(oid));
     let of = oids.next().unwrap_or_default();
     let of = if of == EC_PUBLIC_KEY { oids.next().unwrap_or(of) } else { of };

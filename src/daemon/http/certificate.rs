@@ -5,7 +5,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{AlertDescription, CertificateError, OtherError};
 use webpki::EndEntityCert;
 
-use super::der;
+use crate::egress::der;
 use rigpost_core::oauth::Cause;
 use rigpost_core::provider::short;
 use rigpost_core::time::WallTime;
