@@ -60,12 +60,12 @@ fn what_is_not_on_disk_never_was() {
 fn a_confirmation_is_told_once_nothing_is_left_of_it() {
     let (mut all, id, seq) = asked(at(0));
     let erase = Action::Erase(id, Over::Confirmed);
-    assert_eq!(all.answered(seq, Ok(Revoked::Confirmed), at(1)), [erase.clone()]);
+    assert_eq!(all.answered(seq, Ok(Revoked::Confirmed), at(1)), std::slice::from_ref(&erase));
     assert_eq!((all.pending(), all.deadline(true)), (1, None));
     let tell = Action::Tell(id, told(Revocation::Revoked, "", false));
     assert_eq!(
         all.erased(id, false, at(1)),
-        [tell.clone()],
+        std::slice::from_ref(&tell),
         "the disk does not change what the provider said"
     );
     assert_eq!(all.timer(true, due(&all)), [erase]);
