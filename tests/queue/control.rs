@@ -188,8 +188,10 @@ fn begun(rig: &Rig) -> BTreeMap<(String, u64), u32> {
 #[tokio::test]
 async fn kills_with_several_clips_on_their_way_send_no_finished_part_again() {
     let mut rig = small_parts(4).paired().await;
-    // Slow enough for a kill to find something on its way.
-    rig.sim.inject("part:delay=100:forever".parse().unwrap());
+    // Two clips that no end keeps from being found half-way, and the others slow enough to be met on their way.
+    for fault in ["part#5@A000.mov:stall", "part#5@A001.mov:stall", "part:delay=100:forever"] {
+        rig.sim.inject(fault.parse().unwrap());
+    }
     let clips: Vec<PathBuf> =
         (0..4).map(|n| rig.clip(&format!("A00{n}.mov"), 5 * CHUNK as usize - n)).collect();
     let paths: Vec<&str> = clips.iter().map(|c| c.to_str().unwrap()).collect();
@@ -206,6 +208,7 @@ async fn kills_with_several_clips_on_their_way_send_no_finished_part_again() {
         });
         rig.start().await;
     }
+    rig.sim.clear_faults();
     for (clip, id) in clips.iter().zip(ids) {
         rig.wait_item(id, "done").await;
         rig.assert_arrived(clip, PROJECT);
