@@ -112,6 +112,9 @@ pub enum Command {
     ///
     /// Whoever has the token may act as this rig until it runs out: keep it out of files and of command lines. For example:
     /// `rigpost token | my-program`
+    ///
+    /// A token that is bound to the rig's key (DPoP, RFC 9449) is of no use without a proof for each request, in the header
+    /// DPoP beside `Authorization: DPoP`: `rigpost token --dpop`, and `rigpost token --proof GET https://api.example/me`.
     Token(TokenArgs),
     /// Queue clips for upload
     ///
@@ -246,6 +249,15 @@ pub struct TokenArgs {
     /// It must live for so many more seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub min_validity: u32,
+    /// Also one that is bound to the rig's key: each request then carries a proof
+    #[arg(long)]
+    pub dpop: bool,
+    /// Print a proof for one request with the token in force, instead of the token
+    #[arg(long, num_args = 2, value_names = ["METHOD", "URL"], conflicts_with_all = ["dpop", "min_validity"])]
+    pub proof: Vec<String>,
+    /// What the API has last said in its header DPoP-Nonce
+    #[arg(long, requires = "proof", default_value = "", hide_default_value = true)]
+    pub nonce: String,
 }
 
 /// Options of `rigpost unpair`.

@@ -28,7 +28,15 @@ pub(crate) async fn cancel(out: &mut Out) -> Result<(), Failure> {
 pub(crate) async fn token(args: &TokenArgs, out: &mut Out) -> Result<(), Failure> {
     let token = |error: zbus::Error| from_bus(&error, Doing::Token);
     let daemon = Daemon::connect().await?;
-    let options = Options::from([(OptionKey::MinValidity.as_str(), Variant::from(args.min_validity))]);
+    if let [method, url] = args.proof.as_slice() {
+        let tokens = daemon.tokens();
+        let proof = tokens.get_dpop_proof(method, url, &args.nonce, Options::new()).await.map_err(token)?;
+        return Ok(out.line(&proof)?);
+    }
+    let mut options = Options::from([(OptionKey::MinValidity.as_str(), Variant::from(args.min_validity))]);
+    if args.dpop {
+        options.insert(OptionKey::Dpop.as_str(), Variant::from(true));
+    }
     let (text, _) = daemon.tokens().get_access_token(options).await.map_err(token)?;
     out.line(&text)?;
     Ok(())

@@ -65,6 +65,7 @@ pub const METHODS: &[Method] = &[
     method(Interface::Queue, "Pause", "a{sv}", ""),
     method(Interface::Queue, "Resume", "a{sv}", ""),
     method(Interface::Tokens, "GetAccessToken", "a{sv}", "st"),
+    method(Interface::Tokens, "GetDPoPProof", "sssa{sv}", "s"),
 ];
 
 /// The method of that name.

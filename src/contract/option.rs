@@ -46,6 +46,8 @@ table! {
         MinValidity { word: "min_validity", signature: "u", meaning: "a number of seconds" }
         /// `Tokens.GetAccessToken`: a token that the caller's API has refused.
         Refused { word: "refused", signature: "s", meaning: "an access token" }
+        /// `Tokens.GetAccessToken`: the caller sends proofs with it.
+        Dpop { word: "dpop", signature: "b", meaning: "true or false" }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What people ask of the rig, and the ways it says no.
 use std::time::Duration;
 
+use url::Url;
+
 use crate::oauth::{AccessToken, ClientSecret};
 use crate::queue::clip::Wanted;
 use crate::queue::item::ItemId;
@@ -59,6 +61,19 @@ pub struct AccessOptions {
     pub min_validity: Duration,
     /// Its own API has refused this one.
     pub refused: Option<AccessToken>,
+    /// It asks for proofs, so one that is bound to the rig's key is of use to it.
+    pub dpop: bool,
+}
+
+/// What a program says that needs a proof for a request of its own (RFC 9449 §7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofOptions {
+    /// Its HTTP method.
+    pub method: String,
+    /// Its address.
+    pub url: Url,
+    /// What the API wants to see in it.
+    pub nonce: Option<String>,
 }
 
 /// To the queue: what is answered by "done".

@@ -69,6 +69,19 @@ pub enum ClientAuth {
     Basic,
 }
 
+/// RFC 7638: which key it is, as base64url. Public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thumbprint(pub String);
+
+/// What binds a grant to a key of the rig's (RFC 9449).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The key that was proven when the tokens were asked for.
+    pub key: Thumbprint,
+    /// The access token is of no use without a proof. Else only the refresh token may be so.
+    pub access: bool,
+}
+
 /// RFC 8628 §3.2, the answer to a device authorization request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceAuthorization {
@@ -99,6 +112,8 @@ pub struct TokenResponse {
     pub expires_in: Option<Duration>,
     /// Of OpenID providers. Not verified.
     pub id_token: Option<IdToken>,
+    /// They were asked for with a proof.
+    pub binding: Option<Binding>,
 }
 
 /// What is stored together and replaced together.
@@ -114,6 +129,24 @@ pub struct TokenSet {
     pub expires_in: Duration,
     /// What came with these very tokens, until it has been verified.
     pub id_token: Option<IdToken>,
+    /// The grant's requests go with a proof.
+    pub binding: Option<Binding>,
+}
+
+impl TokenSet {
+    /// The key without which the access token is of no use.
+    pub fn access_key(&self) -> Option<&Thumbprint> {
+        self.binding.as_ref().filter(|binding| binding.access).map(|binding| &binding.key)
+    }
+}
+
+/// What a refresh presents (RFC 6749 §6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// In force.
+    pub token: RefreshToken,
+    /// What it is bound to.
+    pub binding: Option<Binding>,
 }
 
 /// What a revocation names (RFC 7009 §2.1).
@@ -252,6 +285,8 @@ impl Revocable {
 pub struct Identify {
     /// In force.
     pub token: AccessToken,
+    /// Its key, where it is of no use without.
+    pub key: Option<Thumbprint>,
     /// What came with it and nobody has verified yet.
     pub id_token: Option<IdToken>,
     /// When it came; `None` where no clock that can be trusted tells.

@@ -15,6 +15,7 @@ mod key;
 mod members;
 mod metadata;
 mod oauth;
+pub mod proof;
 mod revocation;
 mod text;
 mod who;
@@ -25,11 +26,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::oauth::{
-    AccessToken, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, RefreshToken, Revocable, Revoked,
+    AccessToken, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, Renewal, Revocable, Revoked,
     TokenResponse,
 };
 use dialect::{Dialect, Endpoints};
 use exchange::Step;
+use wire::Proof;
 use words::Asked;
 
 pub use answer::{Sorted, sort};
@@ -37,7 +39,7 @@ pub use client::Client;
 pub use frameio::FrameIo;
 pub use hints::hint;
 pub use key::{ProviderKey, ProviderKind};
-pub use oauth::{ConfiguredEndpoints, OAuth};
+pub use oauth::{Binds, ConfiguredEndpoints, OAuth};
 pub use text::short;
 
 /// A provider's dialect.
@@ -63,17 +65,19 @@ impl Provider {
     pub fn device_token(&self, client: &Client, code: &DeviceCode) -> Step<TokenResponse> {
         let (dialect, client, code) = (self.dialect(), client.clone(), code.clone());
         self.at(dialect::TIMEOUT, move |at| {
-            let request = dialect.poll_request(&client, &code, &at.token);
+            let mut request = dialect.poll_request(&client, &code, &at.token);
+            request.proof = at.binds.then_some(Proof::Own);
             Step::last(request, move |answer| dialect.read_poll(answer))
         })
     }
 
     /// RFC 6749 §6. Only answers that end the grant for good come back as `InvalidGrant`, `Unauthorized` or
-    /// `ClientRejected`.
-    pub fn refresh(&self, client: &Client, token: &RefreshToken) -> Step<TokenResponse> {
-        let (dialect, client, token) = (self.dialect(), client.clone(), token.clone());
+    /// `ClientRejected`. Of a bound grant it goes with a proof, whatever is configured for new ones.
+    pub fn refresh(&self, client: &Client, renewal: &Renewal) -> Step<TokenResponse> {
+        let (dialect, client, renewal) = (self.dialect(), client.clone(), renewal.clone());
         self.at(dialect::TIMEOUT, move |at| {
-            let request = dialect.refresh_request(&client, &token, &at.token);
+            let mut request = dialect.refresh_request(&client, &renewal.token, &at.token);
+            request.proof = renewal.binding.map(|binding| proof::of_refresh(&client, binding));
             Step::last(request, move |answer| dialect.read_refresh(answer))
         })
     }

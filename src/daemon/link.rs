@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use rigpost_core::command::{AccessOptions, AddOptions, Added, Ended, QueueCommand, Refusal, RigCommand};
+use rigpost_core::command::{
+    AccessOptions, AddOptions, Added, Ended, ProofOptions, QueueCommand, Refusal, RigCommand,
+};
 use rigpost_core::oauth::{AccessToken, Cause};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::time::BootTime;
@@ -28,6 +30,8 @@ pub enum ToRig {
     Do(RigCommand, Reply<Option<Ended>>),
     /// A program needs an access token: the token, and when it runs out.
     Access(AccessOptions, Reply<(AccessToken, BootTime)>),
+    /// A program needs a proof for the token in force.
+    Prove(ProofOptions, Reply<String>),
     /// An API call with this token came back with the provider's own 401.
     Unauthorized(AccessToken),
     /// An API call with this token was accepted.
@@ -138,6 +142,11 @@ impl Handle {
     /// The same for a local program that needs an access token: the token, and when it runs out.
     pub async fn access_token(&self, options: AccessOptions) -> Result<(AccessToken, BootTime), Refusal> {
         answer(&self.to_rig, |reply| ToRig::Access(options, reply)).await
+    }
+
+    /// A proof for a request of a program's, with the access token in force.
+    pub async fn proof(&self, options: ProofOptions) -> Result<String, Refusal> {
+        answer(&self.to_rig, |reply| ToRig::Prove(options, reply)).await
     }
 
     /// Tells the queue what to do and waits until it is done. The queue waits for the disk only, here and below.

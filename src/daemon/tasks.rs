@@ -9,6 +9,7 @@ mod deps;
 mod exchange;
 mod intake;
 mod journal;
+mod prover;
 mod revocation;
 mod rig;
 mod sources;

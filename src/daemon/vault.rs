@@ -10,8 +10,11 @@
 //! - One version byte in front, authenticated too, so that another cipher can follow without a guess.
 //! - The key comes from systemd as a credential wherever there is one. A file is the fallback for containers and the
 //!   desk; only there do we make a key ourselves, because a credential is made and sealed to the board by root.
+mod file;
 mod key;
+mod proof_key;
 mod seal;
 
 pub use key::{CREDENTIAL, KeySource, VaultError};
+pub use proof_key::{PROOF_KEY, ProofKey};
 pub use seal::{SealError, Vault};

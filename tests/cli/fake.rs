@@ -546,8 +546,16 @@ impl Queue {
 #[interface(name = "org.rigpost.Rigpost1.Tokens")]
 impl Tokens {
     fn get_access_token(&self, options: Dict) -> Result<(String, u64), Error> {
-        self.0.called(&format!("GetAccessToken {}", u32::try_from(&options["min_validity"]).unwrap()));
+        let proofs = if options.contains_key("dpop") { " with proofs" } else { "" };
+        self.0
+            .called(&format!("GetAccessToken {}{proofs}", u32::try_from(&options["min_validity"]).unwrap()));
         Ok(("access-token".to_owned(), boot_micros() + 25_920_000_000))
+    }
+
+    #[zbus(name = "GetDPoPProof")]
+    fn get_dpop_proof(&self, method: &str, url: &str, nonce: &str, _options: Dict) -> Result<String, Error> {
+        self.0.called(&format!("GetDPoPProof {method} {url} {nonce}"));
+        Ok("a.proof".to_owned())
     }
 }
 

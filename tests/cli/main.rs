@@ -741,5 +741,23 @@ async fn a_token_is_printed_and_nothing_else() {
     let _service = fake.serve(&bus).await;
     assert_eq!(run(&bus, &["token"]).await, (0, "access-token\n".to_owned(), String::new()));
     assert_eq!(run(&bus, &["token", "--min-validity", "900"]).await.0, 0);
-    assert_eq!(fake.world().calls, ["GetAccessToken 60", "GetAccessToken 900"]);
+    assert_eq!(run(&bus, &["token", "--dpop"]).await, (0, "access-token\n".to_owned(), String::new()));
+    let proof = ["token", "--proof", "GET", "https://api.example/me"];
+    assert_eq!(run(&bus, &proof).await, (0, "a.proof\n".to_owned(), String::new()));
+    assert_eq!(run(&bus, &[&proof[..], &["--nonce", "n1"]].concat()).await.0, 0);
+    for wrong in
+        [&["token", "--proof", "GET"][..], &["token", "--nonce", "n"], &[&proof[..], &["--dpop"]].concat()]
+    {
+        assert_eq!(run(&bus, wrong).await.0, 2, "{wrong:?}");
+    }
+    assert_eq!(
+        fake.world().calls,
+        [
+            "GetAccessToken 60",
+            "GetAccessToken 900",
+            "GetAccessToken 60 with proofs",
+            "GetDPoPProof GET https://api.example/me ",
+            "GetDPoPProof GET https://api.example/me n1",
+        ]
+    );
 }

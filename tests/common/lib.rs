@@ -12,6 +12,7 @@
 mod bus;
 mod calls;
 mod daemon;
+mod fake_time;
 mod flight;
 mod lines;
 mod media;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 pub(crate) use bus::{Bus, Monitor, install};
 pub(crate) use calls::{DEVICE, Dict, PAIRING, QUEUE, Refused, none, text};
+pub(crate) use fake_time::{EARLY, clock_of};
 pub(crate) use flight::{EXPRESS, Flight};
 pub(crate) use lines::Lines;
 pub(crate) use media::{fill, sha256};

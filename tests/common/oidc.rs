@@ -28,6 +28,8 @@ pub(crate) struct Asked {
     pub(crate) status: Option<u16>,
     pub(crate) error: Option<String>,
     pub(crate) fault: Option<String>,
+    /// The claims of its proof (RFC 9449 §4.2), and `key`.
+    pub(crate) proof: Option<Value>,
 }
 
 impl Asked {

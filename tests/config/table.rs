@@ -207,7 +207,7 @@ fn the_example_is_the_default() {
     let oauth: Vec<&str> = oauth.into_iter().map(|(_, line)| line).collect();
     let s = load_text(&format!("[provider]\nkind = \"oauth\"\n{}", oauth.join("\n"))).unwrap();
     let o = s.provider.oauth.unwrap();
-    assert_eq!((oauth.len(), o.parameters.len()), (10, 2), "every key of this kind is shown");
+    assert_eq!((oauth.len(), o.parameters.len()), (11, 2), "every key of this kind is shown");
     assert!(o.issuer.is_some() && o.revocation_endpoint.is_some() && o.jwks_uri.is_some());
 }
 

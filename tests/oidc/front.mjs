@@ -5,7 +5,8 @@
 //                              faults, `edits`: {endpoint: {field: value}}, for all answers from now on
 //   GET  /control/log?after=N  the requests after number N, as soon as there are any; at once for N < 0
 //
-// Endpoints are device-code, token-poll, refresh, revoke, keys, discovery, and page for what a person sees.
+// Endpoints are device-code, token-poll, refresh, revoke, keys, userinfo, discovery, and page for what a person sees. Of a
+// proof (RFC 9449) its claims and its key are written down.
 import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import http from 'node:http';
@@ -14,6 +15,7 @@ const PATHS = {
   '/device/auth': 'device-code',
   '/token/revocation': 'revoke',
   '/jwks': 'keys',
+  '/me': 'userinfo',
   '/.well-known/openid-configuration': 'discovery',
   '/.well-known/oauth-authorization-server': 'discovery',
 };
@@ -64,6 +66,7 @@ export class Front {
     const place = this.connections.get(request.socket);
     const form = Object.fromEntries(new URLSearchParams(body));
     const entry = { connection: place.connection, request: ++place.request, endpoint: endpoint(request.url, form) };
+    if (request.headers.dpop) entry.proof = proven(request.headers.dpop);
     Object.assign(entry, { path: request.url, auth: authentication(request, form), form: marked(form) });
     const fault = this.fault(entry.endpoint);
     if (fault) entry.fault = fault;
@@ -150,6 +153,12 @@ function authentication(request, form) {
 const mark = (secret) => createHash('sha256').update(secret).digest('hex').slice(0, 16);
 const marked = (form) =>
   Object.fromEntries(Object.entries(form).map(([name, value]) => [name, SECRETS.has(name) ? mark(value) : value]));
+
+// What a proof says, and by which key.
+function proven(proof) {
+  const [header, claims] = proof.split('.').map((part) => json(Buffer.from(part, 'base64url').toString()));
+  return { ...claims, key: header?.jwk?.x };
+}
 
 async function text(stream) {
   const parts = [];

@@ -19,6 +19,8 @@ const OPTIONS = {
   code: 600, // seconds a user code lives
   rotate: true, // every refresh brings another refresh token
   secret: 'test-client-secret', // of the clients that have one
+  dpop: false, // binds tokens to the keys that are proven (RFC 9449)
+  nonce: false, // and wants its own nonce in each proof
   conform: false, // names only at the userinfo endpoint, as the specification has it
   edits: {}, // fields of answers, by endpoint: {"device-code": {"interval": 1}}; null takes a field away
   ...JSON.parse(process.argv[2] ?? '{}'),
@@ -65,6 +67,11 @@ const settings = {
   features: {
     deviceFlow: { enabled: true },
     revocation: { enabled: true },
+    dPoP: {
+      enabled: OPTIONS.dpop,
+      nonceSecret: OPTIONS.nonce ? randomBytes(32) : undefined,
+      requireNonce: () => OPTIONS.nonce,
+    },
     // `audience` as Auth0 has it, and `resource` as RFC 8707 has it, ask for an access token that an API can check.
     resourceIndicators: {
       enabled: true,

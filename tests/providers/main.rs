@@ -5,6 +5,7 @@
 //! A third dialect is a row below, and a file like [`frameio`] that says how to start and to command its server.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 #![allow(clippy::print_stderr, reason = "how a test tells what it leaves out")]
+mod bound;
 mod cloud;
 #[path = "../common/lib.rs"]
 mod common;
@@ -57,4 +58,5 @@ table! {
     oauth_public: openid::Public,
     oauth_secret_in_body: openid::Post,
     oauth_secret_in_header: openid::Basic,
+    oauth_bound_to_a_key: openid::Bound,
 }

@@ -17,6 +17,18 @@ pub(crate) trait Client {
     const ID: &'static str;
     const AUTH: &'static str;
     const SECRET: Option<&'static str>;
+    /// The provider binds tokens to keys, and wants its nonces in the proofs.
+    const BOUND: bool = false;
+}
+
+/// A client without a secret, whose tokens are bound to the rig's key.
+pub(crate) struct KeyBound;
+
+impl Client for KeyBound {
+    const ID: &'static str = NoSecret::ID;
+    const AUTH: &'static str = NoSecret::AUTH;
+    const SECRET: Option<&'static str> = None;
+    const BOUND: bool = true;
 }
 
 macro_rules! clients {
@@ -39,6 +51,7 @@ clients! {
 pub(crate) type Public = Provider<NoSecret>;
 pub(crate) type Post = Provider<InBody>;
 pub(crate) type Basic = Provider<InHeader>;
+pub(crate) type Bound = Provider<KeyBound>;
 
 /// The provider, and what the rig is to it.
 pub(crate) struct Provider<C> {
@@ -56,6 +69,7 @@ impl<C: Client> Provider<C> {
     pub(crate) async fn start_with(lives: Lives, more: Value) -> Self {
         let Lives { access, code } = lives;
         let mut options = json!({ "access": access, "code": code, "secret": CLIENT_SECRET });
+        (options["dpop"], options["nonce"]) = (C::BOUND.into(), C::BOUND.into());
         options["edits"] = json!({ "device-code": { "interval": 1 } });
         options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         Provider { oidc: Oidc::start(options).await, client: PhantomData }
@@ -79,6 +93,11 @@ fn endpoint(place: Place) -> &'static str {
         Place::Refresh => "refresh",
         Place::Revoke => "revoke",
     }
+}
+
+/// Not one that only wants the same once more with its nonce.
+fn is_of_the_flow(asked: &Asked) -> bool {
+    asked.error.as_deref() != Some("use_dpop_nonce")
 }
 
 fn answer(asked: Asked) -> Answer {
@@ -159,11 +178,12 @@ impl<C: Client> Cloud for Provider<C> {
     }
 
     async fn answers(&self, _rig: &Rig, place: Place) -> Vec<Answer> {
-        self.oidc.asked(endpoint(place)).await.into_iter().map(answer).collect()
+        self.oidc.asked(endpoint(place)).await.into_iter().filter(is_of_the_flow).map(answer).collect()
     }
 
     async fn next(&self, _rig: &Rig, place: Place, after: u64) -> Answer {
-        answer(self.oidc.next(after, endpoint(place)).await)
+        let wanted = |asked: &Asked| asked.endpoint == endpoint(place) && is_of_the_flow(asked);
+        answer(self.oidc.wait(after, endpoint(place), wanted).await)
     }
 
     async fn authorized(&self, _rig: &Rig) -> bool {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use rigpost_core::identity::pairing::{Running, TimeLimit};
 use rigpost_core::identity::rig::Parting;
 use rigpost_core::identity::tokens::Ending;
+use rigpost_core::oauth::{Binding, Thumbprint, TokenSet};
 use rigpost_core::queue::item::ItemState;
 use rigpost_core::time::WallTime;
 use rigpost_daemon::store::{Grants, Store, StoreError};
@@ -174,4 +175,22 @@ fn sealed_names(dir: &std::path::Path) -> Vec<String> {
     let conn = raw(dir);
     let mut statement = conn.prepare("SELECT name FROM sealed ORDER BY name").unwrap();
     statement.query_map([], |r| r.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// What tokens are bound to is kept with them, and goes with them.
+#[tokio::test]
+async fn a_binding_is_of_its_tokens() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    for access in [true, false] {
+        let binding = Some(Binding {
+            key: Thumbprint("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".to_owned()),
+            access,
+        });
+        let bound = TokenSet { binding, ..tokens(1) };
+        store.save_tokens(&bound).await.unwrap();
+        assert_eq!(store.grants().await.unwrap().tokens, Some((bound, false)));
+    }
+    store.save_tokens(&tokens(2)).await.unwrap();
+    assert_eq!(store.grants().await.unwrap().tokens, Some((tokens(2), false)));
 }

@@ -72,6 +72,7 @@ pub(crate) fn tokens(n: u32) -> TokenSet {
         obtained: at(u64::from(n)),
         expires_in: Duration::from_secs(28_800),
         id_token: None,
+        binding: None,
     }
 }
 

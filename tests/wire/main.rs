@@ -39,6 +39,7 @@ fn question(url: &str) -> Request {
         url: url.parse().unwrap(),
         headers: Vec::new(),
         authorization: None,
+        proof: None,
         body: Body::Empty,
         timeout: Duration::from_secs(20),
         connection: Connection::Fresh,

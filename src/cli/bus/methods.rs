@@ -73,6 +73,7 @@ methods! {
     /// For other programs.
     TokensMethods of Tokens {
         fn get_access_token = "GetAccessToken"(options: Options<'_>) -> (String, u64);
+        fn get_dpop_proof = "GetDPoPProof"(method: &str, url: &str, nonce: &str, options: Options<'_>) -> String;
     }
 }
 

@@ -146,6 +146,7 @@ fn question(facts: &Facts) -> Request {
         url: facts.probe.clone(),
         headers: Vec::new(),
         authorization: None,
+        proof: None,
         body: Body::Empty,
         timeout: PATIENCE,
         connection: Connection::Fresh,

@@ -9,8 +9,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::oauth::{
-    AccessToken, Cause, ClientAuth, DeviceAuthorization, DeviceCode, IdToken, RefreshToken, Revocable,
-    TokenError, TokenResponse, UserCode, VerificationUriComplete,
+    AccessToken, Binding, Cause, ClientAuth, DeviceAuthorization, DeviceCode, IdToken, RefreshToken,
+    Revocable, TokenError, TokenResponse, UserCode, VerificationUriComplete,
 };
 use crate::provider::answer::{Sorted, sort, token_error, unexpected};
 use crate::provider::client::Client;
@@ -24,6 +24,9 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 /// Of an access token of which nothing is said.
 const USUAL_LIFE: Duration = Duration::from_secs(3600);
 pub(super) const MAX_TEXT: usize = 16 * 1024;
+/// Types of tokens: RFC 6750 §4, RFC 9449 §5.
+const BEARER: &str = "Bearer";
+const DPOP: &str = "DPoP";
 
 /// How fields travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct Endpoints {
     pub token: Url,
     /// RFC 7009; `None`: not offered.
     pub revocation: Option<Url>,
+    /// New grants are bound to the rig's key (RFC 9449).
+    pub binds: bool,
 }
 
 impl Dialect {
@@ -209,6 +214,7 @@ impl Dialect {
             url: endpoint.clone(),
             headers: self.headers.clone(),
             authorization,
+            proof: None,
             body: match self.form {
                 Form::Multipart => Body::Multipart(fields),
                 Form::UrlEncoded => Body::Form(fields),
@@ -240,9 +246,12 @@ fn read_tokens(response: &Response) -> Result<TokenResponse, TokenError> {
     if !refresh.as_ref().is_none_or(|t| fits(t)) {
         return Err(unexpected());
     }
-    // RFC 6749 §7.1: a token of a type that one does not know is not to be used. The word's case does not matter.
-    if let Some(other) = a.get("token_type").filter(|word| !word.eq_ignore_ascii_case("bearer")) {
-        return Err(TokenError::Rejected(format!("tokens of the type \"{}\"", response.text(other))));
+    // RFC 6749 §7.1: a token of a type that one does not know is not to be used. The word's case does not matter. Bound
+    // tokens are of no use to who has proven no key.
+    let kind = a.get("token_type").unwrap_or(BEARER);
+    let is_bound = response.proven.is_some() && kind.eq_ignore_ascii_case(DPOP);
+    if !is_bound && !kind.eq_ignore_ascii_case(BEARER) {
+        return Err(TokenError::Rejected(format!("tokens of the type \"{}\"", response.text(kind))));
     }
     let life = |name: &str| {
         let said = number(a.get(name), 0.0);
@@ -261,6 +270,7 @@ fn read_tokens(response: &Response) -> Result<TokenResponse, TokenError> {
         refresh_token: refresh.map(|t| RefreshToken(Secret::from(t))),
         expires_in,
         id_token: a.take_text("id_token").filter(|t| fits(t)).map(|t| IdToken(Secret::from(t))),
+        binding: response.proven.clone().map(|key| Binding { key, access: is_bound }),
     })
 }
 

@@ -74,6 +74,7 @@ impl FrameIo {
             device_authorization: self.at("/v2/auth/device/code"),
             token: self.at("/v2/auth/token"),
             revocation: Some(self.at("/v2/auth/revoke")),
+            binds: false,
         }
     }
 
@@ -210,6 +211,7 @@ impl FrameIo {
             url: self.at(path),
             headers: vec![("x-client-version", self.client_version.clone())],
             authorization: Some(Authorization::Bearer(token.clone())),
+            proof: None,
             body: json.map_or(Body::Empty, Body::Json),
             timeout: TIMEOUT,
             connection: Connection::Fresh,

@@ -7,12 +7,14 @@
 //!   a 404, or an error of their own.
 use std::time::Duration;
 
+use serde::Deserialize;
 use url::Url;
 
 use crate::oauth::{Cause, TokenError, Trouble};
 use crate::provider::answer::unexpected;
 use crate::provider::dialect::expect_success;
 use crate::provider::exchange::{Step, harmless};
+use crate::provider::proof::ALGORITHM;
 use crate::provider::wire::{Body, Connection, Request, Response, trouble};
 use crate::provider::words::Asked;
 
@@ -34,6 +36,14 @@ pub struct Metadata {
     pub jwks: Option<Url>,
     /// OpenID Connect Core §5.3.
     pub userinfo: Option<Url>,
+    /// RFC 9449 §5.1: it binds tokens to keys of our kind.
+    pub binds: bool,
+}
+
+/// What of it is no text.
+#[derive(Deserialize)]
+struct Lists {
+    dpop_signing_alg_values_supported: Vec<String>,
 }
 
 /// Where the document may be, most likely first.
@@ -59,6 +69,7 @@ pub fn request(name: &'static str, url: Url, patience: Duration) -> Request {
         url,
         headers: vec![("accept", "application/json".to_owned())],
         authorization: None,
+        proof: None,
         body: Body::Empty,
         timeout: patience,
         connection: Connection::Fresh,
@@ -176,5 +187,8 @@ pub(super) fn read(response: &Response, asked: &Url) -> Result<Metadata, TokenEr
         revocation: own("revocation_endpoint"),
         jwks: own("jwks_uri"),
         userinfo: own("userinfo_endpoint"),
+        binds: response
+            .json::<Lists>()
+            .is_some_and(|lists| lists.dpop_signing_alg_values_supported.iter().any(|alg| alg == ALGORITHM)),
     })
 }

@@ -26,7 +26,22 @@ pub struct OAuth {
     pub client_id: String,
     /// Where to ask.
     pub configured: ConfiguredEndpoints,
+    /// Whether new grants are bound to the rig's key.
+    pub binds: Binds,
     known: Mutex<Learned>,
+}
+
+/// When a new grant is bound to the rig's key (RFC 9449). One that exists stays as it was made: programs that use its access
+/// tokens would otherwise be refused one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Binds {
+    /// Where the provider says that it can, by its metadata.
+    #[default]
+    Offered,
+    /// With every provider.
+    Always,
+    /// With none.
+    Never,
 }
 
 /// How the endpoints are found: what is named here is used, the rest is asked for.
@@ -73,7 +88,7 @@ impl OAuth {
             spent: &[],
             unauthorized_ends: false,
         };
-        OAuth { dialect, client_id, configured, known: Mutex::default() }
+        OAuth { dialect, client_id, configured, binds: Binds::default(), known: Mutex::default() }
     }
 
     /// What nobody needs to ask for: all endpoints of the flow are named. An issuer beside them may publish nothing.
@@ -82,6 +97,7 @@ impl OAuth {
             device_authorization: self.configured.device_authorization.clone()?,
             token: self.configured.token.clone()?,
             revocation: self.configured.revocation.clone(),
+            binds: self.binds == Binds::Always,
         })
     }
 
@@ -100,6 +116,11 @@ impl OAuth {
             token: either(&self.configured.token, &metadata.token)
                 .ok_or_else(|| missing("token_endpoint"))?,
             revocation: either(&self.configured.revocation, &metadata.revocation),
+            binds: match self.binds {
+                Binds::Offered => metadata.binds,
+                Binds::Always => true,
+                Binds::Never => false,
+            },
         })
     }
 

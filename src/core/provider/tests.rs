@@ -6,10 +6,14 @@ use wire::{Authorization, Body, Connection, Request, Response};
 
 use super::exchange::Step as Stage;
 use super::*;
-use crate::oauth::{Cause, ClientAuth, ClientId, ClientSecret, TokenError, Trouble, UserCode};
+use crate::oauth::{
+    Binding, Cause, ClientAuth, ClientId, ClientSecret, RefreshToken, Thumbprint, TokenError, Trouble,
+    UserCode,
+};
 use crate::queue::upload::{AssetRequest, CreateError, PartError};
 use crate::secret::Secret;
 
+mod binding;
 mod clips;
 mod fixtures;
 mod oauth;
@@ -42,8 +46,12 @@ fn read<T>(step: Stage<T>, response: &Response) -> Result<T, TokenError> {
     }
 }
 
+fn renewal(token: &str) -> Renewal {
+    Renewal { token: RefreshToken(Secret::new(token)), binding: None }
+}
+
 fn question(token: &AccessToken) -> Identify {
-    Identify { token: token.clone(), id_token: None, came: None }
+    Identify { token: token.clone(), key: None, id_token: None, came: None }
 }
 
 impl OneStep for Provider {
@@ -60,10 +68,10 @@ impl OneStep for Provider {
         read(self.device_token(&client(), &DeviceCode(Secret::new("dc"))), r)
     }
     fn refresh_request(&self, client: &Client, token: &RefreshToken) -> Request {
-        first(self.refresh(client, token))
+        first(self.refresh(client, &renewal(token.expose())))
     }
     fn read_refresh(&self, r: &Response) -> Result<TokenResponse, TokenError> {
-        read(self.refresh(&client(), &RefreshToken(Secret::new("rt"))), r)
+        read(self.refresh(&client(), &renewal("rt")), r)
     }
     fn revoke_request(&self, client: &Client, token: &RefreshToken) -> Request {
         first(self.revoke(client, &Revocable::Refresh(token.clone())))
@@ -134,6 +142,7 @@ fn told(request: &Request) -> String {
     }
     match &request.authorization {
         Some(Authorization::Bearer(token)) => out += &format!("\nauthorization: Bearer {}", token.expose()),
+        Some(Authorization::Dpop(token)) => out += &format!("\nauthorization: DPoP {}", token.expose()),
         Some(Authorization::Basic { id, secret }) => {
             out += &format!("\nauthorization: Basic {} {}", id.0, secret.expose());
         }
@@ -495,6 +504,7 @@ fn tokens_are_read_and_an_odd_life_does_not_lose_them() {
         refresh_token: Some(RefreshToken(Secret::new("r"))),
         expires_in: Some(Duration::from_secs(28_800)),
         id_token: None,
+        binding: None,
     };
     assert_eq!(provider().read_device_token(&json(200, body)), Ok(tokens.clone()));
     assert_eq!(provider().read_refresh(&json(200, body)), Ok(tokens));

@@ -18,7 +18,7 @@ use crate::provider::id_token::{Distrust, Expected, Keys, Person, name_in, verif
 use crate::provider::metadata::{self, Metadata};
 use crate::provider::oauth::{self, OAuth};
 use crate::provider::text::short;
-use crate::provider::wire::{Authorization, Response};
+use crate::provider::wire::{Authorization, Proof, Response};
 use crate::provider::words::Asked;
 
 /// Whom the rig is paired with, and who said yes, where an ID token says so.
@@ -89,7 +89,10 @@ impl Checked {
         let Checked { question, info, metadata } = self;
         let Some(url) = metadata.userinfo else { return named(info, &subject) };
         let mut request = metadata::request("provider userinfo", url, TIMEOUT);
-        request.authorization = Some(Authorization::Bearer(question.token));
+        (request.authorization, request.proof) = match question.key {
+            Some(key) => (Some(Authorization::Dpop(question.token)), Some(Proof::Only(key))),
+            None => (Some(Authorization::Bearer(question.token)), None),
+        };
         Step::attempt(request, move |answer| {
             let name = answer.ok().and_then(|answer| name_of(answer, &subject));
             named(info, name.as_deref().unwrap_or(&subject))

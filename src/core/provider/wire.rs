@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::oauth::{AccessToken, Cause, ClientId, ClientSecret, Trouble};
+use crate::oauth::{AccessToken, Cause, ClientId, ClientSecret, Thumbprint, Trouble};
 use crate::provider::members::{Members, without_mark};
 use crate::provider::text::{mask, short};
 use crate::secret::Secret;
@@ -40,6 +40,8 @@ pub enum Body {
 pub enum Authorization {
     /// RFC 6750 §2.1.
     Bearer(AccessToken),
+    /// RFC 9449 §7.1; a proof goes along.
+    Dpop(AccessToken),
     /// RFC 6749 §2.3.1: both are form-encoded before they are joined.
     Basic {
         /// The user's place.
@@ -47,6 +49,15 @@ pub enum Authorization {
         /// The password's place.
         secret: ClientSecret,
     },
+}
+
+/// Which key a request proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The rig's, made for it where there is none yet.
+    Own,
+    /// This one: with another the request is not sent.
+    Only(Thumbprint),
 }
 
 /// One request. `name` is all that a log may say about it.
@@ -62,6 +73,8 @@ pub struct Request {
     pub headers: Vec<(&'static str, String)>,
     /// For `Authorization`.
     pub authorization: Option<Authorization>,
+    /// With a proof of the rig's key, made when it is sent (RFC 9449 §4.2).
+    pub proof: Option<Proof>,
     /// What it carries.
     pub body: Body,
     /// From the first byte out to the last byte in.
@@ -85,6 +98,10 @@ pub struct Response {
     pub date: Option<i64>,
     /// `Location`, as written.
     pub location: String,
+    /// `DPoP-Nonce` (RFC 9449 §8), as written.
+    pub dpop_nonce: String,
+    /// The key that the request has proven.
+    pub proven: Option<Thumbprint>,
     /// Overwritten when dropped: it may hold tokens.
     pub body: Zeroizing<Vec<u8>>,
     /// What the request has shown and nobody else may see.
@@ -125,7 +142,7 @@ impl Request {
     /// What it shows of the rig's secrets.
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets = match &self.authorization {
-            Some(Authorization::Bearer(token)) => vec![token.0.clone()],
+            Some(Authorization::Bearer(token) | Authorization::Dpop(token)) => vec![token.0.clone()],
             Some(Authorization::Basic { secret, .. }) => vec![secret.0.clone()],
             None => vec![],
         };

@@ -59,7 +59,7 @@ const fn row(word: &'static str, poll: Meaning, refresh: Meaning) -> Row {
     Row { word, poll, refresh }
 }
 
-const ROWS: [Row; 31] = {
+const ROWS: [Row; 33] = {
     use Meaning as M;
     [
         row("authorization_pending", M::Pending, M::Trouble),
@@ -100,6 +100,9 @@ const ROWS: [Row; 31] = {
         row("admin_policy_enforced", M::NotAllowed, M::Trouble),
         row("org_internal", M::NotAllowed, M::Trouble),
         row("invalid_token", M::TokenRefused, M::TokenRefused),
+        // Of the proof, and not of what was presented with it (RFC 9449 §5 and §8).
+        row("use_dpop_nonce", M::Trouble, M::Trouble),
+        row("invalid_dpop_proof", M::Trouble, M::Trouble),
         // Frame.io.
         row("Not Authorized", M::TokenRefused, M::TokenRefused),
     ]

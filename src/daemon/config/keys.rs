@@ -168,6 +168,12 @@ keys! {
         "How the application shows who it is: \"none\" (a public client; nothing to provision), \"client_secret_post\" \
          or \"client_secret_basic\" (with \"rigpost provision\").")
         .preset(Preset::Text("none")).of(Of::OAuth);
+    ProviderDpop = Row::new("provider.dpop", Kind::Word("auto always never"),
+        "Whether a new pairing is bound to a key that only this rig has (DPoP, RFC 9449), so that a copy of the card can't \
+         renew it: \"auto\" where the provider's metadata offers that, \"always\" with a provider that publishes none, or \
+         \"never\". Programs that ask the rig for access tokens then ask for proofs \
+         too (GetDPoPProof). A pairing that exists stays as it was made.")
+        .preset(Preset::Text("auto")).of(Of::OAuth);
     ProviderScope = Row::new("provider.scope", Kind::Text(Form::Scope),
         "What to ask for; a change of this and the next two takes effect with the next pairing. With \"openid\" the \
          screen can say who has signed in; with \"offline_access\" they sign in once.")

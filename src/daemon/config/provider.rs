@@ -9,7 +9,7 @@ use super::settings::{OAuth, Provider, Tokens};
 use crate::egress::authorities::{self, Unusable};
 use crate::egress::proxy::{Choice, NONE, Proxy};
 use rigpost_core::oauth::ClientAuth;
-use rigpost_core::provider::ProviderKind;
+use rigpost_core::provider::{Binds, ProviderKind};
 
 /// `[provider]`.
 pub(super) fn section(c: &mut Checker<'_>) -> Provider {
@@ -95,6 +95,7 @@ fn oauth(c: &mut Checker<'_>, wanted: bool) -> OAuth {
     let issuer = c.url(Key::ProviderIssuer);
     let client_id = c.text(Key::ProviderClientId).unwrap_or_default();
     let client_auth = c.word(Key::ProviderClientAuth, client_auth).expect(PRESET);
+    let binds = c.word(Key::ProviderDpop, binds).expect(PRESET);
     let scope = c.text(Key::ProviderScope).expect(PRESET);
     let audience = c.text(Key::ProviderAudience).map(|audience| ("audience".to_owned(), audience));
     let mut parameters = c.parameters(Key::ProviderParameters);
@@ -103,6 +104,7 @@ fn oauth(c: &mut Checker<'_>, wanted: bool) -> OAuth {
         issuer,
         client_id,
         client_auth,
+        binds,
         scope,
         parameters,
         device_authorization_endpoint: c.url(Key::ProviderDeviceAuthorizationEndpoint),
@@ -137,6 +139,15 @@ fn kind(text: &str) -> Result<ProviderKind, String> {
             format!("there is no provider {text:?}; this version knows {}", words.join(" and "))
         },
     )
+}
+
+fn binds(word: &str) -> Option<Binds> {
+    match word {
+        "auto" => Some(Binds::Offered),
+        "always" => Some(Binds::Always),
+        "never" => Some(Binds::Never),
+        _ => None,
+    }
 }
 
 fn client_auth(word: &str) -> Option<ClientAuth> {

@@ -7,7 +7,7 @@ use url::Url;
 use crate::egress::proxy::Choice;
 use rigpost_contract::item::BeforePairing;
 use rigpost_core::oauth::ClientAuth;
-use rigpost_core::provider::ProviderKind;
+use rigpost_core::provider::{Binds, ProviderKind};
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::source::Source;
 
@@ -82,6 +82,8 @@ pub struct OAuth {
     pub client_id: String,
     /// How the application shows who it is.
     pub client_auth: ClientAuth,
+    /// Whether new grants are bound to the rig's key.
+    pub binds: Binds,
     /// Empty: not sent.
     pub scope: String,
     /// More fields of the request for a code, `audience` among them.

@@ -10,6 +10,10 @@ use rigpost_core::time::WallTime;
 /// The answer without its body.
 pub(super) fn head(status: StatusCode, headers: &HeaderMap, now: WallTime) -> Response {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_ascii_lowercase);
+    let written = |name: &str, most: usize| -> String {
+        let text = headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        text.chars().take(most).collect()
+    };
     let moment = |name: header::HeaderName| {
         let text = headers.get(name)?.to_str().ok()?;
         let since = httpdate::parse_http_date(text.trim()).ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -31,18 +35,12 @@ pub(super) fn head(status: StatusCode, headers: &HeaderMap, now: WallTime) -> Re
             .or_else(until)
             .or_else(|| (status == 429).then(window).flatten())
             .map(|wait| wait.min(Duration::from_secs(3600))),
-        etag: headers
-            .get(header::ETAG)
-            .and_then(|v| v.to_str().ok())
-            .map(|t| t.chars().take(128).collect())
-            .unwrap_or_default(),
+        etag: written(header::ETAG.as_str(), 128),
         // From a cache it is the time of another question (RFC 9111 §5.1).
         date: date.filter(|_| !headers.contains_key(header::AGE)),
-        location: headers
-            .get(header::LOCATION)
-            .and_then(|v| v.to_str().ok())
-            .map(|t| t.chars().take(2048).collect())
-            .unwrap_or_default(),
+        location: written(header::LOCATION.as_str(), 2048),
+        dpop_nonce: written("dpop-nonce", 2048),
+        proven: None,
         body: Zeroizing::new(Vec::new()),
         secrets: Vec::new(),
     }

@@ -134,6 +134,10 @@ pub(super) async fn send(
     }
     builder = match &request.authorization {
         Some(Authorization::Bearer(token)) => builder.bearer_auth(token.expose()),
+        Some(Authorization::Dpop(token)) => {
+            let value = Zeroizing::new(format!("DPoP {}", token.expose()));
+            builder.header(header::AUTHORIZATION, value.as_str())
+        }
         Some(Authorization::Basic { id, secret }) => {
             builder.basic_auth(form_encoded(&id.0).as_str(), Some(form_encoded(secret.expose()).as_str()))
         }

@@ -11,6 +11,8 @@
 //!   since the configuration was judged.
 //! - One after the other, and nothing kept but what is trusted: lists made on the way would be holes in the heap too.
 //! - rustls with ring: a sixth of the size of the alternatives, and no build tools besides a C compiler.
+//! - The rig shows no certificate of its own, so nothing can load a key for one: thirty kilobytes of signing that would
+//!   never run.
 //! - Boards without AES instructions (every Raspberry Pi before the fifth) ask for ChaCha20 first, which costs them a
 //!   third of AES. Asked for and not insisted on: not every server of every storage has it.
 use std::path::Path;
@@ -19,9 +21,10 @@ use std::{env, fs};
 
 use openssl_probe::{ENV_CERT_DIR, ENV_CERT_FILE, ProbeResult, probe};
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SigningKey;
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
 
 use super::verifier::Verifier;
@@ -146,9 +149,19 @@ fn add_once(roots: &mut RootCertStore, cert: CertificateDer<'_>) {
     }
 }
 
+/// Loads none.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("a rig shows no certificate".to_owned()))
+    }
+}
+
 /// The suites in the order of what they cost this processor.
 fn provider(aes: bool) -> CryptoProvider {
-    let mut provider = ring::default_provider();
+    let mut provider = CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() };
     if !aes {
         let place = |suite| CHEAP_WITHOUT_AES.iter().position(|s| *s == suite).unwrap_or(usize::MAX);
         few::sort_by_key(&mut provider.cipher_suites, |suite| place(suite.suite()));

@@ -79,7 +79,7 @@ pub(super) fn wire(
         );
         (source_task, ping)
     });
-    let parts = Deps { provider, transport: transport.clone(), store, clock: clock.clone() };
+    let parts = Deps::new(provider, transport.clone(), store, clock.clone());
     let machine = Rig::new(seed, built, settings.provider.heartbeat);
     let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out);
     let channels = Channels {
@@ -147,6 +147,7 @@ fn provider(settings: &config::Provider) -> (Provider, ProviderKey, ClientKind) 
     let client =
         ClientKind { client_id: Some(o.client_id.clone()), public: o.client_auth == ClientAuth::None };
     let fields = o.parameters.clone();
-    let provider = OAuth::new(o.client_id.clone(), o.client_auth, o.scope.clone(), fields, configured);
+    let mut provider = OAuth::new(o.client_id.clone(), o.client_auth, o.scope.clone(), fields, configured);
+    provider.binds = o.binds;
     (Provider::OAuth(Arc::new(provider)), key, client)
 }

@@ -17,7 +17,9 @@ use rigpost_core::identity::pairing::Running;
 use rigpost_core::identity::revocation::Kept;
 use rigpost_core::identity::rig::Parting;
 use rigpost_core::identity::tokens::Ending;
-use rigpost_core::oauth::{AccessToken, ClientSecret, DeviceInfo, IdToken, RefreshToken, TokenSet};
+use rigpost_core::oauth::{
+    AccessToken, Binding, ClientSecret, DeviceInfo, IdToken, RefreshToken, Thumbprint, TokenSet,
+};
 use rigpost_core::queue::item::ItemId;
 use rigpost_core::time::{Now, WallTime};
 
@@ -25,8 +27,9 @@ use rigpost_core::time::{Now, WallTime};
 const ID_TOKEN: &str = "id_token";
 const ACCESS_TOKEN: &str = "access_token";
 const REFRESH_TOKEN: &str = "refresh_token";
+const BINDING: &str = "token_binding";
 /// Sealed one by one, of use only together.
-pub(super) const TOKENS: [&str; 2] = [ACCESS_TOKEN, REFRESH_TOKEN];
+pub(super) const TOKENS: [&str; 3] = [ACCESS_TOKEN, REFRESH_TOKEN, BINDING];
 
 /// What was granted to the rig, and what it was granted with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,6 +113,10 @@ impl Store {
             match &tokens.refresh {
                 Some(refresh) => tx.seal(REFRESH_TOKEN, refresh.expose().as_bytes())?,
                 None => tx.erase(REFRESH_TOKEN)?,
+            }
+            match &tokens.binding {
+                Some(binding) => tx.seal(BINDING, written(binding).as_bytes())?,
+                None => tx.erase(BINDING)?,
             }
             match &tokens.id_token {
                 Some(id_token) => tx.seal(ID_TOKEN, id_token.expose().as_bytes())?,
@@ -203,13 +210,28 @@ fn load_grant(tx: &Tx<'_>, tag: &Tag, loaded: &mut Grants) -> Result<(), StoreEr
     let before = loaded.broken.len();
     let access = tx.open_or_note(ACCESS_TOKEN, &mut loaded.broken)?.map(AccessToken);
     let refresh = tx.open_or_note(REFRESH_TOKEN, &mut loaded.broken)?.map(RefreshToken);
+    let binding = tx.open_or_note(BINDING, &mut loaded.broken)?;
     // It only names a person, and is asked for anew with the next refresh.
     let id_token = tx.open_or_note(ID_TOKEN, &mut Vec::new())?.map(IdToken);
     // Half a set is none: without its refresh token it would end unnoticed in an hour.
     if let (Some(access), true) = (access, loaded.broken.len() == before) {
-        loaded.tokens = Some((TokenSet { access, refresh, obtained, expires_in, id_token }, marked));
+        let binding = binding.map(|text| bound(text.expose()));
+        loaded.tokens = Some((TokenSet { access, refresh, obtained, expires_in, id_token, binding }, marked));
     }
     Ok(())
+}
+
+/// Before the key's name where the access token is bound too.
+const ACCESS_TOO: &str = "access:";
+
+fn written(binding: &Binding) -> String {
+    let how = if binding.access { ACCESS_TOO } else { "" };
+    format!("{how}{}", binding.key.0)
+}
+
+fn bound(text: &str) -> Binding {
+    let key = text.strip_prefix(ACCESS_TOO);
+    Binding { access: key.is_some(), key: Thumbprint(key.unwrap_or(text).to_owned()) }
 }
 
 /// One of the tokens is lost, and with it the set.

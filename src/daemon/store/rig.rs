@@ -10,6 +10,7 @@ use std::io;
 use tracing::{error, warn};
 
 use super::error::StoreError;
+use super::grant::TOKENS;
 use super::handle::Store;
 use super::keys::VaultState;
 use super::location::ClientKind;
@@ -17,7 +18,7 @@ use crate::vault::{Vault, VaultError};
 use rigpost_core::disk::DiskError;
 use rigpost_core::identity::rig::{Change, CommandId, Event, Fresh, Loaded, Parting, Provisioned};
 use rigpost_core::identity::tokens::Ending;
-use rigpost_core::oauth::{ClientId, ClientSecret};
+use rigpost_core::oauth::{Binding, ClientId, ClientSecret, Thumbprint, TokenSet};
 use rigpost_core::provider::Client;
 use rigpost_core::time::BootId;
 use rigpost_core::view::Protection;
@@ -83,14 +84,19 @@ impl Store {
                 return Err(no_key("the root key is not the one that sealed this rig's secrets".to_owned()));
             }
         }
-        let found = self.grants().await?;
+        let mut found = self.grants().await?;
         for record in &found.broken {
             error!(record, "a sealed record does not open; what it held is lost");
         }
         if found.broken.iter().any(|r| r.starts_with("client_secret")) {
             return Err(no_key("the sealed client secret does not open".to_owned()));
         }
-        let lost_tokens = found.tokens.is_none() && found.broken.iter().any(|r| r.ends_with("_token"));
+        let broken = found.broken.iter().any(|record| TOKENS.contains(&record.as_str()));
+        let mut lost_tokens = found.tokens.is_none() && broken;
+        if let Some(key) = self.lost_key(found.tokens.as_ref()).await? {
+            error!(key = key.0, "the key is lost that the tokens are bound to: they are of no use without");
+            (found.tokens, lost_tokens) = (None, true);
+        }
         let client = self.client(&client_id, found.client_secret);
         let loaded = Loaded {
             unusable: None,
@@ -105,6 +111,16 @@ impl Store {
             revocations: found.revocations,
         };
         Ok((loaded, protection, client))
+    }
+
+    /// The key without which the tokens can't be renewed, where it is not this rig's (any more).
+    async fn lost_key(&self, tokens: Option<&(TokenSet, bool)>) -> Result<Option<Thumbprint>, StoreError> {
+        let bound = tokens.and_then(|(tokens, _)| tokens.binding.as_ref());
+        let Some(Binding { key, .. }) = bound.filter(|_| self.shared.location.client.public) else {
+            return Ok(None);
+        };
+        let own = self.proof_key(false).await?;
+        Ok(own.is_none_or(|own| own.public().thumbprint() != *key).then(|| key.clone()))
     }
 
     /// Who we are to the provider; `None`: nobody, without a secret.
@@ -239,6 +255,7 @@ impl Store {
         if let Err(e) = self.forget(parting).await {
             return (Some(Event::Forgotten(id, Err(noted(e)))), None);
         }
+        self.erase_proof_key().await;
         let location = &self.shared.location;
         let client_id = match self.identity(location.client_id.as_deref(), &location.provider).await {
             Ok(identity) => identity.client_id,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::link::DEPTH;
 use crate::store::Store;
+use crate::tasks::prover::Prover;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::Provider;
 
@@ -22,17 +23,28 @@ pub struct Deps<T> {
     pub store: Store,
     /// The time.
     pub clock: Clock,
+    /// The rig's key.
+    pub prover: Arc<Prover>,
+}
+
+impl<T> Deps<T> {
+    /// With a prover of their own.
+    pub fn new(provider: Provider, transport: Arc<T>, store: Store, clock: Clock) -> Deps<T> {
+        let prover = Arc::new(Prover::new(store.clone(), clock.clone()));
+        Deps { provider, transport, store, clock, prover }
+    }
 }
 
 // Derived, it would ask the transport to be `Clone`.
 impl<T> Clone for Deps<T> {
     fn clone(&self) -> Deps<T> {
-        let Deps { provider, transport, store, clock } = self;
+        let Deps { provider, transport, store, clock, prover } = self;
         Deps {
             provider: provider.clone(),
             transport: transport.clone(),
             store: store.clone(),
             clock: clock.clone(),
+            prover: prover.clone(),
         }
     }
 }

@@ -22,7 +22,8 @@ pub(super) async fn ask<T: Transport>(
     };
     let is_same = |now: &Client| now.id == kept.id && now.secret.is_some() == kept.secret.is_some();
     let client = current.filter(is_same).unwrap_or(kept);
-    let (answer, date) = exchange(deps.transport.as_ref(), deps.provider.revoke(&client, &of)).await;
+    let step = deps.provider.revoke(&client, &of);
+    let (answer, date) = exchange(deps.transport.as_ref(), &deps.prover, step).await;
     if matches!(answer, Err(TokenError::Transient(_))) {
         deps.provider.doubt();
     }

@@ -15,13 +15,14 @@ use crate::store::Store;
 use crate::tasks::deps::{Deps, too_many};
 use crate::tasks::exchange::exchange;
 use crate::tasks::{journal, revocation};
-use rigpost_core::command::{Ended, Refusal};
+use rigpost_core::command::{Ended, ProofOptions, Refusal};
 use rigpost_core::disk::DiskError;
 use rigpost_core::identity::rig::{
     self, AccessId, Action, Change, CommandId, Event, Provisioned, Question, Rig,
 };
 use rigpost_core::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, TokenError, Trouble};
 use rigpost_core::provider::exchange::Step;
+use rigpost_core::provider::proof::Subject;
 use rigpost_core::provider::wire::{Connection, trouble};
 use rigpost_core::provider::{Client, Provider};
 use rigpost_core::queue::schedule::Access;
@@ -136,6 +137,7 @@ impl<T: Transport> RigTask<T> {
             match message {
                 ToRig::Do(_, reply) => tell(Some(reply), Err(Refusal::Stopping)),
                 ToRig::Access(_, reply) => tell(Some(reply), Err(Refusal::Stopping)),
+                ToRig::Prove(_, reply) => tell(Some(reply), Err(Refusal::Stopping)),
                 ToRig::Ping(reply) => drop(reply.send(())),
                 ToRig::Unauthorized(_)
                 | ToRig::Accepted(_)
@@ -180,6 +182,7 @@ impl<T: Transport> RigTask<T> {
         }
         if forgotten {
             self.client = None;
+            self.deps.prover.forget();
         }
     }
 
@@ -213,6 +216,7 @@ impl<T: Transport> RigTask<T> {
                 self.programs.insert(id, reply);
                 self.event(Event::Access(id, options));
             }
+            ToRig::Prove(options, reply) => self.prove(options, reply),
             ToRig::Unauthorized(token) => self.event(Event::Unauthorized(token)),
             ToRig::Accepted(token) => self.event(Event::Accepted(token)),
             ToRig::Unreached(cause) => self.event(Event::Unreached(cause)),
@@ -252,8 +256,8 @@ impl<T: Transport> RigTask<T> {
                 let step = self.as_client(|p, client| p.device_token(client, &code));
                 self.ask(step, move |answer| Event::Polled(seq, answer));
             }
-            Question::Refresh(seq, token) => {
-                let step = self.as_client(|p, client| p.refresh(client, &token));
+            Question::Refresh(seq, renewal) => {
+                let step = self.as_client(|p, client| p.refresh(client, &renewal));
                 self.ask(step, move |answer| Event::Refreshed(seq, answer));
             }
             Question::Identify(seq, question) => {
@@ -293,13 +297,30 @@ impl<T: Transport> RigTask<T> {
         step: Step<V>,
         read: impl FnOnce(Result<V, TokenError>) -> Event + Send + 'static,
     ) {
-        let (transport, provider) = (self.deps.transport.clone(), self.deps.provider.clone());
+        let Deps { transport, provider, prover, .. } = self.deps.clone();
         self.running.push(Box::pin(async move {
-            let (answer, date) = exchange(transport.as_ref(), step).await;
+            let (answer, date) = exchange(transport.as_ref(), &prover, step).await;
             if matches!(answer, Err(TokenError::Transient(_))) {
                 provider.doubt();
             }
             Done { event: Some(read(answer)), date, from_disk: false, client: None }
+        }));
+    }
+
+    /// Answers with a proof for the token in force.
+    fn prove(&mut self, options: ProofOptions, reply: Reply<String>) {
+        let (access, key) = match self.rig.bound_token() {
+            Ok((access, key)) => (access.clone(), key.clone()),
+            Err(refusal) => return tell(Some(reply), Err(refusal)),
+        };
+        let prover = self.deps.prover.clone();
+        self.running.push(Box::pin(async move {
+            let ProofOptions { method, url, nonce } = options;
+            let (access, nonce) = (Some(&access), nonce.as_deref());
+            let subject = Subject { method: &method, url: &url, access, nonce };
+            let proof = prover.proof(Some(&key), false, subject).await;
+            tell(Some(reply), proof.map(|(_, proof)| proof).map_err(Refusal::SecretUnavailable));
+            Done { event: None, date: None, from_disk: false, client: None }
         }));
     }
 

@@ -239,7 +239,7 @@ impl Bench {
         let (view_out, view) = watch::channel(nothing());
         let (access_out, access) = watch::channel(None);
         let rig = Rig::new(7, WallTime(0), Some(BEAT));
-        let deps = Deps { provider, transport: cloud.clone(), store: store.clone(), clock };
+        let deps = Deps::new(provider, cloud.clone(), store.clone(), clock);
         let rig_task = RigTask::new(deps, rig, inbox, view_out, access_out);
         let stop = CancellationToken::new();
         let task = tokio::spawn(rig_task.run(stop.clone()));
@@ -493,12 +493,7 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
         view,
         news: broadcast::channel(8).0,
     };
-    let deps = Deps {
-        provider: provider(),
-        transport: b.cloud.clone(),
-        store: b.store.clone(),
-        clock: Clock::system(),
-    };
+    let deps = Deps::new(provider(), b.cloud.clone(), b.store.clone(), Clock::system());
     let (_settings, settings) = watch::channel(settings);
     let workers = Workers::new(Clock::system());
     let task = UploadTask::new(deps, workers, settings, channels, 1);

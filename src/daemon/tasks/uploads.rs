@@ -51,7 +51,7 @@ impl<T: Transport> UploadTask<T> {
         channels: Channels,
         seed: u64,
     ) -> UploadTask<T> {
-        let Deps { provider, transport, store, clock } = deps;
+        let Deps { provider, transport, store, clock, .. } = deps;
         let options = Options { slots: 1, settle: Duration::ZERO, usable: false };
         UploadTask {
             schedule: Schedule::new(options, seed),

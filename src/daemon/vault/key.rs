@@ -1,6 +1,6 @@
 //! Where the root key comes from, and how a key file is made.
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
+use super::file;
 use rigpost_core::view::Protection;
 
 pub(super) const KEY_LEN: usize = 32;
@@ -153,30 +154,10 @@ fn read_key(path: &Path, allowed: fn(&fs::Metadata) -> bool) -> Result<Key, Vaul
     Ok(key)
 }
 
-/// Makes a key so that a power cut leaves either no file or the whole key, and never replaces one.
 fn create_key(path: &Path) -> io::Result<()> {
-    let mut temp = path.as_os_str().to_owned();
-    temp.push(".new");
-    let temp = PathBuf::from(temp);
-    // Left by a power cut: its key has sealed nothing.
-    let _ = fs::remove_file(&temp);
-    let made = write_key(&temp).and_then(|()| match fs::hard_link(&temp, path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    });
-    let removed = fs::remove_file(&temp);
-    made.and(removed)?;
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(dir)?.sync_all()
-}
-
-fn write_key(temp: &Path) -> io::Result<()> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(open(temp, flags, Mode::RUSR | Mode::WUSR)?);
     let mut key: Key = Box::new(Zeroizing::new([0; KEY_LEN]));
     getrandom::fill(&mut **key.as_mut()).map_err(|e| io::Error::other(e.to_string()))?;
-    file.write_all(&**key.as_ref())?;
-    file.sync_all()
+    file::create(path, &**key.as_ref())
 }
 
 fn unreadable(path: &Path, io: io::Error) -> VaultError {

@@ -8,6 +8,8 @@
 //!   program that comes back then is served.
 //! - A program's word that its API refused a token costs a refresh at most, with the same growing pauses as the
 //!   provider's own 401, and never the grant.
+//! - A token that is bound to the rig's key is given to whoever says that they ask for proofs too. Sent as a bearer's it
+//!   would be refused, and nobody would know why.
 use std::time::Duration;
 
 use crate::command::{AccessOptions, Refusal};
@@ -16,7 +18,7 @@ use crate::identity::rig::event::AccessId;
 use crate::identity::rig::state::{Rig, Waiting};
 use crate::identity::rig::trouble::refusal_of_cause;
 use crate::identity::tokens::{self, Ending, Trouble};
-use crate::oauth::{AccessToken, Cause, TokenSet};
+use crate::oauth::{AccessToken, Cause, Thumbprint, TokenSet};
 use crate::time::{BootTime, Now};
 
 /// Every caller is answered within this, less than the 25 seconds that D-Bus clients wait.
@@ -52,7 +54,7 @@ impl Rig {
             Ok(None) => {
                 let not = self.life.access_token().cloned();
                 let refused = options.refused.filter(|refused| not.as_ref() == Some(refused));
-                self.waiting_for_access.push(Waiting { id, since: now.boot, not });
+                self.waiting_for_access.push(Waiting { id, since: now.boot, not, dpop: options.dpop });
                 self.live(refused.map_or(tokens::Event::Wanted, tokens::Event::Unauthorized), now, out);
                 if !self.life.busy() && self.life.trouble().is_none() {
                     // The last refresh for such a word was too short a time ago.
@@ -73,6 +75,9 @@ impl Rig {
         }
         // On its way to the disk.
         let Some(tokens) = self.life.tokens() else { return Ok(None) };
+        if !options.dpop && tokens.access_key().is_some() {
+            return Err(bound());
+        }
         let (left, age) = left(tokens, now);
         if options.min_validity > tokens.expires_in {
             return Err(Refusal::LimitsExceeded(format!(
@@ -99,6 +104,26 @@ impl Rig {
         }
     }
 
+    /// The token in force, for a proof that goes with it.
+    ///
+    /// # Errors
+    /// There is none, or none that needs a proof.
+    pub fn bound_token(&self) -> Result<(&AccessToken, &Thumbprint), Refusal> {
+        if let Some(refusal) = self.unavailable() {
+            return Err(refusal);
+        }
+        if !self.life.granted() {
+            return Err(self.without_grant());
+        }
+        let tokens = self.life.tokens().ok_or(Refusal::RateLimited)?;
+        let plain = || {
+            let why =
+                "the access token is not bound to the rig's key: send it as a Bearer token, without a proof";
+            Refusal::NotSupported(why.to_owned())
+        };
+        Ok((&tokens.access, tokens.access_key().ok_or_else(plain)?))
+    }
+
     fn without_grant(&self) -> Refusal {
         match self.life.ending() {
             Some(Ending::ClientRejected) => Refusal::ClientRejected(String::new()),
@@ -113,6 +138,7 @@ impl Rig {
         if self.waiting_for_access.is_empty() {
             return;
         }
+        let is_bound = self.life.tokens().is_some_and(|tokens| tokens.access_key().is_some());
         let news = match (self.life.tokens(), self.life.trouble()) {
             _ if !self.life.granted() => Some(Err(self.without_grant())),
             (_, Some(trouble)) if self.life.deadline().is_some() => Some(Err(refusal_for(trouble))),
@@ -121,6 +147,7 @@ impl Rig {
         };
         for waiting in std::mem::take(&mut self.waiting_for_access) {
             let answer = match &news {
+                Some(Ok(_)) if is_bound && !waiting.dpop => Some(Err(bound())),
                 Some(Ok((token, expires_at))) if waiting.not.as_ref() != Some(token) => {
                     Some(Ok((token.clone(), *expires_at)))
                 }
@@ -134,6 +161,12 @@ impl Rig {
             }
         }
     }
+}
+
+fn bound() -> Refusal {
+    let why = "the access token is bound to the rig's key: ask for it with the option \"dpop\", and send it with a proof \
+               (GetDPoPProof)";
+    Refusal::NotSupported(why.to_owned())
 }
 
 /// How long it still lives by the server's word, and how old it is where that is known.

@@ -5,7 +5,7 @@ use crate::identity::revocation::{Over, Progress, RevocationId};
 use crate::identity::rig::event::{AccessId, CommandId};
 use crate::identity::tokens::Ending;
 use crate::oauth::{
-    AccessToken, ClientSecret, DeviceCode, DeviceInfo, Identify, RefreshToken, Revocable, TokenSet,
+    AccessToken, ClientSecret, DeviceCode, DeviceInfo, Identify, Renewal, Revocable, TokenSet,
 };
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
@@ -29,7 +29,7 @@ pub enum Action {
 pub enum Question {
     RequestCode(Seq),
     Poll(Seq, DeviceCode),
-    Refresh(Seq, RefreshToken),
+    Refresh(Seq, Renewal),
     Identify(Seq, Identify),
     Beat(Seq, AccessToken),
     /// By its number: what it takes is on the disk.

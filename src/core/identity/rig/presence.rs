@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::identity::rig::action::{Action, Change, Question};
 use crate::identity::rig::state::Rig;
 use crate::identity::{heartbeat, tokens, whoami};
-use crate::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, Identify, TokenError};
+use crate::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, Identify, TokenError, TokenSet};
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
 use crate::time::{Now, WallTime};
@@ -21,6 +21,7 @@ impl Rig {
             self.life.tokens().and_then(|t| now.age_of(t.obtained)).filter(|_| self.clock_trusted(now));
         Identify {
             id_token: self.life.tokens().and_then(|t| t.id_token.clone()),
+            key: self.life.tokens().and_then(TokenSet::access_key).cloned(),
             came: came.map(|age| WallTime(now.wall.0 - i64::try_from(age.as_secs()).unwrap_or(0))),
             token,
         }

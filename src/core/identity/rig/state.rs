@@ -71,6 +71,8 @@ pub(super) struct Waiting {
     pub(super) since: BootTime,
     /// What was in force when it asked, and is not good enough.
     pub(super) not: Option<AccessToken>,
+    /// Bound ones are of use to it.
+    pub(super) dpop: bool,
 }
 
 /// What waits until an erasure is done.

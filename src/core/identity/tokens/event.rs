@@ -1,6 +1,6 @@
 //! What comes in to the machine of one grant's tokens, and what goes out.
 use crate::disk::DiskError;
-use crate::oauth::{AccessToken, Cause, RefreshToken, TokenError, TokenResponse, TokenSet};
+use crate::oauth::{AccessToken, Cause, Renewal, TokenError, TokenResponse, TokenSet};
 use crate::seq::Seq;
 
 /// Why the server's final answer came.
@@ -52,7 +52,7 @@ pub enum Action {
     /// Write down, synced, that a refresh is about to leave.
     MarkRefresh(Seq),
     /// Send a refresh request.
-    Refresh(Seq, RefreshToken),
+    Refresh(Seq, Renewal),
     /// Write down, synced, the new set; this also takes the mark away and erases the code that led here.
     SaveTokens(Seq, TokenSet),
     /// A new access token may be used from now on.

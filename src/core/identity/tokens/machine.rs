@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use crate::backoff::{Jitter, KEPT_DOUBLINGS, doubled};
 use crate::identity::tokens::event::{Action, Ending, Event, Trouble};
-use crate::oauth::{AccessToken, Cause, TokenError, TokenResponse, TokenSet};
+use crate::oauth::{AccessToken, Cause, Renewal, TokenError, TokenResponse, TokenSet};
 use crate::seq::Seq;
 use crate::time::{BootTime, Now};
 
@@ -333,7 +333,8 @@ impl TokenLife {
     fn refresh(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
         let Some(token) = tokens.refresh.clone() else { return self.end(Ending::Revoked) };
         let seq = self.seq.step();
-        (State::Refreshing { seq, tokens, attempt }, vec![Action::Refresh(seq, token)])
+        let renewal = Renewal { token, binding: tokens.binding.clone() };
+        (State::Refreshing { seq, tokens, attempt }, vec![Action::Refresh(seq, renewal)])
     }
 
     fn save(&mut self, next: TokenSet, attempt: u32) -> (State, Vec<Action>) {
@@ -370,6 +371,7 @@ fn token_set(new: TokenResponse, old: Option<&TokenSet>, now: Now) -> TokenSet {
         obtained: now,
         expires_in: new.expires_in.or_else(|| old.map(|o| o.expires_in)).unwrap_or(unsaid),
         id_token: new.id_token,
+        binding: new.binding,
     }
 }
 

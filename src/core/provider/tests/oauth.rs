@@ -10,10 +10,10 @@ use crate::provider::id_token::{Distrust, Expected, Keys, verify};
 use crate::provider::metadata::read as read_metadata;
 use crate::time::WallTime;
 
-const ISSUER: &str = "https://login.example";
+pub(super) const ISSUER: &str = "https://login.example";
 const CAME: i64 = 1_790_000_000;
 
-fn found(issuer: bool, named: bool) -> ConfiguredEndpoints {
+pub(super) fn found(issuer: bool, named: bool) -> ConfiguredEndpoints {
     let url = |path: &str| format!("{ISSUER}{path}").parse().unwrap();
     let mut found = ConfiguredEndpoints {
         issuer: issuer.then(|| ISSUER.parse().unwrap()),
@@ -28,7 +28,7 @@ fn found(issuer: bool, named: bool) -> ConfiguredEndpoints {
     found
 }
 
-fn rig_at(auth: ClientAuth, found: ConfiguredEndpoints) -> Provider {
+pub(super) fn rig_at(auth: ClientAuth, found: ConfiguredEndpoints) -> Provider {
     let fields =
         vec![("resource".to_owned(), "r".to_owned()), ("audience".to_owned(), "https://api".to_owned())];
     Provider::OAuth(Arc::new(OAuth::new(
@@ -45,7 +45,7 @@ pub(super) fn by_hand(auth: ClientAuth) -> Provider {
     rig_at(auth, found(false, true))
 }
 
-fn app(secret: bool) -> Client {
+pub(super) fn app(secret: bool) -> Client {
     Client { id: ClientId("app-1".to_owned()), secret: secret.then(|| ClientSecret(Secret::new("s3cret"))) }
 }
 
@@ -74,7 +74,7 @@ fn polls_refreshes_and_revocations_carry_the_same_credentials() {
         )
     );
     assert_eq!(
-        told(&first(p.refresh(&client, &RefreshToken(Secret::new("rt"))))),
+        told(&first(p.refresh(&client, &renewal("rt")))),
         format!(
             "POST https://login.example/token\n{head}\nclient_secret=s3cret\ngrant_type=refresh_token\n\
              refresh_token=rt"
@@ -133,7 +133,7 @@ fn token_types_are_compared_without_case_and_others_are_not_used() {
     }
 }
 
-fn metadata(issuer: &str) -> Value {
+pub(super) fn metadata(issuer: &str) -> Value {
     value!({
         "issuer": issuer,
         "device_authorization_endpoint": format!("{ISSUER}/found/device"),
@@ -214,7 +214,7 @@ fn the_second_place_is_that_of_rfc_8414() {
 fn trouble_with_the_metadata_is_named_and_spends_nothing() {
     let refused = |answer: Response| {
         let p = rig_at(ClientAuth::None, found(true, false));
-        play(p.refresh(&app(false), &RefreshToken(Secret::new("rt"))), move |_| answer.clone()).1.unwrap_err()
+        play(p.refresh(&app(false), &renewal("rt")), move |_| answer.clone()).1.unwrap_err()
     };
     let mut bare = metadata(ISSUER);
     bare["token_endpoint"] = Value::Null;
@@ -338,8 +338,12 @@ fn ask(
     keys: &[Value],
     came: Option<i64>,
 ) -> (usize, Result<DeviceInfo, TokenError>) {
-    let question =
-        Identify { token: AccessToken(Secret::new("at")), id_token: Some(token), came: came.map(WallTime) };
+    let question = Identify {
+        token: AccessToken(Secret::new("at")),
+        key: None,
+        id_token: Some(token),
+        came: came.map(WallTime),
+    };
     let document = value!({"keys": keys}).to_string();
     let (asked, outcome) = play(p.identify(question), |url| match url.strip_prefix(ISSUER).unwrap() {
         "/.well-known/openid-configuration" => json(200, &metadata(ISSUER).to_string()),
@@ -486,7 +490,8 @@ fn userinfo_names_the_same_person_or_nobody() {
     nameless.as_object_mut().unwrap().remove("name");
     let name = |userinfo: Response| {
         let (token, came) = (signer.token(&nameless), Some(WallTime(CAME)));
-        let question = Identify { token: AccessToken(Secret::new("at")), id_token: Some(token), came };
+        let question =
+            Identify { token: AccessToken(Secret::new("at")), key: None, id_token: Some(token), came };
         let (asked, outcome) =
             play(openid().identify(question), |url| match url.strip_prefix(ISSUER).unwrap() {
                 "/.well-known/openid-configuration" => {
@@ -547,6 +552,7 @@ fn a_no_to_the_keys_is_no_no_to_the_grant() {
     for answer in [json(401, r#"{"error":"unauthorized"}"#), detailed(401, "Not Authorized", ""), html(403)] {
         let question = Identify {
             token: AccessToken(Secret::new("at")),
+            key: None,
             id_token: Some(Signer::new("k").token(&claims())),
             came: None,
         };

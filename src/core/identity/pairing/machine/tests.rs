@@ -41,6 +41,7 @@ fn tokens() -> TokenResponse {
         refresh_token: Some(RefreshToken(Secret::new("r"))),
         expires_in: None,
         id_token: None,
+        binding: None,
     }
 }
 

@@ -50,6 +50,7 @@ fn response(n: u32) -> TokenResponse {
         refresh_token: Some(refresh(n)),
         expires_in: Some(secs(8 * HOUR)),
         id_token: None,
+        binding: None,
     }
 }
 
@@ -60,6 +61,7 @@ fn set(n: u32) -> TokenSet {
         obtained: at(0),
         expires_in: secs(8 * HOUR),
         id_token: None,
+        binding: None,
     }
 }
 

@@ -32,6 +32,7 @@ fn response(n: u32) -> TokenResponse {
         refresh_token: Some(refresh(n)),
         expires_in: Some(secs(LIFE)),
         id_token: None,
+        binding: None,
     }
 }
 
@@ -42,6 +43,7 @@ fn set(n: u32, obtained: Now) -> TokenSet {
         obtained,
         expires_in: secs(LIFE),
         id_token: None,
+        binding: None,
     }
 }
 
@@ -79,7 +81,7 @@ fn marking(actions: &[Action]) -> Seq {
 
 fn refreshing(actions: &[Action], token: u32) -> Seq {
     match actions {
-        [Action::Refresh(seq, t)] if *t == refresh(token) => *seq,
+        [Action::Refresh(seq, t)] if t.token == refresh(token) => *seq,
         other => panic!("not one refresh with token {token}: {other:?}"),
     }
 }
@@ -234,8 +236,13 @@ fn a_server_that_does_not_rotate_keeps_the_old_refresh_token() {
 #[test]
 fn a_grant_without_a_life_or_a_refresh_token_is_taken_as_it_is() {
     let mut life = TokenLife::new(Jitter::new(1));
-    let bare =
-        TokenResponse { access_token: access(1), refresh_token: None, expires_in: None, id_token: None };
+    let bare = TokenResponse {
+        access_token: access(1),
+        refresh_token: None,
+        expires_in: None,
+        id_token: None,
+        binding: None,
+    };
     let seq = saving(&life.on(Event::Granted(bare), at(0)));
     assert_eq!(life.on(Event::Saved(seq, Ok(())), at(0)), [Action::Ready]);
     assert_eq!(life.deadline(), None);

@@ -1,12 +1,13 @@
 //! Access tokens for other programs: who gets which, when, and what it costs.
 use super::*;
+use crate::oauth::{Binding, Thumbprint};
 
 fn wish(min_validity: u64) -> AccessOptions {
-    AccessOptions { min_validity: secs(min_validity), refused: None }
+    AccessOptions { min_validity: secs(min_validity), refused: None, dpop: false }
 }
 
 fn refused_token(n: u32) -> AccessOptions {
-    AccessOptions { min_validity: secs(0), refused: Some(access(n)) }
+    AccessOptions { min_validity: secs(0), refused: Some(access(n)), dpop: false }
 }
 
 type Answer = Result<(AccessToken, BootTime), Refusal>;
@@ -205,6 +206,44 @@ fn why_a_token_that_can_t_be_renewed_is_not_given_out() {
     let tokens = TokenSet { refresh: None, obtained: later, ..set(1) };
     let (mut b, _) = Bench::load(Loaded { tokens: Some((tokens, false)), ..usable() });
     assert!(matches!(b.asked(wish(0)), Err(Refusal::ClockUntrusted(_))), "it came later than now");
+}
+
+/// A rig whose tokens are bound to its key.
+fn bound(access: bool) -> Bench {
+    let binding = Some(Binding { key: Thumbprint("k".to_owned()), access });
+    let tokens = TokenSet { binding, obtained: at(0), ..set(1) };
+    Bench::load(Loaded { tokens: Some((tokens, false)), ..usable() }).0
+}
+
+#[test]
+fn a_token_that_needs_a_proof_is_for_whoever_asks_for_proofs() {
+    let with_proofs = AccessOptions { dpop: true, ..wish(0) };
+    let mut b = bound(true);
+    assert!(matches!(b.asked(wish(0)), Err(Refusal::NotSupported(why)) if why.contains("GetDPoPProof")));
+    assert_eq!(b.asked(with_proofs.clone()).unwrap().0, access(1));
+    assert_eq!(b.rig.bound_token(), Ok((&access(1), &Thumbprint("k".to_owned()))));
+    // Of these only the refresh token may be bound.
+    let mut b = bound(false);
+    assert_eq!(b.asked(wish(0)).unwrap().0, access(1));
+    assert!(matches!(b.rig.bound_token(), Err(Refusal::NotSupported(why)) if why.contains("Bearer")));
+    assert_eq!(b.asked(with_proofs).unwrap().0, access(1));
+    let none = Bench::unpaired();
+    assert_eq!(none.rig.bound_token(), Err(Refusal::NotPaired));
+}
+
+#[test]
+fn who_waits_for_a_token_that_turns_out_to_be_bound_is_told() {
+    let mut b = bound(false);
+    let (plain, actions) = b.after(6 * HOUR).wants(wish(5 * HOUR));
+    let (with_proofs, _) = b.wants(AccessOptions { dpop: true, ..wish(5 * HOUR) });
+    let seq = leaving(&mut b, &actions);
+    let binding = Some(Binding { key: Thumbprint("k".to_owned()), access: true });
+    let actions = b.on(Event::Refreshed(seq, Ok(TokenResponse { binding, ..response(2) })));
+    let [Action::Write(Change::SaveTokens(seq, ref tokens))] = actions[..] else { panic!("{actions:?}") };
+    assert!(tokens.access_key().is_some());
+    let actions = b.on(Event::TokensSaved(seq, Ok(())));
+    assert!(matches!(reply(&actions, plain), Some(Err(Refusal::NotSupported(_)))), "{actions:?}");
+    assert_eq!(reply(&actions, with_proofs), Some(given(2, b.now.boot)));
 }
 
 #[test]

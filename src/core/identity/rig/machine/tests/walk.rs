@@ -30,6 +30,7 @@ fn response(n: usize) -> TokenResponse {
         refresh_token: Some(RefreshToken(Secret::new(format!("r{n}")))),
         expires_in: Some(Duration::from_secs(8 * 3600)),
         id_token: None,
+        binding: None,
     }
 }
 
@@ -274,13 +275,17 @@ impl Walk {
                 let answer = self.polled();
                 self.answer(20.0, Event::Polled(seq, answer), false);
             }
-            Action::Ask(Question::Refresh(seq, token)) => {
+            Action::Ask(Question::Refresh(seq, renewal)) => {
                 self.tally.refreshes += 1;
                 assert!(!self.answers.iter().any(|(.., refresh)| *refresh), "two refreshes in flight");
                 let marked = self.disc.tokens.as_ref().is_some_and(|(_, marked)| *marked);
                 assert!(marked, "a refresh without its mark on disk");
-                assert_eq!(self.disc.holds(), Some(serial(&token)), "a refresh with a token from nowhere");
-                let answer = self.refreshed(serial(&token));
+                assert_eq!(
+                    self.disc.holds(),
+                    Some(serial(&renewal.token)),
+                    "a refresh with a token from nowhere"
+                );
+                let answer = self.refreshed(serial(&renewal.token));
                 self.answer(20.0, Event::Refreshed(seq, answer), true);
             }
             Action::Ask(Question::Identify(seq, question)) => {
