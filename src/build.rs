@@ -101,6 +101,10 @@ fn programs() -> Vec<Program> {
                 ("/etc/rigpost/conf.d/*.toml", "Drop-ins, read in the order of their names."),
                 ("/usr/lib/rigpost/conf.d/*.toml", "Defaults of the rig's maker."),
                 ("/var/lib/rigpost/rigpost.db", "State: identity, sealed secrets, queue."),
+                (
+                    "/var/lib/rigpost/dpop.key",
+                    "The rig's own key, sealed: bound pairings can't be renewed without it.",
+                ),
             ],
             see_also: &[
                 "rigpost(1)",

@@ -1,7 +1,7 @@
 //! What a provider's words say to whoever set the rig up, where its own sentence does not.
 
 /// A part of the provider's word or sentence, and what to do there or here.
-const HINTS: [(&str, &str); 12] = [
+const HINTS: [(&str, &str); 13] = [
     ("AADSTS7000218", "in Entra, switch on \"Allow public client flows\" of the app registration"),
     (
         "AADSTS53003",
@@ -22,6 +22,10 @@ const HINTS: [(&str, &str); 12] = [
     ("org_internal", "sign in with an account of the organisation that the application belongs to"),
     ("unauthorized_client", "allow the grant \"device code\" for this application at the provider"),
     ("invalid_scope", "correct `provider.scope`; Google, for one, knows no offline_access"),
+    (
+        "invalid_dpop_proof",
+        "the provider takes no proof of this rig's key: `provider.dpop` = \"never\" pairs without one, then: rigpost pair",
+    ),
     (
         "Token has been expired or revoked",
         "where Google's consent screen is in \"Testing\", each sign-in ends after seven days: publish it, then: rigpost pair",
