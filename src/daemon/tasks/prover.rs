@@ -23,6 +23,8 @@ pub struct Prover {
 #[derive(Default)]
 struct Known {
     key: Option<Arc<ProofKey>>,
+    /// Keys that were given up: what was read of the disk before that counts no more.
+    forgotten: u32,
     servers: Servers,
 }
 
@@ -70,12 +72,16 @@ impl Prover {
     }
 
     async fn key(&self, make: bool) -> Result<Arc<ProofKey>, String> {
-        if let Some(key) = self.known(|known| known.key.clone()) {
+        let (key, forgotten) = self.known(|known| (known.key.clone(), known.forgotten));
+        if let Some(key) = key {
             return Ok(key);
         }
         let key = self.store.proof_key(make).await.map_err(|e| e.to_string())?;
         let key = Arc::new(key.ok_or("it is not there")?);
-        Ok(self.known(|known| known.key.get_or_insert(key).clone()))
+        self.known(|known| match known.forgotten == forgotten {
+            true => Ok(known.key.get_or_insert(key).clone()),
+            false => Err("it was given up".to_owned()),
+        })
     }
 
     /// An answer may say what the next proof needs.
@@ -85,7 +91,7 @@ impl Prover {
 
     /// The key is gone with the identity.
     pub(super) fn forget(&self) {
-        self.known(|known| known.key = None);
+        self.known(|known| (known.key, known.forgotten) = (None, known.forgotten.wrapping_add(1)));
     }
 
     fn known<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
