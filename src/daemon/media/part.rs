@@ -8,7 +8,7 @@
 //!   it is sent, and no more: the memory of a part is two chunks, whatever its size. The buffers are used again once the
 //!   connection has let go of them.
 //! - Hashed here because here the bytes are warm, and these are the bytes that leave: a hash of the file could be of
-//!   other ones. `md-5` is from the family of our SHA-2, `xxhash-rust` the crate that the domain fingerprints with.
+//!   other ones. `md-5` is kept by the RustCrypto project, `xxhash-rust` is the crate that the domain fingerprints with.
 //! - MD5 is a storage's checksum, not a protection: S3 names a part by it. It costs more than the rest of sending over
 //!   plain TCP, so it is done only where the storage's names are known to be of that kind.
 use std::future::Future;

@@ -9,8 +9,8 @@
 //!   force again when the configuration is put right. Erasing it would let a typing error end a grant.
 //! - The same with the provider: what is granted is tagged with both, so that no token is ever shown to another provider
 //!   than the one that gave it. There is one grant at a time: a pairing with another provider replaces it.
+use ring::digest::{SHA256, digest};
 use rusqlite::OptionalExtension;
-use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
 use super::handle::Store;
@@ -122,7 +122,7 @@ pub(super) fn erase(tx: &Tx<'_>) -> Result<(), StoreError> {
 }
 
 fn check_of(client_id: &str) -> Vec<u8> {
-    Sha256::digest(client_id).to_vec()
+    digest(&SHA256, client_id.as_bytes()).as_ref().to_vec()
 }
 
 /// RFC 9562 version 4, from the kernel's randomness; unlike the crate's own maker it can say that there was none.
