@@ -315,7 +315,7 @@ impl Pairing {
             return vec![];
         };
         let expires_at = code.obtained.boot + code.auth.expires_in;
-        let soonest = now.boot + *interval + POLL_SLACK;
+        let mut slower = None;
         match answer {
             Ok(tokens) => {
                 self.reset();
@@ -349,15 +349,19 @@ impl Pairing {
             Err(TokenError::SlowDown(named)) => {
                 *interval =
                     interval.saturating_add(SLOW_DOWN).max(named.unwrap_or_default().min(MAX_INTERVAL));
+                slower = Some(Action::SaveInterval(*interval));
                 self.trouble = None;
                 *poll = Poll::after(*interval, now);
             }
             Err(TokenError::Transient(t)) => {
                 *troubles = troubles.saturating_add(1);
                 self.trouble = Some(t.shown());
-                let wait = doubled(*interval, *troubles, MAX_WAIT).max(t.retry_after.unwrap_or_default());
+                let least = interval.saturating_mul(2);
+                let wait = doubled(*interval, *troubles, MAX_WAIT.max(least));
+                let wait = wait.max(t.retry_after.unwrap_or_default());
                 // A code that has run out is not left on the screen for the rest of a long wait.
-                let at = (now.boot + wait + POLL_SLACK).min(expires_at).max(soonest);
+                let at = (now.boot + wait + POLL_SLACK).min(expires_at).max(now.boot + least + POLL_SLACK);
+                let soonest = now.boot + *interval + POLL_SLACK;
                 *poll = Poll::At { at, soonest };
             }
             Err(e @ (TokenError::Unauthorized | TokenError::NotAllowed(_) | TokenError::Rejected(_))) => {
@@ -367,7 +371,7 @@ impl Pairing {
         if let State::Waiting { unknown, .. } = &mut self.state {
             *unknown = false;
         }
-        self.after_poll(expires_at, now)
+        slower.into_iter().chain(self.after_poll(expires_at, now)).collect()
     }
 
     fn after_poll(&mut self, expires_at: BootTime, now: Now) -> Vec<Action> {

@@ -231,20 +231,41 @@ fn slow_down_lasts_for_every_later_poll() {
     }
 }
 
-#[test]
-fn trouble_never_makes_polls_come_faster_than_the_interval() {
-    let mut p = new();
-    let seq = requesting(&p.on(Event::Start { limit: None }, at(0)));
-    let slow = DeviceAuthorization { interval: secs(60), expires_in: secs(3600), ..auth(1) };
+/// A code that lives for an hour is on the screen since second 0.
+fn waiting_slowly(interval: u64) -> Pairing {
+    let (mut p, seq) = start(None);
+    let slow = DeviceAuthorization { interval: secs(interval), expires_in: secs(3600), ..auth(1) };
     let seq = saving(&p.on(Event::Code(seq, Ok(slow)), at(0)));
-    let _ = p.on(Event::Saved(seq, Ok(())), at(0));
-    let (seq, now) = poll(&mut p, 1);
-    let _ = p.on(Event::Polled(seq, Err(TokenError::SlowDown(None))), now);
-    for _ in 0..10 {
-        let (seq, now) = poll(&mut p, 1);
-        let _ = p.on(Event::Polled(seq, Err(network())), now);
-        assert!(due(&p).boot.since(now.boot) >= secs(65));
+    assert_eq!(p.on(Event::Saved(seq, Ok(())), at(0)), [Action::CodeReady]);
+    p
+}
+
+#[test]
+fn after_trouble_polls_come_less_often_whatever_the_interval_is() {
+    for interval in [1, INTERVAL, 40, 60, 65, 300] {
+        let mut p = waiting_slowly(interval);
+        loop {
+            let (seq, now) = poll(&mut p, 1);
+            if !p.on(Event::Polled(seq, Err(network())), now).is_empty() {
+                break;
+            }
+            // Also where the code ends before that.
+            let wait = due(&p).boot.since(now.boot);
+            assert!(wait >= secs(2 * interval), "{wait:?} after trouble, every {interval} s before");
+        }
     }
+}
+
+#[test]
+fn slow_down_outlives_a_kill() {
+    let mut p = waiting(None);
+    let (seq, now) = poll(&mut p, 1);
+    let actions = p.on(Event::Polled(seq, Err(TokenError::SlowDown(None))), now);
+    let [Action::SaveInterval(interval)] = actions[..] else { panic!("not written: {actions:?}") };
+    let code = CodeOnOffer { auth: DeviceAuthorization { interval, ..auth(1) }, obtained: at(0) };
+    let mut p = new();
+    assert_eq!(p.on(Event::Resume(Running { code: Some(code), limit: None }), now), [Action::CodeReady]);
+    assert!(due(&p).boot.since(now.boot) > secs(INTERVAL + 5));
 }
 
 #[test]
@@ -464,7 +485,8 @@ fn an_interval_that_the_answer_names_is_taken_where_it_is_longer() {
     {
         let mut p = waiting(None);
         let (seq, now) = poll(&mut p, 1);
-        assert_eq!(p.on(Event::Polled(seq, Err(TokenError::SlowDown(named))), now), []);
+        let slower = [Action::SaveInterval(secs(least))];
+        assert_eq!(p.on(Event::Polled(seq, Err(TokenError::SlowDown(named))), now), slower);
         assert_eq!(p.deadline(), Some(now.boot + secs(least) + POLL_SLACK), "{named:?}");
     }
 }
@@ -671,6 +693,7 @@ fn event(open: &mut Vec<Action>, dice: &mut Jitter, n: &mut u32) -> Event {
                 }
                 Action::CodeReady
                 | Action::SaveLimit(_)
+                | Action::SaveInterval(_)
                 | Action::Grant(_)
                 | Action::Discard(_)
                 | Action::Finish(_) => Event::Timer,
@@ -727,6 +750,7 @@ fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
                     Action::RequestCode(_)
                     | Action::SaveCode(..)
                     | Action::SaveLimit(_)
+                    | Action::SaveInterval(_)
                     | Action::CodeReady
                     | Action::Grant(_)
                     | Action::Discard(_) => {}
