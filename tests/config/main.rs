@@ -136,6 +136,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "/rigpost.toml:5: key `provider.parameters`: \"client_secret\" has a key of its own, or is not for a file",
     ),
     (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\nparameters = [\"prompt=a\",\n\"prompt=b\"]",
+        "/rigpost.toml:6: key `provider.parameters`: \"prompt\" is there twice",
+    ),
+    (
         "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\nparameters = [\"prompt\"]",
         "/rigpost.toml:5: key `provider.parameters`: must be \"name=value\", not \"prompt\"",
     ),

@@ -144,7 +144,7 @@ fn question(facts: &Facts) -> Request {
         name: "health",
         post: false,
         url: facts.probe.clone(),
-        headers: Vec::new(),
+        headers: facts.client_version.iter().map(|v| ("x-client-version", v.clone())).collect(),
         authorization: None,
         proof: None,
         body: Body::Empty,
@@ -253,9 +253,16 @@ fn drift(date: Option<i64>, now: i64) -> Check {
 mod tests {
     use std::io;
 
+    use rigpost_daemon::config::Settings;
     use rustls::{AlertDescription, CertificateError};
 
     use super::*;
+
+    #[test]
+    fn frame_io_is_told_the_version() {
+        let asked = question(&Facts::from(Settings::default()));
+        assert_eq!(asked.headers, [("x-client-version", env!("CARGO_PKG_VERSION").to_owned())]);
+    }
 
     #[test]
     fn drift_is_judged() {

@@ -247,6 +247,21 @@ mod tests {
     }
 
     #[test]
+    fn beside_a_qr_code_stand_the_address_and_the_code() {
+        for (columns, rows) in [(200, 60), (80, 40), (80, 24)] {
+            let mut out = Out::to(Box::new(Sink::default()), true, columns, rows);
+            let screen = Screen::new(&mut out);
+            let mut now = waiting("WDJB-MJHT");
+            now.verification_uri = "https://example.com/device".into();
+            now.verification_uri_complete = "https://example.com/device?user_code=WDJB-MJHT".into();
+            let drawn = screen.block(&now, &format!("{}\n", "█".repeat(30)).repeat(15)).join(" ");
+            for part in ["██████", "https://example.com/device ", "Code: ", "WDJB-MJHT"] {
+                assert!(drawn.contains(part), "{part} at {columns} by {rows}: {drawn}");
+            }
+        }
+    }
+
+    #[test]
     fn a_qr_code_that_does_not_fit_is_left_out() {
         let mut out = Out::to(Box::new(Sink::default()), true, 30, 24);
         let screen = Screen::new(&mut out);

@@ -15,13 +15,13 @@ use crate::provider::answer::unexpected;
 use crate::provider::dialect::expect_success;
 use crate::provider::exchange::{Step, harmless};
 use crate::provider::proof::ALGORITHM;
-use crate::provider::wire::{Body, Connection, Request, Response, trouble};
+use crate::provider::wire::{Body, Connection, Request, Response, is_private, trouble};
 use crate::provider::words::Asked;
 
 /// Redirects of one document.
 const MOST_HOPS: u8 = 5;
 
-/// What we use of it. What is no URL of the issuer's own kind (https) is left out.
+/// What we use of it. What is sent in the open (http, but on this machine) is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// As it writes itself: `iss` in its ID tokens is this, letter by letter.
@@ -172,7 +172,8 @@ pub(super) fn read(response: &Response, asked: &Url) -> Result<Metadata, TokenEr
     }
     let own = |name: &str| {
         let url = Url::parse(d.get(name)?).ok()?;
-        (url.scheme() == "https" || url.scheme() == asked.scheme()).then_some(url)
+        // An issuer on this machine may name its neighbours here, and nobody else may.
+        (url.scheme() == "https" || (asked.scheme() == "http" && is_private(&url))).then_some(url)
     };
     for name in ["device_authorization_endpoint", "token_endpoint"] {
         if own(name).is_none() && d.get(name).is_some_and(|url| url.starts_with("http:")) {

@@ -3,9 +3,10 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::rule::Form;
+use rigpost_core::provider::wire::is_private;
 
 /// The longest name of a `[[section]]`.
 const MAX_LABEL: usize = 64;
@@ -138,19 +139,10 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not contain a query or a fragment".into());
     }
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => Ok(url),
-        ("http", Some(host)) if is_this_machine(&host) => Ok(url),
-        ("http", _) => Err(format!("must begin with https:// unless the host is this machine, not {text:?}")),
+    match url.scheme() {
+        _ if is_private(&url) => Ok(url),
+        "http" => Err(format!("must begin with https:// unless the host is this machine, not {text:?}")),
         _ => Err(format!("must begin with https://, not {text:?}")),
-    }
-}
-
-fn is_this_machine(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback(),
     }
 }
 

@@ -197,4 +197,16 @@ mod tests {
         without.sort_by_key(|suite| with.iter().position(|s| s == suite));
         assert_eq!(with, without);
     }
+
+    #[test]
+    fn what_is_sent_can_be_neither_read_nor_changed_on_the_way() {
+        for aes in [false, true] {
+            for suite in provider(aes).cipher_suites {
+                // Each is authenticated encryption, with keys that are made for this one connection.
+                let name = suite.suite().as_str().unwrap_or_default();
+                assert!(name.contains("GCM") || name.contains("CHACHA20_POLY1305"), "{name}");
+                assert!(name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"), "{name}");
+            }
+        }
+    }
 }

@@ -211,6 +211,65 @@ fn the_second_place_is_that_of_rfc_8414() {
 }
 
 #[test]
+fn documents_are_asked_for_where_the_standards_say_and_only_read() {
+    for (issuer, openid, rfc_8414) in [
+        ("", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"),
+        ("/", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"),
+        ("/set", "/set/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/set"),
+        (
+            "/realms/set/",
+            "/realms/set/.well-known/openid-configuration",
+            "/.well-known/oauth-authorization-server/realms/set",
+        ),
+    ] {
+        let issuer = format!("{ISSUER}{issuer}").parse().unwrap();
+        let configured = ConfiguredEndpoints { issuer: Some(issuer), ..ConfiguredEndpoints::default() };
+        let mut step = rig_at(ClientAuth::None, configured).device_authorization(&app(false));
+        for place in [openid, rfc_8414] {
+            let Step::Ask(request, next) = step else { panic!("{place} is not asked") };
+            assert_eq!(told(&request), format!("GET {ISSUER}{place}\naccept: application/json"));
+            step = next.on(Ok(&html(404)));
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_keeps_its_query() {
+    let mut document = metadata(ISSUER);
+    document["token_endpoint"] = format!("{ISSUER}/token?p=policy&q=a%20b").into();
+    document["revocation_endpoint"] = format!("{ISSUER}/revoke?p=policy").into();
+    let p = rig_at(ClientAuth::Post, found(true, false));
+    let at = |url: &str| match url.ends_with("configuration") {
+        true => json(200, &document.to_string()),
+        false => json(503, ""),
+    };
+    let (client, token) = (app(true), RefreshToken(Secret::new("rt")));
+    let poll = play(p.device_token(&client, &DeviceCode(Secret::new("dc"))), at).0;
+    let refresh = play(p.refresh(&client, &renewal("rt")), at).0;
+    let revoke = play(p.revoke(&client, &Revocable::Refresh(token)), at).0;
+    for (asked, place) in [
+        (poll, "/token?p=policy&q=a%20b"),
+        (refresh, "/token?p=policy&q=a%20b"),
+        (revoke, "/revoke?p=policy"),
+    ] {
+        assert_eq!(asked.last(), Some(&format!("{ISSUER}{place}")));
+    }
+}
+
+#[test]
+fn what_else_an_answer_says_is_passed_over() {
+    let p = by_hand(ClientAuth::None);
+    let bare = r#"{"access_token":"a","token_type":"bearer","refresh_token":"r","expires_in":60}"#;
+    let more = r#"{"example_parameter":"example_value","access_token":"a","scope":["a",{"b":null}],"token_type":"bearer",
+        "x":{"access_token":"of something else","error":"invalid_grant"},"refresh_token":"r","not-before-policy":0,
+        "expires_in":60,"error_uri":null}"#;
+    assert_eq!(p.read_refresh(&json(200, more)), p.read_refresh(&json(200, bare)));
+    assert!(p.read_refresh(&json(200, more)).is_ok());
+    let code = r#"{"device_code":"d","user_code":"1","verification_uri":"https://login.example/d","message":"Go to …","x":[1]}"#;
+    assert_eq!(p.read_device_authorization(&json(200, code)), p.read_device_authorization(&json(200, CODE)));
+}
+
+#[test]
 fn trouble_with_the_metadata_is_named_and_spends_nothing() {
     let refused = |answer: Response| {
         let p = rig_at(ClientAuth::None, found(true, false));
@@ -222,6 +281,7 @@ fn trouble_with_the_metadata_is_named_and_spends_nothing() {
     plain["token_endpoint"] = "http://login.example/token".into();
     for (answer, words) in [
         (json(200, &metadata("https://evil.example").to_string()), "https://evil.example"),
+        (json(200, &metadata("https://login.example/other").to_string()), "https://login.example/other"),
         (json(200, &bare.to_string()), "no token_endpoint"),
         (json(200, &plain.to_string()), "token_endpoint is http"),
     ] {
@@ -255,12 +315,46 @@ fn trouble_with_the_metadata_is_named_and_spends_nothing() {
 }
 
 #[test]
+fn an_issuer_that_only_looks_the_same_is_another() {
+    // An accent of its own, and one that is a part of its letter.
+    let (composed, apart) = ("https://login.example/caf\u{e9}", "https://login.example/cafe\u{301}");
+    for (asked, said, same) in
+        [(composed, composed, true), (apart, apart, true), (composed, apart, false), (apart, composed, false)]
+    {
+        let read = read_metadata(&json(200, &metadata(said).to_string()), &asked.parse().unwrap());
+        assert_eq!(read.is_ok(), same, "{asked:?} {said:?}");
+        assert!(same || matches!(read, Err(TokenError::Rejected(_))));
+    }
+}
+
+#[test]
 fn an_issuer_without_tls_may_name_endpoints_without_it() {
     let lab: url::Url = "http://127.0.0.1:9".parse().unwrap();
     let document = value!({"issuer": lab, "token_endpoint": "http://127.0.0.1:9/token", "jwks_uri": format!("{ISSUER}/keys")});
     let found = read_metadata(&json(200, &document.to_string()), &lab).unwrap();
     assert_eq!(found.token.unwrap().as_str(), "http://127.0.0.1:9/token");
     assert_eq!(found.jwks.unwrap().as_str(), "https://login.example/keys");
+    let open = value!({"issuer": ISSUER, "revocation_endpoint": "http://login.example/revoke"});
+    let found = read_metadata(&json(200, &open.to_string()), &ISSUER.parse().unwrap()).unwrap();
+    assert_eq!(found.revocation, None);
+    let neighbours = value!({
+        "issuer": lab, "revocation_endpoint": "http://localhost:8/revoke",
+        "jwks_uri": "http://login.example/keys", "userinfo_endpoint": "http://192.0.2.7:9/userinfo",
+    });
+    let found = read_metadata(&json(200, &neighbours.to_string()), &lab).unwrap();
+    assert_eq!(found.revocation.unwrap().as_str(), "http://localhost:8/revoke");
+    assert_eq!((found.jwks, found.userinfo), (None, None), "on the way there anybody can read");
+    let elsewhere = value!({"issuer": lab, "token_endpoint": "http://192.0.2.7:9/token"});
+    let refused = read_metadata(&json(200, &elsewhere.to_string()), &lab);
+    assert!(matches!(refused, Err(TokenError::Rejected(why)) if why.contains("token_endpoint is http")));
+    let far = ISSUER.parse().unwrap();
+    let near = value!({"issuer": ISSUER, "jwks_uri": "http://127.0.0.1/keys", "userinfo_endpoint": "http://localhost/"});
+    let found = read_metadata(&json(200, &near.to_string()), &far).unwrap();
+    assert_eq!(
+        (found.jwks, found.userinfo),
+        (None, None),
+        "an issuer elsewhere knows nothing of this machine"
+    );
 }
 
 struct Signer {
@@ -413,6 +507,8 @@ fn a_token_that_is_not_believed_is_named_and_quoted_nowhere() {
         (hmac, "not accepted"),
         (rsa, "does not publish"),
         (with("iss", "https://evil.example".into()), "not of this issuer"),
+        (with("iss", value!([ISSUER, "https://evil.example"])), "not of this issuer"),
+        (with("iss", format!("{ISSUER}/").into()), "not of this issuer"),
         (with("aud", "other".into()), "not for this client"),
         (with("azp", "other".into()), "not for this client"),
         (with("exp", (CAME - 300).into()), "expired"),
@@ -517,6 +613,29 @@ fn userinfo_names_the_same_person_or_nobody() {
     ] {
         assert_eq!(name(other), "auth0|7", "the subject is better than nothing");
     }
+}
+
+#[test]
+fn userinfo_is_read_with_the_access_token() {
+    let signer = Signer::new("k1");
+    let mut nameless = claims();
+    nameless.as_object_mut().unwrap().remove("name");
+    let (token, came) = (signer.token(&nameless), Some(WallTime(CAME)));
+    let question = Identify { id_token: Some(token), came, ..question(&AccessToken(Secret::new("at"))) };
+    let mut document = metadata(ISSUER);
+    document["userinfo_endpoint"] = format!("{ISSUER}/found/userinfo").into();
+    let mut step = openid().identify(question);
+    let mut asked = String::new();
+    while let Step::Ask(request, next) = step {
+        asked = told(&request);
+        step = next.on(Ok(&match request.name {
+            "provider metadata" => json(200, &document.to_string()),
+            "provider keys" => json(200, &value!({"keys": [signer.jwk()]}).to_string()),
+            _ => json(503, ""),
+        }));
+    }
+    let expected = format!("GET {ISSUER}/found/userinfo\naccept: application/json\nauthorization: Bearer at");
+    assert_eq!(asked, expected);
 }
 
 /// The modulus and the token of RFC 7515 §A.2.1.
