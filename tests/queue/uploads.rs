@@ -1,8 +1,10 @@
 //! Clips on their way: what arrives, what is refused, and what trouble does to the others.
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use rigpost_daemon::clock::Clock;
 use rigpost_sim::{Endpoint, EventKind, HoldPoint};
 
 use crate::common::*;
@@ -87,6 +89,9 @@ async fn a_clip_that_the_project_forbids_does_not_hold_up_the_others() {
     rig.assert_arrived(&first, PROJECT);
 }
 
+//= frameio-c2c#5.3
+//= type=test
+//# An upload goes on after the last part that was confirmed.
 #[tokio::test]
 async fn a_killed_daemon_goes_on_with_the_parts_that_are_missing() {
     let mut rig = Setup { parallel_parts: 1, ..small_parts() }.paired().await;
@@ -228,6 +233,35 @@ async fn a_clip_that_is_written_on_while_it_is_sent_is_begun_anew_as_its_next_ve
     assert_eq!(rig.get::<u32>(QUEUE, "Orphans").await, 1);
 }
 
+//= frameio-c2c#5.1
+//= type=test
+//# Each creation of an asset says how many seconds ago the clip was made (offset), as of that moment.
+#[tokio::test]
+async fn a_creation_that_is_tried_again_says_how_old_the_clip_is_by_then() {
+    let rig = Setup::cloud(|c| c.chunk_size = 64 << 20).paired().await;
+    let clip = rig.clip("shrinking.mp4", 24 << 20);
+    rig.sim.hold(HoldPoint::Next(Endpoint::Part, EventKind::Received));
+    let id = rig.add(&clip).await.unwrap();
+    rig.held().await;
+    // What it is to be a version of is gone by then, and that answer takes its time.
+    rig.sim.inject("create@shrinking.mp4:404".parse().unwrap());
+    std::fs::File::options().write(true).open(&clip).unwrap().set_len(1000).unwrap();
+    rig.sim.release();
+    rig.sim.hold(HoldPoint::Next(Endpoint::Create, EventKind::Received));
+    rig.held().await;
+    let clock = Clock::system();
+    clock.sleep_until(clock.now().boot + Duration::from_millis(2100)).await;
+    rig.sim.release();
+    rig.wait_item(id, "done").await;
+    let (assets, log) = (rig.sim.assets(), rig.sim.log());
+    let asked = |e: &&rigpost_sim::Event| (e.endpoint, e.kind) == (Endpoint::Create, EventKind::Received);
+    assert_eq!((assets.len(), log.iter().filter(asked).count()), (2, 3), "{assets:#?}");
+    // The storage noticed at once that the file had become shorter, and that is from when on it is another.
+    let cut = log.iter().find(|e| (e.endpoint, e.kind) == (Endpoint::Part, EventKind::Replied)).unwrap().ms;
+    let age = i64::try_from((log.iter().rfind(asked).unwrap().ms - cut) / 1000).unwrap();
+    assert!((age - 1..=age + 1).contains(&assets[1].offset), "{} s instead of {age}", assets[1].offset);
+}
+
 #[tokio::test]
 async fn the_same_clip_twice_is_one_item() {
     let rig = Setup::new().paired().await;
@@ -308,6 +342,9 @@ async fn a_paused_queue_stays_paused_and_goes_on_when_asked() {
     rig.assert_arrived(&clip, PROJECT);
 }
 
+//= frameio-c2c#7
+//= type=test
+//# One upload can be cancelled, and all.
 #[tokio::test]
 async fn an_upload_can_be_paused_and_cancelled_while_it_runs() {
     let rig = Setup { parallel_parts: 1, ..small_parts() }.paired().await;

@@ -153,6 +153,28 @@ async fn a_limit_is_kept_beside_its_code_and_goes_with_it() {
     assert_eq!(store.grants().await.unwrap().pairing, running(None));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# the interval MUST be increased by 5 seconds for this and all subsequent requests
+#[tokio::test]
+async fn a_wait_between_polls_that_has_grown_is_kept_beside_its_code() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let longer = code().auth.interval + Duration::from_secs(5);
+    store.save_interval(longer).await.unwrap();
+    assert_eq!(store.grants().await.unwrap().pairing, None, "there is no code to ask about");
+    store.save_pairing(Some(&code()), None).await.unwrap();
+    store.save_interval(longer).await.unwrap();
+    let kept = store.grants().await.unwrap().pairing.and_then(|running| running.code).unwrap();
+    assert_eq!((kept.auth.interval, &kept.auth.device_code), (longer, &code().auth.device_code));
+    // The next code brings its own.
+    store.save_pairing(Some(&code()), None).await.unwrap();
+    assert_eq!(store.grants().await.unwrap().pairing, running(Some(code())));
+}
+
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.3
+//= type=test
+//# MUST be kept confidential in transit and storage
 #[tokio::test]
 async fn no_secret_is_readable_in_any_file() {
     let dir = dir();

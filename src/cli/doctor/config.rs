@@ -15,6 +15,8 @@ pub(crate) struct Facts {
     pub(crate) probe: url::Url,
     /// That it answers is all that can be asked of it: whether there is a document is the provider's choice.
     pub(crate) any_answer: bool,
+    /// What Frame.io wants to know with every call.
+    pub(crate) client_version: Option<String>,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) proxy: Choice,
     pub(crate) state_dir: PathBuf,
@@ -46,6 +48,7 @@ impl From<Settings> for Facts {
         Self {
             probe: probe(&settings.provider),
             any_answer: settings.provider.oauth.is_some(),
+            client_version: settings.provider.oauth.is_none().then_some(settings.provider.client_version),
             ca_file: settings.provider.ca_file,
             proxy: settings.provider.proxy,
             state_dir: settings.state.dir,

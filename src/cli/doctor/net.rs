@@ -139,12 +139,14 @@ async fn resolve(http: &Http, host: &str) -> Check {
     }
 }
 
+//= frameio-c2c#2
+//# x-client-version, a semantic version, goes with every HTTPS call.
 fn question(facts: &Facts) -> Request {
     Request {
         name: "health",
         post: false,
         url: facts.probe.clone(),
-        headers: Vec::new(),
+        headers: facts.client_version.iter().map(|v| ("x-client-version", v.clone())).collect(),
         authorization: None,
         proof: None,
         body: Body::Empty,
@@ -253,9 +255,19 @@ fn drift(date: Option<i64>, now: i64) -> Check {
 mod tests {
     use std::io;
 
+    use rigpost_daemon::config::Settings;
     use rustls::{AlertDescription, CertificateError};
 
     use super::*;
+
+    //= frameio-c2c#2
+    //= type=test
+    //# x-client-version, a semantic version, goes with every HTTPS call.
+    #[test]
+    fn frame_io_is_told_the_version() {
+        let asked = question(&Facts::from(Settings::default()));
+        assert_eq!(asked.headers, [("x-client-version", env!("CARGO_PKG_VERSION").to_owned())]);
+    }
 
     #[test]
     fn drift_is_judged() {

@@ -2,7 +2,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use url::Url;
+use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use crate::oauth::{AccessToken, Cause, ClientId, ClientSecret, Thumbprint, Trouble};
@@ -155,6 +155,19 @@ impl Request {
         }
         secrets
     }
+}
+
+/// Whether others on the way can't read what is sent there: https, or this machine.
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//# All requests from the device MUST use the Transport Layer Security (TLS) protocol
+pub fn is_private(url: &Url) -> bool {
+    let is_here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && is_here)
 }
 
 /// Fields that only the provider may see.

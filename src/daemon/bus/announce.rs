@@ -159,6 +159,8 @@ fn value(property: Property, (rig, queue): Snapshots<'_>) -> Option<Variant<'sta
 
         Property::State => rig.state.as_str().into(),
         Property::Reason => rig.reason.as_str().into(),
+        //= https://www.rfc-editor.org/rfc/rfc8628#section-5.5
+        //# Devices SHOULD take into account the operating environment
         Property::UserCode => secret(rig.user_code.as_ref().map(|c| c.expose())),
         Property::VerificationUri => rig.verification_uri.clone().unwrap_or_default().into(),
         Property::VerificationUriComplete => {

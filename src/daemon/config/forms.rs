@@ -3,9 +3,10 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::rule::Form;
+use rigpost_core::provider::wire::is_private;
 
 /// The longest name of a `[[section]]`.
 const MAX_LABEL: usize = 64;
@@ -24,6 +25,8 @@ pub(super) fn text(form: Form, text: &str) -> Result<String, String> {
 }
 
 /// A name that the cloud keeps for the life of the rig.
+//= frameio-c2c#2
+//# The client_id is no mail address and no MAC address.
 pub(super) fn rig_name(text: &str) -> Result<String, String> {
     let wrong = |reason: &str| Err(format!("{text:?} {reason}"));
     if text.is_empty() || text.len() > 128 {
@@ -129,6 +132,8 @@ pub(super) fn label(text: &str) -> Result<String, String> {
     Err(format!("must have 1 to {MAX_LABEL} letters, digits, \"-\", \"_\", \".\" or blanks, not {text:?}"))
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//# All requests from the device MUST use the Transport Layer Security (TLS) protocol
 pub(super) fn url(text: &str) -> Result<Url, String> {
     if text.contains('@') {
         // Not repeated: it may be a real password.
@@ -138,19 +143,10 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not contain a query or a fragment".into());
     }
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => Ok(url),
-        ("http", Some(host)) if is_this_machine(&host) => Ok(url),
-        ("http", _) => Err(format!("must begin with https:// unless the host is this machine, not {text:?}")),
+    match url.scheme() {
+        _ if is_private(&url) => Ok(url),
+        "http" => Err(format!("must begin with https:// unless the host is this machine, not {text:?}")),
         _ => Err(format!("must begin with https://, not {text:?}")),
-    }
-}
-
-fn is_this_machine(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback(),
     }
 }
 

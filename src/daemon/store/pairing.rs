@@ -1,4 +1,6 @@
 //! The pairing that runs and its code, so that a restart does not make a person type another one.
+use std::time::Duration;
+
 use rusqlite::OptionalExtension;
 
 use super::error::StoreError;
@@ -42,6 +44,18 @@ impl Store {
     /// The pairing that runs ends by then. Does nothing where none is stored: the limit comes with its code.
     pub async fn save_limit(&self, limit: TimeLimit) -> Result<(), StoreError> {
         self.rig_tx(move |tx| set_limit(tx, limit)).await
+    }
+
+    /// The provider wants to be asked less often. Does nothing where no code is stored.
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+    //# the interval MUST be increased by 5 seconds for this and all subsequent requests
+    pub async fn save_interval(&self, interval: Duration) -> Result<(), StoreError> {
+        self.rig_tx(move |tx| {
+            let sql = "UPDATE pairing SET interval_ms = ?1 WHERE has_code";
+            tx.execute(sql, [rows::sql_millis(interval)])?;
+            Ok(())
+        })
+        .await
     }
 
     /// No pairing runs any more.

@@ -154,6 +154,12 @@ impl Store {
                 }
                 return (None, None);
             }
+            Change::SaveInterval(interval) => {
+                if let Err(e) = self.save_interval(interval).await {
+                    warn!("the wait between two polls can't be written: {e}");
+                }
+                return (None, None);
+            }
             Change::MarkRefresh(seq) => Event::Marked(seq, disk(self.mark_refresh().await)),
             Change::SaveTokens(seq, tokens) => Event::TokensSaved(seq, disk(self.save_tokens(&tokens).await)),
             Change::SaveDevice(seq, info) => {

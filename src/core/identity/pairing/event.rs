@@ -58,6 +58,8 @@ pub enum Action {
     SaveCode(Seq, CodeOnOffer, Option<TimeLimit>),
     /// Write the limit down beside the code that is stored, if one is.
     SaveLimit(TimeLimit),
+    /// The same with the least time between two polls, which has grown.
+    SaveInterval(Duration),
     /// The code is safe and visible: whoever waits for it may be answered.
     CodeReady,
     /// Send a device access token request.

@@ -1,4 +1,6 @@
 //! What goes out from the rig's machine, one type for each side.
+use std::time::Duration;
+
 use crate::command::{Ended, Refusal};
 use crate::identity::pairing::{CodeOnOffer, TimeLimit};
 use crate::identity::revocation::{Over, Progress, RevocationId};
@@ -63,6 +65,8 @@ pub enum Change {
     SaveCode(Seq, CodeOnOffer, Option<TimeLimit>),
     /// Nobody waits for it.
     SaveLimit(TimeLimit),
+    /// Nobody waits for it.
+    SaveInterval(Duration),
     /// Nobody waits for it.
     ErasePairing,
     MarkRefresh(Seq),

@@ -71,6 +71,8 @@ impl<T: Transport> UploadTask<T> {
 }
 
 impl Creation {
+    //= frameio-c2c#5.1
+    //# Each creation of an asset says how many seconds ago the clip was made (offset), as of that moment.
     async fn run(mut self, transport: &impl Transport, dropped: &CancellationToken) -> Created {
         if dropped.run_until_cancelled(self.clock.sleep_until(self.at)).await.is_none() {
             return Err(cancelled());
@@ -83,6 +85,7 @@ impl Creation {
                 if self.wanted.version_of.take().is_some() =>
             {
                 self.clock.sleep_until(self.clock.now().boot + CREATE_EVERY).await;
+                self.wanted.offset = self.age().await;
                 self.ask(transport).await
             }
             answer => answer,

@@ -192,6 +192,13 @@ fn when_a_trouble_may_be_over_what_waits_for_that_one_is_tried_with_short_waits_
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# The client SHOULD repeat the access token request to the token endpoint (a process known as polling).
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# Before each new request, the client MUST wait at least the number of seconds specified by the "interval"
+//# parameter
 #[test]
 fn every_poll_waits_for_the_interval_the_first_one_included() {
     let mut p = waiting(None);
@@ -216,6 +223,9 @@ fn no_second_poll_while_one_is_in_flight() {
     assert_eq!(p.on(Event::Polled(seq, Ok(tokens())), now).len(), 2);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# the interval MUST be increased by 5 seconds for this and all subsequent requests
 #[test]
 fn slow_down_lasts_for_every_later_poll() {
     let mut p = waiting(None);
@@ -231,22 +241,53 @@ fn slow_down_lasts_for_every_later_poll() {
     }
 }
 
-#[test]
-fn trouble_never_makes_polls_come_faster_than_the_interval() {
-    let mut p = new();
-    let seq = requesting(&p.on(Event::Start { limit: None }, at(0)));
-    let slow = DeviceAuthorization { interval: secs(60), expires_in: secs(3600), ..auth(1) };
+/// A code that lives for an hour is on the screen since second 0.
+fn waiting_slowly(interval: u64) -> Pairing {
+    let (mut p, seq) = start(None);
+    let slow = DeviceAuthorization { interval: secs(interval), expires_in: secs(3600), ..auth(1) };
     let seq = saving(&p.on(Event::Code(seq, Ok(slow)), at(0)));
-    let _ = p.on(Event::Saved(seq, Ok(())), at(0));
-    let (seq, now) = poll(&mut p, 1);
-    let _ = p.on(Event::Polled(seq, Err(TokenError::SlowDown(None))), now);
-    for _ in 0..10 {
-        let (seq, now) = poll(&mut p, 1);
-        let _ = p.on(Event::Polled(seq, Err(network())), now);
-        assert!(due(&p).boot.since(now.boot) >= secs(65));
+    assert_eq!(p.on(Event::Saved(seq, Ok(())), at(0)), [Action::CodeReady]);
+    p
+}
+
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# On encountering a connection timeout, clients MUST unilaterally reduce their polling frequency before
+//# retrying.
+#[test]
+fn after_trouble_polls_come_less_often_whatever_the_interval_is() {
+    for interval in [1, INTERVAL, 40, 60, 65, 300] {
+        let mut p = waiting_slowly(interval);
+        loop {
+            let (seq, now) = poll(&mut p, 1);
+            if !p.on(Event::Polled(seq, Err(network())), now).is_empty() {
+                break;
+            }
+            // Also where the code ends before that.
+            let wait = due(&p).boot.since(now.boot);
+            assert!(wait >= secs(2 * interval), "{wait:?} after trouble, every {interval} s before");
+        }
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# the interval MUST be increased by 5 seconds for this and all subsequent requests
+#[test]
+fn slow_down_outlives_a_kill() {
+    let mut p = waiting(None);
+    let (seq, now) = poll(&mut p, 1);
+    let actions = p.on(Event::Polled(seq, Err(TokenError::SlowDown(None))), now);
+    let [Action::SaveInterval(interval)] = actions[..] else { panic!("not written: {actions:?}") };
+    let code = CodeOnOffer { auth: DeviceAuthorization { interval, ..auth(1) }, obtained: at(0) };
+    let mut p = new();
+    assert_eq!(p.on(Event::Resume(Running { code: Some(code), limit: None }), now), [Action::CodeReady]);
+    assert!(due(&p).boot.since(now.boot) > secs(INTERVAL + 5));
+}
+
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# The use of an exponential backoff algorithm to achieve this
 #[test]
 fn trouble_backs_off_and_an_answer_ends_it() {
     let mut p = waiting(None);
@@ -316,6 +357,9 @@ fn the_limit_ends_every_state_as_expired() {
     assert_eq!(p.on(Event::Timer, at(60)), over, "to request later");
 }
 
+//= frameio-c2c#7
+//= type=test
+//# An authorization can be cancelled at every step.
 #[test]
 fn a_cancel_ends_every_state_and_an_idle_one_stays_so() {
     let over = [Action::Finish(Outcome::Cancelled)];
@@ -340,6 +384,9 @@ fn a_cancel_ends_every_state_and_an_idle_one_stays_so() {
     assert!(!p.active());
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# If the client receives an error response with any other error code, it MUST stop polling
 #[test]
 fn an_answer_that_is_final_ends_the_pairing() {
     let rejected = TokenError::Rejected("invalid_request".to_owned());
@@ -374,6 +421,13 @@ fn a_code_that_ran_out_is_replaced() {
     assert!(p.deadline().is_some_and(|at| at.since(now.boot) > secs(40) && at.since(now.boot) <= secs(60)));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//= type=test
+//# the client SHOULD only commence a device authorization request when prompted by the user and not
+//# automatically
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# SHOULD wait for user interaction before restarting
 #[test]
 fn a_pairing_goes_on_as_long_as_somebody_looks_and_a_limit_is_a_limit() {
     let attended = |p: &mut Pairing, time| p.on(Event::Attended(secs(900)), at(time));
@@ -408,6 +462,9 @@ fn unknown() -> Result<TokenResponse, TokenError> {
     Err(TokenError::InvalidGrant("invalid_grant: never heard".to_owned()))
 }
 
+//= frameio-c2c#3.2
+//= type=test
+//# invalid_grant to a poll: the code is dead, another is asked for.
 #[test]
 fn a_code_that_the_server_does_not_know_is_asked_about_once_more_and_replaced_once_a_minute() {
     let mut p = waiting(None);
@@ -464,7 +521,8 @@ fn an_interval_that_the_answer_names_is_taken_where_it_is_longer() {
     {
         let mut p = waiting(None);
         let (seq, now) = poll(&mut p, 1);
-        assert_eq!(p.on(Event::Polled(seq, Err(TokenError::SlowDown(named))), now), []);
+        let slower = [Action::SaveInterval(secs(least))];
+        assert_eq!(p.on(Event::Polled(seq, Err(TokenError::SlowDown(named))), now), slower);
         assert_eq!(p.deadline(), Some(now.boot + secs(least) + POLL_SLACK), "{named:?}");
     }
 }
@@ -671,6 +729,7 @@ fn event(open: &mut Vec<Action>, dice: &mut Jitter, n: &mut u32) -> Event {
                 }
                 Action::CodeReady
                 | Action::SaveLimit(_)
+                | Action::SaveInterval(_)
                 | Action::Grant(_)
                 | Action::Discard(_)
                 | Action::Finish(_) => Event::Timer,
@@ -690,6 +749,10 @@ fn event(open: &mut Vec<Action>, dice: &mut Jitter, n: &mut u32) -> Event {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# Before each new request, the client MUST wait at least the number of seconds specified by the "interval"
+//# parameter
 #[test]
 fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
     for seed in 0..16 {
@@ -727,6 +790,7 @@ fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
                     Action::RequestCode(_)
                     | Action::SaveCode(..)
                     | Action::SaveLimit(_)
+                    | Action::SaveInterval(_)
                     | Action::CodeReady
                     | Action::Grant(_)
                     | Action::Discard(_) => {}

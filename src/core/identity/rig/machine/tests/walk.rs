@@ -106,6 +106,12 @@ impl Disc {
                 }
                 None
             }
+            Change::SaveInterval(interval) => {
+                if let Some(code) = self.pairing.as_mut().and_then(|running| running.code.as_mut()) {
+                    code.auth.interval = interval;
+                }
+                None
+            }
             Change::SaveCode(seq, code, limit) => {
                 self.pairing = Some(Running { code: Some(code), limit });
                 Some(Event::CodeSaved(seq, disk))
