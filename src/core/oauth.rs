@@ -22,6 +22,8 @@ macro_rules! secret_word {
     };
 }
 
+//= frameio-c2c#3.1
+//# The device_code is not shown to the user.
 secret_word!(
     /// RFC 8628 §3.2 `device_code`: whoever has it can collect the grant.
     DeviceCode

@@ -62,6 +62,8 @@ impl Provider {
     }
 
     /// RFC 8628 §3.4 and §3.5.
+    //= https://www.rfc-editor.org/rfc/rfc9449#section-5
+    //# the client MUST provide a valid DPoP proof JWT in a DPoP header
     pub fn device_token(&self, client: &Client, code: &DeviceCode) -> Step<TokenResponse> {
         let (dialect, client, code) = (self.dialect(), client.clone(), code.clone());
         self.at(dialect::TIMEOUT, move |at| {

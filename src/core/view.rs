@@ -147,6 +147,8 @@ pub fn safe_to_power_off(rig: &RigView, queue: &QueueView) -> bool {
 }
 
 /// `Device.Blockers`: why nothing moves, most important first; codes, and sentences for a screen.
+//= frameio-c2c#7
+//# The state of the network is shown.
 pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)> {
     let mut all: Vec<(&'static str, String)> = Vec::new();
     // Where the disk is of no use its sentence follows: no key is lost, and nothing is to be mended.

@@ -390,6 +390,9 @@ async fn the_qr_code_says_what_the_property_says() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-5.5
+//= type=test
+//# Devices SHOULD take into account the operating environment
 #[tokio::test]
 async fn what_a_person_types_travels_in_no_signal() {
     let rig = Setup::cloud(|c| c.code_expires_in = 2.0).provisioned().await;

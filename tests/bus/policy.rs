@@ -53,6 +53,9 @@ impl Person<'_> {
 
 const DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-5.7
+//= type=test
+//# it is RECOMMENDED that any chosen communication channel only be accessible by people in close proximity
 #[tokio::test]
 async fn an_outsider_may_look_at_the_interface_and_no_more() {
     let rig = Setup::new().paired().await;

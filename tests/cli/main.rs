@@ -84,6 +84,9 @@ fn unpaired(script: Vec<Step>) -> Fake {
     fake
 }
 
+//= frameio-c2c#4.1
+//= type=test
+//# After the pairing the name of the project is shown.
 #[tokio::test]
 async fn pairing_ends_with_the_projects_name() {
     let (bus, fake) = (Bus::new(), unpaired(vec![Step::Code("042137"), Step::Grant("Moonrise S01")]));
@@ -361,6 +364,9 @@ async fn version_asks_without_starting_the_daemon() {
     assert_eq!(output, format!("rigpost {}\nrigpostd 9.8.7\n", env!("CARGO_PKG_VERSION")));
 }
 
+//= frameio-c2c#7
+//= type=test
+//# Shown are how many files and bytes are left, how far the current file is, and what became of each.
 #[tokio::test]
 async fn watching_prints_events_and_stops_nothing() {
     let (bus, fake) = (Bus::new(), unpaired(vec![Step::Grant("Moonrise")]));

@@ -469,6 +469,9 @@ async fn the_list_is_filtered_and_paged() {
     assert_eq!(run(&bus, &["queue", "--failed", "--held"]).await.0, 2);
 }
 
+//= frameio-c2c#7
+//= type=test
+//# One upload can be cancelled, and all.
 #[tokio::test]
 async fn items_are_steered_by_number_and_in_bulk() {
     let (bus, fake) = (Bus::new(), paired());

@@ -335,6 +335,15 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
 ];
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//= type=test
+//# All requests from the device MUST use the Transport Layer Security (TLS) protocol
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//= type=test
+//# Request and response parameters MUST NOT be included more than once.
+//= frameio-c2c#2
+//= type=test
+//# The client_id is no mail address and no MAC address.
 #[test]
 fn every_mistake_is_named_with_file_line_and_key() {
     for (text, said) in MISTAKES {
@@ -342,6 +351,9 @@ fn every_mistake_is_named_with_file_line_and_key() {
     }
 }
 
+//= frameio-c2c#2
+//= type=test
+//# The client_id is no mail address and no MAC address.
 #[test]
 fn a_mac_address_is_no_name_but_a_serial_number_is() {
     for mac in ["B8:27:EB:12:34:56", "b8-27-eb-12-34-56", "b827.eb12.3456", "b827eb123456"] {

@@ -139,6 +139,9 @@ async fn killed_at(n: u64) -> Option<usize> {
     Some(check(rig, &clips, n, may_lose_grant, &repaired).await)
 }
 
+//= frameio-c2c#7
+//= type=test
+//# The queue outlives a loss of power, and goes on by itself.
 #[tokio::test]
 async fn a_kill_after_any_event_loses_no_clip_and_sends_none_twice() {
     let stride: usize = std::env::var("RIGPOST_CRASH_STRIDE").ok().map_or(1, |s| s.parse().unwrap());

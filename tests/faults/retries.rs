@@ -202,6 +202,21 @@ const ROWS: &[Row] = rows! {
     etag_is_no_md5: "part@bad.mov:opaque-etag:forever" => Arrives(1);
 };
 
+//= frameio-c2c#6.1
+//= type=test
+//# What has neither shape comes from something on the way, whatever its number
+//= frameio-c2c#6.3
+//= type=test
+//# Trouble with the network is tried again for as long as it takes; no clip is dropped.
+//= frameio-c2c#6.3
+//= type=test
+//# 400 and 422 to a creation: that clip has failed, and the others go on.
+//= frameio-c2c#6.3
+//= type=test
+//# A storage that says that an address has expired: another asset.
+//= frameio-c2c#6.3
+//= type=test
+//# costs that part another try
 #[tokio::test]
 async fn every_row_of_the_table() {
     let only = std::env::var("RIGPOST_ROW").ok();
@@ -219,6 +234,9 @@ async fn every_row_of_the_table() {
 }
 
 /// The pause is the project's, and the cloud compares the time of the recording with it.
+//= frameio-c2c#4.5
+//= type=test
+//# What was recorded during a pause (409 Channel Paused) is not sent by itself.
 #[tokio::test]
 async fn a_clip_made_in_a_pause_fails_and_one_made_after_it_goes() {
     let rig = Setup::new().paired().await;
@@ -332,6 +350,9 @@ async fn a_device_that_was_forgotten_keeps_its_queue() {
 }
 
 /// A certificate that is not valid yet, or no more: the clip waits and the screen speaks of the clock.
+//= frameio-c2c#6.3
+//= type=test
+//# A certificate that is over or not valid yet speaks of the clock.
 #[tokio::test]
 async fn a_certificate_out_of_its_time_speaks_of_the_clock() {
     for validity in [TlsValidity::NotYetValid, TlsValidity::Expired] {
@@ -360,6 +381,9 @@ async fn a_certificate_out_of_its_time_speaks_of_the_clock() {
 }
 
 /// A file that is not there any more, or not the one that was queued, fails by itself.
+//= frameio-c2c#6.3
+//= type=test
+//# A file that can't be read, has gone or is being written waits or fails alone.
 #[tokio::test]
 async fn a_file_that_is_gone_waits_alone_and_one_that_was_written_on_goes_as_it_is_now() {
     let rig = Setup::new().paired().await;

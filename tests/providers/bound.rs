@@ -79,21 +79,43 @@ async fn each_client_stays_paired(time: Option<&str>, nonce: bool) {
     );
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//= type=test
+//# The value MUST be assigned such that there is a negligible probability that the same value will be
+//# assigned
+//= https://www.rfc-editor.org/rfc/rfc9449#section-5
+//= type=test
+//# the client MUST provide a valid DPoP proof JWT in a DPoP header
+//= https://www.rfc-editor.org/rfc/rfc9449#section-5
+//= type=test
+//# The DPoP HTTP header field MUST contain a valid DPoP proof JWT.
 #[tokio::test]
 async fn each_kind_of_client_stays_paired() {
     each_client_stays_paired(None, false).await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-5
+//= type=test
+//# The DPoP HTTP header field MUST contain a valid DPoP proof JWT.
 #[tokio::test]
 async fn each_kind_of_client_stays_paired_in_1970() {
     each_client_stays_paired(Some(EARLY), false).await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-5
+//= type=test
+//# The DPoP HTTP header field MUST contain a valid DPoP proof JWT.
 #[tokio::test]
 async fn each_kind_of_client_stays_paired_thirty_years_ahead() {
     each_client_stays_paired(Some("+30y"), false).await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//= type=test
+//# provides a DPoP-Nonce HTTP header in a response
+//= https://www.rfc-editor.org/rfc/rfc9449#section-7.3
+//= type=test
+//# It is RECOMMENDED that clients generate a unique DPoP proof
 #[tokio::test]
 async fn each_kind_of_client_stays_paired_where_a_nonce_is_wanted() {
     each_client_stays_paired(None, true).await;
@@ -117,6 +139,9 @@ async fn a_client_with_a_secret_goes_on_with_another_key_when_its_own_is_lost() 
     tokio::join!(goes_on_with_another_key::<InBody>(), goes_on_with_another_key::<InHeader>());
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-5
+//= type=test
+//# such a client MUST present a DPoP proof for the same key that was used to obtain the refresh token
 #[tokio::test]
 async fn a_client_without_a_secret_needs_its_key_and_is_paired_anew_without_it() {
     let (mut rig, cloud, _) = bound::<NoSecret>(None, false, "").await;
@@ -233,6 +258,9 @@ async fn ask_as_a_program<C: Client>(rig: &Rig, cloud: &Provider<C>) {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//= type=test
+//# When the DPoP proof is used in conjunction with the presentation of an access token
 #[tokio::test]
 async fn a_program_uses_a_bound_token_with_proofs_of_the_rigs() {
     for nonce in [false, true] {
@@ -246,6 +274,9 @@ async fn a_program_uses_a_bound_token_with_proofs_of_the_rigs() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-7
+//= type=test
+//# Requests to DPoP-protected resources MUST include both a DPoP proof
 #[tokio::test]
 async fn who_signed_in_is_asked_with_a_proof() {
     let options = json!({ "dpop": true, "nonce": true, "conform": true });

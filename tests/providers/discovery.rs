@@ -30,6 +30,9 @@ async fn the_request_for_a_code_says_what_is_configured() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.3
+//= type=test
+//# The client SHOULD request access tokens with the minimal scope necessary.
 #[tokio::test]
 async fn by_default_a_rig_asks_who_it_is_and_for_a_refresh_token() {
     let (_rig, cloud) = paired::<Public>(LONG).await;
@@ -38,6 +41,9 @@ async fn by_default_a_rig_asks_who_it_is_and_for_a_refresh_token() {
     assert_eq!(asked.form.len(), 2, "client_id and scope: {asked:?}");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.2
+//= type=test
+//# If no value is provided, clients MUST use 5 as the default.
 #[tokio::test]
 async fn without_an_interval_a_poll_waits_five_seconds() {
     let cloud = Public::start(LONG).await;
@@ -105,6 +111,12 @@ async fn a_provider_that_offers_no_revocation_is_not_said_to_have_revoked_anythi
     assert_eq!(rig.unpair_and_hear().await, "nothing");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8414#section-3.3
+//= type=test
+//# The "issuer" value returned MUST be identical
+//= https://www.rfc-editor.org/rfc/rfc8414#section-3.3
+//= type=test
+//# If these values are not identical, the data contained in the response MUST NOT be used.
 #[tokio::test]
 async fn the_metadata_of_another_issuer_are_not_followed() {
     let cloud = Public::start(LONG).await;

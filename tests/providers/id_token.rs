@@ -68,6 +68,18 @@ const FORGERIES: [&str; 7] = [
     "forged-symmetric",
 ];
 
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# MUST exactly match the value of the iss (issuer) Claim
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# The Client MUST validate that the aud (audience) Claim contains its client_id value
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# The Client MUST validate the signature of all other ID Tokens
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# The current time MUST be before the time represented by the exp Claim.
 #[tokio::test]
 async fn a_forged_id_token_is_not_believed_at_the_pairing() {
     let tried = FORGERIES.map(async |kind| {

@@ -204,6 +204,12 @@ async fn shows_itself_as_configured<C: Client>() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-2.3
+//= type=test
+//# The client MUST NOT use more than one authentication method in each request.
+//= https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1
+//= type=test
+//# Confidential clients or other clients issued client credentials MUST authenticate
 #[tokio::test]
 async fn each_kind_of_client_shows_itself_as_configured_and_in_no_other_way() {
     tokio::join!(
@@ -228,6 +234,9 @@ async fn a_client_with_a_secret_waits_for_it_and_the_secret_stays_inside() {
     assert!(!database.windows(MARKER.len()).any(|part| part == MARKER.as_bytes()));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-6
+//= type=test
+//# the client MUST discard the old refresh token and replace it with the new refresh token
 #[tokio::test]
 async fn each_refresh_token_is_used_once_where_they_rotate_and_again_where_they_do_not() {
     for rotate in [true, false] {

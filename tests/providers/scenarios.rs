@@ -90,6 +90,9 @@ pub(crate) async fn a_code_that_the_server_calls_expired_is_replaced<C: Cloud>()
     rig.wait_project(&cloud.project()).await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# the interval MUST be increased by 5 seconds for this and all subsequent requests
 pub(crate) async fn slow_down_adds_five_seconds_for_good<C: Cloud>() {
     let (rig, cloud) = started::<C>(LONG).await;
     let code = rig.start_pairing().await;
@@ -223,6 +226,9 @@ pub(crate) async fn a_stolen_refresh_token_ends_the_pairing<C: Cloud>() {
     shows(&rig, "paired", "none").await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc7009#section-2.1
+//= type=test
+//# A client compliant with [RFC6749] must be prepared to handle unexpected token invalidation at any time.
 pub(crate) async fn an_end_upstream_ends_the_pairing_for_good<C: Cloud>() {
     let (mut rig, cloud) = paired::<C>(SHORT).await;
     cloud.revoke(&rig).await;

@@ -77,6 +77,9 @@ async fn nobody_gets_a_token_unless_the_configuration_says_so() {
     assert_eq!(access(&rig, none()).await.unwrap_err().name, "NotAllowed");
 }
 
+//= frameio-c2c#2
+//= type=test
+//# client_secret, access token and refresh token are not within the user's reach.
 #[tokio::test]
 async fn frame_io_s_tokens_need_two_words() {
     let rig = Setup::new().paired().await;

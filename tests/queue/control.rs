@@ -79,6 +79,9 @@ async fn while_a_camera_records_nothing_moves_and_then_everything_goes_on() {
     assert!(rig.sim.parts().iter().all(|p| p.begun == 1), "no part began again: {:#?}", rig.sim.parts());
 }
 
+//= frameio-c2c#4.5
+//= type=test
+//# A pause in the project is respected: what is under way ends, and nothing new begins.
 #[tokio::test]
 async fn a_pause_in_the_project_begins_nothing_new() {
     let rig = Setup::cloud(|c| c.access_expires_in = 3).paired().await;
@@ -185,6 +188,9 @@ fn begun(rig: &Rig) -> BTreeMap<(String, u64), u32> {
     rig.sim.parts().into_iter().map(|p| ((p.name, p.part), p.begun)).collect()
 }
 
+//= frameio-c2c#7
+//= type=test
+//# Shown are how many files and bytes are left, how far the current file is, and what became of each.
 #[tokio::test]
 async fn kills_with_several_clips_on_their_way_send_no_finished_part_again() {
     let mut rig = small_parts(4).paired().await;
@@ -235,6 +241,9 @@ async fn a_part_that_was_damaged_on_the_way_is_sent_once_more() {
 }
 
 /// A day passes for the cloud: the daemon learns it from the storage, and leaves the old asset behind, counted.
+//= frameio-c2c#5.3
+//= type=test
+//# Addresses that are older than 24 hours are not used: another asset is made.
 #[tokio::test]
 async fn an_asset_that_is_a_day_old_is_left_behind_and_counted() {
     let mut rig = small_parts(1).paired().await;
@@ -254,6 +263,9 @@ async fn an_asset_that_is_a_day_old_is_left_behind_and_counted() {
 }
 
 /// The cloud has made it, and the rig never hears of it: the answer is lost, or the power is cut before it comes.
+//= frameio-c2c#8b
+//= type=test
+//# none is created anew while its addresses live, and those left behind are counted
 #[tokio::test]
 async fn an_asset_of_which_no_answer_came_is_counted() {
     let mut rig = small_parts(1).paired().await;

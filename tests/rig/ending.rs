@@ -74,6 +74,9 @@ async fn a_provider_that_confirms_leaves_nothing_behind() {
     assert_eq!(kept_names(&rig), Vec::<String>::new());
 }
 
+//= https://www.rfc-editor.org/rfc/rfc7009#section-2.2.1
+//= type=test
+//# If the server responds with HTTP status code 503, the client must assume the token still exists
 #[tokio::test]
 async fn a_provider_in_trouble_hears_of_it_later_and_by_itself() {
     let rig = Setup::new().paired().await;

@@ -237,6 +237,13 @@ async fn a_name_in_the_configuration_wins_and_is_paired_anew() {
     assert_eq!((rig.state().await.as_str(), rig.device_id().await.as_str()), ("paired", "SN-000123"));
 }
 
+//= frameio-c2c#2
+//= type=test
+//# The client_id is unique for each physical device and ours to make: a serial number, or a random UUID made
+//# once and stored.
+//= frameio-c2c#2
+//= type=test
+//# The client_id stays the same from the request for a code to the revocation.
 #[tokio::test]
 async fn an_identity_is_made_once_for_life_and_two_rigs_differ() {
     let mut rig = Setup::new().start().await;
@@ -279,6 +286,9 @@ fn move_to(rig: &Rig, from: &str, to: &str) {
     fs::write(rig.config(), text.replace(&from, &format!("base_url = {to:?}"))).unwrap();
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.3
+//= type=test
+//# MUST be kept confidential in transit and storage
 #[tokio::test]
 async fn another_cloud_sees_nothing_of_the_first_one_s_grant_which_waits_for_its_return() {
     let (mut rig, id, item) = shut_down().await;

@@ -49,6 +49,12 @@ async fn a_second_start_shows_the_code_that_is_there() {
     assert_eq!(rig.called(Endpoint::DeviceCode), 1);
 }
 
+//= frameio-c2c#3.1
+//= type=test
+//# Each request for a code has a TCP connection of its own.
+//= frameio-c2c#3.2
+//= type=test
+//# expired_token: another code is asked for on a new connection, and shown.
 #[tokio::test]
 async fn a_code_that_runs_out_is_replaced_by_a_new_one_on_a_fresh_connection() {
     let rig = Setup::cloud(|c| c.code_expires_in = 2.0).provisioned().await;
@@ -88,6 +94,9 @@ async fn slow_down_adds_five_seconds_to_every_later_wait() {
     assert!(third.ms - second.ms >= 6000, "{} ms later", third.ms - second.ms);
 }
 
+//= frameio-c2c#3.2
+//= type=test
+//# expired_token: another code is asked for on a new connection, and shown.
 #[tokio::test]
 async fn a_code_that_the_server_calls_dead_is_replaced() {
     let dead = ["token-poll:expired_token", "token-poll:invalid_grant:2"].map(async |spec| {
@@ -167,6 +176,9 @@ async fn numbers_beyond_reason_do_not_confuse_a_rig() {
     join_all(tried).await;
 }
 
+//= frameio-c2c#3.2
+//= type=test
+//# Trouble with the network ends no pairing: polls come less often, and go on until the code has run out.
 #[tokio::test]
 async fn trouble_with_one_poll_never_ends_a_pairing() {
     let cases = [
@@ -206,6 +218,12 @@ async fn a_stalled_poll_is_given_up_and_the_pairing_goes_on() {
     rig.wait_project(PROJECT).await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# If the client receives an error response with any other error code, it MUST stop polling
+//= frameio-c2c#3.2
+//= type=test
+//# invalid_client to a poll is a mistake of the configuration and ends the pairing.
 #[tokio::test]
 async fn final_words_to_a_poll_end_the_pairing_with_their_reason() {
     let cases = [
@@ -241,6 +259,9 @@ async fn a_grant_whose_answer_is_lost_leads_to_a_new_code() {
     rig.wait_project(PROJECT).await;
 }
 
+//= frameio-c2c#7
+//= type=test
+//# An authorization can be cancelled at every step.
 #[tokio::test]
 async fn a_pairing_can_be_cancelled_at_every_step() {
     let rig = Setup::new().provisioned().await;
@@ -279,6 +300,9 @@ async fn a_pairing_can_be_cancelled_at_every_step() {
     rig.pair().await;
 }
 
+//= frameio-c2c#3.1
+//= type=test
+//# A user_code is a text of six digits, which may begin with zeros.
 #[tokio::test]
 async fn leading_zeros_of_a_code_are_kept() {
     let rig = Setup::new().provisioned().await;
@@ -309,6 +333,10 @@ async fn a_killed_daemon_goes_on_with_the_same_code_and_collects_the_grant() {
     assert_eq!(rig.called(Endpoint::DeviceCode), 1);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//= type=test
+//# the client SHOULD only commence a device authorization request when prompted by the user and not
+//# automatically
 #[tokio::test]
 async fn a_cancelled_pairing_stays_cancelled_after_a_kill() {
     let mut rig = Setup::new().provisioned().await;
@@ -321,6 +349,9 @@ async fn a_cancelled_pairing_stays_cancelled_after_a_kill() {
     assert_eq!(rig.called(Endpoint::DeviceCode), 1);
 }
 
+//= frameio-c2c#7
+//= type=test
+//# The state of the network is shown.
 #[tokio::test]
 async fn without_a_network_the_person_is_told_in_time() {
     let closed = {
@@ -334,6 +365,9 @@ async fn without_a_network_the_person_is_told_in_time() {
     assert!(!rig.get::<bool>(DEVICE, "Online").await);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//= type=test
+//# All requests from the device MUST use the Transport Layer Security (TLS) protocol
 #[tokio::test]
 async fn https_works_with_the_certificates_named_in_the_configuration() {
     let rig = Setup::cloud(|c| c.tls = true).provisioned().await;
@@ -341,6 +375,9 @@ async fn https_works_with_the_certificates_named_in_the_configuration() {
     rig.pair().await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.9
+//= type=test
+//# The client MUST validate the authorization server's TLS certificate
 #[tokio::test]
 async fn a_certificate_of_an_authority_that_nobody_named_is_no_matter_of_the_network() {
     let rig = Setup::cloud(|c| c.tls = true).provisioned().await;
@@ -387,6 +424,9 @@ async fn a_certificate_of_another_time_is_a_matter_of_the_clock() {
     join_all(tried).await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.3.1
+//= type=test
+//# it is RECOMMENDED for clients to still display the textual verification URI ("verification_uri")
 #[tokio::test]
 async fn a_web_page_for_the_code_is_offered_only_where_it_is_asked_for() {
     let with = Setup::new().provisioned().await;
@@ -413,6 +453,9 @@ async fn a_time_limit_ends_a_pairing_as_expired() {
     rig.pair().await;
 }
 
+//= frameio-c2c#3.2
+//= type=test
+//# Polls leave the secret out, as all examples do, and a setting sends it, as the reference has it.
 #[tokio::test]
 async fn the_secret_goes_with_the_polls_where_the_configuration_says_so() {
     let mut setup = Setup::cloud(|c| c.secret_on_poll = rigpost_sim::SecretOnPoll::Require);

@@ -15,6 +15,10 @@ fn short_lived(seconds: u64) -> Setup {
     Setup::cloud(|c| c.access_expires_in = seconds)
 }
 
+//= frameio-c2c#4.3
+//= type=test
+//# The cloud hears from the device at least every five minutes, and of heartbeats at most one a minute; parts
+//# do not count.
 #[tokio::test]
 async fn a_rig_that_has_nothing_to_say_says_that_it_is_there() {
     let rig = Setup { heartbeat: 60, ..Setup::new() }.paired().await;
@@ -47,6 +51,9 @@ async fn a_pause_in_the_project_is_shown_and_its_end_too() {
     rig.wait_item(rig.add(&clip).await.unwrap(), "done").await;
 }
 
+//= frameio-c2c#7
+//= type=test
+//# A project that gets another name is the same project: it is known by its id.
 #[tokio::test]
 async fn a_project_gets_another_name_and_stays_the_same_project() {
     let mut rig = short_lived(3).paired().await;
@@ -119,6 +126,9 @@ fn what_the_kernel_announces_is_noticed() {
     in_a_network_of_its_own("presence::inside::what_the_kernel_announces_is_noticed");
 }
 
+//= frameio-c2c#7
+//= type=test
+//# The state of the network is shown.
 #[test]
 fn a_network_that_comes_back_ends_the_waiting() {
     in_a_network_of_its_own("presence::inside::a_network_that_comes_back_ends_the_waiting");

@@ -27,6 +27,12 @@ async fn refreshed(rig: &Rig, n: usize) {
     }
 }
 
+//= frameio-c2c#3.3
+//= type=test
+//# A refresh needs nobody and raises no alert, unless it fails itself.
+//= frameio-c2c#3.3
+//= type=test
+//# After every pairing and after every refresh GET /v2/devices/me is asked.
 #[tokio::test]
 async fn tokens_are_renewed_again_and_again_and_who_we_are_is_asked_each_time() {
     let rig = short_lived(2).paired().await;
@@ -41,6 +47,9 @@ async fn tokens_are_renewed_again_and_again_and_who_we_are_is_asked_each_time() 
     rig.assert_arrived(&clip, PROJECT);
 }
 
+//= frameio-c2c#3.3
+//= type=test
+//# Where the answer to a refresh was lost, a person pairs the device anew.
 #[tokio::test]
 async fn a_renewal_whose_answer_is_lost_is_tried_once_more_and_then_named() {
     let kinds =
@@ -88,6 +97,9 @@ async fn trouble_on_the_way_never_costs_the_pairing() {
     join_all(tried).await;
 }
 
+//= frameio-c2c#3.3
+//= type=test
+//# A 401 to a refresh: the grant is over, and a person pairs the device anew.
 #[tokio::test]
 async fn a_device_that_the_project_forgot_needs_pairing_and_can_be_paired_again() {
     let mut rig = short_lived(3).paired().await;
@@ -122,6 +134,10 @@ async fn a_kill_before_the_server_acted_costs_nothing() {
     assert_eq!((rig.state().await.as_str(), rig.reason().await.as_str()), ("paired", "none"));
 }
 
+//= frameio-c2c#3.3
+//= type=test
+//# That a refresh is under way is on disk before it leaves, so that after a crash it is known why a token is
+//# dead.
 #[tokio::test]
 async fn a_kill_after_the_server_acted_is_told_from_a_revocation() {
     let mut rig = short_lived(3).provisioned().await;
@@ -169,6 +185,9 @@ async fn a_token_that_ran_out_while_the_rig_was_off_is_renewed() {
     assert_eq!((rig.state().await.as_str(), rig.reason().await.as_str()), ("paired", "none"));
 }
 
+//= frameio-c2c#3.5
+//= type=test
+//# A 401 of the API: it is refreshed once, and asked again.
 #[tokio::test]
 async fn one_401_causes_one_renewal_and_the_clip_arrives() {
     let rig = Setup::new().paired().await;
@@ -185,6 +204,9 @@ async fn one_401_causes_one_renewal_and_the_clip_arrives() {
     assert_eq!((rig.state().await.as_str(), rig.reason().await.as_str()), ("paired", "none"));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc7009#section-2.1
+//= type=test
+//# clients must not try to use the token after receipt of an HTTP 200 response
 #[tokio::test]
 async fn unpairing_revokes_upstream_and_leaves_no_token_behind() {
     let mut rig = Setup::new().paired().await;
@@ -269,6 +291,9 @@ async fn a_full_disk_before_a_renewal_postpones_it() {
     assert_eq!(rig.state().await, "paired");
 }
 
+//= frameio-c2c#3.3
+//= type=test
+//# New tokens are on disk before one of them is used: both old ones are dead, and no answer comes twice.
 #[tokio::test]
 async fn a_full_disk_between_the_answer_and_the_writing_loses_no_token() {
     let disk = SmallDisk::mount();

@@ -79,6 +79,15 @@ fn count(bytes: &[u8], needle: &str) -> usize {
     bytes.windows(needle.len()).filter(|w| *w == needle.as_bytes()).count()
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.3
+//= type=test
+//# MUST be kept confidential in transit and storage
+//= frameio-c2c#2
+//= type=test
+//# client_secret, access token and refresh token are not within the user's reach.
+//= frameio-c2c#3.1
+//= type=test
+//# The device_code is not shown to the user.
 #[tokio::test]
 async fn no_secret_is_found_in_journal_bus_disk_or_process_table() {
     let mut setup = Setup::cloud(|c| {

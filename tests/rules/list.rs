@@ -1,8 +1,7 @@
 //! The lists: a file for each standard, with the sentences in it that bind a client.
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
 use serde::Deserialize;
 

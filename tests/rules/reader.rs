@@ -100,11 +100,12 @@ fn what_two_standards_say_is_cited_once() {
     let (traced, wrong_too) = trace(&good, &citations);
     assert_eq!((traced[1].standing(), wrong_too), (Standing::Kept, vec![]));
     assert!(trace::report(&good[0], &traced).contains("as    small it"));
-    only(&wrong(&good[0], &[]), "small.toml, it (1 MUST): neither");
+    assert_eq!(wrong(&good[0], &[]).len(), 2, "neither of them");
     let nowhere = wrong(&and("2", "it MUST", "small that"), &all);
     assert!(nowhere[0].contains("which nothing cites"), "{nowhere:?}");
     let cited = "//= https://example/#2\n//# The client MUST, of course\nfn b() {}\n";
-    only(&wrong(&good[0], &[all[0], all[1], ("src/b.rs", cited)]), "it is cited itself");
+    let both = wrong(&good[0], &[all[0], all[1], ("src/b.rs", cited)]);
+    assert!(both[0].contains("it is cited itself"), "{both:?}");
 }
 
 #[test]

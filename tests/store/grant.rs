@@ -153,6 +153,9 @@ async fn a_limit_is_kept_beside_its_code_and_goes_with_it() {
     assert_eq!(store.grants().await.unwrap().pairing, running(None));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# the interval MUST be increased by 5 seconds for this and all subsequent requests
 #[tokio::test]
 async fn a_wait_between_polls_that_has_grown_is_kept_beside_its_code() {
     let dir = dir();
@@ -169,6 +172,9 @@ async fn a_wait_between_polls_that_has_grown_is_kept_beside_its_code() {
     assert_eq!(store.grants().await.unwrap().pairing, running(Some(code())));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.3
+//= type=test
+//# MUST be kept confidential in transit and storage
 #[tokio::test]
 async fn no_secret_is_readable_in_any_file() {
     let dir = dir();

@@ -7,6 +7,10 @@ use rigpost_daemon::store::{Grants, Identity, Store, StoreError};
 
 use crate::support::*;
 
+//= frameio-c2c#2
+//= type=test
+//# The client_id is unique for each physical device and ours to make: a serial number, or a random UUID made
+//# once and stored.
 #[tokio::test]
 async fn a_name_is_made_once_and_is_random() {
     let (one, two) = (dir(), dir());
@@ -63,6 +67,9 @@ async fn the_configured_name_wins_and_the_grant_of_the_old_one_waits() {
     assert_eq!(store.grants().await.unwrap().tokens, None);
 }
 
+//= frameio-c2c#2
+//= type=test
+//# The client_id stays the same from the request for a code to the revocation.
 #[tokio::test]
 async fn a_name_that_was_damaged_or_lost_is_never_replaced() {
     for damage in [

@@ -126,6 +126,9 @@ async fn a_certificate_that_is_its_own_authority_is_trusted_where_the_configurat
     assert_eq!(said(&trusting(&[&pinned], WallTime(0)).0, &server).await, None, "signed by somebody unknown");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.9
+//= type=test
+//# The client MUST validate the authorization server's TLS certificate
 #[tokio::test]
 async fn being_named_does_not_make_a_certificate_good() {
     let wrong = [
@@ -157,6 +160,9 @@ async fn being_named_does_not_make_a_certificate_good() {
     assert_eq!(cause, Cause::Certificate);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.9
+//= type=test
+//# The client MUST validate the authorization server's TLS certificate
 #[tokio::test]
 async fn who_is_not_known_is_told_by_name() {
     let (root, stranger) = (alone("Corp Root", CA), alone("elsewhere", CA));
@@ -199,6 +205,12 @@ async fn who_is_not_known_is_told_by_name() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.9
+//= type=test
+//# The client MUST validate the authorization server's TLS certificate
+//= frameio-c2c#6.3
+//= type=test
+//# A certificate that is over or not valid yet speaks of the clock.
 #[tokio::test]
 async fn what_is_not_valid_now_is_told_with_both_dates() {
     let root = alone("studio", CA);

@@ -88,6 +88,9 @@ fn both() -> [Option<Authority>; 2] {
     [None, Some(Authority::good())]
 }
 
+//= frameio-c2c#5.2
+//= type=test
+//# A part carries no bearer token.
 #[tokio::test]
 async fn parts_share_a_connection_until_there_is_a_rest() {
     for authority in both() {
@@ -113,6 +116,7 @@ async fn parts_share_a_connection_until_there_is_a_rest() {
             assert!(head.starts_with(start), "{head}");
             assert!(head.contains(&format!("\r\nhost: {}\r\n", server.address)), "{head}");
             assert!(head.contains("\r\nx-amz-acl: private\r\n"), "{head}");
+            assert!(!head.contains("authorization"), "{head}");
             assert_eq!(head.contains("expect:"), n == 0, "only a fresh connection asks");
             let from = n as usize * 1_000_000;
             assert!(body == bytes(8 << 20)[from..from + 1_000_000]);

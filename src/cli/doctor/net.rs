@@ -139,6 +139,8 @@ async fn resolve(http: &Http, host: &str) -> Check {
     }
 }
 
+//= frameio-c2c#2
+//# x-client-version, a semantic version, goes with every HTTPS call.
 fn question(facts: &Facts) -> Request {
     Request {
         name: "health",
@@ -258,6 +260,9 @@ mod tests {
 
     use super::*;
 
+    //= frameio-c2c#2
+    //= type=test
+    //# x-client-version, a semantic version, goes with every HTTPS call.
     #[test]
     fn frame_io_is_told_the_version() {
         let asked = question(&Facts::from(Settings::default()));

@@ -59,6 +59,8 @@ pub(super) fn block(qr: &str, directions: &[String], code: &str, columns: usize,
 }
 
 /// Directions and code. `is_airy`: with the code in large letters, where they fit, and blank lines around it.
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.3.1
+//# Clients MUST still display the "user_code"
 fn words(directions: &[String], code: &str, columns: usize, rows: usize, is_airy: bool) -> Vec<Line> {
     let blank = || is_airy.then(Vec::new);
     let directions =
@@ -131,6 +133,9 @@ mod tests {
         assert_eq!(on("042137", 30, 45), (false, false, false), "narrower than the QR code");
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.3.1
+    //= type=test
+    //# Clients MUST still display the "user_code"
     #[test]
     fn the_code_is_always_there_in_plain_letters() {
         for (columns, rows) in [(200, 60), (80, 24), (40, 10), (20, 5)] {

@@ -94,6 +94,8 @@ impl<'a> Screen<'a> {
     }
 
     /// Where to enter the code.
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.3.1
+    //# it is RECOMMENDED for clients to still display the textual verification URI ("verification_uri")
     fn directions(&self, now: &Pairing) -> Vec<String> {
         let (plain, complete) = (clean(&now.verification_uri), clean(&now.verification_uri_complete));
         match (plain.as_str(), complete.as_str()) {
@@ -152,6 +154,8 @@ impl<'a> Screen<'a> {
     }
 
     /// The good end.
+    //= frameio-c2c#4.1
+    //# After the pairing the name of the project is shown.
     pub(crate) fn done(&mut self, project: &str, person: &str, device: &str) -> io::Result<()> {
         self.wipe()?;
         if !self.out.live {
@@ -246,6 +250,12 @@ mod tests {
         assert_eq!(sink.text(), "code: 042137\nvalid for: 0 seconds\npaired: Moonrise\n");
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.3.1
+    //= type=test
+    //# it is RECOMMENDED for clients to still display the textual verification URI ("verification_uri")
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.3.1
+    //= type=test
+    //# Clients MUST still display the "user_code"
     #[test]
     fn beside_a_qr_code_stand_the_address_and_the_code() {
         for (columns, rows) in [(200, 60), (80, 40), (80, 24)] {

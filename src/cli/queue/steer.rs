@@ -32,6 +32,8 @@ pub(super) async fn retry(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> 
 }
 
 /// `rigpost queue cancel`.
+//= frameio-c2c#7
+//# One upload can be cancelled, and all.
 pub(super) async fn cancel(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
     let queue = daemon.queue();
     let open =

@@ -231,6 +231,8 @@ fn new_bar(multi: &MultiProgress, before: &ProgressBar) -> ProgressBar {
 }
 
 /// Share, size, speed and time left of a clip, in columns that don't move; the first of them where there is no room.
+//= frameio-c2c#7
+//# Shown are how many files and bytes are left, how far the current file is, and what became of each.
 fn progress(item: &Item, rate: u64, room: usize) -> String {
     let share = format!("{:3} %", status::percent(item.sent, item.size));
     let (speed, time) = match rate {
@@ -245,6 +247,8 @@ fn progress(item: &Item, rate: u64, room: usize) -> String {
 }
 
 /// What is left to send.
+//= frameio-c2c#7
+//# Shown are how many files and bytes are left, how far the current file is, and what became of each.
 fn left(queue: &Queue) -> String {
     if queue.files_left == 0 {
         return "Nothing left to send".to_owned();
@@ -263,6 +267,9 @@ fn left(queue: &Queue) -> String {
 mod tests {
     use super::*;
 
+    //= frameio-c2c#7
+    //= type=test
+    //# Shown are how many files and bytes are left, how far the current file is, and what became of each.
     #[test]
     fn a_clips_numbers_keep_their_columns() {
         let item = |sent| Item { size: 2_000_000_000, sent, ..Item::default() };
@@ -274,6 +281,9 @@ mod tests {
         assert_eq!(progress(&item(500_000_000), 12_300_000, 8), " 25 %");
     }
 
+    //= frameio-c2c#7
+    //= type=test
+    //# Shown are how many files and bytes are left, how far the current file is, and what became of each.
     #[test]
     fn what_is_left_says_why_it_waits() {
         let mut queue = Queue { files_left: 2, bytes_left: 80_000_000, rate: 1_000_000, ..Queue::default() };

@@ -98,6 +98,9 @@ impl Heartbeat {
     }
 
     /// A call with the token in force was accepted.
+    //= frameio-c2c#4.3
+    //# The cloud hears from the device at least every five minutes, and of heartbeats at most one a minute;
+    //# parts do not count.
     #[must_use]
     pub fn heard(&mut self, now: Now) -> Vec<Action> {
         let Some(every) = self.every else { return vec![] };
@@ -125,6 +128,9 @@ impl Heartbeat {
     }
 
     /// The deadline may have passed. `token` is what may be used now; without one, beats wait for the next.
+    //= frameio-c2c#4.3
+    //# The cloud hears from the device at least every five minutes, and of heartbeats at most one a minute;
+    //# parts do not count.
     #[must_use]
     pub fn timer(&mut self, token: Option<&AccessToken>, now: Now) -> Vec<Action> {
         if self.deadline().is_none_or(|at| now.boot < at) {

@@ -280,6 +280,9 @@ impl Revocations {
             Err(e) => e,
         };
         let (revocation, least) = match &e {
+            //= https://www.rfc-editor.org/rfc/rfc7009#section-2.2.1
+            //# If the server responds with HTTP status code 503, the client must assume the token still
+            //# exists
             TokenError::Transient(t) => (Revocation::NotReached, t.retry_after),
             TokenError::SlowDown(wait) => (Revocation::NotReached, *wait),
             TokenError::AuthorizationPending => (Revocation::NotReached, None),

@@ -84,6 +84,8 @@ const GRANTS: [&str; 2] = ["access_token", "device_code"];
 const GOODS: [&str; 4] = ["id", "project_id", "issuer", "sub"];
 
 /// Which kind of answer this is.
+//= frameio-c2c#6.1
+//# Both shapes of an error are read
 pub fn sort(response: &Response) -> Sorted {
     let status = response.status;
     let points_elsewhere = matches!(status, 300..=399 | 407 | 511);
@@ -100,6 +102,8 @@ pub fn sort(response: &Response) -> Sorted {
             Sorted::Trouble(trouble(Cause::CaptivePortal, format!("HTTP {status} points elsewhere"), None))
         }
         407 => Sorted::Trouble(trouble(Cause::Proxy, "HTTP 407: a proxy wants a log-in", None)),
+        //= frameio-c2c#6.3
+        //# 429: a second is waited at least, then twice as long each time.
         429 => {
             let wait = response.retry_after.or(Some(Duration::from_secs(1)));
             Sorted::Trouble(trouble(Cause::RateLimited, "HTTP 429", wait))
@@ -142,6 +146,8 @@ fn word(response: &Response, members: &Members) -> Option<Word> {
     (!text("status").is_empty()).then(nested)
 }
 
+//= frameio-c2c#6.1
+//# What has neither shape comes from something on the way, whatever its number
 fn sort_error(response: &Response) -> Sorted {
     let status = response.status;
     if let Some(detailed) = detailed(response) {
@@ -228,6 +234,8 @@ pub fn unexpected() -> TokenError {
 
 impl Detailed {
     /// Frame.io has been seen to answer a bad token with 409, so the words count as well as the number.
+    //= frameio-c2c#6.1
+    //# Title and message decide beside the number
     pub fn is_unauthorized(&self) -> bool {
         self.status == 401 || self.title == "Not Authorized"
     }

@@ -77,6 +77,9 @@ pub struct Endpoints {
 
 impl Dialect {
     /// RFC 8628 §3.1.
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+    //# REQUIRED if the client is not authenticating with the authorization server as described in Section
+    //# 3.2.1. of [RFC6749].
     pub fn code_request(&self, client: &Client, endpoint: &Url) -> Request {
         let mut fields = vec![field("client_id", client.id.0.as_str())];
         let (secret, authorization) = self.credentials(client, false);
@@ -93,10 +96,14 @@ impl Dialect {
     }
 
     /// RFC 8628 §3.2.
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-10.14
+    //# The authorization server and client MUST sanitize (and validate when possible) any value received
     pub fn read_code(&self, response: &Response) -> Result<DeviceAuthorization, TokenError> {
         expect_success(Asked::Code, response)?;
         let mut a = response.members().ok_or_else(unexpected)?;
         let fits = |code: &str| code.chars().count() <= 64 && !code.chars().any(char::is_control);
+        //= frameio-c2c#3.1
+        //# A user_code is a text of six digits, which may begin with zeros.
         let user_code = a.take("user_code").filter(|code| fits(code)).ok_or_else(unexpected)?;
         let device_code =
             a.take_text("device_code").filter(|c| c.len() <= MAX_TEXT).ok_or_else(unexpected)?;
@@ -107,6 +114,9 @@ impl Dialect {
         let (Some(expires_in), Some(interval)) = (expires_in, interval) else { return Err(unexpected()) };
         // The second of each name is from before the RFC, and as Frame.io's checklist spells it.
         let uri = a.get("verification_uri").or(a.get("verification_url")).and_then(shown);
+        //= frameio-c2c#3.1
+        //# verification_uri_complete is read in this spelling and in that of the checklist,
+        //# verification_url_complete; null is none.
         let complete = a.get("verification_uri_complete").or(a.get("verification_url_complete"));
         Ok(DeviceAuthorization {
             device_code: DeviceCode(Secret::from(device_code)),
@@ -123,6 +133,12 @@ impl Dialect {
     }
 
     /// RFC 8628 §3.4.
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.4
+    //# Value MUST be set to "urn:ietf:params:oauth:grant-type:device_code".
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.4
+    //# REQUIRED. The device verification code
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.4
+    //# REQUIRED if the client is not authenticating with the authorization server
     pub fn poll_request(&self, client: &Client, code: &DeviceCode, endpoint: &Url) -> Request {
         let mut fields = vec![
             field("client_id", client.id.0.as_str()),
@@ -141,6 +157,12 @@ impl Dialect {
     }
 
     /// RFC 6749 §6.
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-6
+    //# REQUIRED. Value MUST be set to "refresh_token".
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-6
+    //# REQUIRED. The refresh token issued to the client.
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-6
+    //# The requested scope MUST NOT include any scope not originally granted by the resource owner
     pub fn refresh_request(&self, client: &Client, token: &RefreshToken, endpoint: &Url) -> Request {
         let mut fields = vec![field("client_id", client.id.0.as_str())];
         let (secret, authorization) = self.credentials(client, false);
@@ -171,6 +193,10 @@ impl Dialect {
     }
 
     /// RFC 7009 §2.1.
+    //= https://www.rfc-editor.org/rfc/rfc7009#section-2.1
+    //# REQUIRED. The token that the client wants to get revoked.
+    //= frameio-c2c#3.4
+    //# A revocation carries client_id, client_secret and the refresh token, and any 2xx confirms it.
     pub fn revoke_request(&self, client: &Client, token: &Revocable, endpoint: &Url) -> Request {
         let mut fields = vec![field("client_id", client.id.0.as_str())];
         let (secret, authorization) = self.credentials(client, false);
@@ -187,9 +213,16 @@ impl Dialect {
     }
 
     /// The field or the header by which the client shows who it is.
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-2.3
+    //# The client MUST NOT use more than one authentication method in each request.
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1
+    //# Confidential clients or other clients issued client credentials MUST authenticate
     fn credentials(&self, client: &Client, poll: bool) -> (Option<Field>, Option<Authorization>) {
         let Some(secret) = &client.secret else { return (None, None) };
         match self.client_auth {
+            //= frameio-c2c#3.2
+            //# Polls leave the secret out, as all examples do, and a setting sends it, as the reference has
+            //# it.
             ClientAuth::PostButPolls if poll => (None, None),
             ClientAuth::Post | ClientAuth::PostButPolls => {
                 (Some(("client_secret".into(), secret.0.clone())), None)
@@ -201,6 +234,12 @@ impl Dialect {
         }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
+    //# The parameters can only be transmitted in the request-body
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-3.2
+    //# which MUST be retained when adding additional query parameters
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-3.2
+    //# The client MUST use the HTTP "POST" method when making access token requests.
     fn request(
         &self,
         name: &'static str,
@@ -220,6 +259,8 @@ impl Dialect {
                 Form::UrlEncoded => Body::Form(fields),
             },
             timeout: TIMEOUT,
+            //= frameio-c2c#3.1
+            //# Each request for a code has a TCP connection of its own.
             connection: Connection::Fresh,
         }
     }
@@ -248,7 +289,11 @@ fn read_tokens(response: &Response) -> Result<TokenResponse, TokenError> {
     }
     // RFC 6749 §7.1: a token of a type that one does not know is not to be used. The word's case does not matter. Bound
     // tokens are of no use to who has proven no key.
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-7.1
+    //# The client MUST NOT use an access token if it does not understand the token type.
     let kind = a.get("token_type").unwrap_or(BEARER);
+    //= https://www.rfc-editor.org/rfc/rfc9449#section-5
+    //# The client MUST discard the response in this case if this protection is deemed important
     let is_bound = response.proven.is_some() && kind.eq_ignore_ascii_case(DPOP);
     if !is_bound && !kind.eq_ignore_ascii_case(BEARER) {
         return Err(TokenError::Rejected(format!("tokens of the type \"{}\"", response.text(kind))));
@@ -293,6 +338,8 @@ fn shown(text: &str) -> Option<Zeroizing<String>> {
 }
 
 /// A number; `otherwise` where there is none. What is no number is not a number.
+//= frameio-c2c#3.1
+//# expires_in and interval are read as floating point numbers.
 fn number(text: Option<&str>, otherwise: f64) -> f64 {
     text.map_or(otherwise, |text| text.trim().parse().unwrap_or(f64::NAN))
 }

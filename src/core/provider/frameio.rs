@@ -52,9 +52,17 @@ impl FrameIo {
     /// The page of data.
     pub(super) fn dialect(&self) -> Dialect {
         Dialect {
+            //= frameio-c2c#3
+            //# The auth endpoints take forms only, and no JSON; the others take JSON.
             form: Form::Multipart,
             client_auth: if self.secret_on_poll { ClientAuth::Post } else { ClientAuth::PostButPolls },
+            //= https://www.rfc-editor.org/rfc/rfc6749#section-10.3
+            //# The client SHOULD request access tokens with the minimal scope necessary.
+            //= frameio-c2c#2
+            //# The scopes of a hardware device are asset_create and offline, with a blank between them.
             scope: "asset_create offline".to_owned(),
+            //= frameio-c2c#2
+            //# x-client-version, a semantic version, goes with every HTTPS call.
             headers: vec![("x-client-version", self.client_version.clone())],
             code_headers: match self.url_pairing {
                 true => vec![("x-client-platypus-enabled", "true".to_owned())],
@@ -64,7 +72,11 @@ impl FrameIo {
             code_life: 120.0,
             interval: 5.0,
             // Frame.io's word for a refresh token that was used before.
+            //= frameio-c2c#3.3
+            //# A refresh token that was used before is answered with invalid_request: the grant is over.
             spent: &["invalid_request"],
+            //= frameio-c2c#3.3
+            //# A 401 to a refresh: the grant is over, and a person pairs the device anew.
             unauthorized_ends: true,
         }
     }
@@ -92,6 +104,8 @@ impl FrameIo {
         let authorization = a.get("authorization");
         let of = |name: &str| authorization.and_then(|authorization| authorization.get(name));
         let origin = || (self.base_url.origin().ascii_serialization(), NAMELESS.to_owned(), true);
+        //= frameio-c2c#7
+        //# A project that gets another name is the same project: it is known by its id.
         let (project_id, project_name, nameless) = match text(a.get("project_id")).or(named("id")) {
             Some(id) if id != response.text(id) => return Err(unexpected()),
             Some(id) => (id.to_owned(), response.text(named("name").unwrap_or_default()), false),
@@ -160,6 +174,8 @@ impl FrameIo {
     }
 
     /// The headers that every part must carry, besides its length.
+    //= frameio-c2c#5.2
+    //# A part carries the content-type that its asset was created with, and x-amz-acl: private.
     pub fn part_headers(&self, filetype: &str) -> Vec<(&'static str, String)> {
         // Both are signed into the URL: another value fails the signature.
         vec![("content-type", filetype.to_owned()), ("x-amz-acl", "private".to_owned())]
@@ -176,6 +192,8 @@ impl FrameIo {
             200..=299 if !response.is_html() => Ok(()),
             407 => Err(PartError::Transient(trouble(Cause::Proxy, named(), None))),
             // Its time is over, or that of the keys that signed it, or there is nothing to put it to any more.
+            //= frameio-c2c#6.3
+            //# A storage that says that an address has expired: another asset.
             403 if is_s3 && body.contains("expired") => Err(PartError::UrlDead(named())),
             404 if is_s3 => Err(PartError::UrlDead(named())),
             400 | 403 if code == Some("ExpiredToken") => Err(PartError::UrlDead(named())),
@@ -209,6 +227,8 @@ impl FrameIo {
             name,
             post: json.is_some(),
             url: self.at(path),
+            //= frameio-c2c#2
+            //# x-client-version, a semantic version, goes with every HTTPS call.
             headers: vec![("x-client-version", self.client_version.clone())],
             authorization: Some(Authorization::Bearer(token.clone())),
             proof: None,
@@ -229,11 +249,17 @@ impl FrameIo {
 fn refused_asset(d: &Detailed) -> CreateError {
     match d.status {
         _ if d.is_unauthorized() || d.title == "invalid_token" => CreateError::Unauthorized,
+        //= frameio-c2c#4.5
+        //# What was recorded during a pause (409 Channel Paused) is not sent by itself.
         409 if d.title == "Channel Paused" || d.detail.to_ascii_lowercase().contains("paused") => {
             CreateError::RecordedWhilePaused
         }
+        //= frameio-c2c#6.3
+        //# 400 and 422 to a creation: that clip has failed, and the others go on.
         400 | 422 => CreateError::Refused(d.to_string()),
         // The plan's limit, permission, the project gone: no clip will be taken before a person has acted.
+        //= frameio-c2c#6.3
+        //# 402, 403 and 404 to a creation: no clip will be taken, and a person has to act in the project.
         402..=404 => CreateError::Forbidden(d.to_string()),
         // Maybe this clip's own.
         _ => CreateError::Conflict(d.to_string()),

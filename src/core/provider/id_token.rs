@@ -115,14 +115,22 @@ pub fn verify(token: &IdToken, keys: &Keys, expected: Expected<'_>) -> Result<Pe
     if header.crit.is_some() {
         return Err(Distrust::Critical);
     }
+    //= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+    //# The alg value SHOULD be the default of RS256
     if !ACCEPTED.contains(&header.alg) {
         return Err(Distrust::Algorithm);
     }
     let mut rules = Validation::new(header.alg);
     (rules.validate_exp, rules.validate_nbf) = (false, false);
     rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    //= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+    //# The Client MUST validate that the aud (audience) Claim contains its client_id value
+    //= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+    //# The ID Token MUST be rejected if the ID Token does not list the Client as a valid audience
     rules.set_audience(&[expected.client_id]);
     let mut outcome = Err(Distrust::UnknownKey);
+    //= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+    //# The Client MUST validate the signature of all other ID Tokens
     for key in keys.find(header.kid.as_deref(), header.alg) {
         outcome = decode::<Map<String, Value>>(text, &key, &rules).map_err(|e| distrust(&e));
         // Another of that name, or of no name, may be the one.
@@ -131,10 +139,14 @@ pub fn verify(token: &IdToken, keys: &Keys, expected: Expected<'_>) -> Result<Pe
         }
     }
     let claims = outcome?.claims;
+    //= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+    //# MUST exactly match the value of the iss (issuer) Claim
     if claims.get("iss").and_then(Value::as_str) != Some(expected.issuer) {
         return Err(Distrust::Issuer);
     }
     // Several audiences are no reason for doubt (some issuers add their own); another authorized party is.
+    //= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+    //# the Client SHOULD verify that its client_id is the Claim Value
     if claims.get("azp").and_then(Value::as_str).is_some_and(|azp| azp != expected.client_id) {
         return Err(Distrust::Audience);
     }
@@ -143,6 +155,8 @@ pub fn verify(token: &IdToken, keys: &Keys, expected: Expected<'_>) -> Result<Pe
     else {
         return Err(Distrust::Malformed);
     };
+    //= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+    //# The current time MUST be before the time represented by the exp Claim.
     if !expected.came.is_none_or(|came| exp + LEEWAY as f64 > came.0 as f64) {
         return Err(Distrust::Expired);
     }

@@ -28,6 +28,8 @@ impl ProviderKind {
 }
 
 /// One provider, told apart from all others, and what it can do.
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.3
+//# MUST be kept confidential in transit and storage
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderKey {
     /// Its dialect.

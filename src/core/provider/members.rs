@@ -91,6 +91,8 @@ impl<'de> Deserialize<'de> for Members {
                 f.write_str("an object")
             }
 
+            //= https://www.rfc-editor.org/rfc/rfc6749#section-5.1
+            //# The client MUST ignore unrecognized value names in the response.
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {

@@ -47,6 +47,8 @@ struct Lists {
 }
 
 /// Where the document may be, most likely first.
+//= https://www.rfc-editor.org/rfc/rfc8414#section-3.1
+//# any terminating "/" MUST be removed before inserting "/.well-known/"
 fn places(issuer: &Url) -> [Url; 2] {
     let path = issuer.path().trim_end_matches('/');
     let place = |path: String| {
@@ -62,6 +64,9 @@ fn places(issuer: &Url) -> [Url; 2] {
 }
 
 /// A question for a document of the issuer's.
+//= https://www.rfc-editor.org/rfc/rfc8414#section-3.1
+//# An authorization server metadata document MUST be queried using an HTTP "GET" request at the previously
+//# specified path.
 pub fn request(name: &'static str, url: Url, patience: Duration) -> Request {
     Request {
         name,
@@ -165,11 +170,19 @@ pub(super) fn read(response: &Response, asked: &Url) -> Result<Metadata, TokenEr
                    \"common\" or \"organizations\"";
         return Err(TokenError::Rejected(why.to_owned()));
     }
+    //= https://www.rfc-editor.org/rfc/rfc8414#section-3.3
+    //# The "issuer" value returned MUST be identical
+    //= https://www.rfc-editor.org/rfc/rfc8414#section-3.3
+    //# If these values are not identical, the data contained in the response MUST NOT be used.
+    //= https://www.rfc-editor.org/rfc/rfc8414#section-4
+    //# Unicode Normalization [USA15] MUST NOT be applied
     if !Url::parse(issuer).is_ok_and(|named| same(&named)) {
         let named = response.text(issuer);
         let why = format!("the metadata is that of the issuer \"{named}\"; set `provider.issuer` to it");
         return Err(TokenError::Rejected(why));
     }
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+    //# All requests from the device MUST use the Transport Layer Security (TLS) protocol
     let own = |name: &str| {
         let url = Url::parse(d.get(name)?).ok()?;
         // An issuer on this machine may name its neighbours here, and nobody else may.

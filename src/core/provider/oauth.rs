@@ -84,6 +84,8 @@ impl OAuth {
             code_headers: vec![],
             code_fields: fields,
             code_life: 600.0,
+            //= https://www.rfc-editor.org/rfc/rfc8628#section-3.2
+            //# If no value is provided, clients MUST use 5 as the default.
             interval: 5.0,
             spent: &[],
             unauthorized_ends: false,

@@ -24,6 +24,8 @@ use crate::provider::wire::{Authorization, Proof, Request, Response};
 use crate::time::Now;
 
 /// How proofs are signed (RFC 7518 §3.4).
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//# It MUST NOT be none or an identifier for a symmetric algorithm
 pub const ALGORITHM: &str = "ES256";
 /// Longer than any nonce.
 const MAX_NONCE: usize = 1024;
@@ -51,6 +53,8 @@ impl PublicKey {
     }
 
     /// RFC 7517, in the order that RFC 7638 §3.3 hashes.
+    //= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+    //# It MUST NOT contain a private key.
     fn jwk(&self) -> String {
         format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, self.x, self.y)
     }
@@ -98,6 +102,9 @@ pub struct Servers {
 impl Servers {
     /// An answer has come to a request, which may say what the next proof needs. Only of what can't have been kept on the
     /// way is the date believed.
+    //= https://www.rfc-editor.org/rfc/rfc9449#section-8.2
+    //# The client MUST use the new nonce value supplied for the next token request and for all subsequent
+    //# token requests
     pub fn heard(&mut self, url: &Url, post: bool, response: &Response, now: Now) {
         if let Some(date) = response.date.filter(|_| post) {
             self.boot = date.checked_sub_unsigned(now.boot.0.as_secs());
@@ -113,6 +120,8 @@ impl Servers {
     }
 
     /// What is to be signed (RFC 7515 §5.1). `unique`: drawn for this proof alone.
+    //= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+    //# The payload of a DPoP proof MUST contain at least the following claims
     pub fn message(&self, key: &PublicKey, subject: Subject<'_>, unique: u128, now: Now) -> String {
         let origin = || subject.url.origin().ascii_serialization();
         let said = || self.nonces.iter().find(|(of, _)| *of == origin()).map(|(_, nonce)| nonce.as_str());
@@ -126,7 +135,11 @@ impl Servers {
             self.time(now)
         );
         for (name, value) in [
+            //= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+            //# provides a DPoP-Nonce HTTP header in a response
             ("nonce", subject.nonce.or_else(said).map(str::to_owned)),
+            //= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+            //# When the DPoP proof is used in conjunction with the presentation of an access token
             ("ath", subject.access.map(|token| hashed(token.expose()))),
         ] {
             if let Some(value) = value {
@@ -134,6 +147,8 @@ impl Servers {
             }
         }
         claims.push('}');
+        //= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+        //# The JOSE Header of a DPoP JWT MUST contain at least the following parameters
         let header = format!(r#"{{"typ":"dpop+jwt","alg":"{ALGORITHM}","jwk":{}}}"#, key.jwk());
         [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".")
     }
@@ -168,10 +183,14 @@ pub fn wants_another(response: &Response) -> bool {
 }
 
 /// What a refresh of a bound grant proves.
+//= https://www.rfc-editor.org/rfc/rfc9449#section-5
+//# such a client MUST present a DPoP proof for the same key that was used to obtain the refresh token
 pub(super) fn of_refresh(client: &Client, binding: Binding) -> Proof {
     if client.secret.is_some() { Proof::Own } else { Proof::Only(binding.key) }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//# The value MUST be the result of a base64url encoding
 fn hashed(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }

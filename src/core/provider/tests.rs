@@ -161,6 +161,15 @@ fn told(request: &Request) -> String {
     out
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.3
+//= type=test
+//# The client SHOULD request access tokens with the minimal scope necessary.
+//= frameio-c2c#2
+//= type=test
+//# The scopes of a hardware device are asset_create and offline, with a blank between them.
+//= frameio-c2c#3
+//= type=test
+//# The auth endpoints take forms only, and no JSON; the others take JSON.
 #[test]
 fn a_code_is_asked_for_with_the_secret_and_the_scopes() {
     let request = provider().device_authorization_request(&client());
@@ -175,6 +184,9 @@ fn a_code_is_asked_for_with_the_secret_and_the_scopes() {
     assert!(!told(&request).contains("platypus"));
 }
 
+//= frameio-c2c#3.2
+//= type=test
+//# Polls leave the secret out, as all examples do, and a setting sends it, as the reference has it.
 #[test]
 fn polls_leave_the_secret_out_unless_it_is_wanted() {
     let code = DeviceCode(Secret::new("dc"));
@@ -185,6 +197,9 @@ fn polls_leave_the_secret_out_unless_it_is_wanted() {
     assert_eq!(told(&with.device_token_request(&client(), &code)), format!("{poll}\n[client_secret] s3cret"));
 }
 
+//= frameio-c2c#3.4
+//= type=test
+//# A revocation carries client_id, client_secret and the refresh token, and any 2xx confirms it.
 #[test]
 fn a_refresh_and_a_revocation_carry_the_refresh_token_in_the_body() {
     let token = RefreshToken(Secret::new("rt"));
@@ -200,6 +215,12 @@ fn a_refresh_and_a_revocation_carry_the_refresh_token_in_the_body() {
     );
 }
 
+//= frameio-c2c#3
+//= type=test
+//# The auth endpoints take forms only, and no JSON; the others take JSON.
+//= frameio-c2c#5.2
+//= type=test
+//# A part carries the content-type that its asset was created with, and x-amz-acl: private.
 #[test]
 fn api_calls_carry_the_access_token_and_the_version() {
     let token = AccessToken(Secret::new("at"));
@@ -239,6 +260,15 @@ fn api_calls_carry_the_access_token_and_the_version() {
     );
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
+//= type=test
+//# The parameters can only be transmitted in the request-body
+//= frameio-c2c#2
+//= type=test
+//# x-client-version, a semantic version, goes with every HTTPS call.
+//= frameio-c2c#3.1
+//= type=test
+//# Each request for a code has a TCP connection of its own.
 #[test]
 fn every_request_has_a_connection_of_its_own_and_no_secret_in_its_url_or_its_debug_text() {
     let (p, c) = (provider(), client());
@@ -266,6 +296,9 @@ fn every_request_has_a_connection_of_its_own_and_no_secret_in_its_url_or_its_deb
     }
 }
 
+//= frameio-c2c#3.1
+//= type=test
+//# A user_code is a text of six digits, which may begin with zeros.
 #[test]
 fn a_code_is_read_as_the_guide_prints_it() {
     let body = r#"{"device_code":"[device_code]","expires_in":120,"interval":5,"name":"MyDevice-1","user_code":"073131"}"#;
@@ -276,6 +309,12 @@ fn a_code_is_read_as_the_guide_prints_it() {
     assert_eq!((a.verification_uri, a.verification_uri_complete), (None, None));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.2
+//= type=test
+//# If no value is provided, clients MUST use 5 as the default.
+//= frameio-c2c#3.1
+//= type=test
+//# expires_in and interval are read as floating point numbers.
 #[test]
 fn a_code_is_read_with_floats_without_numbers_and_with_numbers_out_of_bounds() {
     let read = |numbers: &str| {
@@ -309,6 +348,10 @@ fn a_code_is_read_with_floats_without_numbers_and_with_numbers_out_of_bounds() {
     }
 }
 
+//= frameio-c2c#3.1
+//= type=test
+//# verification_uri_complete is read in this spelling and in that of the checklist,
+//# verification_url_complete; null is none.
 #[test]
 fn both_spellings_of_the_complete_url_are_taken_and_null_is_none() {
     let read = |urls: &str| {
@@ -341,6 +384,9 @@ fn both_spellings_of_the_complete_url_are_taken_and_null_is_none() {
     assert_eq!(read(&long), (None, None));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.14
+//= type=test
+//# The authorization server and client MUST sanitize (and validate when possible) any value received
 #[test]
 fn a_code_that_no_screen_can_show_is_no_code() {
     let long = "x".repeat(65);
@@ -432,6 +478,9 @@ fn not_final() -> Vec<(Response, Cause)> {
     ]
 }
 
+//= frameio-c2c#6.1
+//= type=test
+//# What has neither shape comes from something on the way, whatever its number
 #[test]
 fn only_the_providers_own_words_are_ever_final() {
     for (response, expected) in not_final() {
@@ -451,6 +500,9 @@ fn only_the_providers_own_words_are_ever_final() {
     }
 }
 
+//= frameio-c2c#6.3
+//= type=test
+//# 429: a second is waited at least, then twice as long each time.
 #[test]
 fn a_wait_that_the_provider_asks_for_is_passed_on() {
     let wait = |response: &Response| match provider().read_refresh(response) {
@@ -463,6 +515,15 @@ fn a_wait_that_the_provider_asks_for_is_passed_on() {
     assert_eq!(wait(&json(429, "")), Some(1), "as Frame.io advises");
 }
 
+//= frameio-c2c#3.3
+//= type=test
+//# A 401 to a refresh: the grant is over, and a person pairs the device anew.
+//= frameio-c2c#3.3
+//= type=test
+//# A refresh token that was used before is answered with invalid_request: the grant is over.
+//= frameio-c2c#6.1
+//= type=test
+//# Both shapes of an error are read
 #[test]
 fn what_ends_a_grant_at_a_refresh() {
     let word = |w: &str| json(400, &format!(r#"{{"error":"{w}"}}"#));
@@ -533,6 +594,9 @@ fn tokens_are_read_and_an_odd_life_does_not_lose_them() {
     }
 }
 
+//= frameio-c2c#4.1
+//= type=test
+//# An authorization that has an end shows it.
 #[test]
 fn who_we_are_is_read_as_the_guide_prints_it() {
     let body = r#"{"_type":"project_device","id":"a7e95254","asset_type":"video","authorization":{"creator":
@@ -590,6 +654,9 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
     assert_eq!(name, "a [2Jb c", "no control characters reach a screen");
 }
 
+//= frameio-c2c#6.1
+//= type=test
+//# Title and message decide beside the number
 #[test]
 fn a_refused_token_is_told_from_everything_else() {
     let read = |r: &Response| provider().read_identity(r);
@@ -607,12 +674,18 @@ fn a_refused_token_is_told_from_everything_else() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.14
+//= type=test
+//# The authorization server and client MUST sanitize (and validate when possible) any value received
 #[test]
 fn foreign_text_fits_in_one_line_of_a_journal() {
     assert_eq!(short("a\nb\u{1b}[31mc\u{0}"), "a b [31mc ");
     assert_eq!(short(&"é".repeat(500)).chars().count(), 200);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.14
+//= type=test
+//# The authorization server and client MUST sanitize (and validate when possible) any value received
 #[test]
 fn no_bytes_make_a_reader_panic() {
     let mut dice = crate::backoff::Jitter::new(7);

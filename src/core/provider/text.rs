@@ -9,6 +9,8 @@ pub const SHORT: usize = 200;
 const SHORTEST_SECRET: usize = 4;
 
 /// In one line, without control characters, [`SHORT`] characters at most.
+//= https://www.rfc-editor.org/rfc/rfc6749#section-10.14
+//# The authorization server and client MUST sanitize (and validate when possible) any value received
 pub fn short(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHORT).collect()
 }

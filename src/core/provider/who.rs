@@ -50,6 +50,8 @@ impl Checked {
         }
     }
 
+    //= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+    //# The Client MUST use the keys provided by the Issuer.
     fn fetch_keys(self, p: Arc<OAuth>) -> Step<DeviceInfo> {
         let Some(url) = p.configured.jwks.clone().or_else(|| self.metadata.jwks.clone()) else {
             return self.done(Err(Distrust::UnknownKey));
@@ -85,11 +87,18 @@ impl Checked {
     }
 
     /// OpenID Connect Core §5.3.
+    //= https://openid.net/specs/openid-connect-core-1_0.html#UserInfoRequest
+    //# MUST be sent as a Bearer Token
+    //= https://openid.net/specs/openid-connect-core-1_0.html#UserInfoRequest
+    //# It is RECOMMENDED that the request use the HTTP GET method and the Access Token be sent using the
+    //# Authorization header field.
     fn ask_for_the_name(self, subject: String) -> Step<DeviceInfo> {
         let Checked { question, info, metadata } = self;
         let Some(url) = metadata.userinfo else { return named(info, &subject) };
         let mut request = metadata::request("provider userinfo", url, TIMEOUT);
         (request.authorization, request.proof) = match question.key {
+            //= https://www.rfc-editor.org/rfc/rfc9449#section-7
+            //# Requests to DPoP-protected resources MUST include both a DPoP proof
             Some(key) => (Some(Authorization::Dpop(question.token)), Some(Proof::Only(key))),
             None => (Some(Authorization::Bearer(question.token)), None),
         };
@@ -101,6 +110,8 @@ impl Checked {
 }
 
 /// §5.3.2: of this subject, or of somebody else and nobody's.
+//= https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse
+//# The sub Claim in the UserInfo Response MUST be verified to exactly match the sub Claim in the ID Token
 fn name_of(answer: &Response, subject: &str) -> Option<String> {
     expect_success(Asked::Other, answer).ok()?;
     let claims = answer.json::<Map<String, Value>>()?;

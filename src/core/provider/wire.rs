@@ -158,6 +158,8 @@ impl Request {
 }
 
 /// Whether others on the way can't read what is sent there: https, or this machine.
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//# All requests from the device MUST use the Transport Layer Security (TLS) protocol
 pub fn is_private(url: &Url) -> bool {
     let is_here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -160,6 +160,8 @@ pub fn file_digest(parts: &[u64]) -> u64 {
 
 impl Asset {
     /// Bytes in every part but the last: `ceil(size / parts)`, as Frame.io's own clients cut.
+    //= frameio-c2c#5.2
+    //# A part has the size of the file divided by the number of addresses, rounded up
     pub fn chunk_size(&self, size: u64) -> u64 {
         size.div_ceil((self.urls.len() as u64).max(1))
     }
@@ -229,6 +231,9 @@ mod tests {
         assert_eq!(file_digest(&[]), 0xEF46_DB37_51D8_E999, "that of nothing, as XXH64 publishes it");
     }
 
+    //= frameio-c2c#5.2
+    //= type=test
+    //# A part has the size of the file divided by the number of addresses, rounded up
     #[test]
     fn parts_cover_the_file_exactly_once() {
         for (size, parts) in [(21_136_250, 2), (1, 1), (10, 3), (7, 7), (5, 4), (4, 3), (1 << 40, 10_000)] {

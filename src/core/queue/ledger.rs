@@ -31,6 +31,8 @@ impl BootWall {
 
 /// How long ago `then` was. `then_boot`, `now_boot`: what is known of the two boots' clocks; `earliest`: a wall clock
 /// before this was never set. Never negative; zero to the second for the future.
+//= frameio-c2c#5.1
+//# Each creation of an asset says how many seconds ago the clip was made (offset), as of that moment.
 pub fn age(
     then: Now,
     then_boot: Option<BootWall>,
@@ -106,6 +108,9 @@ mod tests {
         Now { boot_id: BootId(id), boot: BootTime(Duration::from_secs(boot)), wall: WallTime(wall) }
     }
 
+    //= frameio-c2c#5.1
+    //= type=test
+    //# Each creation of an asset says how many seconds ago the clip was made (offset), as of that moment.
     #[test]
     fn the_age_of_a_clip_table() {
         let boot = |wall| Some(BootWall(wall));

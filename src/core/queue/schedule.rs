@@ -285,6 +285,8 @@ impl Schedule {
     }
 
     /// The project whose clips may have a turn now.
+    //= frameio-c2c#4.5
+    //# A pause in the project is respected: what is under way ends, and nothing new begins.
     fn project_to_claim(&self) -> Option<String> {
         let usable = |a: &&Access| !a.paused && self.refused.as_ref() != Some(&a.token);
         let access = self.access.as_ref().filter(usable).filter(|_| self.resume != Resume::Running)?;

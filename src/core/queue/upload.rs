@@ -79,6 +79,10 @@ pub struct Upload {
 
 impl Upload {
     /// Begins a turn with what the store holds.
+    //= frameio-c2c#5.3
+    //# Addresses that are older than 24 hours are not used: another asset is made.
+    //= frameio-c2c#8b
+    //# none is created anew while its addresses live, and those left behind are counted
     #[must_use]
     pub fn begin(id: ItemId, size: u64, asset: Option<Asset>, now: Now) -> (Upload, Vec<Action>) {
         let mut upload = Upload {
@@ -283,6 +287,8 @@ impl Upload {
     }
 
     /// Part `n` once more, where that is worth it and was not done often enough; else the end.
+    //= frameio-c2c#6.3
+    //# costs that part another try
     fn again(&mut self, n: u32, worth: bool, ending: Ending) -> Vec<Action> {
         let tries = self.tries.entry(n).or_default();
         *tries += 1;
@@ -354,6 +360,8 @@ impl Upload {
 }
 
 /// The parts that are not confirmed, of those that have bytes.
+//= frameio-c2c#5.3
+//# An upload goes on after the last part that was confirmed.
 fn missing(asset: &Asset, size: u64) -> impl Iterator<Item = u32> {
     let parts = u32::try_from(asset.urls.len()).unwrap_or(0);
     (0..parts).filter(move |n| !asset.finished.contains(n) && asset.range(*n, size).is_some())

@@ -80,6 +80,9 @@ impl Pairing {
         self.view(|v| v.reason.as_str())
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-5.7
+    //# it is RECOMMENDED that any chosen communication channel only be accessible by people in close
+    //# proximity
     #[zbus(property(emits_changed_signal = "invalidates"))]
     fn user_code(&self) -> String {
         self.view(|v| v.user_code.as_ref().map(|c| c.expose().to_owned())).unwrap_or_default()
@@ -120,6 +123,8 @@ impl Pairing {
         self.view(|v| v.device.as_ref().map(|d| d.authorized_by.clone())).unwrap_or_default()
     }
 
+    //= frameio-c2c#4.1
+    //# An authorization that has an end shows it.
     #[zbus(property)]
     fn authorization_expires(&self) -> i64 {
         self.view(|v| v.device.as_ref().and_then(|d| d.authorization_expires)).unwrap_or(0)

@@ -155,6 +155,8 @@ impl Queue {
         Ok(Delivered::new(self.handle.receipt(ItemId(id)).await?, turn))
     }
 
+    //= frameio-c2c#7
+    //# One upload can be cancelled, and all.
     async fn cancel(&self, ids: Many<u64>, options: Options) -> Result<(), BusError> {
         self.change(ids, options, QueueCommand::Cancel).await
     }
@@ -214,6 +216,8 @@ impl Queue {
         Ok(())
     }
 
+    //= frameio-c2c#7
+    //# Shown are how many files and bytes are left, how far the current file is, and what became of each.
     #[zbus(property)]
     fn files_left(&self) -> u32 {
         self.view(|v| saturated(v.counters.files_left))

@@ -111,6 +111,8 @@ impl Checker<'_> {
     }
 
     /// Names and values. None comes twice in a request but a `resource` (RFC 8707 §2).
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+    //# Request and response parameters MUST NOT be included more than once.
     pub(super) fn parameters(&mut self, key: Key) -> Vec<(String, String)> {
         if let Some(setting @ Setting { value: Value::Texts(texts), .. }) = self.keys.get(&key) {
             let name = |n: usize| texts.get(n).and_then(|(text, _)| text.split('=').next());

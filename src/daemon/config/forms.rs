@@ -25,6 +25,8 @@ pub(super) fn text(form: Form, text: &str) -> Result<String, String> {
 }
 
 /// A name that the cloud keeps for the life of the rig.
+//= frameio-c2c#2
+//# The client_id is no mail address and no MAC address.
 pub(super) fn rig_name(text: &str) -> Result<String, String> {
     let wrong = |reason: &str| Err(format!("{text:?} {reason}"));
     if text.is_empty() || text.len() > 128 {
@@ -130,6 +132,8 @@ pub(super) fn label(text: &str) -> Result<String, String> {
     Err(format!("must have 1 to {MAX_LABEL} letters, digits, \"-\", \"_\", \".\" or blanks, not {text:?}"))
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//# All requests from the device MUST use the Transport Layer Security (TLS) protocol
 pub(super) fn url(text: &str) -> Result<Url, String> {
     if text.contains('@') {
         // Not repeated: it may be a real password.

@@ -75,6 +75,8 @@ fn means_something(of: Of, kind: ProviderKind) -> bool {
 }
 
 /// `[tokens]`.
+//= frameio-c2c#2
+//# client_secret, access token and refresh token are not within the user's reach.
 pub(super) fn tokens(c: &mut Checker<'_>, kind: ProviderKind) -> Tokens {
     let key = Key::TokensAllow;
     let allow = c.flag(key);

@@ -74,6 +74,8 @@ impl Api {
         }
         let builder = self.builder(&*tls()?);
         let builder = match connection {
+            //= frameio-c2c#3.1
+            //# Each request for a code has a TCP connection of its own.
             Connection::Fresh => builder.pool_max_idle_per_host(0),
             Connection::Pooled => builder.pool_idle_timeout(Duration::from_secs(60)),
         };

@@ -112,6 +112,8 @@ fn date(WallTime(seconds): WallTime) -> String {
 
 impl TlsError {
     /// The class, for the screen.
+    //= frameio-c2c#6.3
+    //# A certificate that is over or not valid yet speaks of the clock.
     pub fn cause(&self) -> Cause {
         match self {
             TlsError::NotYetValid(_) | TlsError::Expired(_) => Cause::Clock,

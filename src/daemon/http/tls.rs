@@ -74,6 +74,8 @@ impl Trust {
 }
 
 /// Reads the certificates: a few milliseconds.
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//# All requests from the device MUST use the Transport Layer Security (TLS) protocol
 fn config(egress: &Egress) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     add_system(&mut roots);
@@ -160,6 +162,8 @@ impl KeyProvider for NoKeys {
 }
 
 /// The suites in the order of what they cost this processor.
+//= https://www.rfc-editor.org/rfc/rfc8414#section-6.1
+//# confidentiality protection MUST be applied using TLS
 fn provider(aes: bool) -> CryptoProvider {
     let mut provider = CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() };
     if !aes {
@@ -198,6 +202,9 @@ mod tests {
         assert_eq!(with, without);
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8414#section-6.1
+    //= type=test
+    //# confidentiality protection MUST be applied using TLS
     #[test]
     fn what_is_sent_can_be_neither_read_nor_changed_on_the_way() {
         for aes in [false, true] {

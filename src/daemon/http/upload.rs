@@ -267,6 +267,8 @@ impl Sender {
         }
     }
 
+    //= frameio-c2c#5.2
+    //# A part carries no bearer token.
     fn request(
         &self,
         part: &Part,

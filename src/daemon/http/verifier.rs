@@ -39,6 +39,8 @@ impl Verifier {
 }
 
 impl ServerCertVerifier for Verifier {
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-10.9
+    //# The client MUST validate the authorization server's TLS certificate
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -195,6 +195,8 @@ fn urls_name(id: ItemId) -> String {
 
 /// The asset goes with its parts and URLs, and is counted as an orphan unless all of it is in the cloud; the item's
 /// progress is back at zero.
+//= frameio-c2c#8b
+//# none is created anew while its addresses live, and those left behind are counted
 pub(super) fn drop_asset(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
     let orphans = u64::from(!is_whole(tx, id)?);
     let id = rows::sql_id(id);

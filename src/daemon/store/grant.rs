@@ -105,6 +105,8 @@ impl Store {
     /// Replaces the token set, takes the mark and a former ending away, and erases the pairing that led here, and with
     /// it the former project. Upholds: the newest refresh token is on disk before anyone uses what came with it, and
     /// footage never lands in the wrong project.
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-6
+    //# the client MUST discard the old refresh token and replace it with the new refresh token
     pub async fn save_tokens(&self, tokens: &TokenSet) -> Result<(), StoreError> {
         let tokens = tokens.clone();
         self.rig_tx(move |tx| {
@@ -178,6 +180,8 @@ impl Store {
 
     /// A person unpaired the rig: tokens, mark, ending, project and code go; identity, secret and queue stay. What is
     /// needed to tell the provider is kept apart, all or nothing.
+    //= https://www.rfc-editor.org/rfc/rfc7009#section-2.1
+    //# clients must not try to use the token after receipt of an HTTP 200 response
     pub async fn erase_tokens(&self, parting: &Parting) -> Result<(), StoreError> {
         let (parting, client) = (parting.clone(), self.shared.location.client.clone());
         self.rig_tx(move |tx| {

@@ -33,6 +33,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] where there was a name and it can't be read.
+    //= frameio-c2c#2
+    //# The client_id is unique for each physical device and ours to make: a serial number, or a random UUID
+    //# made once and stored.
+    //= frameio-c2c#2
+    //# The client_id stays the same from the request for a code to the revocation.
     pub async fn identity(
         &self,
         wanted: Option<&str>,

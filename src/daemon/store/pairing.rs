@@ -47,6 +47,8 @@ impl Store {
     }
 
     /// The provider wants to be asked less often. Does nothing where no code is stored.
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+    //# the interval MUST be increased by 5 seconds for this and all subsequent requests
     pub async fn save_interval(&self, interval: Duration) -> Result<(), StoreError> {
         self.rig_tx(move |tx| {
             let sql = "UPDATE pairing SET interval_ms = ?1 WHERE has_code";

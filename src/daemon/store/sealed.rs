@@ -10,6 +10,8 @@ use rigpost_core::secret::Secret;
 
 impl Tx<'_> {
     /// Seals `plain` as `name`, in place of what was there.
+    //= https://www.rfc-editor.org/rfc/rfc6749#section-10.3
+    //# MUST be kept confidential in transit and storage
     pub(super) fn seal(&self, name: &str, plain: &[u8]) -> Result<(), StoreError> {
         let vault = self.vault.ok_or_else(|| StoreError::Sealed { record: name.to_owned() })?;
         let value = vault.seal(name, plain)?;

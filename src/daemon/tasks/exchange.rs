@@ -37,6 +37,8 @@ pub(super) async fn exchange<V, T: Transport>(
 }
 
 /// Sends it, with its proof where it wants one; and again with a better one where the server wants that.
+//= https://www.rfc-editor.org/rfc/rfc9449#section-7.3
+//# It is RECOMMENDED that clients generate a unique DPoP proof
 async fn send<T: Transport>(
     transport: &T,
     prover: &Prover,

@@ -33,6 +33,8 @@ impl Prover {
     }
 
     /// Gives a request its proof, if it wants one, in place of an earlier one; answers with the key that is proven.
+    //= https://www.rfc-editor.org/rfc/rfc9449#section-5
+    //# The DPoP HTTP header field MUST contain a valid DPoP proof JWT.
     pub(super) async fn prove(&self, request: &mut Request) -> Result<Option<Thumbprint>, Trouble> {
         let (only, make) = match &request.proof {
             None => return Ok(None),
@@ -49,6 +51,9 @@ impl Prover {
     }
 
     /// A proof with this key, or with whichever the rig has or makes.
+    //= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+    //# The value MUST be assigned such that there is a negligible probability that the same value will be
+    //# assigned
     pub(super) async fn proof(
         &self,
         only: Option<&Thumbprint>,

@@ -108,6 +108,9 @@ mod tests {
         Vault::open(&KeySource::File { path: dir.join("root.key") }, true).unwrap()
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+    //= type=test
+    //# It MUST NOT be none or an identifier for a symmetric algorithm
     #[test]
     fn a_key_is_kept_sealed_and_signs_as_the_standard_has_it() {
         let dir = tempfile::tempdir().unwrap();

@@ -40,6 +40,10 @@ fn beat(heart: &mut Heartbeat) -> (u64, Seq) {
     }
 }
 
+//= frameio-c2c#4.3
+//= type=test
+//# The cloud hears from the device at least every five minutes, and of heartbeats at most one a minute; parts
+//# do not count.
 #[test]
 fn a_quiet_rig_beats_at_its_rate_and_looks_with_every_fifth() {
     let mut heart = beating(120);
@@ -85,6 +89,10 @@ fn what_the_provider_accepts_counts_as_a_beat_and_carries_the_look() {
     assert_eq!(due(&heart), 3000 + 120);
 }
 
+//= frameio-c2c#4.3
+//= type=test
+//# The cloud hears from the device at least every five minutes, and of heartbeats at most one a minute; parts
+//# do not count.
 #[test]
 fn trouble_is_tried_again_within_the_providers_bounds() {
     for (cause, shown) in [

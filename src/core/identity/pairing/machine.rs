@@ -78,6 +78,9 @@ pub(super) enum Poll {
 }
 
 impl Poll {
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+    //# Before each new request, the client MUST wait at least the number of seconds specified by the
+    //# "interval" parameter
     pub(super) fn after(wait: Duration, now: Now) -> Poll {
         let at = now.boot + wait + POLL_SLACK;
         Poll::At { at, soonest: at }
@@ -162,6 +165,8 @@ impl Pairing {
             Event::Start { limit } => self.start(limit, now),
             Event::Attended(patience) => self.attended(now.boot + patience, now),
             Event::Resume(running) => self.resume(running, now),
+            //= frameio-c2c#7
+            //# An authorization can be cancelled at every step.
             Event::Cancel if self.active() => self.finish(Outcome::Cancelled),
             Event::Cancel => vec![],
             Event::Timer => self.timer(now),
@@ -185,6 +190,9 @@ impl Pairing {
         }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+    //# the client SHOULD only commence a device authorization request when prompted by the user and not
+    //# automatically
     fn start(&mut self, limit: Option<Duration>, now: Now) -> Vec<Action> {
         let limit_at = limit.map(|l| now.boot + l);
         if self.active() {
@@ -200,6 +208,8 @@ impl Pairing {
         self.request(0)
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+    //# SHOULD wait for user interaction before restarting
     fn attended(&mut self, until: BootTime, now: Now) -> Vec<Action> {
         let is_limited = !self.attended && self.limit_at.is_some();
         if !self.active() || is_limited || self.limit_at.is_some_and(|at| at >= until) {
@@ -321,7 +331,11 @@ impl Pairing {
                 self.reset();
                 return vec![Action::Grant(tokens), Action::Finish(Outcome::Granted)];
             }
+            //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+            //# If the client receives an error response with any other error code, it MUST stop polling
             Err(TokenError::AccessDenied) => return self.finish(Outcome::Denied),
+            //= frameio-c2c#3.2
+            //# invalid_client to a poll is a mistake of the configuration and ends the pairing.
             Err(e @ TokenError::ClientRejected(_)) => return self.finish(Outcome::Failed(e)),
             // Some servers forget a code, and the word for it, with its time.
             Err(
@@ -331,9 +345,13 @@ impl Pairing {
                 | TokenError::Unauthorized
                 | TokenError::Rejected(_),
             ) if now.boot >= expires_at => return self.request(0),
+            //= frameio-c2c#3.2
+            //# expired_token: another code is asked for on a new connection, and shown.
             Err(TokenError::ExpiredToken) => {
                 return self.replace("the code has expired before its time", now);
             }
+            //= frameio-c2c#3.2
+            //# invalid_grant to a poll: the code is dead, another is asked for.
             Err(TokenError::InvalidGrant(word)) if *unknown => return self.replace(&word, now),
             Err(TokenError::InvalidGrant(word)) => {
                 *unknown = true;
@@ -341,11 +359,16 @@ impl Pairing {
                 *poll = Poll::after(*interval, now);
                 return self.after_poll(expires_at, now);
             }
+            //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+            //# The client SHOULD repeat the access token request to the token endpoint (a process known as
+            //# polling).
             Err(TokenError::AuthorizationPending) => {
                 *troubles = 0;
                 self.trouble = None;
                 *poll = Poll::after(*interval, now);
             }
+            //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+            //# the interval MUST be increased by 5 seconds for this and all subsequent requests
             Err(TokenError::SlowDown(named)) => {
                 *interval =
                     interval.saturating_add(SLOW_DOWN).max(named.unwrap_or_default().min(MAX_INTERVAL));
@@ -353,6 +376,14 @@ impl Pairing {
                 self.trouble = None;
                 *poll = Poll::after(*interval, now);
             }
+            //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+            //# On encountering a connection timeout, clients MUST unilaterally reduce their polling frequency
+            //# before retrying.
+            //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+            //# The use of an exponential backoff algorithm to achieve this
+            //= frameio-c2c#3.2
+            //# Trouble with the network ends no pairing: polls come less often, and go on until the code has
+            //# run out.
             Err(TokenError::Transient(t)) => {
                 *troubles = troubles.saturating_add(1);
                 self.trouble = Some(t.shown());
@@ -364,6 +395,8 @@ impl Pairing {
                 let soonest = now.boot + *interval + POLL_SLACK;
                 *poll = Poll::At { at, soonest };
             }
+            //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+            //# If the client receives an error response with any other error code, it MUST stop polling
             Err(e @ (TokenError::Unauthorized | TokenError::NotAllowed(_) | TokenError::Rejected(_))) => {
                 return self.finish(Outcome::Failed(e));
             }

@@ -102,6 +102,9 @@ fn each_answer_has_its_word() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc7009#section-2.2.1
+//= type=test
+//# If the server responds with HTTP status code 503, the client must assume the token still exists
 #[test]
 fn it_is_tried_again_after_half_a_minute_and_at_most_hourly() {
     let (mut all, _, mut seq) = asked(at(0));

@@ -51,6 +51,8 @@ impl Rig {
     }
 
     /// Erasing waits for a refresh in flight: its answer may hold the only token that can be revoked.
+    //= https://www.rfc-editor.org/rfc/rfc7009#section-2.1
+    //# clients must not try to use the token after receipt of an HTTP 200 response
     pub(super) fn after_calm(&mut self, now: Now, out: &mut Vec<Action>) {
         if self.waiting_for_calm.is_empty() || (self.life.busy() && !self.life.stuck_on_disk()) {
             return;

@@ -241,6 +241,8 @@ impl Rig {
                 tokens::Action::SaveTokens(seq, tokens) => {
                     out.push(Action::Write(Change::SaveTokens(seq, tokens)))
                 }
+                //= frameio-c2c#3.3
+                //# After every pairing and after every refresh GET /v2/devices/me is asked.
                 tokens::Action::Ready => {
                     self.grant_unsaved = false;
                     self.note_expiry(now);

@@ -241,6 +241,8 @@ impl TokenLife {
         self.valid(tokens, now)
     }
 
+    //= frameio-c2c#3.3
+    //# A refresh needs nobody and raises no alert, unless it fails itself.
     fn valid(&mut self, tokens: TokenSet, now: Now) -> (State, Vec<Action>) {
         let left = match now.age_of(tokens.obtained) {
             // An age that can't be right means "refresh now" and nothing worse.
@@ -258,6 +260,8 @@ impl TokenLife {
         (State::Valid { tokens, since: now.boot, refresh_at, by_401: false }, vec![Action::Ready])
     }
 
+    //= frameio-c2c#3.5
+    //# A 401 of the API: it is refreshed once, and asked again.
     fn unauthorized(
         &mut self,
         tokens: TokenSet,
@@ -294,7 +298,12 @@ impl TokenLife {
             Err(e) => e,
         };
         let (trouble, wait) = match e {
+            //= https://www.rfc-editor.org/rfc/rfc7009#section-2.1
+            //# A client compliant with [RFC6749] must be prepared to handle unexpected token invalidation at
+            //# any time.
             e @ (TokenError::InvalidGrant(_) | TokenError::Unauthorized) => {
+                //= frameio-c2c#3.3
+                //# Where the answer to a refresh was lost, a person pairs the device anew.
                 let ending = if self.lost_answer { Ending::InterruptedRefresh } else { Ending::Revoked };
                 let ended = self.end(ending);
                 self.ended_by = e.to_string();
@@ -325,6 +334,9 @@ impl TokenLife {
         (State::RefreshLater { tokens, attempt: attempt.saturating_add(1), at, marked: true }, vec![])
     }
 
+    //= frameio-c2c#3.3
+    //# That a refresh is under way is on disk before it leaves, so that after a crash it is known why a token
+    //# is dead.
     fn mark(&mut self, tokens: TokenSet, attempt: u32) -> (State, Vec<Action>) {
         let seq = self.seq.step();
         (State::Marking { seq, tokens, attempt }, vec![Action::MarkRefresh(seq)])
@@ -337,6 +349,8 @@ impl TokenLife {
         (State::Refreshing { seq, tokens, attempt }, vec![Action::Refresh(seq, renewal)])
     }
 
+    //= frameio-c2c#3.3
+    //# New tokens are on disk before one of them is used: both old ones are dead, and no answer comes twice.
     fn save(&mut self, next: TokenSet, attempt: u32) -> (State, Vec<Action>) {
         let seq = self.seq.step();
         (State::Saving { seq, next: next.clone(), attempt }, vec![Action::SaveTokens(seq, next)])
@@ -361,6 +375,8 @@ impl TokenLife {
 }
 
 /// RFC 6749 §6: a server that sends no new refresh token leaves the old one in force.
+//= https://www.rfc-editor.org/rfc/rfc6749#section-6
+//# the client MUST discard the old refresh token and replace it with the new refresh token
 fn token_set(new: TokenResponse, old: Option<&TokenSet>, now: Now) -> TokenSet {
     let refresh = new.refresh_token.or_else(|| old.and_then(|o| o.refresh.clone()));
     // What nothing renews lasts until the API says that it does not.

@@ -48,6 +48,24 @@ fn a_key_has_the_thumbprint_of_the_standards_example() {
     assert_eq!(PublicKey::of_point(&[]), None);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//= type=test
+//# The JOSE Header of a DPoP JWT MUST contain at least the following parameters
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//= type=test
+//# It MUST NOT be none or an identifier for a symmetric algorithm
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//= type=test
+//# It MUST NOT contain a private key.
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//= type=test
+//# The payload of a DPoP proof MUST contain at least the following claims
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//= type=test
+//# When the DPoP proof is used in conjunction with the presentation of an access token
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//= type=test
+//# The value MUST be the result of a base64url encoding
 #[test]
 fn a_proof_says_what_it_is_for_and_nothing_else() {
     let url = "https://login.example/token?a=b#c".parse().unwrap();
@@ -99,6 +117,13 @@ fn a_proof_is_dated_by_the_servers_clock_whatever_the_rigs_says() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//= type=test
+//# provides a DPoP-Nonce HTTP header in a response
+//= https://www.rfc-editor.org/rfc/rfc9449#section-8.2
+//= type=test
+//# The client MUST use the new nonce value supplied for the next token request and for all subsequent token
+//# requests
 #[test]
 fn a_nonce_is_of_its_server_and_the_last_one_counts() {
     let [login, api]: [Url; 2] =

@@ -25,6 +25,9 @@ fn poll(binds: Binds, algorithms: Option<&[&str]>) -> Option<Proof> {
     first(next.on(Ok(&json(200, &document.to_string())))).proof
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-5
+//= type=test
+//# the client MUST provide a valid DPoP proof JWT in a DPoP header
 #[test]
 fn a_new_grant_is_bound_where_the_provider_offers_it_or_the_configuration_says_so() {
     let both: &[&str] = &["RS256", "ES256"];
@@ -45,6 +48,9 @@ fn a_new_grant_is_bound_where_the_provider_offers_it_or_the_configuration_says_s
     assert_eq!((named(Binds::Offered), named(Binds::Always)), (None, Some(Proof::Own)), "nobody is asked");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-5
+//= type=test
+//# such a client MUST present a DPoP proof for the same key that was used to obtain the refresh token
 #[test]
 fn a_grant_is_renewed_as_it_was_made() {
     for binds in [Binds::Offered, Binds::Always, Binds::Never] {
@@ -61,6 +67,9 @@ fn a_grant_is_renewed_as_it_was_made() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-5
+//= type=test
+//# The client MUST discard the response in this case if this protection is deemed important
 #[test]
 fn tokens_are_bound_to_what_was_proven() {
     let p = by_hand(ClientAuth::None);

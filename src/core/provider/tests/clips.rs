@@ -33,6 +33,18 @@ fn an_asset_is_read_and_an_unusable_one_is_no_asset() {
     assert!(lab.read_asset(&json(201, r#"{"id":"a","upload_urls":["http://127.0.0.1:2/1"]}"#)).is_ok());
 }
 
+//= frameio-c2c#4.5
+//= type=test
+//# What was recorded during a pause (409 Channel Paused) is not sent by itself.
+//= frameio-c2c#6.1
+//= type=test
+//# Both shapes of an error are read
+//= frameio-c2c#6.3
+//= type=test
+//# 402, 403 and 404 to a creation: no clip will be taken, and a person has to act in the project.
+//= frameio-c2c#6.3
+//= type=test
+//# 400 and 422 to a creation: that clip has failed, and the others go on.
 #[test]
 fn each_refusal_of_an_asset_follows_the_retry_table() {
     let word = |status, w: &str| json(status, &format!(r#"{{"error":"{w}"}}"#));
@@ -109,6 +121,9 @@ fn a_token_that_the_cloud_repeats_is_not_passed_on() {
     }
 }
 
+//= frameio-c2c#6.3
+//= type=test
+//# A storage that says that an address has expired: another asset.
 #[test]
 fn what_the_storage_says_to_a_part() {
     let s3 = |status, code: &str| {

@@ -49,6 +49,13 @@ pub(super) fn app(secret: bool) -> Client {
     Client { id: ClientId("app-1".to_owned()), secret: secret.then(|| ClientSecret(Secret::new("s3cret"))) }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//= type=test
+//# REQUIRED if the client is not authenticating with the authorization server as described in Section 3.2.1.
+//# of [RFC6749].
+//= https://www.rfc-editor.org/rfc/rfc6749#section-2.3
+//= type=test
+//# The client MUST NOT use more than one authentication method in each request.
 #[test]
 fn a_code_is_asked_for_as_each_client_may() {
     let plain = "POST https://login.example/device\naccept: application/json\nclient_id=app-1\nscope=openid profile\n\
@@ -61,6 +68,36 @@ fn a_code_is_asked_for_as_each_client_may() {
     assert_eq!(asked(ClientAuth::Basic, true), basic);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//= type=test
+//# Request and response parameters MUST NOT be included more than once.
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.4
+//= type=test
+//# Value MUST be set to "urn:ietf:params:oauth:grant-type:device_code".
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.4
+//= type=test
+//# REQUIRED. The device verification code
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.4
+//= type=test
+//# REQUIRED if the client is not authenticating with the authorization server
+//= https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
+//= type=test
+//# The parameters can only be transmitted in the request-body
+//= https://www.rfc-editor.org/rfc/rfc6749#section-3.2
+//= type=test
+//# The client MUST use the HTTP "POST" method when making access token requests.
+//= https://www.rfc-editor.org/rfc/rfc6749#section-6
+//= type=test
+//# REQUIRED. Value MUST be set to "refresh_token".
+//= https://www.rfc-editor.org/rfc/rfc6749#section-6
+//= type=test
+//# REQUIRED. The refresh token issued to the client.
+//= https://www.rfc-editor.org/rfc/rfc6749#section-6
+//= type=test
+//# The requested scope MUST NOT include any scope not originally granted by the resource owner
+//= https://www.rfc-editor.org/rfc/rfc7009#section-2.1
+//= type=test
+//# REQUIRED. The token that the client wants to get revoked.
 #[test]
 fn polls_refreshes_and_revocations_carry_the_same_credentials() {
     let p = by_hand(ClientAuth::Post);
@@ -100,6 +137,25 @@ fn polls_refreshes_and_revocations_carry_the_same_credentials() {
     );
 }
 
+//= frameio-c2c#3.4
+//= type=test
+//# A revocation carries client_id, client_secret and the refresh token, and any 2xx confirms it.
+#[test]
+fn a_revocation_is_confirmed_by_any_success_whatever_it_says() {
+    let token = Revocable::Refresh(RefreshToken(Secret::new("rt")));
+    for p in [Provider::FrameIo(super::frameio()), by_hand(ClientAuth::Post)] {
+        let said = |r: &Response| super::read(p.revoke(&app(true), &token), r);
+        for body in ["", r#"{"success": true}"#, r#""revoked""#, "OK", "{}"] {
+            for status in [200, 202, 204] {
+                assert_eq!(said(&json(status, body)), Ok(Revoked::Confirmed), "{status} {body}");
+            }
+        }
+        for no in [json(503, ""), json(400, r#"{"error":"invalid_request"}"#), html(200), json(302, "")] {
+            assert!(said(&no).is_err(), "{} {:?}", no.status, no.body);
+        }
+    }
+}
+
 #[test]
 fn at_a_refresh_only_the_standards_words_are_final() {
     let p = by_hand(ClientAuth::None);
@@ -118,6 +174,9 @@ fn at_a_refresh_only_the_standards_words_are_final() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-7.1
+//= type=test
+//# The client MUST NOT use an access token if it does not understand the token type.
 #[test]
 fn token_types_are_compared_without_case_and_others_are_not_used() {
     let p = by_hand(ClientAuth::None);
@@ -210,6 +269,13 @@ fn the_second_place_is_that_of_rfc_8414() {
     assert_eq!((asked.len(), code.is_ok()), (3, true), "{asked:?}");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8414#section-3.1
+//= type=test
+//# An authorization server metadata document MUST be queried using an HTTP "GET" request at the previously
+//# specified path.
+//= https://www.rfc-editor.org/rfc/rfc8414#section-3.1
+//= type=test
+//# any terminating "/" MUST be removed before inserting "/.well-known/"
 #[test]
 fn documents_are_asked_for_where_the_standards_say_and_only_read() {
     for (issuer, openid, rfc_8414) in [
@@ -233,6 +299,9 @@ fn documents_are_asked_for_where_the_standards_say_and_only_read() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-3.2
+//= type=test
+//# which MUST be retained when adding additional query parameters
 #[test]
 fn an_endpoint_keeps_its_query() {
     let mut document = metadata(ISSUER);
@@ -256,6 +325,9 @@ fn an_endpoint_keeps_its_query() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-5.1
+//= type=test
+//# The client MUST ignore unrecognized value names in the response.
 #[test]
 fn what_else_an_answer_says_is_passed_over() {
     let p = by_hand(ClientAuth::None);
@@ -269,6 +341,12 @@ fn what_else_an_answer_says_is_passed_over() {
     assert_eq!(p.read_device_authorization(&json(200, code)), p.read_device_authorization(&json(200, CODE)));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8414#section-3.3
+//= type=test
+//# The "issuer" value returned MUST be identical
+//= https://www.rfc-editor.org/rfc/rfc8414#section-3.3
+//= type=test
+//# If these values are not identical, the data contained in the response MUST NOT be used.
 #[test]
 fn trouble_with_the_metadata_is_named_and_spends_nothing() {
     let refused = |answer: Response| {
@@ -314,6 +392,9 @@ fn trouble_with_the_metadata_is_named_and_spends_nothing() {
     assert!(code.1.is_ok(), "a slash at the end makes no other issuer");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8414#section-4
+//= type=test
+//# Unicode Normalization [USA15] MUST NOT be applied
 #[test]
 fn an_issuer_that_only_looks_the_same_is_another() {
     // An accent of its own, and one that is a part of its letter.
@@ -327,6 +408,9 @@ fn an_issuer_that_only_looks_the_same_is_another() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//= type=test
+//# All requests from the device MUST use the Transport Layer Security (TLS) protocol
 #[test]
 fn an_issuer_without_tls_may_name_endpoints_without_it() {
     let lab: url::Url = "http://127.0.0.1:9".parse().unwrap();
@@ -488,6 +572,30 @@ fn an_answer_without_an_id_token_names_nobody() {
     }
 }
 
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# MUST exactly match the value of the iss (issuer) Claim
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# The Client MUST validate that the aud (audience) Claim contains its client_id value
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# The ID Token MUST be rejected if the ID Token does not list the Client as a valid audience
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# the Client SHOULD verify that its client_id is the Claim Value
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# The Client MUST validate the signature of all other ID Tokens
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# The Client MUST use the keys provided by the Issuer.
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# The alg value SHOULD be the default of RS256
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# The current time MUST be before the time represented by the exp Claim.
 #[test]
 fn a_token_that_is_not_believed_is_named_and_quoted_nowhere() {
     let (signer, stranger) = (Signer::new("k1"), Signer::new("k1"));
@@ -579,6 +687,9 @@ fn a_word_of_something_else_ends_no_grant_by_its_number() {
     );
 }
 
+//= https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse
+//= type=test
+//# The sub Claim in the UserInfo Response MUST be verified to exactly match the sub Claim in the ID Token
 #[test]
 fn userinfo_names_the_same_person_or_nobody() {
     let signer = Signer::new("k1");
@@ -615,27 +726,44 @@ fn userinfo_names_the_same_person_or_nobody() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9449#section-7
+//= type=test
+//# Requests to DPoP-protected resources MUST include both a DPoP proof
+//= https://openid.net/specs/openid-connect-core-1_0.html#UserInfoRequest
+//= type=test
+//# MUST be sent as a Bearer Token
+//= https://openid.net/specs/openid-connect-core-1_0.html#UserInfoRequest
+//= type=test
+//# It is RECOMMENDED that the request use the HTTP GET method and the Access Token be sent using the
+//# Authorization header field.
 #[test]
 fn userinfo_is_read_with_the_access_token() {
     let signer = Signer::new("k1");
     let mut nameless = claims();
     nameless.as_object_mut().unwrap().remove("name");
-    let (token, came) = (signer.token(&nameless), Some(WallTime(CAME)));
-    let question = Identify { id_token: Some(token), came, ..question(&AccessToken(Secret::new("at"))) };
     let mut document = metadata(ISSUER);
     document["userinfo_endpoint"] = format!("{ISSUER}/found/userinfo").into();
-    let mut step = openid().identify(question);
-    let mut asked = String::new();
-    while let Step::Ask(request, next) = step {
-        asked = told(&request);
-        step = next.on(Ok(&match request.name {
-            "provider metadata" => json(200, &document.to_string()),
-            "provider keys" => json(200, &value!({"keys": [signer.jwk()]}).to_string()),
-            _ => json(503, ""),
-        }));
-    }
-    let expected = format!("GET {ISSUER}/found/userinfo\naccept: application/json\nauthorization: Bearer at");
-    assert_eq!(asked, expected);
+    let asked = |key: Option<Thumbprint>| {
+        let question = Identify {
+            id_token: Some(signer.token(&nameless)),
+            came: Some(WallTime(CAME)),
+            key,
+            ..question(&AccessToken(Secret::new("at")))
+        };
+        let mut step = openid().identify(question);
+        loop {
+            let Step::Ask(request, next) = step else { panic!("nobody is asked for the name") };
+            step = next.on(Ok(&match request.name {
+                "provider metadata" => json(200, &document.to_string()),
+                "provider keys" => json(200, &value!({"keys": [signer.jwk()]}).to_string()),
+                _ => return (told(&request), request.proof),
+            }));
+        }
+    };
+    let head = format!("GET {ISSUER}/found/userinfo\naccept: application/json\nauthorization: ");
+    assert_eq!(asked(None), (format!("{head}Bearer at"), None));
+    let key = Thumbprint("k".to_owned());
+    assert_eq!(asked(Some(key.clone())), (format!("{head}DPoP at"), Some(Proof::Only(key))));
 }
 
 /// The modulus and the token of RFC 7515 §A.2.1.
@@ -685,6 +813,9 @@ fn a_no_to_the_keys_is_no_no_to_the_grant() {
     }
 }
 
+//= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//= type=test
+//# The Client MUST use the keys provided by the Issuer.
 #[test]
 fn changed_keys_are_fetched_once() {
     let (old, new) = (Signer::new("k1"), Signer::new("k2"));

@@ -29,6 +29,8 @@ const DISK_AGAIN: Duration = Duration::from_secs(30);
 impl Schedule {
     /// Begins the turn, or ends it at once: written like any end, and then the next. One bad file never blocks the
     /// others.
+    //= frameio-c2c#6.3
+    //# A file that can't be read, has gone or is being written waits or fails alone.
     pub(super) fn begin(&mut self, mut claimed: Claimed, now: Now, out: &mut Vec<Action>) {
         let id = claimed.item.id;
         let seen = match &claimed.file {

@@ -97,6 +97,8 @@ impl Retry {
     }
 
     /// The way is in trouble: nothing is begun for a while. `at_least`: the provider's own wish.
+    //= frameio-c2c#6.3
+    //# Trouble with the network is tried again for as long as it takes; no clip is dropped.
     pub(super) fn later(&mut self, reason: Reason, why: String, at_least: Option<Duration>, now: BootTime) {
         self.wait(at_least, now);
         self.trouble = Some((reason, why));
@@ -113,6 +115,8 @@ impl Retry {
         self.unread = None;
     }
 
+    //= frameio-c2c#6.3
+    //# 429: a second is waited at least, then twice as long each time.
     fn wait(&mut self, at_least: Option<Duration>, now: BootTime) {
         let firm = at_least.is_some();
         let at_least = at_least.unwrap_or_default();

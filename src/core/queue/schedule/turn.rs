@@ -84,6 +84,8 @@ impl Schedule {
         }
     }
 
+    //= frameio-c2c#6.4
+    //# At most five assets are created in a second.
     fn create(&mut self, id: ItemId, seq: Seq, now: Now, out: &mut Vec<Action>) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
         let ours = |a: &&Access| turn.item.clip.project_id.as_deref() == Some(a.project_id.as_str());

@@ -136,6 +136,12 @@ fn a_part_counts_only_once_that_is_on_disk() {
     ends(&up, actions, Ending::Done);
 }
 
+//= frameio-c2c#5.3
+//= type=test
+//# An upload goes on after the last part that was confirmed.
+//= frameio-c2c#8b
+//= type=test
+//# none is created anew while its addresses live, and those left behind are counted
 #[test]
 fn a_resume_sends_only_what_is_left() {
     let (mut up, actions) = begin(Some(asset(4, &[0, 2], at(0))), 8, at(100));
@@ -169,6 +175,9 @@ fn no_more_than_the_wanted_number_of_parts_is_in_flight() {
     }
 }
 
+//= frameio-c2c#5.3
+//= type=test
+//# Addresses that are older than 24 hours are not used: another asset is made.
 #[test]
 fn urls_that_are_old_or_of_unknown_age_are_not_used() {
     let day = 24 * 3600;
@@ -307,6 +316,9 @@ fn an_asset_for_a_clip_that_was_taken_away_is_not_a_fault_of_the_disk() {
     ends(&up, actions, Ending::Stopped);
 }
 
+//= frameio-c2c#6.3
+//= type=test
+//# costs that part another try
 #[test]
 fn a_reset_in_the_middle_is_tried_again_at_once_and_not_for_ever() {
     let (mut up, _) = sending(1, 1);

@@ -58,6 +58,8 @@ impl Store {
     /// At the start: whatever was having its turn is queued again, with its asset and its parts. Assets whose answer was
     /// cut off are orphans. Clips that are cut off are looked at anew: nobody knows any more how long they have waited.
     /// Returns how many had their turn.
+    //= frameio-c2c#7
+    //# The queue outlives a loss of power, and goes on by itself.
     pub async fn resume_uploading(&self) -> Result<u64, StoreError> {
         self.tx(|tx| {
             asset::drop_unanswered(tx)?;

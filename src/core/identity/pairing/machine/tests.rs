@@ -192,6 +192,13 @@ fn when_a_trouble_may_be_over_what_waits_for_that_one_is_tried_with_short_waits_
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# The client SHOULD repeat the access token request to the token endpoint (a process known as polling).
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# Before each new request, the client MUST wait at least the number of seconds specified by the "interval"
+//# parameter
 #[test]
 fn every_poll_waits_for_the_interval_the_first_one_included() {
     let mut p = waiting(None);
@@ -216,6 +223,9 @@ fn no_second_poll_while_one_is_in_flight() {
     assert_eq!(p.on(Event::Polled(seq, Ok(tokens())), now).len(), 2);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# the interval MUST be increased by 5 seconds for this and all subsequent requests
 #[test]
 fn slow_down_lasts_for_every_later_poll() {
     let mut p = waiting(None);
@@ -240,6 +250,10 @@ fn waiting_slowly(interval: u64) -> Pairing {
     p
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# On encountering a connection timeout, clients MUST unilaterally reduce their polling frequency before
+//# retrying.
 #[test]
 fn after_trouble_polls_come_less_often_whatever_the_interval_is() {
     for interval in [1, INTERVAL, 40, 60, 65, 300] {
@@ -256,6 +270,9 @@ fn after_trouble_polls_come_less_often_whatever_the_interval_is() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# the interval MUST be increased by 5 seconds for this and all subsequent requests
 #[test]
 fn slow_down_outlives_a_kill() {
     let mut p = waiting(None);
@@ -268,6 +285,9 @@ fn slow_down_outlives_a_kill() {
     assert!(due(&p).boot.since(now.boot) > secs(INTERVAL + 5));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# The use of an exponential backoff algorithm to achieve this
 #[test]
 fn trouble_backs_off_and_an_answer_ends_it() {
     let mut p = waiting(None);
@@ -337,6 +357,9 @@ fn the_limit_ends_every_state_as_expired() {
     assert_eq!(p.on(Event::Timer, at(60)), over, "to request later");
 }
 
+//= frameio-c2c#7
+//= type=test
+//# An authorization can be cancelled at every step.
 #[test]
 fn a_cancel_ends_every_state_and_an_idle_one_stays_so() {
     let over = [Action::Finish(Outcome::Cancelled)];
@@ -361,6 +384,9 @@ fn a_cancel_ends_every_state_and_an_idle_one_stays_so() {
     assert!(!p.active());
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# If the client receives an error response with any other error code, it MUST stop polling
 #[test]
 fn an_answer_that_is_final_ends_the_pairing() {
     let rejected = TokenError::Rejected("invalid_request".to_owned());
@@ -395,6 +421,13 @@ fn a_code_that_ran_out_is_replaced() {
     assert!(p.deadline().is_some_and(|at| at.since(now.boot) > secs(40) && at.since(now.boot) <= secs(60)));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
+//= type=test
+//# the client SHOULD only commence a device authorization request when prompted by the user and not
+//# automatically
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# SHOULD wait for user interaction before restarting
 #[test]
 fn a_pairing_goes_on_as_long_as_somebody_looks_and_a_limit_is_a_limit() {
     let attended = |p: &mut Pairing, time| p.on(Event::Attended(secs(900)), at(time));
@@ -429,6 +462,9 @@ fn unknown() -> Result<TokenResponse, TokenError> {
     Err(TokenError::InvalidGrant("invalid_grant: never heard".to_owned()))
 }
 
+//= frameio-c2c#3.2
+//= type=test
+//# invalid_grant to a poll: the code is dead, another is asked for.
 #[test]
 fn a_code_that_the_server_does_not_know_is_asked_about_once_more_and_replaced_once_a_minute() {
     let mut p = waiting(None);
@@ -713,6 +749,10 @@ fn event(open: &mut Vec<Action>, dice: &mut Jitter, n: &mut u32) -> Event {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
+//= type=test
+//# Before each new request, the client MUST wait at least the number of seconds specified by the "interval"
+//# parameter
 #[test]
 fn whatever_happens_the_rules_hold_and_a_timer_gets_somewhere() {
     for seed in 0..16 {

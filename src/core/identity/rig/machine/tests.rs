@@ -628,6 +628,9 @@ fn the_clips_of_the_old_project_are_not_offered_the_tokens_of_a_new_grant() {
     assert_eq!(b.rig.access(), Some((&access(2), &device("two"))));
 }
 
+//= frameio-c2c#3.3
+//= type=test
+//# After every pairing and after every refresh GET /v2/devices/me is asked.
 #[test]
 fn who_we_are_is_asked_after_every_grant_and_refresh_and_until_there_is_an_answer() {
     let mut b = Bench::unpaired();
@@ -777,6 +780,9 @@ fn the_clock_is_judged_as_it_stands_now() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc7009#section-2.1
+//= type=test
+//# clients must not try to use the token after receipt of an HTTP 200 response
 #[test]
 fn unpairing_revokes_and_erases_and_says_so() {
     let mut b = Bench::paired();

@@ -156,6 +156,10 @@ fn a_server_that_hands_out_lives_of_a_second_does_not_get_a_refresh_every_second
     assert_eq!(life.short_lives, 1, "the first of another grant");
 }
 
+//= frameio-c2c#3.3
+//= type=test
+//# That a refresh is under way is on disk before it leaves, so that after a crash it is known why a token is
+//# dead.
 #[test]
 fn the_mark_is_on_disk_before_the_refresh_leaves() {
     let mut life = valid();
@@ -172,6 +176,12 @@ fn the_mark_is_on_disk_before_the_refresh_leaves() {
     assert_eq!(life.access_token(), Some(&access(1)));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6749#section-6
+//= type=test
+//# the client MUST discard the old refresh token and replace it with the new refresh token
+//= frameio-c2c#3.3
+//= type=test
+//# New tokens are on disk before one of them is used: both old ones are dead, and no answer comes twice.
 #[test]
 fn new_tokens_are_not_used_before_they_are_on_disk() {
     let mut life = valid();
@@ -262,6 +272,9 @@ fn a_grant_without_a_refresh_token_ends_by_a_401_never_by_a_clock() {
     assert_eq!(life.on(Event::Unauthorized(access(1)), at(100 * LIFE)), [Action::End(Ending::Revoked)]);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc7009#section-2.1
+//= type=test
+//# A client compliant with [RFC6749] must be prepared to handle unexpected token invalidation at any time.
 #[test]
 fn only_the_answers_that_are_final_end_a_grant() {
     let refused = |w: &str| TokenError::InvalidGrant(w.to_owned());
@@ -437,6 +450,9 @@ fn a_suspend_of_days_is_one_refresh() {
     assert!(DUE.contains(&(due(&life) - 30 * 86_400)));
 }
 
+//= frameio-c2c#3.5
+//= type=test
+//# A 401 of the API: it is refreshed once, and asked again.
 #[test]
 fn ten_unauthorized_uploads_cause_one_refresh() {
     let mut life = valid();

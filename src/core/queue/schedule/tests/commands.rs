@@ -144,6 +144,9 @@ fn an_asset_is_never_asked_for_with_another_project_s_token() {
     assert_eq!(ends(&actions), [queued(1, ItemReason::None)]);
 }
 
+//= frameio-c2c#4.5
+//= type=test
+//# A pause in the project is respected: what is under way ends, and nothing new begins.
 #[test]
 fn a_pause_in_the_project_lets_what_has_begun_go_on() {
     let mut b = Bench::alone(4);

@@ -15,6 +15,12 @@ fn seconds(d: Option<Duration>) -> f64 {
     d.expect("a wait").as_secs_f64()
 }
 
+//= frameio-c2c#6.3
+//= type=test
+//# Trouble with the network is tried again for as long as it takes; no clip is dropped.
+//= frameio-c2c#6.3
+//= type=test
+//# 429: a second is waited at least, then twice as long each time.
 #[test]
 fn trouble_of_the_way_pauses_the_whole_queue_for_a_growing_while() {
     let mut b = Bench::paired();
@@ -207,6 +213,9 @@ fn forbids(b: &mut Bench, id: u64, taken: bool) {
     drop(b.on(Event::Created(ItemId(id), seq, answer)));
 }
 
+//= frameio-c2c#6.3
+//= type=test
+//# 402, 403 and 404 to a creation: no clip will be taken, and a person has to act in the project.
 #[test]
 fn one_refusal_may_be_the_clip_s_and_two_in_a_row_are_the_project_s() {
     let mut b = Bench::paired();

@@ -353,6 +353,9 @@ fn what_may_be_a_copy_is_compared_before_an_asset_is_made() {
     assert_eq!(b.s.deadline(), Some(at(b.ms).boot + Duration::from_secs(15)));
 }
 
+//= frameio-c2c#6.4
+//= type=test
+//# At most five assets are created in a second.
 #[test]
 fn assets_are_asked_for_at_a_pace() {
     let mut b = Bench::paired();
