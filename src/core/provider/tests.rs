@@ -524,6 +524,9 @@ fn a_wait_that_the_provider_asks_for_is_passed_on() {
 //= frameio-c2c#6.1
 //= type=test
 //# Both shapes of an error are read
+//= frameio-c2c#6.1
+//= type=test
+//# Title and message decide beside the number
 #[test]
 fn what_ends_a_grant_at_a_refresh() {
     let word = |w: &str| json(400, &format!(r#"{{"error":"{w}"}}"#));

@@ -117,6 +117,8 @@ fn changes(interface: Interface, of: &BTreeSet<Property>, new: Snapshots<'_>) ->
         match property.changes() {
             Changes::Never => {}
             Changes::Told => drop(changed.told.insert(property.as_str(), now)),
+            //= https://www.rfc-editor.org/rfc/rfc8628#section-5.5
+            //# Devices SHOULD take into account the operating environment
             Changes::Named => changed.named.push(property.as_str()),
         }
     }

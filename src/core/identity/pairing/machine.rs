@@ -387,12 +387,10 @@ impl Pairing {
             Err(TokenError::Transient(t)) => {
                 *troubles = troubles.saturating_add(1);
                 self.trouble = Some(t.shown());
-                let least = interval.saturating_mul(2);
-                let wait = doubled(*interval, *troubles, MAX_WAIT.max(least));
-                let wait = wait.max(t.retry_after.unwrap_or_default());
-                // A code that has run out is not left on the screen for the rest of a long wait.
-                let at = (now.boot + wait + POLL_SLACK).min(expires_at).max(now.boot + least + POLL_SLACK);
+                let wait = doubled(*interval, *troubles, MAX_WAIT).max(t.retry_after.unwrap_or_default());
                 let soonest = now.boot + *interval + POLL_SLACK;
+                // A code that has run out is not left on the screen for the rest of a long wait.
+                let at = (now.boot + wait + POLL_SLACK).min(expires_at).max(soonest + *interval);
                 *poll = Poll::At { at, soonest };
             }
             //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
