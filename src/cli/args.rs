@@ -47,7 +47,7 @@ pub struct RigpostArgs {
 pub enum Command {
     /// Show how this rig is doing, on one screen
     ///
-    /// Says whether the rig is paired and with which project, what is left to send, what stands in the way, what to do
+    /// Says whether the rig is paired and with which project or account, what is left to send, what stands in the way, what to do
     /// next, and whether the power can be cut without making anything slower.
     ///
     /// With --json, prints one object: "summary" and "next" for a person, and "device", "pairing" and "queue" with the
@@ -57,7 +57,7 @@ pub enum Command {
     ///
     /// Ends with 0 whenever the daemon could be asked, whatever the state of the rig is.
     Status(StatusArgs),
-    /// Pair this rig with a project
+    /// Pair this rig with a project, or with an account
     ///
     /// Shows a code in large digits, where to type it, and (where the provider offers a link) a QR code. The code renews
     /// itself until somebody accepts or denies it. Leave with Ctrl-C: that cancels the pairing.

@@ -104,6 +104,56 @@ async fn pairing_ends_with_the_projects_name() {
 }
 
 #[tokio::test]
+async fn at_a_provider_of_accounts_no_command_speaks_of_a_project() {
+    let script = || vec![Step::Code("WDJB-MJHT"), Step::Grant("login.example")];
+    let (bus, fake) = (Bus::new(), unpaired(script()));
+    {
+        let mut world = fake.world();
+        world.provider = "oauth".into();
+        world.blockers = vec![("unpaired".into(), "This rig is not paired with an account. Pair it.".into())];
+        world.revocation = ("revoked", "", false);
+    }
+    let service = fake.serve(&bus).await;
+    let mut said = Vec::new();
+    let mut tell = async |args: &[&str]| {
+        let (code, output, errors) = run(&bus, args).await;
+        let text = format!("{output}{errors}");
+        assert!(!text.is_empty() && !text.contains("project"), "{args:?}: {text}");
+        said.push(text);
+        code
+    };
+    assert_eq!(tell(&["status"]).await, 0);
+    assert_ne!(tell(&["wait", "--paired", "--timeout", "0"]).await, 0);
+    tell(&["unpair", "--yes"]).await;
+    for refuse in [fake::Error::NotProvisioned, fake::Error::AlreadyPaired, fake::Error::NetworkUnavailable] {
+        fake.world().refuse_start = Some(refuse);
+        assert_ne!(tell(&["pair"]).await, 0);
+    }
+    fake.world().refuse_start = None;
+    let mut pairing = Pairing::start(&bus, &["pair"]);
+    pairing.until("valid for: ").await;
+    fake.step(&service).await;
+    assert_eq!(pairing.until("paired: ").await, "paired: login.example");
+    assert_eq!(pairing.end().await, (0, String::new()));
+    assert_eq!(tell(&["status"]).await, 0);
+    tell(&["unpair", "--yes"]).await;
+    tell(&["forget", "--yes"]).await;
+    let found =
+        doctor_with(&bus, "kind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://rigpost.invalid\"", &[])
+            .await;
+    assert!(!found.to_string().contains("project"), "{found}");
+    let all = said.join("\n");
+    for part in [
+        "this rig is not paired with an account",
+        "`rigpost status` shows with what",
+        "account at login.example",
+        "Unpaired from login.example",
+    ] {
+        assert!(all.contains(part), "{part:?} in {all}");
+    }
+}
+
+#[tokio::test]
 async fn a_renewed_code_is_shown() {
     let (bus, fake) =
         (Bus::new(), unpaired(vec![Step::Code("111111"), Step::Code("022222"), Step::Grant("M")]));

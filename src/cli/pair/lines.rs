@@ -37,6 +37,7 @@ struct Line<'a> {
 /// Lines on standard output.
 pub(super) struct Lines<'a> {
     out: &'a mut Out,
+    provider: String,
     /// What the daemon has said last.
     seen: Pairing,
     /// What the last line was about.
@@ -48,7 +49,12 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Nothing is printed yet.
     pub(super) fn new(out: &'a mut Out) -> Self {
-        Self { out, seen: Pairing::default(), told: None, qr: (String::new(), None) }
+        Self { out, provider: String::new(), seen: Pairing::default(), told: None, qr: (String::new(), None) }
+    }
+
+    /// Codes come from this provider.
+    pub(super) fn is_for(&mut self, provider: &str) {
+        provider.clone_into(&mut self.provider);
     }
 
     /// The daemon says this.
@@ -76,7 +82,7 @@ impl<'a> Lines<'a> {
         }
         let has_code = !now.user_code.is_empty() && self.qr.0 == now.user_code;
         self.out.json_line(&Line {
-            summary: words::summary(&now),
+            summary: words::summary(&now, &self.provider),
             next: None,
             exit_status: None,
             pairing: PairingJson::new(&self.seen, true),
@@ -88,7 +94,7 @@ impl<'a> Lines<'a> {
 
     /// The good end.
     pub(super) fn done(&mut self) -> io::Result<()> {
-        self.end(words::summary(&self.seen), None, ExitCode::Done)
+        self.end(words::summary(&self.seen, &self.provider), None, ExitCode::Done)
     }
 
     /// Any other end.

@@ -7,11 +7,13 @@ use crate::bus::Pairing;
 use crate::out::{Out, Tone};
 use crate::text::{self, clean};
 use crate::{clock, words};
+use rigpost_contract::provider::ProviderKind;
 
 /// The part of the terminal that belongs to the pairing.
 pub(crate) struct Screen<'a> {
     out: &'a mut Out,
     provider: String,
+    kind: Option<ProviderKind>,
     /// The code that is shown; empty when none is.
     code: String,
     /// What the last line says.
@@ -29,12 +31,13 @@ const RESET: &str = "\x1b[0m";
 impl<'a> Screen<'a> {
     /// Nothing is drawn yet, and the provider is not known.
     pub(crate) fn new(out: &'a mut Out) -> Self {
-        Self { out, provider: words::provider(""), code: String::new(), last: String::new(), lines: 0 }
+        let (provider, code, last) = (words::provider(""), String::new(), String::new());
+        Self { out, provider, kind: None, code, last, lines: 0 }
     }
 
     /// Codes come from this provider.
     pub(crate) fn is_for(&mut self, provider: &str) {
-        self.provider = words::provider(provider);
+        (self.provider, self.kind) = (words::provider(provider), words::kind(provider));
     }
 
     /// A person looks at it.
@@ -99,7 +102,7 @@ impl<'a> Screen<'a> {
     fn directions(&self, now: &Pairing) -> Vec<String> {
         let (plain, complete) = (clean(&now.verification_uri), clean(&now.verification_uri_complete));
         match (plain.as_str(), complete.as_str()) {
-            ("", "") if self.provider == "Frame.io" => vec![
+            ("", "") if self.kind == Some(ProviderKind::Frameio) => vec![
                 "In Frame.io, open the project, then C2C Connections, then Add New Device,".to_owned()
                     + " and enter this code:",
             ],
@@ -153,15 +156,16 @@ impl<'a> Screen<'a> {
         Ok(())
     }
 
-    /// The good end.
+    /// The good end. `with`: what the provider calls what the rig is paired with; empty: it did not say.
     //= frameio-c2c#4.1
     //# After the pairing the name of the project is shown.
-    pub(crate) fn done(&mut self, project: &str, person: &str, device: &str) -> io::Result<()> {
+    pub(crate) fn done(&mut self, with: &str, person: &str, device: &str) -> io::Result<()> {
         self.wipe()?;
+        let name = if with.is_empty() { "(the provider did not say its name)" } else { with };
         if !self.out.live {
-            return self.out.line(&format!("paired: {project}"));
+            return self.out.line(&format!("paired: {name}"));
         }
-        let headline = format!("Paired with {project}");
+        let headline = format!("Paired with {name}");
         self.out.line(&format!(
             "{} {}",
             self.out.paint(Tone::Good, "✔"),
@@ -172,7 +176,8 @@ impl<'a> Screen<'a> {
                 self.out.line(&format!("  {label} {value}"))?;
             }
         }
-        self.out.line("  Is that the right project? If not: rigpost unpair")
+        let noun = self.kind.map_or("one", ProviderKind::noun);
+        self.out.line(&format!("  Is that the right {noun}? If not: rigpost unpair"))
     }
 }
 
@@ -281,5 +286,21 @@ mod tests {
         assert!(!screen.block(&now, &wide).join("\n").contains(&wide));
         let narrow = "█".repeat(20);
         assert!(screen.block(&now, &narrow).join("\n").contains(&narrow));
+    }
+
+    #[test]
+    fn what_to_check_at_the_end_is_called_as_the_provider_calls_it() {
+        for (provider, asked) in [
+            ("frameio", "Is that the right project? If not: rigpost unpair"),
+            ("oauth", "Is that the right account? If not: rigpost unpair"),
+            ("newer", "Is that the right one? If not: rigpost unpair"),
+        ] {
+            let sink = Sink::default();
+            let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
+            let mut screen = Screen::new(&mut out);
+            screen.is_for(provider);
+            screen.done("Moonrise", "ana", "rig").unwrap();
+            assert!(sink.text().ends_with(&format!("  {asked}\n")), "{}", sink.text());
+        }
     }
 }

@@ -82,7 +82,7 @@ impl Status {
     /// Builds the object. `with_code`: put in the code, and the link that contains it.
     pub(crate) fn new(now: &Snapshot, with_code: bool) -> Self {
         Self {
-            summary: words::summary(&now.pairing),
+            summary: words::summary(&now.pairing, &now.device.provider),
             next: words::next(now),
             device: device(&now.device),
             pairing: PairingJson::new(&now.pairing, with_code),

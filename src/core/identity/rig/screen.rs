@@ -17,6 +17,7 @@ impl Rig {
         let (reason, detail) = self.reason(state, now);
         let named = self.device.as_ref().map(|d| d.device_name.clone()).filter(|n| !n.is_empty());
         RigView {
+            provider: self.provider,
             state,
             reason,
             detail,

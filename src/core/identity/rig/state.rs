@@ -15,10 +15,12 @@ use crate::oauth::{AccessToken, DeviceInfo};
 use crate::queue::ledger;
 use crate::time::{BootTime, Now, WallTime};
 use crate::view::{Protection, Reason};
+use rigpost_contract::provider::ProviderKind;
 
 /// Identity and grant of one rig: takes events at [`Rig::on`] and answers with what is to be done.
 #[derive(Debug)]
 pub struct Rig {
+    pub(super) provider: ProviderKind,
     /// Why nothing can be kept, where that is so.
     pub(super) unusable: Option<DiskError>,
     pub(super) client_id: String,
@@ -85,8 +87,9 @@ pub(super) enum HeldBack {
 impl Rig {
     /// Before the store is read: everything is unavailable. `seed` spreads retries between rigs. `heartbeat`: how often
     /// the provider hears from a quiet rig, 60 to 290 seconds; `None`: only when there is something else to say.
-    pub fn new(seed: u64, clock_floor: WallTime, heartbeat: Option<Duration>) -> Rig {
+    pub fn new(provider: ProviderKind, seed: u64, clock_floor: WallTime, heartbeat: Option<Duration>) -> Rig {
         Rig {
+            provider,
             unusable: Some(DiskError::NoKey(String::new())),
             client_id: String::new(),
             protection: Protection::None,

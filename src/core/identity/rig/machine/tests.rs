@@ -22,6 +22,7 @@ use crate::seq::Seq;
 use crate::time::{BootId, WallTime};
 use crate::view::{RigView, State};
 use rigpost_contract::ending::{Erased, Revocation};
+use rigpost_contract::provider::ProviderKind;
 
 const EPOCH: i64 = 1_790_000_000;
 /// No wall clock was ever set to an earlier time.
@@ -132,7 +133,7 @@ struct Bench {
 impl Bench {
     /// Before the store is read.
     fn new(heartbeat: Option<Duration>) -> Bench {
-        let rig = Rig::new(1, FLOOR, heartbeat);
+        let rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, heartbeat);
         Bench { rig, now: at(10), commands: 0, question: Seq(0), noted: vec![] }
     }
 
@@ -749,7 +750,7 @@ fn a_reboot_with_an_interrupted_mark_asks_at_once() {
 #[test]
 fn tokens_from_another_boot_in_1970_are_refreshed_and_the_clock_is_not_trusted() {
     let loaded = Loaded { tokens: Some((set(1), false)), device: Some(device("one")), ..usable() };
-    let mut rig = Rig::new(1, FLOOR, None);
+    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, None);
     let now = Now { boot_id: BootId(9), boot: BootTime(secs(12)), wall: WallTime(40) };
     let actions = rig.on(Event::Loaded(Box::new(loaded), Protection::Tpm2), now);
     assert!(matches!(actions[..], [Action::Ask(Question::Identify(..))]), "{actions:?}");

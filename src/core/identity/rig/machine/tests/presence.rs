@@ -378,7 +378,7 @@ fn the_ledger_of_boots_table() {
 
 #[test]
 fn a_ledger_that_cant_be_written_is_tried_again_with_the_next_news() {
-    let mut rig = Rig::new(1, FLOOR, None);
+    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, None);
     let note = [Action::Write(Change::NoteBoot(BootWall(EPOCH)))];
     assert_eq!(rig.on(Event::Loaded(Box::new(usable()), Protection::File), at(10)), note);
     assert_eq!(rig.on(Event::ServerDate(EPOCH + 11), at(11)), [], "one write at a time");
@@ -390,7 +390,7 @@ fn a_ledger_that_cant_be_written_is_tried_again_with_the_next_news() {
 
 #[test]
 fn a_disk_that_is_of_no_use_is_not_written_to() {
-    let mut rig = Rig::new(1, FLOOR, None);
+    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, None);
     let unusable = || {
         Box::new(Loaded {
             unusable: Some(DiskError::ReadOnly),

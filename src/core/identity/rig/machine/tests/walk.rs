@@ -225,7 +225,7 @@ impl Walk {
     fn new(seed: u64) -> Walk {
         let mut walk = Walk {
             dice: Jitter::new(seed),
-            rig: Rig::new(seed, WallTime(0), Some(BEAT)),
+            rig: Rig::new(ProviderKind::Frameio, seed, WallTime(0), Some(BEAT)),
             now: Now { boot_id: BootId(1), boot: BootTime(Duration::from_secs(9)), wall: WallTime(0) },
             cloud: Cloud::default(),
             disc: Disc::default(),
@@ -473,7 +473,7 @@ impl Walk {
             self.now.boot_id = BootId(self.now.boot_id.0 + 1);
             self.now.boot = BootTime(self.seconds(60.0));
         }
-        self.rig = Rig::new(self.commands, WallTime(0), Some(BEAT));
+        self.rig = Rig::new(ProviderKind::Frameio, self.commands, WallTime(0), Some(BEAT));
         let loaded = self.disc.loaded();
         self.event(Event::Loaded(Box::new(loaded), Protection::File));
     }
