@@ -56,7 +56,7 @@ async fn pair(args: &PairArgs, view: &mut View<'_>) -> Result<(), Failure> {
     let mut leaving = Leaving::new()?;
     // Before the start, so that nothing that follows it is missed.
     let events = daemon.events().await.map_err(group)?;
-    view.is_for(&daemon.read_device().await.map_err(group)?.provider);
+    view.is_for(&daemon.read_device().await.map_err(group)?);
     view.waits()?;
     let outcome = tokio::select! {
         outcome = start_and_follow(&daemon, events, args, view) => outcome,

@@ -78,6 +78,7 @@ fn pairing_rows(Snapshot { device, pairing, .. }: &Snapshot) -> Vec<Row> {
     };
     if !place.is_empty() {
         rows.push(("open", clean(place)));
+        rows.push(("host", clean(&words::host(pairing))));
     }
     if !pairing.project_name.is_empty() {
         let label = words::kind(&device.provider).map_or("with", ProviderKind::label);

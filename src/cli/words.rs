@@ -5,6 +5,8 @@
 //! - What a word means and what to do about it is the contract's; here is only which of several things comes first.
 //! - An unknown state or reason is shown as it is: the contract allows new ones, and a newer daemon must not be hidden.
 
+use url::Url;
+
 use super::bus::{Pairing, Queue, Snapshot};
 use super::out::Tone;
 use super::text::{capitalized, clean};
@@ -29,6 +31,22 @@ pub(crate) fn kind(name: &str) -> Option<ProviderKind> {
 /// A state as a clause, with what a rig is paired with at such a provider.
 pub(crate) fn clause(state: State, provider: &str) -> String {
     kind(provider).map_or_else(|| state.clause().to_owned(), |kind| state.clause_at(kind))
+}
+
+/// Where the link for the code leads, in ASCII letters; empty where there is none.
+pub(crate) fn host(pairing: &Pairing) -> String {
+    let links = [&pairing.verification_uri, &pairing.verification_uri_complete];
+    let link = links.into_iter().find(|link| !link.is_empty()).and_then(|link| Url::parse(link).ok());
+    link.and_then(|link| link.host_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// By what the page that asks for consent tells this rig from another: name and serial, as far as they are known.
+pub(crate) fn rig(pairing: &Pairing, device_id: &str) -> String {
+    match (clean(&pairing.device_name), clean(device_id)) {
+        (name, id) if id.is_empty() || name.contains(&id) => name,
+        (name, id) if name.is_empty() => id,
+        (name, id) => format!("{name} ({id})"),
+    }
 }
 
 /// How the secrets of this rig are protected.
@@ -198,5 +216,28 @@ mod tests {
                 [summary(&now.pairing, "oauth"), clause(*state, "oauth"), next(&now).unwrap_or_default()];
             assert!(all.iter().all(|text| !text.to_lowercase().contains("project")), "{all:?}");
         }
+    }
+
+    #[test]
+    fn the_host_of_the_link_stands_apart_and_the_rig_beside_it() {
+        let link = |uri: &str, complete: &str| Pairing {
+            verification_uri: uri.into(),
+            verification_uri_complete: complete.into(),
+            ..Pairing::default()
+        };
+        for (uri, complete, shown) in [
+            ("https://login.example/device", "https://login.example/device?c=1", "login.example"),
+            ("", "https://login.example:8443/d?c=1", "login.example"),
+            ("https://xn--bcher-kva.example/d", "", "xn--bcher-kva.example"),
+            ("https://real.example@evil.example/d", "", "evil.example"),
+            ("", "", ""),
+            ("no link", "", ""),
+        ] {
+            assert_eq!(host(&link(uri, complete)), shown, "{uri} {complete}");
+        }
+        let called = |name: &str| Pairing { device_name: name.into(), ..Pairing::default() };
+        assert_eq!(rig(&called("CAM A"), "SN-7"), "CAM A (SN-7)");
+        assert_eq!(rig(&called("Recorder-SN-7"), "SN-7"), "Recorder-SN-7");
+        assert_eq!([rig(&called(""), "SN-7"), rig(&called("CAM A"), "")], ["SN-7", "CAM A"]);
     }
 }

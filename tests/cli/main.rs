@@ -95,6 +95,8 @@ async fn pairing_ends_with_the_projects_name() {
     let mut pairing = Pairing::start(&bus, &["pair", "--limit", "900"]);
     assert_eq!(pairing.line().await, "code: 042137");
     assert_eq!(pairing.line().await, "open: https://example.com/device");
+    assert_eq!(pairing.line().await, "host: example.com");
+    assert_eq!(pairing.line().await, "rig: CAM A (3f0c9a5e-0000-4000-8000-00000000c0de)");
     assert!(pairing.line().await.starts_with("valid for: "));
     fake.step(&service).await;
     assert_eq!(pairing.line().await, "paired: Moonrise S01");

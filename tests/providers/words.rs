@@ -74,6 +74,23 @@ async fn a_refusal_of_the_code_request_is_a_mistake_of_configuration_in_the_prov
 }
 
 #[tokio::test]
+async fn a_link_that_hides_its_host_is_refused_by_name_and_shown_to_nobody() {
+    let cloud = Scripted::start().await;
+    cloud.says(CODE, [json(200, &A_CODE.replace("https://idp", "https://idp.example@evil"))]);
+    let rig = cloud.rig().start().await;
+    let refused = rig.ask_to_pair().await.unwrap_err();
+    assert_eq!(refused.name, "Configuration");
+    assert!(
+        refused.text.contains("the provider's link for the code has a user before its host"),
+        "{}",
+        refused.text
+    );
+    let shown = rig.properties(PAIRING).await;
+    assert_eq!((text(&shown, "UserCode"), text(&shown, "VerificationUri")), (String::new(), String::new()));
+    assert!(!readable(&rig).await.contains("evil"));
+}
+
+#[tokio::test]
 async fn not_yet_is_not_yet_whatever_the_number_and_the_form() {
     let cloud = Scripted::start().await;
     let rig = cloud.rig().start().await;
@@ -364,6 +381,9 @@ async fn a_rig_lives_with_each_provider_of_the_recorded_answers() {
         rig.restart().await;
         rig.wait_state("needs-pairing").await;
         assert_eq!(rig.reason().await, "revoked", "{provider}");
+        // The field of the journal is called as the property is.
+        let said = readable(&rig).await.replace("project_id", "");
+        assert!(said.contains("no longer paired with an account") && !said.contains("project"), "{said}");
         assert_eq!((cloud.asked(CODE).len(), cloud.asked(REFRESH).len()), (1, 4), "{provider}");
     });
     futures_util::future::join_all(lives).await;

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::layout::{self, Part};
-use crate::bus::Pairing;
+use crate::bus::{Device, Pairing};
 use crate::out::{Out, Tone};
 use crate::text::{self, clean};
 use crate::{clock, words};
@@ -13,6 +13,7 @@ use rigpost_contract::provider::ProviderKind;
 pub(crate) struct Screen<'a> {
     out: &'a mut Out,
     provider: String,
+    device_id: String,
     kind: Option<ProviderKind>,
     /// The code that is shown; empty when none is.
     code: String,
@@ -31,13 +32,14 @@ const RESET: &str = "\x1b[0m";
 impl<'a> Screen<'a> {
     /// Nothing is drawn yet, and the provider is not known.
     pub(crate) fn new(out: &'a mut Out) -> Self {
-        let (provider, code, last) = (words::provider(""), String::new(), String::new());
-        Self { out, provider, kind: None, code, last, lines: 0 }
+        let (provider, device_id) = (words::provider(""), String::new());
+        Self { out, provider, device_id, kind: None, code: String::new(), last: String::new(), lines: 0 }
     }
 
-    /// Codes come from this provider.
-    pub(crate) fn is_for(&mut self, provider: &str) {
-        (self.provider, self.kind) = (words::provider(provider), words::kind(provider));
+    /// Codes are for this rig, of its provider.
+    pub(crate) fn is_for(&mut self, device: &Device) {
+        (self.provider, self.kind) = (words::provider(&device.provider), words::kind(&device.provider));
+        self.device_id.clone_from(&device.device_id);
     }
 
     /// A person looks at it.
@@ -81,12 +83,27 @@ impl<'a> Screen<'a> {
         if !now.verification_uri_complete.is_empty() {
             self.out.line(&format!("link: {}", clean(&now.verification_uri_complete)))?;
         }
+        for (label, value) in self.about(now) {
+            self.out.line(&format!("{label}: {value}"))?;
+        }
         self.out.line(&format!("valid for: {} seconds", time_left(now, None).0))
+    }
+
+    /// By what a person tells whether the page that they look at is the right one, and asks about this rig.
+    fn about(&self, now: &Pairing) -> Vec<(&'static str, String)> {
+        let all = [("host", words::host(now)), ("rig", words::rig(now, &self.device_id))];
+        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
 
     fn block(&self, now: &Pairing, qr: &str) -> Vec<String> {
         let (columns, rows) = self.out.size();
-        let lines = layout::block(qr, &self.directions(now), &clean(&now.user_code), columns, rows);
+        let about: Vec<String> = self
+            .about(now)
+            .iter()
+            .map(|(name, value)| format!("{}: {value}", text::capitalized(name)))
+            .collect();
+        let (directions, code) = (self.directions(now), clean(&now.user_code));
+        let lines = layout::block(qr, &directions, &code, &about, columns, rows);
         let paint = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::Strong(text) => self.out.paint(Tone::Strong, text),
@@ -214,6 +231,10 @@ mod tests {
         }
     }
 
+    fn of(provider: &str) -> Device {
+        Device { provider: provider.into(), device_id: "SN-7".into(), ..Device::default() }
+    }
+
     fn waiting(code: &str) -> Pairing {
         Pairing { state: "waiting-for-user".into(), user_code: code.into(), ..Pairing::default() }
     }
@@ -237,7 +258,7 @@ mod tests {
         let sink = Sink::default();
         let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
         let mut screen = Screen::new(&mut out);
-        screen.is_for("frameio");
+        screen.is_for(&of("frameio"));
         screen.show(&waiting("042137"), "").unwrap();
         assert!(sink.text().contains("C2C Connections"));
         assert!(sink.text().contains("Code: 042137"));
@@ -298,9 +319,31 @@ mod tests {
             let sink = Sink::default();
             let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
             let mut screen = Screen::new(&mut out);
-            screen.is_for(provider);
+            screen.is_for(&of(provider));
             screen.done("Moonrise", "ana", "rig").unwrap();
             assert!(sink.text().ends_with(&format!("  {asked}\n")), "{}", sink.text());
+        }
+    }
+
+    #[test]
+    fn the_host_of_the_link_and_the_rig_stand_beside_the_code() {
+        for live in [true, false] {
+            let sink = Sink::default();
+            let mut out = Out::to(Box::new(sink.clone()), live, 80, 24);
+            let mut screen = Screen::new(&mut out);
+            screen.is_for(&of("oauth"));
+            let mut now = waiting("WDJB-MJHT");
+            now.verification_uri = "https://login.example/device".into();
+            now.device_name = "CAM A".into();
+            screen.show(&now, "").unwrap();
+            let shown = sink.text();
+            let expected = match live {
+                true => "  Code: WDJB-MJHT\n  Host: login.example\n  Rig: CAM A (SN-7)\n",
+                false => {
+                    "code: WDJB-MJHT\nopen: https://login.example/device\nhost: login.example\nrig: CAM A (SN-7)\n"
+                }
+            };
+            assert!(shown.contains(expected), "{shown}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::lines::Lines;
 use super::screen::Screen;
 use crate::args::PairArgs;
-use crate::bus::{Daemon, Options, Pairing};
+use crate::bus::{Daemon, Device, Options, Pairing};
 use crate::exit::Failure;
 use crate::out::Out;
 use crate::text::clean;
@@ -29,11 +29,11 @@ impl<'a> View<'a> {
         Self { kind, with_qr: !args.no_qr }
     }
 
-    /// Codes come from this provider.
-    pub(super) fn is_for(&mut self, provider: &str) {
+    /// Codes are for this rig, of its provider.
+    pub(super) fn is_for(&mut self, device: &Device) {
         match &mut self.kind {
-            Kind::Screen(screen) => screen.is_for(provider),
-            Kind::Lines(lines) => lines.is_for(provider),
+            Kind::Screen(screen) => screen.is_for(device),
+            Kind::Lines(lines) => lines.is_for(device),
         }
     }
 

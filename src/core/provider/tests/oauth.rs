@@ -45,6 +45,13 @@ pub(super) fn by_hand(auth: ClientAuth) -> Provider {
     rig_at(auth, found(false, true))
 }
 
+/// The same without encryption.
+pub(super) fn on_a_desk() -> Provider {
+    let url = |path: &str| Some(format!("http://127.0.0.1:3000{path}").parse().unwrap());
+    let (device_authorization, token) = (url("/device/auth"), url("/token"));
+    rig_at(ClientAuth::None, ConfiguredEndpoints { device_authorization, token, ..found(false, false) })
+}
+
 pub(super) fn app(secret: bool) -> Client {
     Client { id: ClientId("app-1".to_owned()), secret: secret.then(|| ClientSecret(Secret::new("s3cret"))) }
 }

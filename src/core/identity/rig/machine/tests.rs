@@ -1,6 +1,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 mod access;
 mod ending;
+mod phishing;
 mod presence;
 mod walk;
 
