@@ -1,4 +1,7 @@
 //! Answers that people's providers have given, and what a rig makes of them.
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::common::*;
 use crate::scripted::*;
 
@@ -242,6 +245,19 @@ async fn a_secret_that_a_server_repeats_is_nowhere_to_be_read() {
     let readable = readable(&rig).await;
     assert!(readable.contains("bad: [redacted] ([redacted])"), "{readable}");
     assert!(!readable.contains("rt-1-") && !readable.contains("dc-1"), "{readable}");
+}
+
+#[tokio::test]
+async fn a_client_secret_that_a_server_repeats_as_a_header_has_it_is_nowhere_to_be_read() {
+    let cloud = Scripted::start().await;
+    let header = STANDARD.encode(format!("app-1:{SECRET}"));
+    cloud.says(CODE, [json(400, &format!(r#"{{"error":"odd","error_description":"bad: Basic {header}"}}"#))]);
+    let setup = cloud.rig();
+    let provider = setup.provider.as_ref().map(|p| p.replace("\"none\"", "\"client_secret_basic\""));
+    let rig = Setup { provider, ..setup }.provisioned().await;
+    let refused = rig.ask_to_pair().await.unwrap_err();
+    assert!(refused.text.contains("bad: Basic [redacted]"), "{}", refused.text);
+    assert!(!readable(&rig).await.contains(header.trim_end_matches('=')));
 }
 
 #[tokio::test]
