@@ -607,7 +607,13 @@ fn a_grant_for_a_cancelled_pairing_is_revoked() {
     let seq = b.poll();
     let _ = b.command(RigCommand::Cancel);
     let _ = b.command(START);
-    assert_eq!(b.on(Event::Polled(seq, Ok(response(1)))), [], "a newer pairing might be taken along");
+    let actions = b.on(Event::Polled(seq, Ok(response(1))));
+    assert!(matches!(actions[..], [Action::Write(Change::KeepRevocation(_))]), "{actions:?}");
+    assert_eq!(b.on(kept(Ok(()))), [], "a newer pairing might be taken along");
+    let (_, actions) = b.command(RigCommand::Cancel);
+    assert!(!actions.iter().any(|a| matches!(a, Action::Ask(_))), "{actions:?}");
+    b.due();
+    assert!(matches!(b.on(Event::Timer)[..], [Action::Ask(Question::Revoke(_, RevocationId(1)))]));
 }
 
 #[test]
@@ -870,10 +876,9 @@ fn nothing_begins_while_an_erasure_is_on_its_way_to_the_disk() {
     assert_eq!(b.on(Event::Unauthorized(access(1))), []);
     let (start, actions) = b.command(START);
     assert_eq!(actions, [], "held back until the disk has answered");
-    let actions = b.on(Event::TokensErased(id, Ok(())));
-    let [Action::Ask(Question::Revoke(..)), Action::Ask(Question::RequestCode(_))] = actions[..] else {
-        panic!("{actions:?}")
-    };
+    let seq = b.asks(Event::TokensErased(id, Ok(())), 1);
+    let actions = b.on(Event::Revoked(seq, Err(network())));
+    let [.., Action::Ask(Question::RequestCode(_))] = actions[..] else { panic!("{actions:?}") };
     assert_eq!(b.view().state, State::RequestingCode);
     let (cancel, actions) = b.command(RigCommand::Cancel);
     assert!(actions.contains(&Action::Reply(Reply::Done(start, Err(Refusal::Cancelled)))));
