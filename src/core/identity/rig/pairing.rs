@@ -23,6 +23,7 @@ impl Rig {
                 pairing::Action::Grant(tokens) => {
                     // What is known is of the grant before: its project must not get what this one may send.
                     self.device = None;
+                    self.whoami.stop();
                     self.grant_unsaved = true;
                     self.live(tokens::Event::Granted(tokens), now, out);
                 }
