@@ -47,27 +47,31 @@ pub struct RigpostArgs {
 pub enum Command {
     /// Show how this rig is doing, on one screen
     ///
-    /// Says whether the rig is paired and with which project, what is left to send, what stands in the way, what to do
-    /// next, and whether the power can be cut without making anything slower.
+    /// Says whether the rig is paired and with which project or account, what is left to send, what stands in the way,
+    /// what to do next, and whether the power can be cut without making anything slower.
     ///
     /// With --json, prints one object: "summary" and "next" for a person, and "device", "pairing" and "queue" with the
-    /// properties of the D-Bus interfaces of these names, in snake_case. Times that count from the start of the rig are
-    /// given as seconds from now ("code_expires_in", "access_expires_in"), others as Unix seconds; null means that there is
-    /// none. Keys may be added but are never renamed.
+    /// properties of the D-Bus interfaces of these names, in snake_case, and "verification_host", where the link leads. Times
+    /// that count from the start of the rig are given as seconds from now ("code_expires_in", "access_expires_in"), others
+    /// as Unix seconds; null means that there is none. Keys may be added but are never renamed.
     ///
     /// Ends with 0 whenever the daemon could be asked, whatever the state of the rig is.
     Status(StatusArgs),
-    /// Pair this rig with a project
+    /// Pair this rig with a project, or with an account
     ///
     /// Shows a code in large digits, where to type it, and (where the provider offers a link) a QR code. The code renews
     /// itself until somebody accepts or denies it. Leave with Ctrl-C: that cancels the pairing.
     ///
-    /// When the output is not a terminal, each step is one plain line: "code: …", "open: …", "paired: …".
+    /// Below the code stand the host that the link leads to, by itself, and the rig's name and serial: whoever enters the
+    /// code can compare both with the page that they look at.
+    ///
+    /// When the output is not a terminal, each step is one plain line: "code: …", "open: …", "host: …", "rig: …",
+    /// "paired: …".
     ///
     /// With --json, each change is one object on a line of its own, for the program behind a screen: "summary" for a person,
-    /// the keys of "pairing" in `rigpost status --json` with the code, and "qr", the QR code as a data URL (PNG) or null. The
-    /// last line has "exit_status", which is null before, and "next", what to do then; its "summary" says how it ended.
-    /// Keys may be added but are never renamed.
+    /// the keys of "pairing" in `rigpost status --json` with the code, "device_id", and "qr", the QR code as a data URL (PNG)
+    /// or null. The last line has "exit_status", which is null before, and "next", what to do then; its "summary" says how
+    /// it ended. Keys may be added but are never renamed.
     Pair(PairArgs),
     /// Cancel a pairing that is under way
     ///

@@ -19,6 +19,7 @@ use super::words;
 use rigpost_contract::ending::{Erased, Revocation};
 use rigpost_contract::option::OptionKey;
 use rigpost_contract::pairing::State;
+use rigpost_contract::provider::ProviderKind;
 
 const BY_HAND: &str =
     "end the authorization in your account at the provider, which may call it a device or an application";
@@ -27,8 +28,8 @@ const BY_HAND: &str =
 pub(crate) async fn unpair(args: &UnpairArgs, out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
     let before = daemon.read_pairing().await.map_err(group)?;
-    let project = clean(&before.project_name);
-    let from = if project.is_empty() { String::new() } else { format!(" from {project}") };
+    let with = clean(&before.project_name);
+    let from = if with.is_empty() { String::new() } else { format!(" from {with}") };
     confirm(args.yes, &format!("Unpair this rig{from}? Queued clips stay queued."))?;
     let mut answer = daemon.pairing().unpair(options(args.offline)).await.map_err(group)?;
     let ended = Ended::read(&mut answer);
@@ -113,7 +114,7 @@ fn report(ended: &Ended, done: &str, after: &str, again: &str, out: &mut Out) ->
 }
 
 /// Columns of the labels of a receipt.
-const LABEL: usize = 10;
+const LABEL: usize = 11;
 
 /// What a person who takes a rig back wants on paper. Keys may be added but are never renamed.
 #[derive(Serialize)]
@@ -157,7 +158,7 @@ impl Receipt {
         let rows = [
             ("device", clean(&self.device_id)),
             ("provider", words::provider(&self.provider)),
-            ("project", clean(&self.project_name)),
+            (words::kind(&self.provider).map_or("with", ProviderKind::label), clean(&self.project_name)),
             ("person", clean(&self.authorized_by)),
             ("there", format!("{}{more}", at_the_provider(ended))),
             ("erased", if erased.is_empty() { "nothing".to_owned() } else { erased.join(", ") }),
@@ -194,6 +195,6 @@ mod tests {
         assert_eq!(receipt.at, "2026-09-21T14:13:20Z");
         let rows = receipt.rows(&ended);
         assert!(rows.iter().any(|(label, value)| *label == "at" && value.ends_with("can't be right")));
-        assert!(rows.iter().all(|(label, _)| *label != "project"), "nothing is no row");
+        assert!(rows.iter().all(|(label, _)| !matches!(*label, "project" | "with")), "nothing is no row");
     }
 }

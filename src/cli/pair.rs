@@ -1,4 +1,4 @@
-//! `rigpost pair`: from "no project" to "paired with Moonrise" on one screen.
+//! `rigpost pair`: from "not paired" to "paired with Moonrise" on one screen.
 //!
 //! # Decisions
 //!
@@ -31,7 +31,7 @@ mod view;
 
 use view::View;
 
-/// How long the project's name may come after the authorization.
+/// How long the name of what the rig is paired with may come after the authorization.
 const NAME_PATIENCE: u64 = 5_000_000;
 /// How often to look at the properties without a signal.
 const LOOK_ANYWAY: u64 = 10_000_000;
@@ -56,7 +56,7 @@ async fn pair(args: &PairArgs, view: &mut View<'_>) -> Result<(), Failure> {
     let mut leaving = Leaving::new()?;
     // Before the start, so that nothing that follows it is missed.
     let events = daemon.events().await.map_err(group)?;
-    view.is_for(&daemon.read_device().await.map_err(group)?.provider);
+    view.is_for(&daemon.read_device().await.map_err(group)?);
     view.waits()?;
     let outcome = tokio::select! {
         outcome = start_and_follow(&daemon, events, args, view) => outcome,

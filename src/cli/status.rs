@@ -16,6 +16,7 @@ use super::{clock, words};
 use rigpost_contract::UnknownWord;
 use rigpost_contract::item::ItemState;
 use rigpost_contract::pairing::{Protection, State};
+use rigpost_contract::provider::ProviderKind;
 
 mod json;
 
@@ -37,13 +38,13 @@ pub(crate) async fn run(args: &StatusArgs, out: &mut Out) -> Result<(), Failure>
 
 /// The lines of the screen.
 fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
-    let (tone, _) = words::headline(&now.pairing);
+    let (tone, _) = words::headline(&now.pairing, &now.device.provider);
+    let summary = words::summary(&now.pairing, &now.device.provider);
     let is_well = words::reason(&now.pairing.reason).is_none();
     let tone = if is_well || tone == Tone::Bad { tone } else { Tone::Warn };
-    let mut lines =
-        vec![format!("{} {}", out.paint(tone, "●"), out.paint(Tone::Strong, &words::summary(&now.pairing)))];
+    let mut lines = vec![format!("{} {}", out.paint(tone, "●"), out.paint(Tone::Strong, &summary))];
     lines.push(String::new());
-    let rows = pairing_rows(&now.pairing).into_iter().chain(device_rows(now)).chain(queue_rows(now));
+    let rows = pairing_rows(now).into_iter().chain(device_rows(now)).chain(queue_rows(now));
     let room = out.columns().saturating_sub(LABEL + 3);
     for (label, value) in rows {
         for (i, part) in text::wrap(&value, room).iter().enumerate() {
@@ -64,7 +65,7 @@ const TITLE: usize = 36;
 
 type Row = (&'static str, String);
 
-fn pairing_rows(pairing: &Pairing) -> Vec<Row> {
+fn pairing_rows(Snapshot { device, pairing, .. }: &Snapshot) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     if !pairing.user_code.is_empty() {
         let left = text::countdown(clock::seconds_until(pairing.code_expires_at));
@@ -77,9 +78,11 @@ fn pairing_rows(pairing: &Pairing) -> Vec<Row> {
     };
     if !place.is_empty() {
         rows.push(("open", clean(place)));
+        rows.push(("host", clean(&words::host(pairing))));
     }
     if !pairing.project_name.is_empty() {
-        rows.push(("project", clean(&pairing.project_name)));
+        let label = words::kind(&device.provider).map_or("with", ProviderKind::label);
+        rows.push((label, clean(&pairing.project_name)));
     }
     if !pairing.device_name.is_empty() {
         rows.push(("known there as", clean(&pairing.device_name)));

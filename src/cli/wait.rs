@@ -131,7 +131,7 @@ mod tests {
         let mut now = Snapshot::default();
         now.pairing.state = "unpaired".into();
         now.pairing.reason = "expired".into();
-        now.device.device_id = "a".into();
+        (now.device.device_id, now.device.provider) = ("a".into(), "frameio".into());
         now.device.blockers = vec![
             ("unpaired".into(), "This rig is not paired with a project. Pair it.".into()),
             ("expired".into(), "Nobody entered the code in time.".into()),

@@ -5,19 +5,47 @@
 //! - What a word means and what to do about it is the contract's; here is only which of several things comes first.
 //! - An unknown state or reason is shown as it is: the contract allows new ones, and a newer daemon must not be hidden.
 
+use url::Url;
+
 use super::bus::{Pairing, Queue, Snapshot};
 use super::out::Tone;
 use super::text::{capitalized, clean};
 use rigpost_contract::blocker::Blocker;
 use rigpost_contract::pairing::{Protection, Reason, State};
+use rigpost_contract::provider::ProviderKind;
 
 /// The provider's name as its users write it.
 pub(crate) fn provider(name: &str) -> String {
-    match name {
-        "frameio" => "Frame.io".to_owned(),
-        "oauth" => "the sign-in provider".to_owned(),
-        "" => "the provider".to_owned(),
-        other => clean(other),
+    match (name, kind(name)) {
+        (_, Some(kind)) => kind.name().to_owned(),
+        ("", None) => "the provider".to_owned(),
+        (other, None) => clean(other),
+    }
+}
+
+/// What a provider is, by the daemon's word; `None`: one that only a newer daemon knows, or none at all.
+pub(crate) fn kind(name: &str) -> Option<ProviderKind> {
+    name.parse().ok()
+}
+
+/// A state as a clause, with what a rig is paired with at such a provider.
+pub(crate) fn clause(state: State, provider: &str) -> String {
+    kind(provider).map_or_else(|| state.clause().to_owned(), |kind| state.clause_at(kind))
+}
+
+/// Where the link for the code leads, in ASCII letters; empty where there is none.
+pub(crate) fn host(pairing: &Pairing) -> String {
+    let links = [&pairing.verification_uri, &pairing.verification_uri_complete];
+    let link = links.into_iter().find(|link| !link.is_empty()).and_then(|link| Url::parse(link).ok());
+    link.and_then(|link| link.host_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// By what the page that asks for consent tells this rig from another: name and serial, as far as they are known.
+pub(crate) fn rig(pairing: &Pairing, device_id: &str) -> String {
+    match (clean(&pairing.device_name), clean(device_id)) {
+        (name, id) if id.is_empty() || name.contains(&id) => name,
+        (name, id) if name.is_empty() => id,
+        (name, id) => format!("{name} ({id})"),
     }
 }
 
@@ -50,14 +78,14 @@ pub(crate) fn why_not_safe(queue: &Queue) -> &'static str {
 }
 
 /// The state in one short sentence, without a full stop.
-pub(crate) fn headline(pairing: &Pairing) -> (Tone, String) {
+pub(crate) fn headline(pairing: &Pairing, provider: &str) -> (Tone, String) {
     let Ok(state) = pairing.state.parse::<State>() else {
         let what = clean(&pairing.state);
         return (Tone::Warn, format!("In the state \"{what}\", which this program does not know"));
     };
     let headline = capitalized(state.headline());
     match (state, pairing.project_name.as_str()) {
-        (State::Paired, "") => (Tone::Good, format!("{headline} with a project")),
+        (State::Paired, "") => (Tone::Good, headline + kind(provider).map_or("", ProviderKind::with)),
         (State::Paired, project) => (Tone::Good, format!("{headline} with {}", clean(project))),
         (State::Unpaired | State::Unprovisioned | State::RequestingCode | State::WaitingForUser, _) => {
             (Tone::Warn, headline)
@@ -71,8 +99,8 @@ pub(crate) fn headline(pairing: &Pairing) -> (Tone, String) {
 }
 
 /// [`headline`], and the reason behind a colon.
-pub(crate) fn summary(pairing: &Pairing) -> String {
-    let (_, headline) = headline(pairing);
+pub(crate) fn summary(pairing: &Pairing, provider: &str) -> String {
+    let (_, headline) = headline(pairing, provider);
     let why = reason(&pairing.reason).map(|why| format!(": {why}")).unwrap_or_default();
     format!("{headline}{why}")
 }
@@ -124,7 +152,7 @@ mod tests {
     fn a_word_of_a_newer_daemon_is_shown_as_it_is() {
         assert_eq!(reason("quota\u{1b}").as_deref(), Some("quota\u{fffd}"));
         assert_eq!([reason("none"), reason("")], [None, None]);
-        assert!(headline(&in_state("sleeping", "none").pairing).1.contains("\"sleeping\""));
+        assert!(headline(&in_state("sleeping", "none").pairing, "frameio").1.contains("\"sleeping\""));
         assert_eq!(protection("hsm"), "hsm");
         assert_eq!(next(&in_state("sleeping", "dreams")), None);
     }
@@ -132,11 +160,11 @@ mod tests {
     #[test]
     fn every_state_and_reason_has_words() {
         for state in State::ALL {
-            let (_, words) = headline(&in_state(state.as_str(), "none").pairing);
+            let (_, words) = headline(&in_state(state.as_str(), "none").pairing, "frameio");
             assert!(!words.contains('"') && words.starts_with(char::is_uppercase), "{state}: {words}");
         }
         assert_eq!(
-            summary(&in_state("unpaired", "network").pairing),
+            summary(&in_state("unpaired", "network").pairing, "frameio"),
             "Not paired: the provider can't be reached"
         );
     }
@@ -166,5 +194,50 @@ mod tests {
         assert_eq!(next(&now), None);
         now.queue.files_left = 3;
         assert_eq!(next(&now).as_deref(), Some("rigpost resume"));
+    }
+
+    #[test]
+    fn what_a_rig_is_paired_with_is_said_in_the_provider_s_own_word() {
+        let paired = in_state("paired", "none").pairing;
+        for (provider, said) in [
+            ("frameio", "Paired with a project"),
+            ("oauth", "Paired with an account"),
+            ("", "Paired"),
+            ("newer", "Paired"),
+        ] {
+            assert_eq!(summary(&paired, provider), said, "{provider:?}");
+        }
+        assert_eq!(clause(State::Unpaired, "oauth"), "this rig is not paired with an account");
+        assert_eq!(clause(State::Unpaired, "newer"), "this rig is not paired");
+        for (state, reason) in State::ALL.iter().flat_map(|s| Reason::ALL.iter().map(move |r| (s, r))) {
+            let mut now = in_state(state.as_str(), reason.as_str());
+            now.device.provider = "oauth".into();
+            let all =
+                [summary(&now.pairing, "oauth"), clause(*state, "oauth"), next(&now).unwrap_or_default()];
+            assert!(all.iter().all(|text| !text.to_lowercase().contains("project")), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_the_link_stands_apart_and_the_rig_beside_it() {
+        let link = |uri: &str, complete: &str| Pairing {
+            verification_uri: uri.into(),
+            verification_uri_complete: complete.into(),
+            ..Pairing::default()
+        };
+        for (uri, complete, shown) in [
+            ("https://login.example/device", "https://login.example/device?c=1", "login.example"),
+            ("", "https://login.example:8443/d?c=1", "login.example"),
+            ("https://xn--bcher-kva.example/d", "", "xn--bcher-kva.example"),
+            ("https://real.example@evil.example/d", "", "evil.example"),
+            ("", "", ""),
+            ("no link", "", ""),
+        ] {
+            assert_eq!(host(&link(uri, complete)), shown, "{uri} {complete}");
+        }
+        let called = |name: &str| Pairing { device_name: name.into(), ..Pairing::default() };
+        assert_eq!(rig(&called("CAM A"), "SN-7"), "CAM A (SN-7)");
+        assert_eq!(rig(&called("Recorder-SN-7"), "SN-7"), "Recorder-SN-7");
+        assert_eq!([rig(&called(""), "SN-7"), rig(&called("CAM A"), "")], ["SN-7", "CAM A"]);
     }
 }

@@ -1,6 +1,7 @@
 //! `Device.Blockers`: why nothing moves, as codes with a sentence each.
 use crate::human::count;
 use crate::pairing::{Reason, State};
+use crate::provider::ProviderKind;
 
 const DEVICE_PAUSED: &str = "Somebody has paused this rig in the project: nothing new is sent, and what is recorded \
                              meanwhile never will be. It goes on when they resume it there.";
@@ -57,10 +58,10 @@ impl Blocker {
         }
     }
 
-    /// For a screen.
-    pub fn sentence(self) -> String {
+    /// For a screen, where the provider is of this kind.
+    pub fn sentence(self, kind: ProviderKind) -> String {
         match self {
-            Blocker::State(state) => state.sentence(),
+            Blocker::State(state) => state.sentence(kind),
             Blocker::Reason(reason) => reason.sentence(""),
             Blocker::DevicePaused => DEVICE_PAUSED.to_owned(),
             Blocker::NotAnswering => Blocker::of_cards(&[]),
@@ -134,13 +135,14 @@ mod tests {
 
     use super::Blocker;
     use crate::pairing::State;
+    use crate::provider::ProviderKind;
 
     #[test]
     fn each_code_is_there_once_and_has_a_sentence() {
         let codes: Vec<_> = Blocker::all().map(Blocker::code).collect();
         assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len(), "{codes:?}");
         for blocker in Blocker::all() {
-            let sentence = blocker.sentence();
+            let sentence = blocker.sentence(ProviderKind::Frameio);
             assert!(sentence.ends_with('.') && sentence.len() > 20, "{}: {sentence}", blocker.code());
             assert!(!sentence.contains('`') && !sentence.contains("rigpost "), "{sentence}");
         }
@@ -164,7 +166,9 @@ mod tests {
 
     #[test]
     fn held_clips_are_counted() {
-        assert!(Blocker::Held(1).sentence().starts_with("1 clip is of another project"));
-        assert!(Blocker::Held(2).sentence().starts_with("2 clips are of another project"));
+        assert!(Blocker::Held(1).sentence(ProviderKind::Frameio).starts_with("1 clip is of another project"));
+        assert!(
+            Blocker::Held(2).sentence(ProviderKind::Frameio).starts_with("2 clips are of another project")
+        );
     }
 }

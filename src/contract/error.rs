@@ -35,7 +35,7 @@ table! {
         AlreadyPaired {
             word: "org.rigpost.Rigpost1.Error.AlreadyPaired",
             clause: "this rig is paired already",
-            advice: "`rigpost status` shows with which project; to pair with another: rigpost unpair, then rigpost pair",
+            advice: "`rigpost status` shows with what; to change that: rigpost unpair, then rigpost pair",
             exit: ExitCode::Failed,
         }
         /// A pairing runs.

@@ -44,6 +44,8 @@ pub mod option;
 pub mod pairing;
 /// Properties.
 pub mod property;
+/// Kinds of provider.
+pub mod provider;
 
 pub use table::UnknownWord;
 

@@ -7,12 +7,15 @@
 //! - Words for a person on a set: no "token", no "OAuth", no "TLS".
 use crate::exit::ExitCode;
 use crate::human::sentence;
+use crate::provider::ProviderKind;
 use crate::table::table;
 
 struct StateRow {
     word: &'static str,
     headline: &'static str,
     clause: &'static str,
+    /// With what follows the clause.
+    with: bool,
     follows: &'static str,
     advice: &'static str,
 }
@@ -25,6 +28,7 @@ table! {
             word: "secret-unavailable",
             headline: "this rig's secrets can't be read",
             clause: "this rig's secrets can't be read",
+            with: false,
             follows: "Provisioning it again mends it.",
             advice: "`rigpost doctor` says why; if the key is lost for good: sudo rigpost provision, then rigpost pair",
         }
@@ -33,6 +37,7 @@ table! {
             word: "unprovisioned",
             headline: "not provisioned",
             clause: "this rig has no client secret yet",
+            with: false,
             follows: "Provision it.",
             advice: "sudo rigpost provision",
         }
@@ -40,7 +45,8 @@ table! {
         Unpaired {
             word: "unpaired",
             headline: "not paired",
-            clause: "this rig is not paired with a project",
+            clause: "this rig is not paired",
+            with: true,
             follows: "Pair it.",
             advice: "rigpost pair",
         }
@@ -49,6 +55,7 @@ table! {
             word: "requesting-code",
             headline: "asking for a code",
             clause: "this rig asks the provider for a code",
+            with: false,
             follows: "",
             advice: "",
         }
@@ -57,6 +64,7 @@ table! {
             word: "waiting-for-user",
             headline: "waiting for somebody to enter the code",
             clause: "this rig waits for somebody to enter the code",
+            with: false,
             follows: "",
             advice: "rigpost pair shows the code; rigpost cancel ends the pairing",
         }
@@ -65,6 +73,7 @@ table! {
             word: "paired",
             headline: "paired",
             clause: "this rig is paired",
+            with: false,
             follows: "",
             advice: "",
         }
@@ -72,7 +81,8 @@ table! {
         NeedsPairing {
             word: "needs-pairing",
             headline: "no longer paired",
-            clause: "this rig is no longer paired with a project",
+            clause: "this rig is no longer paired",
+            with: true,
             follows: "Pair it again; the queue is kept.",
             advice: "rigpost pair",
         }
@@ -90,9 +100,14 @@ impl State {
         self.row().clause
     }
 
+    /// The same, with what a rig is paired with at this kind of provider.
+    pub fn clause_at(self, kind: ProviderKind) -> String {
+        [self.row().clause, if self.row().with { kind.with() } else { "" }].concat()
+    }
+
     /// For a screen: what it is, and what a person can do about it there.
-    pub fn sentence(self) -> String {
-        sentence(self.row().clause, self.row().follows)
+    pub fn sentence(self, kind: ProviderKind) -> String {
+        sentence(&self.clause_at(kind), self.row().follows)
     }
 
     /// What to do next, at a command line; empty where there is nothing to do.
@@ -119,7 +134,7 @@ table! {
             word: "denied",
             clause: "the pairing was denied in the cloud",
             follows: "",
-            advice: "ask who denied it, and whether the account may add devices to the project; then: rigpost pair",
+            advice: "ask who denied it, and whether their account may add devices; then: rigpost pair",
             exit: ExitCode::Denied,
         }
         /// The time limit of the pairing ran out.

@@ -13,6 +13,7 @@ use crate::method::METHODS;
 use crate::option::OptionKey;
 use crate::pairing::{Protection, Reason, State};
 use crate::property::{Changes, Property};
+use crate::provider::ProviderKind;
 
 const EMITS: &str = "org.freedesktop.DBus.Property.EmitsChangedSignal";
 
@@ -119,6 +120,7 @@ fn the_files_name_every_word() {
     told(Interface::Pairing, Revocation::ALL.iter().map(|word| word.as_str()));
     told(Interface::Pairing, Erased::ALL.iter().map(|word| word.as_str()));
     told(Interface::Device, Protection::ALL.iter().map(|word| word.as_str()));
+    told(Interface::Device, ProviderKind::ALL.iter().map(|word| word.as_str()));
     let reasons: Vec<_> = Reason::ALL.iter().map(|r| Blocker::Reason(*r)).collect();
     told(Interface::Device, Blocker::all().filter(|b| !reasons.contains(b)).map(Blocker::code));
     told(Interface::Queue, ItemState::ALL.iter().map(|word| word.as_str()));

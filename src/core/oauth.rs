@@ -314,6 +314,20 @@ pub struct DeviceInfo {
     pub nameless: bool,
     /// What is odd about the answer, for the journal; empty: nothing. Never on disk.
     pub note: String,
+    /// What is wanting to say who authorized the rig. Never on disk.
+    pub wanting: Wanting,
+}
+
+/// Whether another try may tell more of who authorized a rig.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanting {
+    /// No: it was told, or what tells it is not believed.
+    #[default]
+    Nothing,
+    /// A document did not come, for this cause: it may soon.
+    Passing(Cause),
+    /// It came, and is none.
+    Document,
 }
 
 impl DeviceInfo {
@@ -323,6 +337,7 @@ impl DeviceInfo {
             status: self.status,
             nameless: self.nameless,
             note: self.note.clone(),
+            wanting: self.wanting,
             ..other.clone()
         };
         *self == passing

@@ -57,7 +57,7 @@ impl Provider {
         let (dialect, client) = (self.dialect(), client.clone());
         self.at(dialect::CODE_TIMEOUT, move |at| {
             let request = dialect.code_request(&client, &at.device_authorization);
-            Step::last(request, move |answer| dialect.read_code(answer))
+            Step::last(request, move |answer| dialect.read_code(answer, &at.device_authorization))
         })
     }
 

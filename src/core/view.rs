@@ -4,12 +4,15 @@ use crate::queue::item::{Counters, ItemId, ItemReason, ItemState};
 use crate::time::{BootTime, WallTime};
 use rigpost_contract::blocker::Blocker;
 use rigpost_contract::human::{count, size};
+use rigpost_contract::provider::ProviderKind;
 
 pub use rigpost_contract::pairing::{Protection, Reason, State};
 
 /// Everything about identity and authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RigView {
+    /// Whom the rig is to be paired with.
+    pub provider: ProviderKind,
     /// Where the pairing stands.
     pub state: State,
     /// What stands in the way.
@@ -50,6 +53,8 @@ impl RigView {
     /// The snapshot before the store is read.
     pub fn unread() -> RigView {
         RigView {
+            // As good as any other: nothing is said yet of whom the rig is paired with.
+            provider: ProviderKind::Frameio,
             state: State::SecretUnavailable,
             reason: Reason::None,
             detail: String::new(),
@@ -153,7 +158,7 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
     let mut all: Vec<(&'static str, String)> = Vec::new();
     // Where the disk is of no use its sentence follows: no key is lost, and nothing is to be mended.
     let of_state = Blocker::of_state(rig.state).filter(|_| !rig.is_without_disk());
-    all.extend(of_state.map(|blocker| (blocker.code(), blocker.sentence())));
+    all.extend(of_state.map(|blocker| (blocker.code(), blocker.sentence(rig.provider))));
     let of_queue = queue.trouble.as_ref().map(|(reason, detail)| (*reason, detail.as_str()));
     for (reason, detail) in [(rig.reason, rig.detail.as_str())].into_iter().chain(of_queue) {
         let code = Blocker::Reason(reason).code();
@@ -175,7 +180,7 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
     all.extend(others.map(|(_, blocker)| {
         let is_of_cards = blocker == Blocker::NotAnswering;
         let cards = is_of_cards.then(|| Blocker::of_cards(&queue.silent_cards));
-        (blocker.code(), cards.unwrap_or_else(|| blocker.sentence()))
+        (blocker.code(), cards.unwrap_or_else(|| blocker.sentence(rig.provider)))
     }));
     all
 }

@@ -95,11 +95,11 @@ async fn a_receipt_says_what_was_revoked_and_erased_and_when() {
     assert_eq!((status, errors.as_str()), (0, ""));
     let lines: Vec<&str> = output.lines().collect();
     for line in [
-        "device:    3f0c9a5e-0000-4000-8000-00000000c0de",
-        "project:   Moonrise S01",
-        "there:     the provider has revoked the authorization",
-        "erased:    tokens, client secret, identity",
-        "at:        2026-09-21T14:13:20Z",
+        "device:     3f0c9a5e-0000-4000-8000-00000000c0de",
+        "project:    Moonrise S01",
+        "there:      the provider has revoked the authorization",
+        "erased:     tokens, client secret, identity",
+        "at:         2026-09-21T14:13:20Z",
     ] {
         assert!(lines.contains(&line), "{line:?} in {output}");
     }
@@ -119,6 +119,17 @@ async fn a_receipt_says_what_was_revoked_and_erased_and_when() {
     assert_eq!(json["erased"], serde_json::json!(["tokens", "client-secret", "identity"]));
     let (status, ..) = run(&bus, &["forget", "--yes", "--json"]).await;
     assert_eq!(status, 2, "JSON of what?");
+}
+
+#[tokio::test]
+async fn at_another_provider_a_receipt_names_an_account() {
+    let (bus, fake) = (Bus::new(), paired(("revoked", "", false)));
+    (fake.world().provider, fake.world().project) = ("oauth".into(), "login.example".into());
+    let _service = fake.serve(&bus).await;
+    let (status, output, errors) = run(&bus, &["forget", "--yes", "--receipt"]).await;
+    assert_eq!((status, errors.as_str()), (0, ""));
+    assert!(output.lines().any(|line| line == "account at: login.example"), "{output}");
+    assert!(!output.contains("project"), "{output}");
 }
 
 #[tokio::test]

@@ -94,6 +94,8 @@ pub(crate) enum Step {
 /// What the daemon shows and what it was told.
 #[derive(Debug, Default)]
 pub(crate) struct World {
+    /// Empty: Frame.io.
+    pub(crate) provider: String,
     pub(crate) state: String,
     pub(crate) reason: String,
     pub(crate) code: String,
@@ -238,8 +240,9 @@ impl Device {
         "3f0c9a5e-0000-4000-8000-00000000c0de"
     }
     #[zbus(property(emits_changed_signal = "const"))]
-    fn provider(&self) -> &str {
-        "frameio"
+    fn provider(&self) -> String {
+        let provider = self.0.world().provider.clone();
+        if provider.is_empty() { "frameio".to_owned() } else { provider }
     }
     #[zbus(property)]
     fn protection(&self) -> &str {

@@ -32,7 +32,7 @@ fn text<'a>(line: &'a Value, key: &str) -> &'a str {
 
 /// What nobody may type any more.
 fn assert_no_code(line: &Value) {
-    for key in ["user_code", "verification_uri", "verification_uri_complete"] {
+    for key in ["user_code", "verification_uri", "verification_host", "verification_uri_complete"] {
         assert_eq!(text(line, key), "", "{key} in {line}");
     }
     assert_eq!((&line["qr"], &line["code_expires_in"]), (&Value::Null, &Value::Null), "{line}");
@@ -49,6 +49,9 @@ async fn each_change_is_a_line_and_the_last_says_how_it_ended() {
     assert_eq!((text(&first, "user_code"), text(&first, "qr")), ("042137", PICTURE.1));
     assert_eq!(text(&first, "verification_uri"), "https://example.com/device");
     assert!(text(&first, "verification_uri_complete").ends_with("=042137"), "{first}");
+    assert_eq!(text(&first, "verification_host"), "example.com");
+    assert_eq!(text(&first, "device_name"), "CAM A");
+    assert_eq!(text(&first, "device_id"), "3f0c9a5e-0000-4000-8000-00000000c0de");
     assert!((290..=300).contains(&first["code_expires_in"].as_u64().unwrap()), "{first}");
     assert_eq!(text(&first, "summary"), "Waiting for somebody to enter the code");
     assert_eq!((&first["exit_status"], &first["next"]), (&Value::Null, &Value::Null));

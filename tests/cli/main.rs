@@ -95,12 +95,64 @@ async fn pairing_ends_with_the_projects_name() {
     let mut pairing = Pairing::start(&bus, &["pair", "--limit", "900"]);
     assert_eq!(pairing.line().await, "code: 042137");
     assert_eq!(pairing.line().await, "open: https://example.com/device");
+    assert_eq!(pairing.line().await, "host: example.com");
+    assert_eq!(pairing.line().await, "rig: CAM A (3f0c9a5e-0000-4000-8000-00000000c0de)");
     assert!(pairing.line().await.starts_with("valid for: "));
     fake.step(&service).await;
     assert_eq!(pairing.line().await, "paired: Moonrise S01");
     assert_eq!(pairing.end().await, (0, String::new()));
     assert_eq!(fake.world().limit, Some(900));
     assert_eq!(fake.world().calls, ["Start"]);
+}
+
+#[tokio::test]
+async fn at_a_provider_of_accounts_no_command_speaks_of_a_project() {
+    let script = || vec![Step::Code("WDJB-MJHT"), Step::Grant("login.example")];
+    let (bus, fake) = (Bus::new(), unpaired(script()));
+    {
+        let mut world = fake.world();
+        world.provider = "oauth".into();
+        world.blockers = vec![("unpaired".into(), "This rig is not paired with an account. Pair it.".into())];
+        world.revocation = ("revoked", "", false);
+    }
+    let service = fake.serve(&bus).await;
+    let mut said = Vec::new();
+    let mut tell = async |args: &[&str]| {
+        let (code, output, errors) = run(&bus, args).await;
+        let text = format!("{output}{errors}");
+        assert!(!text.is_empty() && !text.contains("project"), "{args:?}: {text}");
+        said.push(text);
+        code
+    };
+    assert_eq!(tell(&["status"]).await, 0);
+    assert_ne!(tell(&["wait", "--paired", "--timeout", "0"]).await, 0);
+    tell(&["unpair", "--yes"]).await;
+    for refuse in [fake::Error::NotProvisioned, fake::Error::AlreadyPaired, fake::Error::NetworkUnavailable] {
+        fake.world().refuse_start = Some(refuse);
+        assert_ne!(tell(&["pair"]).await, 0);
+    }
+    fake.world().refuse_start = None;
+    let mut pairing = Pairing::start(&bus, &["pair"]);
+    pairing.until("valid for: ").await;
+    fake.step(&service).await;
+    assert_eq!(pairing.until("paired: ").await, "paired: login.example");
+    assert_eq!(pairing.end().await, (0, String::new()));
+    assert_eq!(tell(&["status"]).await, 0);
+    tell(&["unpair", "--yes"]).await;
+    tell(&["forget", "--yes"]).await;
+    let found =
+        doctor_with(&bus, "kind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://rigpost.invalid\"", &[])
+            .await;
+    assert!(!found.to_string().contains("project"), "{found}");
+    let all = said.join("\n");
+    for part in [
+        "this rig is not paired with an account",
+        "`rigpost status` shows with what",
+        "account at login.example",
+        "Unpaired from login.example",
+    ] {
+        assert!(all.contains(part), "{part:?} in {all}");
+    }
 }
 
 #[tokio::test]

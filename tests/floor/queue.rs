@@ -23,7 +23,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rigpost_core::oauth::{DeviceInfo, DeviceStatus};
+use rigpost_core::oauth::DeviceInfo;
 use rigpost_core::provider::ProviderKey;
 use rigpost_core::queue::clip::Wanted;
 use rigpost_core::queue::evidence::Fingerprint;
@@ -97,14 +97,10 @@ async fn open(dir: &Path) -> Result<Store, Failure> {
     let cloud = ProviderKey::frameio(&"https://api.frame.io".parse()?);
     store.identity(None, &cloud).await?;
     let project = DeviceInfo {
-        nameless: false,
-        note: String::new(),
         device_name: "Rig".to_owned(),
         project_id: PROJECT.to_owned(),
         project_name: "Project".to_owned(),
-        authorized_by: String::new(),
-        authorization_expires: None,
-        status: DeviceStatus::Online,
+        ..DeviceInfo::default()
     };
     store.save_device(&project).await?;
     Ok(store)

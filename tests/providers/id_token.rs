@@ -58,6 +58,46 @@ async fn a_renewal_after_a_change_of_keys_is_an_ordinary_one() {
     assert!(cloud.oidc.asked("keys").await.len() <= 2);
 }
 
+/// With no names in the ID token, all three documents are needed.
+async fn conforming() -> (Rig, Public) {
+    let cloud = Public::start_with(LONG, json!({ "conform": true })).await;
+    let rig = cloud.rig("").start().await;
+    (rig, cloud)
+}
+
+#[tokio::test]
+async fn a_hiccup_while_keys_or_a_name_are_fetched_does_not_cost_the_name() {
+    let tried = ["keys", "userinfo"].into_iter().flat_map(|place| ["reset", "503"].map(|kind| (place, kind)));
+    join_all(tried.map(async |(place, kind)| {
+        let (rig, cloud) = conforming().await;
+        cloud.oidc.fault(place, kind, 2).await;
+        pair(&rig, &cloud).await;
+        let named = |p: &Dict| text(p, "AuthorizedBy") == PERSON.1;
+        let shown = rig.wait(PAIRING, &format!("the name after {kind} of {place}"), named).await;
+        assert_eq!((text(&shown, "State").as_str(), text(&shown, "Reason").as_str()), ("paired", "none"));
+        assert_eq!(cloud.oidc.asked(place).await.len(), 3, "{place}: and no more");
+        rig.log.wait(0, "who this rig is to the provider").await;
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_did_not_come_before_a_restart_comes_after_it_and_the_id_token_goes() {
+    let (mut rig, cloud) = conforming().await;
+    cloud.oidc.fault("keys", "503", 1000).await;
+    pair(&rig, &cloud).await;
+    cloud.oidc.wait(0, "keys", |a| a.endpoint == "keys").await;
+    rig.wait(PAIRING, "the host", |p| !text(p, "ProjectName").is_empty()).await;
+    rig.kill().await;
+    let kept = "SELECT name FROM sealed WHERE name = 'id_token'";
+    assert_eq!(rig.column(kept), ["id_token"], "sealed");
+    cloud.oidc.mend().await;
+    rig.start().await;
+    rig.wait(PAIRING, "the name", |p| text(p, "AuthorizedBy") == PERSON.1).await;
+    rig.stop().await;
+    assert_eq!(rig.column(kept), Vec::<String>::new());
+}
+
 const FORGERIES: [&str; 7] = [
     "forged-audience",
     "forged-issuer",

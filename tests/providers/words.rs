@@ -1,4 +1,7 @@
 //! Answers that people's providers have given, and what a rig makes of them.
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::common::*;
 use crate::scripted::*;
 
@@ -71,6 +74,23 @@ async fn a_refusal_of_the_code_request_is_a_mistake_of_configuration_in_the_prov
         assert!(refused.text.contains(said), "{}", refused.text);
         assert!(readable(&rig).await.contains(said), "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_link_that_hides_its_host_is_refused_by_name_and_shown_to_nobody() {
+    let cloud = Scripted::start().await;
+    cloud.says(CODE, [json(200, &A_CODE.replace("https://idp", "https://idp.example@evil"))]);
+    let rig = cloud.rig().start().await;
+    let refused = rig.ask_to_pair().await.unwrap_err();
+    assert_eq!(refused.name, "Configuration");
+    assert!(
+        refused.text.contains("the provider's link for the code has a user before its host"),
+        "{}",
+        refused.text
+    );
+    let shown = rig.properties(PAIRING).await;
+    assert_eq!((text(&shown, "UserCode"), text(&shown, "VerificationUri")), (String::new(), String::new()));
+    assert!(!readable(&rig).await.contains("evil"));
 }
 
 #[tokio::test]
@@ -228,6 +248,19 @@ async fn a_secret_that_a_server_repeats_is_nowhere_to_be_read() {
 }
 
 #[tokio::test]
+async fn a_client_secret_that_a_server_repeats_as_a_header_has_it_is_nowhere_to_be_read() {
+    let cloud = Scripted::start().await;
+    let header = STANDARD.encode(format!("app-1:{SECRET}"));
+    cloud.says(CODE, [json(400, &format!(r#"{{"error":"odd","error_description":"bad: Basic {header}"}}"#))]);
+    let setup = cloud.rig();
+    let provider = setup.provider.as_ref().map(|p| p.replace("\"none\"", "\"client_secret_basic\""));
+    let rig = Setup { provider, ..setup }.provisioned().await;
+    let refused = rig.ask_to_pair().await.unwrap_err();
+    assert!(refused.text.contains("bad: Basic [redacted]"), "{}", refused.text);
+    assert!(!readable(&rig).await.contains(header.trim_end_matches('=')));
+}
+
+#[tokio::test]
 async fn a_time_from_a_cache_is_no_time() {
     let cloud = Scripted::start().await;
     let old = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nage: 7200\r\n";
@@ -364,6 +397,9 @@ async fn a_rig_lives_with_each_provider_of_the_recorded_answers() {
         rig.restart().await;
         rig.wait_state("needs-pairing").await;
         assert_eq!(rig.reason().await, "revoked", "{provider}");
+        // The field of the journal is called as the property is.
+        let said = readable(&rig).await.replace("project_id", "");
+        assert!(said.contains("no longer paired with an account") && !said.contains("project"), "{said}");
         assert_eq!((cloud.asked(CODE).len(), cloud.asked(REFRESH).len()), (1, 4), "{provider}");
     });
     futures_util::future::join_all(lives).await;

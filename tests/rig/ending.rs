@@ -1,6 +1,8 @@
 //! Unpairing and forgetting: what is said of the provider, and what it hears of when it can.
 use std::collections::HashMap;
+use std::time::Duration;
 
+use rigpost_daemon::clock::Clock;
 use rigpost_sim::{Endpoint, EventKind, HoldPoint};
 use zbus::Variant;
 
@@ -218,4 +220,74 @@ async fn offline_nobody_is_asked_and_nothing_stays() {
     assert_eq!((rig.state().await.as_str(), rig.called(Endpoint::Revoke)), ("unpaired", 1));
     rig.stop().await;
     assert_eq!(kept_names(&rig), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_refresh_that_hangs_keeps_nobody_waiting_and_what_it_brings_is_revoked_too() {
+    let rig = Setup::cloud(|c| c.access_expires_in = 3).provisioned().await;
+    rig.sim.hold(HoldPoint::Next(Endpoint::Refresh, EventKind::Effect));
+    rig.pair().await;
+    rig.held().await;
+    let asked = Clock::system().now().boot;
+    let ended = unpair(&rig).await;
+    assert_eq!(ended.shortly(), ("not-reached", true));
+    assert!(ended.detail.contains("a renewal"), "{}", ended.detail);
+    let waited = Clock::system().now().boot.since(asked);
+    assert!(waited > Duration::from_secs(6) && waited < Duration::from_secs(14), "{waited:?}");
+    assert_eq!(rig.state().await, "unpaired");
+    pending(&rig, 1).await;
+    assert_eq!(rig.called(Endpoint::Revoke), 0, "what is to be revoked is not known yet");
+    rig.sim.release();
+    confirmed(&rig, rig.now()).await;
+    pending(&rig, 0).await;
+    assert_eq!((rig.state().await.as_str(), rig.called(Endpoint::Revoke)), ("unpaired", 2));
+    rig.sim.set_lifetimes(Default::default());
+    rig.pair().await;
+}
+
+#[tokio::test]
+async fn a_pairing_that_waits_too_long_cuts_a_revocation_which_is_told_later() {
+    let rig = Setup::new().paired().await;
+    rig.sim.hold(HoldPoint::Next(Endpoint::Revoke, EventKind::Received));
+    let (ended, code) = tokio::join!(unpair(&rig), async {
+        rig.held().await;
+        let asked = Clock::system().now().boot;
+        rig.ask_to_pair().await.unwrap();
+        let waited = Clock::system().now().boot.since(asked);
+        assert!(waited < Duration::from_secs(12), "{waited:?}");
+        // The handler sees that nobody listens any more.
+        rig.event(0, Endpoint::Revoke, EventKind::Cut).await;
+        rig.code().await
+    });
+    assert_eq!(ended.shortly(), ("not-reached", true));
+    assert!(ended.detail.contains("a new pairing began"), "{}", ended.detail);
+    rig.sim.release();
+    rig.sim.approve(&code, PROJECT).unwrap();
+    rig.wait_project(PROJECT).await;
+    pending(&rig, 1).await;
+    assert_eq!(rig.called(Endpoint::Revoke), 1);
+    assert_eq!(unpair(&rig).await.shortly(), ("revoked", false));
+    pending(&rig, 0).await;
+}
+
+#[tokio::test]
+async fn a_pairing_waits_for_a_revocation_that_is_answered() {
+    let rig = Setup::new().paired().await;
+    rig.sim.hold(HoldPoint::Next(Endpoint::Revoke, EventKind::Received));
+    let (ended, ()) = tokio::join!(unpair(&rig), async {
+        rig.held().await;
+        tokio::join!(async { rig.ask_to_pair().await.unwrap() }, async {
+            // The bus has the call before this one's answer.
+            assert_eq!(rig.state().await, "unpaired");
+            assert_eq!(rig.called(Endpoint::DeviceCode), 1, "that of the first pairing");
+            rig.sim.release();
+        });
+    });
+    assert_eq!(ended.shortly(), ("revoked", false));
+    let revoked = |e: &&rigpost_sim::Event| e.endpoint == Endpoint::Revoke && e.kind == EventKind::Replied;
+    let asked = |e: &&rigpost_sim::Event| e.endpoint == Endpoint::DeviceCode && e.kind == EventKind::Received;
+    let calls = rig.sim.log();
+    let (revoked, asked) = (calls.iter().rfind(revoked).unwrap().n, calls.iter().rfind(asked).unwrap().n);
+    assert!(revoked < asked, "{calls:#?}");
+    pending(&rig, 0).await;
 }

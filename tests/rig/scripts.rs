@@ -4,6 +4,7 @@ use std::process::{Output, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
+use rigpost_sim::{Endpoint, EventKind, HoldPoint};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -102,4 +103,58 @@ async fn whoever_waits_for_the_queue_waits_through_a_kill_of_the_daemon() {
     assert!(waited.status.success() && waited.stdout.is_empty() && waited.stderr.is_empty(), "{waited:?}");
     rig.wait_item(id, "done").await;
     rig.assert_arrived(&clip, PROJECT);
+}
+
+#[tokio::test]
+async fn whatever_is_shown_can_be_cancelled_by_program_and_command() {
+    let mut rig = Setup::new().provisioned().await;
+    for by_command in [true, false] {
+        for how in ["a code", "a poll under way", "trouble with a poll", "a restart"] {
+            rig.start_pairing().await;
+            match how {
+                "a poll under way" => {
+                    rig.sim.hold(HoldPoint::Next(Endpoint::TokenPoll, EventKind::Received));
+                    rig.held().await;
+                }
+                "trouble with a poll" => {
+                    rig.sim.inject("token-poll:500:forever".parse().unwrap());
+                    rig.wait_reason("provider").await;
+                }
+                "a restart" => {
+                    rig.kill_and_start().await;
+                    rig.wait_state("waiting-for-user").await;
+                }
+                _ => {}
+            }
+            assert_ne!(rig.code().await, "", "{how}");
+            if by_command {
+                let output = rigpost(&rig, &["cancel"]).output().await.unwrap();
+                assert!(output.status.success(), "{how}: {output:?}");
+            } else {
+                rig.cancel_pairing().await.unwrap();
+            }
+            assert_eq!((rig.state().await.as_str(), rig.code().await.as_str()), ("unpaired", ""), "{how}");
+            rig.sim.release();
+            rig.sim.clear_faults();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rig_s_name_and_serial_and_the_host_of_the_link_stand_beside_the_code() {
+    let rig = Setup { client_id: Some("SN-0042".to_owned()), ..Setup::new() }.provisioned().await;
+    let mut pairing = rigpost(&rig, &["pair"]).spawn().unwrap();
+    let mut lines = BufReader::new(pairing.stdout.take().unwrap()).lines();
+    let mut said = Vec::new();
+    while !said.last().is_some_and(|line: &String| line.starts_with("valid for: ")) {
+        said.push(soon("a line", lines.next_line()).await.unwrap().expect("one more line"));
+    }
+    let name = rig.text(PAIRING, "DeviceName").await;
+    assert_eq!(name, rig.sim.codes().last().unwrap().name, "as the page has it that asks for consent");
+    assert_eq!(rig.device_id().await, "SN-0042");
+    let beside = said.iter().find_map(|line| line.strip_prefix("rig: ")).expect("the rig");
+    assert!(beside.contains(&name) && beside.contains("SN-0042"), "{beside}");
+    assert!(said.contains(&"host: 127.0.0.1".to_owned()), "{said:?}");
+    rig.cancel_pairing().await.unwrap();
+    assert!(!end(pairing).await.status.success());
 }

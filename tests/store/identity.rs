@@ -1,5 +1,5 @@
 //! One name for life.
-use rigpost_core::oauth::{IdToken, TokenSet};
+use rigpost_core::oauth::{Cause, DeviceInfo, IdToken, TokenSet, Wanting};
 use rigpost_core::provider::ProviderKey;
 use rigpost_core::queue::item::{ItemReason, ItemState};
 use rigpost_core::secret::Secret;
@@ -132,6 +132,10 @@ async fn an_id_token_is_kept_until_it_has_been_verified() {
     store.save_tokens(&TokenSet { id_token: id_token.clone(), ..tokens(1) }).await.unwrap();
     let kept = |loaded: Grants| loaded.tokens.unwrap().0.id_token;
     assert_eq!(kept(store.grants().await.unwrap()), id_token);
+    for wanting in [Wanting::Passing(Cause::Network), Wanting::Document] {
+        store.save_device(&DeviceInfo { wanting, ..device("p") }).await.unwrap();
+        assert_eq!(kept(store.grants().await.unwrap()), id_token, "nobody could verify it");
+    }
     store.save_device(&device("p")).await.unwrap();
     assert_eq!(kept(store.grants().await.unwrap()), None);
     assert_eq!(store.grants().await.unwrap().tokens.unwrap().0, tokens(1), "and nothing else went");

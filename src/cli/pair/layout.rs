@@ -35,15 +35,23 @@ const MARGIN: usize = 2;
 /// The fewest columns for text beside a QR code.
 const BESIDE: usize = 30;
 
-/// The lines of the block: fewer than `rows`, so that the countdown below it fits too, unless even the least is too much.
-pub(super) fn block(qr: &str, directions: &[String], code: &str, columns: usize, rows: usize) -> Vec<Line> {
+/// The lines of the block, `about` below the code: fewer than `rows`, so that the countdown below it fits too, unless even the least is too much.
+pub(super) fn block(
+    qr: &str,
+    directions: &[String],
+    code: &str,
+    about: &[String],
+    columns: usize,
+    rows: usize,
+) -> Vec<Line> {
     let qr: Vec<&str> = qr.lines().filter(|line| !line.is_empty()).collect();
     let qr_width = qr.iter().map(|line| text::width(line)).max().unwrap_or_default();
     let fits = |lines: &Vec<Line>| {
         lines.len() < rows && lines.iter().all(|line| line.iter().map(Part::width).sum::<usize>() <= columns)
     };
     let room = columns.saturating_sub(MARGIN);
-    let alone = || words(directions, code, room, rows.saturating_sub(8), true);
+    let text = Text { directions, code, about };
+    let alone = || words(&text, room, rows.saturating_sub(8), true);
     if qr.is_empty() {
         return indented(alone());
     }
@@ -51,27 +59,36 @@ pub(super) fn block(qr: &str, directions: &[String], code: &str, columns: usize,
     let stacked = || indented([image.clone(), alone()].concat());
     let beside = || {
         let room = room.saturating_sub(qr_width + MARGIN);
-        (room >= BESIDE).then(|| side_by_side(&image, qr_width, words(directions, code, room, rows, true)))
+        (room >= BESIDE).then(|| side_by_side(&image, qr_width, words(&text, room, rows, true)))
     };
-    let compact = || indented([image.clone(), words(directions, code, room, 0, false)].concat());
+    let compact = || indented([image.clone(), words(&text, room, 0, false)].concat());
     let candidates = [Some(stacked()), beside(), Some(compact())];
     candidates.into_iter().flatten().find(fits).unwrap_or_else(|| indented(alone()))
 }
 
-/// Directions and code. `is_airy`: with the code in large letters, where they fit, and blank lines around it.
+struct Text<'a> {
+    directions: &'a [String],
+    code: &'a str,
+    about: &'a [String],
+}
+
+/// Directions, code, and what else is known of it. `is_airy`: with the code in large letters, where they fit, and blank
+/// lines around it.
 //= https://www.rfc-editor.org/rfc/rfc8628#section-3.3.1
 //# Clients MUST still display the "user_code"
-fn words(directions: &[String], code: &str, columns: usize, rows: usize, is_airy: bool) -> Vec<Line> {
+fn words(text: &Text<'_>, columns: usize, rows: usize, is_airy: bool) -> Vec<Line> {
+    let wrapped = |lines: &[String]| -> Vec<Line> {
+        let all = lines.iter().flat_map(|line| text::wrap(line, columns));
+        all.map(|line| vec![Part::Text(line)]).collect()
+    };
     let blank = || is_airy.then(Vec::new);
-    let directions =
-        directions.iter().flat_map(|line| text::wrap(line, columns)).map(|line| vec![Part::Text(line)]);
-    let large = digits::large(code, columns, rows).filter(|_| is_airy).unwrap_or_default();
+    let large = digits::large(text.code, columns, rows).filter(|_| is_airy).unwrap_or_default();
     let gap = if large.is_empty() { None } else { blank() };
     let large = large.into_iter().map(|line| vec![Part::Strong(line)]);
     // Once more in the terminal's own letters, to be copied or read out.
-    let small = vec![Part::Text("Code: ".to_owned()), Part::Strong(code.to_owned())];
-    let top = blank().into_iter().chain(directions).chain(blank());
-    top.chain(large).chain(gap).chain([small]).chain(blank()).collect()
+    let small = vec![Part::Text("Code: ".to_owned()), Part::Strong(text.code.to_owned())];
+    let top = blank().into_iter().chain(wrapped(text.directions)).chain(blank());
+    top.chain(large).chain(gap).chain([small]).chain(wrapped(text.about)).chain(blank()).collect()
 }
 
 fn indented(lines: Vec<Line>) -> Vec<Line> {
@@ -105,6 +122,10 @@ mod tests {
         format!("{}\n", "█".repeat(size)).repeat(size.div_ceil(2))
     }
 
+    fn about() -> Vec<String> {
+        ["Host: example.com", "Rig:  CAM A (SN-7)"].map(str::to_owned).to_vec()
+    }
+
     fn shape(lines: &[Line]) -> (bool, bool, bool) {
         let has = |test: fn(&Part) -> bool| lines.iter().flatten().any(test);
         let has_qr = has(|part| matches!(part, Part::Qr(_)));
@@ -120,7 +141,7 @@ mod tests {
     fn the_best_that_fits_is_chosen() {
         let directions = ["Open https://example.com/device and enter this code:".to_owned()];
         let on = |code: &str, columns, rows| {
-            let lines = block(&qr(37), &directions, code, columns, rows);
+            let lines = block(&qr(37), &directions, code, &about(), columns, rows);
             assert!(lines.len() < rows, "{columns} by {rows}");
             assert!(lines.iter().all(|line| line.iter().map(Part::width).sum::<usize>() <= columns));
             shape(&lines)
@@ -139,7 +160,7 @@ mod tests {
     #[test]
     fn the_code_is_always_there_in_plain_letters() {
         for (columns, rows) in [(200, 60), (80, 24), (40, 10), (20, 5)] {
-            let lines = block(&qr(37), &[], "042137", columns, rows);
+            let lines = block(&qr(37), &[], "042137", &about(), columns, rows);
             assert!(
                 lines.iter().any(|line| line.ends_with(&[Part::Strong("042137".into())])),
                 "{columns} by {rows}"

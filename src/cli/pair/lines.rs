@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::bus::Pairing;
+use crate::bus::{Device, Pairing};
 use crate::exit::{ExitCode, Failure};
 use crate::out::Out;
 use crate::status::PairingJson;
@@ -26,6 +26,8 @@ struct Line<'a> {
     summary: String,
     /// What to do next, if anything.
     next: Option<&'a str>,
+    /// The rig's serial, which the page that asks for consent may show.
+    device_id: &'a str,
     /// `null` until the end.
     exit_status: Option<u8>,
     #[serde(flatten)]
@@ -37,6 +39,7 @@ struct Line<'a> {
 /// Lines on standard output.
 pub(super) struct Lines<'a> {
     out: &'a mut Out,
+    device: Device,
     /// What the daemon has said last.
     seen: Pairing,
     /// What the last line was about.
@@ -48,7 +51,18 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Nothing is printed yet.
     pub(super) fn new(out: &'a mut Out) -> Self {
-        Self { out, seen: Pairing::default(), told: None, qr: (String::new(), None) }
+        Self {
+            out,
+            device: Device::default(),
+            seen: Pairing::default(),
+            told: None,
+            qr: (String::new(), None),
+        }
+    }
+
+    /// Codes are for this rig, of its provider.
+    pub(super) fn is_for(&mut self, device: &Device) {
+        self.device.clone_from(device);
     }
 
     /// The daemon says this.
@@ -76,8 +90,9 @@ impl<'a> Lines<'a> {
         }
         let has_code = !now.user_code.is_empty() && self.qr.0 == now.user_code;
         self.out.json_line(&Line {
-            summary: words::summary(&now),
+            summary: words::summary(&now, &self.device.provider),
             next: None,
+            device_id: &self.device.device_id,
             exit_status: None,
             pairing: PairingJson::new(&self.seen, true),
             qr: self.qr.1.as_deref().filter(|_| has_code),
@@ -88,7 +103,7 @@ impl<'a> Lines<'a> {
 
     /// The good end.
     pub(super) fn done(&mut self) -> io::Result<()> {
-        self.end(words::summary(&self.seen), None, ExitCode::Done)
+        self.end(words::summary(&self.seen, &self.device.provider), None, ExitCode::Done)
     }
 
     /// Any other end.
@@ -106,6 +121,7 @@ impl<'a> Lines<'a> {
             ..self.seen.clone()
         };
         let pairing = PairingJson::new(&without_code, true);
-        self.out.json_line(&Line { summary, next, exit_status: Some(code.number()), pairing, qr: None })
+        let (device_id, exit_status) = (self.device.device_id.as_str(), Some(code.number()));
+        self.out.json_line(&Line { summary, next, device_id, exit_status, pairing, qr: None })
     }
 }

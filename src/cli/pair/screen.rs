@@ -3,15 +3,18 @@
 use std::io;
 
 use super::layout::{self, Part};
-use crate::bus::Pairing;
+use crate::bus::{Device, Pairing};
 use crate::out::{Out, Tone};
 use crate::text::{self, clean};
 use crate::{clock, words};
+use rigpost_contract::provider::ProviderKind;
 
 /// The part of the terminal that belongs to the pairing.
 pub(crate) struct Screen<'a> {
     out: &'a mut Out,
     provider: String,
+    device_id: String,
+    kind: Option<ProviderKind>,
     /// The code that is shown; empty when none is.
     code: String,
     /// What the last line says.
@@ -29,12 +32,14 @@ const RESET: &str = "\x1b[0m";
 impl<'a> Screen<'a> {
     /// Nothing is drawn yet, and the provider is not known.
     pub(crate) fn new(out: &'a mut Out) -> Self {
-        Self { out, provider: words::provider(""), code: String::new(), last: String::new(), lines: 0 }
+        let (provider, device_id) = (words::provider(""), String::new());
+        Self { out, provider, device_id, kind: None, code: String::new(), last: String::new(), lines: 0 }
     }
 
-    /// Codes come from this provider.
-    pub(crate) fn is_for(&mut self, provider: &str) {
-        self.provider = words::provider(provider);
+    /// Codes are for this rig, of its provider.
+    pub(crate) fn is_for(&mut self, device: &Device) {
+        (self.provider, self.kind) = (words::provider(&device.provider), words::kind(&device.provider));
+        self.device_id.clone_from(&device.device_id);
     }
 
     /// A person looks at it.
@@ -78,12 +83,27 @@ impl<'a> Screen<'a> {
         if !now.verification_uri_complete.is_empty() {
             self.out.line(&format!("link: {}", clean(&now.verification_uri_complete)))?;
         }
+        for (label, value) in self.about(now) {
+            self.out.line(&format!("{label}: {value}"))?;
+        }
         self.out.line(&format!("valid for: {} seconds", time_left(now, None).0))
+    }
+
+    /// By what a person tells whether the page that they look at is the right one, and asks about this rig.
+    fn about(&self, now: &Pairing) -> Vec<(&'static str, String)> {
+        let all = [("host", words::host(now)), ("rig", words::rig(now, &self.device_id))];
+        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
 
     fn block(&self, now: &Pairing, qr: &str) -> Vec<String> {
         let (columns, rows) = self.out.size();
-        let lines = layout::block(qr, &self.directions(now), &clean(&now.user_code), columns, rows);
+        let about: Vec<String> = self
+            .about(now)
+            .iter()
+            .map(|(name, value)| format!("{}: {value}", text::capitalized(name)))
+            .collect();
+        let (directions, code) = (self.directions(now), clean(&now.user_code));
+        let lines = layout::block(qr, &directions, &code, &about, columns, rows);
         let paint = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::Strong(text) => self.out.paint(Tone::Strong, text),
@@ -99,7 +119,7 @@ impl<'a> Screen<'a> {
     fn directions(&self, now: &Pairing) -> Vec<String> {
         let (plain, complete) = (clean(&now.verification_uri), clean(&now.verification_uri_complete));
         match (plain.as_str(), complete.as_str()) {
-            ("", "") if self.provider == "Frame.io" => vec![
+            ("", "") if self.kind == Some(ProviderKind::Frameio) => vec![
                 "In Frame.io, open the project, then C2C Connections, then Add New Device,".to_owned()
                     + " and enter this code:",
             ],
@@ -153,15 +173,16 @@ impl<'a> Screen<'a> {
         Ok(())
     }
 
-    /// The good end.
+    /// The good end. `with`: what the provider calls what the rig is paired with; empty: it did not say.
     //= frameio-c2c#4.1
     //# After the pairing the name of the project is shown.
-    pub(crate) fn done(&mut self, project: &str, person: &str, device: &str) -> io::Result<()> {
+    pub(crate) fn done(&mut self, with: &str, person: &str, device: &str) -> io::Result<()> {
         self.wipe()?;
+        let name = if with.is_empty() { "(the provider did not say its name)" } else { with };
         if !self.out.live {
-            return self.out.line(&format!("paired: {project}"));
+            return self.out.line(&format!("paired: {name}"));
         }
-        let headline = format!("Paired with {project}");
+        let headline = format!("Paired with {name}");
         self.out.line(&format!(
             "{} {}",
             self.out.paint(Tone::Good, "✔"),
@@ -172,7 +193,8 @@ impl<'a> Screen<'a> {
                 self.out.line(&format!("  {label} {value}"))?;
             }
         }
-        self.out.line("  Is that the right project? If not: rigpost unpair")
+        let noun = self.kind.map_or("one", ProviderKind::noun);
+        self.out.line(&format!("  Is that the right {noun}? If not: rigpost unpair"))
     }
 }
 
@@ -209,6 +231,10 @@ mod tests {
         }
     }
 
+    fn of(provider: &str) -> Device {
+        Device { provider: provider.into(), device_id: "SN-7".into(), ..Device::default() }
+    }
+
     fn waiting(code: &str) -> Pairing {
         Pairing { state: "waiting-for-user".into(), user_code: code.into(), ..Pairing::default() }
     }
@@ -232,7 +258,7 @@ mod tests {
         let sink = Sink::default();
         let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
         let mut screen = Screen::new(&mut out);
-        screen.is_for("frameio");
+        screen.is_for(&of("frameio"));
         screen.show(&waiting("042137"), "").unwrap();
         assert!(sink.text().contains("C2C Connections"));
         assert!(sink.text().contains("Code: 042137"));
@@ -281,5 +307,43 @@ mod tests {
         assert!(!screen.block(&now, &wide).join("\n").contains(&wide));
         let narrow = "█".repeat(20);
         assert!(screen.block(&now, &narrow).join("\n").contains(&narrow));
+    }
+
+    #[test]
+    fn what_to_check_at_the_end_is_called_as_the_provider_calls_it() {
+        for (provider, asked) in [
+            ("frameio", "Is that the right project? If not: rigpost unpair"),
+            ("oauth", "Is that the right account? If not: rigpost unpair"),
+            ("newer", "Is that the right one? If not: rigpost unpair"),
+        ] {
+            let sink = Sink::default();
+            let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
+            let mut screen = Screen::new(&mut out);
+            screen.is_for(&of(provider));
+            screen.done("Moonrise", "ana", "rig").unwrap();
+            assert!(sink.text().ends_with(&format!("  {asked}\n")), "{}", sink.text());
+        }
+    }
+
+    #[test]
+    fn the_host_of_the_link_and_the_rig_stand_beside_the_code() {
+        for live in [true, false] {
+            let sink = Sink::default();
+            let mut out = Out::to(Box::new(sink.clone()), live, 80, 24);
+            let mut screen = Screen::new(&mut out);
+            screen.is_for(&of("oauth"));
+            let mut now = waiting("WDJB-MJHT");
+            now.verification_uri = "https://login.example/device".into();
+            now.device_name = "CAM A".into();
+            screen.show(&now, "").unwrap();
+            let shown = sink.text();
+            let expected = match live {
+                true => "  Code: WDJB-MJHT\n  Host: login.example\n  Rig: CAM A (SN-7)\n",
+                false => {
+                    "code: WDJB-MJHT\nopen: https://login.example/device\nhost: login.example\nrig: CAM A (SN-7)\n"
+                }
+            };
+            assert!(shown.contains(expected), "{shown}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::lines::Lines;
 use super::screen::Screen;
 use crate::args::PairArgs;
-use crate::bus::{Daemon, Options, Pairing};
+use crate::bus::{Daemon, Device, Options, Pairing};
 use crate::exit::Failure;
 use crate::out::Out;
 use crate::text::clean;
@@ -29,10 +29,11 @@ impl<'a> View<'a> {
         Self { kind, with_qr: !args.no_qr }
     }
 
-    /// Codes come from this provider.
-    pub(super) fn is_for(&mut self, provider: &str) {
-        if let Kind::Screen(screen) = &mut self.kind {
-            screen.is_for(provider);
+    /// Codes are for this rig, of its provider.
+    pub(super) fn is_for(&mut self, device: &Device) {
+        match &mut self.kind {
+            Kind::Screen(screen) => screen.is_for(device),
+            Kind::Lines(lines) => lines.is_for(device),
         }
     }
 
@@ -85,7 +86,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// The rig is paired, and what the project is called is not known yet.
+    /// The rig is paired, and with what is not known yet.
     pub(super) fn is_paired(&mut self) -> Result<(), Failure> {
         if let Kind::Lines(lines) = &mut self.kind {
             lines.changed()?;
@@ -105,11 +106,11 @@ impl<'a> View<'a> {
     pub(super) fn done(&mut self, now: &Pairing) -> Result<(), Failure> {
         match &mut self.kind {
             Kind::Screen(screen) => {
-                let name = match now.project_name.is_empty() {
-                    true => "(the cloud did not say its name)".to_owned(),
-                    false => clean(&now.project_name),
-                };
-                screen.done(&name, &clean(&now.authorized_by), &clean(&now.device_name))?;
+                screen.done(
+                    &clean(&now.project_name),
+                    &clean(&now.authorized_by),
+                    &clean(&now.device_name),
+                )?;
             }
             Kind::Lines(lines) => lines.done()?,
         }

@@ -44,6 +44,8 @@ pub(crate) struct PairingJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_code: Option<String>,
     verification_uri: String,
+    /// Where the link leads, in ASCII letters; empty where there is none.
+    verification_host: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     verification_uri_complete: Option<String>,
     code_expires_in: Option<u64>,
@@ -82,7 +84,7 @@ impl Status {
     /// Builds the object. `with_code`: put in the code, and the link that contains it.
     pub(crate) fn new(now: &Snapshot, with_code: bool) -> Self {
         Self {
-            summary: words::summary(&now.pairing),
+            summary: words::summary(&now.pairing, &now.device.provider),
             next: words::next(now),
             device: device(&now.device),
             pairing: PairingJson::new(&now.pairing, with_code),
@@ -108,6 +110,7 @@ fn device(from: &Device) -> DeviceJson {
 impl PairingJson {
     /// `with_code`: put in the code, and the link that contains it.
     pub(crate) fn new(from: &Pairing, with_code: bool) -> Self {
+        let verification_host = words::host(from);
         let seconds = |boot: u64| (boot != 0).then(|| clock::seconds_until(boot));
         let from = from.clone();
         Self {
@@ -115,6 +118,7 @@ impl PairingJson {
             reason: from.reason,
             user_code: with_code.then_some(from.user_code),
             verification_uri: from.verification_uri,
+            verification_host,
             verification_uri_complete: with_code.then_some(from.verification_uri_complete),
             code_expires_in: seconds(from.code_expires_at),
             device_name: from.device_name,

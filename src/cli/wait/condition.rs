@@ -57,7 +57,7 @@ impl Condition {
         match self {
             Self::Paired => now.pairing.state.parse().map_or_else(
                 |_| format!("this rig is in the state \"{}\"", text::clean(&now.pairing.state)),
-                |state: State| state.clause().to_owned(),
+                |state: State| words::clause(state, &now.device.provider),
             ),
             Self::Online => "the provider was not reached at the last attempt".to_owned(),
             Self::Empty if !is_known(now) => "what is left to send is not known yet".to_owned(),

@@ -64,7 +64,7 @@ impl<'a> Board<'a> {
     /// How the rig is at the beginning.
     pub(super) fn begin(&mut self, now: &Snapshot) -> io::Result<()> {
         if !self.out.live {
-            self.event(&words::summary(&now.pairing))?;
+            self.event(&summary(now))?;
             self.event(&left(&now.queue))?;
             for (_, blocker) in &now.device.blockers {
                 self.event(&clean(blocker))?;
@@ -76,8 +76,8 @@ impl<'a> Board<'a> {
 
     /// Tells what is different, and moves the bars.
     pub(super) fn changed(&mut self, before: &Snapshot, now: &Snapshot) -> io::Result<()> {
-        if words::summary(&before.pairing) != words::summary(&now.pairing) {
-            self.event(&words::summary(&now.pairing))?;
+        if summary(before) != summary(now) {
+            self.event(&summary(now))?;
         }
         if before.queue.paused != now.queue.paused {
             self.event(if now.queue.paused { "sending is paused" } else { "no longer paused" })?;
@@ -151,11 +151,11 @@ impl<'a> Board<'a> {
         let room = columns.saturating_sub(4);
         // Last, because taking a bar away draws nothing by itself.
         self.draw_blockers(&now.device.blockers, room);
-        let (tone, _) = words::headline(&now.pairing);
+        let (tone, _) = words::headline(&now.pairing, &now.device.provider);
         self.headline.set_message(format!(
             "{} {}",
             self.out.paint(tone, "●"),
-            self.out.paint(Tone::Strong, &text::fit(&words::summary(&now.pairing), room))
+            self.out.paint(Tone::Strong, &text::fit(&summary(now), room))
         ));
         self.goal.left(now.queue.bytes_left);
         let left = left(&now.queue);
@@ -244,6 +244,10 @@ fn progress(item: &Item, rate: u64, room: usize) -> String {
     let short = format!("{share} {time:>7}");
     let long = format!("{share} of {:>7} {speed:>9} {time:>7}", text::size(item.size));
     [long, short].into_iter().find(|line| text::width(line) <= room).unwrap_or(share)
+}
+
+fn summary(now: &Snapshot) -> String {
+    words::summary(&now.pairing, &now.device.provider)
 }
 
 /// What is left to send.

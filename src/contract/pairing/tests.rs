@@ -1,6 +1,7 @@
 use super::{Protection, Reason, State};
 use crate::UnknownWord;
 use crate::exit::ExitCode;
+use crate::provider::ProviderKind;
 
 /// Too long for the screen of a camera.
 const LONG: usize = 190;
@@ -38,7 +39,7 @@ fn every_word_is_read_back_and_no_other() {
 #[test]
 fn a_trouble_is_said_in_the_same_words_everywhere() {
     for state in State::ALL {
-        let (clause, sentence) = (state.clause(), state.sentence());
+        let (clause, sentence) = (state.clause(), state.sentence(ProviderKind::Frameio));
         assert!(is_clause(clause) && is_clause(state.headline()), "{state}");
         assert_eq!(sentence[1..clause.len()], clause[1..], "{state}");
         assert!(sentence.ends_with('.') && sentence.len() < LONG, "{state}: {sentence}");
@@ -54,7 +55,10 @@ fn a_trouble_is_said_in_the_same_words_everywhere() {
 
 #[test]
 fn what_a_screen_shows_is_for_whoever_stands_before_it() {
-    let all = State::ALL.iter().map(|s| s.sentence()).chain(Reason::ALL.iter().map(|r| r.sentence("")));
+    let all = State::ALL
+        .iter()
+        .map(|s| s.sentence(ProviderKind::Frameio))
+        .chain(Reason::ALL.iter().map(|r| r.sentence("")));
     for sentence in all {
         for jargon in ["rigpost ", "`", "sudo", "token", "OAuth", "TLS", "grant", "ca_file"] {
             assert!(!sentence.contains(jargon), "{jargon:?} in: {sentence}");

@@ -5,8 +5,8 @@
 //!
 //! | State | Leaves by |
 //! | --- | --- |
-//! | `Saving` | on disk: `Asking`; not on disk: gone, and the grant is as it was |
-//! | `Asking` | confirmed, not offered, refused for good, or the week is over: `Erasing`; anything else: `Later` |
+//! | `Saving` | on disk: `Asking`, or `Later` where it may not be asked; not on disk: gone, and the grant is as it was |
+//! | `Asking` | confirmed, not offered, refused for good, or the week is over: `Erasing`; anything else, and a pairing that waits no longer: `Later` |
 //! | `Later` | its time, while it may be asked: `Asking`; the week is over while it may not: `Erasing` |
 //! | `Erasing` | off the disk: gone; the disk refuses: `Erasing`, again later |
 //!
@@ -14,7 +14,8 @@
 //! - On disk before the first request leaves, in the same step that takes the tokens out of use: there is no moment at which
 //!   a power cut leaves a live token at the provider and nobody who knows of it.
 //! - Not while a grant is in force or a pairing runs. Frame.io forgets the device, Auth0 and Google whatever the same person
-//!   gave the same application: a late word about the old grant could end the new one. So long it waits.
+//!   gave the same application: a late word about the old grant could end the new one. So long it waits; and a pairing
+//!   waits for a request that is under way, for a bounded time, after which that is given up.
 //! - A refusal of whoever asks (the client, its rights, a bare 401) is not one of the token: providers say that while their
 //!   own database is away, gateways in their place, and a new secret may help. A refusal of the request is final: an
 //!   unknown token is answered with success (RFC 7009 §2.2), so what else is refused will be.
@@ -193,16 +194,38 @@ impl Revocations {
         (id, gone)
     }
 
-    /// It is on disk: whatever else holds, it is asked for now. Or it is not, and never was.
+    /// It is on disk: it is asked for now, or as soon as it may be. Or it is not, and never was.
     #[must_use]
-    pub fn saved(&mut self, id: RevocationId, on_disk: bool) -> Vec<Action> {
+    pub fn saved(&mut self, id: RevocationId, on_disk: bool, may: bool, now: Now) -> Vec<Action> {
         let is_saving = |r: &Record| r.id == id && matches!(r.state, State::Saving);
         let Some(place) = self.records.iter().position(is_saving) else { return vec![] };
         if !on_disk {
             self.records.remove(place);
             return vec![];
         }
+        if let (false, Some(record)) = (may, self.records.get_mut(place)) {
+            record.state = State::Later(now.boot);
+            return vec![];
+        }
         self.ask(place).into_iter().collect()
+    }
+
+    /// A request is under way.
+    pub fn asking(&self) -> bool {
+        self.records.iter().any(|record| matches!(record.state, State::Asking(_)))
+    }
+
+    /// Requests that are under way are given up: asked again as soon as it may be.
+    #[must_use]
+    pub fn cut(&mut self, now: Now) -> Vec<Action> {
+        let mut out = Vec::new();
+        for record in self.records.iter_mut().filter(|record| matches!(record.state, State::Asking(_))) {
+            record.state = State::Later(now.boot);
+            let (revocation, detail) =
+                (Revocation::NotReached, "a new pairing began before it answered".to_owned());
+            out.push(Action::Tell(record.id, Told { revocation, detail, kept: true }));
+        }
+        out
     }
 
     /// These are off the disk.

@@ -2,19 +2,31 @@
 //!
 //! Uploads wait for the first answer: a clip is bound to the project's id, and never goes anywhere else.
 //!
+//! | The answer | What it says of who authorized the rig | Then |
+//! | --- | --- | --- |
+//! | who we are | their name, or nothing that will be believed | nothing more; the ID token is let go |
+//! | who we are | a document does not come ([`Wanting::Passing`]) | again with back-off, [`MOST_MORE`] times, and when the way may be open again; the ID token stays |
+//! | who we are | a document is none ([`Wanting::Document`]) | again with the next access token; the ID token stays |
+//! | none | | again with back-off, as long as there is a grant |
+//!
 //! # Decisions
+//! - A name that does not come yet is no trouble that a screen shows: nobody waits for it, and the rig works.
+//! - The ID token stays in memory only, until somebody has verified it: the next set of tokens may come without one, and
+//!   takes it off the disk.
 //! - An answer that says what is on disk already is not written again: it comes every few minutes, and cards wear out.
 use std::time::Duration;
 
 use crate::backoff::{Jitter, KEPT_DOUBLINGS, doubled};
 use crate::disk::DiskError;
 use crate::identity::tokens::Trouble;
-use crate::oauth::{AccessToken, Cause, DeviceInfo, TokenError};
+use crate::oauth::{AccessToken, Cause, DeviceInfo, IdToken, TokenError, Wanting};
 use crate::seq::Seq;
-use crate::time::{BootTime, Now};
+use crate::time::{BootTime, Now, WallTime};
 
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_secs(600);
+/// About three quarters of an hour.
+const MOST_MORE: u32 = 12;
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
@@ -46,12 +58,26 @@ pub struct Whoami {
     seq: Seq,
     jitter: Jitter,
     trouble: Option<Trouble>,
+    /// Why the person's name has not come yet.
+    wanting: Wanting,
+    /// What may tell it, and when it came.
+    statement: Option<Statement>,
 }
+
+/// An ID token, and when it came; `None` where no clock that can be trusted tells.
+pub type Statement = (IdToken, Option<WallTime>);
 
 impl Whoami {
     /// Nothing to ask.
     pub fn new(jitter: Jitter) -> Whoami {
-        Whoami { state: State::Idle, seq: Seq::default(), jitter, trouble: None }
+        Whoami {
+            state: State::Idle,
+            seq: Seq::default(),
+            jitter,
+            trouble: None,
+            wanting: Wanting::Nothing,
+            statement: None,
+        }
     }
 
     /// There is a new access token: ask now.
@@ -72,6 +98,15 @@ impl Whoami {
     pub fn stop(&mut self) {
         self.state = State::Idle;
         self.trouble = None;
+        (self.wanting, self.statement) = (Wanting::Nothing, None);
+    }
+
+    /// What the next question carries: what came with the tokens in force, else what nobody could verify yet.
+    pub fn statement(&mut self, came: Option<Statement>) -> Option<Statement> {
+        if came.is_some() {
+            self.statement = came;
+        }
+        self.statement.clone()
     }
 
     /// What kept the last question from being answered, or its answer from being written down.
@@ -120,7 +155,7 @@ impl Whoami {
         match answer {
             Ok(info) if known.is_some_and(|known| known.same_on_disk(&info)) => {
                 self.trouble = None;
-                self.state = State::Idle;
+                self.told(info.wanting, attempt, now);
                 vec![Action::Accepted(token), Action::Known(info)]
             }
             Ok(info) => {
@@ -166,16 +201,31 @@ impl Whoami {
             self.trouble = Some(Trouble::Storage(e));
             return self.later(attempt, Duration::ZERO, now);
         }
-        let info = info.clone();
+        let (info, attempt) = (info.clone(), *attempt);
         self.trouble = None;
-        self.state = State::Idle;
+        self.told(info.wanting, attempt, now);
         vec![Action::Known(info)]
+    }
+
+    /// Of who authorized the rig so much is known now.
+    fn told(&mut self, wanting: Wanting, attempt: u32, now: Now) {
+        self.wanting = wanting;
+        self.state = State::Idle;
+        match wanting {
+            Wanting::Nothing => self.statement = None,
+            Wanting::Passing(_) if attempt < MOST_MORE => {
+                let _ = self.later(attempt, Duration::ZERO, now);
+            }
+            Wanting::Passing(_) | Wanting::Document => {}
+        }
     }
 
     /// Some troubles may be over: a question that waits because of one of those is asked at `at`.
     pub fn hurry(&mut self, at: BootTime, over: impl Fn(Cause) -> bool) {
-        let over = matches!(self.trouble, Some(Trouble::Exchange(cause, _)) if over(cause));
+        let no_name = matches!(self.wanting, Wanting::Passing(cause) if over(cause));
+        let over = no_name || matches!(self.trouble, Some(Trouble::Exchange(cause, _)) if over(cause));
         match &mut self.state {
+            State::Idle if no_name => self.state = State::Due { at, attempt: 0 },
             State::Due { at: due, attempt } if over => {
                 (*due, *attempt) = ((*due).min(at), (*attempt).min(KEPT_DOUBLINGS));
             }

@@ -2,7 +2,8 @@
 //!
 //! # Decisions
 //! - Lenient in what is read where nothing is at stake (numbers as texts, members that are missing or under an older
-//!   name), strict where something is: tokens that no header can carry, codes that no screen can show.
+//!   name), strict where something is: tokens that no header can carry, codes that no screen can show, links that lead
+//!   elsewhere than a person reads off them, or that anybody on the way could change.
 use std::time::Duration;
 
 use url::Url;
@@ -95,10 +96,10 @@ impl Dialect {
         request
     }
 
-    /// RFC 8628 §3.2.
+    /// RFC 8628 §3.2. `from`: where it was asked for.
     //= https://www.rfc-editor.org/rfc/rfc6749#section-10.14
     //# The authorization server and client MUST sanitize (and validate when possible) any value received
-    pub fn read_code(&self, response: &Response) -> Result<DeviceAuthorization, TokenError> {
+    pub fn read_code(&self, response: &Response, from: &Url) -> Result<DeviceAuthorization, TokenError> {
         expect_success(Asked::Code, response)?;
         let mut a = response.members().ok_or_else(unexpected)?;
         let fits = |code: &str| code.chars().count() <= 64 && !code.chars().any(char::is_control);
@@ -113,18 +114,17 @@ impl Dialect {
         let interval = seconds(number(a.get("interval"), self.interval), 1.0, 3600.0);
         let (Some(expires_in), Some(interval)) = (expires_in, interval) else { return Err(unexpected()) };
         // The second of each name is from before the RFC, and as Frame.io's checklist spells it.
-        let uri = a.get("verification_uri").or(a.get("verification_url")).and_then(shown);
+        let uri = link(a.get("verification_uri").or(a.get("verification_url")), from)?;
         //= frameio-c2c#3.1
         //# verification_uri_complete is read in this spelling and in that of the checklist,
         //# verification_url_complete; null is none.
         let complete = a.get("verification_uri_complete").or(a.get("verification_url_complete"));
+        let complete = link(complete, from)?;
         Ok(DeviceAuthorization {
             device_code: DeviceCode(Secret::from(device_code)),
             user_code: UserCode(Secret::from(user_code)),
-            verification_uri: uri.and_then(|uri| Url::parse(&uri).ok()),
-            verification_uri_complete: complete
-                .and_then(shown)
-                .map(|uri| VerificationUriComplete(Secret::from(uri))),
+            verification_uri: uri.map(|(_, url)| url),
+            verification_uri_complete: complete.map(|(text, _)| VerificationUriComplete(Secret::from(text))),
             expires_in,
             // A longer one than the code lives would be no poll at all.
             interval: interval.min(expires_in),
@@ -319,22 +319,49 @@ fn read_tokens(response: &Response) -> Result<TokenResponse, TokenError> {
     })
 }
 
+/// A link for a person, and what a browser makes of it. As it was written where its host is what stands there, else as a
+/// browser writes it.
+///
+/// # Errors
+/// [`TokenError::Rejected`] where a person could not tell by reading it, or by sending it, where it leads.
+fn link(text: Option<&str>, from: &Url) -> Result<Option<(Zeroizing<String>, Url)>, TokenError> {
+    let refused = |why: &str| Err(TokenError::Rejected(format!("the provider's link for the code {why}")));
+    let Some(text) = text else { return Ok(None) };
+    let authority = text.rsplit("://").next().and_then(|rest| rest.split(['/', '?', '#']).next());
+    if authority.is_some_and(|authority| !authority.is_ascii()) {
+        return refused("has a host in letters that can be taken for others: it has to be written in ASCII");
+    }
+    let Some((text, url)) = shown(text) else { return Ok(None) };
+    if !url.username().is_empty() || url.password().is_some() {
+        return refused("has a user before its host, so that it seems to lead elsewhere than it does");
+    }
+    if url.scheme() == "http" && from.scheme() == "https" {
+        return refused("is http: whoever is on the way could lead it elsewhere");
+    }
+    let host = url.host_str().unwrap_or_default();
+    let rest = text.split_once("://").and_then(|(_, rest)| rest.split_at_checked(host.len()));
+    let is_plain = rest.is_some_and(|(written, after)| {
+        written.eq_ignore_ascii_case(host) && (after.is_empty() || after.starts_with(['/', ':', '?', '#']))
+    });
+    let text = if is_plain && text.is_ascii() { text } else { Zeroizing::new(url.as_str().to_owned()) };
+    Ok(Some((text, url)))
+}
+
 /// An address that can be shown, and opened: where it says no scheme, https.
-fn shown(text: &str) -> Option<Zeroizing<String>> {
+fn shown(text: &str) -> Option<(Zeroizing<String>, Url)> {
     let text = text.trim();
     let whole = |text: &str| Url::parse(text).ok().filter(|u| matches!(u.scheme(), "http" | "https"));
     if text.len() > 2048 || text.chars().any(char::is_control) {
         return None;
     }
-    match whole(text) {
-        Some(_) => Some(Zeroizing::new(text.to_owned())),
-        None => {
-            let bare = text.trim_start_matches('/');
-            let full = Zeroizing::new(format!("https://{bare}"));
-            let is_host = bare.split(['/', '?']).next().is_some_and(|host| host.contains('.'));
-            (is_host && !text.contains("://") && whole(&full).is_some()).then_some(full)
-        }
+    if let Some(url) = whole(text) {
+        return Some((Zeroizing::new(text.to_owned()), url));
     }
+    let bare = text.trim_start_matches('/');
+    let full = Zeroizing::new(format!("https://{bare}"));
+    let is_host = bare.split(['/', '?']).next().is_some_and(|host| host.contains('.'));
+    let url = whole(&full).filter(|_| is_host && !text.contains("://"))?;
+    Some((full, url))
 }
 
 /// A number; `otherwise` where there is none. What is no number is not a number.

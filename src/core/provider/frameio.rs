@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::oauth::{AccessToken, Cause, ClientAuth, DeviceInfo, DeviceStatus, TokenError};
+use crate::oauth::{AccessToken, Cause, ClientAuth, DeviceInfo, DeviceStatus, TokenError, Wanting};
 use crate::provider::answer::{Detailed, Sorted, Word, sort, unexpected};
 use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success};
 use crate::provider::text::short;
@@ -113,6 +113,7 @@ impl FrameIo {
         };
         Ok(DeviceInfo {
             device_name: response.text(text(a.get("name")).unwrap_or_default()),
+            wanting: Wanting::Nothing,
             note: if nameless { NAMELESS.to_owned() } else { String::new() },
             nameless,
             project_id,

@@ -8,24 +8,7 @@
 //!   to another.
 use url::Url;
 
-/// The kinds; each word is in the configuration, on the bus and in the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProviderKind {
-    /// Frame.io Camera to Cloud.
-    Frameio,
-    /// Any provider of RFC 8628.
-    OAuth,
-}
-
-impl ProviderKind {
-    /// As the configuration, the bus and the database have it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ProviderKind::Frameio => "frameio",
-            ProviderKind::OAuth => "oauth",
-        }
-    }
-}
+pub use rigpost_contract::provider::ProviderKind;
 
 /// One provider, told apart from all others, and what it can do.
 //= https://www.rfc-editor.org/rfc/rfc6749#section-10.3
@@ -68,14 +51,6 @@ mod tests {
 
     fn url(text: &str) -> Url {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn each_kind_has_its_word() {
-        assert_eq!(
-            [ProviderKind::Frameio, ProviderKind::OAuth].map(ProviderKind::as_str),
-            ["frameio", "oauth"]
-        );
     }
 
     #[test]

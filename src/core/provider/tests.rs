@@ -16,6 +16,7 @@ use crate::secret::Secret;
 mod binding;
 mod clips;
 mod fixtures;
+mod links;
 mod oauth;
 
 /// Each question as its request and the reader of its answer: what an exchange of one step is.
@@ -609,6 +610,7 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
     let expected = DeviceInfo {
         nameless: false,
         note: String::new(),
+        wanting: crate::oauth::Wanting::Nothing,
         device_name: "Frameio-BPEAKE".to_owned(),
         project_id: "2ad59fe6".to_owned(),
         project_name: "Testbed".to_owned(),

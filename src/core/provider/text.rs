@@ -1,5 +1,6 @@
 //! Foreign text, made fit for a person and a journal.
 use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
@@ -29,6 +30,23 @@ pub fn mask(text: &str, secrets: &[Secret]) -> String {
     masked
 }
 
+/// What a header makes of these two (RFC 6749 §2.3.1, RFC 7617 §2), up to the padding.
+pub fn basic_pair(id: &str, secret: &Secret) -> Secret {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let secret = Secret::expose(secret);
+    let mut pair = Zeroizing::new(String::with_capacity(3 * (id.len() + secret.len()) + 1));
+    pair.extend(form_urlencoded::byte_serialize(id.as_bytes()));
+    pair.push(':');
+    pair.extend(form_urlencoded::byte_serialize(secret.as_bytes()));
+    let mut encoded = Zeroizing::new(String::with_capacity(pair.len() / 3 * 4 + 4));
+    for three in pair.as_bytes().chunks(3) {
+        let bits = three.iter().fold(0, |bits: usize, byte| bits << 8 | usize::from(*byte))
+            << (8 * (3 - three.len()));
+        encoded.extend((0..=three.len()).map(|n| char::from(LETTERS[bits >> (18 - 6 * n) & 63])));
+    }
+    Secret::from(encoded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +61,23 @@ mod tests {
         let long = format!("{}secret-token", "x".repeat(SHORT - 3));
         assert!(!short(&mask(&long, &[Secret::new("secret-token")])).contains("sec"));
         assert_eq!(short("a\nb\u{7f}c"), "a b c");
+    }
+
+    #[test]
+    fn what_a_header_makes_of_the_client_is_a_secret_too() {
+        // RFC 7617 §2, and one, two and no letters more than whole threes.
+        for (id, secret, encoded) in [
+            ("Aladdin", "open", "QWxhZGRpbjpvcGVu"),
+            ("app-1", "s3cret", "YXBwLTE6czNjcmV0"),
+            ("app-1", "s3cre", "YXBwLTE6czNjcmU"),
+            ("app-1", "s3crets", "YXBwLTE6czNjcmV0cw"),
+            // Form-encoded first: "a+b", "%C3%BC".
+            ("a b", "ü?", "YStiOiVDMyVCQyUzRg"),
+        ] {
+            let pair = basic_pair(id, &Secret::new(secret));
+            assert_eq!(pair.expose(), encoded, "{id}:{secret}");
+            let said = mask(&format!("bad header: Basic {encoded}=="), &[pair]);
+            assert_eq!(said, "bad header: Basic [redacted]==");
+        }
     }
 }

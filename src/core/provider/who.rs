@@ -6,11 +6,13 @@
 //! - Keys are kept in memory; a token with an unknown one makes us fetch them once more, which is how keys are changed.
 //! - Where a believed token names nobody, whoever offers to tell more is asked (`userinfo`); the subject is better than
 //!   nothing.
+//! - A document that does not come says nothing about the token: that it is wanting is part of the answer, and whoever
+//!   asked asks again.
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::oauth::{DeviceInfo, Identify, TokenError};
+use crate::oauth::{Cause, DeviceInfo, Identify, TokenError, Wanting};
 use crate::provider::answer::unexpected;
 use crate::provider::dialect::{TIMEOUT, expect_success};
 use crate::provider::exchange::Step;
@@ -31,7 +33,7 @@ pub(super) fn identify(provider: &Arc<OAuth>, question: Identify) -> Step<Device
     let p = provider.clone();
     oauth::described(provider, TIMEOUT, move |metadata| match metadata {
         Ok(metadata) => Checked { question, info, metadata }.with_keys(p),
-        Err(e) => Step::Done(Ok(noted(info, e.to_string()))),
+        Err(e) => Step::Done(Ok(without(info, "", &e, None))),
     })
 }
 
@@ -61,13 +63,14 @@ impl Checked {
                 expect_success(Asked::Other, answer)?;
                 answer.json().as_ref().and_then(Keys::read).ok_or_else(unexpected)
             };
+            let status = answer.as_ref().ok().map(|answer| answer.status);
             match answer.map_err(TokenError::Transient).and_then(read) {
                 Ok(keys) => {
                     p.learn_keys(&keys);
                     let outcome = self.verify(&p, &keys);
                     self.done(outcome)
                 }
-                Err(e) => Step::Done(Ok(noted(self.info, format!("the issuer's keys can't be read: {e}")))),
+                Err(e) => Step::Done(Ok(without(self.info, "the issuer's keys can't be read: ", &e, status))),
             }
         })
     }
@@ -103,8 +106,12 @@ impl Checked {
             None => (Some(Authorization::Bearer(question.token)), None),
         };
         Step::attempt(request, move |answer| {
-            let name = answer.ok().and_then(|answer| name_of(answer, &subject));
-            named(info, name.as_deref().unwrap_or(&subject))
+            let status = answer.as_ref().ok().map(|answer| answer.status);
+            let info = match answer.map_err(TokenError::Transient).and_then(|a| name_of(a, &subject)) {
+                Ok(name) => return named(info, name.as_deref().unwrap_or(&subject)),
+                Err(e) => without(info, "the provider does not tell the person's name: ", &e, status),
+            };
+            named(info, &subject)
         })
     }
 }
@@ -112,11 +119,11 @@ impl Checked {
 /// §5.3.2: of this subject, or of somebody else and nobody's.
 //= https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse
 //# The sub Claim in the UserInfo Response MUST be verified to exactly match the sub Claim in the ID Token
-fn name_of(answer: &Response, subject: &str) -> Option<String> {
-    expect_success(Asked::Other, answer).ok()?;
-    let claims = answer.json::<Map<String, Value>>()?;
+fn name_of(answer: &Response, subject: &str) -> Result<Option<String>, TokenError> {
+    expect_success(Asked::Other, answer)?;
+    let claims = answer.json::<Map<String, Value>>().ok_or_else(unexpected)?;
     let is_theirs = claims.get("sub").and_then(Value::as_str) == Some(subject);
-    name_in(&claims).filter(|_| is_theirs).map(|name| answer.text(&name))
+    Ok(name_in(&claims).filter(|_| is_theirs).map(|name| answer.text(&name)))
 }
 
 fn named(info: DeviceInfo, name: &str) -> Step<DeviceInfo> {
@@ -125,4 +132,24 @@ fn named(info: DeviceInfo, name: &str) -> Step<DeviceInfo> {
 
 fn noted(info: DeviceInfo, note: String) -> DeviceInfo {
     DeviceInfo { note, ..info }
+}
+
+/// What there is to say without a document. `status`: of the answer, where it can be told.
+fn without(info: DeviceInfo, what: &str, e: &TokenError, status: Option<u16>) -> DeviceInfo {
+    let wanting = match e {
+        TokenError::Transient(t) if t.cause != Cause::Provider || status.is_some_and(|s| s >= 500) => {
+            Wanting::Passing(t.cause)
+        }
+        TokenError::Transient(_)
+        | TokenError::AuthorizationPending
+        | TokenError::SlowDown(_)
+        | TokenError::AccessDenied
+        | TokenError::ExpiredToken
+        | TokenError::InvalidGrant(_)
+        | TokenError::ClientRejected(_)
+        | TokenError::NotAllowed(_)
+        | TokenError::Unauthorized
+        | TokenError::Rejected(_) => Wanting::Document,
+    };
+    DeviceInfo { wanting, note: [what, &e.to_string()].concat(), ..info }
 }

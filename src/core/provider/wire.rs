@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::oauth::{AccessToken, Cause, ClientId, ClientSecret, Thumbprint, Trouble};
 use crate::provider::members::{Members, without_mark};
-use crate::provider::text::{mask, short};
+use crate::provider::text::{basic_pair, mask, short};
 use crate::secret::Secret;
 
 /// How the connection for a request comes about.
@@ -143,7 +143,9 @@ impl Request {
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets = match &self.authorization {
             Some(Authorization::Bearer(token) | Authorization::Dpop(token)) => vec![token.0.clone()],
-            Some(Authorization::Basic { secret, .. }) => vec![secret.0.clone()],
+            Some(Authorization::Basic { id, secret }) => {
+                vec![secret.0.clone(), basic_pair(&id.0, &secret.0)]
+            }
             None => vec![],
         };
         match &self.body {

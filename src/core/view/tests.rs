@@ -265,3 +265,23 @@ fn a_queue_that_was_not_read_is_not_called_empty() {
     let lost = status_line(&rig(State::SecretUnavailable, Reason::None), &queue(0, 0));
     assert!(lost.ends_with(", nothing left to send"), "{lost}");
 }
+
+#[test]
+fn a_rig_that_signs_in_elsewhere_is_told_nothing_of_projects() {
+    let issuer = DeviceInfo { project_name: "login.example".to_owned(), ..DeviceInfo::default() };
+    for state in State::ALL {
+        for reason in Reason::ALL {
+            for device in [None, Some(issuer.clone())] {
+                let rig = RigView { provider: ProviderKind::OAuth, device, ..rig(*state, *reason) };
+                let said = blockers(&rig, &queue(0, 0)).into_iter().map(|(_, sentence)| sentence);
+                for said in said.chain([status_line(&rig, &queue(0, 0))]) {
+                    assert!(!said.to_lowercase().contains("project"), "{said}");
+                }
+            }
+        }
+    }
+    let unpaired =
+        |provider| blockers(&RigView { provider, ..rig(State::Unpaired, Reason::None) }, &queue(0, 0));
+    assert_eq!(unpaired(ProviderKind::OAuth)[0].1, "This rig is not paired with an account. Pair it.");
+    assert_eq!(unpaired(ProviderKind::Frameio)[0].1, "This rig is not paired with a project. Pair it.");
+}

@@ -8,6 +8,7 @@ use super::rule::Of;
 use super::settings::{OAuth, Provider, Tokens};
 use crate::egress::authorities::{self, Unusable};
 use crate::egress::proxy::{Choice, NONE, Proxy};
+use rigpost_contract::UnknownWord;
 use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::{Binds, ProviderKind};
 
@@ -135,12 +136,10 @@ fn demand(c: &mut Checker<'_>) {
 
 fn kind(text: &str) -> Result<ProviderKind, String> {
     let known = Key::ProviderKind.rule().kind;
-    [ProviderKind::Frameio, ProviderKind::OAuth].into_iter().find(|kind| kind.as_str() == text).ok_or_else(
-        || {
-            let words: Vec<String> = known.words().map(|word| format!("{word:?}")).collect();
-            format!("there is no provider {text:?}; this version knows {}", words.join(" and "))
-        },
-    )
+    text.parse().map_err(|UnknownWord| {
+        let words: Vec<String> = known.words().map(|word| format!("{word:?}")).collect();
+        format!("there is no provider {text:?}; this version knows {}", words.join(" and "))
+    })
 }
 
 fn binds(word: &str) -> Option<Binds> {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rigpost_core::secret::Secret;
 
-/// Tokens of two sets, the client secret, the code, and some that were replaced.
+/// Tokens of two sets, the client secret and what a header makes of it, the code, and some that were replaced.
 const MOST: usize = 16;
 
 /// Newest last. Overwritten when dropped.

@@ -80,7 +80,7 @@ pub(super) fn wire(
         (source_task, ping)
     });
     let parts = Deps::new(provider, transport.clone(), store, clock.clone());
-    let machine = Rig::new(seed, built, settings.provider.heartbeat);
+    let machine = Rig::new(settings.provider.kind, seed, built, settings.provider.heartbeat);
     let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out);
     let channels = Channels {
         inbox: queue_inbox,

@@ -18,7 +18,7 @@ use rigpost_core::identity::revocation::Kept;
 use rigpost_core::identity::rig::Parting;
 use rigpost_core::identity::tokens::Ending;
 use rigpost_core::oauth::{
-    AccessToken, Binding, ClientSecret, DeviceInfo, IdToken, RefreshToken, Thumbprint, TokenSet,
+    AccessToken, Binding, ClientSecret, DeviceInfo, IdToken, RefreshToken, Thumbprint, TokenSet, Wanting,
 };
 use rigpost_core::queue::item::ItemId;
 use rigpost_core::time::{Now, WallTime};
@@ -154,8 +154,10 @@ impl Store {
                 _ => granted(tx, &tag)?,
             };
             device::write(tx, &tag, &info, since)?;
-            // It has served: what it said is in the row now.
-            tx.erase(ID_TOKEN)?;
+            if info.wanting == Wanting::Nothing {
+                // It has served: what it said is in the row now.
+                tx.erase(ID_TOKEN)?;
+            }
             // What waits for a provider that takes clips waits.
             if providers::takes_clips(tx, tag.provider)? { queue::bind_to(tx, &project) } else { Ok(vec![]) }
         })

@@ -44,7 +44,7 @@ pub fn rig_changed(old: &RigView, new: &RigView) {
             info!(pairing_state, project_id, "the project takes clips of this rig");
         }
     } else if old_project_id == project_id && old.device.is_some() && old_project != project {
-        info!(pairing_state, project_id, "the project is called {project} now");
+        info!(pairing_state, project_id, "the {} is called {project} now", new.provider.noun());
     }
     if old.refreshed_at.is_some() && new.refreshed_at.is_some() && old.refreshed_at != new.refreshed_at {
         info!(pairing_state, project_id, "tokens refreshed");
@@ -86,6 +86,9 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
+    use rigpost_contract::provider::ProviderKind;
+    use rigpost_core::oauth::DeviceInfo;
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -121,5 +124,30 @@ mod tests {
         let paired = RigView { state: State::Paired, ..RigView::unread() };
         let line = said(&RigView { reason: Reason::Network, ..paired.clone() }, &paired);
         assert!(line.contains("INFO") && line.contains("all is well again"), "{line}");
+    }
+
+    #[test]
+    fn of_an_account_no_line_speaks_of_a_project() {
+        let named = |name: &str| DeviceInfo {
+            project_id: "https://login.example".to_owned(),
+            project_name: name.to_owned(),
+            ..DeviceInfo::default()
+        };
+        let mut all = String::new();
+        for (state, reason) in State::ALL.iter().flat_map(|s| Reason::ALL.iter().map(move |r| (*s, *r))) {
+            let mut before = RigView { provider: ProviderKind::OAuth, ..RigView::unread() };
+            for device in [None, Some(named("login.example")), Some(named("sign-in.example"))] {
+                let now = RigView { device, state, reason, ..before.clone() };
+                all += &said(&before, &now);
+                before = now;
+            }
+        }
+        // The field's name is that of the property.
+        let words = all.replace("project_id", "").to_lowercase();
+        assert!(
+            words.contains("paired with login.example") && words.contains("the account is called"),
+            "{words}"
+        );
+        assert!(!words.contains("project"), "{words}");
     }
 }

@@ -57,6 +57,8 @@ pub struct RigTask<T> {
     answers: Vec<rig::Reply>,
     asked: u64,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Cancelled when the revocations that are under way are given up.
+    revoking: CancellationToken,
     disk_queue: VecDeque<Change>,
     disk_busy: bool,
     /// The disk was of no use: everything is read again then.
@@ -90,6 +92,7 @@ impl<T: Transport> RigTask<T> {
             answers: Vec::new(),
             asked: 0,
             running: FuturesUnordered::new(),
+            revoking: CancellationToken::new(),
             disk_queue: VecDeque::new(),
             disk_busy: false,
             load_at: None,
@@ -273,11 +276,15 @@ impl<T: Transport> RigTask<T> {
             }
             Question::Revoke(seq, id) => {
                 let (deps, current) = (self.deps.clone(), self.client.clone());
+                let given_up = self.revoking.clone();
                 self.running.push(Box::pin(async move {
-                    let (answer, date) = revocation::ask(&deps, current, id).await;
-                    Done { event: Some(Event::Revoked(seq, answer)), date, from_disk: false, client: None }
+                    let answer = given_up.run_until_cancelled(revocation::ask(&deps, current, id)).await;
+                    let (answer, date) = answer.map_or((None, None), |(answer, date)| (Some(answer), date));
+                    let event = answer.map(|answer| Event::Revoked(seq, answer));
+                    Done { event, date, from_disk: false, client: None }
                 }));
             }
+            Question::StopRevoking => std::mem::take(&mut self.revoking).cancel(),
         }
     }
 

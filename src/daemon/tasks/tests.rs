@@ -16,6 +16,7 @@ use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{Channels, Deps, Intake, RigTask, UploadSettings, UploadTask};
 use crate::vault::KeySource;
 use rigpost_contract::ending::Revocation;
+use rigpost_contract::provider::ProviderKind;
 use rigpost_core::command::{Asking, QueueCommand, Refusal, RigCommand};
 use rigpost_core::identity::rig::Rig;
 use rigpost_core::oauth::{Cause, ClientSecret, Trouble};
@@ -192,7 +193,7 @@ struct Bench {
 }
 
 fn nothing() -> RigView {
-    Rig::new(0, WallTime(0), None).view(rigpost_core::time::Now::default())
+    Rig::new(ProviderKind::Frameio, 0, WallTime(0), None).view(rigpost_core::time::Now::default())
 }
 
 fn provider() -> Provider {
@@ -238,7 +239,7 @@ impl Bench {
         let (to, inbox) = mpsc::channel(8);
         let (view_out, view) = watch::channel(nothing());
         let (access_out, access) = watch::channel(None);
-        let rig = Rig::new(7, WallTime(0), Some(BEAT));
+        let rig = Rig::new(ProviderKind::Frameio, 7, WallTime(0), Some(BEAT));
         let deps = Deps::new(provider, cloud.clone(), store.clone(), clock);
         let rig_task = RigTask::new(deps, rig, inbox, view_out, access_out);
         let stop = CancellationToken::new();

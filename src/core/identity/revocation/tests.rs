@@ -32,7 +32,7 @@ fn asked(now: Now) -> (Revocations, RevocationId, Seq) {
     let mut all = Revocations::new(Jitter::new(1));
     let (id, gone) = all.keep(now);
     assert_eq!((gone, all.pending(), all.deadline(true)), (vec![], 0, None));
-    let actions = all.saved(id, true);
+    let actions = all.saved(id, true, true, at(0));
     let [Action::Ask(seq, to)] = actions[..] else { panic!("{actions:?}") };
     assert_eq!((to, all.pending()), (id, 1));
     (all, id, seq)
@@ -52,8 +52,8 @@ fn due(all: &Revocations) -> Now {
 fn what_is_not_on_disk_never_was() {
     let mut all = Revocations::new(Jitter::new(1));
     let (id, _) = all.keep(at(0));
-    assert_eq!(all.saved(id, false), []);
-    assert_eq!((all.pending(), all.saved(id, true)), (0, vec![]));
+    assert_eq!(all.saved(id, false, true, at(0)), []);
+    assert_eq!((all.pending(), all.saved(id, true, true, at(0))), (0, vec![]));
 }
 
 #[test]
@@ -206,11 +206,11 @@ fn of_more_than_eight_the_oldest_goes() {
     for n in 1..=8 {
         let (id, gone) = all.keep(at(n));
         assert_eq!(gone, []);
-        let _ = all.saved(id, true);
+        let _ = all.saved(id, true, true, at(0));
     }
     let (id, gone) = all.keep(at(9));
     assert_eq!((gone.clone(), all.pending()), (vec![RevocationId(1)], 8), "until that is on disk");
-    let _ = all.saved(id, true);
+    let _ = all.saved(id, true, true, at(0));
     all.gone(&gone);
     assert_eq!((all.pending(), all.stands(RevocationId(1)).kept), (8, false));
 }
@@ -242,13 +242,19 @@ fn whatever_happens_each_one_ends() {
                 0 if !quiet && may => {
                     let (id, gone) = all.keep(now);
                     let on_disk = dice.unit() < 0.8;
-                    actions = all.saved(id, on_disk);
+                    actions = all.saved(id, on_disk, dice.unit() < 0.8, now);
                     if on_disk {
                         all.gone(&gone);
                     }
                 }
                 1 => may = !may,
-                2 if !quiet => all.hurry(now.boot),
+                2 if !quiet && dice.unit() < 0.5 => all.hurry(now.boot),
+                2 if !quiet => {
+                    let under_way = asking.len();
+                    actions = all.cut(now);
+                    assert!(actions.len() <= under_way && !all.asking());
+                    asking.clear();
+                }
                 3..7 if !asking.is_empty() => {
                     let seq = asking.swap_remove(0);
                     let answer = match (dice.unit() * 20.0) as u32 {

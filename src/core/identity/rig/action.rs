@@ -25,7 +25,7 @@ pub enum Action {
     Reply(Reply),
 }
 
-/// For the provider. Each is answered by the event of that name.
+/// For the provider. Each but the last is answered by the event of that name.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the machines' own actions say it")]
 pub enum Question {
@@ -36,6 +36,8 @@ pub enum Question {
     Beat(Seq, AccessToken),
     /// By its number: what it takes is on the disk.
     Revoke(Seq, RevocationId),
+    /// Those that are under way are given up.
+    StopRevoking,
 }
 
 /// What is kept of a grant that ends here, until the provider has heard of it.

@@ -4,27 +4,32 @@
 //! - Out of use at once, off the disk before anybody is told; and only then the provider is asked, for whom whoever asked
 //!   waits for a bounded time. What the provider has not heard by then it hears later.
 //! - Whoever unpairs a rig that is not paired, while a former grant is still to be revoked, has that tried now.
+//! - A refresh that is under way is waited for, as its answer may hold the only token that can be revoked; but no longer than
+//!   for the provider's word. Whoever asked is told then that the provider has not heard; and the old token is revoked when
+//!   there is an answer or none will come, with what that brings, because until then nobody can say that it is over.
 use std::time::Duration;
 
-use crate::command::{Asking, Ended, Refusal};
+use crate::command::{Asking, Ended, Refusal, RigCommand};
 use crate::disk::DiskError;
 use crate::few;
 use crate::identity::revocation::{self, RevocationId, Told};
 use crate::identity::rig::action::{Action, Change, Keep, Parting, Question, Reply};
 use crate::identity::rig::event::{CommandId, Fresh};
-use crate::identity::rig::leaving::{Gone, Leaving, Left};
-use crate::identity::rig::state::Rig;
+use crate::identity::rig::leaving::{Cut, Gone, Leaving, Left};
+use crate::identity::rig::state::{HeldBack, Rig};
 use crate::identity::tokens;
-use crate::oauth::{Revocable, Revoked, TokenError};
+use crate::oauth::{Revocable, Revoked, TokenError, TokenResponse};
 use crate::seq::Seq;
 use crate::time::{BootTime, Now};
 use crate::view::Reason;
 use rigpost_contract::ending::{Erased, Revocation};
 
-/// How long whoever ends a grant waits for the provider's word on it.
+/// How long whoever ends a grant waits for the provider: for the answer to a refresh, and for its word on the end.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// With the refresh that was in flight: less than the 25 seconds that D-Bus clients wait.
-const LONGEST: Duration = Duration::from_secs(22);
+/// What is left of that for the second where the first took long.
+const LEAST: Duration = Duration::from_secs(2);
+/// How long a pairing waits for a revocation that is under way, the answer to which is a matter of a second.
+const BEFORE_PAIRING: Duration = Duration::from_secs(5);
 
 impl Rig {
     /// A person wants the grant to end.
@@ -50,12 +55,19 @@ impl Rig {
         }
     }
 
-    /// Erasing waits for a refresh in flight: its answer may hold the only token that can be revoked.
+    /// Erasing waits for a refresh in flight, up to a time.
     //= https://www.rfc-editor.org/rfc/rfc7009#section-2.1
     //# clients must not try to use the token after receipt of an HTTP 200 response
     pub(super) fn after_calm(&mut self, now: Now, out: &mut Vec<Action>) {
-        if self.waiting_for_calm.is_empty() || (self.life.busy() && !self.life.stuck_on_disk()) {
-            return;
+        let Some(first) = self.waiting_for_calm.first() else { return };
+        if self.life.busy() && !self.life.stuck_on_disk() {
+            // What the disk is to write it writes first.
+            let Some(refresh) = self.life.refreshing() else { return };
+            if now.boot < first.since + PATIENCE {
+                return;
+            }
+            let told = self.waiting_for_calm.iter().any(|leaving| leaving.asking == Asking::Provider);
+            self.cut = Some(Cut { seq: refresh, late: None, told });
         }
         // An answer that comes now must not be written behind the erasure.
         self.whoami.stop();
@@ -89,10 +101,76 @@ impl Rig {
         Parting { keep: Some(Keep { id, of, now }), gone }
     }
 
-    /// A grant that nobody wants any more, and that was never in use.
-    pub(super) fn discard(&mut self, of: Revocable, now: Now, out: &mut Vec<Action>) {
+    /// What nobody wants any more, and that was never in use.
+    pub(super) fn discard(&mut self, tokens: &TokenResponse, now: Now, out: &mut Vec<Action>) {
+        let of = Revocable::of(&tokens.access_token, tokens.refresh_token.as_ref());
         let parting = self.parting(of, now);
         out.push(Action::Write(Change::KeepRevocation(parting)));
+    }
+
+    /// The answer to a refresh, which the end of the grant may not have waited for.
+    pub(super) fn refreshed(
+        &mut self,
+        seq: Seq,
+        answer: Result<TokenResponse, TokenError>,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        match &mut self.cut {
+            Some(cut) if cut.seq == seq => cut.late = Some(answer),
+            Some(_) | None => return self.live(tokens::Event::Refreshed(seq, answer), now, out),
+        }
+        self.after_cut(now, out);
+    }
+
+    /// What becomes of that answer: for the grant, where it was not erased after all.
+    fn after_cut(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.erasing > 0 {
+            return;
+        }
+        match self.cut.take() {
+            Some(Cut { seq, late, .. }) if self.life.refreshing() == Some(seq) => {
+                if let Some(answer) = late {
+                    self.live(tokens::Event::Refreshed(seq, answer), now, out);
+                }
+            }
+            Some(Cut { late: Some(Ok(tokens)), told: true, .. }) => self.discard(&tokens, now, out),
+            Some(Cut { late: Some(_), .. }) | None => {}
+            on_its_way @ Some(Cut { late: None, .. }) => self.cut = on_its_way,
+        }
+    }
+
+    /// A pairing waits for a revocation under way: since when.
+    fn held_start(&self) -> Option<BootTime> {
+        self.held_back.iter().find_map(|held_back| match held_back {
+            HeldBack::Command(_, RigCommand::Start { .. }, since) => Some(*since),
+            HeldBack::Command(..) | HeldBack::Access(..) => None,
+        })
+    }
+
+    /// That pairing begins: nothing is under way any more, or it was given up.
+    pub(super) fn after_revoking(&mut self, now: Now, out: &mut Vec<Action>) {
+        let Some(since) = self.held_start().filter(|_| self.erasing == 0) else { return };
+        if self.revocations.asking() {
+            if now.boot < since + BEFORE_PAIRING {
+                return;
+            }
+            out.push(Action::Ask(Question::StopRevoking));
+            let actions = self.revocations.cut(now);
+            self.revoke(actions, out);
+        }
+        self.let_go(now, out);
+    }
+
+    /// Nobody wants that pairing any more.
+    pub(super) fn cancel_held(&mut self, out: &mut Vec<Action>) {
+        self.held_back.retain(|held_back| match held_back {
+            HeldBack::Command(id, RigCommand::Start { .. }, _) => {
+                out.push(Action::Reply(Reply::Done(*id, Err(Refusal::Cancelled))));
+                false
+            }
+            HeldBack::Command(..) | HeldBack::Access(..) => true,
+        });
     }
 
     /// `Some`: everything is erased, the identity too.
@@ -118,7 +196,7 @@ impl Rig {
                 let keep = leaving.and_then(|leaving| leaving.keep);
                 let shared = self.leaving.iter().any(|other| other.keep == keep);
                 if let Some(keep) = keep.filter(|_| !shared) {
-                    let actions = self.revocations.saved(keep, false);
+                    let actions = self.revocations.saved(keep, false, false, now);
                     self.revoke(actions, out);
                 }
                 if let Some(token) = self.life.access_token().cloned() {
@@ -129,6 +207,7 @@ impl Rig {
             }
         }
         if self.erasing == 0 {
+            self.after_cut(now, out);
             self.let_go(now, out);
         }
     }
@@ -161,8 +240,15 @@ impl Rig {
     fn part(&mut self, leaving: Leaving, what: Gone, now: Now, out: &mut Vec<Action>) {
         self.revocations.gone(&leaving.gone);
         match (leaving.keep, leaving.asking) {
+            (Some(of), _) if self.cut.is_some() => {
+                let actions = self.revocations.saved(of, true, false, now);
+                self.revoke(actions, out);
+                let detail = "a renewal that was under way is not answered yet".to_owned();
+                let told = Told { revocation: Revocation::NotReached, detail, kept: true };
+                self.answer_end(leaving.id, what, told, out);
+            }
             (Some(of), _) => {
-                let actions = self.revocations.saved(of, true);
+                let actions = self.revocations.saved(of, true, true, now);
                 self.revoke(actions, out);
                 self.wait_for(leaving.id, of, leaving.since, what, now);
             }
@@ -175,7 +261,7 @@ impl Rig {
     }
 
     fn wait_for(&mut self, id: CommandId, of: RevocationId, since: BootTime, what: Gone, now: Now) {
-        let until = (now.boot + PATIENCE).min(since + LONGEST);
+        let until = (since + PATIENCE).max(now.boot + LEAST);
         self.waiting_for_end.push(Left { id, of, until, what });
     }
 
@@ -228,12 +314,13 @@ impl Rig {
         id: RevocationId,
         gone: &[RevocationId],
         outcome: &Result<(), DiskError>,
+        now: Now,
         out: &mut Vec<Action>,
     ) {
         if outcome.is_ok() {
             self.revocations.gone(gone);
         }
-        let actions = self.revocations.saved(id, outcome.is_ok());
+        let actions = self.revocations.saved(id, outcome.is_ok(), self.may_revoke(), now);
         self.revoke(actions, out);
     }
 
@@ -263,7 +350,11 @@ impl Rig {
     /// When that is next worth a look.
     pub(super) fn end_deadline(&self) -> Option<BootTime> {
         let caller = self.waiting_for_end.iter().map(|left| left.until).min();
-        self.revocations.deadline(self.may_revoke()).into_iter().chain(caller).min()
+        let refresh = self.waiting_for_calm.first().filter(|_| self.life.refreshing().is_some());
+        let refresh = refresh.map(|leaving| leaving.since + PATIENCE);
+        let pairing = self.held_start().filter(|_| self.erasing == 0).map(|since| since + BEFORE_PAIRING);
+        let all = [self.revocations.deadline(self.may_revoke()), caller, refresh, pairing];
+        all.into_iter().flatten().min()
     }
 
     /// The rig stops: whoever waits for the provider's word learns how it stands.
@@ -278,7 +369,8 @@ impl Rig {
 
     /// No grant is in force, and none is coming, that a revocation could take along.
     fn may_revoke(&self) -> bool {
-        self.erasing == 0 && !self.life.granted() && !self.pairing.active()
+        let none_is_coming = self.held_back.is_empty() && self.cut.is_none() && !self.pairing.active();
+        self.erasing == 0 && none_is_coming && !self.life.granted()
     }
 
     fn revoke(&mut self, actions: Vec<revocation::Action>, out: &mut Vec<Action>) {

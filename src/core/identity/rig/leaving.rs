@@ -2,6 +2,8 @@
 use crate::command::Asking;
 use crate::identity::revocation::RevocationId;
 use crate::identity::rig::event::CommandId;
+use crate::oauth::{TokenError, TokenResponse};
+use crate::seq::Seq;
 use crate::time::{BootTime, WallTime};
 use rigpost_contract::ending::Erased;
 
@@ -26,6 +28,16 @@ pub(super) struct Left {
     pub(super) of: RevocationId,
     pub(super) until: BootTime,
     pub(super) what: Gone,
+}
+
+/// A refresh that nobody waited for when the grant was ended.
+#[derive(Debug)]
+pub(super) struct Cut {
+    pub(super) seq: Seq,
+    /// Its answer, where that came before the erasure was done.
+    pub(super) late: Option<Result<TokenResponse, TokenError>>,
+    /// What it brings is to be revoked.
+    pub(super) told: bool,
 }
 
 /// What was taken off the disk.

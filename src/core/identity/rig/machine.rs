@@ -37,7 +37,7 @@ impl Rig {
         let mut out = Vec::new();
         match event {
             Event::Loaded(loaded, protection) => self.loaded(*loaded, protection, now, &mut out),
-            Event::Command(id, command) => self.command(id, command, now, &mut out),
+            Event::Command(id, command) => self.command(id, command, now.boot, now, &mut out),
             Event::Access(id, options) => self.access_wanted(id, options, now, &mut out),
             Event::Code(seq, answer) => {
                 self.note(&answer);
@@ -51,7 +51,7 @@ impl Rig {
             Event::Marked(seq, outcome) => self.live(tokens::Event::Marked(seq, outcome), now, &mut out),
             Event::Refreshed(seq, answer) => {
                 self.note(&answer);
-                self.live(tokens::Event::Refreshed(seq, answer), now, &mut out);
+                self.refreshed(seq, answer, now, &mut out);
             }
             Event::TokensSaved(seq, outcome) => self.live(tokens::Event::Saved(seq, outcome), now, &mut out),
             Event::Identified(seq, answer) => {
@@ -77,7 +77,7 @@ impl Rig {
             Event::Forgotten(id, outcome) => self.erased(id, outcome.map(Some), now, &mut out),
             Event::Revoked(seq, answer) => self.revoked(seq, answer, now, &mut out),
             Event::RevocationKept(id, gone, outcome) => {
-                self.revocation_kept(id, &gone, &outcome, &mut out);
+                self.revocation_kept(id, &gone, &outcome, now, &mut out);
             }
             Event::RevocationErased(id, outcome) => {
                 self.revocation_erased(id, &outcome, now, &mut out);
@@ -108,6 +108,7 @@ impl Rig {
             Event::Timer => self.timer(now, &mut out),
         }
         self.after_calm(now, &mut out);
+        self.after_revoking(now, &mut out);
         self.answer_access(now, &mut out);
         out
     }
@@ -163,9 +164,17 @@ impl Rig {
         }
     }
 
-    fn command(&mut self, id: CommandId, command: RigCommand, now: Now, out: &mut Vec<Action>) {
+    /// `since`: when it came.
+    fn command(
+        &mut self,
+        id: CommandId,
+        command: RigCommand,
+        since: BootTime,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
         if self.erasing > 0 {
-            self.held_back.push(HeldBack::Command(id, command));
+            self.held_back.push(HeldBack::Command(id, command, since));
             return;
         }
         match command {
@@ -180,8 +189,11 @@ impl Rig {
         match command {
             RigCommand::Start { .. } if !self.may_pair(now) => out.push(refused(id, Refusal::AlreadyPaired)),
             RigCommand::Start { .. } if !self.provisioned => out.push(refused(id, Refusal::NotProvisioned)),
+            RigCommand::Start { .. } if !self.pairing.active() && self.revocations.asking() => {
+                self.held_back.push(HeldBack::Command(id, command, since));
+            }
             RigCommand::Start { limit } => {
-                self.waiting_for_code.push((id, now.boot));
+                self.waiting_for_code.push((id, since));
                 self.last = (Reason::None, String::new());
                 self.pair(pair::Event::Start { limit }, now, out);
                 if limit.is_none() {
@@ -193,6 +205,7 @@ impl Rig {
             }
             RigCommand::Cancel => {
                 self.pair(pair::Event::Cancel, now, out);
+                self.cancel_held(out);
                 out.push(done(id, Ok(())));
             }
             RigCommand::Unpair(_) | RigCommand::Forget(_) | RigCommand::Provision(_)
@@ -217,7 +230,7 @@ impl Rig {
     pub(super) fn let_go(&mut self, now: Now, out: &mut Vec<Action>) {
         for held_back in std::mem::take(&mut self.held_back) {
             match held_back {
-                HeldBack::Command(id, command) => self.command(id, command, now, out),
+                HeldBack::Command(id, command, since) => self.command(id, command, since, now, out),
                 HeldBack::Access(id, options) => self.access_wanted(id, options, now, out),
             }
         }

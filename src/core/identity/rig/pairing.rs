@@ -5,7 +5,6 @@ use crate::identity::rig::action::{Action, Change, Question, Reply};
 use crate::identity::rig::state::Rig;
 use crate::identity::rig::trouble::{reason_of, refusal_of};
 use crate::identity::tokens;
-use crate::oauth::Revocable;
 use crate::time::Now;
 use crate::view::Reason;
 
@@ -24,15 +23,11 @@ impl Rig {
                 pairing::Action::Grant(tokens) => {
                     // What is known is of the grant before: its project must not get what this one may send.
                     self.device = None;
+                    self.whoami.stop();
                     self.grant_unsaved = true;
                     self.live(tokens::Event::Granted(tokens), now, out);
                 }
-                // Only while there is no other grant, which the revocation might take along.
-                pairing::Action::Discard(tokens) if self.may_pair(now) && !self.pairing.active() => {
-                    let of = Revocable::of(&tokens.access_token, tokens.refresh_token.as_ref());
-                    self.discard(of, now, out);
-                }
-                pairing::Action::Discard(_) => {}
+                pairing::Action::Discard(tokens) => self.discard(&tokens, now, out),
                 pairing::Action::Finish(outcome) => self.finished(outcome, out),
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::identity::rig::action::{Action, Change, Question};
 use crate::identity::rig::state::Rig;
 use crate::identity::{heartbeat, tokens, whoami};
-use crate::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, Identify, TokenError, TokenSet};
+use crate::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, Identify, TokenError, TokenSet, Wanting};
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
 use crate::time::{Now, WallTime};
@@ -16,14 +16,15 @@ const HURRY_GAP: Duration = Duration::from_secs(5);
 const HURRY_SPREAD: Duration = Duration::from_secs(2);
 
 impl Rig {
-    fn question(&self, token: AccessToken, now: Now) -> Identify {
-        let came =
-            self.life.tokens().and_then(|t| now.age_of(t.obtained)).filter(|_| self.clock_trusted(now));
-        Identify {
-            id_token: self.life.tokens().and_then(|t| t.id_token.clone()),
-            key: self.life.tokens().and_then(TokenSet::access_key).cloned(),
-            came: came.map(|age| WallTime(now.wall.0 - i64::try_from(age.as_secs()).unwrap_or(0))),
-            token,
+    fn question(&mut self, token: AccessToken, now: Now) -> Identify {
+        let tokens = self.life.tokens();
+        let key = tokens.and_then(TokenSet::access_key).cloned();
+        let age = tokens.and_then(|t| now.age_of(t.obtained)).filter(|_| self.clock_trusted(now));
+        let came = age.map(|age| WallTime(now.wall.0 - i64::try_from(age.as_secs()).unwrap_or(0)));
+        let fresh = tokens.and_then(|t| t.id_token.clone()).map(|id_token| (id_token, came));
+        match self.whoami.statement(fresh) {
+            Some((id_token, came)) => Identify { token, key, id_token: Some(id_token), came },
+            None => Identify { token, key, id_token: None, came },
         }
     }
 
@@ -37,8 +38,10 @@ impl Rig {
         out: &mut Vec<Action>,
     ) {
         if let Ok(info) = &mut answer {
-            // What is known is of this grant, so it holds until an answer says it anew.
-            if let (true, Some(known)) = (info.authorized_by.is_empty(), &self.device) {
+            // What is known is of this grant, so it holds until an answer says it anew, and for certain.
+            let says = !info.authorized_by.is_empty() && info.wanting == Wanting::Nothing;
+            let known = self.device.as_ref().filter(|known| !says && !known.authorized_by.is_empty());
+            if let Some(known) = known {
                 info.authorized_by.clone_from(&known.authorized_by);
             }
             // And so does the project, where the answer names none.

@@ -15,8 +15,11 @@ impl Rig {
         let code = self.pairing.code();
         let state = self.state();
         let (reason, detail) = self.reason(state, now);
-        let named = self.device.as_ref().map(|d| d.device_name.clone()).filter(|n| !n.is_empty());
+        // What the page shows that asks for consent to this code, before what the rig was called at another time.
+        let of_code = code.and_then(|(a, _)| a.device_name.clone()).filter(|name| !name.is_empty());
+        let before = || self.device.as_ref().map(|d| d.device_name.clone());
         RigView {
+            provider: self.provider,
             state,
             reason,
             detail,
@@ -24,7 +27,7 @@ impl Rig {
             verification_uri: code.and_then(|(a, _)| a.verification_uri.as_ref()).map(ToString::to_string),
             verification_uri_complete: code.and_then(|(a, _)| a.verification_uri_complete.clone()),
             code_expires_at: code.map(|(_, at)| at),
-            device_name: named.or_else(|| code.and_then(|(a, _)| a.device_name.clone())).unwrap_or_default(),
+            device_name: of_code.or_else(before).unwrap_or_default(),
             device: self.device.clone(),
             access_expires_at: self.access_expires_at,
             refreshed_at: self.refreshed_at,

@@ -8,17 +8,19 @@ use crate::identity::heartbeat::Heartbeat;
 use crate::identity::pairing::Pairing;
 use crate::identity::revocation::Revocations;
 use crate::identity::rig::event::{AccessId, CommandId};
-use crate::identity::rig::leaving::{Leaving, Left};
+use crate::identity::rig::leaving::{Cut, Leaving, Left};
 use crate::identity::tokens::TokenLife;
 use crate::identity::whoami::Whoami;
 use crate::oauth::{AccessToken, DeviceInfo};
 use crate::queue::ledger;
 use crate::time::{BootTime, Now, WallTime};
 use crate::view::{Protection, Reason};
+use rigpost_contract::provider::ProviderKind;
 
 /// Identity and grant of one rig: takes events at [`Rig::on`] and answers with what is to be done.
 #[derive(Debug)]
 pub struct Rig {
+    pub(super) provider: ProviderKind,
     /// Why nothing can be kept, where that is so.
     pub(super) unusable: Option<DiskError>,
     pub(super) client_id: String,
@@ -57,8 +59,9 @@ pub struct Rig {
     pub(super) waiting_for_end: Vec<Left>,
     /// Erasures on their way to the disk. Until they are done nothing begins that would write behind them.
     pub(super) erasing: usize,
-    /// Commands that came meanwhile.
+    /// Commands that came meanwhile; and a pairing that waits for a revocation under way.
     pub(super) held_back: Vec<HeldBack>,
+    pub(super) cut: Option<Cut>,
     pub(super) revocations: Revocations,
     /// Programs that wait for a fresh access token.
     pub(super) waiting_for_access: Vec<Waiting>,
@@ -78,15 +81,17 @@ pub(super) struct Waiting {
 /// What waits until an erasure is done.
 #[derive(Debug)]
 pub(super) enum HeldBack {
-    Command(CommandId, RigCommand),
+    /// And when it came.
+    Command(CommandId, RigCommand, BootTime),
     Access(AccessId, AccessOptions),
 }
 
 impl Rig {
     /// Before the store is read: everything is unavailable. `seed` spreads retries between rigs. `heartbeat`: how often
     /// the provider hears from a quiet rig, 60 to 290 seconds; `None`: only when there is something else to say.
-    pub fn new(seed: u64, clock_floor: WallTime, heartbeat: Option<Duration>) -> Rig {
+    pub fn new(provider: ProviderKind, seed: u64, clock_floor: WallTime, heartbeat: Option<Duration>) -> Rig {
         Rig {
+            provider,
             unusable: Some(DiskError::NoKey(String::new())),
             client_id: String::new(),
             protection: Protection::None,
@@ -113,6 +118,7 @@ impl Rig {
             waiting_for_end: Vec::new(),
             erasing: 0,
             held_back: Vec::new(),
+            cut: None,
             revocations: Revocations::new(Jitter::new(seed ^ 6)),
             waiting_for_access: Vec::new(),
         }
@@ -130,7 +136,7 @@ impl Rig {
 
     /// A stop should wait: an answer with tokens may be on its way, or they are not on disk.
     pub fn busy(&self) -> bool {
-        self.life.busy() || self.pairing.polling()
+        self.life.busy() || self.pairing.polling() || self.cut.is_some()
     }
 
     /// What an API call may carry, and for which project; only when both are known, and of the same grant.

@@ -2,6 +2,7 @@
 use crate::identity::tokens::event::{Ending, Trouble};
 use crate::identity::tokens::machine::{State, TokenLife};
 use crate::oauth::{AccessToken, Revocable, TokenSet};
+use crate::seq::Seq;
 use crate::time::Now;
 
 impl TokenLife {
@@ -82,6 +83,20 @@ impl TokenLife {
             self.state,
             State::Saving { .. } | State::SaveLater { .. } | State::Marking { .. } | State::Refreshing { .. }
         )
+    }
+
+    /// The refresh whose answer is not there yet.
+    pub fn refreshing(&self) -> Option<Seq> {
+        match &self.state {
+            State::Refreshing { seq, .. } => Some(*seq),
+            State::None
+            | State::Saving { .. }
+            | State::SaveLater { .. }
+            | State::Valid { .. }
+            | State::Marking { .. }
+            | State::RefreshLater { .. }
+            | State::Ended(_) => None,
+        }
     }
 
     /// The disk refuses the new tokens.

@@ -165,3 +165,90 @@ fn a_question_on_its_way_when_the_network_comes_up_is_not_backed_off_from() {
     let _ = me.answered(seq, Err(network()), None, at(time + 5));
     assert!(me.deadline() <= Some(at(time + 5 + 8).boot), "short waits again");
 }
+
+fn statement(n: u32) -> Statement {
+    (IdToken(Secret::new(format!("i{n}"))), Some(WallTime(n.into())))
+}
+
+fn wanting(wanting: Wanting) -> DeviceInfo {
+    DeviceInfo { wanting, ..info() }
+}
+
+/// Answered, and on disk where it is to be.
+fn told(me: &mut Whoami, seq: Seq, wanted: Wanting, time: u64) {
+    let actions = me.answered(seq, Ok(wanting(wanted)), None, at(time));
+    assert!(matches!(actions[..], [Action::Accepted(_), Action::Save(..)]), "{actions:?}");
+    assert_eq!(me.saved(seq, Ok(()), at(time)), [Action::Known(wanting(wanted))]);
+    assert_eq!(me.trouble(), None, "nobody waits for a name");
+}
+
+#[test]
+fn a_document_that_does_not_come_is_asked_for_again_so_often_and_the_id_token_stays() {
+    let passing = Wanting::Passing(Cause::Network);
+    let mut me = Whoami::new(Jitter::new(1));
+    let mut seq = asking(&me.ask(token(1)), 1);
+    assert_eq!(me.statement(Some(statement(1))), Some(statement(1)));
+    let (mut time, mut asked) = (0, 1);
+    loop {
+        told(&mut me, seq, passing, time);
+        let Some(due) = me.deadline() else { break };
+        assert!(due.since(at(time).boot) <= MAX_RETRY);
+        time = due.0.as_secs() + 1;
+        seq = asking(&me.timer(Some(&token(1)), at(time)), 1);
+        asked += 1;
+    }
+    assert_eq!(asked, 1 + MOST_MORE);
+    assert!((1000..4000).contains(&time), "{time}");
+    // The next tokens came without one.
+    seq = asking(&me.ask(token(2)), 2);
+    assert_eq!(me.statement(None), Some(statement(1)), "and when it came");
+    told(&mut me, seq, passing, time);
+    assert!(me.deadline().is_some(), "from the beginning");
+    time += 100;
+    seq = asking(&me.timer(Some(&token(2)), at(time)), 2);
+    told(&mut me, seq, Wanting::Nothing, time);
+    assert_eq!((me.deadline(), me.statement(None)), (None, None), "verified, or never to be believed");
+}
+
+#[test]
+fn a_document_that_is_none_is_asked_for_with_the_next_token() {
+    let mut me = Whoami::new(Jitter::new(1));
+    let seq = asking(&me.ask(token(1)), 1);
+    let _ = me.statement(Some(statement(1)));
+    told(&mut me, seq, Wanting::Document, 1);
+    assert_eq!(me.deadline(), None);
+    me.hurry(at(5).boot, |_| true);
+    assert_eq!(me.deadline(), None, "no way was closed");
+    asking(&me.ask(token(2)), 2);
+    assert_eq!(me.statement(None), Some(statement(1)));
+    assert_eq!(me.statement(Some(statement(2))), Some(statement(2)), "the newest");
+    me.stop();
+    assert_eq!(me.statement(None), None, "of a grant that is over");
+}
+
+#[test]
+fn what_is_on_disk_already_is_asked_for_again_too() {
+    let mut me = Whoami::new(Jitter::new(1));
+    let seq = asking(&me.ask(token(1)), 1);
+    let answer = wanting(Wanting::Passing(Cause::Provider));
+    let actions = me.answered(seq, Ok(answer.clone()), Some(&info()), at(1));
+    assert_eq!(actions, [Action::Accepted(token(1)), Action::Known(answer)]);
+    assert!(me.deadline().is_some());
+}
+
+#[test]
+fn when_the_network_comes_up_a_name_that_did_not_come_for_that_is_asked_for() {
+    for (cause, hurried) in [(Cause::Network, true), (Cause::Provider, false)] {
+        let mut me = Whoami::new(Jitter::new(1));
+        let mut seq = asking(&me.ask(token(1)), 1);
+        let mut time = 0;
+        told(&mut me, seq, Wanting::Passing(cause), 0);
+        while let Some(due) = me.deadline() {
+            time = due.0.as_secs() + 1;
+            seq = asking(&me.timer(Some(&token(1)), at(time)), 1);
+            told(&mut me, seq, Wanting::Passing(cause), time);
+        }
+        me.hurry(at(time + 3).boot, |c| c == Cause::Network);
+        assert_eq!(me.deadline(), hurried.then_some(at(time + 3).boot), "{cause:?}");
+    }
+}

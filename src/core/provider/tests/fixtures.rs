@@ -11,7 +11,7 @@ fn dialects() -> Vec<(&'static str, Provider)> {
     vec![
         ("frameio", provider()),
         ("auth0", client(ClientAuth::Post)),
-        ("oidc-provider", client(ClientAuth::None)),
+        ("oidc-provider", oauth::on_a_desk()),
         ("google", client(ClientAuth::Post)),
         ("entra", client(ClientAuth::None)),
         ("github", client(ClientAuth::None)),

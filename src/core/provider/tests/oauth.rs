@@ -4,7 +4,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SigningKey};
 use serde_json::{Value, json as value};
 
 use super::*;
-use crate::oauth::IdToken;
+use crate::oauth::{IdToken, Wanting};
 use crate::provider::exchange::Step;
 use crate::provider::id_token::{Distrust, Expected, Keys, verify};
 use crate::provider::metadata::read as read_metadata;
@@ -43,6 +43,13 @@ pub(super) fn rig_at(auth: ClientAuth, found: ConfiguredEndpoints) -> Provider {
 /// Nothing needs to be asked for first.
 pub(super) fn by_hand(auth: ClientAuth) -> Provider {
     rig_at(auth, found(false, true))
+}
+
+/// The same without encryption.
+pub(super) fn on_a_desk() -> Provider {
+    let url = |path: &str| Some(format!("http://127.0.0.1:3000{path}").parse().unwrap());
+    let (device_authorization, token) = (url("/device/auth"), url("/token"));
+    rig_at(ClientAuth::None, ConfiguredEndpoints { device_authorization, token, ..found(false, false) })
 }
 
 pub(super) fn app(secret: bool) -> Client {
@@ -847,4 +854,66 @@ fn changed_keys_are_fetched_once() {
         "Jess Temporal",
         "a name twice"
     );
+}
+
+#[test]
+fn a_document_that_does_not_come_is_wanting_and_one_that_is_none_is_told_from_it() {
+    let signer = Signer::new("k1");
+    let mut nameless = claims();
+    nameless.as_object_mut().unwrap().remove("name");
+    let lost = |cause| Trouble { cause, why: "lost".to_owned(), retry_after: None, maybe_applied: true };
+    let good = |url: &str| {
+        let mut document = metadata(ISSUER);
+        document["userinfo_endpoint"] = format!("{ISSUER}/found/userinfo").into();
+        match url.strip_prefix(ISSUER).unwrap() {
+            "/found/keys" => json(200, &value!({"keys": [signer.jwk()]}).to_string()),
+            "/found/userinfo" => json(200, r#"{"sub":"auth0|7","name":"Ada Lovelace"}"#),
+            _ => json(200, &document.to_string()),
+        }
+    };
+    for (place, by) in [("well-known", ""), ("keys", ""), ("userinfo", "auth0|7")] {
+        for (answer, wanting) in [
+            (Err(Cause::Network), Wanting::Passing(Cause::Network)),
+            (Err(Cause::Clock), Wanting::Passing(Cause::Clock)),
+            (Ok(html(200)), Wanting::Passing(Cause::CaptivePortal)),
+            (Ok(json(429, "{}")), Wanting::Passing(Cause::RateLimited)),
+            (Ok(json(503, "")), Wanting::Passing(Cause::Provider)),
+            (Ok(json(404, "")), Wanting::Document),
+            (Ok(json(403, r#"{"error":"access_denied"}"#)), Wanting::Document),
+            (Ok(json(200, "[]")), Wanting::Document),
+        ] {
+            let p = openid();
+            let token = AccessToken(Secret::new("at"));
+            let came = Some(WallTime(CAME));
+            let question = || Identify {
+                token: token.clone(),
+                key: None,
+                id_token: Some(signer.token(&nameless)),
+                came,
+            };
+            let mut step = p.identify(question());
+            let info = loop {
+                step = match step {
+                    Step::Ask(request, next) if request.url.as_str().contains(place) => match &answer {
+                        Ok(answer) => next.on(Ok(answer)),
+                        Err(cause) => next.on(Err(lost(*cause))),
+                    },
+                    Step::Ask(request, next) => next.on(Ok(&good(request.url.as_str()))),
+                    Step::Done(outcome) => break outcome.unwrap(),
+                };
+            };
+            // Of metadata it can't be told whether they failed or are not there.
+            let expected = match (place, wanting) {
+                ("well-known", Wanting::Passing(Cause::Provider)) => Wanting::Document,
+                _ => wanting,
+            };
+            assert_eq!((info.wanting, info.authorized_by.as_str()), (expected, by), "{place} {answer:?}");
+            assert!(!info.note.is_empty() && !info.note.contains("Jess"), "{place}: {}", info.note);
+            let info = play(p.identify(question()), good).1.unwrap();
+            assert_eq!((info.wanting, info.authorized_by.as_str()), (Wanting::Nothing, "Ada Lovelace"));
+        }
+    }
+    // A statement that is not believed wants nothing.
+    let (_, outcome) = ask(&openid(), Signer::new("k1").token(&claims()), &[signer.jwk()], Some(CAME));
+    assert_eq!(outcome.unwrap().wanting, Wanting::Nothing);
 }

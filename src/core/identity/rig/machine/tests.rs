@@ -1,6 +1,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it waits for")]
 mod access;
 mod ending;
+mod phishing;
 mod presence;
 mod walk;
 
@@ -22,6 +23,7 @@ use crate::seq::Seq;
 use crate::time::{BootId, WallTime};
 use crate::view::{RigView, State};
 use rigpost_contract::ending::{Erased, Revocation};
+use rigpost_contract::provider::ProviderKind;
 
 const EPOCH: i64 = 1_790_000_000;
 /// No wall clock was ever set to an earlier time.
@@ -132,7 +134,7 @@ struct Bench {
 impl Bench {
     /// Before the store is read.
     fn new(heartbeat: Option<Duration>) -> Bench {
-        let rig = Rig::new(1, FLOOR, heartbeat);
+        let rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, heartbeat);
         Bench { rig, now: at(10), commands: 0, question: Seq(0), noted: vec![] }
     }
 
@@ -605,7 +607,13 @@ fn a_grant_for_a_cancelled_pairing_is_revoked() {
     let seq = b.poll();
     let _ = b.command(RigCommand::Cancel);
     let _ = b.command(START);
-    assert_eq!(b.on(Event::Polled(seq, Ok(response(1)))), [], "a newer pairing might be taken along");
+    let actions = b.on(Event::Polled(seq, Ok(response(1))));
+    assert!(matches!(actions[..], [Action::Write(Change::KeepRevocation(_))]), "{actions:?}");
+    assert_eq!(b.on(kept(Ok(()))), [], "a newer pairing might be taken along");
+    let (_, actions) = b.command(RigCommand::Cancel);
+    assert!(!actions.iter().any(|a| matches!(a, Action::Ask(_))), "{actions:?}");
+    b.due();
+    assert!(matches!(b.on(Event::Timer)[..], [Action::Ask(Question::Revoke(_, RevocationId(1)))]));
 }
 
 #[test]
@@ -749,7 +757,7 @@ fn a_reboot_with_an_interrupted_mark_asks_at_once() {
 #[test]
 fn tokens_from_another_boot_in_1970_are_refreshed_and_the_clock_is_not_trusted() {
     let loaded = Loaded { tokens: Some((set(1), false)), device: Some(device("one")), ..usable() };
-    let mut rig = Rig::new(1, FLOOR, None);
+    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, None);
     let now = Now { boot_id: BootId(9), boot: BootTime(secs(12)), wall: WallTime(40) };
     let actions = rig.on(Event::Loaded(Box::new(loaded), Protection::Tpm2), now);
     assert!(matches!(actions[..], [Action::Ask(Question::Identify(..))]), "{actions:?}");
@@ -868,10 +876,9 @@ fn nothing_begins_while_an_erasure_is_on_its_way_to_the_disk() {
     assert_eq!(b.on(Event::Unauthorized(access(1))), []);
     let (start, actions) = b.command(START);
     assert_eq!(actions, [], "held back until the disk has answered");
-    let actions = b.on(Event::TokensErased(id, Ok(())));
-    let [Action::Ask(Question::Revoke(..)), Action::Ask(Question::RequestCode(_))] = actions[..] else {
-        panic!("{actions:?}")
-    };
+    let seq = b.asks(Event::TokensErased(id, Ok(())), 1);
+    let actions = b.on(Event::Revoked(seq, Err(network())));
+    let [.., Action::Ask(Question::RequestCode(_))] = actions[..] else { panic!("{actions:?}") };
     assert_eq!(b.view().state, State::RequestingCode);
     let (cancel, actions) = b.command(RigCommand::Cancel);
     assert!(actions.contains(&Action::Reply(Reply::Done(start, Err(Refusal::Cancelled)))));

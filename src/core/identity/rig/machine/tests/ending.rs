@@ -1,5 +1,7 @@
 use super::*;
 
+/// For an answer to a refresh, and then for one to the end.
+const PATIENCE: Duration = Duration::from_secs(8);
 const OFFLINE: RigCommand = RigCommand::Unpair(Asking::Nobody);
 
 /// Unpaired, and the provider is in trouble.
@@ -47,10 +49,202 @@ fn a_silent_provider_keeps_nobody_waiting_for_long() {
     b.due();
     assert!(b.now.boot.since(before) <= secs(10));
     let actions = b.on(Event::Timer);
-    assert_eq!(b.ended(&actions, id), (Revocation::NotReached, "no answer in time".to_owned(), true));
+    assert_eq!(b.ended(&actions, id), not_in_time());
     let _ = b.on(Event::Revoked(seq, Ok(Revoked::Confirmed)));
     let _ = b.on(Event::RevocationErased(RevocationId(1), Ok(())));
     assert_eq!(b.view().revocations_pending, 0, "the answer counts when it comes");
+}
+
+/// The answer to an end of which the provider has not heard in time.
+fn not_in_time() -> (Revocation, String, bool) {
+    (Revocation::NotReached, "no answer in time".to_owned(), true)
+}
+
+#[test]
+fn a_refresh_that_is_not_answered_is_not_waited_for_and_what_it_brings_is_revoked_too() {
+    for (forget, answer) in [(false, Ok(response(2))), (true, Ok(response(2))), (false, Err(network()))] {
+        let mut b = Bench::paired();
+        let refreshing = b.refresh_leaves();
+        let asked = b.now.boot;
+        let (id, actions) = b.command(if forget { FORGET } else { UNPAIR });
+        assert_eq!(actions, [], "its answer may hold the only token that can be revoked");
+        b.due();
+        assert_eq!(b.now.boot.since(asked), PATIENCE);
+        let actions = b.on(Event::Timer);
+        let parting = keeps(1, Revocable::Refresh(refresh(1)), b.now);
+        let (erase, erased) = match forget {
+            true => (Change::Forget(id, parting), forgotten(id, "rig-8")),
+            false => (Change::EraseTokens(id, parting), Event::TokensErased(id, Ok(()))),
+        };
+        assert_eq!(actions, [Action::Write(erase)], "the token that is known");
+        let actions = b.on(erased);
+        let (word, detail, kept) = b.ended(&actions, id);
+        assert_eq!((actions.len(), word, kept), (1, Revocation::NotReached, true), "{actions:?}");
+        assert!(detail.contains("not answered yet"), "{detail}");
+        assert!(b.rig.busy() && b.shows().0 != State::Paired, "a stop waits for the answer");
+        assert_eq!((b.view().revocations_pending, b.on(Event::NetworkUp)), (1, vec![]));
+        let actions = b.on(Event::Refreshed(refreshing, answer.clone()));
+        assert!(!b.rig.busy());
+        if answer.is_ok() {
+            let parting = keeps(2, Revocable::Refresh(refresh(2)), b.now);
+            assert_eq!(actions, [Action::Write(Change::KeepRevocation(parting))]);
+            b.asks(Event::RevocationKept(RevocationId(2), vec![], Ok(())), 2);
+        }
+        next_try(&mut b);
+        assert_eq!(b.view().revocations_pending, if answer.is_ok() { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn the_answer_to_a_refresh_that_nobody_waited_for_counts_where_nothing_was_erased() {
+    for before in [true, false] {
+        let mut b = Bench::paired();
+        let refreshing = b.refresh_leaves();
+        let (id, _) = b.command(UNPAIR);
+        b.due();
+        assert!(matches!(b.on(Event::Timer)[..], [Action::Write(Change::EraseTokens(..))]));
+        let mut actions = vec![];
+        if before {
+            assert_eq!(b.on(Event::Refreshed(refreshing, Ok(response(2)))), [], "not behind the erasure");
+        }
+        actions.extend(b.on(Event::TokensErased(id, Err(DiskError::Full))));
+        if !before {
+            actions = b.on(Event::Refreshed(refreshing, Ok(response(2))));
+        }
+        let saved = |a: &Action| matches!(a, Action::Write(Change::SaveTokens(_, set)) if *set == TokenSet { obtained: b.now, ..set.clone() });
+        assert!(actions.iter().any(saved), "{actions:?}");
+        assert_eq!(b.view().revocations_pending, 0);
+    }
+    // Where nobody is to be asked, nobody is.
+    let mut b = Bench::paired();
+    let refreshing = b.refresh_leaves();
+    let (id, _) = b.command(OFFLINE);
+    b.due();
+    let _ = b.on(Event::Timer);
+    let actions = b.on(Event::TokensErased(id, Ok(())));
+    assert_eq!(b.ended(&actions, id).0, Revocation::NotAsked);
+    assert_eq!(b.on(Event::Refreshed(refreshing, Ok(response(2)))), []);
+    // An error that comes late changes nothing.
+    let mut b = Bench::paired();
+    let refreshing = b.refresh_leaves();
+    let (id, _) = b.command(UNPAIR);
+    b.due();
+    let _ = b.on(Event::Timer);
+    let _ = b.on(Event::Refreshed(refreshing, Err(network())));
+    let _ = b.on(Event::TokensErased(id, Ok(())));
+    assert!(!b.rig.busy());
+    next_try(&mut b);
+}
+
+#[test]
+fn a_slow_refresh_leaves_a_little_time_for_the_end() {
+    let mut b = Bench::paired();
+    let refreshing = b.refresh_leaves();
+    let asked = b.now.boot;
+    let (id, _) = b.command(UNPAIR);
+    b.after(7);
+    let actions = b.on(Event::Refreshed(refreshing, Err(network())));
+    assert!(matches!(actions[..], [Action::Write(Change::EraseTokens(..))]), "{actions:?}");
+    let seq = b.asks(Event::TokensErased(id, Ok(())), 1);
+    b.after(1);
+    let _ = b.on(Event::Revoked(seq, Ok(Revoked::Confirmed)));
+    let actions = b.on(Event::RevocationErased(RevocationId(1), Ok(())));
+    assert_eq!(b.ended(&actions, id).0, Revocation::Revoked);
+    assert!(b.now.boot.since(asked) <= secs(10));
+}
+
+/// Unpaired, and the provider is asked. Answers with whoever waits, and the request.
+fn revoking() -> (Bench, CommandId, Seq) {
+    let mut b = Bench::paired();
+    let (id, _) = b.command(UNPAIR);
+    let seq = b.asks(Event::TokensErased(id, Ok(())), 1);
+    (b, id, seq)
+}
+
+#[test]
+fn a_pairing_waits_for_a_revocation_under_way() {
+    for answer in [Ok(Revoked::Confirmed), Err(network())] {
+        let (mut b, _, seq) = revoking();
+        let (start, actions) = b.command(START);
+        let (second, more) = b.command(RigCommand::Start { limit: Some(secs(60)) });
+        assert_eq!((actions, more), (vec![], vec![]));
+        assert_eq!(b.shows().0, State::Unpaired);
+        let actions = b.on(Event::Revoked(seq, answer));
+        let [.., Action::Ask(Question::RequestCode(seq)), Action::Write(Change::SaveLimit(_))] = actions[..]
+        else {
+            panic!("{actions:?}")
+        };
+        let actions = b.on(Event::Code(seq, Ok(auth(1))));
+        let [Action::Write(Change::SaveCode(seq, _, Some(limit)))] = actions[..] else {
+            panic!("{actions:?}")
+        };
+        assert_eq!(limit.left, secs(60));
+        let both = [start, second].map(|id| Action::Reply(Reply::Done(id, Ok(()))));
+        assert_eq!(b.on(Event::CodeSaved(seq, Ok(()))), both);
+    }
+}
+
+#[test]
+fn a_pairing_that_waits_too_long_cuts_the_revocation_which_is_kept() {
+    let (mut b, unpair, seq) = revoking();
+    let asked = b.now.boot;
+    let (start, _) = b.command(START);
+    b.due();
+    assert!(b.now.boot.since(asked) <= secs(5));
+    let actions = b.on(Event::Timer);
+    let [
+        Action::Ask(Question::StopRevoking),
+        Action::Reply(Reply::Ended(to, ref ended)),
+        Action::Ask(Question::RequestCode(code)),
+    ] = actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!((to, ended.revocation, ended.kept), (unpair, Revocation::NotReached, true));
+    assert!(ended.detail.contains("a new pairing began"), "{}", ended.detail);
+    assert_eq!(b.on(Event::Revoked(seq, Ok(Revoked::Confirmed))), [], "late news");
+    assert_eq!(b.view().revocations_pending, 1);
+    let actions = b.on(Event::Code(code, Ok(auth(1))));
+    let [Action::Write(Change::SaveCode(seq, ..))] = actions[..] else { panic!("{actions:?}") };
+    assert_eq!(b.on(Event::CodeSaved(seq, Ok(()))), [Action::Reply(Reply::Done(start, Ok(())))]);
+    assert!(b.now.boot.since(asked) <= secs(25));
+    let (_, actions) = b.command(RigCommand::Cancel);
+    assert!(!actions.iter().any(|a| matches!(a, Action::Ask(_))), "{actions:?}");
+    next_try(&mut b);
+}
+
+#[test]
+fn a_pairing_that_waits_for_a_revocation_can_be_cancelled_and_is_answered_in_time() {
+    let (mut b, ..) = revoking();
+    let (start, _) = b.command(START);
+    let (cancel, actions) = b.command(RigCommand::Cancel);
+    let told = [
+        Action::Reply(Reply::Done(start, Err(Refusal::Cancelled))),
+        Action::Reply(Reply::Done(cancel, Ok(()))),
+    ];
+    assert_eq!(actions, told);
+
+    let (mut b, ..) = revoking();
+    let asked = b.now.boot;
+    let (start, _) = b.command(START);
+    let mut code = None;
+    loop {
+        let actions = match code.take() {
+            Some(seq) => b.after(7).on(Event::Code(seq, Err(network()))),
+            None => {
+                b.due();
+                b.on(Event::Timer)
+            }
+        };
+        assert!(b.now.boot.since(asked) <= secs(25), "answered in time");
+        for action in actions {
+            match action {
+                Action::Ask(Question::RequestCode(seq)) => code = Some(seq),
+                Action::Reply(Reply::Done(to, Err(_))) if to == start => return,
+                _ => {}
+            }
+        }
+    }
 }
 
 #[test]
@@ -59,7 +253,7 @@ fn a_stop_says_how_it_stands() {
     let (id, _) = b.command(UNPAIR);
     b.asks(Event::TokensErased(id, Ok(())), 1);
     let actions = b.rig.stop();
-    assert_eq!(b.ended(&actions, id), (Revocation::NotReached, "no answer in time".to_owned(), true));
+    assert_eq!(b.ended(&actions, id), not_in_time());
 }
 
 #[test]

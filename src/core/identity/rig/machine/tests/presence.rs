@@ -1,6 +1,6 @@
 //! That we are there, how the project sees us, a way that opens again, and what time it really is.
 use super::*;
-use crate::oauth::DeviceStatus;
+use crate::oauth::{DeviceStatus, IdToken, Identify, Revoked, Wanting};
 
 const BEAT: Duration = Duration::from_secs(120);
 
@@ -378,7 +378,7 @@ fn the_ledger_of_boots_table() {
 
 #[test]
 fn a_ledger_that_cant_be_written_is_tried_again_with_the_next_news() {
-    let mut rig = Rig::new(1, FLOOR, None);
+    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, None);
     let note = [Action::Write(Change::NoteBoot(BootWall(EPOCH)))];
     assert_eq!(rig.on(Event::Loaded(Box::new(usable()), Protection::File), at(10)), note);
     assert_eq!(rig.on(Event::ServerDate(EPOCH + 11), at(11)), [], "one write at a time");
@@ -390,7 +390,7 @@ fn a_ledger_that_cant_be_written_is_tried_again_with_the_next_news() {
 
 #[test]
 fn a_disk_that_is_of_no_use_is_not_written_to() {
-    let mut rig = Rig::new(1, FLOOR, None);
+    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, None);
     let unusable = || {
         Box::new(Loaded {
             unusable: Some(DiskError::ReadOnly),
@@ -406,4 +406,118 @@ fn a_disk_that_is_of_no_use_is_not_written_to() {
     }
     let note = [Action::Write(Change::NoteBoot(BootWall(EPOCH)))];
     assert_eq!(rig.on(Event::Loaded(Box::new(usable()), Protection::File), at(14)), note);
+}
+
+/// A grant whose ID token has come, and the question that carries it.
+fn stated(b: &mut Bench) -> (Seq, Identify) {
+    b.show_code();
+    let seq = b.poll();
+    b.now.wall = at(b.now.boot.0.as_secs()).wall;
+    let id_token = Some(IdToken(Secret::new("i1")));
+    let actions = b.on(Event::Polled(seq, Ok(TokenResponse { id_token, ..response(1) })));
+    let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
+    let actions = b.on(Event::TokensSaved(seq, Ok(())));
+    let [Action::Ask(Question::Identify(seq, ref question))] = actions[..] else { panic!("{actions:?}") };
+    assert_eq!(question.id_token, Some(IdToken(Secret::new("i1"))));
+    (seq, question.clone())
+}
+
+fn said(by: &str, wanting: Wanting) -> DeviceInfo {
+    DeviceInfo { authorized_by: by.to_owned(), wanting, ..device("one") }
+}
+
+fn by(b: &Bench) -> String {
+    b.view().device.unwrap().authorized_by
+}
+
+/// Answered; written where it is new.
+fn identified(b: &mut Bench, seq: Seq, info: DeviceInfo) {
+    let actions = b.on(Event::Identified(seq, Ok(info)));
+    if let [Action::Write(Change::SaveDevice(seq, _))] = actions[..] {
+        let _ = b.on(Event::DeviceSaved(seq, Ok(())));
+    }
+    assert_eq!(b.shows(), (State::Paired, Reason::None));
+}
+
+/// The same statement, which came then; to a second, which is how walls count.
+fn assert_same(question: &Identify, first: &Identify) {
+    assert_eq!(question.id_token, first.id_token);
+    let came = |q: &Identify| q.came.expect("the clock is trusted").0;
+    assert!(came(question).abs_diff(came(first)) <= 1, "{question:?} {first:?}");
+}
+
+/// As [`Bench::due`], by every clock.
+fn passes(b: &mut Bench) {
+    b.due();
+    b.now.wall = at(b.now.boot.0.as_secs()).wall;
+}
+
+/// A renewal that brings no ID token, and the question after it.
+fn renewed(b: &mut Bench, n: u32) -> (Seq, Identify) {
+    let seq = loop {
+        passes(b);
+        match b.on(Event::Timer)[..] {
+            [Action::Write(Change::MarkRefresh(seq))] => break seq,
+            [Action::Ask(Question::Identify(seq, _))] => {
+                identified(b, seq, said("", Wanting::Passing(Cause::Network)));
+            }
+            ref other => panic!("{other:?}"),
+        }
+    };
+    let actions = b.on(Event::Marked(seq, Ok(())));
+    let [Action::Ask(Question::Refresh(seq, _))] = actions[..] else { panic!("{actions:?}") };
+    let actions = b.on(Event::Refreshed(seq, Ok(response(n))));
+    let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
+    let actions = b.on(Event::TokensSaved(seq, Ok(())));
+    let [Action::Ask(Question::Identify(seq, ref question))] = actions[..] else { panic!("{actions:?}") };
+    (seq, question.clone())
+}
+
+#[test]
+fn a_hiccup_while_a_name_is_looked_for_does_not_cost_it() {
+    let mut b = Bench::unpaired();
+    let (seq, first) = stated(&mut b);
+    identified(&mut b, seq, said("", Wanting::Passing(Cause::Network)));
+    assert_eq!(by(&b), "");
+    passes(&mut b);
+    let actions = b.on(Event::Timer);
+    let [Action::Ask(Question::Identify(seq, ref again))] = actions[..] else { panic!("{actions:?}") };
+    assert_same(again, &first);
+    identified(&mut b, seq, said("Ada", Wanting::Nothing));
+    assert_eq!(by(&b), "Ada");
+    // With the next tokens, which bring no statement, nothing is left to verify.
+    let (seq, question) = renewed(&mut b, 2);
+    assert_eq!(question.id_token, None);
+    identified(&mut b, seq, said("", Wanting::Nothing));
+    assert_eq!(by(&b), "Ada");
+}
+
+#[test]
+fn a_statement_that_nobody_could_verify_is_shown_again_after_a_renewal_and_to_no_other_grant() {
+    let mut b = Bench::unpaired();
+    let (seq, first) = stated(&mut b);
+    identified(&mut b, seq, said("auth0|7", Wanting::Passing(Cause::Network)));
+    assert_eq!(by(&b), "auth0|7", "better than nothing");
+    let (seq, question) = renewed(&mut b, 2);
+    assert_same(&question, &first);
+    assert_eq!(question.token, access(2));
+    identified(&mut b, seq, said("Ada", Wanting::Nothing));
+    // What is known for certain is not lost to less.
+    let (seq, _) = renewed(&mut b, 3);
+    identified(&mut b, seq, said("auth0|7", Wanting::Passing(Cause::Provider)));
+    assert_eq!(by(&b), "Ada");
+
+    let mut b = Bench::unpaired();
+    let (seq, _) = stated(&mut b);
+    identified(&mut b, seq, said("", Wanting::Document));
+    let (id, _) = b.command(UNPAIR);
+    let seq = b.asks(Event::TokensErased(id, Ok(())), 1);
+    let _ = b.on(Event::Revoked(seq, Ok(Revoked::Confirmed)));
+    b.show_code();
+    let seq = b.poll();
+    let actions = b.on(Event::Polled(seq, Ok(response(2))));
+    let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
+    let actions = b.on(Event::TokensSaved(seq, Ok(())));
+    let [Action::Ask(Question::Identify(_, ref question))] = actions[..] else { panic!("{actions:?}") };
+    assert_eq!(question.id_token, None);
 }
