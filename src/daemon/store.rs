@@ -34,6 +34,7 @@ mod revocation;
 mod rig;
 mod rows;
 mod sealed;
+mod slot;
 mod space;
 mod tx;
 
