@@ -20,6 +20,7 @@ mod files;
 mod grant;
 mod handle;
 mod identity;
+mod issuer;
 mod jobs;
 mod keys;
 mod location;

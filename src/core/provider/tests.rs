@@ -16,6 +16,7 @@ use crate::secret::Secret;
 mod binding;
 mod clips;
 mod fixtures;
+mod kept;
 mod oauth;
 
 /// Each question as its request and the reader of its answer: what an exchange of one step is.
