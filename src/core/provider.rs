@@ -11,7 +11,9 @@ pub mod exchange;
 mod frameio;
 mod hints;
 mod id_token;
+pub mod kept;
 mod key;
+mod learned;
 mod members;
 mod metadata;
 mod oauth;
@@ -29,8 +31,11 @@ use crate::oauth::{
     AccessToken, DeviceAuthorization, DeviceCode, DeviceInfo, Identify, Renewal, Revocable, Revoked,
     TokenResponse,
 };
+use crate::time::Now;
 use dialect::{Dialect, Endpoints};
 use exchange::Step;
+use kept::KeptDocument;
+use oauth::IsLast;
 use wire::Proof;
 use words::Asked;
 
@@ -55,8 +60,9 @@ impl Provider {
     /// RFC 8628 §3.1 and §3.2. `SlowDown` here means: ask for the code again later.
     pub fn device_authorization(&self, client: &Client) -> Step<DeviceAuthorization> {
         let (dialect, client) = (self.dialect(), client.clone());
-        self.at(dialect::CODE_TIMEOUT, move |at| {
+        self.at(dialect::CODE_TIMEOUT, kept::is_last, move |at| {
             let request = dialect.code_request(&client, &at.device_authorization);
+            let dialect = dialect.clone();
             Step::last(request, move |answer| dialect.read_code(answer, &at.device_authorization))
         })
     }
@@ -66,9 +72,10 @@ impl Provider {
     //# the client MUST provide a valid DPoP proof JWT in a DPoP header
     pub fn device_token(&self, client: &Client, code: &DeviceCode) -> Step<TokenResponse> {
         let (dialect, client, code) = (self.dialect(), client.clone(), code.clone());
-        self.at(dialect::TIMEOUT, move |at| {
+        self.at(dialect::TIMEOUT, kept::is_last, move |at| {
             let mut request = dialect.poll_request(&client, &code, &at.token);
             request.proof = at.binds.then_some(Proof::Own);
+            let dialect = dialect.clone();
             Step::last(request, move |answer| dialect.read_poll(answer))
         })
     }
@@ -77,9 +84,10 @@ impl Provider {
     /// `ClientRejected`. Of a bound grant it goes with a proof, whatever is configured for new ones.
     pub fn refresh(&self, client: &Client, renewal: &Renewal) -> Step<TokenResponse> {
         let (dialect, client, renewal) = (self.dialect(), client.clone(), renewal.clone());
-        self.at(dialect::TIMEOUT, move |at| {
+        self.at(dialect::TIMEOUT, kept::is_last, move |at| {
             let mut request = dialect.refresh_request(&client, &renewal.token, &at.token);
-            request.proof = renewal.binding.map(|binding| proof::of_refresh(&client, binding));
+            request.proof = renewal.binding.clone().map(|binding| proof::of_refresh(&client, binding));
+            let dialect = dialect.clone();
             Step::last(request, move |answer| dialect.read_refresh(answer))
         })
     }
@@ -87,7 +95,9 @@ impl Provider {
     /// RFC 7009.
     pub fn revoke(&self, client: &Client, token: &Revocable) -> Step<Revoked> {
         let (dialect, client, token) = (self.dialect(), client.clone(), token.clone());
-        self.at(dialect::TIMEOUT, move |at| match &at.revocation {
+        // That there is no place for it is as final as a word.
+        let is_last = |outcome: &_| *outcome == Ok(Revoked::NotOffered) || kept::is_last(outcome);
+        self.at(dialect::TIMEOUT, is_last, move |at| match &at.revocation {
             Some(endpoint) => Step::last(dialect.revoke_request(&client, &token, endpoint), revocation::read),
             None => Step::Done(Ok(Revoked::NotOffered)),
         })
@@ -130,6 +140,30 @@ impl Provider {
         }
     }
 
+    /// What a run before has kept of what this provider says of itself.
+    pub fn remember(&self, kept: Vec<KeptDocument>, now: Now) {
+        match self {
+            Provider::FrameIo(_) => {}
+            Provider::OAuth(p) => p.remember(kept, now),
+        }
+    }
+
+    /// What of what it says of itself is to be kept from now on.
+    pub fn news(&self, now: Now) -> Vec<KeptDocument> {
+        match self {
+            Provider::FrameIo(_) => vec![],
+            Provider::OAuth(p) => p.news(now),
+        }
+    }
+
+    /// Asks anew what it says of itself, beside what somebody waits for, where it is time for that.
+    pub fn renewal(&self, now: Now) -> Option<Step<()>> {
+        match self {
+            Provider::FrameIo(_) => None,
+            Provider::OAuth(p) => oauth::renewal(p, now),
+        }
+    }
+
     fn dialect(&self) -> Dialect {
         match self {
             Provider::FrameIo(p) => p.dialect(),
@@ -138,14 +172,15 @@ impl Provider {
     }
 
     /// Goes on once it is known where to ask.
-    fn at<T: 'static>(
+    fn at<T: Send + 'static>(
         &self,
         patience: Duration,
-        then: impl FnOnce(Endpoints) -> Step<T> + Send + 'static,
+        is_last: IsLast<T>,
+        then: impl Fn(Endpoints) -> Step<T> + Send + 'static,
     ) -> Step<T> {
         match self {
             Provider::FrameIo(p) => then(p.endpoints()),
-            Provider::OAuth(p) => oauth::at(p, patience, then),
+            Provider::OAuth(p) => oauth::at(p, patience, is_last, Box::new(then)),
         }
     }
 }

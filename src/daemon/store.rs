@@ -20,6 +20,7 @@ mod files;
 mod grant;
 mod handle;
 mod identity;
+mod issuer;
 mod jobs;
 mod keys;
 mod location;
@@ -34,6 +35,7 @@ mod revocation;
 mod rig;
 mod rows;
 mod sealed;
+mod slot;
 mod space;
 mod tx;
 

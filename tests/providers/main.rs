@@ -12,6 +12,7 @@ mod common;
 mod discovery;
 mod frameio;
 mod id_token;
+mod kept;
 mod openid;
 mod scenarios;
 mod scripted;

@@ -17,6 +17,9 @@ pub(crate) const CODE: &str = "/code";
 pub(crate) const A_CODE: &str = r#"{"device_code":"dc-1","user_code":"WDJB-MJHT","verification_uri":"https://idp.example/d",
     "expires_in":900,"interval":1}"#;
 
+/// No answer, on a connection that stays open.
+pub(crate) const SILENCE: String = String::new();
+
 #[derive(Default)]
 struct Script {
     /// The last of a list is given again and again.
@@ -142,6 +145,9 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, heard: watch::
         }
     };
     heard.send_replace(());
+    if answer == SILENCE {
+        return std::future::pending().await;
+    }
     let _ = stream.write_all(answer.as_bytes()).await;
 }
 

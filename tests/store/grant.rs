@@ -46,6 +46,7 @@ async fn everything_comes_back_after_a_power_cut() {
         paused: true,
         refreshed_at: Some(WallTime(1_790_000_000)),
         revocations: vec![],
+        issuer: vec![],
         broken: vec![],
     };
     assert_eq!(again.grants().await.unwrap(), expected);

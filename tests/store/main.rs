@@ -6,6 +6,7 @@ mod disk;
 mod grant;
 mod identity;
 mod intake;
+mod issuer;
 mod migration;
 mod model;
 mod orphans;

@@ -4,7 +4,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rigpost_core::identity::pairing::Running;
-use rigpost_core::oauth::ClientSecret;
+use rigpost_core::identity::revocation::RevocationId;
+use rigpost_core::identity::tokens::Ending;
+use rigpost_core::oauth::{ClientSecret, Revocable};
 use rigpost_core::provider::ProviderKey;
 use rigpost_core::queue::evidence::Volume;
 use rigpost_core::queue::item::ItemState::*;
@@ -13,15 +15,17 @@ use rigpost_core::secret::Secret;
 use rigpost_daemon::store::{Grants, Store};
 use tempfile::TempDir;
 
+use crate::issuer::metadata;
 use crate::support::*;
 
-pub(crate) const RELEASED: [(&str, &str); 6] = [
+pub(crate) const RELEASED: [(&str, &str); 7] = [
     ("v1", include_str!("../fixtures/store/v1.sql")),
     ("v2", include_str!("../fixtures/store/v2.sql")),
     ("v3", include_str!("../fixtures/store/v3.sql")),
     ("v3, of another provider", include_str!("../fixtures/store/v3-oauth.sql")),
     ("v4", include_str!("../fixtures/store/v4.sql")),
     ("v5", include_str!("../fixtures/store/v5.sql")),
+    ("v6", include_str!("../fixtures/store/v6.sql")),
 ];
 
 pub(crate) fn restored(sql: &str) -> TempDir {
@@ -71,6 +75,7 @@ async fn what_version_1_knew_is_still_known() {
         paused: true,
         refreshed_at: Some(at(0).wall),
         revocations: vec![],
+        issuer: vec![],
         broken: vec![],
     };
     assert_eq!(loaded, expected);
@@ -219,4 +224,19 @@ async fn what_version_5_was_granted_is_still_granted_and_nothing_is_to_be_revoke
     assert_eq!((sent.state, sent.clip.fingerprint), (Done, known));
     store.erase_tokens(&parting(1, 1)).await.unwrap();
     assert_eq!(store.grants().await.unwrap().revocations.len(), 1);
+}
+
+#[tokio::test]
+async fn what_version_6_had_to_revoke_is_still_to_be_revoked_and_of_issuers_it_knew_nothing() {
+    let dir = restored(RELEASED[6].1);
+    let store = ready(dir.path()).await;
+    let loaded = store.grants().await.unwrap();
+    assert_eq!((loaded.tokens, loaded.revocations.len()), (Some((tokens(1), true)), 1));
+    assert_eq!(loaded.issuer, []);
+    let (of, client) = store.revocation(RevocationId(7)).await.unwrap().unwrap();
+    assert_eq!(of, Revocable::Refresh(tokens(3).refresh.unwrap()));
+    assert_eq!((client.id.0.as_str(), client.secret), ("SN-1", Some(client_secret())));
+    store.keep_issuer(vec![metadata(1, "{}")]).await.unwrap();
+    store.end_grant(Ending::Revoked, false).await.unwrap();
+    assert_eq!(store.grants().await.unwrap().issuer, [metadata(1, "{}")], "it is nobody's secret");
 }

@@ -6,6 +6,9 @@
 use crate::oauth::{Cause, TokenError, Trouble};
 use crate::provider::wire::{Request, Response, trouble};
 
+/// What an exchange that has come to something leads to.
+pub type Then<T, U> = Box<dyn FnOnce(u16, Result<T, TokenError>) -> Step<U> + Send>;
+
 /// Where an exchange stands.
 pub enum Step<T> {
     /// Send this, then go on with its answer.
@@ -45,6 +48,20 @@ impl<T> Step<T> {
         then: impl FnOnce(Result<&Response, Trouble>) -> Step<T> + Send + 'static,
     ) -> Step<T> {
         Step::Ask(Box::new(request), Next(Box::new(then)))
+    }
+
+    /// Goes on with what it comes to, and the status of the last answer. `status`: of the one before this step; 0: none.
+    pub fn then<U: 'static>(self, status: u16, next: Then<T, U>) -> Step<U>
+    where
+        T: 'static,
+    {
+        match self {
+            Step::Done(outcome) => next(status, outcome),
+            Step::Ask(request, this) => Step::attempt(*request, move |answer| {
+                let status = answer.as_ref().map_or(0, |answer| answer.status);
+                this.on(answer).then(status, next)
+            }),
+        }
     }
 
     /// Sends a request whose answer is the end.

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::oauth::{Cause, TokenError, Trouble};
@@ -46,6 +47,30 @@ struct Lists {
     dpop_signing_alg_values_supported: Vec<String>,
 }
 
+impl Metadata {
+    /// As a document, which [`read`] reads.
+    pub(super) fn text(&self) -> String {
+        let mut members = Map::new();
+        let mut add =
+            |name: &str, text: &str| members.insert(name.to_owned(), Value::String(text.to_owned()));
+        add("issuer", &self.issuer);
+        for (name, url) in [
+            ("device_authorization_endpoint", &self.device_authorization),
+            ("token_endpoint", &self.token),
+            ("revocation_endpoint", &self.revocation),
+            ("jwks_uri", &self.jwks),
+            ("userinfo_endpoint", &self.userinfo),
+        ] {
+            url.as_ref().map(|url| add(name, url.as_str()));
+        }
+        if self.binds {
+            let algorithms = Value::Array(vec![Value::String(ALGORITHM.to_owned())]);
+            members.insert("dpop_signing_alg_values_supported".to_owned(), algorithms);
+        }
+        Value::Object(members).to_string()
+    }
+}
+
 /// Where the document may be, most likely first.
 //= https://www.rfc-editor.org/rfc/rfc8414#section-3.1
 //# any terminating "/" MUST be removed before inserting "/.well-known/"
@@ -82,11 +107,7 @@ pub fn request(name: &'static str, url: Url, patience: Duration) -> Request {
 }
 
 /// Asks for the document, at one place and then at the other.
-pub fn fetch<T: 'static>(
-    issuer: &Url,
-    patience: Duration,
-    then: impl FnOnce(Result<Metadata, TokenError>) -> Step<T> + Send + 'static,
-) -> Step<T> {
+pub fn fetch(issuer: &Url, patience: Duration) -> Step<Metadata> {
     let [first, second] = places(issuer);
     let issuer = issuer.clone();
     document("provider metadata", first, patience, move |answer| {
@@ -99,12 +120,12 @@ pub fn fetch<T: 'static>(
             Err(trouble) => (Err(TokenError::Transient(trouble)), false),
         };
         if !elsewhere {
-            return then(at_first.map_err(harmless));
+            return Step::Done(at_first.map_err(harmless));
         }
         document("provider metadata", second, patience, move |answer| {
             // What the second place says counts where it says something.
             let says = answer.ok().filter(|answer| answer.members().is_some());
-            then(says.map_or(at_first, |answer| read(answer, &issuer)).map_err(harmless))
+            Step::Done(says.map_or(at_first, |answer| read(answer, &issuer)).map_err(harmless))
         })
     })
 }

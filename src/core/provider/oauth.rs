@@ -2,8 +2,8 @@
 //! provider.
 //!
 //! # Decisions
-//! - What the issuer publishes is kept in memory only, from the first use on: it is a request of milliseconds every few
-//!   hours at most, and a file of it would be one more thing that can be out of date. Trouble makes us look again.
+//! - What the issuer publishes is asked for at the first use, and then as [`kept`](crate::provider::kept) has it: trouble
+//!   makes us look again.
 //! - A provider without projects: what the rig is paired with is the issuer, its host for people.
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,11 +11,17 @@ use std::time::Duration;
 use url::Url;
 
 use crate::oauth::{ClientAuth, TokenError};
-use crate::provider::dialect::{Dialect, Endpoints, Form};
+use crate::provider::answer::unexpected;
+use crate::provider::dialect::{Dialect, Endpoints, Form, TIMEOUT, expect_success};
 use crate::provider::exchange::Step;
 use crate::provider::id_token::Keys;
+use crate::provider::kept::{self, Document, KeptDocument, Way};
+use crate::provider::learned::Learned;
 use crate::provider::metadata::{self, Metadata};
 use crate::provider::text::short;
+use crate::provider::wire::Response;
+use crate::provider::words::Asked;
+use crate::time::Now;
 
 /// Settings of one provider, and what has been learned of it.
 #[derive(Debug)]
@@ -57,14 +63,6 @@ pub struct ConfiguredEndpoints {
     pub revocation: Option<Url>,
     /// RFC 7517.
     pub jwks: Option<Url>,
-}
-
-#[derive(Debug, Default)]
-struct Learned {
-    metadata: Option<Metadata>,
-    /// It may have changed.
-    doubted: bool,
-    keys: Option<Keys>,
 }
 
 impl OAuth {
@@ -128,15 +126,44 @@ impl OAuth {
 
     /// Something did not answer as it should: what is known of the endpoints is asked for anew.
     pub fn doubt(&self) {
-        self.know(|known| known.doubted = true);
+        self.know(Learned::doubt);
     }
 
-    pub(super) fn keys(&self) -> Option<Keys> {
-        self.know(|known| known.keys.clone())
+    /// What a run before has kept of this provider. Used where it is the configured issuer's, and not too old.
+    pub fn remember(&self, kept: Vec<KeptDocument>, now: Now) {
+        for KeptDocument { document, from, text, said } in kept {
+            let (Some(text), Ok(from)) = (text, from.parse()) else { continue };
+            let answer = Response { status: 200, body: text.into_bytes().into(), ..Response::default() };
+            match document {
+                _ if !kept::is_usable(now.age_of(said)) => {}
+                Document::Metadata if self.configured.issuer.as_ref() == Some(&from) => {
+                    if let Ok(metadata) = metadata::read(&answer, &from) {
+                        self.know(|known| known.remember(metadata, said));
+                    }
+                }
+                Document::Metadata => {}
+                Document::Keys => {
+                    if let Ok(keys) = read_keys(&answer) {
+                        self.know(|known| known.remember_keys(from, keys));
+                    }
+                }
+            }
+        }
     }
 
-    pub(super) fn learn_keys(&self, keys: &Keys) {
-        self.know(|known| known.keys = Some(keys.clone()));
+    /// What of the issuer's documents is to be written down.
+    pub fn news(&self, now: Now) -> Vec<KeptDocument> {
+        let issuer = self.configured.issuer.as_ref();
+        issuer.map(|issuer| self.know(|known| known.news(issuer, now))).unwrap_or_default()
+    }
+
+    pub(super) fn keys(&self, at: &Url) -> Option<Keys> {
+        self.know(|known| known.keys(at))
+    }
+
+    /// Where its keys are.
+    pub(super) fn keys_at(&self, metadata: &Metadata) -> Option<Url> {
+        self.configured.jwks.clone().or_else(|| metadata.jwks.clone())
     }
 
     fn know<T>(&self, look: impl FnOnce(&mut Learned) -> T) -> T {
@@ -157,42 +184,102 @@ impl OAuth {
 }
 
 /// Goes on once it is known where to ask. `patience`: for each document that has to be fetched.
-pub(super) fn at<T: 'static>(
+pub(super) fn at<T: Send + 'static>(
     provider: &Arc<OAuth>,
     patience: Duration,
-    then: impl FnOnce(Endpoints) -> Step<T> + Send + 'static,
+    is_last: IsLast<T>,
+    then: Box<dyn Fn(Endpoints) -> Step<T> + Send>,
 ) -> Step<T> {
     if let Some(endpoints) = provider.named() {
         return then(endpoints);
     }
     let p = provider.clone();
-    described(provider, patience, move |metadata| match metadata.and_then(|m| p.endpoints(&m)) {
+    let then = move |metadata: Result<Metadata, _>| match metadata.and_then(|m| p.endpoints(&m)) {
         Ok(endpoints) => then(endpoints),
         Err(e) => Step::Done(Err(e)),
+    };
+    described(provider, patience, is_last, Box::new(then))
+}
+
+/// An outcome that is no way on.
+pub(super) type IsLast<T> = fn(&Result<T, TokenError>) -> bool;
+
+/// Goes on with what the issuer publishes, which may be what it said before. Where that came to an end that is in doubt, it
+/// is asked anew before that is the end.
+pub(super) fn described<T: Send + 'static>(
+    provider: &Arc<OAuth>,
+    patience: Duration,
+    is_last: IsLast<T>,
+    then: Box<dyn Fn(Result<Metadata, TokenError>) -> Step<T> + Send>,
+) -> Step<T> {
+    let (way, known) = provider.know(|known| (known.way(), known.metadata()));
+    let p = provider.clone();
+    match (way, known) {
+        (Way::Use, Some((used, heard))) => then(Ok(used.clone())).then(
+            0,
+            Box::new(move |status, outcome| {
+                if !kept::is_in_doubt(heard, status, is_last(&outcome)) {
+                    return Step::Done(outcome);
+                }
+                fetch(&p, patience).then(
+                    0,
+                    Box::new(move |_, read| match read {
+                        Ok(metadata) if metadata != used => then(Ok(metadata)),
+                        Ok(_) | Err(_) => Step::Done(outcome),
+                    }),
+                )
+            }),
+        ),
+        (Way::Use | Way::Ask, known) => fetch(provider, patience).then(
+            0,
+            Box::new(move |_, read| match (read, known) {
+                (Err(TokenError::Transient(_)), Some((before, _))) => then(Ok(before)),
+                (read, _) => then(read),
+            }),
+        ),
+    }
+}
+
+/// Asks the issuer, and learns what it says.
+fn fetch(provider: &Arc<OAuth>, patience: Duration) -> Step<Metadata> {
+    let Some(issuer) = &provider.configured.issuer else {
+        let why = "neither `provider.issuer` nor the endpoints are configured";
+        return Step::Done(Err(TokenError::Rejected(why.to_owned())));
+    };
+    let p = provider.clone();
+    metadata::fetch(issuer, patience).then(
+        0,
+        Box::new(move |_, read| {
+            match &read {
+                Ok(metadata) => p.know(|known| known.hear(Some(metadata.clone()))),
+                Err(TokenError::Rejected(_)) => p.know(|known| known.hear(None)),
+                Err(_) => {}
+            }
+            Step::Done(read)
+        }),
+    )
+}
+
+/// Asks for the issuer's keys, and learns them.
+pub(super) fn fetch_keys(provider: &Arc<OAuth>, at: Url) -> Step<Keys> {
+    let (p, from) = (provider.clone(), at.clone());
+    metadata::document("provider keys", at, TIMEOUT, move |answer| {
+        Step::Done(answer.map_err(TokenError::Transient).and_then(|answer| {
+            let keys = read_keys(answer)?;
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            p.know(|known| known.hear_keys(from, keys.clone(), text));
+            Ok(keys)
+        }))
     })
 }
 
-/// Goes on with what the issuer publishes, asked for once; where it does not answer, with what it said before.
-pub(super) fn described<T: 'static>(
-    provider: &Arc<OAuth>,
-    patience: Duration,
-    then: impl FnOnce(Result<Metadata, TokenError>) -> Step<T> + Send + 'static,
-) -> Step<T> {
-    let known = provider.know(|known| known.metadata.clone());
-    if let Some(metadata) = known.as_ref().filter(|_| !provider.know(|known| known.doubted)) {
-        return then(Ok(metadata.clone()));
-    }
-    let Some(issuer) = provider.configured.issuer.clone() else {
-        let why = "neither `provider.issuer` nor the endpoints are configured";
-        return then(Err(TokenError::Rejected(why.to_owned())));
-    };
-    let p = provider.clone();
-    metadata::fetch(&issuer, patience, move |read| match (read, known) {
-        (Ok(metadata), _) => {
-            p.know(|known| (known.metadata, known.doubted) = (Some(metadata.clone()), false));
-            then(Ok(metadata))
-        }
-        (Err(TokenError::Transient(_)), Some(before)) => then(Ok(before)),
-        (Err(e), _) => then(Err(e)),
-    })
+fn read_keys(answer: &Response) -> Result<Keys, TokenError> {
+    expect_success(Asked::Other, answer)?;
+    answer.json().as_ref().and_then(Keys::read).ok_or_else(unexpected)
+}
+
+/// Asks anew what is known, where it is time for that and nobody waits for it.
+pub(super) fn renewal(provider: &Arc<OAuth>, now: Now) -> Option<Step<()>> {
+    let is_due = provider.know(|known| known.is_due(now));
+    is_due.then(|| fetch(provider, TIMEOUT).then(0, Box::new(|_, read| Step::Done(read.map(drop)))))
 }

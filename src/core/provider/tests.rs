@@ -16,6 +16,7 @@ use crate::secret::Secret;
 mod binding;
 mod clips;
 mod fixtures;
+mod kept;
 mod links;
 mod oauth;
 

@@ -3,7 +3,7 @@
 //! # Decisions
 //! - An ID token is a courtesy. The rig is paired with the issuer whether it is believed or not; what is lost is the name
 //!   on the screen, and the journal says why, once.
-//! - Keys are kept in memory; a token with an unknown one makes us fetch them once more, which is how keys are changed.
+//! - Keys are kept; a token with an unknown one makes us fetch them once more, which is how keys are changed.
 //! - Where a believed token names nobody, whoever offers to tell more is asked (`userinfo`); the subject is better than
 //!   nothing.
 //! - A document that does not come says nothing about the token: that it is wanting is part of the answer, and whoever
@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::oauth::{Cause, DeviceInfo, Identify, TokenError, Wanting};
 use crate::provider::answer::unexpected;
@@ -31,10 +32,18 @@ pub(super) fn identify(provider: &Arc<OAuth>, question: Identify) -> Step<Device
         return Step::Done(Ok(info));
     }
     let p = provider.clone();
-    oauth::described(provider, TIMEOUT, move |metadata| match metadata {
-        Ok(metadata) => Checked { question, info, metadata }.with_keys(p),
-        Err(e) => Step::Done(Ok(without(info, "", &e, None))),
-    })
+    let then = move |metadata| match metadata {
+        Ok(metadata) => {
+            Checked { question: question.clone(), info: info.clone(), metadata }.with_keys(p.clone())
+        }
+        Err(e) => Step::Done(Ok(without(info.clone(), "", &e, None))),
+    };
+    oauth::described(provider, TIMEOUT, is_noted, Box::new(then))
+}
+
+/// As good as a last word: nobody asks again before there is another token.
+fn is_noted(outcome: &Result<DeviceInfo, TokenError>) -> bool {
+    outcome.as_ref().is_ok_and(|info| !info.note.is_empty())
 }
 
 struct Checked {
@@ -45,34 +54,30 @@ struct Checked {
 
 impl Checked {
     fn with_keys(self, p: Arc<OAuth>) -> Step<DeviceInfo> {
-        match p.keys().map(|keys| self.verify(&p, &keys)) {
+        let Some(at) = p.keys_at(&self.metadata) else { return self.done(Err(Distrust::UnknownKey)) };
+        match p.keys(&at).map(|keys| self.verify(&p, &keys)) {
             // Unless the issuer has changed its keys, that was all.
             Some(outcome) if outcome != Err(Distrust::UnknownKey) => self.done(outcome),
-            Some(_) | None => self.fetch_keys(p),
+            Some(_) | None => self.fetch_keys(p, at),
         }
     }
 
     //= https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
     //# The Client MUST use the keys provided by the Issuer.
-    fn fetch_keys(self, p: Arc<OAuth>) -> Step<DeviceInfo> {
-        let Some(url) = p.configured.jwks.clone().or_else(|| self.metadata.jwks.clone()) else {
-            return self.done(Err(Distrust::UnknownKey));
-        };
-        metadata::document("provider keys", url, TIMEOUT, move |answer| {
-            let read = |answer: &Response| {
-                expect_success(Asked::Other, answer)?;
-                answer.json().as_ref().and_then(Keys::read).ok_or_else(unexpected)
-            };
-            let status = answer.as_ref().ok().map(|answer| answer.status);
-            match answer.map_err(TokenError::Transient).and_then(read) {
+    fn fetch_keys(self, p: Arc<OAuth>, at: Url) -> Step<DeviceInfo> {
+        oauth::fetch_keys(&p.clone(), at).then(
+            0,
+            Box::new(move |status, read| match read {
                 Ok(keys) => {
-                    p.learn_keys(&keys);
                     let outcome = self.verify(&p, &keys);
                     self.done(outcome)
                 }
-                Err(e) => Step::Done(Ok(without(self.info, "the issuer's keys can't be read: ", &e, status))),
-            }
-        })
+                Err(e) => {
+                    let what = "the issuer's keys can't be read: ";
+                    Step::Done(Ok(without(self.info, what, &e, Some(status))))
+                }
+            }),
+        )
     }
 
     fn verify(&self, p: &OAuth, keys: &Keys) -> Result<Person, Distrust> {
@@ -85,7 +90,9 @@ impl Checked {
         match outcome {
             Ok(Person { name: Some(name), .. }) => named(self.info, &name),
             Ok(Person { name: None, subject }) => self.ask_for_the_name(subject),
-            Err(why) => Step::Done(Ok(noted(self.info, format!("the ID token is not believed: {why}")))),
+            Err(why) => {
+                Step::Done(Ok(noted(self.info, &format_args!("the ID token is not believed: {why}"))))
+            }
         }
     }
 
@@ -130,8 +137,8 @@ fn named(info: DeviceInfo, name: &str) -> Step<DeviceInfo> {
     Step::Done(Ok(DeviceInfo { authorized_by: short(name), ..info }))
 }
 
-fn noted(info: DeviceInfo, note: String) -> DeviceInfo {
-    DeviceInfo { note, ..info }
+fn noted(info: DeviceInfo, note: &dyn std::fmt::Display) -> DeviceInfo {
+    DeviceInfo { note: note.to_string(), ..info }
 }
 
 /// What there is to say without a document. `status`: of the answer, where it can be told.

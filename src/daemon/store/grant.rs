@@ -12,7 +12,7 @@ use super::handle::Store;
 use super::identity::{self, Tag};
 use super::providers::{self, ProviderId};
 use super::tx::Tx;
-use super::{device, pairing, queue, revocation, rows};
+use super::{device, issuer, pairing, queue, revocation, rows};
 use rigpost_core::identity::pairing::Running;
 use rigpost_core::identity::revocation::Kept;
 use rigpost_core::identity::rig::Parting;
@@ -20,6 +20,7 @@ use rigpost_core::identity::tokens::Ending;
 use rigpost_core::oauth::{
     AccessToken, Binding, ClientSecret, DeviceInfo, IdToken, RefreshToken, Thumbprint, TokenSet, Wanting,
 };
+use rigpost_core::provider::kept::KeptDocument;
 use rigpost_core::queue::item::ItemId;
 use rigpost_core::time::{Now, WallTime};
 
@@ -50,6 +51,8 @@ pub struct Grants {
     pub refreshed_at: Option<WallTime>,
     /// Grants that were ended here, of which a provider has not heard; of any provider.
     pub revocations: Vec<Kept>,
+    /// What the provider has said of itself.
+    pub issuer: Vec<KeptDocument>,
     /// Names of sealed records that are there and do not open.
     pub broken: Vec<String>,
 }
@@ -75,6 +78,7 @@ impl Store {
             load_grant(tx, &tag, &mut loaded)?;
             loaded.device = device::load(tx, &tag)?;
             loaded.pairing = pairing::load(tx, &tag, &mut loaded.broken)?;
+            loaded.issuer = issuer::load(tx, &tag)?;
             Ok(loaded)
         })
         .await

@@ -25,6 +25,7 @@ use super::error::StoreError;
 use super::jobs::{Jobs, Lane};
 use super::location::Location;
 use super::open::open;
+use super::slot::{Slot, Work};
 use super::tx::{Opened, Tx};
 use crate::clock::Clock;
 use rigpost_core::disk::DiskError;
@@ -52,26 +53,19 @@ pub(super) struct Shared {
     resting: AtomicBool,
 }
 
-/// The database, or why there is none.
-#[derive(Debug)]
-enum Slot {
-    Open(Opened),
-    Shut(StoreError),
-}
-
-impl Slot {
-    fn opened(&mut self) -> Result<&mut Opened, StoreError> {
-        match self {
-            Slot::Open(opened) => Ok(opened),
-            Slot::Shut(why) => Err(why.clone()),
-        }
-    }
-}
-
-/// One kind of task for all transactions: each kind of its own would cost the daemon two kilobytes.
+/// One kind of task for all transactions, which leave what they came to at its place: each kind of its own would cost the
+/// daemon two kilobytes.
 struct Job {
-    work: Box<dyn FnOnce(&mut Slot) + Send>,
-    done: oneshot::Sender<()>,
+    lane: Lane,
+    work: Work,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// Where what a job came to is put and found.
+type Place<T> = Arc<Mutex<Option<T>>>;
+
+fn put<T>(place: &Place<T>, value: T) {
+    *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
 }
 
 impl std::fmt::Debug for Job {
@@ -153,7 +147,7 @@ impl Store {
     pub(super) async fn open_again(&self) -> Result<(), StoreError> {
         let dir = self.shared.location.dir.clone();
         let shared = Arc::downgrade(&self.shared);
-        self.job(Lane::Rig, move |slot| {
+        let work = move |slot: &mut Slot| {
             match slot {
                 Slot::Shut(why) if why.may_pass() => {}
                 Slot::Open(_) | Slot::Shut(_) => return slot.opened().map(drop),
@@ -169,68 +163,68 @@ impl Store {
                 Err(why) => *slot = Slot::Shut(why),
             }
             slot.opened().map(drop)
-        })
-        .await
+        };
+        self.job(Lane::Rig, Work::Itself(Box::new(work)), Place::new(Mutex::new(Some(())))).await
     }
 
     /// Runs `f` in one transaction, off the async threads, when it is the queue's turn.
-    pub(super) async fn tx<T: Send + 'static>(
+    pub(super) fn tx<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.job(Lane::Queue, |slot| slot.opened()?.tx(f)).await
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        self.in_tx(Lane::Queue, f)
     }
 
     /// The same, ahead of everything of the queue.
-    pub(super) async fn rig_tx<T: Send + 'static>(
+    pub(super) fn rig_tx<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.run(|opened| opened.tx(f)).await
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        self.in_tx(Lane::Rig, f)
     }
 
-    /// Ahead of everything of the queue, with the connection itself. What the rig has to write is written once in hours:
-    /// what that took is given back before the answer.
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        f: impl FnOnce(&mut Opened) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.job(Lane::Rig, |slot| {
-            let opened = slot.opened()?;
-            let before = opened.conn.total_changes();
-            let value = f(opened);
-            if opened.conn.total_changes() != before {
-                opened.rest();
-            }
-            value
-        })
-        .await
-    }
-
-    async fn job<T: Send + 'static>(
+    fn in_tx<T: Send + 'static>(
         &self,
         lane: Lane,
-        f: impl FnOnce(&mut Slot) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let outcome = Arc::new(Mutex::new(None));
-        let into = Arc::clone(&outcome);
-        let work = Box::new(move |slot: &mut Slot| {
-            let value = f(slot);
-            *into.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
-        });
+        f: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        let place = Place::default();
+        let into = Arc::clone(&place);
+        let work = move |tx: &Tx<'_>| {
+            put(&into, f(tx)?);
+            Ok(())
+        };
+        self.job(lane, Work::InTx(Box::new(work)), place)
+    }
+
+    /// Ahead of everything of the queue, with the connection itself.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Opened) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        let place = Place::default();
+        let into = Arc::clone(&place);
+        let work = move |slot: &mut Slot| {
+            put(&into, f(slot.opened()?)?);
+            Ok(())
+        };
+        self.job(Lane::Rig, Work::Itself(Box::new(work)), place)
+    }
+
+    /// A kind for each outcome, and not for each transaction. What the work came to is found at its place.
+    async fn job<T>(&self, lane: Lane, work: Work, place: Place<T>) -> Result<T, StoreError> {
         let (done, answered) = oneshot::channel();
-        self.shared.put(lane, Job { work, done });
+        self.shared.put(Job { lane, work, done });
         self.shared.rest_later();
-        // An end without an answer is told apart below.
-        let _ = answered.await;
-        let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
-        outcome.unwrap_or_else(|| Err(StoreError::Io("the transaction was cut short".to_owned())))
+        let cut_short = || StoreError::Io("the transaction was cut short".to_owned());
+        answered.await.unwrap_or_else(|_| Err(cut_short()))?;
+        place.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(cut_short)
     }
 }
 
 impl Shared {
-    fn put(self: &Arc<Shared>, lane: Lane, job: Job) {
-        if self.jobs.put(lane, job) {
+    fn put(self: &Arc<Shared>, job: Job) {
+        if self.jobs.put(job.lane, job) {
             let shared = Arc::clone(self);
             // It ends when no job is left; its jobs answer for themselves.
             drop(tokio::task::spawn_blocking(move || shared.work()));
@@ -240,13 +234,13 @@ impl Shared {
     /// Takes jobs until none is left. The last one is answered when this is no owner of the connection any more: who
     /// drops the store then has closed it.
     fn work(self: Arc<Shared>) {
-        let mut answer: Option<oneshot::Sender<()>> = None;
-        while let Some(Job { work, done }) = self.jobs.next() {
+        let mut answer: Option<Answer> = None;
+        while let Some(Job { lane, work, done }) = self.jobs.next() {
             tell(answer.take());
             let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
             // A panic has rolled its transaction back: what is behind the lock is whole. Who asked hears of no outcome.
-            let _ = catch_unwind(AssertUnwindSafe(|| work(&mut slot)));
-            answer = Some(done);
+            let outcome = catch_unwind(AssertUnwindSafe(|| slot.work(lane, work)));
+            answer = outcome.ok().map(|outcome| (done, outcome));
         }
         drop(self);
         tell(answer);
@@ -268,21 +262,19 @@ impl Shared {
                     continue;
                 }
                 shared.resting.store(false, Ordering::Relaxed);
-                let work = Box::new(|slot: &mut Slot| {
-                    if let Slot::Open(opened) = slot {
-                        opened.rest();
-                    }
-                });
-                return shared.put(Lane::Queue, Job { work, done: oneshot::channel().0 });
+                let work = Work::Itself(Box::new(|slot: &mut Slot| slot.opened().map(Opened::rest)));
+                return shared.put(Job { lane: Lane::Queue, work, done: oneshot::channel().0 });
             }
         });
     }
 }
 
-fn tell(answer: Option<oneshot::Sender<()>>) {
-    if let Some(answer) = answer {
+type Answer = (oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>);
+
+fn tell(answer: Option<Answer>) {
+    if let Some((done, outcome)) = answer {
         // Nobody waits any more.
-        let _ = answer.send(());
+        let _ = done.send(outcome);
     }
 }
 

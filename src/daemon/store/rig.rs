@@ -20,11 +20,12 @@ use rigpost_core::identity::rig::{Change, CommandId, Event, Fresh, Loaded, Parti
 use rigpost_core::identity::tokens::Ending;
 use rigpost_core::oauth::{Binding, ClientId, ClientSecret, Thumbprint, TokenSet};
 use rigpost_core::provider::Client;
+use rigpost_core::provider::kept::KeptDocument;
 use rigpost_core::time::BootId;
 use rigpost_core::view::Protection;
 
-/// What the rig starts from, how its key is kept, and who it is to the provider.
-pub type Known = (Loaded, Protection, Option<Client>);
+/// What the rig starts from, how its key is kept, who it is to the provider, and what that one has said of itself.
+pub type Known = (Loaded, Protection, Option<Client>, Vec<KeptDocument>);
 
 /// A rig that can keep nothing, and why.
 struct Unusable {
@@ -46,7 +47,8 @@ impl Store {
         let known = match self.try_load().await {
             Ok(known) => known,
             Err(Unusable { why, client_id }) => {
-                (Loaded { unusable: Some(why), client_id, ..Loaded::default() }, Protection::None, None)
+                let loaded = Loaded { unusable: Some(why), client_id, ..Loaded::default() };
+                (loaded, Protection::None, None, vec![])
             }
         };
         let before = self.set_trouble(known.0.unusable.clone());
@@ -110,7 +112,7 @@ impl Store {
             boot_wall: None,
             revocations: found.revocations,
         };
-        Ok((loaded, protection, client))
+        Ok((loaded, protection, client, found.issuer))
     }
 
     /// The key without which the tokens can't be renewed, where it is not this rig's (any more).
@@ -235,7 +237,7 @@ impl Store {
             found = Some(known);
         }
         let client = self.client(&client_id, Some(secret));
-        let mended = found.map(|(loaded, protection, _)| (Box::new(loaded), protection));
+        let mended = found.map(|(loaded, protection, ..)| (Box::new(loaded), protection));
         (Some(Event::SecretSaved(id, Ok(Provisioned { client_id, mended }))), Some(client))
     }
 

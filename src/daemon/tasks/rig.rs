@@ -7,11 +7,10 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::http::Transport;
 use crate::link::{DEPTH, Reply, ToRig};
-use crate::store::Store;
 use crate::tasks::deps::{Deps, too_many};
 use crate::tasks::exchange::exchange;
 use crate::tasks::{journal, revocation};
@@ -26,7 +25,7 @@ use rigpost_core::provider::proof::Subject;
 use rigpost_core::provider::wire::{Connection, trouble};
 use rigpost_core::provider::{Client, Provider};
 use rigpost_core::queue::schedule::Access;
-use rigpost_core::time::{BootId, BootTime};
+use rigpost_core::time::BootTime;
 use rigpost_core::view::RigView;
 
 /// How soon a disk that was of no use is looked at again. The timer is there only while it is: a rig that works is never
@@ -40,6 +39,10 @@ struct Done {
     from_disk: bool,
     /// Who we are to the provider from now on, where that changed.
     client: Option<Option<Client>>,
+}
+
+impl Done {
+    const NOTHING: Done = Done { event: None, date: None, from_disk: false, client: None };
 }
 
 /// The task. Everything it needs is given to it; everything it says goes out through the two watches.
@@ -105,7 +108,7 @@ impl<T: Transport> RigTask<T> {
     /// Runs until `stop`. What may bring tokens, and tokens on their way to the disk, are seen through first; whoever
     /// stops us bounds that wait.
     pub async fn run(mut self, stop: CancellationToken) {
-        let loaded = load(self.deps.store.clone(), self.deps.clock.now().boot_id).await;
+        let loaded = load(self.deps.clone()).await;
         self.done(loaded);
         let clock = self.deps.clock.clone();
         let mut stepped = Box::pin(clock.stepped());
@@ -180,6 +183,7 @@ impl<T: Transport> RigTask<T> {
                 self.publish();
             }
         }
+        self.keep_news();
         if self.running.is_empty() && !self.rig.pairing() {
             self.deps.transport.rest(Connection::Fresh);
         }
@@ -286,6 +290,34 @@ impl<T: Transport> RigTask<T> {
             }
             Question::StopRevoking => std::mem::take(&mut self.revoking).cancel(),
         }
+        self.renew();
+    }
+
+    /// Beside what somebody waits for, and nobody waits for it: what the provider says of itself is asked for anew.
+    fn renew(&mut self) {
+        let Some(step) = self.deps.provider.renewal(self.deps.clock.now()) else { return };
+        let Deps { transport, prover, .. } = self.deps.clone();
+        self.running.push(Box::pin(async move {
+            let _ = exchange(transport.as_ref(), &prover, step).await;
+            Done::NOTHING
+        }));
+    }
+
+    /// What it has said is written down for the next start.
+    fn keep_news(&mut self) {
+        let news = self.deps.provider.news(self.deps.clock.now());
+        if news.is_empty() {
+            return;
+        }
+        let store = self.deps.store.clone();
+        self.running.push(Box::pin(async move {
+            match store.keep_issuer(news).await {
+                Ok(()) => debug!("what the provider says of itself is kept"),
+                // At worst it is asked for again.
+                Err(e) => debug!("what the provider says of itself can't be kept: {e}"),
+            }
+            Done::NOTHING
+        }));
     }
 
     /// What only a client with its secret can ask.
@@ -327,7 +359,7 @@ impl<T: Transport> RigTask<T> {
             let subject = Subject { method: &method, url: &url, access, nonce };
             let proof = prover.proof(Some(&key), false, subject).await;
             tell(Some(reply), proof.map(|(_, proof)| proof).map_err(Refusal::SecretUnavailable));
-            Done { event: None, date: None, from_disk: false, client: None }
+            Done::NOTHING
         }));
     }
 
@@ -356,7 +388,7 @@ impl<T: Transport> RigTask<T> {
 
     fn load_again(&mut self) {
         (self.load_at, self.disk_busy) = (None, true);
-        self.running.push(Box::pin(load(self.deps.store.clone(), self.deps.clock.now().boot_id)));
+        self.running.push(Box::pin(load(self.deps.clone())));
     }
 
     fn publish(&mut self) {
@@ -403,9 +435,11 @@ fn tell<R>(reply: Option<Reply<R>>, answer: Result<R, Refusal>) {
 }
 
 /// Everything that is on disk, and who we are by that.
-async fn load(store: Store, boot: BootId) -> Done {
-    let (mut loaded, protection, client) = store.load().await;
-    loaded.boot_wall = store.boot_wall(boot).await.unwrap_or_default();
+async fn load<T>(deps: Deps<T>) -> Done {
+    let (store, now) = (&deps.store, deps.clock.now());
+    let (mut loaded, protection, client, said) = store.load().await;
+    loaded.boot_wall = store.boot_wall(now.boot_id).await.unwrap_or_default();
+    deps.provider.remember(said, now);
     let event = Some(Event::Loaded(Box::new(loaded), protection));
     Done { event, date: None, from_disk: true, client: Some(client) }
 }

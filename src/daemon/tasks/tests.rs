@@ -111,7 +111,7 @@ impl Cloud {
             assert!(books.issued.elapsed() < LIFE, "the access token ran out before it was refreshed");
             books.refresh_requests
         };
-        let (loaded, _, _) = self.store.load().await;
+        let (loaded, ..) = self.store.load().await;
         let (on_disk, marked) = loaded.tokens.expect("tokens on disk");
         assert!(marked, "a refresh left before its mark was on disk");
         assert_eq!(on_disk.refresh.map(|t| t.expose().to_owned()), Some(presented.clone()));
@@ -265,7 +265,7 @@ impl Bench {
 
     /// What the disk holds: the refresh token, and whether a refresh was marked.
     async fn on_disk(&self) -> Option<(String, bool)> {
-        let (loaded, _, _) = self.store.load().await;
+        let (loaded, ..) = self.store.load().await;
         let (tokens, marked) = loaded.tokens?;
         Some((tokens.refresh?.expose().to_owned(), marked))
     }
@@ -324,7 +324,7 @@ async fn a_stop_waits_for_the_answer_in_flight_and_for_the_disk() {
     let Bench { task, store, cloud, .. } = b;
     task.await.unwrap();
     assert_eq!(cloud.books().current, 2);
-    let (loaded, _, _) = store.load().await;
+    let (loaded, ..) = store.load().await;
     let (tokens, marked) = loaded.tokens.unwrap();
     assert_eq!((tokens.refresh.unwrap().expose(), marked), ("r2", false));
 }
@@ -417,7 +417,7 @@ async fn what_comes_after_the_stop_is_refused_as_not_done() {
     b.stop.cancel();
     assert_eq!(b.ask(RigCommand::Unpair(Asking::Provider)).await, Err(Refusal::Stopping));
     b.task.await.unwrap();
-    let (loaded, _, _) = b.store.load().await;
+    let (loaded, ..) = b.store.load().await;
     assert!(loaded.tokens.is_some(), "and it was not");
 }
 

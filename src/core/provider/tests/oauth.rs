@@ -210,7 +210,7 @@ pub(super) fn metadata(issuer: &str) -> Value {
 }
 
 /// Plays the provider: answers each request in turn by what the closure says to its URL; all URLs, and the outcome.
-fn play<T>(
+pub(super) fn play<T>(
     mut step: Step<T>,
     mut answer: impl FnMut(&str) -> Response,
 ) -> (Vec<String>, Result<T, TokenError>) {
@@ -227,7 +227,8 @@ fn play<T>(
     }
 }
 
-const CODE: &str = r#"{"device_code":"d","user_code":"1","verification_uri":"https://login.example/d"}"#;
+pub(super) const CODE: &str =
+    r#"{"device_code":"d","user_code":"1","verification_uri":"https://login.example/d"}"#;
 
 #[test]
 fn endpoints_are_found_once_and_again_when_they_do_not_answer() {
@@ -448,7 +449,7 @@ fn an_issuer_without_tls_may_name_endpoints_without_it() {
     );
 }
 
-struct Signer {
+pub(super) struct Signer {
     key: KeyPair,
     kid: &'static str,
 }
@@ -490,11 +491,11 @@ fn fixed(der: &[u8]) -> Vec<u8> {
 }
 
 impl Signer {
-    fn new(kid: &'static str) -> Signer {
+    pub(super) fn new(kid: &'static str) -> Signer {
         Signer { key: KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap(), kid }
     }
 
-    fn jwk(&self) -> Value {
+    pub(super) fn jwk(&self) -> Value {
         let point = self.key.der_bytes();
         let (x, y) = (base64(&point[1..33]), base64(&point[33..65]));
         value!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": self.kid, "use": "sig", "alg": "ES256"})
@@ -507,17 +508,17 @@ impl Signer {
         IdToken(Secret::new(format!("{message}.{signature}")))
     }
 
-    fn token(&self, claims: &Value) -> IdToken {
+    pub(super) fn token(&self, claims: &Value) -> IdToken {
         self.sign(&value!({"alg": "ES256", "kid": self.kid}), claims)
     }
 }
 
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     value!({"iss": ISSUER, "aud": "app-1", "sub": "auth0|7", "exp": CAME + 3600, "iat": CAME, "name": "Jess Temporal"})
 }
 
 /// Asks who said yes, with the keys that are published, and how often they were fetched.
-fn ask(
+pub(super) fn ask(
     p: &Provider,
     token: IdToken,
     keys: &[Value],
@@ -543,7 +544,7 @@ fn believed(outcome: (usize, Result<DeviceInfo, TokenError>)) -> String {
     outcome.1.unwrap().authorized_by
 }
 
-fn openid() -> Provider {
+pub(super) fn openid() -> Provider {
     rig_at(ClientAuth::None, found(true, false))
 }
 
