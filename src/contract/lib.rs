@@ -44,6 +44,8 @@ pub mod option;
 pub mod pairing;
 /// Properties.
 pub mod property;
+/// What becomes of an item that somebody steers.
+pub mod steered;
 
 pub use table::UnknownWord;
 

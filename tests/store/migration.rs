@@ -175,7 +175,7 @@ async fn what_version_1_began_is_brought_to_its_end() {
     // Its rows are known to sources, too, and go like new ones.
     let found = store.found(vec![clip(3, None), clip(6, None)], 100).await.unwrap();
     assert_eq!((found.known, found.added), (2, vec![]));
-    assert_eq!(store.clear(&[Done, Cancelled], &[]).await, Ok(3));
+    assert_eq!(store.clear(&[Done, Cancelled], &[]).await.unwrap().0, 3);
     assert_eq!(store.found(vec![clip(3, None), clip(6, None)], 100).await.unwrap().known, 2);
     let kind: i64 = raw(dir.path()).query_row("PRAGMA auto_vacuum", [], |r| r.get(0)).unwrap();
     assert_eq!(kind, 2, "an old file can shrink, too");

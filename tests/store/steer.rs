@@ -29,7 +29,9 @@ async fn a_held_item_is_released_to_the_project_that_is_paired() {
     assert_eq!(store.release(&[ids[1], ItemId(9)]).await, Err(StoreError::NotFound("item 9".into())));
     assert_eq!(one(&store, ids[1]).await.state, ItemState::Held, "all or none");
     let mine = add_one(&store, clip(8, None)).await;
-    assert_eq!(store.release(&[ids[0], ids[1], mine]).await.unwrap(), ids[..2]);
+    let three = [ids[0], ids[1], mine];
+    let said = words(&store.release(&three).await.unwrap(), &three);
+    assert_eq!(said, [Steered::Changed, Steered::Changed, Steered::Waiting]);
     for id in &ids[..2] {
         let item = one(&store, *id).await;
         assert_eq!((item.state, item.reason.as_str(), item.sent), (ItemState::Queued, "none", 0));
@@ -78,7 +80,7 @@ async fn a_file_goes_to_a_project_once_whichever_way_it_gets_there() {
     let second = add_here(&store, clip(1, None)).await;
     assert_ne!(first, second);
     store.save_device(&device("p")).await.unwrap();
-    assert_eq!(store.release(&[second]).await.unwrap(), [second]);
+    assert_eq!(store.release(&[second]).await.unwrap(), [(second, Steered::Duplicate)]);
     let item = one(&store, second).await;
     assert_eq!((item.state, item.reason.as_str()), (ItemState::Cancelled, "duplicate"));
     assert_eq!(item.clip.project_id.as_deref(), Some("q"));
@@ -121,8 +123,9 @@ async fn a_new_priority_changes_whose_turn_is_next() {
     let done = end(&store, "p", ItemState::Done).await;
     let refused = store.set_priority(&[ids[3], ItemId(9)], 7).await;
     assert_eq!(refused, Err(StoreError::NotFound("item 9".into())));
-    assert_eq!(store.set_priority(&[done, ids[3]], 7).await.unwrap(), [ids[3]]);
-    assert_eq!(store.set_priority(&[ids[3]], 7).await.unwrap(), []);
+    let said = words(&store.set_priority(&[done, ids[3]], 7).await.unwrap(), &[done, ids[3]]);
+    assert_eq!(said, [Steered::Delivered, Steered::Changed]);
+    assert_eq!(store.set_priority(&[ids[3]], 7).await.unwrap(), [(ids[3], Steered::SamePriority)]);
     assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(ids[3]));
     store.finish(ids[3], ItemState::Queued, ItemReason::None, "", at(99)).await.unwrap();
     store.set_priority(&[ids[3]], -1).await.unwrap();
@@ -144,18 +147,16 @@ async fn clearing_takes_what_is_over_and_nothing_else() {
         let refused = store.clear(&[ItemState::Done, state], &[]).await.unwrap_err();
         assert!(refused.to_string().contains(state.as_str()), "{refused}");
     }
-    let refused = store.clear(&[], &[done, ids[4]]).await.unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "only what is done, failed or cancelled can be cleared, not item 5, which is uploading"
-    );
     assert_eq!(store.clear(&[], &[done, ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
     assert_eq!(store.totals().await.unwrap().all(), 7, "nothing went");
-    assert_eq!(store.clear(&[ItemState::Done], &[ids[2], ids[2]]).await, Ok(2));
+    let some = [ids[4], ids[2], ids[5], ids[2]];
+    let (count, found) = store.clear(&[ItemState::Done], &some).await.unwrap();
+    let said = [Steered::Sending, Steered::Changed, Steered::Waiting, Steered::Changed];
+    assert_eq!((count, words(&found, &some)), (2, said.to_vec()), "one of them twice, and what is done");
     assert_eq!(store.receipt(done).await, Err(StoreError::NotFound("item 1".into())));
-    assert_eq!(store.clear(&[ItemState::Failed, ItemState::Cancelled], &[]).await, Ok(2));
+    assert_eq!(store.clear(&[ItemState::Failed, ItemState::Cancelled], &[]).await.unwrap().0, 2);
     assert_eq!(store.orphans().await, Ok(1), "the asset of the one that failed");
-    assert_eq!(store.clear(&[ItemState::Failed, ItemState::Cancelled], &[]).await, Ok(0));
+    assert_eq!(store.clear(&[ItemState::Failed, ItemState::Cancelled], &[]).await.unwrap().0, 0);
     let left: Vec<_> = store.list(None, None, 0, 9).await.unwrap().0.iter().map(|item| item.id).collect();
     assert_eq!(left, ids[4..]);
 }
@@ -171,7 +172,7 @@ async fn clearing_gives_the_room_back() {
         |dir: &std::path::Path| raw(dir).query_row("PRAGMA page_count", [], |r| r.get::<_, u32>(0)).unwrap();
     let full = pages(dir.path());
     store.cancel(&ids[50..]).await.unwrap();
-    assert_eq!(store.clear(&[ItemState::Cancelled], &[]).await, Ok(4950));
+    assert_eq!(store.clear(&[ItemState::Cancelled], &[]).await.unwrap().0, 4950);
     let cleared = pages(dir.path());
     assert!(full > 600 && cleared < 300, "{full} pages, then {cleared}");
     assert_eq!(store.verify().await, Ok(()));
