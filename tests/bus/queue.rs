@@ -561,6 +561,7 @@ async fn many_files_in_flight_are_one_change_and_two_a_second() {
                 name: format!("A{id:03}.mov"),
                 size: 1 << 40,
                 sent: sent * id,
+                on_the_way: 0,
             };
             (v.current, v.rate) = ((1..=16).map(one).collect(), sent);
             (v.counters.files_left, v.counters.bytes_left) = (16, (1 << 44) - sent);

@@ -404,6 +404,18 @@ impl Queue {
         3_000_000_000 * self.0.world().items.len() as u64
     }
     #[zbus(property)]
+    fn files_total(&self) -> u32 {
+        self.0.world().items.len() as u32
+    }
+    #[zbus(property)]
+    fn bytes_total(&self) -> u64 {
+        3_000_000_000 * self.0.world().items.len() as u64
+    }
+    #[zbus(property)]
+    fn retry_at(&self) -> u64 {
+        0
+    }
+    #[zbus(property)]
     fn held(&self) -> u32 {
         self.0.world().held
     }

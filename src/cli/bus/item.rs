@@ -22,6 +22,9 @@ pub(crate) struct Item {
     pub(crate) name: String,
     pub(crate) size: u64,
     pub(crate) sent: u64,
+    /// Bytes that have left and are not confirmed; only of what is being sent.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) on_the_way: u64,
     pub(crate) state: String,
     pub(crate) reason: String,
     pub(crate) detail: String,
@@ -47,6 +50,7 @@ impl Item {
             name: take(all, ItemKey::Name.as_str()),
             size: take(all, ItemKey::Size.as_str()),
             sent: take(all, ItemKey::Sent.as_str()),
+            on_the_way: take(all, ItemKey::OnTheWay.as_str()),
             state: take(all, ItemKey::State.as_str()),
             reason: take(all, ItemKey::Reason.as_str()),
             detail: take(all, ItemKey::Detail.as_str()),
@@ -60,6 +64,11 @@ impl Item {
             attempts: take(all, ItemKey::Attempts.as_str()),
             added: take(all, ItemKey::Added.as_str()),
         }
+    }
+
+    /// Bytes that a bar shows: confirmed, or on their way.
+    pub(crate) fn moved(&self) -> u64 {
+        self.sent.saturating_add(self.on_the_way).min(self.size)
     }
 
     /// Its name, else the last part of its path.
@@ -78,6 +87,11 @@ impl Item {
             (detail, _) => detail,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// All there is to say about one item.

@@ -19,6 +19,7 @@ use rigpost_contract::method::MAX_PAGE;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{Added, Answers, QueueCommand, Refusal};
 use rigpost_core::queue::item::{ItemId, ItemState};
+use rigpost_core::time::BootTime;
 use rigpost_core::view::QueueView;
 use shape::{Delivered, Items, OneItem};
 
@@ -231,6 +232,21 @@ impl Queue {
     #[zbus(property)]
     fn bytes_left(&self) -> u64 {
         self.view(|v| v.counters.bytes_left)
+    }
+
+    #[zbus(property)]
+    fn files_total(&self) -> u32 {
+        self.view(|v| saturated(v.files_total()))
+    }
+
+    #[zbus(property)]
+    fn bytes_total(&self) -> u64 {
+        self.view(QueueView::bytes_total)
+    }
+
+    #[zbus(property)]
+    fn retry_at(&self) -> u64 {
+        self.view(|v| v.retry_at.map_or(0, BootTime::as_micros))
     }
 
     #[zbus(property)]

@@ -25,6 +25,7 @@ pub struct Current {
     name: String,
     size: u64,
     sent: u64,
+    on_the_way: u64,
     state: &'static str,
 }
 
@@ -36,6 +37,7 @@ impl Current {
             name: s.name.clone(),
             size: s.size,
             sent: s.sent,
+            on_the_way: s.on_the_way,
             state: ItemState::Uploading.as_str(),
         }
     }
@@ -48,6 +50,7 @@ pub fn sending(s: &Sending) -> Dict {
         (ItemKey::Name.as_str(), s.name.clone().into()),
         (ItemKey::Size.as_str(), s.size.into()),
         (ItemKey::Sent.as_str(), s.sent.into()),
+        (ItemKey::OnTheWay.as_str(), s.on_the_way.into()),
         (ItemKey::State.as_str(), ItemState::Uploading.as_str().into()),
     ])
 }
