@@ -9,10 +9,10 @@
 
 use super::args::StatusArgs;
 use super::bus::{Daemon, Pairing, Snapshot};
-use super::exit::{Doing, Failure, from_bus};
+use super::exit::Failure;
 use super::out::{Out, Tone};
 use super::text::{self, clean};
-use super::{clock, words};
+use super::{clock, start, words};
 use rigpost_contract::UnknownWord;
 use rigpost_contract::item::ItemState;
 use rigpost_contract::pairing::{Protection, State};
@@ -24,7 +24,7 @@ pub(crate) use json::{PairingJson, Status};
 /// Shows the state of the rig.
 pub(crate) async fn run(args: &StatusArgs, out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
-    let now = daemon.read().await.map_err(|error| from_bus(&error, Doing::Group))?;
+    let now = start::read(&daemon, &args.config).await?;
     if args.json {
         out.json(&Status::new(&now, args.show_code))?;
         return Ok(());
