@@ -231,6 +231,8 @@ table! {
         Uid { word: "uid", signature: "u", of: KeyOf::Item }
         /// What it is bound to; empty as long as that is nothing.
         ProjectId { word: "project_id", signature: "s", of: KeyOf::Item }
+        /// What people call that; empty where the rig does not know.
+        ProjectName { word: "project_name", signature: "s", of: KeyOf::Item }
         /// What the cloud keeps it under; empty before there is an asset.
         AssetId { word: "asset_id", signature: "s", of: KeyOf::Item }
         /// Times it had its turn.

@@ -110,6 +110,8 @@ pub struct QueueView {
     pub counters: Counters,
     /// What was sent since the queue was last empty, or since the start.
     pub session: Session,
+    /// What the first and the last of the projects are called that held clips belong to; empty where nobody has said.
+    pub held_of: Vec<String>,
     /// Assets that were begun in the cloud and given up.
     pub orphans: u64,
     /// Bytes per second now.
@@ -228,9 +230,15 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
     ];
     let others = others.into_iter().filter(|(stands, _)| *stands);
     all.extend(others.map(|(_, blocker)| {
-        let is_of_cards = blocker == Blocker::NotAnswering;
-        let cards = is_of_cards.then(|| Blocker::of_cards(&queue.silent_cards));
-        (blocker.code(), cards.unwrap_or_else(|| blocker.sentence()))
+        let sentence = if blocker == Blocker::NotAnswering {
+            Blocker::of_cards(&queue.silent_cards)
+        } else if blocker == Blocker::Held(queue.counters.held) {
+            let paired = rig.device.as_ref().map_or("", |device| &device.project_name);
+            Blocker::of_held(queue.counters.held, &queue.held_of, paired)
+        } else {
+            blocker.sentence()
+        };
+        (blocker.code(), sentence)
     }));
     all
 }

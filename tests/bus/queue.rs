@@ -53,6 +53,7 @@ fn item(path: &Path) -> Item {
         attempts: 1,
         sent: 0,
         asset_id: "a-7".to_owned(),
+        project_name: "Moonrise".to_owned(),
     }
 }
 
@@ -392,7 +393,7 @@ async fn a_receipt_says_how_to_check_the_file() {
     assert!(matches!(bench.asked().await, Heard::Receipt(ItemId(7))));
     let receipt: Dict = answer.body().deserialize().unwrap();
     let keys = "added algorithm asset_id attempts channel chunk_size class delivered detail digest id name parts path \
-                priority project_id reason sent size source state uid";
+                priority project_id project_name reason sent size source state uid";
     let mut has: Vec<&str> = receipt.keys().map(String::as_str).collect();
     has.sort_unstable();
     assert_eq!(has.join(" "), keys);

@@ -56,7 +56,13 @@ async fn a_held_clip_is_released_to_the_project_that_is_paired() {
     rig.unpair().await.unwrap();
     rig.queue("Resume").await.unwrap();
     rig.pair_with("Second Unit").await;
-    rig.wait_item(id, "held").await;
+    let held = rig.wait_item(id, "held").await;
+    assert_eq!(text(&held, "project_name"), PROJECT);
+    rig.wait_blocker("held").await;
+    let sentence = format!(
+        "1 clip is of {PROJECT}, or older than the pairing with Second Unit. Release it or cancel it."
+    );
+    assert_eq!(rig.blocker_sentences().await, [sentence]);
     assert_eq!(rig.queue_items("Release", &[id, 4711]).await.unwrap_err().name, "NotFound");
     assert_eq!(text(&rig.item(id).await, "state"), "held", "all or none");
     rig.queue_items("Release", &[id]).await.unwrap();

@@ -15,13 +15,14 @@ use tempfile::TempDir;
 
 use crate::support::*;
 
-pub(crate) const RELEASED: [(&str, &str); 6] = [
+pub(crate) const RELEASED: [(&str, &str); 7] = [
     ("v1", include_str!("../fixtures/store/v1.sql")),
     ("v2", include_str!("../fixtures/store/v2.sql")),
     ("v3", include_str!("../fixtures/store/v3.sql")),
     ("v3, of another provider", include_str!("../fixtures/store/v3-oauth.sql")),
     ("v4", include_str!("../fixtures/store/v4.sql")),
     ("v5", include_str!("../fixtures/store/v5.sql")),
+    ("v6", include_str!("../fixtures/store/v6.sql")),
 ];
 
 pub(crate) fn restored(sql: &str) -> TempDir {
@@ -217,6 +218,18 @@ async fn what_version_5_was_granted_is_still_granted_and_nothing_is_to_be_revoke
     let known = clip(6, None).fingerprint;
     let sent = items.iter().find(|item| item.id == ItemId(6)).unwrap();
     assert_eq!((sent.state, sent.clip.fingerprint), (Done, known));
+    let names = [sent, &items[6]].map(|item| item.project_name.as_str());
+    assert_eq!(names, ["Project p", ""], "of the project that is paired, and of one that nobody wrote down");
     store.erase_tokens(&parting(1, 1)).await.unwrap();
     assert_eq!(store.grants().await.unwrap().revocations.len(), 1);
+}
+
+#[tokio::test]
+async fn what_version_6_had_to_revoke_is_still_to_be_revoked() {
+    let dir = restored(RELEASED[6].1);
+    let store = ready(dir.path()).await;
+    let loaded = store.grants().await.unwrap();
+    assert_eq!((loaded.tokens, loaded.broken), (None, vec![]));
+    assert_eq!((loaded.revocations.len(), loaded.client_secret), (1, Some(client_secret())));
+    assert_eq!(store.list(None, None, 0, 100).await.unwrap().1, 7);
 }

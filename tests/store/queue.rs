@@ -33,6 +33,7 @@ async fn an_item_comes_back_as_it_was_added() {
         attempts: 0,
         sent: 0,
         asset_id: String::new(),
+        project_name: String::new(),
     };
     drop(store);
     let store = ready(dir.path()).await;

@@ -1,5 +1,6 @@
 //! What people do with items: other projects, order, clearing, and what they are told of what was sent.
 use rigpost_core::identity::rig::Parting;
+use rigpost_core::oauth::DeviceInfo;
 use rigpost_core::queue::item::{Clip, Counters, Item, ItemId, ItemReason, ItemState, Receipt, file_digest};
 use rigpost_daemon::store::{QueueSummary, Store, StoreError};
 
@@ -44,6 +45,30 @@ async fn a_held_item_is_released_to_the_project_that_is_paired() {
     // Back to the first project: what was released is the other one's now.
     assert_eq!(store.save_device(&device("p")).await.unwrap(), [ids[0], ids[1], ids[2], mine]);
     assert_eq!(one(&store, ids[2]).await.state, ItemState::Queued);
+}
+
+#[tokio::test]
+async fn a_project_keeps_its_name_as_long_as_its_clips_wait() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    store.save_device(&device("p")).await.unwrap();
+    let mine = add_one(&store, clip(1, None)).await;
+    let unknown = add_one(&store, clip(2, Some("a"))).await;
+    assert_eq!(one(&store, mine).await.project_name, "Project p");
+    let renamed = DeviceInfo { project_name: "Moonrise".to_owned(), ..device("p") };
+    store.save_device(&renamed).await.unwrap();
+    assert_eq!(store.queue_summary().await.unwrap().held_of, [""], "held, and nobody knows the name");
+    store.erase_tokens(&Parting::default()).await.unwrap();
+    store.save_device(&device("q")).await.unwrap();
+    let (items, _) = store.list(Some(ItemState::Held), None, 0, 9).await.unwrap();
+    let names: Vec<_> = items.iter().map(|item| item.project_name.as_str()).collect();
+    assert_eq!(names, ["Moonrise", ""]);
+    assert_eq!(store.queue_summary().await.unwrap().held_of, ["", "Moonrise"], "by their identifiers");
+    store.release(&[unknown]).await.unwrap();
+    assert_eq!(store.queue_summary().await.unwrap().held_of, ["Moonrise"]);
+    assert_eq!(one(&store, unknown).await.project_name, "Project q");
+    store.release(&[mine]).await.unwrap();
+    assert_eq!(store.queue_summary().await.unwrap().held_of, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -256,6 +281,7 @@ async fn the_wishes_that_last_are_seen_at_a_glance() {
     drop(store);
     let store = ready(dir.path()).await;
     let counters = Counters { files_left: 1, bytes_left: 1000, held: 0, failed: 0, ..Counters::default() };
-    let expected = QueueSummary { counters, paused: true, bandwidth_limit: 250_000, orphans: 1 };
+    let expected =
+        QueueSummary { counters, paused: true, bandwidth_limit: 250_000, orphans: 1, held_of: vec![] };
     assert_eq!(store.queue_summary().await.unwrap(), expected);
 }

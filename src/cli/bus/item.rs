@@ -34,6 +34,7 @@ pub(crate) struct Item {
     pub(crate) source: String,
     pub(crate) uid: u32,
     pub(crate) project_id: String,
+    pub(crate) project_name: String,
     pub(crate) asset_id: String,
     pub(crate) attempts: u32,
     pub(crate) added: i64,
@@ -60,6 +61,7 @@ impl Item {
             source: take(all, ItemKey::Source.as_str()),
             uid: take(all, ItemKey::Uid.as_str()),
             project_id: take(all, ItemKey::ProjectId.as_str()),
+            project_name: take(all, ItemKey::ProjectName.as_str()),
             asset_id: take(all, ItemKey::AssetId.as_str()),
             attempts: take(all, ItemKey::Attempts.as_str()),
             added: take(all, ItemKey::Added.as_str()),
@@ -80,11 +82,14 @@ impl Item {
     }
 
     /// What there is to say of its state, if anything: what the daemon said of it, else what its reason means.
-    pub(crate) fn why(&self) -> &str {
+    pub(crate) fn why(&self) -> String {
         match (self.detail.as_str(), self.reason.parse::<ItemReason>()) {
-            ("", Ok(reason)) => reason.clause(),
-            ("", Err(_)) => &self.reason,
-            (detail, _) => detail,
+            ("", Ok(ItemReason::OtherProject)) if !self.project_name.is_empty() => {
+                format!("it belongs to {}, another project than the one that is paired", self.project_name)
+            }
+            ("", Ok(reason)) => reason.clause().to_owned(),
+            ("", Err(_)) => self.reason.clone(),
+            (detail, _) => detail.to_owned(),
         }
     }
 }

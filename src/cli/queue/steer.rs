@@ -7,6 +7,8 @@
 //! - What a person can regret asks first: what goes to another project, or goes cut off, by number too. Nothing brings it back.
 //! - A number that is given twice is meant once.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use zbus::Variant;
 
@@ -75,11 +77,18 @@ pub(super) async fn release(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -
     let queue = daemon.queue();
     let Some(ids) = select(queue, args, &[ItemState::Held], out).await? else { return Ok(()) };
     let (held, cut) = sort(queue, args, &ids).await?;
-    let what: Vec<String> = [(&held, format!("to {project}")), (&cut, how_cut(&cut))]
-        .into_iter()
-        .filter(|(ids, _)| !ids.is_empty())
-        .map(|(ids, how)| format!("{} {how}", clips(ids)))
-        .collect();
+    let cut: Vec<u64> = cut.iter().map(|item| item.id).collect();
+    let mut what = Vec::new();
+    if !held.is_empty() {
+        what.push(format!(
+            "{}{} to {project}",
+            text::count(held.len() as u64, "clip"),
+            whose(&held, &project)
+        ));
+    }
+    if !cut.is_empty() {
+        what.push(format!("{} {}", clips(&cut), how_cut(&cut)));
+    }
     if !what.is_empty() {
         confirm(args.yes, &format!("Send {}? That can't be taken back.", what.join(", and ")))?;
     }
@@ -121,21 +130,32 @@ async fn sort(
     queue: QueueMethods<'_>,
     args: &SelectArgs,
     ids: &[u64],
-) -> Result<(Vec<u64>, Vec<u64>), Failure> {
+) -> Result<(Vec<Item>, Vec<Item>), Failure> {
+    let mut items = Vec::new();
     if args.all {
-        let cut = args.state == Some(ItemState::Incomplete);
-        return Ok(if cut { (vec![], ids.to_vec()) } else { (ids.to_vec(), vec![]) });
-    }
-    let (mut held, mut cut) = (Vec::new(), Vec::new());
-    for id in ids {
-        let item = Item::read(&mut queue.get_item(*id, Options::new()).await.map_err(group)?);
-        if item.state.parse() == Ok(ItemState::Held) {
-            held.push(*id);
-        } else if item.state.parse() == Ok(ItemState::Incomplete) {
-            cut.push(*id);
+        let state = args.state.unwrap_or(ItemState::Held);
+        items = all(queue, state).await.map_err(group)?;
+        items.retain(|item| ids.binary_search(&item.id).is_ok());
+    } else {
+        for id in ids {
+            items.push(Item::read(&mut queue.get_item(*id, Options::new()).await.map_err(group)?));
         }
     }
-    Ok((held, cut))
+    items.retain(|item| matches!(item.state.parse(), Ok(ItemState::Held | ItemState::Incomplete)));
+    Ok(items.into_iter().partition(|item| item.state.parse() == Ok(ItemState::Held)))
+}
+
+/// The projects that clips belong to, where they are others than the one that is paired and their names are known.
+fn whose(held: &[Item], paired: &str) -> String {
+    let names: BTreeSet<String> = held.iter().map(|item| text::clean(&item.project_name)).collect();
+    let named: Vec<&str> =
+        names.iter().map(String::as_str).filter(|n| !n.is_empty() && *n != paired).collect();
+    match named.as_slice() {
+        [] => String::new(),
+        [one] => format!(" of {one}"),
+        [one, other] => format!(" of {one} and {other}"),
+        [one, ..] => format!(" of {one} and other projects"),
+    }
 }
 
 /// `rigpost queue priority`.
@@ -214,7 +234,7 @@ async fn select(
     let states = one.as_ref().map_or(usual, |one| one.as_slice());
     let mut ids = Vec::new();
     for state in states {
-        ids.extend(all(queue, *state).await.map_err(group)?);
+        ids.extend(all(queue, *state).await.map_err(group)?.iter().map(|item| item.id));
     }
     // An item may have gone on from one state to the next while they were read.
     ids.sort_unstable();
@@ -233,17 +253,40 @@ async fn select(
     Ok(Some(ids))
 }
 
-async fn all(queue: QueueMethods<'_>, state: ItemState) -> zbus::Result<Vec<u64>> {
-    let mut ids: Vec<u64> = Vec::new();
+/// All items in a state.
+async fn all(queue: QueueMethods<'_>, state: ItemState) -> zbus::Result<Vec<Item>> {
+    let mut all: Vec<Item> = Vec::new();
     loop {
         let mut filter = Options::from([(OptionKey::State.as_str(), Variant::from(state.as_str()))]);
         // Not on the first page, which is all that most need: a daemon that is older than this program may not know it.
-        filter.extend(ids.last().map(|id| (OptionKey::After.as_str(), Variant::from(*id))));
+        filter.extend(all.last().map(|item| (OptionKey::After.as_str(), Variant::from(item.id))));
         let (items, _) = queue.list(filter, 0, MAX_PAGE).await?;
         let got = items.len();
-        ids.extend(items.into_iter().map(|mut item| Item::read(&mut item).id));
+        all.extend(items.into_iter().map(|mut item| Item::read(&mut item)));
         if got < MAX_PAGE as usize {
-            return Ok(ids);
+            return Ok(all);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_names_the_projects_that_clips_leave() {
+        let of = |names: &[&str]| -> Vec<Item> {
+            names.iter().map(|name| Item { project_name: (*name).into(), ..Item::default() }).collect()
+        };
+        for (names, said) in [
+            (&["Moonrise", "Moonrise"][..], " of Moonrise"),
+            (&["Moonrise", ""], " of Moonrise"),
+            (&["Dune", "", "Dune"], ""),
+            (&["B", "A"], " of A and B"),
+            (&["C", "B", "A"], " of A and other projects"),
+            (&["\u{1b}[2J"], " of \u{fffd}[2J"),
+        ] {
+            assert_eq!(whose(&of(names), "Dune"), said, "{names:?}");
         }
     }
 }

@@ -111,7 +111,7 @@ impl<'a> Board<'a> {
     /// An item entered a new state.
     pub(super) fn item(&mut self, item: &Item) -> io::Result<()> {
         let name = clean(item.title());
-        let why = match item.why() {
+        let why = match item.why().as_str() {
             "" => String::new(),
             why => format!(": {}", clean(why)),
         };

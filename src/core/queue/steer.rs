@@ -134,6 +134,7 @@ mod tests {
             attempts: 0,
             sent: 0,
             asset_id: String::new(),
+            project_name: String::new(),
         }
     }
 

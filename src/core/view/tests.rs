@@ -178,6 +178,18 @@ fn a_session_is_what_was_sent_since_nothing_was_left() {
     assert_eq!(totals(&v), (1, 5));
 }
 
+#[test]
+fn held_clips_are_said_with_both_projects() {
+    let counters = Counters { held: 2, ..Counters::default() };
+    let queue = QueueView { counters, held_of: vec!["Autumn".to_owned()], ..QueueView::default() };
+    let rig = RigView {
+        device: Some(DeviceInfo { project_name: "Spring".to_owned(), ..DeviceInfo::default() }),
+        ..paired()
+    };
+    let said = "2 clips are of Autumn, or older than the pairing with Spring. Release or cancel them.";
+    assert_eq!(super::blockers(&rig, &queue), [("held", said.to_owned())]);
+}
+
 /// What stands in the way and whether the power can be cut, in every state that a screen can show.
 #[test]
 fn blockers_and_power_in_every_state() {

@@ -258,6 +258,7 @@ mod tests {
             trouble: None,
             session: Session { files: 5, bytes: 7, over: false },
             retry_at: Some(BootTime::from_micros(4)),
+            held_of: vec![],
         };
         (rig, queue)
     }

@@ -162,6 +162,7 @@ fn facts<M: SerializeMap>(map: &mut M, item: &Item) -> Result<(), M::Error> {
     fact(map, ItemKey::Source, &clip.source.as_deref().unwrap_or_default())?;
     fact(map, ItemKey::Uid, &clip.uid)?;
     fact(map, ItemKey::ProjectId, &clip.project_id.as_deref().unwrap_or_default())?;
+    fact(map, ItemKey::ProjectName, &item.project_name)?;
     fact(map, ItemKey::AssetId, &item.asset_id)?;
     fact(map, ItemKey::Attempts, &item.attempts)?;
     fact(map, ItemKey::Added, &clip.added.wall.0)?;

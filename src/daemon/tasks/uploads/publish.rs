@@ -72,6 +72,7 @@ impl<T: Transport> UploadTask<T> {
         self.channels.view.send_if_modified(|v| {
             let old = v.clone();
             v.count(queue_summary.counters);
+            v.held_of = queue_summary.held_of;
             v.orphans = queue_summary.orphans;
             v.paused = queue_summary.paused;
             v.bandwidth_limit = queue_summary.bandwidth_limit;
