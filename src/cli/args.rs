@@ -55,7 +55,8 @@ pub enum Command {
     /// that count from the start of the rig are given as seconds from now ("code_expires_in", "access_expires_in"), others
     /// as Unix seconds; null means that there is none. Keys may be added but are never renamed.
     ///
-    /// Ends with 0 whenever the daemon could be asked, whatever the state of the rig is.
+    /// Ends with 0 whenever the daemon could be asked, whatever the state of the rig is. Where it can't start, says why: the
+    /// line of the configuration, or what the service manager knows.
     Status(StatusArgs),
     /// Pair this rig with a project, or with an account
     ///
@@ -204,6 +205,9 @@ pub struct StatusArgs {
     /// Left out by default, because such output tends to end up in files and tickets.
     #[arg(long, requires = "json")]
     pub show_code: bool,
+    /// The configuration that is looked at where the daemon does not run
+    #[arg(long, value_name = "FILE", default_value = "/etc/rigpost/rigpost.toml")]
+    pub config: PathBuf,
 }
 
 /// Options of `rigpost pair`.

@@ -6,7 +6,7 @@
 //!
 //! - It knows the daemon only through the D-Bus contract, never through the library's other modules: what the screen of a
 //!   rig can't do, this program can't either. `doctor` alone looks beyond: at files, at the daemon's settings, and with the
-//!   daemon's client at the network.
+//!   daemon's client at the network; and at the settings whoever says why a daemon does not run.
 //! - One thread: a command waits for one answer at a time.
 //! - Every failure is a [`exit::Failure`]: what, what to do next, and an exit code. Nothing is printed with `{:?}`.
 
@@ -45,6 +45,8 @@ mod pair;
 mod provision;
 /// `rigpost queue`.
 mod queue;
+/// Why the daemon does not run.
+mod start;
 /// `rigpost status`.
 mod status;
 /// Numbers, times and names for people.

@@ -17,6 +17,7 @@ use rigpost_contract::item::ItemState;
 use rigpost_contract::method::MAX_PAGE;
 use rigpost_contract::option::OptionKey;
 
+mod outcome;
 mod receipt;
 mod show;
 mod steer;
@@ -123,7 +124,7 @@ fn nothing(args: &QueueArgs, total: u32) -> String {
         return format!("There are only {total}; --offset {} leaves out all of them.", args.offset);
     }
     match states(args).as_slice() {
-        [None] => "No clip was ever queued here.".to_owned(),
+        [None] => "The list is empty. What is over may have been cleared from it.".to_owned(),
         [Some(state)] => format!("No clip is {}.", state),
         _ => "Nothing is left to send. `rigpost queue --all` shows what was sent.".to_owned(),
     }

@@ -9,10 +9,10 @@
 
 use super::args::StatusArgs;
 use super::bus::{Daemon, Pairing, Snapshot};
-use super::exit::{Doing, Failure, from_bus};
+use super::exit::Failure;
 use super::out::{Out, Tone};
 use super::text::{self, clean};
-use super::{clock, words};
+use super::{clock, start, words};
 use rigpost_contract::UnknownWord;
 use rigpost_contract::item::ItemState;
 use rigpost_contract::pairing::{Protection, State};
@@ -25,7 +25,7 @@ pub(crate) use json::{PairingJson, Status};
 /// Shows the state of the rig.
 pub(crate) async fn run(args: &StatusArgs, out: &mut Out) -> Result<(), Failure> {
     let daemon = Daemon::connect().await?;
-    let now = daemon.read().await.map_err(|error| from_bus(&error, Doing::Group))?;
+    let now = start::read(&daemon, &args.config).await?;
     if args.json {
         out.json(&Status::new(&now, args.show_code))?;
         return Ok(());
@@ -172,7 +172,9 @@ fn queue_rows(Snapshot { queue, pairing, .. }: &Snapshot) -> Vec<Row> {
         // The rate of what is still in flight says nothing about the rest.
     } else if queue.rate > 0 {
         parts.push(format!("{}/s", text::size(queue.rate)));
-        parts.push(text::about(queue.bytes_left / queue.rate));
+        parts.push(text::about(queue.to_go() / queue.rate));
+    } else if queue.files_left > 0 && queue.retry_at > 0 {
+        parts.push(next_try(queue.retry_at));
     }
     let others = [
         (queue.held, ItemState::Held),
@@ -195,13 +197,18 @@ fn queue_rows(Snapshot { queue, pairing, .. }: &Snapshot) -> Vec<Row> {
         missing.map(|path| ("source", format!("{path} is not there; it is looked through when it comes"))),
     );
     for item in &queue.current {
-        let share = percent(item.sent, item.size);
+        let share = percent(item.moved(), item.size);
         rows.push((
             "sending",
             format!("{} ({share} % of {})", text::fit(&clean(item.title()), TITLE), text::size(item.size)),
         ));
     }
     rows
+}
+
+/// When what waits goes on.
+pub(crate) fn next_try(boot: u64) -> String {
+    format!("tried again in {}", text::duration(clock::seconds_until(boot)))
 }
 
 /// What a person has to know of uploads that nobody will finish.
@@ -233,7 +240,9 @@ fn closing(now: &Snapshot, out: &Out) -> Vec<String> {
     let columns = out.columns();
     let mut lines = Vec::new();
     if !now.device.blockers.is_empty() {
-        lines.extend([String::new(), out.paint(Tone::Strong, "Why nothing moves")]);
+        let moves = !now.queue.current.is_empty() && !now.queue.paused && !now.queue.recording;
+        let title = if moves { "What does not move, and why" } else { "Why nothing moves" };
+        lines.extend([String::new(), out.paint(Tone::Strong, title)]);
     }
     for (_, sentence) in &now.device.blockers {
         let wrapped = text::wrap(&clean(sentence), columns.saturating_sub(4));
@@ -297,6 +306,36 @@ mod tests {
         assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m: this network shows"), "{text}");
         assert!(text.contains("Why nothing moves\n  - The network wants somebody"), "{text}");
         assert!(text.contains("What to do next\n  log in to this network"), "{text}");
+    }
+
+    #[test]
+    fn what_moves_is_not_said_to_stand_still() {
+        let mut now = paired();
+        now.device.blockers = vec![("held".into(), "1 clip is of another project.".into())];
+        let text = screen(&now, &plain()).join("\n");
+        assert!(text.contains("Why nothing moves\n  - 1 clip is of"), "{text}");
+        let item = |on_the_way| crate::bus::Item { size: 100, sent: 20, on_the_way, ..Default::default() };
+        now.queue.current = vec![item(30)];
+        (now.queue.files_left, now.queue.bytes_left, now.queue.rate) = (1, 80, 10);
+        let text = screen(&now, &plain()).join("\n");
+        assert!(text.contains("What does not move, and why\n  - 1 clip is of"), "{text}");
+        assert!(text.contains("(50 % of 100 B)"), "what is on its way has left: {text}");
+        assert_eq!(now.queue.to_go(), 50);
+        now.queue.paused = true;
+        assert!(screen(&now, &plain()).join("\n").contains("Why nothing moves"));
+    }
+
+    #[test]
+    fn when_it_is_tried_again_is_said_while_nothing_is_sent() {
+        let mut now = paired();
+        now.queue.retry_at = clock::boot_micros() + 30_500_000;
+        assert!(!screen(&now, &plain()).join("\n").contains("tried again"), "nothing is left");
+        now.queue.files_left = 2;
+        let text = screen(&now, &plain()).join("\n");
+        assert!(
+            text.contains("2 clips left, 0 B; tried again in 30 s") || text.contains("in 31 s"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -67,13 +67,7 @@ impl Blocker {
             Blocker::NotAnswering => Blocker::of_cards(&[]),
             Blocker::Recording => "The camera is recording. Sending goes on when it stops.".to_owned(),
             Blocker::QueuePaused => "Sending is paused. Resume it when you want it to go on.".to_owned(),
-            Blocker::Held(1) => {
-                "1 clip is of another project, or older than the pairing. Release it or cancel it.".to_owned()
-            }
-            Blocker::Held(n) => {
-                let clips = count(n, "clip");
-                format!("{clips} are of another project, or older than the pairing. Release or cancel them.")
-            }
+            Blocker::Held(n) => Blocker::of_held(n, &[String::new()], ""),
             Blocker::Away(1) => "1 clip waits for its card. Put the card in again.".to_owned(),
             Blocker::Away(n) => format!("{} wait for their card. Put it in again.", count(n, "clip")),
             Blocker::Incomplete(1) => "1 clip is cut off, and waits for the rest of it.".to_owned(),
@@ -93,6 +87,30 @@ impl Blocker {
                 format!("The cards {all} and {last} do not answer; their clips wait, the others go on.")
             }
         }
+    }
+
+    /// [`Blocker::Held`] for a screen, with the names of projects that the clips belong to, each empty where it is not known,
+    /// and of the one that is paired.
+    pub fn of_held(n: u64, of: &[String], paired: &str) -> String {
+        let with = if paired.is_empty() { String::new() } else { format!(" with {paired}") };
+        // What is held by reason of an identity that was erased may be of the same project.
+        let mut others = of.iter().filter(|name| name.is_empty() || *name != paired);
+        let whose = match (others.next().map(String::as_str), others.next()) {
+            (None, _) => String::new(),
+            (Some(""), None) => "of another project, or ".to_owned(),
+            (Some(one), None) => format!("of {one}, or "),
+            (Some(one), Some(other)) => {
+                let one = if one.is_empty() { other } else { one };
+                if one.is_empty() {
+                    "of other projects, or ".to_owned()
+                } else {
+                    format!("of other projects, such as {one}, or ")
+                }
+            }
+        };
+        let (are, them) =
+            if n == 1 { ("is", "Release it or cancel it") } else { ("are", "Release or cancel them") };
+        format!("{} {are} {whose}older than the pairing{with}. {them}.", count(n, "clip"))
     }
 
     /// What to do next, at a command line; empty where there is nothing to do there.
@@ -162,6 +180,42 @@ mod tests {
         assert!(Blocker::of_cards(&names[..1]).starts_with("The card A does not answer; its clips wait"));
         assert!(Blocker::of_cards(&names[..2]).starts_with("The cards A and B do not answer; their clips"));
         assert!(Blocker::of_cards(&names).starts_with("The cards A, B and C do not answer"));
+    }
+
+    #[test]
+    fn held_clips_name_their_project_and_the_one_that_is_paired() {
+        let said = |n, of: &[&str], paired| {
+            Blocker::of_held(n, &of.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), paired)
+        };
+        for (said, expected) in [
+            (
+                said(1, &["Moonrise"], "Dune"),
+                "1 clip is of Moonrise, or older than the pairing with Dune. Release it or cancel it.",
+            ),
+            (said(2, &[], "Dune"), "2 clips are older than the pairing with Dune. Release or cancel them."),
+            (
+                said(2, &["Dune"], "Dune"),
+                "2 clips are older than the pairing with Dune. Release or cancel them.",
+            ),
+            (
+                said(2, &["Moonrise", "Arrival"], "Dune"),
+                "2 clips are of other projects, such as Moonrise, or older than the pairing with Dune. Release or cancel them.",
+            ),
+            (
+                said(2, &["", "Arrival"], ""),
+                "2 clips are of other projects, such as Arrival, or older than the pairing. Release or cancel them.",
+            ),
+            (
+                said(2, &["", ""], ""),
+                "2 clips are of other projects, or older than the pairing. Release or cancel them.",
+            ),
+            (
+                said(1, &[""], "Dune"),
+                "1 clip is of another project, or older than the pairing with Dune. Release it or cancel it.",
+            ),
+        ] {
+            assert_eq!(said, expected);
+        }
     }
 
     #[test]

@@ -59,6 +59,12 @@ table! {
             word: "ended on this rig, and the provider has not revoked the authorization",
             more: "It could not be reached, or refused. The message says which, and whether the rig tries again.",
         }
+        /// Clips that were named are as they were.
+        Unchanged {
+            number: 12,
+            word: "not all clips that were named could be changed as asked",
+            more: "None was, or some were not: the message says which, and why.",
+        }
     }
 }
 
@@ -81,7 +87,7 @@ mod tests {
     #[test]
     fn each_code_keeps_the_number_that_was_released() {
         let numbers: Vec<u8> = ExitCode::ALL.iter().map(|code| code.number()).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         assert_eq!((ExitCode::Denied.number(), ExitCode::NotSent.number()), (5, 9));
         assert!(ExitCode::ALL.iter().all(|code| code.meaning().ends_with('.')));
     }

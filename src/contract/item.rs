@@ -189,6 +189,8 @@ struct KeyRow {
 pub enum KeyOf {
     /// Items and receipts.
     Item,
+    /// Items that are being sent, in `Queue.Current` only.
+    Sending,
     /// Items and receipts, where the path is not UTF-8.
     OddItem,
     /// Items that are asked for by their number, only.
@@ -229,6 +231,8 @@ table! {
         Uid { word: "uid", signature: "u", of: KeyOf::Item }
         /// What it is bound to; empty as long as that is nothing.
         ProjectId { word: "project_id", signature: "s", of: KeyOf::Item }
+        /// What people call that; empty where the rig does not know.
+        ProjectName { word: "project_name", signature: "s", of: KeyOf::Item }
         /// What the cloud keeps it under; empty before there is an asset.
         AssetId { word: "asset_id", signature: "s", of: KeyOf::Item }
         /// Times it had its turn.
@@ -241,6 +245,8 @@ table! {
         VersionOf { word: "version_of", signature: "s", of: KeyOf::OneItem }
         /// It goes, or went, though it is cut off.
         AsIs { word: "as_is", signature: "b", of: KeyOf::OneItem }
+        /// Bytes of its parts that have left and are not confirmed.
+        OnTheWay { word: "on_the_way", signature: "t", of: KeyOf::Sending }
         /// Microseconds of `CLOCK_BOOTTIME` before which nothing is done with it; 0 where it waits for no time.
         NextTry { word: "next_try", signature: "t", of: KeyOf::OneItem }
         /// Unix seconds at which the last part was confirmed.

@@ -46,6 +46,8 @@ pub mod pairing;
 pub mod property;
 /// Kinds of provider.
 pub mod provider;
+/// What becomes of an item that somebody steers.
+pub mod steered;
 
 pub use table::UnknownWord;
 

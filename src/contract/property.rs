@@ -129,6 +129,12 @@ properties! {
     Queue.FilesLeft: "u", Read, Told;
     /// Their bytes that are not confirmed.
     Queue.BytesLeft: "t", Read, Told;
+    /// Items that are left, and those that were sent since nothing was left.
+    Queue.FilesTotal: "u", Read, Told;
+    /// Their bytes.
+    Queue.BytesTotal: "t", Read, Told;
+    /// Boot time in microseconds at which what waits for a better time goes on; 0: nothing does.
+    Queue.RetryAt: "t", Read, Told;
     /// Items that wait for a person.
     Queue.Held: "u", Read, Told;
     /// Items whose card is not there.

@@ -14,6 +14,7 @@ use crate::option::OptionKey;
 use crate::pairing::{Protection, Reason, State};
 use crate::property::{Changes, Property};
 use crate::provider::ProviderKind;
+use crate::steered::Steered;
 
 const EMITS: &str = "org.freedesktop.DBus.Property.EmitsChangedSignal";
 
@@ -125,6 +126,7 @@ fn the_files_name_every_word() {
     told(Interface::Device, Blocker::all().filter(|b| !reasons.contains(b)).map(Blocker::code));
     told(Interface::Queue, ItemState::ALL.iter().map(|word| word.as_str()));
     told(Interface::Queue, AddedAs::ALL.iter().map(|word| word.as_str()));
+    told(Interface::Queue, Steered::ALL.iter().map(|word| word.as_str()));
     told(Interface::Queue, ItemReason::ALL.iter().map(|word| word.as_str()));
 }
 
@@ -183,7 +185,7 @@ fn words(text: &str) -> Vec<String> {
     };
     let plain: String = text.chars().filter(outside).collect();
     let words = plain.split(|c: char| !c.is_alphabetic()).filter(|w| w.starts_with(char::is_uppercase));
-    words.filter(|w| !["Add", "Errors"].contains(w)).map(str::to_owned).collect()
+    words.filter(|w| !["Add", "Cancel", "Errors"].contains(w)).map(str::to_owned).collect()
 }
 
 #[test]

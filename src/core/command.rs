@@ -11,6 +11,7 @@ use rigpost_contract::added::AddedAs;
 use rigpost_contract::ending::{Erased, Revocation};
 use rigpost_contract::error::ErrorName;
 use rigpost_contract::pairing::Reason;
+use rigpost_contract::steered::Steered;
 
 /// To the rig: about its identity and its grant.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ pub struct ProofOptions {
     pub nonce: Option<String>,
 }
 
-/// To the queue: what is answered by "done".
+/// To the queue: what is answered by "done", and by what came of each item.
 #[derive(Debug)]
 pub enum QueueCommand {
     /// Take items off.
@@ -120,6 +121,9 @@ pub struct Added {
     /// What it was already.
     pub outcome: AddOutcome,
 }
+
+/// What came of each item that somebody named, in the order in which they were named.
+pub type Answers = Vec<(ItemId, Steered)>;
 
 /// What a file came to that somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,5 +12,6 @@ pub mod pace;
 pub mod schedule;
 pub mod sequence;
 pub mod source;
+pub mod steer;
 pub mod upload;
 pub mod whole;

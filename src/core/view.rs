@@ -96,8 +96,10 @@ pub struct Sending {
     pub name: String,
     /// Bytes in all.
     pub size: u64,
-    /// Bytes sent so far, those of unfinished parts included.
+    /// Bytes that the cloud has confirmed, and that is on disk.
     pub sent: u64,
+    /// Bytes of parts that have left, of which that is not so yet.
+    pub on_the_way: u64,
 }
 
 /// Everything about the queue that a screen shows at a glance.
@@ -111,6 +113,10 @@ pub struct QueueView {
     pub bandwidth_limit: u64,
     /// Kept by the store.
     pub counters: Counters,
+    /// What was sent since the queue was last empty, or since the start.
+    pub session: Session,
+    /// What the first and the last of the projects are called that held clips belong to; empty where nobody has said.
+    pub held_of: Vec<String>,
     /// Assets that were begun in the cloud and given up.
     pub orphans: u64,
     /// Bytes per second now.
@@ -123,6 +129,57 @@ pub struct QueueView {
     pub silent_cards: Vec<String>,
     /// Why the item at the head does not move: a code and a sentence.
     pub trouble: Option<(Reason, String)>,
+    /// What waits for a better time goes on then.
+    pub retry_at: Option<BootTime>,
+}
+
+/// What was sent since the queue was last empty, or since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// Clips.
+    pub files: u64,
+    /// Bytes that the cloud has confirmed.
+    pub bytes: u64,
+    /// Nothing is left: what comes next is of another session.
+    pub over: bool,
+}
+
+impl QueueView {
+    /// The store was read.
+    pub fn count(&mut self, counters: Counters) {
+        let is_empty = counters.files_left == 0;
+        if self.session.over && !is_empty {
+            self.session = Session::default();
+        }
+        self.session.over = is_empty;
+        self.counters = counters;
+    }
+
+    /// An item is done. The next reading shows the same.
+    pub fn sent(&mut self) {
+        self.counters.files_left = self.counters.files_left.saturating_sub(1);
+        self.session.files += 1;
+    }
+
+    /// The cloud has confirmed so many bytes of an item, and that is on disk.
+    pub fn confirmed(&mut self, id: ItemId, bytes: u64) {
+        self.counters.bytes_left = self.counters.bytes_left.saturating_sub(bytes);
+        self.session.bytes += bytes;
+        if let Some(sending) = self.current.iter_mut().find(|sending| sending.id == id) {
+            sending.sent += bytes;
+            sending.on_the_way = sending.on_the_way.saturating_sub(bytes);
+        }
+    }
+
+    /// Clips of this session: those that are left, and those that were sent.
+    pub fn files_total(&self) -> u64 {
+        self.session.files + self.counters.files_left
+    }
+
+    /// Their bytes.
+    pub fn bytes_total(&self) -> u64 {
+        self.session.bytes + self.counters.bytes_left
+    }
 }
 
 /// One item entered a new state.
@@ -178,9 +235,15 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
     ];
     let others = others.into_iter().filter(|(stands, _)| *stands);
     all.extend(others.map(|(_, blocker)| {
-        let is_of_cards = blocker == Blocker::NotAnswering;
-        let cards = is_of_cards.then(|| Blocker::of_cards(&queue.silent_cards));
-        (blocker.code(), cards.unwrap_or_else(|| blocker.sentence(rig.provider)))
+        let sentence = if blocker == Blocker::NotAnswering {
+            Blocker::of_cards(&queue.silent_cards)
+        } else if blocker == Blocker::Held(queue.counters.held) {
+            let paired = rig.device.as_ref().map_or("", |device| &device.project_name);
+            Blocker::of_held(queue.counters.held, &queue.held_of, paired)
+        } else {
+            blocker.sentence(rig.provider)
+        };
+        (blocker.code(), sentence)
     }));
     all
 }

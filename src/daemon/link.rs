@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use rigpost_core::command::{
-    AccessOptions, AddOptions, Added, Ended, ProofOptions, QueueCommand, Refusal, RigCommand,
+    AccessOptions, AddOptions, Added, Answers, Ended, ProofOptions, QueueCommand, Refusal, RigCommand,
 };
 use rigpost_core::oauth::{AccessToken, Cause};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
@@ -49,8 +49,8 @@ pub enum ToRig {
 /// To the queue.
 #[derive(Debug)]
 pub enum ToQueue {
-    /// A person asks for something that is done or refused.
-    Do(QueueCommand, Reply<()>),
+    /// A person asks for something that is done or refused; where that names items, with what came of each.
+    Do(QueueCommand, Reply<Answers>),
     /// Accept files, all or none; the items, in the order of the paths.
     Add {
         /// Absolute.
@@ -83,8 +83,8 @@ pub enum ToQueue {
         states: Vec<ItemState>,
         /// These items; not what waits or is being sent.
         ids: Vec<ItemId>,
-        /// How many that were.
-        reply: Reply<u64>,
+        /// How many that were, and what came of `ids`.
+        reply: Reply<(u64, Answers)>,
     },
     /// A media source has put these into the queue.
     Found(Vec<ItemId>),
@@ -149,8 +149,9 @@ impl Handle {
         answer(&self.to_rig, |reply| ToRig::Prove(options, reply)).await
     }
 
-    /// Tells the queue what to do and waits until it is done. The queue waits for the disk only, here and below.
-    pub async fn ask_queue(&self, command: QueueCommand) -> Result<(), Refusal> {
+    /// Tells the queue what to do and waits until it is done: what came of the items that it names. The queue waits for the
+    /// disk only, here and below.
+    pub async fn ask_queue(&self, command: QueueCommand) -> Result<Answers, Refusal> {
         answer(&self.to_queue, |reply| ToQueue::Do(command, reply)).await
     }
 
@@ -180,8 +181,8 @@ impl Handle {
         answer(&self.to_queue, |reply| ToQueue::Receipt(id, reply)).await
     }
 
-    /// Takes what is over off the list; how many that were.
-    pub async fn clear(&self, states: Vec<ItemState>, ids: Vec<ItemId>) -> Result<u64, Refusal> {
+    /// Takes what is over off the list: how many that were, and what came of `ids`.
+    pub async fn clear(&self, states: Vec<ItemState>, ids: Vec<ItemId>) -> Result<(u64, Answers), Refusal> {
         answer(&self.to_queue, |reply| ToQueue::Clear { states, ids, reply }).await
     }
 }

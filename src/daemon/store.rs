@@ -27,6 +27,7 @@ mod location;
 mod migrate;
 mod open;
 mod pairing;
+mod projects;
 mod proof_key;
 mod providers;
 mod queue;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
-use rigpost_core::command::{AddOptions, AddOutcome, Added, QueueCommand, Refusal};
+use rigpost_contract::steered::Steered;
+use rigpost_core::command::{AddOptions, AddOutcome, Added, Answers, QueueCommand, Refusal};
 use rigpost_core::queue::clip::Wanted;
 use rigpost_core::queue::item::{Clip, Item, ItemId, ItemReason, ItemState, Receipt};
 use rigpost_core::time::{BootTime, Now, WallTime};
@@ -52,6 +53,7 @@ fn item(path: &Path) -> Item {
         attempts: 1,
         sent: 0,
         asset_id: "a-7".to_owned(),
+        project_name: "Moonrise".to_owned(),
     }
 }
 
@@ -93,6 +95,10 @@ fn added(count: usize) -> Vec<Added> {
     numbered.map(|(id, outcome)| Added { id: ItemId(id), outcome }).collect()
 }
 
+fn steered() -> Answers {
+    vec![(ItemId(7), Steered::Changed), (ItemId(3), Steered::Delivered)]
+}
+
 /// Answers as the queue would, unless it is to refuse.
 fn hear(message: ToQueue, refused: Option<Refusal>) -> Heard {
     fn tell<R: std::fmt::Debug>(reply: Reply<R>, refused: Option<Refusal>, answer: R) {
@@ -100,7 +106,7 @@ fn hear(message: ToQueue, refused: Option<Refusal>) -> Heard {
     }
     match message {
         ToQueue::Do(command, reply) => {
-            tell(reply, refused, ());
+            tell(reply, refused, steered());
             Heard::Do(command)
         }
         ToQueue::Add { paths, options, reply } => {
@@ -122,7 +128,7 @@ fn hear(message: ToQueue, refused: Option<Refusal>) -> Heard {
             Heard::Receipt(id)
         }
         ToQueue::Clear { states, ids, reply } => {
-            tell(reply, refused, 12);
+            tell(reply, refused, (12, steered()));
             Heard::Clear(states, ids)
         }
         other => panic!("{other:?}"),
@@ -353,7 +359,10 @@ async fn the_item_remembers_who_asked() {
 async fn each_method_is_its_command() {
     let mut bench = Bench::new().await;
     let ids = &[3u64, 4][..];
-    bench.call(&bench.ui, "Release", &(ids, none())).await.unwrap();
+    let answer = bench.call(&bench.ui, "Release", &(ids, none())).await.unwrap();
+    let found: Vec<(u64, String)> = answer.body().deserialize().unwrap();
+    let expected = [(7, "changed".to_owned()), (3, "delivered".to_owned())];
+    assert_eq!(found, expected, "what the queue said");
     assert!(
         matches!(bench.asked().await, Heard::Do(QueueCommand::Release(i)) if i == [ItemId(3), ItemId(4)])
     );
@@ -366,7 +375,8 @@ async fn each_method_is_its_command() {
         (HashMap::from([("states", Variant::from(Vec::<&str>::new()))]), &[], 0),
     ] {
         let answer = bench.call(&bench.ui, "Clear", &(options,)).await.unwrap();
-        assert_eq!(answer.body().deserialize::<u64>().unwrap(), 12);
+        let body = answer.body().deserialize::<(u64, Vec<(u64, String)>)>().unwrap();
+        assert_eq!(body, (12, expected.to_vec()));
         let Heard::Clear(states, ids) = bench.asked().await else { panic!("not cleared") };
         assert_eq!((states.as_slice(), ids.len()), (wanted_states, wanted_ids));
     }
@@ -383,7 +393,7 @@ async fn a_receipt_says_how_to_check_the_file() {
     assert!(matches!(bench.asked().await, Heard::Receipt(ItemId(7))));
     let receipt: Dict = answer.body().deserialize().unwrap();
     let keys = "added algorithm asset_id attempts channel chunk_size class delivered detail digest id name parts path \
-                priority project_id reason sent size source state uid";
+                priority project_id project_name reason sent size source state uid";
     let mut has: Vec<&str> = receipt.keys().map(String::as_str).collect();
     has.sort_unstable();
     assert_eq!(has.join(" "), keys);
@@ -552,6 +562,7 @@ async fn many_files_in_flight_are_one_change_and_two_a_second() {
                 name: format!("A{id:03}.mov"),
                 size: 1 << 40,
                 sent: sent * id,
+                on_the_way: 0,
             };
             (v.current, v.rate) = ((1..=16).map(one).collect(), sent);
             (v.counters.files_left, v.counters.bytes_left) = (16, (1 << 44) - sent);

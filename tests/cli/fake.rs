@@ -125,6 +125,8 @@ pub(crate) struct World {
     pub(crate) bad: Vec<String>,
     /// What a path is to the queue; what is not named is new.
     pub(crate) known: BTreeMap<String, (u64, &'static str)>,
+    /// What is said of an item that somebody steers; of what is not named here, that it changed.
+    pub(crate) said: BTreeMap<u64, &'static str>,
     pub(crate) last_id: u64,
     pub(crate) recording: bool,
     pub(crate) bandwidth_limit: u64,
@@ -405,6 +407,18 @@ impl Queue {
         3_000_000_000 * self.0.world().items.len() as u64
     }
     #[zbus(property)]
+    fn files_total(&self) -> u32 {
+        self.0.world().items.len() as u32
+    }
+    #[zbus(property)]
+    fn bytes_total(&self) -> u64 {
+        3_000_000_000 * self.0.world().items.len() as u64
+    }
+    #[zbus(property)]
+    fn retry_at(&self) -> u64 {
+        0
+    }
+    #[zbus(property)]
     fn held(&self) -> u32 {
         self.0.world().held
     }
@@ -464,24 +478,28 @@ impl Queue {
         let page = later.skip(offset as usize).take(limit as usize).map(|item| clone_item(item)).collect();
         (page, all.len() as u32)
     }
-    fn cancel(&self, ids: Vec<u64>, _options: Dict) -> Result<(), Error> {
+    fn cancel(&self, ids: Vec<u64>, _options: Dict) -> Result<Vec<(u64, String)>, Error> {
         self.0.called(&format!("Cancel {ids:?}"));
-        if ids.contains(&404) { Err(Error::NotFound("item 404".into())) } else { Ok(()) }
+        if ids.contains(&404) { Err(Error::NotFound("item 404".into())) } else { Ok(self.said(ids)) }
     }
-    fn retry(&self, ids: Vec<u64>, _options: Dict) {
+    fn retry(&self, ids: Vec<u64>, _options: Dict) -> Vec<(u64, String)> {
         self.0.called(&format!("Retry {ids:?}"));
+        self.said(ids)
     }
-    fn release(&self, ids: Vec<u64>, _options: Dict) {
+    fn release(&self, ids: Vec<u64>, _options: Dict) -> Vec<(u64, String)> {
         self.0.called(&format!("Release {ids:?}"));
+        self.said(ids)
     }
-    fn set_priority(&self, ids: Vec<u64>, priority: i32, _options: Dict) {
+    fn set_priority(&self, ids: Vec<u64>, priority: i32, _options: Dict) -> Vec<(u64, String)> {
         self.0.called(&format!("SetPriority {ids:?} {priority}"));
+        self.said(ids)
     }
-    fn clear(&self, options: Dict) -> u64 {
+    fn clear(&self, options: Dict) -> (u64, Vec<(u64, String)>) {
         let states = options.get("states").map(|s| Vec::<String>::try_from(s.try_clone().unwrap()).unwrap());
         let ids = options.get("ids").map(|s| Vec::<u64>::try_from(s.try_clone().unwrap()).unwrap());
         self.0.called(&format!("Clear {states:?} {ids:?}"));
-        3
+        let said = self.said(ids.clone().unwrap_or_default());
+        (ids.map_or(3, |_| said.iter().filter(|(_, word)| word == "changed").count() as u64), said)
     }
     fn get_item(&self, id: u64, _options: Dict) -> Result<Dict, Error> {
         let world = self.0.world();
@@ -507,6 +525,12 @@ impl Queue {
 }
 
 impl Queue {
+    fn said(&self, ids: Vec<u64>) -> Vec<(u64, String)> {
+        let world = self.0.world();
+        let word = |id: u64| (*world.said.get(&id).unwrap_or(&"changed")).to_owned();
+        ids.into_iter().map(|id| (id, word(id))).collect()
+    }
+
     async fn halt(&self, halt: bool, options: &Dict, emitter: &SignalEmitter<'_>) {
         if options.contains_key("while_recording") {
             self.0.world().recording = halt;

@@ -9,6 +9,7 @@ mod introspected;
 mod junk;
 mod lines;
 mod queue;
+mod start;
 mod wait;
 
 use std::process::{Output, Stdio};

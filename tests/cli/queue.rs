@@ -356,9 +356,13 @@ async fn what_is_cut_off_or_away_is_listed_and_steered() {
     let (_, output, _) = run(&bus, &["queue"]).await;
     assert!(["cut.mov", "gone.mov", "held.mov"].iter().all(|name| output.contains(name)), "{output}");
     for (args, says, call) in [
-        (&["queue", "release", "1"][..], "Sending 1 clip as it is, though it is cut off.\n", "Release [1]"),
         (
-            &["queue", "release", "1", "3"],
+            &["queue", "release", "1", "-y"][..],
+            "Sending 1 clip as it is, though it is cut off.\n",
+            "Release [1]",
+        ),
+        (
+            &["queue", "release", "1", "3", "1", "-y"],
             "Released 1 clip to Moonrise.\nSending 1 clip as it is, though it is cut off.\n",
             "Release [1, 3]",
         ),
@@ -478,7 +482,7 @@ async fn items_are_steered_by_number_and_in_bulk() {
     let _service = fake.serve(&bus).await;
     fake.world().items = open_queue(&bus);
     for (args, says, call) in [
-        (&["queue", "release", "5"][..], "Released 1 clip to Moonrise.", "Release [5]"),
+        (&["queue", "release", "5", "-y"][..], "Released 1 clip to Moonrise.", "Release [5]"),
         (&["queue", "priority", "-5", "3", "4"], "Gave 2 clips the priority -5.", "SetPriority [3, 4] -5"),
         (&["queue", "retry", "--all"], "Trying 2 clips again.", "Retry [6, 7]"),
         (&["queue", "retry", "--all", "--state", "queued"], "Trying 2 clips", "Retry [3, 4]"),
@@ -486,7 +490,7 @@ async fn items_are_steered_by_number_and_in_bulk() {
         (&["queue", "release", "--all", "-y"], "Released 1 clip", "Release [5]"),
         (&["queue", "priority", "9", "--all"], "Gave 2 clips", "SetPriority [3, 4] 9"),
         (&["queue", "clear"], "Took 3 clips off the list", "Clear None None"),
-        (&["queue", "clear", "1"], "Took 3 clips", "Clear None Some([1])"),
+        (&["queue", "clear", "1"], "Took 1 clip off the list", "Clear None Some([1])"),
         (
             &["queue", "clear", "-s", "done", "-s", "failed", "-y"],
             "Took",
@@ -511,6 +515,7 @@ async fn items_are_steered_by_number_and_in_bulk() {
     for args in [
         &["queue", "cancel", "--all"][..],
         &["queue", "release", "--all"],
+        &["queue", "release", "5"],
         &["queue", "clear", "--state", "failed"],
     ] {
         let (status, _, errors) = run(&bus, args).await;
@@ -532,6 +537,54 @@ async fn items_are_steered_by_number_and_in_bulk() {
     fake.world().state = "unpaired".into();
     assert_eq!(run(&bus, &["queue", "release", "5"]).await.0, 7);
     assert_eq!(fake.world().calls, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_stays_as_it_was_is_said_and_ends_with_its_code() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    fake.world().items = open_queue(&bus);
+    fake.world().said = [(1, "delivered"), (2, "sending"), (3, "due"), (5, "held"), (9, "duplicate")].into();
+    for (args, says, why, next) in [
+        (&["retry", "1"][..], "", "1 of 1 clip was not tried again: #1 was delivered already", "add --again"),
+        (
+            &["retry", "6", "1", "3"],
+            "Trying 2 clips again.\n",
+            "1 of 3 clips was not tried again: #1 was delivered already",
+            "add --again",
+        ),
+        (&["retry", "5"], "", "#5 is held until somebody releases it", "rigpost queue release 5"),
+        (&["cancel", "1"], "", "1 of 1 clip was not taken off the queue: #1 was delivered", "queue show 1"),
+        (&["priority", "4", "1"], "", "1 of 1 clip was not given the priority: #1", "queue show 1"),
+        (&["release", "1"], "", "1 of 1 clip was not released: #1 was delivered already", "queue show 1"),
+        (&["clear", "2"], "", "1 of 1 clip was not cleared: #2 is being sent now", "queue cancel 2"),
+        (&["clear", "2", "1"], "", "2 of 2 clips were not cleared", "queue cancel 2"),
+    ] {
+        let (status, output, errors) = run(&bus, &[&["queue"], args].concat()).await;
+        assert_eq!((status, output.as_str()), (12, says), "{args:?}: {errors}");
+        assert!(errors.contains(why) && errors.contains(next), "{args:?}: {errors}");
+    }
+    // Of all, some may have gone on meanwhile; that none is left to change is another thing.
+    fake.world().said = [(6, "cancelled")].into();
+    let (status, output, errors) = run(&bus, &["queue", "retry", "--all"]).await;
+    let said = "Trying 1 clip again.\n1 of 2 clips was not tried again: #6 was taken off the queue before.\n";
+    assert_eq!((status, output.as_str(), errors.as_str()), (0, said, ""));
+    fake.world().said.insert(7, "sending");
+    assert_eq!(run(&bus, &["queue", "retry", "--all"]).await.0, 12);
+    // For programs.
+    let (status, output, _) = run(&bus, &["queue", "cancel", "6", "3", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    let items = serde_json::json!([{"id": 6, "result": "cancelled"}, {"id": 3, "result": "changed"}]);
+    assert_eq!((status, &json["items"]), (12, &items));
+    let (status, output, _) = run(&bus, &["queue", "clear", "1", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!((status, json["count"].as_u64(), json["items"][0]["id"].as_u64()), (0, Some(1), Some(1)));
+    fake.world().items.clear();
+    let (status, output, _) = run(&bus, &["queue", "retry", "--all", "--json"]).await;
+    assert_eq!((status, output.as_str()), (0, "{\n  \"items\": []\n}\n"));
+    // Nobody knows whether there ever was one.
+    let (_, output, _) = run(&bus, &["queue", "--all"]).await;
+    assert_eq!(output, "The list is empty. What is over may have been cleared from it.\n");
 }
 
 #[tokio::test]

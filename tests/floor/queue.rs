@@ -287,7 +287,7 @@ async fn many(dir: &Path, items: u64) -> Result<(), Failure> {
     }
     files.print("history")?;
     let began = clock();
-    let cleared = store.clear(&[ItemState::Done, ItemState::Cancelled], &[]).await?;
+    let cleared = store.clear(&[ItemState::Done, ItemState::Cancelled], &[]).await?.0;
     print("clear.row", began.elapsed().as_secs_f64() * 1e6 / cleared as f64)?;
     files.look();
     files.print("cleared")?;

@@ -21,6 +21,13 @@ async fn receipt(rig: &Rig, id: u64) -> Result<Dict, Refused> {
 }
 
 async fn clear(rig: &Rig, options: HashMap<&'static str, Variant<'static>>) -> Result<u64, Refused> {
+    Ok(cleared(rig, options).await?.0)
+}
+
+async fn cleared(
+    rig: &Rig,
+    options: HashMap<&'static str, Variant<'static>>,
+) -> Result<(u64, Vec<(u64, String)>), Refused> {
     Ok(rig.call(QUEUE, "Clear", &(options,)).await?.body().deserialize().unwrap())
 }
 
@@ -49,7 +56,13 @@ async fn a_held_clip_is_released_to_the_project_that_is_paired() {
     rig.unpair().await.unwrap();
     rig.queue("Resume").await.unwrap();
     rig.pair_with("Second Unit").await;
-    rig.wait_item(id, "held").await;
+    let held = rig.wait_item(id, "held").await;
+    assert_eq!(text(&held, "project_name"), PROJECT);
+    rig.wait_blocker("held").await;
+    let sentence = format!(
+        "1 clip is of {PROJECT}, or older than the pairing with Second Unit. Release it or cancel it."
+    );
+    assert_eq!(rig.blocker_sentences().await, [sentence]);
     assert_eq!(rig.queue_items("Release", &[id, 4711]).await.unwrap_err().name, "NotFound");
     assert_eq!(text(&rig.item(id).await, "state"), "held", "all or none");
     rig.queue_items("Release", &[id]).await.unwrap();
@@ -102,6 +115,39 @@ async fn a_receipt_is_what_the_file_is() {
     assert_eq!(receipt(&rig, 4711).await.unwrap_err().name, "NotFound");
 }
 
+/// The command line, with its code and both of its outputs.
+async fn rigpost(rig: &Rig, args: &[&str]) -> (i32, String, String) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_rigpost"));
+    command.args(args).env("DBUS_SYSTEM_BUS_ADDRESS", &rig.bus.address).stdin(Stdio::null());
+    let output = soon("rigpost", command.output()).await.unwrap();
+    let [out, errors] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code().unwrap(), out, errors)
+}
+
+#[tokio::test]
+async fn a_delivered_clip_can_t_be_steered_and_whoever_tries_is_told() {
+    let rig = Setup::new().paired().await;
+    let sent = rig.add(rig.clip("sent.mp4", 1000)).await.unwrap();
+    let before = rig.wait_item(sent, "done").await;
+    rig.queue("Pause").await.unwrap();
+    let waits = rig.add(rig.clip("waits.mp4", 1000)).await.unwrap();
+    let (id, other) = (sent.to_string(), waits.to_string());
+    for args in [&["retry"][..], &["cancel"], &["release", "--yes"], &["priority", "7"]] {
+        let (code, out, errors) = rigpost(&rig, &[&["queue"], args, &[&id]].concat()).await;
+        assert_eq!((code, out.as_str()), (12, ""), "{args:?}");
+        assert!(errors.contains(&format!("#{id} was delivered already")), "{args:?}: {errors}");
+    }
+    assert_eq!(rig.item(sent).await, before, "and nothing changed");
+    let (code, out, errors) = rigpost(&rig, &["queue", "cancel", &id, &other]).await;
+    assert_eq!((code, out.starts_with("Took 1 clip off the queue.")), (12, true), "{errors}");
+    rig.wait_item(waits, "cancelled").await;
+    assert_eq!(rigpost(&rig, &["queue", "retry", &other]).await.0, 0);
+    let (code, _, errors) = rigpost(&rig, &["queue", "release", "-y", &other]).await;
+    assert!(code == 12 && errors.contains("waits for its turn"), "{errors}");
+    let unknown = rigpost(&rig, &["queue", "retry", &other, "4711"]).await;
+    assert!(unknown.0 == 1 && unknown.2.contains("item 4711"), "{unknown:?}");
+}
+
 #[tokio::test]
 async fn what_is_over_can_be_cleared_and_nothing_else() {
     let rig = Setup::new().paired().await;
@@ -112,10 +158,10 @@ async fn what_is_over_can_be_cleared_and_nothing_else() {
     let dropped = rig.add(rig.clip("dropped.mp4", 1000)).await.unwrap();
     rig.queue_items("Cancel", &[dropped]).await.unwrap();
     let ids = |ids: Vec<u64>| HashMap::from([("ids", Variant::from(ids))]);
-    assert_eq!(clear(&rig, ids(vec![sent, waits])).await.unwrap_err().name, "NotAllowed");
     assert_eq!(clear(&rig, ids(vec![sent, 4711])).await.unwrap_err().name, "NotFound");
     assert_eq!(rig.items().await.len(), 3, "all or none");
-    assert_eq!(clear(&rig, ids(vec![sent])).await.unwrap(), 1);
+    let found = [(waits, "waiting".to_owned()), (sent, "changed".to_owned())];
+    assert_eq!(cleared(&rig, ids(vec![waits, sent])).await.unwrap(), (1, found.to_vec()));
     assert_eq!(receipt(&rig, sent).await.unwrap_err().name, "NotFound");
     assert_eq!(clear(&rig, none()).await.unwrap(), 1);
     assert_eq!(rig.items().await.len(), 1);

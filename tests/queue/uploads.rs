@@ -1,4 +1,5 @@
 //! Clips on their way: what arrives, what is refused, and what trouble does to the others.
+use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +39,72 @@ async fn a_clip_of_many_parts_arrives_as_it_is() {
     rig.assert_arrived(&clip, PROJECT);
     let asset = &rig.sim.assets()[0];
     assert_eq!((asset.parts_total, asset.resent), (11, 0));
+}
+
+/// The properties of the queue at one moment, with what is being sent.
+fn numbers(all: &Dict) -> (BTreeMap<&'static str, u64>, Vec<Dict>) {
+    let long = |key: &'static str| (key, all[key].downcast_ref::<u64>().unwrap());
+    let short = |key: &'static str| (key, all[key].downcast_ref::<u32>().unwrap().into());
+    let numbers = [
+        long("BytesLeft"),
+        long("BytesTotal"),
+        long("RetryAt"),
+        long("Rate"),
+        short("FilesLeft"),
+        short("FilesTotal"),
+    ];
+    (numbers.into(), all["Current"].try_clone().unwrap().try_into().unwrap())
+}
+
+#[tokio::test]
+async fn the_numbers_of_the_queue_are_those_of_its_items() {
+    let rig = Setup { parallel_parts: 2, ..small_parts() }.paired().await;
+    rig.sim.inject("part#4@b.mov:stall:forever".parse().unwrap());
+    rig.sim.inject("part#5@b.mov:stall:forever".parse().unwrap());
+    let sizes = [2 * CHUNK + 5, 5 * CHUNK, 3 * CHUNK];
+    let mut ids = Vec::new();
+    for (name, size) in ["a.mov", "b.mov", "c.mov"].into_iter().zip(sizes) {
+        ids.push(rig.add(rig.clip(name, size as usize)).await.unwrap());
+    }
+    rig.wait_item(ids[0], "done").await;
+    let of = |item: &Dict, key: &str| item[key].downcast_ref::<u64>().unwrap();
+    // Shown and on disk: three parts of five, and the others hang.
+    let three = |p: &Dict| numbers(p).1.iter().any(|item| of(item, "sent") == 3 * CHUNK);
+    let (shown, current) = numbers(&rig.wait(QUEUE, "three parts", three).await);
+    let rows: Vec<Dict> = [rig.item(ids[1]).await, rig.item(ids[2]).await].into();
+    assert_eq!(of(&rows[0], "sent"), 3 * CHUNK, "what the cloud has confirmed, and nothing else");
+    let left: u64 = rows.iter().map(|row| of(row, "size") - of(row, "sent")).sum();
+    assert_eq!((shown["BytesLeft"], shown["FilesLeft"]), (left, 2));
+    assert_eq!((shown["BytesTotal"], shown["FilesTotal"]), (sizes.iter().sum(), 3));
+    let b = current.iter().find(|item| of(item, "id") == ids[1]).unwrap();
+    assert!(of(b, "on_the_way") <= 2 * CHUNK, "{current:?}");
+    rig.sim.clear_faults();
+    rig.queue("Pause").await.unwrap();
+    rig.queue("Resume").await.unwrap();
+    rig.wait_item(ids[2], "done").await;
+    let empty = |p: &Dict| numbers(p).0["FilesLeft"] == 0;
+    let (shown, current) = numbers(&rig.wait(QUEUE, "an empty queue", empty).await);
+    assert_eq!((shown["BytesLeft"], shown["RetryAt"], current.len()), (0, 0, 0));
+    assert_eq!((shown["BytesTotal"], shown["FilesTotal"]), (sizes.iter().sum(), 3), "a full bar");
+    rig.queue("Pause").await.unwrap();
+    rig.add(rig.clip("d.mov", 77)).await.unwrap();
+    let (shown, _) = numbers(&rig.properties(QUEUE).await);
+    assert_eq!((shown["BytesTotal"], shown["FilesTotal"]), (77, 1), "and another one");
+}
+
+#[tokio::test]
+async fn when_it_is_tried_again_is_shown_as_long_as_it_waits() {
+    let rig = small_parts().paired().await;
+    rig.sim.inject("create:503:forever".parse().unwrap());
+    let id = rig.add(rig.clip("a.mov", 77)).await.unwrap();
+    let waits = |p: &Dict| numbers(p).0["RetryAt"] > 0;
+    let all = rig.wait(QUEUE, "a time", waits).await;
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec.unsigned_abs();
+    let at = numbers(&all).0["RetryAt"] / 1_000_000;
+    assert!((now.saturating_sub(60)..now + 130).contains(&at), "at {at} seconds, and it is {now}");
+    rig.sim.clear_faults();
+    rig.wait_item(id, "done").await;
+    rig.wait(QUEUE, "no time", |p| !waits(p)).await;
 }
 
 #[tokio::test]

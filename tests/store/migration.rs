@@ -180,7 +180,7 @@ async fn what_version_1_began_is_brought_to_its_end() {
     // Its rows are known to sources, too, and go like new ones.
     let found = store.found(vec![clip(3, None), clip(6, None)], 100).await.unwrap();
     assert_eq!((found.known, found.added), (2, vec![]));
-    assert_eq!(store.clear(&[Done, Cancelled], &[]).await, Ok(3));
+    assert_eq!(store.clear(&[Done, Cancelled], &[]).await.unwrap().0, 3);
     assert_eq!(store.found(vec![clip(3, None), clip(6, None)], 100).await.unwrap().known, 2);
     let kind: i64 = raw(dir.path()).query_row("PRAGMA auto_vacuum", [], |r| r.get(0)).unwrap();
     assert_eq!(kind, 2, "an old file can shrink, too");
@@ -222,12 +222,20 @@ async fn what_version_5_was_granted_is_still_granted_and_nothing_is_to_be_revoke
     let known = clip(6, None).fingerprint;
     let sent = items.iter().find(|item| item.id == ItemId(6)).unwrap();
     assert_eq!((sent.state, sent.clip.fingerprint), (Done, known));
+    let names = [sent, &items[6]].map(|item| item.project_name.as_str());
+    assert_eq!(names, ["Project p", ""], "of the project that is paired, and of one that nobody wrote down");
     store.erase_tokens(&parting(1, 1)).await.unwrap();
     assert_eq!(store.grants().await.unwrap().revocations.len(), 1);
 }
 
 #[tokio::test]
 async fn what_version_6_had_to_revoke_is_still_to_be_revoked_and_of_issuers_it_knew_nothing() {
+    let dir = restored(RELEASED[6].1);
+    let store = ready(dir.path()).await;
+    let db = rusqlite::Connection::open(dir.path().join("rigpost.db")).unwrap();
+    let named = db.query_row("SELECT id, name FROM project", [], |r| Ok((r.get(0)?, r.get(1)?)));
+    assert_eq!(named, Ok(("p".to_owned(), "Project p".to_owned())), "the one that it serves");
+    drop((db, store));
     let dir = restored(RELEASED[6].1);
     let store = ready(dir.path()).await;
     let loaded = store.grants().await.unwrap();

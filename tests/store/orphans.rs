@@ -113,7 +113,7 @@ async fn every_way_to_give_an_asset_up_is_counted_once() {
                 store.cancel(&[id]).await.unwrap();
                 assert_eq!(store.orphans().await, Ok(1));
                 // Its row goes later, and is no second one.
-                assert_eq!(store.clear(&[ItemState::Cancelled], &[]).await, Ok(1));
+                assert_eq!(store.clear(&[ItemState::Cancelled], &[]).await.unwrap().0, 1);
             }
             "file changed" => {
                 fail(&store, id, ItemReason::Changed).await;
@@ -123,12 +123,12 @@ async fn every_way_to_give_an_asset_up_is_counted_once() {
             "cleared" => {
                 fail(&store, id, ItemReason::Unreadable).await;
                 assert_eq!(store.orphans().await, Ok(0), "a retry can go on with it");
-                assert_eq!(store.clear(&[ItemState::Failed], &[]).await, Ok(1));
+                assert_eq!(store.clear(&[ItemState::Failed], &[]).await.unwrap().0, 1);
             }
             "released to another" => {
                 assert_eq!(store.save_device(&device("q")).await.unwrap(), [id]);
                 assert_eq!(store.orphans().await, Ok(0), "its project may come back");
-                assert_eq!(store.release(&[id]).await.unwrap(), [id]);
+                assert_eq!(store.release(&[id]).await.unwrap(), [(id, Steered::Changed)]);
             }
             _ => store.forget(&Parting::default()).await.unwrap(),
         }
@@ -170,13 +170,13 @@ async fn a_finished_asset_never_becomes_one() {
     let (_dir, store, id) = begun().await;
     store.finish_part(id, "x", 1, "e", 500, digest(2)).await.unwrap();
     store.finish(id, ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
-    assert_eq!(store.cancel(&[id]).await.unwrap(), []);
-    assert_eq!(store.retry(&[id]).await.unwrap(), []);
+    assert_eq!(store.cancel(&[id]).await.unwrap(), [(id, Steered::Delivered)]);
+    assert_eq!(store.retry(&[id]).await.unwrap(), [(id, Steered::Delivered)]);
     assert_eq!(store.drop_asset(id).await, Ok(false));
     // Its last part was confirmed, and then its project went and the pairing was forgotten.
     store.save_device(&device("q")).await.unwrap();
     store.forget(&Parting::default()).await.unwrap();
-    assert_eq!(store.clear(&[ItemState::Done], &[]).await, Ok(1));
+    assert_eq!(store.clear(&[ItemState::Done], &[]).await.unwrap().0, 1);
     assert_eq!(store.orphans().await, Ok(0));
 }
 
@@ -192,7 +192,7 @@ async fn an_asset_of_which_every_part_is_there_is_none() {
                 fail(&store, id, ItemReason::Changed).await;
                 let item = store.get(&[id]).await.unwrap().remove(0);
                 assert_eq!(item.asset_id, "x", "a person can find it");
-                assert_eq!(store.clear(&[ItemState::Failed], &[]).await, Ok(1));
+                assert_eq!(store.clear(&[ItemState::Failed], &[]).await.unwrap().0, 1);
             }
             "forgotten" => store.forget(&Parting::default()).await.unwrap(),
             _ => {

@@ -33,6 +33,7 @@ async fn an_item_comes_back_as_it_was_added() {
         attempts: 0,
         sent: 0,
         asset_id: String::new(),
+        project_name: String::new(),
     };
     drop(store);
     let store = ready(dir.path()).await;
@@ -289,7 +290,8 @@ async fn cancel_and_retry_change_all_or_nothing() {
     store.finish(ids[0], ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();
     assert_eq!(store.cancel(&[ids[1], ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
     assert_eq!(one(&store, ids[1]).await.state, ItemState::Uploading);
-    assert_eq!(store.cancel(&ids[..3]).await.unwrap(), ids[1..3]);
+    let said = words(&store.cancel(&ids[..3]).await.unwrap(), &ids[..3]);
+    assert_eq!(said, [Steered::Delivered, Steered::Changed, Steered::Changed]);
     assert_eq!(store.orphans().await, Ok(1));
     // The sender hears of it late.
     assert!(store.finish_part(ids[1], "x", 0, "e", 1, digest(1)).await.is_err());
@@ -303,7 +305,12 @@ async fn cancel_and_retry_change_all_or_nothing() {
     );
     assert_eq!(store.retry(&[ids[1], ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
     store.save_device(&device("q")).await.unwrap();
-    assert_eq!(store.retry(&ids).await.unwrap(), ids[1..3], "done and held stay");
+    let said = words(&store.retry(&ids).await.unwrap(), &ids);
+    assert_eq!(said, [Steered::Delivered, Steered::Held, Steered::Held, Steered::Held]);
+    let said = words(&store.cancel(&[ids[1], ids[1]]).await.unwrap(), &[ids[1], ids[1]]);
+    assert_eq!(said, [Steered::Changed, Steered::Cancelled]);
+    assert_eq!(one(&store, ids[1]).await.state, ItemState::Cancelled);
+    store.retry(&ids[1..2]).await.unwrap();
     assert_eq!(one(&store, ids[1]).await.state, ItemState::Held, "not its project");
     assert_eq!(store.totals().await.unwrap().held.items, 3);
 }

@@ -1,5 +1,6 @@
 //! What people do with items: other projects, order, clearing, and what they are told of what was sent.
 use rigpost_core::identity::rig::Parting;
+use rigpost_core::oauth::DeviceInfo;
 use rigpost_core::queue::item::{Clip, Counters, Item, ItemId, ItemReason, ItemState, Receipt, file_digest};
 use rigpost_daemon::store::{QueueSummary, Store, StoreError};
 
@@ -29,7 +30,9 @@ async fn a_held_item_is_released_to_the_project_that_is_paired() {
     assert_eq!(store.release(&[ids[1], ItemId(9)]).await, Err(StoreError::NotFound("item 9".into())));
     assert_eq!(one(&store, ids[1]).await.state, ItemState::Held, "all or none");
     let mine = add_one(&store, clip(8, None)).await;
-    assert_eq!(store.release(&[ids[0], ids[1], mine]).await.unwrap(), ids[..2]);
+    let three = [ids[0], ids[1], mine];
+    let said = words(&store.release(&three).await.unwrap(), &three);
+    assert_eq!(said, [Steered::Changed, Steered::Changed, Steered::Waiting]);
     for id in &ids[..2] {
         let item = one(&store, *id).await;
         assert_eq!((item.state, item.reason.as_str(), item.sent), (ItemState::Queued, "none", 0));
@@ -42,6 +45,30 @@ async fn a_held_item_is_released_to_the_project_that_is_paired() {
     // Back to the first project: what was released is the other one's now.
     assert_eq!(store.save_device(&device("p")).await.unwrap(), [ids[0], ids[1], ids[2], mine]);
     assert_eq!(one(&store, ids[2]).await.state, ItemState::Queued);
+}
+
+#[tokio::test]
+async fn a_project_keeps_its_name_as_long_as_its_clips_wait() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    store.save_device(&device("p")).await.unwrap();
+    let mine = add_one(&store, clip(1, None)).await;
+    let unknown = add_one(&store, clip(2, Some("a"))).await;
+    assert_eq!(one(&store, mine).await.project_name, "Project p");
+    let renamed = DeviceInfo { project_name: "Moonrise".to_owned(), ..device("p") };
+    store.save_device(&renamed).await.unwrap();
+    assert_eq!(store.queue_summary().await.unwrap().held_of, [""], "held, and nobody knows the name");
+    store.erase_tokens(&Parting::default()).await.unwrap();
+    store.save_device(&device("q")).await.unwrap();
+    let (items, _) = store.list(Some(ItemState::Held), None, 0, 9).await.unwrap();
+    let names: Vec<_> = items.iter().map(|item| item.project_name.as_str()).collect();
+    assert_eq!(names, ["Moonrise", ""]);
+    assert_eq!(store.queue_summary().await.unwrap().held_of, ["", "Moonrise"], "by their identifiers");
+    store.release(&[unknown]).await.unwrap();
+    assert_eq!(store.queue_summary().await.unwrap().held_of, ["Moonrise"]);
+    assert_eq!(one(&store, unknown).await.project_name, "Project q");
+    store.release(&[mine]).await.unwrap();
+    assert_eq!(store.queue_summary().await.unwrap().held_of, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -78,7 +105,7 @@ async fn a_file_goes_to_a_project_once_whichever_way_it_gets_there() {
     let second = add_here(&store, clip(1, None)).await;
     assert_ne!(first, second);
     store.save_device(&device("p")).await.unwrap();
-    assert_eq!(store.release(&[second]).await.unwrap(), [second]);
+    assert_eq!(store.release(&[second]).await.unwrap(), [(second, Steered::Duplicate)]);
     let item = one(&store, second).await;
     assert_eq!((item.state, item.reason.as_str()), (ItemState::Cancelled, "duplicate"));
     assert_eq!(item.clip.project_id.as_deref(), Some("q"));
@@ -121,8 +148,9 @@ async fn a_new_priority_changes_whose_turn_is_next() {
     let done = end(&store, "p", ItemState::Done).await;
     let refused = store.set_priority(&[ids[3], ItemId(9)], 7).await;
     assert_eq!(refused, Err(StoreError::NotFound("item 9".into())));
-    assert_eq!(store.set_priority(&[done, ids[3]], 7).await.unwrap(), [ids[3]]);
-    assert_eq!(store.set_priority(&[ids[3]], 7).await.unwrap(), []);
+    let said = words(&store.set_priority(&[done, ids[3]], 7).await.unwrap(), &[done, ids[3]]);
+    assert_eq!(said, [Steered::Delivered, Steered::Changed]);
+    assert_eq!(store.set_priority(&[ids[3]], 7).await.unwrap(), [(ids[3], Steered::SamePriority)]);
     assert_eq!(store.claim("p", &[], None).await.unwrap().map(|item| item.id), Some(ids[3]));
     store.finish(ids[3], ItemState::Queued, ItemReason::None, "", at(99)).await.unwrap();
     store.set_priority(&[ids[3]], -1).await.unwrap();
@@ -144,18 +172,16 @@ async fn clearing_takes_what_is_over_and_nothing_else() {
         let refused = store.clear(&[ItemState::Done, state], &[]).await.unwrap_err();
         assert!(refused.to_string().contains(state.as_str()), "{refused}");
     }
-    let refused = store.clear(&[], &[done, ids[4]]).await.unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "only what is done, failed or cancelled can be cleared, not item 5, which is uploading"
-    );
     assert_eq!(store.clear(&[], &[done, ItemId(99)]).await, Err(StoreError::NotFound("item 99".into())));
     assert_eq!(store.totals().await.unwrap().all(), 7, "nothing went");
-    assert_eq!(store.clear(&[ItemState::Done], &[ids[2], ids[2]]).await, Ok(2));
+    let some = [ids[4], ids[2], ids[5], ids[2]];
+    let (count, found) = store.clear(&[ItemState::Done], &some).await.unwrap();
+    let said = [Steered::Sending, Steered::Changed, Steered::Waiting, Steered::Changed];
+    assert_eq!((count, words(&found, &some)), (2, said.to_vec()), "one of them twice, and what is done");
     assert_eq!(store.receipt(done).await, Err(StoreError::NotFound("item 1".into())));
-    assert_eq!(store.clear(&[ItemState::Failed, ItemState::Cancelled], &[]).await, Ok(2));
+    assert_eq!(store.clear(&[ItemState::Failed, ItemState::Cancelled], &[]).await.unwrap().0, 2);
     assert_eq!(store.orphans().await, Ok(1), "the asset of the one that failed");
-    assert_eq!(store.clear(&[ItemState::Failed, ItemState::Cancelled], &[]).await, Ok(0));
+    assert_eq!(store.clear(&[ItemState::Failed, ItemState::Cancelled], &[]).await.unwrap().0, 0);
     let left: Vec<_> = store.list(None, None, 0, 9).await.unwrap().0.iter().map(|item| item.id).collect();
     assert_eq!(left, ids[4..]);
 }
@@ -171,7 +197,7 @@ async fn clearing_gives_the_room_back() {
         |dir: &std::path::Path| raw(dir).query_row("PRAGMA page_count", [], |r| r.get::<_, u32>(0)).unwrap();
     let full = pages(dir.path());
     store.cancel(&ids[50..]).await.unwrap();
-    assert_eq!(store.clear(&[ItemState::Cancelled], &[]).await, Ok(4950));
+    assert_eq!(store.clear(&[ItemState::Cancelled], &[]).await.unwrap().0, 4950);
     let cleared = pages(dir.path());
     assert!(full > 600 && cleared < 300, "{full} pages, then {cleared}");
     assert_eq!(store.verify().await, Ok(()));
@@ -255,6 +281,7 @@ async fn the_wishes_that_last_are_seen_at_a_glance() {
     drop(store);
     let store = ready(dir.path()).await;
     let counters = Counters { files_left: 1, bytes_left: 1000, held: 0, failed: 0, ..Counters::default() };
-    let expected = QueueSummary { counters, paused: true, bandwidth_limit: 250_000, orphans: 1 };
+    let expected =
+        QueueSummary { counters, paused: true, bandwidth_limit: 250_000, orphans: 1, held_of: vec![] };
     assert_eq!(store.queue_summary().await.unwrap(), expected);
 }

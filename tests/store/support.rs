@@ -3,6 +3,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use rigpost_contract::steered::Steered;
+use rigpost_core::command::Answers;
 use rigpost_core::identity::pairing::{CodeOnOffer, Running, TimeLimit};
 use rigpost_core::identity::revocation::RevocationId;
 use rigpost_core::identity::rig::{Keep, Parting};
@@ -22,6 +24,17 @@ pub(crate) const MAX: Limits = most(1_000_000);
 /// So many of everybody's, and as many of each.
 pub(crate) const fn most(max_items: u64) -> Limits {
     Limits { max_items, max_per_user: max_items }
+}
+
+/// What was said of these items, one word for each.
+#[track_caller]
+pub(crate) fn words(answers: &Answers, ids: &[ItemId]) -> Vec<Steered> {
+    assert_eq!(
+        answers.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        ids,
+        "in the order in which they were named"
+    );
+    answers.iter().map(|(_, said)| *said).collect()
 }
 
 /// In memory where the system has such a place: no test here looks at what a sync does, and thousands happen.

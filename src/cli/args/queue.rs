@@ -168,7 +168,8 @@ pub enum QueueCommand {
     /// Send held items to the project that is paired now, and incomplete ones as they are
     ///
     /// What is held goes whatever project it belonged to, and also when it was made before the pairing. What is incomplete
-    /// goes cut off, as it is now. --all means all that are held, unless --state says incomplete. It asks first.
+    /// goes cut off, as it is now. --all means all that are held, unless --state says incomplete. It asks first, also of clips
+    /// that are named.
     Release(SelectArgs),
     /// Send items earlier (larger) or later than others
     ///
@@ -177,6 +178,8 @@ pub enum QueueCommand {
     /// Take what is over off the list; the files themselves are never touched
     ///
     /// Without --state or numbers: what is done or cancelled. The receipts of what is cleared are gone too.
+    ///
+    /// With --json, prints "count", and "items" as `rigpost queue retry` does.
     Clear(ClearArgs),
     /// Show what was delivered, or check it against the file
     ///
@@ -200,6 +203,9 @@ pub struct SelectArgs {
     /// Don't ask
     #[arg(long, short)]
     pub yes: bool,
+    /// Print one JSON object instead: "items", each with "id" and "result", a word of the D-Bus interface
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rigpost queue priority`.
@@ -225,6 +231,9 @@ pub struct ClearArgs {
     /// Don't ask
     #[arg(long, short)]
     pub yes: bool,
+    /// Print one JSON object instead: "items", each with "id" and "result", a word of the D-Bus interface
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rigpost queue show`.

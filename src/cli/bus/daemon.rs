@@ -230,6 +230,10 @@ pub(crate) struct Queue {
     pub(crate) bandwidth_limit: u64,
     pub(crate) files_left: u32,
     pub(crate) bytes_left: u64,
+    pub(crate) files_total: u32,
+    pub(crate) bytes_total: u64,
+    /// Boot time in microseconds; 0: nothing waits for a time.
+    pub(crate) retry_at: u64,
     pub(crate) held: u32,
     pub(crate) away: u32,
     pub(crate) incomplete: u32,
@@ -241,6 +245,12 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// Bytes that have not left the rig.
+    pub(crate) fn to_go(&self) -> u64 {
+        let on_the_way = self.current.iter().map(|item| item.on_the_way);
+        on_the_way.fold(self.bytes_left, u64::saturating_sub)
+    }
+
     fn read(all: &mut Dict) -> Self {
         let current: Vec<Dict> = take(all, Property::Current.as_str());
         Self {
@@ -249,6 +259,9 @@ impl Queue {
             bandwidth_limit: take(all, Property::BandwidthLimit.as_str()),
             files_left: take(all, Property::FilesLeft.as_str()),
             bytes_left: take(all, Property::BytesLeft.as_str()),
+            files_total: take(all, Property::FilesTotal.as_str()),
+            bytes_total: take(all, Property::BytesTotal.as_str()),
+            retry_at: take(all, Property::RetryAt.as_str()),
             held: take(all, Property::Held.as_str()),
             away: take(all, Property::Away.as_str()),
             incomplete: take(all, Property::Incomplete.as_str()),

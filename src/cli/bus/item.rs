@@ -22,6 +22,9 @@ pub(crate) struct Item {
     pub(crate) name: String,
     pub(crate) size: u64,
     pub(crate) sent: u64,
+    /// Bytes that have left and are not confirmed; only of what is being sent.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) on_the_way: u64,
     pub(crate) state: String,
     pub(crate) reason: String,
     pub(crate) detail: String,
@@ -31,6 +34,7 @@ pub(crate) struct Item {
     pub(crate) source: String,
     pub(crate) uid: u32,
     pub(crate) project_id: String,
+    pub(crate) project_name: String,
     pub(crate) asset_id: String,
     pub(crate) attempts: u32,
     pub(crate) added: i64,
@@ -47,6 +51,7 @@ impl Item {
             name: take(all, ItemKey::Name.as_str()),
             size: take(all, ItemKey::Size.as_str()),
             sent: take(all, ItemKey::Sent.as_str()),
+            on_the_way: take(all, ItemKey::OnTheWay.as_str()),
             state: take(all, ItemKey::State.as_str()),
             reason: take(all, ItemKey::Reason.as_str()),
             detail: take(all, ItemKey::Detail.as_str()),
@@ -56,10 +61,16 @@ impl Item {
             source: take(all, ItemKey::Source.as_str()),
             uid: take(all, ItemKey::Uid.as_str()),
             project_id: take(all, ItemKey::ProjectId.as_str()),
+            project_name: take(all, ItemKey::ProjectName.as_str()),
             asset_id: take(all, ItemKey::AssetId.as_str()),
             attempts: take(all, ItemKey::Attempts.as_str()),
             added: take(all, ItemKey::Added.as_str()),
         }
+    }
+
+    /// Bytes that a bar shows: confirmed, or on their way.
+    pub(crate) fn moved(&self) -> u64 {
+        self.sent.saturating_add(self.on_the_way).min(self.size)
     }
 
     /// Its name, else the last part of its path.
@@ -71,13 +82,21 @@ impl Item {
     }
 
     /// What there is to say of its state, if anything: what the daemon said of it, else what its reason means.
-    pub(crate) fn why(&self) -> &str {
+    pub(crate) fn why(&self) -> String {
         match (self.detail.as_str(), self.reason.parse::<ItemReason>()) {
-            ("", Ok(reason)) => reason.clause(),
-            ("", Err(_)) => &self.reason,
-            (detail, _) => detail,
+            ("", Ok(ItemReason::OtherProject)) if !self.project_name.is_empty() => {
+                format!("it belongs to {}, another project than the one that is paired", self.project_name)
+            }
+            ("", Ok(reason)) => reason.clause().to_owned(),
+            ("", Err(_)) => self.reason.clone(),
+            (detail, _) => detail.to_owned(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// All there is to say about one item.

@@ -60,11 +60,11 @@ methods! {
     QueueMethods of Queue {
         fn add_files = "AddFiles"(paths: &[&str], byte_paths: &[&[u8]], options: Options<'_>) -> Vec<(u64, String)>;
         fn list = "List"(filter: Options<'_>, offset: u32, limit: u32) -> (Vec<Dict>, u32);
-        fn cancel = "Cancel"(ids: &[u64], options: Options<'_>) -> ();
-        fn retry = "Retry"(ids: &[u64], options: Options<'_>) -> ();
-        fn release = "Release"(ids: &[u64], options: Options<'_>) -> ();
-        fn set_priority = "SetPriority"(ids: &[u64], priority: i32, options: Options<'_>) -> ();
-        fn clear = "Clear"(options: Options<'_>) -> u64;
+        fn cancel = "Cancel"(ids: &[u64], options: Options<'_>) -> Vec<(u64, String)>;
+        fn retry = "Retry"(ids: &[u64], options: Options<'_>) -> Vec<(u64, String)>;
+        fn release = "Release"(ids: &[u64], options: Options<'_>) -> Vec<(u64, String)>;
+        fn set_priority = "SetPriority"(ids: &[u64], priority: i32, options: Options<'_>) -> Vec<(u64, String)>;
+        fn clear = "Clear"(options: Options<'_>) -> (u64, Vec<(u64, String)>);
         fn get_item = "GetItem"(id: u64, options: Options<'_>) -> Dict;
         fn get_receipt = "GetReceipt"(id: u64, options: Options<'_>) -> Dict;
         fn pause = "Pause"(options: Options<'_>) -> ();

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::report::Check;
+use crate::start::INSTALLED;
 use rigpost_daemon::config::{OAuth, Provider, Settings, load_installed};
 use rigpost_daemon::egress::proxy::Choice;
-
-const INSTALLED: &str = "/etc/rigpost/rigpost.toml";
 
 /// The settings that are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -34,7 +34,7 @@ pub(super) async fn run(daemon: &Daemon, args: &ShowArgs, out: &mut Out) -> Resu
 fn rows(one: &OneItem) -> Vec<(&'static str, String)> {
     let item = &one.item;
     let state = item.state.parse::<ItemState>();
-    let why = match (item.why(), state) {
+    let why = match (item.why().as_str(), state) {
         ("", Ok(state)) => state.meaning().to_owned(),
         (why, _) => text::capitalized(&clean(why)),
     };
@@ -49,6 +49,10 @@ fn rows(one: &OneItem) -> Vec<(&'static str, String)> {
     let sent = match item.sent {
         0 => "nothing yet".to_owned(),
         sent => format!("{} ({} %)", text::size(sent), percent(sent, item.size)),
+    };
+    let project = match item.project_name.as_str() {
+        "" => clean(&item.project_id),
+        name => format!("{} ({})", clean(name), clean(&item.project_id)),
     };
     let number = |n: i64| if n == 0 { String::new() } else { n.to_string() };
     let as_is = if one.as_is { "yes: it is cut off" } else { "" };
@@ -67,7 +71,7 @@ fn rows(one: &OneItem) -> Vec<(&'static str, String)> {
         ("class", clean(&item.class)),
         ("priority", item.priority.to_string()),
         ("channel", number(item.channel.into())),
-        ("project", clean(&item.project_id)),
+        ("project", project),
         ("asset", clean(&item.asset_id)),
         ("new version of", clean(&one.version_of)),
     ];

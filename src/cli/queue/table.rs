@@ -44,7 +44,7 @@ pub(super) fn table(items: &[Item], columns: usize, out: &Out) -> Vec<String> {
             Ok(ItemState::Queued) | Err(_) => line,
         });
         let indent = widths[0] + 2;
-        let wrapped = text::wrap(&clean(item.why()), columns.saturating_sub(indent));
+        let wrapped = text::wrap(&clean(&item.why()), columns.saturating_sub(indent));
         lines.extend(wrapped.iter().map(|line| format!("{}{line}", " ".repeat(indent))));
     }
     lines

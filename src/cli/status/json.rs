@@ -70,6 +70,9 @@ struct QueueJson {
     bandwidth_limit: Option<u64>,
     files_left: u32,
     bytes_left: u64,
+    files_total: u32,
+    bytes_total: u64,
+    retry_in: Option<u64>,
     held: u32,
     away: u32,
     incomplete: u32,
@@ -111,7 +114,6 @@ impl PairingJson {
     /// `with_code`: put in the code, and the link that contains it.
     pub(crate) fn new(from: &Pairing, with_code: bool) -> Self {
         let verification_host = words::host(from);
-        let seconds = |boot: u64| (boot != 0).then(|| clock::seconds_until(boot));
         let from = from.clone();
         Self {
             state: from.state,
@@ -120,17 +122,22 @@ impl PairingJson {
             verification_uri: from.verification_uri,
             verification_host,
             verification_uri_complete: with_code.then_some(from.verification_uri_complete),
-            code_expires_in: seconds(from.code_expires_at),
+            code_expires_in: seconds_until(from.code_expires_at),
             device_name: from.device_name,
             project_id: from.project_id,
             project_name: from.project_name,
             authorized_by: from.authorized_by,
             authorization_expires: (from.authorization_expires != 0).then_some(from.authorization_expires),
-            access_expires_in: seconds(from.access_expires_at),
+            access_expires_in: seconds_until(from.access_expires_at),
             refreshed_at: (from.refreshed_at != 0).then_some(from.refreshed_at),
             revocations_pending: from.revocations_pending,
         }
     }
+}
+
+/// `None` where there is no such time.
+fn seconds_until(boot: u64) -> Option<u64> {
+    (boot != 0).then(|| clock::seconds_until(boot))
 }
 
 fn queue(from: &Queue) -> QueueJson {
@@ -141,6 +148,9 @@ fn queue(from: &Queue) -> QueueJson {
         bandwidth_limit: (from.bandwidth_limit != 0).then_some(from.bandwidth_limit),
         files_left: from.files_left,
         bytes_left: from.bytes_left,
+        files_total: from.files_total,
+        bytes_total: from.bytes_total,
+        retry_in: seconds_until(from.retry_at),
         held: from.held,
         away: from.away,
         incomplete: from.incomplete,

@@ -4,14 +4,14 @@
 //!
 //! - indicatif draws the bars: it knows how to keep lines in place while others scroll past above them. Elsewhere than on
 //!   a terminal there are only events, one line each, and now and then a line about how much is left.
-//! - Rate and time left of the whole are the daemon's own numbers; those of a clip come from its bytes.
+//! - Rate and size of the whole are the daemon's own numbers; speed and time of a clip come from its bytes.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::pace::{Goal, Pace};
+use super::pace::Pace;
 use crate::bus::{Item, Queue, Snapshot};
 use crate::out::{Out, Tone};
 use crate::text::{self, clean};
@@ -38,7 +38,6 @@ pub(super) struct Board<'a> {
     total: ProgressBar,
     blockers: Vec<ProgressBar>,
     clips: BTreeMap<u64, Clip>,
-    goal: Goal,
     /// Boot time of the last line about the rest, in microseconds.
     told: u64,
 }
@@ -58,7 +57,7 @@ impl<'a> Board<'a> {
         let (headline, total) = (line(), line());
         let told = clock::boot_micros();
         let (blockers, clips) = (Vec::new(), BTreeMap::new());
-        Self { out, multi, headline, total, blockers, clips, goal: Goal::default(), told }
+        Self { out, multi, headline, total, blockers, clips, told }
     }
 
     /// How the rig is at the beginning.
@@ -112,7 +111,7 @@ impl<'a> Board<'a> {
     /// An item entered a new state.
     pub(super) fn item(&mut self, item: &Item) -> io::Result<()> {
         let name = clean(item.title());
-        let why = match item.why() {
+        let why = match item.why().as_str() {
             "" => String::new(),
             why => format!(": {}", clean(why)),
         };
@@ -157,9 +156,9 @@ impl<'a> Board<'a> {
             self.out.paint(tone, "●"),
             self.out.paint(Tone::Strong, &text::fit(&summary(now), room))
         ));
-        self.goal.left(now.queue.bytes_left);
         let left = left(&now.queue);
-        let (sent, all) = self.goal.progress();
+        let all = now.queue.bytes_total.max(now.queue.bytes_left);
+        let sent = all.saturating_sub(now.queue.to_go());
         if now.queue.files_left == 0 || columns < text::width(&left) + 16 {
             self.total.set_style(style("{msg}"));
             self.total.set_message(format!("  {}", text::fit(&left, room)));
@@ -184,10 +183,10 @@ impl<'a> Board<'a> {
         for item in sending {
             let new = || Clip { bar: new_bar(multi, &self.total), pace: Pace::default() };
             let clip = self.clips.entry(item.id).or_insert_with(new);
-            clip.pace.at(item.sent, clock::boot_micros());
+            clip.pace.at(item.moved(), clock::boot_micros());
             clip.bar.set_prefix(text::left(&text::fit(&clean(item.title()), name), name));
             clip.bar.set_length(item.size.max(1));
-            clip.bar.set_position(item.sent);
+            clip.bar.set_position(item.moved());
             // Two of indent, a blank at each side of the bar, and a bar that shows something.
             clip.bar.set_message(progress(item, clip.pace.rate(), columns.saturating_sub(name + 10)));
         }
@@ -234,12 +233,13 @@ fn new_bar(multi: &MultiProgress, before: &ProgressBar) -> ProgressBar {
 //= frameio-c2c#7
 //# Shown are how many files and bytes are left, how far the current file is, and what became of each.
 fn progress(item: &Item, rate: u64, room: usize) -> String {
-    let share = format!("{:3} %", status::percent(item.sent, item.size));
+    let share = format!("{:3} %", status::percent(item.moved(), item.size));
     let (speed, time) = match rate {
         0 => (String::new(), String::new()),
-        rate => {
-            (format!("{}/s", text::size(rate)), text::countdown(item.size.saturating_sub(item.sent) / rate))
-        }
+        rate => (
+            format!("{}/s", text::size(rate)),
+            text::countdown(item.size.saturating_sub(item.moved()) / rate),
+        ),
     };
     let short = format!("{share} {time:>7}");
     let long = format!("{share} of {:>7} {speed:>9} {time:>7}", text::size(item.size));
@@ -262,8 +262,9 @@ fn left(queue: &Queue) -> String {
     match queue.rate {
         _ if queue.paused => format!("{left}; paused"),
         _ if queue.recording => format!("{left}; the camera records"),
+        0 if queue.retry_at > 0 => format!("{left}; {}", status::next_try(queue.retry_at)),
         0 => left,
-        rate => format!("{left}; {}/s; {}", text::size(rate), text::about(queue.bytes_left / rate)),
+        rate => format!("{left}; {}/s; {}", text::size(rate), text::about(queue.to_go() / rate)),
     }
 }
 

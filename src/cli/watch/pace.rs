@@ -1,9 +1,11 @@
-//! How fast something moves, and how far the whole is.
+//! How fast something moves.
 //!
 //! # Decisions
 //!
 //! - The daemon tells bytes, not a rate for each clip. The last few seconds count, more recent ones for more: a number that
 //!   jumps twice a second can't be read, and one that averages the whole clip says nothing about now.
+//! - A clip has its turn some time before its first byte leaves: it is looked at, and asked for in the cloud. That time is
+//!   not one in which it was sent slowly, so its speed counts from the first byte.
 
 /// Seconds after which an old measurement has lost most of its weight.
 const MEMORY: f64 = 5.0;
@@ -12,6 +14,8 @@ const MEMORY: f64 = 5.0;
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     last: Option<(u64, u64)>,
+    /// Something has left since it was first looked at.
+    moves: bool,
     rate: Option<f64>,
 }
 
@@ -21,6 +25,12 @@ impl Pace {
         if let Some((bytes, before)) = self.last {
             let seconds = micros.saturating_sub(before) as f64 / 1e6;
             if seconds < 0.2 {
+                return;
+            }
+            if !self.moves {
+                // The first byte left at some time since: measured from here on.
+                self.moves = sent > bytes;
+                self.last = Some((sent, micros));
                 return;
             }
             let now = sent.saturating_sub(bytes) as f64 / seconds;
@@ -33,29 +43,6 @@ impl Pace {
     /// Bytes per second; 0 while nobody can say.
     pub(super) fn rate(&self) -> u64 {
         self.rate.unwrap_or_default().round() as u64
-    }
-}
-
-/// The whole: what was left when the queue was last empty of news, grown by what came since.
-#[derive(Debug, Default)]
-pub(super) struct Goal {
-    left: u64,
-    all: u64,
-}
-
-impl Goal {
-    /// So much is left now.
-    pub(super) fn left(&mut self, bytes: u64) {
-        self.all = match self.left {
-            0 => bytes,
-            before => self.all + bytes.saturating_sub(before),
-        };
-        self.left = bytes;
-    }
-
-    /// Bytes sent, and all of them.
-    pub(super) fn progress(&self) -> (u64, u64) {
-        (self.all.saturating_sub(self.left), self.all)
     }
 }
 
@@ -75,23 +62,18 @@ mod tests {
             pace.at(95_000_000, half * 500_000);
         }
         assert!(pace.rate() < 500_000, "{}", pace.rate());
+        // Looked at and asked for takes three seconds, in which nothing could leave.
+        let mut late = Pace::default();
+        for half in 0..7 {
+            late.at(0, half * 500_000);
+        }
+        assert_eq!(late.rate(), 0);
+        for half in 7..10 {
+            late.at((half - 6) * 5_000_000, half * 500_000);
+        }
+        assert_eq!(late.rate(), 10_000_000, "and not an eighth of it");
         // Started over from its first part, the clock unchanged: no panic, no nonsense.
         pace.at(0, 30_000_000);
         assert!(pace.rate() < 500_000);
-    }
-
-    #[test]
-    fn the_whole_grows_with_what_comes_and_starts_anew() {
-        let mut goal = Goal::default();
-        assert_eq!(goal.progress(), (0, 0));
-        goal.left(100);
-        goal.left(60);
-        assert_eq!(goal.progress(), (40, 100));
-        goal.left(160);
-        assert_eq!(goal.progress(), (40, 200));
-        goal.left(0);
-        assert_eq!(goal.progress(), (200, 200));
-        goal.left(50);
-        assert_eq!(goal.progress(), (0, 50));
     }
 }

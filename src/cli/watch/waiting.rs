@@ -49,7 +49,7 @@ impl Waiting {
                     "{} {}{colon}{}",
                     text::clean(item.title()),
                     item.state,
-                    text::clean(item.why())
+                    text::clean(&item.why())
                 ))
             }
             Ok(ItemState::Queued | ItemState::Uploading | ItemState::Incomplete) | Err(_) => return,

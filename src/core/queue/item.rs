@@ -105,6 +105,8 @@ pub struct Item {
     pub sent: u64,
     /// Empty before the asset exists.
     pub asset_id: String,
+    /// What people call the project that it is bound to; empty where there is none, or nobody has said.
+    pub project_name: String,
 }
 
 /// The asset the provider made for an item: how to send what is left of it.

@@ -161,6 +161,13 @@ impl Schedule {
         Waits { queue, aside, cut_off: self.cut_off.get(&id).copied() }
     }
 
+    /// When something is next begun of what waits for a better time: the whole queue, or what is left of it where nothing has
+    /// its turn.
+    pub fn retry_at(&self) -> Option<BootTime> {
+        let nothing_moves = self.claim.is_none() && self.turns.is_empty();
+        self.retry.queue_until().or_else(|| self.retry.deadline().filter(|_| nothing_moves))
+    }
+
     /// The camera records.
     pub fn recording(&self) -> bool {
         self.recording
@@ -218,7 +225,7 @@ impl Schedule {
             Event::PartSent(id, n, answer) => self.part_sent(id, n, answer, now, out),
             Event::PartRecorded(id, n, ok) => {
                 if ok {
-                    self.retry.got_through();
+                    self.part_recorded(id, n);
                 }
                 self.feed(id, upload::Event::PartRecorded(n, ok), now, out);
             }

@@ -125,6 +125,11 @@ impl Upload {
         self.in_flight.len()
     }
 
+    /// Bytes of parts that are confirmed, and that is not on disk yet.
+    pub fn unrecorded(&self) -> u64 {
+        self.unrecorded.iter().filter_map(|n| self.part(*n)).map(|(_, _, len)| len).sum()
+    }
+
     /// Its asset is not there yet, so that it will want slots soon.
     pub fn preparing(&self) -> bool {
         matches!(self.state, State::Creating(_) | State::Recording(..) | State::Forgetting(_))

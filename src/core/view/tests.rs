@@ -153,13 +153,50 @@ fn the_status_line_says_it_in_one_line() {
     }
 }
 
+#[test]
+fn a_session_is_what_was_sent_since_nothing_was_left() {
+    let left = |files_left, bytes_left| Counters { files_left, bytes_left, ..Counters::default() };
+    let totals = |v: &QueueView| (v.files_total(), v.bytes_total());
+    let mut v = QueueView::default();
+    v.count(left(2, 30));
+    v.current = vec![Sending { id: ItemId(7), name: String::new(), size: 20, sent: 0, on_the_way: 15 }];
+    v.confirmed(ItemId(7), 10);
+    assert_eq!((v.current[0].sent, v.current[0].on_the_way, v.counters.bytes_left), (10, 5, 20));
+    v.confirmed(ItemId(7), 10);
+    v.sent();
+    assert_eq!((totals(&v), v.counters.files_left), ((2, 30), 1));
+    // More comes, and one is taken off: what was never sent is no part of the whole.
+    v.count(left(2, 50));
+    assert_eq!(totals(&v), (3, 70));
+    v.count(left(1, 10));
+    assert_eq!(totals(&v), (2, 30));
+    v.confirmed(ItemId(8), 10);
+    v.sent();
+    v.count(left(0, 0));
+    assert_eq!((totals(&v), v.counters.files_left), ((2, 30), 0), "the bar is full, until more comes");
+    v.count(left(1, 5));
+    assert_eq!(totals(&v), (1, 5));
+}
+
+#[test]
+fn held_clips_are_said_with_both_projects() {
+    let counters = Counters { held: 2, ..Counters::default() };
+    let queue = QueueView { counters, held_of: vec!["Autumn".to_owned()], ..QueueView::default() };
+    let rig = RigView {
+        device: Some(DeviceInfo { project_name: "Spring".to_owned(), ..DeviceInfo::default() }),
+        ..paired()
+    };
+    let said = "2 clips are of Autumn, or older than the pairing with Spring. Release or cancel them.";
+    assert_eq!(super::blockers(&rig, &queue), [("held", said.to_owned())]);
+}
+
 /// What stands in the way and whether the power can be cut, in every state that a screen can show.
 #[test]
 fn blockers_and_power_in_every_state() {
     let left = |files_left| Counters { files_left, bytes_left: files_left * 10, ..Counters::default() };
     let at = |files_left| QueueView { counters: left(files_left), ..QueueView::default() };
     let sending = |n| {
-        let one = |id| Sending { id: ItemId(id), name: String::new(), size: 10, sent: 3 };
+        let one = |id| Sending { id: ItemId(id), name: String::new(), size: 10, sent: 3, on_the_way: 0 };
         QueueView { current: (0..n).map(one).collect(), rate: 5, ..at(n) }
     };
     let well = paired;

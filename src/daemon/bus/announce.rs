@@ -185,6 +185,9 @@ fn value(property: Property, (rig, queue): Snapshots<'_>) -> Option<Variant<'sta
         Property::BandwidthLimit => queue.bandwidth_limit.into(),
         Property::FilesLeft => queue::saturated(counters.files_left).into(),
         Property::BytesLeft => counters.bytes_left.into(),
+        Property::FilesTotal => queue::saturated(queue.files_total()).into(),
+        Property::BytesTotal => queue.bytes_total().into(),
+        Property::RetryAt => queue.retry_at.map_or(0, BootTime::as_micros).into(),
         Property::Held => queue::saturated(counters.held).into(),
         Property::Away => queue::saturated(counters.away).into(),
         Property::Incomplete => queue::saturated(counters.incomplete).into(),
@@ -204,7 +207,7 @@ mod tests {
     use rigpost_core::queue::item::{Counters, ItemId};
     use rigpost_core::secret::Secret;
     use rigpost_core::time::WallTime;
-    use rigpost_core::view::{Protection, Reason, Sending, State};
+    use rigpost_core::view::{Protection, Reason, Sending, Session, State};
 
     use super::*;
 
@@ -245,10 +248,19 @@ mod tests {
             counters: Counters { files_left: 1, bytes_left: 2, held: 3, away: 8, incomplete: 9, failed: 4 },
             orphans: 6,
             rate: 5,
-            current: vec![Sending { id: ItemId(7), name: text("A001.mov"), size: 10, sent: 3 }],
+            current: vec![Sending {
+                id: ItemId(7),
+                name: text("A001.mov"),
+                size: 10,
+                sent: 3,
+                on_the_way: 2,
+            }],
             missing_sources: vec![text("/media/card")],
             silent_cards: vec![],
             trouble: None,
+            session: Session { files: 5, bytes: 7, over: false },
+            retry_at: Some(BootTime::from_micros(4)),
+            held_of: vec![],
         };
         (rig, queue)
     }

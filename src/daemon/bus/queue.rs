@@ -17,8 +17,9 @@ use crate::bus::recording::Holds;
 use crate::link::Handle;
 use rigpost_contract::method::MAX_PAGE;
 use rigpost_contract::option::OptionKey;
-use rigpost_core::command::{Added, QueueCommand, Refusal};
+use rigpost_core::command::{Added, Answers, QueueCommand, Refusal};
 use rigpost_core::queue::item::{ItemId, ItemState};
+use rigpost_core::time::BootTime;
 use rigpost_core::view::QueueView;
 use shape::{Delivered, Items, OneItem};
 
@@ -69,9 +70,9 @@ impl Queue {
         ids: Many<u64>,
         options: Options,
         command: impl FnOnce(Vec<ItemId>) -> QueueCommand,
-    ) -> Result<(), BusError> {
+    ) -> Result<Said, BusError> {
         options::none(options)?;
-        Ok(self.handle.ask_queue(command(arguments::ids(ids)?)).await?)
+        Ok(said(self.handle.ask_queue(command(arguments::ids(ids)?)).await?))
     }
 
     /// A person's pause, or the hold of a connection whose camera records.
@@ -83,7 +84,7 @@ impl Queue {
             let sender = header.sender().ok_or_else(nobody)?;
             return Ok(self.holds.set(sender.to_owned().into(), halt).await?);
         }
-        Ok(self.handle.ask_queue(QueueCommand::SetPaused(halt)).await?)
+        Ok(self.handle.ask_queue(QueueCommand::SetPaused(halt)).await.map(drop)?)
     }
 }
 
@@ -123,7 +124,7 @@ impl Queue {
         options: Options,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<Vec<(u64, &'static str)>, BusError> {
+    ) -> Result<Said, BusError> {
         let added = self.add_all(paths, Some(byte_paths), options, &header, connection).await?;
         Ok(added.into_iter().map(|added| (added.id.0, added.outcome.word().as_str())).collect())
     }
@@ -157,26 +158,31 @@ impl Queue {
 
     //= frameio-c2c#7
     //# One upload can be cancelled, and all.
-    async fn cancel(&self, ids: Many<u64>, options: Options) -> Result<(), BusError> {
+    #[zbus(out_args("found"))]
+    async fn cancel(&self, ids: Many<u64>, options: Options) -> Result<Said, BusError> {
         self.change(ids, options, QueueCommand::Cancel).await
     }
 
-    async fn retry(&self, ids: Many<u64>, options: Options) -> Result<(), BusError> {
+    #[zbus(out_args("found"))]
+    async fn retry(&self, ids: Many<u64>, options: Options) -> Result<Said, BusError> {
         self.change(ids, options, QueueCommand::Retry).await
     }
 
-    async fn release(&self, ids: Many<u64>, options: Options) -> Result<(), BusError> {
+    #[zbus(out_args("found"))]
+    async fn release(&self, ids: Many<u64>, options: Options) -> Result<Said, BusError> {
         self.change(ids, options, QueueCommand::Release).await
     }
 
-    async fn set_priority(&self, ids: Many<u64>, priority: i32, options: Options) -> Result<(), BusError> {
+    #[zbus(out_args("found"))]
+    async fn set_priority(&self, ids: Many<u64>, priority: i32, options: Options) -> Result<Said, BusError> {
         self.change(ids, options, |ids| QueueCommand::SetPriority(ids, priority)).await
     }
 
-    #[zbus(out_args("count"))]
-    async fn clear(&self, options: Options) -> Result<u64, BusError> {
+    #[zbus(out_args("count", "found"))]
+    async fn clear(&self, options: Options) -> Result<(u64, Said), BusError> {
         let (states, ids) = arguments::clear(options)?;
-        Ok(self.handle.clear(states, ids).await?)
+        let (count, answers) = self.handle.clear(states, ids).await?;
+        Ok((count, said(answers)))
     }
 
     async fn pause(&self, options: Options, #[zbus(header)] header: Header<'_>) -> Result<(), BusError> {
@@ -229,6 +235,21 @@ impl Queue {
     }
 
     #[zbus(property)]
+    fn files_total(&self) -> u32 {
+        self.view(|v| saturated(v.files_total()))
+    }
+
+    #[zbus(property)]
+    fn bytes_total(&self) -> u64 {
+        self.view(QueueView::bytes_total)
+    }
+
+    #[zbus(property)]
+    fn retry_at(&self) -> u64 {
+        self.view(|v| v.retry_at.map_or(0, BootTime::as_micros))
+    }
+
+    #[zbus(property)]
     fn held(&self) -> u32 {
         self.view(|v| saturated(v.counters.held))
     }
@@ -267,6 +288,13 @@ impl Queue {
     fn current(&self) -> Vec<shape::Current> {
         self.view(|v| v.current.iter().map(shape::Current::of).collect())
     }
+}
+
+/// Numbers of items, and a word for each.
+type Said = Vec<(u64, &'static str)>;
+
+fn said(answers: Answers) -> Said {
+    answers.into_iter().map(|(id, said)| (id.0, said.as_str())).collect()
 }
 
 /// Counts on the bus are `u`.

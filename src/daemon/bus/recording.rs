@@ -85,8 +85,11 @@ pub async fn run(connection: &Connection, handle: &Handle, mut requests: mpsc::R
             () = holders.left.notified() => {}
         }
         let hold = !holders.names().is_empty();
-        let outcome =
-            if hold == told { Ok(()) } else { handle.ask_queue(QueueCommand::SetRecording(hold)).await };
+        let outcome = if hold == told {
+            Ok(())
+        } else {
+            handle.ask_queue(QueueCommand::SetRecording(hold)).await.map(drop)
+        };
         if outcome.is_ok() {
             told = hold;
         }

@@ -3,8 +3,8 @@ use rusqlite::OptionalExtension;
 
 use super::error::StoreError;
 use super::handle::Store;
-use super::rows;
 use super::tx::Tx;
+use super::{projects, rows};
 use rigpost_core::queue::item::{Counters, ItemState};
 
 /// Items and unconfirmed bytes of each state.
@@ -38,7 +38,7 @@ pub struct Tally {
 }
 
 /// The queue as a screen shows it at a glance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueSummary {
     /// What the screen shows.
     pub counters: Counters,
@@ -48,6 +48,8 @@ pub struct QueueSummary {
     pub bandwidth_limit: u64,
     /// As [`Store::orphans`].
     pub orphans: u64,
+    /// What the first and the last of the projects are called that held clips belong to; empty where nobody has said.
+    pub held_of: Vec<String>,
 }
 
 impl Totals {
@@ -97,10 +99,11 @@ impl Store {
     pub async fn queue_summary(&self) -> Result<QueueSummary, StoreError> {
         self.tx(|tx| {
             let counters = totals(tx)?.counters();
+            let held_of = if counters.held > 0 { projects::of_held(tx)? } else { vec![] };
             let sql = "SELECT paused, bandwidth_limit, orphans FROM rig WHERE id = 1";
             Ok(tx.prepare_cached(sql)?.query_row([], |r| {
                 let (bandwidth_limit, orphans) = (rows::unsigned(r, 1)?, rows::unsigned(r, 2)?);
-                Ok(QueueSummary { counters, paused: r.get(0)?, bandwidth_limit, orphans })
+                Ok(QueueSummary { counters, paused: r.get(0)?, bandwidth_limit, orphans, held_of })
             })?)
         })
         .await

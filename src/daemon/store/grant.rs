@@ -12,7 +12,7 @@ use super::handle::Store;
 use super::identity::{self, Tag};
 use super::providers::{self, ProviderId};
 use super::tx::Tx;
-use super::{device, issuer, pairing, queue, revocation, rows};
+use super::{device, issuer, pairing, projects, queue, revocation, rows};
 use rigpost_core::identity::pairing::Running;
 use rigpost_core::identity::revocation::Kept;
 use rigpost_core::identity::rig::Parting;
@@ -158,6 +158,7 @@ impl Store {
                 _ => granted(tx, &tag)?,
             };
             device::write(tx, &tag, &info, since)?;
+            projects::remember(tx, &project, &info.project_name)?;
             if info.wanting == Wanting::Nothing {
                 // It has served: what it said is in the row now.
                 tx.erase(ID_TOKEN)?;

@@ -24,7 +24,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("migrations/0004_origins.sql"),
     include_str!("migrations/0005_clips.sql"),
     include_str!("migrations/0006_revocations.sql"),
-    include_str!("migrations/0007_issuers.sql"),
+    include_str!("migrations/0007_issuers_and_projects.sql"),
 ];
 
 /// [`StoreError::TooNew`] where `found` is beyond what `steps` lead to.

@@ -18,7 +18,8 @@ use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 pub(super) const ITEM: &str = "id, path, name, filetype, size_bytes, mtime_ns, dev, ino, priority, project_id, \
      created_boot_id, created_boot_us, created_wall_s, added_boot_id, added_boot_us, added_wall_s, \
      state, reason, detail, attempts, sent_bytes, asset_id, class, channel, source, uid, before_pairing, settled, \
-     ctime_ns, volume, mount, fingerprint, head, version_of, anyway, as_is, afresh";
+     ctime_ns, volume, mount, fingerprint, head, version_of, anyway, as_is, afresh, \
+     coalesce((SELECT name FROM project WHERE project.id = project_id), '')";
 
 pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let facts = FileFacts {
@@ -60,6 +61,7 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         attempts: row.get(19)?,
         sent: unsigned(row, 20)?,
         asset_id: row.get(21)?,
+        project_name: row.get(37)?,
     })
 }
 

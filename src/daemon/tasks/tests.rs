@@ -513,7 +513,7 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
     pong.await.unwrap();
     drop(held);
     for answer in waiting {
-        assert_eq!(answer.await.unwrap(), Ok(()));
+        assert_eq!(answer.await.unwrap(), Ok(vec![]));
     }
     stop.cancel();
     task.await.unwrap();

@@ -32,9 +32,10 @@ use crate::tasks::deps::{Deps, too_many};
 use crate::watch::Mounts;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::wire::Connection;
-use rigpost_core::queue::item::{ItemId, shown};
+use rigpost_core::queue::item::{ItemId, ItemState, shown};
 use rigpost_core::queue::schedule::{Action, Event, Options, Postponed, Schedule};
 use rigpost_core::queue::upload::Confirmed;
+use rigpost_core::view::QueueView;
 use state::{Outcome, Progress, Publications, slots};
 
 pub use state::{Channels, UploadSettings, UploadTask};
@@ -210,7 +211,12 @@ impl<T: Transport> UploadTask<T> {
                 self.event(Event::PartRecorded(id, n, ok));
             }
             Outcome::Written(id, written, item) => {
-                item.into_iter().for_each(|item| self.publications.news(*item));
+                if let Some(item) = item {
+                    if item.state == ItemState::Done {
+                        self.channels.view.send_modify(QueueView::sent);
+                    }
+                    self.publications.news(*item);
+                }
                 self.event(Event::Written(id, written));
             }
             Outcome::Answered(intent, changed, answer) => self.answered(intent, changed, answer),

@@ -431,6 +431,7 @@ fn what_a_row_is_called_whose_file_has_another_name() {
         attempts: 0,
         sent: 0,
         asset_id: asset_id.to_owned(),
+        project_name: String::new(),
     };
     let of_source = |item: Item| Item { clip: Clip { source: Some("A".to_owned()), ..item.clip }, ..item };
     let naming = |name: &str, priority| {

@@ -78,13 +78,17 @@ impl Retry {
     }
 
     pub(super) fn deadline(&self) -> Option<BootTime> {
-        let queue = self.queue.as_ref().map(|w| w.at);
-        queue.into_iter().chain(self.aside.values().copied()).min()
+        self.queue_until().into_iter().chain(self.aside.values().copied()).min()
+    }
+
+    /// When the whole queue goes on.
+    pub(super) fn queue_until(&self) -> Option<BootTime> {
+        self.queue.as_ref().map(|w| w.at)
     }
 
     /// When the whole queue, and when this clip goes on.
     pub(super) fn until(&self, id: ItemId) -> (Option<BootTime>, Option<BootTime>) {
-        (self.queue.as_ref().map(|w| w.at), self.aside.get(&id).copied())
+        (self.queue_until(), self.aside.get(&id).copied())
     }
 
     /// Ends the waits whose time has come; true where that was a clip's.

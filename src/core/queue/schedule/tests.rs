@@ -63,6 +63,7 @@ fn item(id: u64, project: &str) -> Item {
         attempts: 1,
         sent: 0,
         asset_id: String::new(),
+        project_name: String::new(),
     }
 }
 

@@ -64,9 +64,15 @@ impl Schedule {
     pub(super) fn perform(&mut self, id: ItemId, action: upload::Action, now: Now, out: &mut Vec<Action>) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
         match action {
-            upload::Action::Create(seq) => self.create(id, seq, now, out),
+            upload::Action::Create(seq) => {
+                // Of an asset that was given up: those bytes are left again.
+                let given_up = std::mem::take(&mut turn.item.sent);
+                self.create(id, seq, now, out);
+                if given_up > 0 {
+                    self.read(out);
+                }
+            }
             upload::Action::Record(seq, asset) => {
-                turn.item.sent = 0;
                 turn.item.asset_id.clone_from(&asset.id);
                 out.push(Action::Record(id, seq, asset));
             }
@@ -119,10 +125,15 @@ impl Schedule {
                 }
             }
         });
-        if answer.is_ok() {
+        self.feed(id, upload::Event::Sent(n, answer), now, out);
+    }
+
+    /// Part `n` is confirmed and on disk.
+    pub(super) fn part_recorded(&mut self, id: ItemId, n: u32) {
+        self.retry.got_through();
+        if let Some(turn) = self.turns.get_mut(&id) {
             turn.item.sent += turn.upload.part(n).map_or(0, |(_, _, len)| len);
         }
-        self.feed(id, upload::Event::Sent(n, answer), now, out);
     }
 
     fn finish(&mut self, id: ItemId, ending: Ending, now: Now, out: &mut Vec<Action>) {

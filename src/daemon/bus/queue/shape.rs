@@ -25,6 +25,7 @@ pub struct Current {
     name: String,
     size: u64,
     sent: u64,
+    on_the_way: u64,
     state: &'static str,
 }
 
@@ -36,6 +37,7 @@ impl Current {
             name: s.name.clone(),
             size: s.size,
             sent: s.sent,
+            on_the_way: s.on_the_way,
             state: ItemState::Uploading.as_str(),
         }
     }
@@ -48,6 +50,7 @@ pub fn sending(s: &Sending) -> Dict {
         (ItemKey::Name.as_str(), s.name.clone().into()),
         (ItemKey::Size.as_str(), s.size.into()),
         (ItemKey::Sent.as_str(), s.sent.into()),
+        (ItemKey::OnTheWay.as_str(), s.on_the_way.into()),
         (ItemKey::State.as_str(), ItemState::Uploading.as_str().into()),
     ])
 }
@@ -159,6 +162,7 @@ fn facts<M: SerializeMap>(map: &mut M, item: &Item) -> Result<(), M::Error> {
     fact(map, ItemKey::Source, &clip.source.as_deref().unwrap_or_default())?;
     fact(map, ItemKey::Uid, &clip.uid)?;
     fact(map, ItemKey::ProjectId, &clip.project_id.as_deref().unwrap_or_default())?;
+    fact(map, ItemKey::ProjectName, &item.project_name)?;
     fact(map, ItemKey::AssetId, &item.asset_id)?;
     fact(map, ItemKey::Attempts, &item.attempts)?;
     fact(map, ItemKey::Added, &clip.added.wall.0)?;

@@ -11,7 +11,10 @@ use super::memory::{self, Memory};
 use crate::store::error::StoreError;
 use crate::store::tx::Tx;
 use crate::store::{asset, receipt, rows, space};
+use rigpost_contract::steered::Steered;
+use rigpost_core::command::Answers;
 use rigpost_core::queue::item::{ItemId, ItemState};
+use rigpost_core::queue::steer;
 
 /// Rows in one step.
 const STEP: u64 = 500;
@@ -43,16 +46,23 @@ pub(super) fn clear_step(tx: &Tx<'_>, state: ItemState) -> Result<u64, StoreErro
     Ok(ids.len() as u64)
 }
 
-/// All of these, or none.
-pub(super) fn clear_ids(tx: &Tx<'_>, ids: &[ItemId]) -> Result<u64, StoreError> {
+/// Those of these that are over; none where one of them is no item. How many went, and what came of each.
+pub(super) fn clear_ids(tx: &Tx<'_>, ids: Vec<ItemId>) -> Result<(u64, Answers), StoreError> {
+    let (mut answers, mut over) = (vec![], vec![]);
     for id in ids {
-        let state = rows::item_now(tx, *id)?.state;
-        if !state.is_over() {
-            return Err(StoreError::NotOver(format!("item {id}, which is {}", state.as_str())));
-        }
+        let said = match steer::clear(rows::item_now(tx, id)?.state) {
+            Ok(()) => {
+                over.push(id);
+                Steered::Changed
+            }
+            Err(stays) => stays,
+        };
+        answers.push((id, said));
     }
-    remove(tx, ids)?;
-    Ok(ids.len() as u64)
+    over.sort_unstable();
+    over.dedup();
+    remove(tx, &over)?;
+    Ok((over.len() as u64, answers))
 }
 
 /// What a source has seen, or was delivered, is remembered.

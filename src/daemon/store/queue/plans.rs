@@ -7,7 +7,7 @@ use super::history::OLDEST;
 use super::memory::{KNOWS, KNOWS_BYTES};
 use super::steer::FIND_IN_PROJECT;
 use super::turns::NEXT;
-use crate::store::migrate;
+use crate::store::{migrate, projects};
 
 /// What runs for each clip or each refresh reads what it needs by index, however many rows there are.
 #[test]
@@ -31,8 +31,9 @@ fn hot_statements_scan_nothing() {
         ("UPDATE item SET state = 'done' WHERE id = 1", "INTEGER PRIMARY KEY (rowid=?)"),
         ("DELETE FROM item WHERE id = 1", "INTEGER PRIMARY KEY (rowid=?)"),
     ];
+    let held = ["", "DESC"].map(|order| (projects::held(order), "INDEX item_held (project_id>?"));
     let own = own.into_iter().chain(others).map(|(sql, index)| (sql.to_owned(), index));
-    for (sql, index) in own.chain(found).chain(bind::hot()) {
+    for (sql, index) in own.chain(found).chain(held).chain(bind::hot()) {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let values = vec!["1"; statement.parameter_count()];
         let plan = statement.query_map(rusqlite::params_from_iter(values), |r| r.get(3)).unwrap();

@@ -7,7 +7,7 @@ use crate::link::{ItemNow, Page, Reply, ToQueue};
 use crate::media::Workers;
 use crate::store::Store;
 use crate::tasks::intake::with_fingerprints;
-use rigpost_core::command::{AddOptions, Added, QueueCommand, Refusal};
+use rigpost_core::command::{AddOptions, Added, Answers, QueueCommand, Refusal};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
 use rigpost_core::queue::schedule::{Event, Intent};
 use rigpost_core::time::Now;
@@ -18,14 +18,18 @@ const AT_ONCE: usize = 50;
 const MAX_TOLD: usize = 100;
 
 impl<T: Transport> UploadTask<T> {
-    pub(super) fn command(&mut self, command: QueueCommand, reply: Reply<()>) {
+    pub(super) fn command(&mut self, command: QueueCommand, reply: Reply<Answers>) {
         if matches!(command, QueueCommand::Release(_)) && self.cloud.is_none() {
             return Answer::new(reply, Err(takes_no_clips())).send();
         }
         let store = self.store.clone();
         self.ask_disk(Some(intent(&command)), reply, async move {
             match perform(&store, command).await {
-                Ok(ids) => (Ok(()), told(&store, &ids).await),
+                Ok(answers) => {
+                    let ids: Vec<_> =
+                        answers.iter().filter(|(_, said)| said.has_moved()).map(|a| a.0).collect();
+                    (Ok(answers), told(&store, &ids).await)
+                }
                 Err(refusal) => (Err(refusal), vec![]),
             }
         });
@@ -82,7 +86,7 @@ impl<T: Transport> UploadTask<T> {
         });
     }
 
-    pub(super) fn clear(&mut self, states: Vec<ItemState>, ids: Vec<ItemId>, reply: Reply<u64>) {
+    pub(super) fn clear(&mut self, states: Vec<ItemState>, ids: Vec<ItemId>, reply: Reply<(u64, Answers)>) {
         let store = self.store.clone();
         self.ask_disk(Some(Intent::Change), reply, async move {
             (store.clear(&states, &ids).await.map_err(Refusal::from), vec![])
@@ -163,19 +167,20 @@ fn intent(command: &QueueCommand) -> Intent {
     }
 }
 
-/// Puts a command on disk; the items that it may have changed.
-async fn perform(store: &Store, command: QueueCommand) -> Result<Vec<ItemId>, Refusal> {
-    let (outcome, ids) = match command {
-        QueueCommand::Cancel(ids) => (store.cancel(&ids).await.map(drop), ids),
-        QueueCommand::Retry(ids) => (store.retry(&ids).await.map(drop), ids),
-        QueueCommand::Release(ids) => (store.release(&ids).await.map(drop), ids),
-        QueueCommand::SetPriority(ids, to) => (store.set_priority(&ids, to).await.map(drop), ids),
-        QueueCommand::SetPaused(paused) => (store.set_paused(paused).await, vec![]),
+/// Puts a command on disk; what came of the items that it names.
+async fn perform(store: &Store, command: QueueCommand) -> Result<Answers, Refusal> {
+    let nobody = |()| vec![];
+    let answers = match command {
+        QueueCommand::Cancel(ids) => store.cancel(&ids).await,
+        QueueCommand::Retry(ids) => store.retry(&ids).await,
+        QueueCommand::Release(ids) => store.release(&ids).await,
+        QueueCommand::SetPriority(ids, to) => store.set_priority(&ids, to).await,
+        QueueCommand::SetPaused(paused) => store.set_paused(paused).await.map(nobody),
         // Not of the disk's business: it ends with the camera's take.
-        QueueCommand::SetRecording(_) => (Ok(()), vec![]),
-        QueueCommand::SetBandwidthLimit(limit) => (store.set_bandwidth_limit(limit).await, vec![]),
+        QueueCommand::SetRecording(_) => Ok(vec![]),
+        QueueCommand::SetBandwidthLimit(limit) => store.set_bandwidth_limit(limit).await.map(nobody),
     };
-    outcome.map(|()| ids).map_err(Refusal::from)
+    answers.map_err(Refusal::from)
 }
 
 /// The items of `ids` that are told one by one, as they are now.

@@ -13,6 +13,10 @@ use rigpost_core::queue::upload::{Confirmed, PartError};
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn send(&mut self, id: ItemId, n: u32, md5: bool) {
+        if self.progress.moved == 0 && self.media.values().all(|media| media.parts.is_empty()) {
+            // A speed counts from the first byte, and not from when its clip was begun.
+            self.progress.since = self.clock.now().boot;
+        }
         let Some(turn) = self.schedule.turn(id) else { return };
         let Some(media) = self.media.get_mut(&id) else { return };
         let (Some((url, from, len)), Some(cloud)) = (turn.upload.part(n), self.cloud.clone()) else { return };

@@ -36,9 +36,16 @@ impl<T: Transport> UploadTask<T> {
     }
 }
 
-/// Bytes sent, those of unfinished parts included.
+/// What the cloud has confirmed, and what has left beyond that.
 pub(super) fn sending(turn: &Turn, media: &BTreeMap<ItemId, Media>) -> Sending {
     let (id, size) = (turn.item.id, turn.item.clip.facts.size);
-    let sent = turn.item.sent + media.get(&id).map_or(0, Media::on_the_way);
-    Sending { id, name: turn.item.clip.name.clone(), size, sent: sent.min(size) }
+    let sent = turn.item.sent;
+    let on_the_way = turn.upload.unrecorded() + media.get(&id).map_or(0, Media::on_the_way);
+    Sending {
+        id,
+        name: turn.item.clip.name.clone(),
+        size,
+        sent,
+        on_the_way: on_the_way.min(size.saturating_sub(sent)),
+    }
 }

@@ -17,6 +17,7 @@ impl<T: Transport> UploadTask<T> {
     /// What the machine says by itself.
     pub(super) fn publish(&mut self) {
         let (recording, trouble) = (self.schedule.recording(), self.schedule.trouble());
+        let retry_at = self.schedule.retry_at();
         let silent_cards = self.workers.silent_cards();
         let missing_sources = self.channels.missing_sources.borrow().clone();
         let mut turned = false;
@@ -24,10 +25,12 @@ impl<T: Transport> UploadTask<T> {
             turned = v.recording != recording;
             v.recording = recording;
             let changed = v.trouble.as_ref() != trouble
+                || v.retry_at != retry_at
                 || v.silent_cards != silent_cards
                 || v.missing_sources != missing_sources;
             if changed {
                 v.trouble = trouble.cloned();
+                v.retry_at = retry_at;
                 v.silent_cards = silent_cards;
                 v.missing_sources = missing_sources;
             }
@@ -68,7 +71,8 @@ impl<T: Transport> UploadTask<T> {
         let current: Vec<_> = self.schedule.turns().map(|turn| sending(turn, &self.media)).collect();
         self.channels.view.send_if_modified(|v| {
             let old = v.clone();
-            v.counters = queue_summary.counters;
+            v.count(queue_summary.counters);
+            v.held_of = queue_summary.held_of;
             v.orphans = queue_summary.orphans;
             v.paused = queue_summary.paused;
             v.bandwidth_limit = queue_summary.bandwidth_limit;
@@ -84,8 +88,7 @@ impl<T: Transport> UploadTask<T> {
     /// Part `n` is confirmed and on disk.
     pub(super) fn count_down(&mut self, id: ItemId, n: u32) {
         let len = self.schedule.turn(id).and_then(|t| t.upload.part(n)).map_or(0, |(_, _, len)| len);
-        let subtract = |left: &mut u64| *left = left.saturating_sub(len);
-        self.channels.view.send_modify(|v| subtract(&mut v.counters.bytes_left));
+        self.channels.view.send_modify(|v| v.confirmed(id, len));
     }
 
     pub(super) fn tell(&self, item: &Item) {

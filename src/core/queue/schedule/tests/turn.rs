@@ -57,8 +57,11 @@ fn a_clip_goes_from_the_claim_to_its_row() {
         };
         assert_eq!(b.sent(n, Ok(confirmed())), [record]);
     }
-    assert_eq!(b.s.turn(ItemId(1)).unwrap().item.sent, SIZE);
+    let bytes =
+        |b: &Bench| b.s.turn(ItemId(1)).map(|turn| (turn.item.sent, turn.upload.unrecorded())).unwrap();
+    assert_eq!(bytes(&b), (0, SIZE), "confirmed, and not on disk");
     assert_eq!(b.on(Event::PartRecorded(ItemId(1), 1, true)), []);
+    assert_eq!(bytes(&b), (500, SIZE - 500));
     let actions = b.on(Event::PartRecorded(ItemId(1), 0, true));
     assert!(matches!(&actions[..], [Action::LookAgain(item)] if item.id == ItemId(1)), "{actions:?}");
     let seen = look_at(&item(1, "p"), sighting(1, facts(SIZE)));
@@ -207,7 +210,10 @@ fn with_another_asset_everything_begins_anew() {
     let actions = b.sent(1, Err(PartError::UrlDead(String::new())));
     assert_eq!(actions, [Action::Forget(ItemId(1), Seq(1))]);
     let actions = b.on(Event::Recorded(ItemId(1), Seq(1), true));
-    assert!(matches!(actions[0], Action::Create { seq: Seq(2), .. }), "{actions:?}");
+    assert!(
+        matches!(&actions[..], [Action::Create { seq: Seq(2), .. }, Action::Read]),
+        "and what is left is read again: {actions:?}"
+    );
     drop(b.on(Event::Created(ItemId(1), Seq(2), Ok(("other".to_owned(), urls(2))))));
     let turn = b.s.turn(ItemId(1)).unwrap();
     assert_eq!((turn.item.sent, turn.item.asset_id.as_str()), (0, "other"));

@@ -1,0 +1,168 @@
+//! Why the daemon does not run.
+//!
+//! # Decisions
+//!
+//! - Asked before the bus is: one that is called starts the daemon, and waits for half a minute for one that can't start.
+//! - Only what was seen is named: a mistake in the configuration as this user reads it, and what the service manager says of
+//!   the unit. Where neither says anything, the daemon may start, and is asked. That it failed at some time says nothing: it is
+//!   tried again.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use zbus::{OwnedVariant, names};
+
+use super::bus::{Daemon, Snapshot};
+use super::exit::{ExitCode, Failure, group};
+use super::{clock, text};
+use rigpost_contract::error::ErrorName;
+use rigpost_daemon::config::{ClientIdSource, ConfigError, Problem, Settings, load_installed};
+
+/// The installed configuration.
+pub(crate) const INSTALLED: &str = "/etc/rigpost/rigpost.toml";
+const UNIT: &str = "rigpost.service";
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+/// How often the service manager is asked while the daemon is being started.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Reads everything from a daemon that runs or starts; why it does not, where that is to be seen.
+pub(crate) async fn read(daemon: &Daemon, config: &Path) -> Result<Snapshot, Failure> {
+    let is_running = daemon.is_running().await.map_err(group)?;
+    if let Some(why) = if is_running { None } else { why_not(daemon, config).await } {
+        return Err(why);
+    }
+    let failing = async {
+        loop {
+            clock::sleep_until(Some(clock::after(LOOK_EVERY))).await;
+            if let Some(why) = of_unit(daemon, Tried::Now).await {
+                return why;
+            }
+        }
+    };
+    tokio::select! {
+        now = daemon.read() => match now {
+            Ok(now) => Ok(now),
+            Err(error) if is_running => Err(group(error)),
+            // What the bus says of a daemon that it could not start is less than the service manager knows by now.
+            Err(error) => Err(of_unit(daemon, Tried::Now).await.unwrap_or_else(|| group(error))),
+        },
+        why = failing, if !is_running => Err(why),
+    }
+}
+
+/// Why a daemon that does not run can't be started; `None` where nothing is to be seen that keeps it from that.
+async fn why_not(daemon: &Daemon, config: &Path) -> Option<Failure> {
+    if let Err(error) = settings(config) {
+        let lines: Vec<String> =
+            error.problems.iter().filter(|p| !is_hidden(p)).map(Problem::to_string).collect();
+        if !lines.is_empty() {
+            return Some(Failure::new(
+                ExitCode::Unreachable,
+                format!("the daemon can't start: {}", text::clean(&lines.join("; "))),
+                "correct that line, then: sudo systemctl restart rigpost",
+            ));
+        }
+    }
+    of_unit(daemon, Tried::Before).await
+}
+
+/// When the daemon was last started, as far as we know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    /// At some time: what kept it from running then may have been mended.
+    Before,
+    /// Because we asked for it.
+    Now,
+}
+
+/// All that the daemon reads before it does anything.
+fn settings(config: &Path) -> Result<Settings, ConfigError> {
+    // The installed file may be missing, as for the daemon; one that is named must exist.
+    let settings = load_installed((config != Path::new(INSTALLED)).then_some(config))?;
+    settings.device.client_id.as_ref().map(ClientIdSource::resolve).transpose()?;
+    Ok(settings)
+}
+
+/// It may be the daemon's to read, and is not ours.
+fn is_hidden(problem: &Problem) -> bool {
+    File::open(&problem.file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
+/// What the service manager says of a daemon that failed; `None` where it says nothing, or is not there.
+async fn of_unit(daemon: &Daemon, tried: Tried) -> Option<Failure> {
+    let bus = daemon.bus();
+    let (manager, path) = (Some("org.freedesktop.systemd1.Manager"), "/org/freedesktop/systemd1");
+    // Asked without starting anything: not every system has one.
+    let owned = zbus::fdo::DBusProxy::new(bus).await.ok()?;
+    owned.name_has_owner(names::BusName::try_from(SYSTEMD).ok()?).await.ok().filter(|owned| *owned)?;
+    let answer = bus.call_method(Some(SYSTEMD), path, manager, "LoadUnit", &UNIT).await.ok()?;
+    let body = answer.body();
+    let unit: zbus::ObjectPath<'_> = body.deserialize().ok()?;
+    let get = async |interface: &str, name: &str| -> Option<OwnedVariant> {
+        let properties = Some("org.freedesktop.DBus.Properties");
+        let answer =
+            bus.call_method(Some(SYSTEMD), &unit, properties, "Get", &(interface, name)).await.ok()?;
+        answer.body().deserialize().ok()
+    };
+    let word = async |interface: &str, name: &str| -> String {
+        get(interface, name).await.and_then(|value| String::try_from(value).ok()).unwrap_or_default()
+    };
+    let (of_unit, of_service) = ("org.freedesktop.systemd1.Unit", "org.freedesktop.systemd1.Service");
+    if word(of_unit, "LoadState").await == "masked" {
+        return Some(Failure::new(
+            ExitCode::Unreachable,
+            format!("the daemon can't start: {UNIT} is masked"),
+            "sudo systemctl unmask rigpost, then: sudo systemctl start rigpost",
+        ));
+    }
+    let failed = tried == Tried::Now && word(of_unit, "ActiveState").await == "failed";
+    if !failed && word(of_unit, "SubState").await != "auto-restart" {
+        return None;
+    }
+    let status = get(of_service, "ExecMainStatus").await.and_then(|value| i32::try_from(value).ok());
+    let result = word(of_service, "Result").await;
+    let what = ended(&result, status.unwrap_or_default());
+    let again = if failed { "" } else { "; it is started again and again" };
+    Some(Failure::new(
+        ExitCode::Unreachable,
+        format!("the daemon can't start: {what}{again}"),
+        ErrorName::NoReply.advice(),
+    ))
+}
+
+/// How the last run ended, by the service manager's words.
+fn ended(result: &str, status: i32) -> String {
+    match (result, status) {
+        // As the daemon ends where it does not take its configuration.
+        ("exit-code", 78) => "it did not take its configuration (exit status 78)".to_owned(),
+        ("exit-code", status) => format!("it ended with exit status {status}"),
+        ("signal" | "core-dump", status) => format!("it was killed by signal {status}"),
+        (result, _) => format!("the service manager says \"{}\"", text::clean(result)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_said_in_words() {
+        assert_eq!(ended("exit-code", 1), "it ended with exit status 1");
+        assert!(ended("exit-code", 78).contains("configuration"));
+        assert_eq!(ended("signal", 9), "it was killed by signal 9");
+        assert_eq!(ended("resources", 0), "the service manager says \"resources\"");
+    }
+
+    #[test]
+    fn a_file_that_only_the_daemon_may_read_is_no_mistake() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rigpost.toml");
+        std::fs::write(&path, "[state]\ndir = 7\n").unwrap();
+        let problem = settings(&path).unwrap_err().problems.remove(0);
+        assert_eq!(problem.line, Some(2));
+        assert!(!is_hidden(&problem));
+        assert!(!is_hidden(&Problem { file: dir.path().join("gone"), ..problem }));
+    }
+}
