@@ -158,7 +158,8 @@ keys! {
         .preset(Preset::Number(120)).of(Of::Frameio);
 
     ProviderIssuer = Row::new("provider.issuer", Kind::Url,
-        "Where the provider publishes its endpoints and keys (OpenID Connect Discovery, or RFC 8414).")
+        "Where the provider publishes its endpoints and keys (OpenID Connect Discovery, or RFC 8414). What it says there is \
+         kept for 30 days, for a start at which it is slow or away.")
         .example("\"https://YOUR-TENANT.eu.auth0.com/\"").of(Of::OAuth);
     ProviderClientId = Row::new("provider.client_id", Kind::Text(Form::ClientId),
         "What the provider calls this application. The application's grants must include the device code, and refresh \

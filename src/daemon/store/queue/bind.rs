@@ -37,6 +37,21 @@ fn bind(tx: &Tx<'_>, kind: usize, project: &str) -> Result<Vec<ItemId>, StoreErr
     Ok(changed)
 }
 
+/// The project ?1 has a row of this item's clip, as far as evidence at the same path goes, whose card is there.
+const IS_THERE: &str = "EXISTS (SELECT 1 FROM item AS other INDEXED BY item_path WHERE other.path = item.path
+         AND other.size_bytes = item.size_bytes AND other.mtime_ns = item.mtime_ns
+         AND other.fingerprint IS item.fingerprint AND other.state <> 'away'
+         AND (other.volume = '' OR item.volume = '' OR other.volume = item.volume) AND other.project_id = ?1)";
+
+fn one_is_there() -> String {
+    format!("SELECT 1 FROM item WHERE id = ?2 AND {IS_THERE}")
+}
+
+/// The project has a row of this item's clip already.
+pub(super) fn is_there(tx: &Tx<'_>, project: &str, id: ItemId) -> Result<bool, StoreError> {
+    Ok(tx.prepare_cached(&one_is_there())?.exists((project, rows::sql_id(id)))?)
+}
+
 fn is_unbound(kind: usize) -> String {
     let (index, which) = UNBOUND[kind];
     format!("SELECT 1 FROM item {index} WHERE {which}")
@@ -46,12 +61,7 @@ fn binds(kind: usize) -> [String; 3] {
     let (index, which) = UNBOUND[kind];
     [
         format!(
-            "UPDATE item {index} SET state = 'cancelled', reason = ?2, detail = '' WHERE {which}
-             AND EXISTS (SELECT 1 FROM item AS other WHERE other.path = item.path
-                 AND other.size_bytes = item.size_bytes AND other.mtime_ns = item.mtime_ns
-                 AND other.fingerprint IS item.fingerprint AND other.state <> 'away'
-                 AND (other.volume = '' OR item.volume = '' OR other.volume = item.volume)
-                 AND other.project_id = ?1) RETURNING id"
+            "UPDATE item {index} SET state = 'cancelled', reason = ?2, detail = '' WHERE {which} AND {IS_THERE} RETURNING id"
         ),
         format!(
             "UPDATE item {index} SET project_id = ?1, reason = ?2, detail = '',
@@ -114,5 +124,6 @@ pub(super) fn hot() -> Vec<(String, &'static str)> {
     }
     all.extend([HOLD[0], HOLD[1], FREE].map(|sql| (sql.to_owned(), "(project_id")));
     all.push((HOLD[2].to_owned(), by_state));
+    all.push((one_is_there(), "INTEGER PRIMARY KEY (rowid=?)"));
     all
 }

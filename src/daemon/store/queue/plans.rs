@@ -5,7 +5,6 @@ use super::bind;
 use super::candidates::FIND;
 use super::history::OLDEST;
 use super::memory::{KNOWS, KNOWS_BYTES};
-use super::steer::FIND_IN_PROJECT;
 use super::turns::NEXT;
 use crate::store::{migrate, projects};
 
@@ -21,7 +20,6 @@ fn hot_statements_scan_nothing() {
         (by_bytes, "INDEX item_fingerprint (fingerprint=? AND size_bytes=?"),
     ];
     let own = [
-        (FIND_IN_PROJECT, "INDEX item_path (path=?"),
         (NEXT, "INDEX item_queued (project_id=? AND priority>?"),
         (OLDEST, "COVERING INDEX item_state (state=?"),
     ];

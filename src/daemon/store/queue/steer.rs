@@ -1,5 +1,5 @@
 //! What people do with items that are in the queue.
-use super::bind::current_pairing;
+use super::bind::{current_pairing, is_there};
 use super::history;
 use crate::store::error::StoreError;
 use crate::store::handle::Store;
@@ -170,15 +170,7 @@ fn queue_at(tx: &Tx<'_>, id: ItemId, place: Place, mark: &str) -> Result<Steered
 /// It is queued for another project than its own, unless it is another item's clip there.
 fn move_to(tx: &Tx<'_>, item: &Item, project: &str) -> Result<Steered, StoreError> {
     asset::drop_asset(tx, item.id)?;
-    let key = (
-        rows::sql_path(&item.clip.path),
-        rows::signed(item.clip.facts.size),
-        item.clip.facts.mtime_ns,
-        project,
-        item.clip.fingerprint.map(|f| f.whole.cast_signed()),
-        &item.clip.volume.id,
-    );
-    if tx.prepare_cached(FIND_IN_PROJECT)?.exists(key)? {
+    if is_there(tx, project, item.id)? {
         rows::set_state(tx, item.id, ItemState::Cancelled, ItemReason::Duplicate, "")?;
         return Ok(Steered::Duplicate);
     }
@@ -186,7 +178,3 @@ fn move_to(tx: &Tx<'_>, item: &Item, project: &str) -> Result<Steered, StoreErro
     tx.prepare_cached(sql)?.execute((rows::sql_id(item.id), project, ItemReason::None.as_str()))?;
     Ok(Steered::Changed)
 }
-
-pub(super) const FIND_IN_PROJECT: &str =
-    "SELECT 1 FROM item INDEXED BY item_path WHERE path = ?1 AND size_bytes = ?2 AND mtime_ns = ?3
-     AND project_id = ?4 AND fingerprint IS ?5 AND state <> 'away' AND (volume = '' OR ?6 = '' OR volume = ?6)";
