@@ -137,8 +137,8 @@ pub enum Command {
     /// matter.
     ///
     /// With --wait, shows how the clips that wait are sent and ends with 0 when all of them are in the cloud, or with 9 as
-    /// soon as each of them is in the cloud, failed, cancelled, held or away and not all are in the cloud. Ctrl-C ends the waiting, also
-    /// with 9; the clips stay queued.
+    /// soon as each of them is in the cloud, failed, cancelled, held or away, or is incomplete and kept so by its source
+    /// (`incomplete = "hold"`), and not all are in the cloud. Ctrl-C ends the waiting, also with 9; the clips stay queued.
     ///
     /// With --json, prints one object: "files", in the order in which they were queued, each with id, found ("new", "waiting",
     /// "delivered" or "delivered-elsewhere"; words may be added), path, and path_bytes where the path is not UTF-8.

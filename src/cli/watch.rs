@@ -118,6 +118,8 @@ async fn follow(
         if waiting.is_asked() {
             look_at.get_or_insert_with(|| clock::after(LOOK_AGAIN));
         }
+        // As above.
+        let _ = waiting.ask(daemon).await;
         if let Ok(next) = daemon.read().await {
             board.changed(&now, &next)?;
             now = next;

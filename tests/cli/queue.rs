@@ -427,6 +427,35 @@ async fn waiting_in_vain_says_so() {
     assert_eq!((status, errors.contains("stay queued")), (9, true), "{errors}");
 }
 
+#[tokio::test]
+async fn waiting_ends_for_what_is_cut_off_once_nobody_but_a_person_sends_it() {
+    let (bus, fake) = (Bus::new(), paired());
+    let service = fake.serve(&bus).await;
+    let path = clip(&bus, "a.mov");
+    fake.world().items = vec![fake::item(1, &PathBuf::from(&path), "queued", "the index is missing")];
+    let mut add = Program::start(&bus, &["add", "--wait", &path]);
+    add.until("1  ").await;
+    set(&mut fake.world().items[0], "next_try", boot_micros() + 600_000_000);
+    enters(&fake, &service, 1, "incomplete", true).await;
+    assert!(add.line().await.contains("waiting for a.mov: the index is missing"), "it goes in ten minutes");
+    enters(&fake, &service, 1, "uploading", true).await;
+    assert!(add.line().await.contains("sending a.mov"));
+    set(&mut fake.world().items[0], "next_try", 0_u64);
+    enters(&fake, &service, 1, "incomplete", true).await;
+    assert!(add.line().await.contains("waiting for a.mov"));
+    let (status, errors) = add.end().await;
+    assert_eq!(status, 9, "{errors}");
+    for part in ["a.mov is held as incomplete: the index is missing", "rigpost queue release 1"] {
+        assert!(errors.contains(part), "{part}: {errors}");
+    }
+    // It was so before anybody waited.
+    fake.world().last_id = 0;
+    let mut add = Program::start(&bus, &["add", "--wait", &path]);
+    add.until("1  ").await;
+    let (status, errors) = add.end().await;
+    assert!(status == 9 && errors.contains("held as incomplete"), "{errors}");
+}
+
 fn open_queue(bus: &Bus) -> Vec<Dict> {
     vec![
         fake::item(1, &bus.path("done.mov"), "done", ""),

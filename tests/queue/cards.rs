@@ -401,12 +401,27 @@ async fn a_clip_that_stays_cut_off_goes_as_it_is_and_says_so() {
         let id = found(&rig, "CUT.MOV").await;
         if released {
             rig.wait_item(id, "incomplete").await;
+            let (code, said) = add_and_wait(&rig, &at).await;
+            assert_eq!(code, Some(9), "{said}");
+            assert!(said.contains("CUT.MOV is held as incomplete: "), "{said}");
+            assert!(
+                said.ends_with(&format!("send what there is of it: rigpost queue release {id}\n")),
+                "{said}"
+            );
             rig.queue_items("Release", &[id]).await.unwrap();
         }
         let item = rig.wait_item(id, "done").await;
         assert_eq!(text(&item, "reason"), "as-it-is", "{policy}");
         assert_delivered(&rig, &[sha256(&at)]);
     }
+}
+
+/// `rigpost add --wait`: how it ends, and what it says then.
+async fn add_and_wait(rig: &Rig, path: &Path) -> (Option<i32>, String) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_rigpost"));
+    command.args(["add", "--wait"]).arg(path).env("DBUS_SYSTEM_BUS_ADDRESS", &rig.bus.address);
+    let output = soon("rigpost add --wait", command.kill_on_drop(true).output()).await.unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// Adds one file, with this option where there is one: its number, and what it was.

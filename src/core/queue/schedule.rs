@@ -230,7 +230,7 @@ impl Schedule {
                 self.feed(id, upload::Event::PartRecorded(n, ok), now, out);
             }
             Event::LookedAgain(id, file) => self.looked_again(id, file, now, out),
-            Event::AsItIs(id, ok) => self.goes_as_it_is(id, ok, now, out),
+            Event::AsItIs(id, ok) => self.goes_as_it_is(id, ok, out),
             Event::Compared(id, comparison) => self.compared(id, comparison, now, out),
             Event::Written(id, written) => self.written(id, written, now, out),
             Event::Asked(intent) => self.asked(intent, now, out),

@@ -116,19 +116,21 @@ impl Schedule {
         self.write_end(End::to(id, ItemState::Incomplete, ItemReason::None, why), out);
     }
 
-    /// The time of those that were cut off is over.
+    /// The time of those that were cut off is over. Until the disk has answered they have another one: an item without a time
+    /// waits for a person.
     pub(super) fn send_as_they_are(&mut self, now: Now, out: &mut Vec<Action>) {
-        let due = self.cut_off.extract_if(.., |_, at| now.boot >= *at);
-        out.extend(due.map(|(id, _)| Action::SendAsItIs(id)));
+        for (id, at) in self.cut_off.iter_mut().filter(|(_, at)| now.boot >= **at) {
+            *at = now.boot + DISK_AGAIN;
+            out.push(Action::SendAsItIs(*id));
+        }
     }
 
     /// It is queued again, or the disk could not.
-    pub(super) fn goes_as_it_is(&mut self, id: ItemId, ok: bool, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn goes_as_it_is(&mut self, id: ItemId, ok: bool, out: &mut Vec<Action>) {
         if ok {
+            self.cut_off.remove(&id);
             self.backlog.changed();
             self.read(out);
-        } else {
-            self.cut_off.insert(id, now.boot + DISK_AGAIN);
         }
     }
 

@@ -292,6 +292,10 @@ fn a_clip_that_is_cut_off_waits_for_the_rest_and_then_goes_as_it_is() {
     assert!(!b.on(Event::Timer).contains(&Action::SendAsItIs(ItemId(1))));
     b.ms += 1;
     assert!(b.on(Event::Timer).contains(&Action::SendAsItIs(ItemId(1))));
+    assert!(
+        b.s.waits_of(ItemId(1)).of(ItemState::Incomplete).is_some(),
+        "without a time it would be a person's"
+    );
     drop(b.on(Event::AsItIs(ItemId(1), false)));
     b.ms += 30_000;
     assert!(b.on(Event::Timer).contains(&Action::SendAsItIs(ItemId(1))), "the disk could not");
