@@ -16,7 +16,7 @@ use crate::steering::set_limit;
 /// 1980-01-01: what a camera writes whose clock was never set.
 const UNSET: u64 = 315_532_800;
 
-const PART: u64 = 64 * 1024;
+pub(crate) const PART: u64 = 64 * 1024;
 
 /// What a card is formatted with. Those of cameras are mounted by FUSE, as on a board whose kernel has no driver.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    fn formatted(rig: &Rig, name: &str) -> Disk {
+    pub(crate) fn formatted(rig: &Rig, name: &str) -> Disk {
         Disk::with(Format::Ext4, rig, name)
     }
 

@@ -9,6 +9,7 @@ mod cards;
 mod common;
 mod containers;
 mod control;
+mod copies;
 mod file_systems;
 #[path = "../common/fuse_card.rs"]
 mod fuse_card;

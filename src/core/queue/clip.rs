@@ -34,12 +34,13 @@
 //! | | failed, cancelled | it is queued again for this project; its asset is of no use there |
 //! | | done | it was delivered there; another row only where they want it in this project |
 //!
-//! Before an asset is made for a row that may be a copy of another ([`copy_of`]):
+//! Before anything is sent of a row that may be a copy of another ([`copy_of`]):
 //!
 //! | The other | What the row does |
 //! | --- | --- |
-//! | has its turn, or has an asset and waits | lets it go first |
-//! | is done, in the same project or in another | is compared with what was delivered: equal bytes are not sent again |
+//! | has its turn | lets it go first |
+//! | has an asset and waits | lets it go first, unless it has one, too: each had been begun while the other was away |
+//! | is done, in the same project or in another | is compared with what was delivered: equal bytes are not sent again, and of those that were begun not the rest |
 //! | anything else | goes |
 //!
 //! # Decisions
@@ -163,7 +164,7 @@ pub struct Wanted {
     pub to_this_project: bool,
 }
 
-/// What stands between a row and its asset.
+/// What stands between a row and what is to be sent of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Copy {
     /// Nothing.
@@ -406,13 +407,15 @@ fn new(related: &[(Relation, &Row)], pairing: &Pairing) -> New {
     }
 }
 
-/// What stands between a row of `project` and its asset; `others`: rows of the same fingerprint, itself among them or not.
-pub fn copy_of(id: ItemId, project: Option<&str>, others: &[Row]) -> Copy {
+/// What stands between a row of `project` and what is to be sent of it. `begun`: it has an asset; `others`: rows of the same
+/// fingerprint, itself among them or not.
+pub fn copy_of(id: ItemId, project: Option<&str>, begun: bool, others: &[Row]) -> Copy {
     let others = || others.iter().filter(|row| row.id != id);
     let here = |row: &&Row| row.project.as_deref() == project;
     let under_way = |row: &&Row| match row.state {
         ItemState::Uploading => true,
-        ItemState::Queued => row.begun,
+        // Of two that wait for each other neither would go.
+        ItemState::Queued => row.begun && !begun,
         ItemState::Held
         | ItemState::Away
         | ItemState::Incomplete

@@ -387,23 +387,26 @@ fn of_several_rows_of_a_file_one_is_meant() {
 
 #[test]
 fn a_copy_lets_the_other_go_first_or_is_compared_with_it() {
-    let copy = |others: &[Row]| copy_of(ItemId(9), Some("p"), others);
-    let me = row(9, Uploading, Some("p"));
-    assert_eq!(copy(&[]), Copy::Free);
-    assert_eq!(copy(std::slice::from_ref(&me)), Copy::Free, "itself is no other");
-    for state in STATES {
-        let want = match state {
-            Uploading => Copy::After(ME),
-            Done => Copy::Of(ME),
-            Queued | Held | Away | Incomplete | Failed | Cancelled => Copy::Free,
-        };
-        assert_eq!(copy(&[row(1, state, Some("p")), me.clone()]), want, "{state}");
-        let elsewhere = if state == Done { Copy::Of(ME) } else { Copy::Free };
-        assert_eq!(copy(&[row(1, state, Some("q"))]), elsewhere, "{state} elsewhere");
+    for has_asset in [false, true] {
+        let copy = |others: &[Row]| copy_of(ItemId(9), Some("p"), has_asset, others);
+        let me = row(9, Uploading, Some("p"));
+        assert_eq!(copy(&[]), Copy::Free);
+        assert_eq!(copy(std::slice::from_ref(&me)), Copy::Free, "itself is no other");
+        for state in STATES {
+            let want = match state {
+                Uploading => Copy::After(ME),
+                Done => Copy::Of(ME),
+                Queued | Held | Away | Incomplete | Failed | Cancelled => Copy::Free,
+            };
+            assert_eq!(copy(&[row(1, state, Some("p")), me.clone()]), want, "{state}");
+            let elsewhere = if state == Done { Copy::Of(ME) } else { Copy::Free };
+            assert_eq!(copy(&[row(1, state, Some("q"))]), elsewhere, "{state} elsewhere");
+        }
+        let first = if has_asset { Copy::Free } else { Copy::After(ME) };
+        assert_eq!(copy(&[begun(row(1, Queued, Some("p")))]), first, "of two that were begun one goes");
+        let both = [row(1, Done, Some("q")), row(2, Done, Some("p"))];
+        assert_eq!(copy(&both), Copy::Of(ItemId(2)), "this project's before another's");
     }
-    assert_eq!(copy(&[begun(row(1, Queued, Some("p")))]), Copy::After(ME));
-    let both = [row(1, Done, Some("q")), row(2, Done, Some("p"))];
-    assert_eq!(copy(&both), Copy::Of(ItemId(2)), "this project's before another's");
 }
 
 #[test]

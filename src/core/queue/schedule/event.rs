@@ -43,7 +43,7 @@ pub struct Claimed {
     pub file: Result<Seen, FileError>,
     /// What is known of its asset. The error is one sentence.
     pub asset: Result<Option<Asset>, String>,
-    /// Whether another item may have the same bytes; asked only where there is no asset.
+    /// Whether another item may have the same bytes.
     pub copy: Copy,
     /// How long it waits for the rest of a clip that is cut off; `None`: until somebody says otherwise.
     pub patience: Option<Duration>,

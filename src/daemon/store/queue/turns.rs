@@ -122,7 +122,8 @@ impl Store {
     }
 
     /// The item has the same bytes as `other`, which was delivered to the same project: it is done, with that one's
-    /// receipt and asset, unless it lost its turn in between. Returns the item as it is now.
+    /// receipt and asset, unless it lost its turn in between. An asset that was begun for it becomes an orphan. Returns the
+    /// item as it is now.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -139,6 +140,7 @@ impl Store {
             if item.state != ItemState::Uploading {
                 return Ok(rows::told(item));
             }
+            asset::drop_asset(tx, id)?;
             if !receipt::copy(tx, other, id)? {
                 // Its row is gone, and what is known of it is the digest of all bytes.
                 let known = memory::delivered(tx, &item.clip.sighting())?.filter(|known| known.id == other);
@@ -151,7 +153,7 @@ impl Store {
         .await
     }
 
-    /// What stands between an item that has no asset and one: whether another may have the same bytes.
+    /// What stands between an item and what is to be sent of it: whether another may have the same bytes.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -162,7 +164,8 @@ impl Store {
             if item.clip.anyway || !item.clip.version_of.is_empty() {
                 return Ok(Copy::Free);
             }
-            let copy = copy_of(id, item.clip.project_id.as_deref(), &candidates::alike(tx, &seen)?);
+            let begun = !item.asset_id.is_empty();
+            let copy = copy_of(id, item.clip.project_id.as_deref(), begun, &candidates::alike(tx, &seen)?);
             if copy != Copy::Free {
                 return Ok(copy);
             }

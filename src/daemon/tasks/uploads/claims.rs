@@ -60,7 +60,7 @@ impl<T: Transport> UploadTask<T> {
     }
 }
 
-/// The file, the asset, and what stands between the item and one.
+/// The file, the asset, and what stands between the item and the cloud.
 type Known = (Result<Seen, FileError>, Result<Option<Asset>, String>, Copy);
 
 struct Claim {
@@ -99,7 +99,7 @@ impl Claim {
         Ok(Some(Box::new(Opened { claimed, file })))
     }
 
-    /// What the file is by a closer look, its asset, and what stands between it and one.
+    /// What the file is by a closer look, its asset, and what stands between it and the cloud.
     async fn known(
         &self,
         item: &Item,
@@ -110,7 +110,7 @@ impl Claim {
         let (Some(file), Ok(found)) = (file, seen.clone()) else { return Ok((seen, asset, Copy::Free)) };
         let judged = self.judge(item, file, found, &mut asset).await?;
         let mut copy = Copy::Free;
-        if let (Ok(judged), Ok(None)) = (&judged, &asset)
+        if let (Ok(judged), Ok(_)) = (&judged, &asset)
             && judged.relation.is_the_same_file()
         {
             copy = self.store.copy_of(item.id, &judged.sighting).await?;

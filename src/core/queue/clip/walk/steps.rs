@@ -50,8 +50,6 @@ pub(super) struct Tally {
     pub(super) copies: u64,
     /// Of the same evidence, and other bytes.
     pub(super) unlike: u64,
-    /// Sent twice: each had been begun while the other was away.
-    pub(super) begun_twice: u64,
     /// Sent twice, or elsewhere: of several that are alike only one was compared.
     pub(super) hidden: u64,
     /// Of another project, whose row had taken what was written over them.
@@ -72,7 +70,6 @@ impl Tally {
             (&mut self.compared, other.compared),
             (&mut self.copies, other.copies),
             (&mut self.unlike, other.unlike),
-            (&mut self.begun_twice, other.begun_twice),
             (&mut self.hidden, other.hidden),
             (&mut self.forgotten, other.forgotten),
             (&mut self.torn, other.torn),

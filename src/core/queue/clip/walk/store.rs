@@ -268,7 +268,7 @@ impl Store {
         if entry.anyway || entry.version_of.is_some() {
             return Copy::Free;
         }
-        match copy_of(id, entry.row.project.as_deref(), &self.alike(seen)) {
+        match copy_of(id, entry.row.project.as_deref(), entry.parts.is_some(), &self.alike(seen)) {
             Copy::Free => self.delivered_once(seen).map_or(Copy::Free, |(id, ..)| Copy::Of(id)),
             Copy::After(other) => Copy::After(other),
             Copy::Of(other) => Copy::Of(other),
@@ -287,6 +287,7 @@ impl Store {
     pub(super) fn finish_copy(&mut self, id: ItemId, other: ItemId, bytes: Bytes) {
         let asset = self.rows.get(&other).and_then(|entry| entry.asset);
         let entry = self.entry(id);
+        entry.drop_asset();
         (entry.asset, entry.receipt, entry.row.begun) = (asset, Some(bytes), asset.is_some());
         entry.set(ItemState::Done, ItemReason::Duplicate);
     }

@@ -184,7 +184,7 @@ impl Disk {
         row.item.state = ItemState::Uploading;
         row.item.attempts += 1;
         let (item, asset) = (row.item.clone(), row.asset.clone());
-        let copy = if asset.is_none() { self.copy(&item) } else { Copy::Free };
+        let copy = self.copy(&item);
         let patience = Some(Duration::from_secs(600));
         Some(Box::new(Claimed { item, file, asset: Ok(asset), copy, patience }))
     }
