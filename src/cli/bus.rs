@@ -12,7 +12,7 @@ mod ended;
 mod item;
 mod methods;
 
-pub(crate) use daemon::{Daemon, Device, Event, Pairing, Queue, Snapshot};
+pub(crate) use daemon::{Blocker, Daemon, Device, Event, Pairing, Queue, Snapshot};
 pub(crate) use dict::Options;
 pub(crate) use ended::Ended;
 pub(crate) use item::{Item, OneItem, Receipt};

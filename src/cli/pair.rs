@@ -221,7 +221,13 @@ fn ended(now: &Pairing) -> Failure {
         Ok(reason @ (Reason::ClientRejected | Reason::SignInBlocked | Reason::Configuration)) => {
             failed(reason.exit_code(), reason.advice().to_owned())
         }
-        Ok(Reason::AccessExpired | Reason::Revoked | Reason::InterruptedRefresh | Reason::Storage)
+        Ok(
+            Reason::AccessExpired
+            | Reason::Revoked
+            | Reason::InterruptedRefresh
+            | Reason::NoKey
+            | Reason::Storage,
+        )
         | Err(_) => failed(ExitCode::Failed, "`rigpost status` and `rigpost doctor` say more".to_owned()),
     }
 }

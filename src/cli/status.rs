@@ -244,8 +244,8 @@ fn closing(now: &Snapshot, out: &Out) -> Vec<String> {
         let title = if moves { "What does not move, and why" } else { "Why nothing moves" };
         lines.extend([String::new(), out.paint(Tone::Strong, title)]);
     }
-    for (_, sentence) in &now.device.blockers {
-        let wrapped = text::wrap(&clean(sentence), columns.saturating_sub(4));
+    for blocker in &now.device.blockers {
+        let wrapped = text::wrap(&clean(&blocker.whole()), columns.saturating_sub(4));
         lines.extend(
             wrapped
                 .iter()
@@ -266,6 +266,10 @@ mod tests {
 
     fn plain() -> Out {
         Out::to(Box::new(std::io::sink()), false, 60, 24)
+    }
+
+    fn blocker(code: &str, text: &str) -> crate::bus::Blocker {
+        crate::bus::Blocker { code: code.into(), text: text.into(), ..Default::default() }
     }
 
     fn paired() -> Snapshot {
@@ -298,10 +302,8 @@ mod tests {
     fn trouble_says_why_and_what_to_do() {
         let mut now = paired();
         now.pairing.reason = "captive-portal".into();
-        now.device.blockers = vec![(
-            "captive-portal".into(),
-            "The network wants somebody to log in first, in a browser.".into(),
-        )];
+        now.device.blockers =
+            vec![blocker("captive-portal", "The network wants somebody to log in first, in a browser.")];
         let text = screen(&now, &plain()).join("\n");
         assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m: this network shows"), "{text}");
         assert!(text.contains("Why nothing moves\n  - The network wants somebody"), "{text}");
@@ -311,7 +313,7 @@ mod tests {
     #[test]
     fn what_moves_is_not_said_to_stand_still() {
         let mut now = paired();
-        now.device.blockers = vec![("held".into(), "1 clip is of another project.".into())];
+        now.device.blockers = vec![blocker("held", "1 clip is of another project.")];
         let text = screen(&now, &plain()).join("\n");
         assert!(text.contains("Why nothing moves\n  - 1 clip is of"), "{text}");
         let item = |on_the_way| crate::bus::Item { size: 100, sent: 20, on_the_way, ..Default::default() };

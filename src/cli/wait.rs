@@ -125,6 +125,7 @@ fn in_vain(missing: &[Condition], now: Option<&Snapshot>, seconds: u32) -> Failu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::Blocker;
 
     #[test]
     fn what_is_missing_and_why_is_said_once() {
@@ -132,9 +133,11 @@ mod tests {
         now.pairing.state = "unpaired".into();
         now.pairing.reason = "expired".into();
         (now.device.device_id, now.device.provider) = ("a".into(), "frameio".into());
+        let blocker =
+            |code: &str, text: &str| Blocker { code: code.into(), text: text.into(), ..Blocker::default() };
         now.device.blockers = vec![
-            ("unpaired".into(), "This rig is not paired with a project. Pair it.".into()),
-            ("expired".into(), "Nobody entered the code in time.".into()),
+            blocker("unpaired", "This rig is not paired with a project. Pair it."),
+            blocker("expired", "Nobody entered the code in time."),
         ];
         (now.queue.files_left, now.queue.bytes_left) = (2, 6_000_000_000);
         let all = [Condition::Paired, Condition::Empty];
@@ -142,7 +145,7 @@ mod tests {
         assert_eq!(
             failure.what,
             "not within 1 min 30 s: this rig is not paired with a project; 2 clips are left to send, 6.00 GB. \
-             Why nothing moves: Nobody entered the code in time"
+             What stands in the way: Nobody entered the code in time"
         );
         assert_eq!((failure.code, failure.next.as_str()), (ExitCode::TimedOut, "start again: rigpost pair"));
         let failure = in_vain(&all, None, 0);

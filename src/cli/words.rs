@@ -114,28 +114,29 @@ pub(crate) fn next(now: &Snapshot) -> Option<String> {
             state.advice()
         }
         Ok(state @ (State::Unpaired | State::NeedsPairing)) if trouble.is_empty() => state.advice(),
+        // What could not be opened is gone by now, and the secret is there.
+        Ok(state @ State::NeedsPairing) if now.pairing.reason == Reason::NoKey.as_str() => state.advice(),
         Ok(State::Paired) if trouble.is_empty() => next_for_queue(now),
         Ok(State::Unpaired | State::NeedsPairing | State::Paired | State::RequestingCode) | Err(_) => trouble,
     };
     (!step.is_empty()).then(|| step.to_owned())
 }
 
-fn blocked(now: &Snapshot, by: Blocker) -> bool {
-    now.device.blockers.iter().any(|(code, _)| code == by.code())
-}
-
+/// Of the first blocker, in the daemon's order, that a person can do something about; then of what failed.
 fn next_for_queue(now: &Snapshot) -> &'static str {
-    match () {
-        () if now.queue.paused && now.queue.files_left > 0 => Blocker::QueuePaused.advice(),
-        () if blocked(now, Blocker::NotAnswering) => Blocker::NotAnswering.advice(),
-        () if now.queue.failed > 0 => {
+    let known = |code: &str| Blocker::all().find(|blocker| blocker.code() == code);
+    let mut blockers = now.device.blockers.iter().map(|stands| known(&stands.code));
+    let advice = blockers.find_map(|known| match known {
+        // A newer daemon's.
+        None => Some("rigpost doctor"),
+        Some(known) => Some(known.advice()).filter(|advice| !advice.is_empty()),
+    });
+    match advice {
+        Some(advice) => advice,
+        None if now.queue.failed > 0 => {
             "rigpost queue --failed says why; rigpost queue retry ID (or --all) tries again"
         }
-        () if now.queue.held > 0 => Blocker::Held(now.queue.held.into()).advice(),
-        () if now.queue.recording => Blocker::Recording.advice(),
-        () if blocked(now, Blocker::DevicePaused) => Blocker::DevicePaused.advice(),
-        () if !now.device.blockers.is_empty() => "rigpost doctor",
-        () => "",
+        None => "",
     }
 }
 
@@ -179,6 +180,8 @@ mod tests {
             ("needs-pairing", "revoked", "rigpost pair"),
             ("secret-unavailable", "none", "rigpost doctor"),
             ("secret-unavailable", "storage", "/var/lib/rigpost"),
+            ("secret-unavailable", "no-key", "sudo rigpost provision"),
+            ("needs-pairing", "no-key", "rigpost pair"),
             ("paired", "captive-portal", "browser"),
         ] {
             let next = next(&in_state(state, reason)).unwrap_or_default();
@@ -190,10 +193,16 @@ mod tests {
     #[test]
     fn a_paused_queue_with_work_is_pointed_out() {
         let mut now = in_state("paired", "none");
-        now.queue.paused = true;
-        assert_eq!(next(&now), None);
-        now.queue.files_left = 3;
-        assert_eq!(next(&now).as_deref(), Some("rigpost resume"));
+        now.queue.failed = 1;
+        assert!(next(&now).unwrap().contains("--failed"));
+        let blocker = |code: &str| super::super::bus::Blocker { code: code.into(), ..Default::default() };
+        now.device.blockers = vec![blocker("recording"), blocker("queue-paused")];
+        assert_eq!(next(&now).as_deref(), Some("rigpost resume"), "a take ends by itself");
+        now.device.blockers.insert(0, blocker("device-paused"));
+        let advice = next(&now).unwrap();
+        assert!(advice.contains("whoever runs the project") && !advice.contains("rigpost "), "{advice}");
+        now.device.blockers = vec![blocker("overheated")];
+        assert_eq!(next(&now).as_deref(), Some("rigpost doctor"));
     }
 
     #[test]

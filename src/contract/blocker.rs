@@ -1,4 +1,8 @@
-//! `Device.Blockers`: why nothing moves, as codes with a sentence each.
+//! `Device.Blockers`: what stands in the way of sending, as codes with a sentence each.
+//!
+//! # Decisions
+//! - A sentence is for whoever stands before the rig, with gloves on: what it is, and what can be done about it there. What
+//!   a library, the provider or the disk has said goes into the detail beside it, for support.
 use crate::human::count;
 use crate::pairing::{Reason, State};
 use crate::provider::ProviderKind;
@@ -30,16 +34,16 @@ pub enum Blocker {
 }
 
 impl Blocker {
-    /// What a state has against sending: nothing where the rig is paired, and the same as long as a pairing is under way.
+    /// What a state has against sending: nothing where the rig is paired.
     pub const fn of_state(state: State) -> Option<Blocker> {
         match state {
             State::Paired => None,
-            State::Unpaired | State::RequestingCode | State::WaitingForUser => {
-                Some(Blocker::State(State::Unpaired))
-            }
-            State::SecretUnavailable | State::Unprovisioned | State::NeedsPairing => {
-                Some(Blocker::State(state))
-            }
+            State::Unpaired
+            | State::RequestingCode
+            | State::WaitingForUser
+            | State::SecretUnavailable
+            | State::Unprovisioned
+            | State::NeedsPairing => Some(Blocker::State(state)),
         }
     }
 
@@ -62,7 +66,7 @@ impl Blocker {
     pub fn sentence(self, kind: ProviderKind) -> String {
         match self {
             Blocker::State(state) => state.sentence(kind),
-            Blocker::Reason(reason) => reason.sentence(""),
+            Blocker::Reason(reason) => reason.sentence(State::Paired),
             Blocker::DevicePaused => DEVICE_PAUSED.to_owned(),
             Blocker::NotAnswering => Blocker::of_cards(&[]),
             Blocker::Recording => "The camera is recording. Sending goes on when it stops.".to_owned(),
@@ -136,11 +140,8 @@ impl Blocker {
     /// One of each code that there is.
     pub fn all() -> impl Iterator<Item = Blocker> {
         let states = State::ALL.iter().filter_map(|state| Blocker::of_state(*state));
-        let states = states.filter(|blocker| *blocker != Blocker::State(State::Unpaired));
         let reasons = Reason::ALL.iter().filter(|reason| **reason != Reason::None);
-        [Blocker::State(State::Unpaired)]
-            .into_iter()
-            .chain(states)
+        states
             .chain(reasons.map(|reason| Blocker::Reason(*reason)))
             .chain([Blocker::DevicePaused, Blocker::NotAnswering, Blocker::Recording, Blocker::QueuePaused])
             .chain([Blocker::Held(1), Blocker::Away(1), Blocker::Incomplete(1)])
@@ -167,9 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pairing_under_way_is_still_not_paired() {
-        for state in [State::Unpaired, State::RequestingCode, State::WaitingForUser] {
-            assert_eq!(Blocker::of_state(state).map(Blocker::code), Some("unpaired"));
+    fn whoever_sees_a_code_is_not_told_to_pair() {
+        for state in [State::RequestingCode, State::WaitingForUser] {
+            let blocker = Blocker::of_state(state).unwrap();
+            assert_eq!(blocker.code(), state.as_str());
+            let sentence = blocker.sentence(ProviderKind::Frameio);
+            assert!(!sentence.contains("Pair"), "{sentence}");
         }
         assert_eq!(Blocker::of_state(State::Paired), None);
     }

@@ -141,7 +141,8 @@ impl From<Reason> for ItemReason {
             | Reason::Revoked
             | Reason::InterruptedRefresh
             | Reason::SignInBlocked
-            | Reason::Configuration => ItemReason::None,
+            | Reason::Configuration
+            | Reason::NoKey => ItemReason::None,
             Reason::Network => ItemReason::Network,
             Reason::CaptivePortal => ItemReason::CaptivePortal,
             Reason::Certificate => ItemReason::Certificate,

@@ -110,6 +110,14 @@ impl State {
         sentence(&self.clause_at(kind), self.row().follows)
     }
 
+    /// The rig has a grant, or is asking for one: trouble on the way is met by another try.
+    pub const fn keeps_trying(self) -> bool {
+        match self {
+            State::Paired | State::RequestingCode | State::WaitingForUser => true,
+            State::SecretUnavailable | State::Unprovisioned | State::Unpaired | State::NeedsPairing => false,
+        }
+    }
+
     /// What to do next, at a command line; empty where there is nothing to do.
     pub const fn advice(self) -> &'static str {
         self.row().advice
@@ -245,6 +253,15 @@ table! {
             advice: "",
             exit: ExitCode::Network,
         }
+        /// The root key is lost or is another one (the machine's identity has changed, its security chip is not there), or
+        /// what it sealed is damaged.
+        NoKey {
+            word: "no-key",
+            clause: "no key at hand opens this rig's secrets",
+            follows: "",
+            advice: "`rigpost doctor` says why; if the key is lost for good: sudo rigpost provision, then rigpost pair",
+            exit: ExitCode::Failed,
+        }
         /// The disk is full, or the store can't be read.
         Storage {
             word: "storage",
@@ -262,10 +279,10 @@ impl Reason {
         self.row().clause
     }
 
-    /// For a screen: what it is, and what follows from it. `detail` (of the journal's kind) is appended in brackets.
-    pub fn sentence(self, detail: &str) -> String {
-        let plain = sentence(self.row().clause, self.row().follows);
-        if detail.is_empty() { plain } else { format!("{plain} [{detail}]") }
+    /// For a screen: what it is, and what follows from it in this state.
+    pub fn sentence(self, state: State) -> String {
+        let tries = matches!(self, Reason::Network | Reason::ClientRejected | Reason::Provider);
+        sentence(self.row().clause, if tries && !state.keeps_trying() { "" } else { self.row().follows })
     }
 
     /// What to do next, at a command line; empty where there is nothing to do.

@@ -87,8 +87,8 @@ properties! {
     Device.Online: "b", Read, Told;
     /// Nothing would be lost, ended or to be done again.
     Device.SafeToPowerOff: "b", Read, Told;
-    /// [`crate::blocker::Blocker`]: codes and sentences.
-    Device.Blockers: "a(ss)", Read, Told;
+    /// [`crate::blocker::Blocker`]: codes, sentences, and details.
+    Device.Blockers: "a(sss)", Read, Told;
 
     /// [`crate::pairing::State`].
     Pairing.State: "s", Read, Told;

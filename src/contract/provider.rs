@@ -70,7 +70,8 @@ mod tests {
             all.extend([state.clause_at(kind), state.sentence(kind)]);
         }
         for reason in Reason::ALL {
-            all.extend([reason.sentence(""), reason.clause().to_owned(), reason.advice().to_owned()]);
+            all.extend(State::ALL.iter().map(|state| reason.sentence(*state)));
+            all.extend([reason.clause().to_owned(), reason.advice().to_owned()]);
         }
         for name in ErrorName::ALL {
             all.extend([name.clause().to_owned(), name.advice().to_owned()]);

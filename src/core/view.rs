@@ -208,19 +208,23 @@ pub fn safe_to_power_off(rig: &RigView, queue: &QueueView) -> bool {
     !queue.recording && !rig.tokens_at_risk && queue.current.is_empty() && queue.silent_cards.is_empty()
 }
 
-/// `Device.Blockers`: why nothing moves, most important first; codes, and sentences for a screen.
+/// One thing that stands in the way of sending: its code, a sentence for a screen, and what a library, the disk or the provider
+/// has said of it, for support; that may be empty.
+pub type Stands = (&'static str, String, String);
+
+/// `Device.Blockers`: why nothing moves, or why not all does; most important first.
 //= frameio-c2c#7
 //# The state of the network is shown.
-pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)> {
-    let mut all: Vec<(&'static str, String)> = Vec::new();
+pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<Stands> {
+    let mut all: Vec<Stands> = Vec::new();
     // Where the disk is of no use its sentence follows: no key is lost, and nothing is to be mended.
     let of_state = Blocker::of_state(rig.state).filter(|_| !rig.is_without_disk());
-    all.extend(of_state.map(|blocker| (blocker.code(), blocker.sentence(rig.provider))));
-    let of_queue = queue.trouble.as_ref().map(|(reason, detail)| (*reason, detail.as_str()));
-    for (reason, detail) in [(rig.reason, rig.detail.as_str())].into_iter().chain(of_queue) {
+    all.extend(of_state.map(|blocker| (blocker.code(), blocker.sentence(rig.provider), String::new())));
+    let of_queue = queue.trouble.as_ref().map(|(reason, detail)| (*reason, detail));
+    for (reason, detail) in [(rig.reason, &rig.detail)].into_iter().chain(of_queue) {
         let code = Blocker::Reason(reason).code();
-        if reason != Reason::None && !all.iter().any(|(known, _)| *known == code) {
-            all.push((code, reason.sentence(detail)));
+        if reason != Reason::None && !all.iter().any(|(known, ..)| *known == code) {
+            all.push((code, reason.sentence(rig.state), detail.clone()));
         }
     }
     let waiting = queue.counters.files_left > 0;
@@ -243,7 +247,7 @@ pub fn blockers(rig: &RigView, queue: &QueueView) -> Vec<(&'static str, String)>
         } else {
             blocker.sentence(rig.provider)
         };
-        (blocker.code(), sentence)
+        (blocker.code(), sentence, String::new())
     }));
     all
 }

@@ -106,7 +106,7 @@ pub(crate) struct World {
     pub(crate) authorized_by: String,
     pub(crate) offline: bool,
     pub(crate) held: u32,
-    pub(crate) blockers: Vec<(String, String)>,
+    pub(crate) blockers: Vec<(String, String, String)>,
     pub(crate) paused: bool,
     pub(crate) items: Vec<Dict>,
     pub(crate) qr: String,
@@ -263,7 +263,7 @@ impl Device {
         self.0.world().items.is_empty()
     }
     #[zbus(property)]
-    fn blockers(&self) -> Vec<(String, String)> {
+    fn blockers(&self) -> Vec<(String, String, String)> {
         self.0.world().blockers.clone()
     }
     fn provision(&self, secret: OwnedFd, _options: Dict) {

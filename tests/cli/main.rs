@@ -303,7 +303,7 @@ async fn status_as_json_keeps_the_code_to_itself() {
         world.uri_complete = "https://example.com/device?user_code=042137".into();
         world.code_expires_at = fake::boot_micros() + 300_000_000;
         world.items = vec![fake::item(1, &bus.path("A001.mov"), "uploading", "")];
-        world.blockers = vec![("network".into(), "No network.".into())];
+        world.blockers = vec![("network".into(), "No network.".into(), "no route".into())];
         world.orphans = 3;
         world.missing_sources = vec!["/media/card".into()];
     }
@@ -315,7 +315,8 @@ async fn status_as_json_keeps_the_code_to_itself() {
     assert!((290..=300).contains(&json["pairing"]["code_expires_in"].as_u64().unwrap()));
     assert_eq!(json["pairing"]["authorization_expires"], serde_json::Value::Null);
     assert_eq!(json["device"]["version"], "9.8.7");
-    assert_eq!(json["device"]["blockers"][0]["code"], "network");
+    let blocker = serde_json::json!({"code": "network", "text": "No network.", "detail": "no route"});
+    assert_eq!(json["device"]["blockers"][0], blocker);
     assert_eq!(json["queue"]["current"][0]["size"], 3_000_000_000_u64);
     assert_eq!(json["queue"]["orphans"], 3);
     assert_eq!(json["queue"]["missing_sources"][0], "/media/card");

@@ -114,8 +114,8 @@ async fn when_the_time_is_up_it_says_what_is_missing_and_why() {
     let _service = fake.serve(&bus).await;
     fake.world().reason = "expired".into();
     fake.world().blockers = vec![
-        ("unpaired".into(), "This rig is not paired with a project. Pair it.".into()),
-        ("expired".into(), "Nobody entered the code in time.".into()),
+        ("unpaired".into(), "This rig is not paired with a project. Pair it.".into(), String::new()),
+        ("expired".into(), "Nobody entered the code in time.".into(), String::new()),
     ];
     let (status, output, errors) =
         run(&bus, &["wait", "--paired", "--online", "--empty", "--safe-to-power-off", "--timeout", "1"])
@@ -126,7 +126,7 @@ async fn when_the_time_is_up_it_says_what_is_missing_and_why() {
         what,
         "rigpost: not within 1 s: this rig is not paired with a project; the provider was not reached at the last \
          attempt; 1 clip is left to send, 3.00 GB; something is on its way (but no clip would be lost). \
-         Why nothing moves: Nobody entered the code in time"
+         What stands in the way: Nobody entered the code in time"
     );
     assert_eq!(next, "  next: start again: rigpost pair\n");
     let (status, _, errors) = run(&bus, &["wait", "--online", "--timeout", "0"]).await;

@@ -89,13 +89,19 @@ impl Rig {
 
     /// What a person reads of why nothing moves.
     pub(crate) async fn blocker_sentences(&self) -> Vec<String> {
-        let all: Vec<(String, String)> = self.get(DEVICE, "Blockers").await;
-        all.into_iter().map(|(_, sentence)| sentence).collect()
+        let all: Vec<(String, String, String)> = self.get(DEVICE, "Blockers").await;
+        all.into_iter().map(|(_, sentence, _)| sentence).collect()
+    }
+
+    /// What support reads of it.
+    pub(crate) async fn blocker_details(&self) -> Vec<String> {
+        let all: Vec<(String, String, String)> = self.get(DEVICE, "Blockers").await;
+        all.into_iter().map(|(_, _, detail)| detail).collect()
     }
 
     pub(crate) async fn blockers(&self) -> Vec<String> {
-        let all: Vec<(String, String)> = self.get(DEVICE, "Blockers").await;
-        all.into_iter().map(|(code, _)| code).collect()
+        let all: Vec<(String, String, String)> = self.get(DEVICE, "Blockers").await;
+        all.into_iter().map(|(code, ..)| code).collect()
     }
 
     /// Looks at the properties at once and after each signal, until they are as wanted. A change that is not announced
@@ -128,8 +134,8 @@ impl Rig {
 
     pub(crate) async fn wait_blocker(&self, code: &str) {
         let has = |p: &Dict| {
-            let all: Vec<(String, String)> = p["Blockers"].try_clone().unwrap().try_into().unwrap();
-            all.iter().any(|(c, _)| c == code)
+            let all: Vec<(String, String, String)> = p["Blockers"].try_clone().unwrap().try_into().unwrap();
+            all.iter().any(|(c, ..)| c == code)
         };
         self.wait(DEVICE, &format!("blocker {code}"), has).await;
     }

@@ -115,15 +115,17 @@ async fn row(faults: &[&str], then: Then) {
         }
         Then::HoldsAll(word) => {
             let says = |p: &Dict| {
-                let all: Vec<(String, String)> = p["Blockers"].try_clone().unwrap().try_into().unwrap();
-                all.iter().any(|(code, sentence)| code == "provider" && sentence.contains(word))
+                let all: Vec<(String, String, String)> =
+                    p["Blockers"].try_clone().unwrap().try_into().unwrap();
+                all.iter().any(|(code, _, detail)| code == "provider" && detail.contains(word))
             };
             scene.rig.wait(DEVICE, &format!("a blocker that says {word}"), says).await;
             assert_eq!(text(&scene.rig.item(scene.id).await, "state"), "queued");
             scene.is_retried().await;
             scene.others_go_on().await;
-            let none =
-                |p: &Dict| Vec::<(String, String)>::try_from(p["Blockers"].try_clone().unwrap()).unwrap();
+            let none = |p: &Dict| {
+                Vec::<(String, String, String)>::try_from(p["Blockers"].try_clone().unwrap()).unwrap()
+            };
             scene.rig.wait(DEVICE, "no blocker", |p| none(p).is_empty()).await;
         }
     }

@@ -20,7 +20,7 @@ async fn paired(cloud: &Scripted, seconds: u32) -> Rig {
 
 /// Everything that anybody can read of a rig.
 async fn readable(rig: &Rig) -> String {
-    let status = rig.blocker_sentences().await;
+    let status = [rig.blocker_sentences().await, rig.blocker_details().await].concat();
     format!("{}\n{}", status.join("\n"), rig.log.all().join("\n"))
 }
 

@@ -25,15 +25,15 @@ fn card_of(rig: &Rig) -> FuseCard {
 /// The card is named, with what that means.
 async fn named(rig: &Rig) {
     rig.wait_blocker("not-answering").await;
-    let all: Vec<(String, String)> = rig.get(DEVICE, "Blockers").await;
+    let all: Vec<(String, String, String)> = rig.get(DEVICE, "Blockers").await;
     let sentence = "The card A-CAM does not answer; its clips wait, the others go on.";
-    assert!(all.contains(&("not-answering".to_owned(), sentence.to_owned())), "{all:?}");
+    assert!(all.contains(&("not-answering".to_owned(), sentence.to_owned(), String::new())), "{all:?}");
     assert!(!rig.get::<bool>(DEVICE, "SafeToPowerOff").await);
 }
 
 async fn well_again(rig: &Rig) {
     let well = |p: &Dict| {
-        let all: Vec<(String, String)> = p["Blockers"].try_clone().unwrap().try_into().unwrap();
+        let all: Vec<(String, String, String)> = p["Blockers"].try_clone().unwrap().try_into().unwrap();
         all.is_empty() && *p["SafeToPowerOff"].downcast_ref::<&bool>().unwrap()
     };
     rig.wait(DEVICE, "no blocker", well).await;

@@ -69,7 +69,7 @@ async fn a_held_clip_is_released_to_the_project_that_is_paired() {
     rig.wait_item(id, "done").await;
     rig.assert_arrived(&clip, "Second Unit");
     rig.wait(DEVICE, "no blocker", |p| {
-        let all: Vec<(String, String)> = p["Blockers"].try_clone().unwrap().try_into().unwrap();
+        let all: Vec<(String, String, String)> = p["Blockers"].try_clone().unwrap().try_into().unwrap();
         all.is_empty()
     })
     .await;

@@ -21,7 +21,10 @@ async fn shut_down() -> (Rig, String, u64) {
 /// The rig is up, says so, changes nothing, and sends nothing.
 async fn assert_unavailable(rig: &Rig, id: &str) {
     assert_eq!(rig.state().await, "secret-unavailable");
-    assert!(rig.blockers().await.contains(&"secret-unavailable".to_owned()));
+    assert_eq!(rig.reason().await, "no-key", "the disk is fine");
+    assert_eq!(rig.blockers().await[..2], ["secret-unavailable", "no-key"]);
+    assert!(rig.blocker_details().await[1].len() > 10, "support reads what was seen");
+    assert!(rig.blocker_sentences().await.iter().all(|sentence| !sentence.contains("journalctl")));
     assert_eq!(rig.device_id().await, id);
     assert_eq!(rig.text(DEVICE, "Protection").await, "none");
     let refused = rig.ask_to_pair().await.unwrap_err();
@@ -176,7 +179,7 @@ async fn swapped_tokens_are_noticed_and_cost_no_more_than_a_pairing() {
     let (mut rig, id, item) = shut_down().await;
     swap(&rig, "access_token", "refresh_token");
     rig.start().await;
-    assert_eq!((rig.state().await.as_str(), rig.reason().await.as_str()), ("needs-pairing", "storage"));
+    assert_eq!((rig.state().await.as_str(), rig.reason().await.as_str()), ("needs-pairing", "no-key"));
     assert_eq!(rig.device_id().await, id);
     assert_mended(&mut rig, &id, item).await;
 }

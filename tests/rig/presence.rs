@@ -43,8 +43,8 @@ async fn a_pause_in_the_project_is_shown_and_its_end_too() {
     rig.notes.wait(0, "STATUS=paired with Testbed, paused in the project").await;
     rig.sim.resume_device(&id).unwrap();
     let well = |p: &Dict| {
-        let blockers: Vec<(String, String)> = p["Blockers"].try_clone().unwrap().try_into().unwrap();
-        blockers.iter().all(|(code, _)| code != "device-paused")
+        let blockers: Vec<(String, String, String)> = p["Blockers"].try_clone().unwrap().try_into().unwrap();
+        blockers.iter().all(|(code, ..)| code != "device-paused")
     };
     rig.wait(DEVICE, "no pause any more", well).await;
     let clip = rig.clip("after.mp4", 3000);

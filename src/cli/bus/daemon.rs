@@ -164,11 +164,32 @@ pub(crate) struct Device {
     pub(crate) clock_trusted: bool,
     pub(crate) online: bool,
     pub(crate) safe_to_power_off: bool,
-    pub(crate) blockers: Vec<(String, String)>,
+    pub(crate) blockers: Vec<Blocker>,
+}
+
+/// One thing that stands in the way of sending.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Blocker {
+    pub(crate) code: String,
+    /// One sentence for a person.
+    pub(crate) text: String,
+    /// What a library, the disk or the provider has said, for support; may be empty.
+    pub(crate) detail: String,
+}
+
+impl Blocker {
+    /// The sentence, and the detail behind it in brackets.
+    pub(crate) fn whole(&self) -> String {
+        let Self { text, detail, .. } = self;
+        if detail.is_empty() { text.clone() } else { format!("{text} [{detail}]") }
+    }
 }
 
 impl Device {
     fn read(all: &mut Dict) -> Self {
+        let blockers: Vec<(String, String, String)> = take(all, Property::Blockers.as_str());
+        let blockers =
+            blockers.into_iter().map(|(code, text, detail)| Blocker { code, text, detail }).collect();
         Self {
             version: take(all, Property::Version.as_str()),
             device_id: take(all, Property::DeviceId.as_str()),
@@ -177,7 +198,7 @@ impl Device {
             clock_trusted: take(all, Property::ClockTrusted.as_str()),
             online: take(all, Property::Online.as_str()),
             safe_to_power_off: take(all, Property::SafeToPowerOff.as_str()),
-            blockers: take(all, Property::Blockers.as_str()),
+            blockers,
         }
     }
 }
@@ -303,9 +324,11 @@ mod tests {
     }
 
     #[test]
-    fn blockers_are_pairs() {
-        let blockers = vec![("network", "There is no network.")];
+    fn blockers_have_a_code_a_sentence_and_a_detail() {
+        let blockers = vec![("network", "There is no network.", "no route to host")];
         let device = Device::read(&mut Dict::from([("Blockers".into(), owned(blockers))]));
-        assert_eq!(device.blockers, [("network".to_owned(), "There is no network.".to_owned())]);
+        assert_eq!(device.blockers[0].code, "network");
+        assert_eq!(device.blockers[0].whole(), "There is no network. [no route to host]");
+        assert_eq!(Blocker { text: "Held.".into(), ..Blocker::default() }.whole(), "Held.");
     }
 }

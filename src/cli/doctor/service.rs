@@ -122,8 +122,8 @@ pub(super) fn authorization(device: Option<&Device>) -> Check {
     ];
     let of = |reason: Reason| {
         let code = Blocker::Reason(reason).code();
-        let (_, sentence) = device.blockers.iter().find(|(stands, _)| stands == code)?;
-        Some((reason, sentence.clone()))
+        let blocker = device.blockers.iter().find(|blocker| blocker.code == code)?;
+        Some((reason, blocker.whole()))
     };
     match of_provider.into_iter().find_map(of) {
         None => Check::ok(NAME, "the provider has nothing against this rig, as far as it has said"),
@@ -139,7 +139,7 @@ pub(super) fn protection(device: Option<&Device>) -> Check {
     const NAME: &str = "protection";
     let Some(device) = device else { return Check::skipped(NAME, "the daemon could not be asked") };
     let secrets = format!("secrets are {}", words::protection(&device.protection));
-    let stands = |blocker: Blocker| device.blockers.iter().any(|(code, _)| code == blocker.code());
+    let stands = |blocker: Blocker| device.blockers.iter().any(|stands| stands.code == blocker.code());
     match device.protection.parse() {
         // The key was not looked for: it may be as good as ever.
         Ok(Protection::None)
@@ -163,13 +163,16 @@ pub(super) fn protection(device: Option<&Device>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus;
     use crate::doctor::report::Verdict;
 
     #[test]
     fn what_the_provider_says_is_said_with_what_helps() {
-        let says = |code: &str, sentence: &str| {
-            let blockers =
-                vec![("queue-paused".to_owned(), String::new()), (code.to_owned(), sentence.to_owned())];
+        let says = |code: &str, said: &str| {
+            let (text, detail) = said.split_once(" [").unwrap_or((said, ""));
+            let (text, detail) = (text.to_owned(), detail.trim_end_matches(']').to_owned());
+            let paused = bus::Blocker { code: "queue-paused".into(), ..bus::Blocker::default() };
+            let blockers = vec![paused, bus::Blocker { code: code.into(), text, detail }];
             authorization(Some(&Device { blockers, ..Device::default() }))
         };
         let blocked =
@@ -181,15 +184,19 @@ mod tests {
             blocked.next
         );
         assert!(
-            says("client-rejected", "[invalid_client: AADSTS7000218: x]")
+            says("client-rejected", "It. [invalid_client: AADSTS7000218: x]")
                 .next
                 .contains("public client flows")
         );
         assert!(
-            says("configuration", "[access_denied: Service not found: https://a]").next.contains("audience")
+            says("configuration", "It. [access_denied: Service not found: https://a]")
+                .next
+                .contains("audience")
         );
         assert!(
-            says("revoked", "[invalid_grant: Token has been expired or revoked.]").next.contains("Testing")
+            says("revoked", "It. [invalid_grant: Token has been expired or revoked.]")
+                .next
+                .contains("Testing")
         );
         assert_eq!(says("revoked", "It was ended.").next, Reason::Revoked.advice());
         assert_eq!(says("held", "Two clips are held.").verdict, Verdict::Ok);
@@ -215,7 +222,10 @@ mod tests {
         assert_eq!(protection(None).verdict, Verdict::Skipped);
         let blocked = |codes: &[&str]| Device {
             protection: "none".into(),
-            blockers: codes.iter().map(|code| ((*code).to_owned(), String::new())).collect(),
+            blockers: codes
+                .iter()
+                .map(|code| bus::Blocker { code: (*code).into(), ..bus::Blocker::default() })
+                .collect(),
             ..Device::default()
         };
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::bus::{Device, Item, Pairing, Queue, Snapshot};
+use crate::bus::{Blocker, Device, Item, Pairing, Queue, Snapshot};
 use crate::{clock, words};
 
 /// The whole object. Every property of the daemon is in it; times that the daemon counts from its start are given as
@@ -28,12 +28,6 @@ struct DeviceJson {
     online: bool,
     safe_to_power_off: bool,
     blockers: Vec<Blocker>,
-}
-
-#[derive(Serialize)]
-struct Blocker {
-    code: String,
-    text: String,
 }
 
 /// Properties of the pairing.
@@ -106,7 +100,7 @@ fn device(from: &Device) -> DeviceJson {
         clock_trusted: from.clock_trusted,
         online: from.online,
         safe_to_power_off: from.safe_to_power_off,
-        blockers: from.blockers.into_iter().map(|(code, text)| Blocker { code, text }).collect(),
+        blockers: from.blockers,
     }
 }
 

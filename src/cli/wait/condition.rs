@@ -76,14 +76,14 @@ fn is_known(now: &Snapshot) -> bool {
     !now.device.device_id.is_empty() && !words::is_without_disk(&now.pairing)
 }
 
-/// Why nothing moves, without a full stop; without what is said of the pairing already.
+/// What stands in the way of sending, without a full stop; without what is said of the pairing already.
 pub(super) fn blockers(missing: &[Condition], now: &Snapshot) -> Option<String> {
     let state = now.pairing.state.parse().ok().and_then(Blocker::of_state);
     let said = state.filter(|_| missing.contains(&Condition::Paired)).map(Blocker::code);
-    let others = now.device.blockers.iter().filter(|(code, _)| said != Some(code.as_str()));
-    let sentences: Vec<String> = others.map(|(_, sentence)| text::clean(sentence)).collect();
+    let others = now.device.blockers.iter().filter(|blocker| said != Some(blocker.code.as_str()));
+    let sentences: Vec<String> = others.map(|blocker| text::clean(&blocker.whole())).collect();
     let all = sentences.join(" ");
-    (!all.is_empty()).then(|| format!("Why nothing moves: {}", all.trim_end_matches('.')))
+    (!all.is_empty()).then(|| format!("What stands in the way: {}", all.trim_end_matches('.')))
 }
 
 /// A queue that is empty may have clips that are not in the cloud: those wait for a person, not for the line.

@@ -12,7 +12,7 @@ use std::io;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::pace::Pace;
-use crate::bus::{Item, Queue, Snapshot};
+use crate::bus::{Blocker, Item, Queue, Snapshot};
 use crate::out::{Out, Tone};
 use crate::text::{self, clean};
 use crate::{clock, status, words};
@@ -65,8 +65,8 @@ impl<'a> Board<'a> {
         if !self.out.live {
             self.event(&summary(now))?;
             self.event(&left(&now.queue))?;
-            for (_, blocker) in &now.device.blockers {
-                self.event(&clean(blocker))?;
+            for blocker in &now.device.blockers {
+                self.event(&clean(&blocker.whole()))?;
             }
         }
         self.draw(now);
@@ -92,9 +92,9 @@ impl<'a> Board<'a> {
                 limit => format!("at most {}/s from now on", text::size(limit)),
             })?;
         }
-        let known = |code: &str| before.device.blockers.iter().any(|(before, _)| before == code);
-        for (_, blocker) in now.device.blockers.iter().filter(|(code, _)| !known(code)) {
-            self.event(&clean(blocker))?;
+        let known = |code: &str| before.device.blockers.iter().any(|before| before.code == code);
+        for blocker in now.device.blockers.iter().filter(|blocker| !known(&blocker.code)) {
+            self.event(&clean(&blocker.whole()))?;
         }
         if before.device.safe_to_power_off != now.device.safe_to_power_off && now.device.safe_to_power_off {
             self.event("the power can be cut now")?;
@@ -192,7 +192,7 @@ impl<'a> Board<'a> {
         }
     }
 
-    fn draw_blockers(&mut self, blockers: &[(String, String)], room: usize) {
+    fn draw_blockers(&mut self, blockers: &[Blocker], room: usize) {
         let shown = blockers.len().min(BLOCKERS);
         for bar in self.blockers.drain(shown.min(self.blockers.len())..) {
             self.multi.remove(&bar);
@@ -200,8 +200,8 @@ impl<'a> Board<'a> {
         while self.blockers.len() < shown {
             self.blockers.push(self.multi.add(ProgressBar::new(0).with_style(style("{msg}"))));
         }
-        for (bar, (_, sentence)) in self.blockers.iter().zip(blockers) {
-            let line = format!("  ! {}", text::fit(&clean(sentence), room));
+        for (bar, blocker) in self.blockers.iter().zip(blockers) {
+            let line = format!("  ! {}", text::fit(&clean(&blocker.text), room));
             bar.set_message(self.out.paint(Tone::Warn, &line));
         }
     }

@@ -20,7 +20,7 @@ fn the_words_are_those_that_were_released() {
     assert_eq!(
         all(Reason::ALL.iter().map(|r| r.as_str()).collect()),
         "none denied expired access-expired revoked interrupted-refresh network captive-portal certificate proxy clock \
-         client-rejected sign-in-blocked configuration provider storage"
+         client-rejected sign-in-blocked configuration provider no-key storage"
     );
     assert_eq!(all(Protection::ALL.iter().map(|p| p.as_str()).collect()), "tpm2 host-key file none");
 }
@@ -45,20 +45,22 @@ fn a_trouble_is_said_in_the_same_words_everywhere() {
         assert!(sentence.ends_with('.') && sentence.len() < LONG, "{state}: {sentence}");
     }
     for reason in Reason::ALL.iter().filter(|r| **r != Reason::None) {
-        let (clause, sentence) = (reason.clause(), reason.sentence(""));
-        assert!(is_clause(clause), "{reason}");
-        assert_eq!(sentence[1..clause.len()], clause[1..], "{reason}");
-        assert!(sentence.ends_with('.') && sentence.len() < LONG, "{reason}: {sentence}");
+        for state in State::ALL {
+            let (clause, sentence) = (reason.clause(), reason.sentence(*state));
+            assert!(is_clause(clause), "{reason}");
+            assert_eq!(sentence[1..clause.len()], clause[1..], "{reason}");
+            assert!(sentence.ends_with('.') && sentence.len() < LONG, "{reason}: {sentence}");
+        }
     }
-    assert_eq!((Reason::None.clause(), Reason::None.sentence("")), ("", String::new()));
+    assert_eq!((Reason::None.clause(), Reason::None.sentence(State::Paired)), ("", String::new()));
 }
 
 #[test]
 fn what_a_screen_shows_is_for_whoever_stands_before_it() {
+    let of_reasons = |state: &State| Reason::ALL.iter().map(|r| r.sentence(*state)).collect::<Vec<_>>();
     let all = State::ALL
         .iter()
-        .map(|s| s.sentence(ProviderKind::Frameio))
-        .chain(Reason::ALL.iter().map(|r| r.sentence("")));
+        .flat_map(|state| [vec![state.sentence(ProviderKind::Frameio)], of_reasons(state)].concat());
     for sentence in all {
         for jargon in ["rigpost ", "`", "sudo", "token", "OAuth", "TLS", "grant", "ca_file"] {
             assert!(!sentence.contains(jargon), "{jargon:?} in: {sentence}");
@@ -80,9 +82,20 @@ fn what_a_person_can_do_something_about_says_what() {
 }
 
 #[test]
-fn the_detail_follows_the_sentence() {
+fn nobody_is_told_that_a_rig_keeps_trying_which_does_not() {
     assert_eq!(
-        Reason::Network.sentence("no route to host"),
-        "The provider can't be reached. The rig keeps trying. [no route to host]"
+        Reason::Network.sentence(State::Paired),
+        "The provider can't be reached. The rig keeps trying."
     );
+    assert_eq!(Reason::Network.sentence(State::Unpaired), "The provider can't be reached.");
+    assert!(Reason::ClientRejected.sentence(State::Paired).contains("What was paired is kept"));
+    let refused = Reason::ClientRejected.sentence(State::Unpaired);
+    assert_eq!(refused, "The provider does not accept this rig's identity or secret.");
+    let all = State::ALL.iter().flat_map(|s| Reason::ALL.iter().map(|r| (*s, r.sentence(*s))));
+    for (state, sentence) in all {
+        assert!(state.keeps_trying() || !sentence.contains("keeps trying"), "{state}: {sentence}");
+    }
+    for told in [Reason::ClientRejected.sentence(State::Paired), Reason::ClientRejected.advice().to_owned()] {
+        assert!(!told.to_lowercase().contains("pair it") && !told.contains("rigpost pair"), "{told}");
+    }
 }

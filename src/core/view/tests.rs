@@ -14,7 +14,7 @@ fn queue(files_left: u64, bytes_left: u64) -> QueueView {
 }
 
 fn codes(rig: &RigView, queue: &QueueView) -> Vec<&'static str> {
-    blockers(rig, queue).into_iter().map(|(code, _)| code).collect()
+    blockers(rig, queue).into_iter().map(|(code, ..)| code).collect()
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn blockers_come_in_the_order_in_which_a_person_must_act() {
 fn a_card_that_hangs_is_named_and_power_is_not_to_be_cut() {
     let hangs = QueueView { silent_cards: vec!["A-CAM".to_owned()], ..queue(0, 0) };
     let sentence = "The card A-CAM does not answer; its clips wait, the others go on.";
-    assert_eq!(blockers(&paired(), &hangs), [("not-answering", sentence.to_owned())]);
+    assert_eq!(blockers(&paired(), &hangs), [("not-answering", sentence.to_owned(), String::new())]);
     assert!(safe_to_power_off(&paired(), &queue(0, 0)) && !safe_to_power_off(&paired(), &hangs));
     let more = QueueView { paused: true, counters: queue(1, 1).counters, ..hangs };
     assert_eq!(codes(&paired(), &more), ["not-answering", "queue-paused"]);
@@ -71,7 +71,7 @@ fn a_card_that_hangs_is_named_and_power_is_not_to_be_cut() {
 #[test]
 fn a_pairing_under_way_is_still_not_paired() {
     for state in [State::Unpaired, State::RequestingCode, State::WaitingForUser] {
-        assert_eq!(codes(&rig(state, Reason::None), &queue(1, 1)), ["unpaired"]);
+        assert_eq!(codes(&rig(state, Reason::None), &queue(1, 1)), [state.as_str()]);
     }
 }
 
@@ -79,6 +79,9 @@ fn a_pairing_under_way_is_still_not_paired() {
 fn one_trouble_is_said_once() {
     let same = QueueView { trouble: Some((Reason::Network, "no route".to_owned())), ..queue(1, 1) };
     assert_eq!(codes(&rig(State::Paired, Reason::Network), &same), ["network"]);
+    // What the system has said of it is for support, and not for the screen.
+    let sentence = "The provider can't be reached. The rig keeps trying.".to_owned();
+    assert_eq!(blockers(&paired(), &same), [("network", sentence, "no route".to_owned())]);
 }
 
 #[test]
@@ -92,7 +95,8 @@ fn every_state_and_reason_has_a_sentence_and_no_blank() {
             let of_state = usize::from(*state != State::Paired && !one);
             let expected = of_state + usize::from(*reason != Reason::None);
             assert_eq!(all.len(), expected, "{state:?} {reason:?}");
-            for (code, text) in all {
+            for (code, text, detail) in all {
+                assert_eq!(detail, "", "{code}");
                 assert!(!code.is_empty() && text.ends_with('.') && text.len() > 20, "{code}: {text}");
             }
             let line = status_line(&rig, &queue(1, 1));
@@ -187,7 +191,7 @@ fn held_clips_are_said_with_both_projects() {
         ..paired()
     };
     let said = "2 clips are of Autumn, or older than the pairing with Spring. Release or cancel them.";
-    assert_eq!(super::blockers(&rig, &queue), [("held", said.to_owned())]);
+    assert_eq!(super::blockers(&rig, &queue), [("held", said.to_owned(), String::new())]);
 }
 
 /// What stands in the way and whether the power can be cut, in every state that a screen can show.
@@ -259,7 +263,7 @@ fn blockers_and_power_in_every_state() {
         ("the disk is full, tokens not written", refreshing(), trouble(Reason::Storage), &["storage"], false),
         ("a refresh in flight", refreshing(), at(0), none, false),
         ("a wrong clock", rig(State::Paired, Reason::Clock), at(1), &["clock"], true),
-        ("a code on offer", rig(State::WaitingForUser, Reason::None), at(1), &["unpaired"], true),
+        ("a code on offer", rig(State::WaitingForUser, Reason::None), at(1), &["waiting-for-user"], true),
         (
             "ended by the server",
             rig(State::NeedsPairing, Reason::Revoked),
@@ -280,7 +284,7 @@ fn blockers_and_power_in_every_state() {
     ] {
         assert_eq!(codes(&rig, &queue), expected, "{what}");
         assert_eq!(safe_to_power_off(&rig, &queue), safe, "{what}");
-        for (_, sentence) in blockers(&rig, &queue) {
+        for (_, sentence, _) in blockers(&rig, &queue) {
             assert!(
                 sentence.ends_with('.') && sentence.len() <= 100,
                 "{what}: too long for a screen: {sentence}"
@@ -310,7 +314,7 @@ fn a_rig_that_signs_in_elsewhere_is_told_nothing_of_projects() {
         for reason in Reason::ALL {
             for device in [None, Some(issuer.clone())] {
                 let rig = RigView { provider: ProviderKind::OAuth, device, ..rig(*state, *reason) };
-                let said = blockers(&rig, &queue(0, 0)).into_iter().map(|(_, sentence)| sentence);
+                let said = blockers(&rig, &queue(0, 0)).into_iter().map(|(_, sentence, _)| sentence);
                 for said in said.chain([status_line(&rig, &queue(0, 0))]) {
                     assert!(!said.to_lowercase().contains("project"), "{said}");
                 }

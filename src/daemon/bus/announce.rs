@@ -17,7 +17,6 @@ use zbus::names::InterfaceName;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, Variant, fdo};
 
-use crate::bus::device;
 use crate::bus::queue::{self, Dict, Queue};
 use crate::clock::Clock;
 use crate::link::Handle;
@@ -27,7 +26,7 @@ use rigpost_contract::property::{Changes, Property};
 use rigpost_core::few;
 use rigpost_core::oauth::DeviceInfo;
 use rigpost_core::time::BootTime;
-use rigpost_core::view::{ItemNews, QueueView, RigView, safe_to_power_off};
+use rigpost_core::view::{ItemNews, QueueView, RigView, blockers, safe_to_power_off};
 
 const QUEUE_EVERY: Duration = Duration::from_millis(500);
 
@@ -157,7 +156,7 @@ fn value(property: Property, (rig, queue): Snapshots<'_>) -> Option<Variant<'sta
         Property::ClockTrusted => rig.clock_trusted.into(),
         Property::Online => rig.online.into(),
         Property::SafeToPowerOff => safe_to_power_off(rig, queue).into(),
-        Property::Blockers => device::blockers_of(rig, queue).into(),
+        Property::Blockers => blockers(rig, queue).into(),
 
         Property::State => rig.state.as_str().into(),
         Property::Reason => rig.reason.as_str().into(),

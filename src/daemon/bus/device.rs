@@ -16,7 +16,7 @@ use crate::link::Handle;
 use rigpost_core::command::{Refusal, RigCommand};
 use rigpost_core::oauth::ClientSecret;
 use rigpost_core::secret::Secret;
-use rigpost_core::view::{QueueView, RigView, blockers, safe_to_power_off};
+use rigpost_core::view::{Stands, blockers, safe_to_power_off};
 
 const MAX_SECRET: usize = 4096;
 /// A writer that neither writes nor closes must not hold a thread for longer.
@@ -122,14 +122,9 @@ impl Device {
     }
 
     #[zbus(property)]
-    fn blockers(&self) -> Vec<(String, String)> {
-        blockers_of(&self.handle.rig_view.borrow(), &self.handle.queue_view.borrow())
+    fn blockers(&self) -> Vec<Stands> {
+        blockers(&self.handle.rig_view.borrow(), &self.handle.queue_view.borrow())
     }
-}
-
-/// As the bus has them.
-pub(super) fn blockers_of(rig: &RigView, queue: &QueueView) -> Vec<(String, String)> {
-    blockers(rig, queue).into_iter().map(|(code, sentence)| (code.to_owned(), sentence)).collect()
 }
 
 fn read_secret(fd: &impl AsFd) -> Result<ClientSecret, Refusal> {

@@ -77,7 +77,10 @@ fn trouble(view: &RigView) -> String {
         | State::WaitingForUser
         | State::RequestingCode
         | State::Unprovisioned
-        | State::Unpaired => view.reason.sentence(&view.detail),
+        | State::Unpaired => {
+            let sentence = view.reason.sentence(view.state);
+            if view.detail.is_empty() { sentence } else { format!("{sentence} [{}]", view.detail) }
+        }
     }
 }
 

@@ -365,7 +365,7 @@ async fn a_lost_key_is_not_looked_for_again() {
     pass(DAY).await;
     assert_eq!(
         (b.view.borrow().state, b.view.borrow().reason),
-        (State::SecretUnavailable, Reason::None),
+        (State::SecretUnavailable, Reason::NoKey),
         "a person decides"
     );
     let secret = ClientSecret(Secret::new("model-secret"));

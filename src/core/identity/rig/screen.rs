@@ -74,9 +74,9 @@ impl Rig {
     fn reason(&self, state: State, now: Now) -> (Reason, String) {
         match state {
             State::SecretUnavailable => {
-                // A lost key is the state itself, and no disk helps it.
+                // No disk helps where a key is lost.
                 let of_disk = self.unusable.as_ref().is_some_and(DiskError::is_of_disk);
-                let reason = if of_disk { Reason::Storage } else { Reason::None };
+                let reason = if of_disk { Reason::Storage } else { Reason::NoKey };
                 (reason, self.unusable.as_ref().map(ToString::to_string).unwrap_or_default())
             }
             State::RequestingCode | State::WaitingForUser if self.pairing.active() => {
@@ -96,7 +96,7 @@ impl Rig {
                     Some(Ending::InterruptedRefresh) => Reason::InterruptedRefresh,
                     Some(Ending::ClientRejected) => Reason::ClientRejected,
                     Some(Ending::Revoked) | None => Reason::Revoked,
-                    Some(Ending::Unreadable) => Reason::Storage,
+                    Some(Ending::Unreadable) => Reason::NoKey,
                 };
                 (reason, self.life.ended_by().to_owned())
             }

@@ -307,7 +307,7 @@ fn an_unreadable_vault_refuses_everything_but_provisioning() {
     };
     let (mut b, actions) = Bench::load(broken());
     assert_eq!(actions, []);
-    assert_eq!(b.shows(), (State::SecretUnavailable, Reason::None), "no disk helps it");
+    assert_eq!(b.shows(), (State::SecretUnavailable, Reason::NoKey), "no disk helps it");
     assert_eq!(b.view().detail, "the key is gone");
     let unavailable = Err(Refusal::SecretUnavailable("the key is gone".to_owned()));
     for command in [START, UNPAIR, FORGET] {
@@ -358,8 +358,9 @@ fn a_database_that_is_damaged_or_newer_is_trouble_of_the_disk_and_not_of_the_key
         assert_eq!(b.answer(command), Err(Refusal::StorageFailed(why.to_owned())));
     }
     let blockers = crate::view::blockers(&b.view(), &crate::view::QueueView::default());
-    let [("storage", sentence)] = blockers.as_slice() else { panic!("{blockers:?}") };
-    assert!(sentence.contains(why) && !sentence.contains("rovision"), "{sentence}");
+    let [("storage", sentence, detail)] = blockers.as_slice() else { panic!("{blockers:?}") };
+    assert_eq!(detail, why);
+    assert!(!sentence.contains(why) && !sentence.contains("rovision"), "{sentence}");
 }
 
 #[test]
@@ -718,7 +719,7 @@ fn each_ending_has_its_reason_and_a_failed_pairing_after_it_too() {
         (Ending::Revoked, Reason::Revoked),
         (Ending::InterruptedRefresh, Reason::InterruptedRefresh),
         (Ending::ClientRejected, Reason::ClientRejected),
-        (Ending::Unreadable, Reason::Storage),
+        (Ending::Unreadable, Reason::NoKey),
     ] {
         let (mut b, actions) = Bench::load(Loaded { ended: Some(ending), ..usable() });
         assert_eq!(actions, []);
