@@ -113,7 +113,11 @@ async fn at_a_provider_of_accounts_no_command_speaks_of_a_project() {
     {
         let mut world = fake.world();
         world.provider = "oauth".into();
-        world.blockers = vec![("unpaired".into(), "This rig is not paired with an account. Pair it.".into())];
+        world.blockers = vec![(
+            "unpaired".into(),
+            "This rig is not paired with an account. Pair it.".into(),
+            String::new(),
+        )];
         world.revocation = ("revoked", "", false);
     }
     let service = fake.serve(&bus).await;
