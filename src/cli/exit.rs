@@ -160,6 +160,10 @@ fn from_daemon(name: ErrorName, detail: &str, doing: Doing) -> Failure {
             code: ExitCode::NotAllowed,
             ..said(name.clause(), "set `allow` in [tokens] of the configuration, and restart rigpost")
         },
+        // Which of the two it is, the daemon says.
+        (ErrorName::NotSupported, Doing::Token) => {
+            said(name.clause(), "rigpost token --dpop where it is bound, and without --proof where it is not")
+        }
         (name, _) => said(name.clause(), name.advice()),
     }
 }

@@ -34,9 +34,14 @@ pub(crate) async fn read(daemon: &Daemon, config: &Path) -> Result<Snapshot, Fai
         return Err(why);
     }
     let failing = async {
+        let before = Unit::find(daemon).await;
+        let before = match &before {
+            Some(unit) => unit.last_exit().await,
+            None => 0,
+        };
         loop {
             clock::sleep_until(Some(clock::after(LOOK_EVERY))).await;
-            if let Some(why) = of_unit(daemon, Tried::Now).await {
+            if let Some(why) = of_unit(daemon, Tried::Since(before)).await {
                 return why;
             }
         }
@@ -46,7 +51,7 @@ pub(crate) async fn read(daemon: &Daemon, config: &Path) -> Result<Snapshot, Fai
             Ok(now) => Ok(now),
             Err(error) if is_running => Err(group(error)),
             // What the bus says of a daemon that it could not start is less than the service manager knows by now.
-            Err(error) => Err(of_unit(daemon, Tried::Now).await.unwrap_or_else(|| group(error))),
+            Err(error) => Err(of_unit(daemon, Tried::ToNoAvail).await.unwrap_or_else(|| group(error))),
         },
         why = failing, if !is_running => Err(why),
     }
@@ -73,8 +78,10 @@ async fn why_not(daemon: &Daemon, config: &Path) -> Option<Failure> {
 enum Tried {
     /// At some time: what kept it from running then may have been mended.
     Before,
-    /// Because we asked for it.
-    Now,
+    /// Because we asked for it; with when it had ended before that, as the service manager counts.
+    Since(u64),
+    /// Because we asked for it, and that came to nothing.
+    ToNoAvail,
 }
 
 /// All that the daemon reads before it does anything.
@@ -90,40 +97,79 @@ fn is_hidden(problem: &Problem) -> bool {
     File::open(&problem.file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
+/// The daemon's unit, as the service manager knows it.
+struct Unit<'a> {
+    bus: &'a zbus::Connection,
+    path: zbus::OwnedObjectPath,
+}
+
+const OF_UNIT: &str = "org.freedesktop.systemd1.Unit";
+const OF_SERVICE: &str = "org.freedesktop.systemd1.Service";
+
+impl<'a> Unit<'a> {
+    /// Asked for without starting anything: not every system has a service manager.
+    async fn find(daemon: &'a Daemon) -> Option<Self> {
+        let bus = daemon.bus();
+        let (manager, path) = (Some("org.freedesktop.systemd1.Manager"), "/org/freedesktop/systemd1");
+        let owned = zbus::fdo::DBusProxy::new(bus).await.ok()?;
+        owned.name_has_owner(names::BusName::try_from(SYSTEMD).ok()?).await.ok().filter(|owned| *owned)?;
+        let answer = bus.call_method(Some(SYSTEMD), path, manager, "LoadUnit", &UNIT).await.ok()?;
+        let path = answer.body().deserialize::<zbus::ObjectPath<'_>>().ok()?.into();
+        Some(Self { bus, path })
+    }
+
+    async fn get<T: TryFrom<OwnedVariant>>(&self, interface: &str, name: &str) -> Option<T> {
+        let properties = Some("org.freedesktop.DBus.Properties");
+        let answer = self
+            .bus
+            .call_method(Some(SYSTEMD), &self.path, properties, "Get", &(interface, name))
+            .await
+            .ok()?;
+        T::try_from(answer.body().deserialize::<OwnedVariant>().ok()?).ok()
+    }
+
+    async fn word(&self, interface: &str, name: &str) -> String {
+        self.get(interface, name).await.unwrap_or_default()
+    }
+
+    /// When its last process ended; 0: none has.
+    async fn last_exit(&self) -> u64 {
+        self.get(OF_SERVICE, "ExecMainExitTimestampMonotonic").await.unwrap_or_default()
+    }
+
+    /// It has failed, as far as that says something of now.
+    async fn has_failed(&self, tried: Tried) -> bool {
+        let counts = match tried {
+            Tried::Before => false,
+            Tried::Since(before) => self.last_exit().await != before,
+            Tried::ToNoAvail => true,
+        };
+        counts && self.word(OF_UNIT, "ActiveState").await == "failed"
+    }
+
+    /// It fails and is started again, and that not for the first time.
+    async fn fails_again(&self) -> bool {
+        let restarts: u32 = self.get(OF_SERVICE, "NRestarts").await.unwrap_or_default();
+        restarts > 1 && self.word(OF_UNIT, "SubState").await == "auto-restart"
+    }
+}
+
 /// What the service manager says of a daemon that failed; `None` where it says nothing, or is not there.
 async fn of_unit(daemon: &Daemon, tried: Tried) -> Option<Failure> {
-    let bus = daemon.bus();
-    let (manager, path) = (Some("org.freedesktop.systemd1.Manager"), "/org/freedesktop/systemd1");
-    // Asked without starting anything: not every system has one.
-    let owned = zbus::fdo::DBusProxy::new(bus).await.ok()?;
-    owned.name_has_owner(names::BusName::try_from(SYSTEMD).ok()?).await.ok().filter(|owned| *owned)?;
-    let answer = bus.call_method(Some(SYSTEMD), path, manager, "LoadUnit", &UNIT).await.ok()?;
-    let body = answer.body();
-    let unit: zbus::ObjectPath<'_> = body.deserialize().ok()?;
-    let get = async |interface: &str, name: &str| -> Option<OwnedVariant> {
-        let properties = Some("org.freedesktop.DBus.Properties");
-        let answer =
-            bus.call_method(Some(SYSTEMD), &unit, properties, "Get", &(interface, name)).await.ok()?;
-        answer.body().deserialize().ok()
-    };
-    let word = async |interface: &str, name: &str| -> String {
-        get(interface, name).await.and_then(|value| String::try_from(value).ok()).unwrap_or_default()
-    };
-    let (of_unit, of_service) = ("org.freedesktop.systemd1.Unit", "org.freedesktop.systemd1.Service");
-    if word(of_unit, "LoadState").await == "masked" {
+    let unit = Unit::find(daemon).await?;
+    if unit.word(OF_UNIT, "LoadState").await == "masked" {
         return Some(Failure::new(
             ExitCode::Unreachable,
             format!("the daemon can't start: {UNIT} is masked"),
             "sudo systemctl unmask rigpost, then: sudo systemctl start rigpost",
         ));
     }
-    let failed = tried == Tried::Now && word(of_unit, "ActiveState").await == "failed";
-    if !failed && word(of_unit, "SubState").await != "auto-restart" {
+    let failed = unit.has_failed(tried).await;
+    if !failed && !unit.fails_again().await {
         return None;
     }
-    let status = get(of_service, "ExecMainStatus").await.and_then(|value| i32::try_from(value).ok());
-    let result = word(of_service, "Result").await;
-    let what = ended(&result, status.unwrap_or_default());
+    let status: i32 = unit.get(OF_SERVICE, "ExecMainStatus").await.unwrap_or_default();
+    let what = ended(&unit.word(OF_SERVICE, "Result").await, status);
     let again = if failed { "" } else { "; it is started again and again" };
     Some(Failure::new(
         ExitCode::Unreachable,

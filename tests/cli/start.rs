@@ -18,9 +18,14 @@ struct Unit {
     sub: &'static str,
     result: &'static str,
     status: i32,
+    restarts: u32,
 }
 
-const FINE: Unit = Unit { load: "loaded", active: "inactive", sub: "dead", result: "success", status: 0 };
+const FINE: Unit =
+    Unit { load: "loaded", active: "inactive", sub: "dead", result: "success", status: 0, restarts: 0 };
+/// A daemon that crashes.
+const CRASHED: Unit =
+    Unit { active: "activating", sub: "auto-restart", result: "signal", status: 11, ..FINE };
 
 type Shared = Arc<Mutex<Unit>>;
 
@@ -63,6 +68,14 @@ impl OfService {
     #[zbus(property)]
     fn exec_main_status(&self) -> i32 {
         self.0.lock().unwrap().status
+    }
+    #[zbus(property)]
+    fn exec_main_exit_timestamp_monotonic(&self) -> u64 {
+        7
+    }
+    #[zbus(property, name = "NRestarts")]
+    fn n_restarts(&self) -> u32 {
+        self.0.lock().unwrap().restarts
     }
 }
 
@@ -115,8 +128,10 @@ async fn without_a_mistake_it_is_what_the_service_manager_says() {
             Unit { active: "failed", sub: "failed", result: "exit-code", status: 78, ..FINE },
             "the daemon can't start: it did not take its configuration (exit status 78)\n  next: systemctl status rigpost",
         ),
+        // Once is no reason: it is on its way.
+        (Unit { restarts: 1, ..CRASHED }, "the bus does not know how to start it"),
         (
-            Unit { active: "activating", sub: "auto-restart", result: "signal", status: 11, ..FINE },
+            Unit { restarts: 2, ..CRASHED },
             "the daemon can't start: it was killed by signal 11; it is started again and again\n",
         ),
     ] {

@@ -249,6 +249,7 @@ async fn ask_as_a_program<C: Client>(rig: &Rig, cloud: &Provider<C>) {
         ("GET", "no url", ""),
         ("GET", "file:///etc/passwd", ""),
         ("GET", &me, "a \"nonce\""),
+        ("GET", &format!("https://api.example/{}", "x".repeat(4096)), ""),
     ] {
         assert_eq!(
             proof(method, url, nonce).await.unwrap_err().name,
@@ -317,8 +318,16 @@ async fn a_grant_is_renewed_as_it_was_made() {
 
 #[tokio::test]
 async fn a_rig_that_is_given_back_leaves_no_key() {
-    let (rig, _cloud) = paired::<Bound>(LONG).await;
-    assert!(rig.state_dir().join(KEY).exists());
+    let (mut rig, cloud) = paired::<Bound>(LONG).await;
+    let former = fs::read(rig.state_dir().join(KEY)).unwrap();
     rig.call(DEVICE, "Forget", &(none(),)).await.unwrap();
     assert!(!rig.state_dir().join(KEY).exists());
+    // The next one has a key of its own, on disk before anything is bound to it.
+    pair(&rig, &cloud).await;
+    assert_ne!(fs::read(rig.state_dir().join(KEY)).unwrap(), former);
+    rig.kill_and_start().await;
+    assert_eq!(rig.state().await, "paired");
+    let polls = cloud.oidc.asked("token-poll").await.into_iter().filter(|asked| asked.status == Some(200));
+    let keys: Vec<Value> = polls.map(|asked| asked.proof.unwrap()["key"].clone()).collect();
+    assert!(keys.len() == 2 && keys[0] != keys[1], "{keys:?}");
 }

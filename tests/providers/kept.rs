@@ -4,19 +4,18 @@ use crate::scripted::*;
 
 const PLACE: &str = "/.well-known/openid-configuration";
 const MOVED: &str = "/moved/token";
-/// Seconds; renewed after four fifths of it.
-const SOON: u32 = 5;
 
-/// Paired by what the issuer publishes, which is on disk; off before its tokens have to be renewed.
+/// Paired by what the issuer publishes, which is on disk; off, with tokens that have to be renewed.
 async fn off(cloud: &Scripted) -> Rig {
     cloud.says(PLACE, [json(200, &cloud.metadata())]);
-    cloud.says(POLL, [tokens(1, SOON)]);
+    cloud.says(POLL, [tokens(1, 3600)]);
     let mut rig = cloud.found().start().await;
     rig.ask_to_pair().await.unwrap();
     rig.wait_state("paired").await;
     rig.log.wait(0, "says of itself is kept").await;
     assert!(rig.stop().await.success());
     assert_eq!((cloud.asked(PLACE).len(), cloud.asked(REFRESH).len()), (1, 0));
+    rig.database().execute("UPDATE grant_state SET expires_in_ms = 1", []).unwrap();
     rig
 }
 

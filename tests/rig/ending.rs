@@ -237,12 +237,32 @@ async fn a_refresh_that_hangs_keeps_nobody_waiting_and_what_it_brings_is_revoked
     assert_eq!(rig.state().await, "unpaired");
     pending(&rig, 1).await;
     assert_eq!(rig.called(Endpoint::Revoke), 0, "what is to be revoked is not known yet");
+    let before = rig.now();
     rig.sim.release();
-    confirmed(&rig, rig.now()).await;
+    confirmed(&rig, before).await;
     pending(&rig, 0).await;
     assert_eq!((rig.state().await.as_str(), rig.called(Endpoint::Revoke)), ("unpaired", 2));
     rig.sim.set_lifetimes(Default::default());
     rig.pair().await;
+}
+
+/// The cloud knows nobody by the rig's new name.
+#[tokio::test]
+async fn what_such_a_refresh_brings_to_a_rig_that_was_forgotten_is_revoked_as_who_it_was() {
+    let rig = Setup::cloud(|c| c.access_expires_in = 3).provisioned().await;
+    rig.sim.hold(HoldPoint::Next(Endpoint::Refresh, EventKind::Effect));
+    rig.pair().await;
+    rig.held().await;
+    let ended = end(&rig, DEVICE, "Forget", false).await;
+    assert_eq!(ended.shortly(), ("not-reached", true));
+    let before = rig.now();
+    rig.sim.release();
+    confirmed(&rig, before).await;
+    pending(&rig, 0).await;
+    let told = |e: &&rigpost_sim::Event| e.endpoint == Endpoint::Revoke && e.kind == EventKind::Replied;
+    let statuses: Vec<_> = rig.sim.log().iter().filter(told).map(|e| e.status).collect();
+    assert_eq!(statuses, [Some(200), Some(200)]);
+    assert_eq!(kept_names(&rig), [""; 0]);
 }
 
 #[tokio::test]

@@ -86,6 +86,25 @@ async fn who_goes_goes_in_the_same_step() {
 }
 
 #[tokio::test]
+async fn what_comes_late_is_revoked_as_whom_it_was_granted_to() {
+    let dir = dir();
+    let store = paired(dir.path()).await;
+    let whose = async |id| store.revocation(RevocationId(id)).await.unwrap().unwrap().1;
+    store.forget(&parting(1, 1)).await.unwrap();
+    store.identity(None, &cloud()).await.unwrap();
+    let mut late = parting(2, 2);
+    late.keep.as_mut().unwrap().like = Some(RevocationId(1));
+    store.keep_revocation(&late).await.unwrap();
+    assert_eq!(whose(2).await, whose(1).await);
+    assert!(whose(2).await.secret.is_some());
+    // Nobody knows any more whom it was granted to.
+    let mut lost = parting(3, 3);
+    lost.keep.as_mut().unwrap().like = Some(RevocationId(9));
+    store.keep_revocation(&lost).await.unwrap();
+    assert_ne!(whose(3).await.id, whose(1).await.id);
+}
+
+#[tokio::test]
 async fn how_far_it_has_come_is_known_after_a_restart() {
     let dir = dir();
     let store = paired(dir.path()).await;

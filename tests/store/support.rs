@@ -60,7 +60,7 @@ pub(crate) async fn ready(dir: &Path) -> Store {
 /// The end of the grant with these tokens, under this number.
 pub(crate) fn parting(id: u64, n: u32) -> Parting {
     let of = Revocable::Refresh(tokens(n).refresh.unwrap());
-    Parting { keep: Some(Keep { id: RevocationId(id), of, now: at(0) }), gone: vec![] }
+    Parting { keep: Some(Keep { id: RevocationId(id), of, now: at(0), like: None }), gone: vec![] }
 }
 
 /// Frame.io's own.

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::oauth::{ClientAuth, TokenError};
+use crate::oauth::{ClientAuth, TokenError, Trouble};
 use crate::provider::answer::unexpected;
 use crate::provider::dialect::{Dialect, Endpoints, Form, TIMEOUT, expect_success};
 use crate::provider::exchange::Step;
 use crate::provider::id_token::Keys;
-use crate::provider::kept::{self, Document, KeptDocument, Way};
+use crate::provider::kept::{self, Document, Heard, KeptDocument, Way};
 use crate::provider::learned::Learned;
 use crate::provider::metadata::{self, Metadata};
 use crate::provider::text::short;
@@ -225,6 +225,7 @@ pub(super) fn described<T: Send + 'static>(
                     0,
                     Box::new(move |_, read| match read {
                         Ok(metadata) if metadata != used => then(Ok(metadata)),
+                        Err(TokenError::Transient(t)) => Step::Done(unless_last(outcome, heard, is_last, t)),
                         Ok(_) | Err(_) => Step::Done(outcome),
                     }),
                 )
@@ -233,11 +234,24 @@ pub(super) fn described<T: Send + 'static>(
         (Way::Use | Way::Ask, known) => fetch(provider, patience).then(
             0,
             Box::new(move |_, read| match (read, known) {
-                (Err(TokenError::Transient(_)), Some((before, _))) => then(Ok(before)),
+                (Err(TokenError::Transient(t)), Some((before, heard))) => then(Ok(before))
+                    .then(0, Box::new(move |_, outcome| Step::Done(unless_last(outcome, heard, is_last, t)))),
                 (read, _) => then(read),
             }),
         ),
     }
+}
+
+/// What came of the use of what was said before, where the issuer does not answer: no last word, where that was before this
+/// start.
+fn unless_last<T>(
+    outcome: Result<T, TokenError>,
+    heard: Heard,
+    is_last: IsLast<T>,
+    trouble: Trouble,
+) -> Result<T, TokenError> {
+    let in_doubt = heard == Heard::Before && outcome.is_err() && is_last(&outcome);
+    if in_doubt { Err(TokenError::Transient(trouble)) } else { outcome }
 }
 
 /// Asks the issuer, and learns what it says.

@@ -26,6 +26,8 @@ use rigpost_core::secret::Secret;
 const MAX_TOKEN: usize = 16 * 1024;
 /// Longer than any method of HTTP.
 const MAX_METHOD: usize = 32;
+/// As long as fits a header with everything else that a proof says.
+const MAX_URL: usize = 4096;
 
 /// Answers for the interface.
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl Tokens {
         if !is_token || method.is_empty() || method.len() > MAX_METHOD {
             return Err(wrong("method"));
         }
-        let is_web = |url: &Url| matches!(url.scheme(), "https" | "http");
+        let is_web = |url: &Url| matches!(url.scheme(), "https" | "http") && url.as_str().len() <= MAX_URL;
         let url = Url::parse(url).ok().filter(is_web).ok_or_else(|| wrong("url"))?;
         if !nonce.is_empty() && !is_nonce(&nonce) {
             return Err(wrong("nonce"));

@@ -170,8 +170,8 @@ keys! {
          or \"client_secret_basic\" (with \"rigpost provision\").")
         .preset(Preset::Text("none")).of(Of::OAuth);
     ProviderDpop = Row::new("provider.dpop", Kind::Word("auto always never"),
-        "Whether a new pairing is bound to a key that only this rig has (DPoP, RFC 9449), so that a copy of the card can't \
-         renew it: \"auto\" where the provider's metadata offers that, \"always\" with a provider that publishes none, or \
+        "Whether a new pairing is bound to a key that only this rig has (DPoP, RFC 9449), so that a copy of the database \
+         can't renew it: \"auto\" where the provider's metadata offers that, \"always\" with a provider that publishes none, or \
          \"never\". Programs that ask the rig for access tokens then ask for proofs \
          too (GetDPoPProof). A pairing that exists stays as it was made.")
         .preset(Preset::Text("auto")).of(Of::OAuth);

@@ -7,7 +7,7 @@
 use super::error::StoreError;
 use super::handle::Store;
 use super::tx::Tx;
-use super::{asset, grant, identity, pairing, queue, revocation};
+use super::{asset, grant, identity, pairing, projects, queue, revocation};
 use crate::vault::Vault;
 use rigpost_core::identity::rig::Parting;
 use rigpost_core::oauth::ClientSecret;
@@ -84,6 +84,7 @@ impl Store {
             revocation::erase_all_other_secrets(tx)?;
             tx.execute_batch("DELETE FROM grant_state; DELETE FROM device; DELETE FROM pairing;")?;
             identity::erase(tx)?;
+            projects::forget(tx)?;
             if tx.vault.is_some() { tx.seal(KEY_CHECK, KEY_CHECK_TEXT) } else { Ok(()) }
         })
         .await

@@ -19,6 +19,13 @@ pub(super) fn remember(tx: &Tx<'_>, project: &str, name: &str) -> Result<(), Sto
     Ok(())
 }
 
+/// The rig changes hands: what nobody has to release is nobody's to know.
+pub(super) fn forget(tx: &Tx<'_>) -> Result<(), StoreError> {
+    let held = "SELECT project_id FROM item WHERE state = 'held' AND project_id > ''";
+    tx.execute(&format!("DELETE FROM project WHERE id NOT IN ({held})"), [])?;
+    Ok(())
+}
+
 /// The first and the last, by their identifiers, of the projects that held clips belong to: what they are called, empty
 /// where nobody has said. None where all of them are only older than the pairing.
 pub(super) fn of_held(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {

@@ -10,7 +10,9 @@ use tracing::{info, warn};
 
 use super::error::StoreError;
 use super::handle::Store;
+use super::identity::Tag;
 use super::location::ClientKind;
+use super::providers::ProviderId;
 use super::tx::Tx;
 use super::{identity, providers, rows};
 use rigpost_core::disk::DiskError;
@@ -18,6 +20,7 @@ use rigpost_core::identity::revocation::{Kept, Over, Progress, RevocationId};
 use rigpost_core::identity::rig::{Keep, Parting};
 use rigpost_core::oauth::{AccessToken, ClientId, ClientSecret, RefreshToken, Revocable};
 use rigpost_core::provider::Client;
+use rigpost_core::secret::Secret;
 
 /// Every record of theirs begins so.
 const PREFIX: &str = "revocation/";
@@ -127,24 +130,45 @@ pub(super) fn part(tx: &Tx<'_>, parting: &Parting, kind: &ClientKind) -> Result<
     Ok(())
 }
 
-fn insert(tx: &Tx<'_>, Keep { id, of, now }: &Keep, kind: &ClientKind) -> Result<(), StoreError> {
-    let tag = identity::current(tx)?;
+/// To whom a grant was given: provider, `client_id`, and the secret of a client that has one.
+type Grantee = (ProviderId, String, Option<Secret>);
+
+/// Who the rig is now.
+fn own(tx: &Tx<'_>, kind: &ClientKind) -> Result<Grantee, StoreError> {
+    let Tag { client_id, provider } = identity::current(tx)?;
+    let secret = tx.unseal_text(&providers::secret(tx, provider)?)?.filter(|_| !kind.public);
+    Ok((provider, kind.client_id.clone().unwrap_or(client_id), secret))
+}
+
+/// Who it was when it kept that one; `None`: that one is told already.
+fn former(tx: &Tx<'_>, id: RevocationId) -> Result<Option<Grantee>, StoreError> {
+    let sql = "SELECT provider, client_id FROM revocation WHERE id = ?1";
+    let row = tx.query_row(sql, [rows::signed(id.0)], |r| Ok((ProviderId(r.get(0)?), r.get(1)?)));
+    let Some((provider, client_id)) = row.optional()? else { return Ok(None) };
+    Ok(Some((provider, client_id, tx.unseal_text(&secret_name(id))?)))
+}
+
+fn insert(tx: &Tx<'_>, keep: &Keep, kind: &ClientKind) -> Result<(), StoreError> {
+    let Keep { id, of, now, like } = keep;
+    let former = like.map(|like| former(tx, like)).transpose()?.flatten();
+    let (provider, client_id, secret) = match former {
+        Some(grantee) => grantee,
+        None => own(tx, kind)?,
+    };
     let (token, refresh) = match of {
         Revocable::Refresh(token) => (token.expose(), true),
         Revocable::Access(token) => (token.expose(), false),
     };
     tx.seal(&token_name(*id), token.as_bytes())?;
-    let secret = tx.unseal_text(&providers::secret(tx, tag.provider)?)?.filter(|_| !kind.public);
     if let Some(secret) = secret {
         tx.seal(&secret_name(*id), secret.expose().as_bytes())?;
     }
     let (boot_id, boot, wall) = rows::sql_now(*now);
-    let client_id = kind.client_id.as_ref().unwrap_or(&tag.client_id);
     // Two who end the same grant keep the same.
     tx.execute(
         "INSERT INTO revocation (id, provider, client_id, refresh, noted_boot_id, noted_boot_us, noted_wall_s)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
-        (rows::signed(id.0), tag.provider.0, client_id, refresh, boot_id, boot, wall),
+        (rows::signed(id.0), provider.0, client_id, refresh, boot_id, boot, wall),
     )?;
     Ok(())
 }

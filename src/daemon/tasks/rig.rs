@@ -162,6 +162,9 @@ impl<T: Transport> RigTask<T> {
         }
         // A new secret is known before what it makes possible; a forgotten one only after its last use, the revocation.
         let forgotten = matches!(done.client, Some(None));
+        if matches!(done.event, Some(Event::Forgotten(_, Ok(_)))) {
+            self.deps.prover.forget();
+        }
         if let Some(Some(client)) = done.client {
             self.client = Some(client);
         }
@@ -189,7 +192,6 @@ impl<T: Transport> RigTask<T> {
         }
         if forgotten {
             self.client = None;
-            self.deps.prover.forget();
         }
     }
 
@@ -223,6 +225,7 @@ impl<T: Transport> RigTask<T> {
                 self.programs.insert(id, reply);
                 self.event(Event::Access(id, options));
             }
+            ToRig::Prove(_, reply) if self.running.len() >= DEPTH => tell(Some(reply), Err(too_many())),
             ToRig::Prove(options, reply) => self.prove(options, reply),
             ToRig::Unauthorized(token) => self.event(Event::Unauthorized(token)),
             ToRig::Accepted(token) => self.event(Event::Accepted(token)),

@@ -49,6 +49,8 @@ pub struct Keep {
     pub of: Revocable,
     /// When it ends.
     pub now: Now,
+    /// It was granted to who this one was granted to, which the rig may be no more.
+    pub like: Option<RevocationId>,
 }
 
 /// What an end leaves behind.

@@ -67,7 +67,7 @@ impl Rig {
                 return;
             }
             let told = self.waiting_for_calm.iter().any(|leaving| leaving.asking == Asking::Provider);
-            self.cut = Some(Cut { seq: refresh, late: None, told });
+            self.cut = Some(Cut { seq: refresh, late: None, told, kept: None });
         }
         // An answer that comes now must not be written behind the erasure.
         self.whoami.stop();
@@ -86,6 +86,9 @@ impl Rig {
                 Asking::Nobody => Parting { keep: None, gone: self.revocations.all() },
             };
             leaving.keep = mine.keep.as_ref().map(|keep| keep.id);
+            if let Some(cut) = &mut self.cut {
+                cut.kept = cut.kept.or(leaving.keep);
+            }
             leaving.gone.clone_from(&mine.gone);
             self.erasing += 1;
             out.push(Action::Write(match leaving.forget {
@@ -98,13 +101,22 @@ impl Rig {
 
     fn parting(&mut self, of: Revocable, now: Now) -> Parting {
         let (id, gone) = self.revocations.keep(now);
-        Parting { keep: Some(Keep { id, of, now }), gone }
+        Parting { keep: Some(Keep { id, of, now, like: None }), gone }
     }
 
     /// What nobody wants any more, and that was never in use.
-    pub(super) fn discard(&mut self, tokens: &TokenResponse, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn discard(
+        &mut self,
+        tokens: &TokenResponse,
+        like: Option<RevocationId>,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
         let of = Revocable::of(&tokens.access_token, tokens.refresh_token.as_ref());
-        let parting = self.parting(of, now);
+        let mut parting = self.parting(of, now);
+        if let Some(keep) = &mut parting.keep {
+            keep.like = like;
+        }
         out.push(Action::Write(Change::KeepRevocation(parting)));
     }
 
@@ -134,7 +146,9 @@ impl Rig {
                     self.live(tokens::Event::Refreshed(seq, answer), now, out);
                 }
             }
-            Some(Cut { late: Some(Ok(tokens)), told: true, .. }) => self.discard(&tokens, now, out),
+            Some(Cut { late: Some(Ok(tokens)), told: true, kept, .. }) => {
+                self.discard(&tokens, kept, now, out);
+            }
             Some(Cut { late: Some(_), .. }) | None => {}
             on_its_way @ Some(Cut { late: None, .. }) => self.cut = on_its_way,
         }

@@ -38,6 +38,8 @@ pub(super) struct Cut {
     pub(super) late: Option<Result<TokenResponse, TokenError>>,
     /// What it brings is to be revoked.
     pub(super) told: bool,
+    /// What is kept of the tokens that it was to renew.
+    pub(super) kept: Option<RevocationId>,
 }
 
 /// What was taken off the disk.

@@ -27,7 +27,7 @@ impl Rig {
                     self.grant_unsaved = true;
                     self.live(tokens::Event::Granted(tokens), now, out);
                 }
-                pairing::Action::Discard(tokens) => self.discard(&tokens, now, out),
+                pairing::Action::Discard(tokens) => self.discard(&tokens, None, now, out),
                 pairing::Action::Finish(outcome) => self.finished(outcome, out),
             }
         }

@@ -105,7 +105,7 @@ fn usable() -> Loaded {
 }
 
 fn keeps(n: u64, of: Revocable, now: Now) -> Parting {
-    Parting { keep: Some(Keep { id: RevocationId(n), of, now }), gone: vec![] }
+    Parting { keep: Some(Keep { id: RevocationId(n), of, now, like: None }), gone: vec![] }
 }
 
 fn provisioned(id: CommandId, client_id: &str, mended: Option<(Box<Loaded>, Protection)>) -> Event {

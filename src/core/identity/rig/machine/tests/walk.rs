@@ -67,7 +67,7 @@ impl Disc {
     fn part(&self, parting: Parting) -> BTreeMap<RevocationId, (usize, Progress)> {
         let mut kept = self.kept.clone();
         kept.retain(|id, _| !parting.gone.contains(id));
-        if let Some(Keep { id, of, now }) = parting.keep {
+        if let Some(Keep { id, of, now, .. }) = parting.keep {
             let Revocable::Refresh(token) = of else { panic!("every grant has a refresh token") };
             kept.insert(id, (serial(&token), Progress { tries: 0, spent: Duration::ZERO, noted: now }));
         }
