@@ -135,13 +135,13 @@ async fn forgetting_erases_identity_and_secrets_and_holds_the_queue() {
 async fn a_limit_is_kept_beside_its_code_and_goes_with_it() {
     let dir = dir();
     let store = ready(dir.path()).await;
-    store.save_limit(limit()).await.unwrap();
+    store.note_pairing(Some(limit()), None).await.unwrap();
     assert_eq!(store.grants().await.unwrap().pairing, None, "there is no pairing to end");
     store.save_pairing(Some(&code()), None).await.unwrap();
     assert_eq!(store.grants().await.unwrap().pairing, running(Some(code())));
     for left in [Duration::ZERO, Duration::from_millis(1500)] {
         let limit = TimeLimit { left, ..limit() };
-        store.save_limit(limit).await.unwrap();
+        store.note_pairing(Some(limit), None).await.unwrap();
         let expected = Running { code: Some(code()), limit: Some(limit) };
         assert_eq!(store.grants().await.unwrap().pairing, Some(expected));
     }
@@ -162,10 +162,10 @@ async fn a_wait_between_polls_that_has_grown_is_kept_beside_its_code() {
     let dir = dir();
     let store = ready(dir.path()).await;
     let longer = code().auth.interval + Duration::from_secs(5);
-    store.save_interval(longer).await.unwrap();
+    store.note_pairing(None, Some(longer)).await.unwrap();
     assert_eq!(store.grants().await.unwrap().pairing, None, "there is no code to ask about");
     store.save_pairing(Some(&code()), None).await.unwrap();
-    store.save_interval(longer).await.unwrap();
+    store.note_pairing(None, Some(longer)).await.unwrap();
     let kept = store.grants().await.unwrap().pairing.and_then(|running| running.code).unwrap();
     assert_eq!((kept.auth.interval, &kept.auth.device_code), (longer, &code().auth.device_code));
     // The next code brings its own.

@@ -41,19 +41,21 @@ impl Store {
         .await
     }
 
-    /// The pairing that runs ends by then. Does nothing where none is stored: the limit comes with its code.
-    pub async fn save_limit(&self, limit: TimeLimit) -> Result<(), StoreError> {
-        self.rig_tx(move |tx| set_limit(tx, limit)).await
-    }
-
-    /// The provider wants to be asked less often. Does nothing where no code is stored.
+    /// The pairing that runs ends by then, and its provider wants to be asked less often. Does nothing where none is stored:
+    /// both come with its code.
     //= https://www.rfc-editor.org/rfc/rfc8628#section-3.5
     //# the interval MUST be increased by 5 seconds for this and all subsequent requests
-    pub async fn save_interval(&self, interval: Duration) -> Result<(), StoreError> {
+    pub async fn note_pairing(
+        &self,
+        limit: Option<TimeLimit>,
+        interval: Option<Duration>,
+    ) -> Result<(), StoreError> {
         self.rig_tx(move |tx| {
-            let sql = "UPDATE pairing SET interval_ms = ?1 WHERE has_code";
-            tx.execute(sql, [rows::sql_millis(interval)])?;
-            Ok(())
+            if let Some(interval) = interval {
+                let sql = "UPDATE pairing SET interval_ms = ?1 WHERE has_code";
+                tx.execute(sql, [rows::sql_millis(interval)])?;
+            }
+            limit.map_or(Ok(()), |limit| set_limit(tx, limit))
         })
         .await
     }

@@ -149,16 +149,10 @@ impl Store {
             Change::SaveCode(seq, code, limit) => {
                 Event::CodeSaved(seq, disk(self.save_pairing(Some(&code), limit).await))
             }
-            Change::SaveLimit(limit) => {
-                // What stays is the limit before, and holds after a restart only.
-                if let Err(e) = self.save_limit(limit).await {
-                    warn!("the pairing's time limit can't be written: {e}");
-                }
-                return (None, None);
-            }
-            Change::SaveInterval(interval) => {
-                if let Err(e) = self.save_interval(interval).await {
-                    warn!("the wait between two polls can't be written: {e}");
+            Change::NotePairing(limit, interval) => {
+                // What stays is what was written before, and holds after a restart only.
+                if let Err(e) = self.note_pairing(limit, interval).await {
+                    warn!("the pairing's time limit or pace can't be written: {e}");
                 }
                 return (None, None);
             }

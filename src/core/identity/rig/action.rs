@@ -67,10 +67,8 @@ pub struct Parting {
 #[expect(missing_docs, reason = "the machines' own actions say it")]
 pub enum Change {
     SaveCode(Seq, CodeOnOffer, Option<TimeLimit>),
-    /// Nobody waits for it.
-    SaveLimit(TimeLimit),
-    /// Nobody waits for it.
-    SaveInterval(Duration),
+    /// A limit of the pairing that runs, or a longer wait between two polls. Nobody waits for it.
+    NotePairing(Option<TimeLimit>, Option<Duration>),
     /// Nobody waits for it.
     ErasePairing,
     MarkRefresh(Seq),

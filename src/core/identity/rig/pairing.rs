@@ -16,8 +16,12 @@ impl Rig {
                 pairing::Action::SaveCode(seq, code, limit) => {
                     out.push(Action::Write(Change::SaveCode(seq, code, limit)));
                 }
-                pairing::Action::SaveLimit(limit) => out.push(Action::Write(Change::SaveLimit(limit))),
-                pairing::Action::SaveInterval(least) => out.push(Action::Write(Change::SaveInterval(least))),
+                pairing::Action::SaveLimit(limit) => {
+                    out.push(Action::Write(Change::NotePairing(Some(limit), None)));
+                }
+                pairing::Action::SaveInterval(interval) => {
+                    out.push(Action::Write(Change::NotePairing(None, Some(interval))));
+                }
                 pairing::Action::Poll(seq, code) => out.push(Action::Ask(Question::Poll(seq, code))),
                 pairing::Action::CodeReady => self.answer_waiting(&Ok(()), out),
                 pairing::Action::Grant(tokens) => {

@@ -77,18 +77,18 @@ impl Creation {
         if dropped.run_until_cancelled(self.clock.sleep_until(self.at)).await.is_none() {
             return Err(cancelled());
         }
-        self.wanted.offset = self.age().await;
-        let answer = self.ask(transport).await;
-        // The asset that it is a version of may have been deleted in the cloud: then it is a clip of its own.
-        match answer {
-            Err(CreateError::Refused(_) | CreateError::Forbidden(_) | CreateError::Conflict(_))
-                if self.wanted.version_of.take().is_some() =>
-            {
-                self.clock.sleep_until(self.clock.now().boot + CREATE_EVERY).await;
-                self.wanted.offset = self.age().await;
-                self.ask(transport).await
+        loop {
+            self.wanted.offset = self.age().await;
+            let answer = self.ask(transport).await;
+            let refused = matches!(
+                answer,
+                Err(CreateError::Refused(_) | CreateError::Forbidden(_) | CreateError::Conflict(_))
+            );
+            // The asset that it is a version of may have been deleted in the cloud: then it is a clip of its own.
+            if !refused || self.wanted.version_of.take().is_none() {
+                return answer;
             }
-            answer => answer,
+            self.clock.sleep_until(self.clock.now().boot + CREATE_EVERY).await;
         }
     }
 

@@ -965,7 +965,10 @@ fn who_joins_a_pairing_with_a_limit_is_answered_and_tightens_it() {
     b.show_code();
     let (id, actions) = b.command(RigCommand::Start { limit: Some(secs(60)) });
     let limit = TimeLimit { since: b.now, left: secs(60) };
-    assert_eq!(actions, [Action::Write(Change::SaveLimit(limit)), Action::Reply(Reply::Done(id, Ok(())))]);
+    assert_eq!(
+        actions,
+        [Action::Write(Change::NotePairing(Some(limit), None)), Action::Reply(Reply::Done(id, Ok(())))]
+    );
     let (id, actions) = b.command(RigCommand::Start { limit: Some(secs(90)) });
     assert_eq!(actions, [Action::Reply(Reply::Done(id, Ok(())))]);
 }

@@ -172,7 +172,8 @@ fn a_pairing_waits_for_a_revocation_under_way() {
         assert_eq!((actions, more), (vec![], vec![]));
         assert_eq!(b.shows().0, State::Unpaired);
         let actions = b.on(Event::Revoked(seq, answer));
-        let [.., Action::Ask(Question::RequestCode(seq)), Action::Write(Change::SaveLimit(_))] = actions[..]
+        let [.., Action::Ask(Question::RequestCode(seq)), Action::Write(Change::NotePairing(..))] =
+            actions[..]
         else {
             panic!("{actions:?}")
         };

@@ -100,15 +100,12 @@ impl Disc {
         let before = self.clone();
         let mut disk = if full { Err(DiskError::Full) } else { Ok(()) };
         let event = |disk: Result<(), DiskError>| match change {
-            Change::SaveLimit(limit) => {
+            Change::NotePairing(limit, interval) => {
                 if let Some(running) = &mut self.pairing {
-                    running.limit = Some(limit);
-                }
-                None
-            }
-            Change::SaveInterval(interval) => {
-                if let Some(code) = self.pairing.as_mut().and_then(|running| running.code.as_mut()) {
-                    code.auth.interval = interval;
+                    running.limit = limit.or(running.limit);
+                    if let (Some(code), Some(interval)) = (&mut running.code, interval) {
+                        code.auth.interval = interval;
+                    }
                 }
                 None
             }
