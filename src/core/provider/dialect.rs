@@ -119,7 +119,9 @@ impl Dialect {
         //# verification_uri_complete is read in this spelling and in that of the checklist,
         //# verification_url_complete; null is none.
         let complete = a.get("verification_uri_complete").or(a.get("verification_url_complete"));
-        let complete = link(complete, from)?;
+        // The host that is shown is that of the page, and a camera that reads the QR code must not open another.
+        let of_page = |url: &Url| uri.as_ref().is_none_or(|(_, page)| page.host_str() == url.host_str());
+        let complete = link(complete, from)?.filter(|(_, url)| of_page(url));
         Ok(DeviceAuthorization {
             device_code: DeviceCode(Secret::from(device_code)),
             user_code: UserCode(Secret::from(user_code)),

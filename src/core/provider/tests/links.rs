@@ -42,6 +42,18 @@ fn the_host_of_a_link_stands_there_in_plain_letters() {
 }
 
 #[test]
+fn the_link_with_the_code_leads_to_the_host_of_the_page_or_is_not_shown() {
+    let page = "https://login.example/d";
+    assert_eq!(
+        read(page, "https://login.example/other?c=1").unwrap().1.unwrap(),
+        "https://login.example/other?c=1"
+    );
+    for elsewhere in ["https://login.example.evil.example/d?c=1", "https://evil.example/d?c=1"] {
+        assert_eq!(read(page, elsewhere), Ok((Some(page.to_owned()), None)), "{elsewhere}");
+    }
+}
+
+#[test]
 fn a_link_that_hides_its_host_is_refused_by_name() {
     let good = "https://login.example/d";
     for hidden in [
