@@ -35,7 +35,7 @@ pub use file::{MediaFile, ReadError};
 pub use filetype::filetype;
 pub use pacer::Pacer;
 pub use part::{PartBody, PartWatch};
-pub use reading::{cut_off, digest, part_digest};
+pub use reading::{cut_off, digest, look_closer, part_digest};
 pub use sighting::fingerprint;
 pub use walk::{Met, Step, Visitor, Walk, glance};
 pub use workers::{NotAnswering, PATIENCE, Volume, VolumeKey, Volumes, Workers};

@@ -20,6 +20,7 @@ mod object_storage;
 mod order;
 mod sources;
 mod steering;
+mod torn;
 mod trees;
 mod turns;
 mod uploads;

@@ -31,6 +31,7 @@
 //! | | stopped: cancel, pause, another project, stop | `Writing` | queued |
 //! | `Looking` | the same file with any date, another one at its place, or none | `Writing` | done |
 //! | | written on | `Writing`, aside | queued: `settling`; begun anew as a new version |
+//! | | written on, and not at its place any more | `Writing` | away; begun anew as a new version when it is back |
 //! | `Writing` | written | `Elsewhere` | – |
 //! | | not written | `Unwritten` | the whole queue waits |
 //! | `Unwritten` | the queue's wait is over | `Writing` | the same end again |
@@ -80,6 +81,7 @@
 mod begin;
 mod commands;
 mod event;
+mod last_look;
 mod retry;
 mod state;
 mod turn;
@@ -98,9 +100,10 @@ use rigpost_contract::pairing::Reason;
 use state::{Claim, Leaving, Reading, Resume};
 
 pub use event::{
-    Access, Action, Claimed, Comparison, End, Event, FileError, Intent, Options, Postponed, Seen, Summary,
-    Written,
+    Access, Action, Claimed, Comparison, End, Event, FileError, Intent, Opened, Options, Postponed, Seen,
+    Summary, Written,
 };
+pub use last_look::{Closer, closer, wants_closer_look, written_on};
 pub use state::{Schedule, Turn, Waits};
 pub use turn::{CREATE_EVERY, MOST_IN_A_SECOND};
 
@@ -229,7 +232,7 @@ impl Schedule {
                 }
                 self.feed(id, upload::Event::PartRecorded(n, ok), now, out);
             }
-            Event::LookedAgain(id, file) => self.looked_again(id, file, now, out),
+            Event::LookedAgain(id, file, opened) => self.looked_again(id, file, opened, now, out),
             Event::AsItIs(id, ok) => self.goes_as_it_is(id, ok, out),
             Event::Compared(id, comparison) => self.compared(id, comparison, now, out),
             Event::Written(id, written) => self.written(id, written, now, out),

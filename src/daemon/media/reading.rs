@@ -7,10 +7,14 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use rustix::fs::fstat;
 use xxhash_rust::xxh64::Xxh64;
 
 use super::file::{MediaFile, ReadError};
+use super::sighting::fingerprint;
+use super::walk;
 use rigpost_core::queue::container::{Check, Cut, Step, Wholeness};
+use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::item::file_digest;
 
 /// Bytes that are read at a time.
@@ -57,6 +61,22 @@ fn hashed(file: &MediaFile, mut hash: Xxh64, mut at: u64, len: u64) -> Result<Xx
         at += piece as u64;
     }
     Ok(hash)
+}
+
+/// How an open file looks now, whatever lies at its path; without a fingerprint where it can't be read. `before`: how it was
+/// seen there.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn look_closer(file: &Arc<MediaFile>, before: &Sighting) -> Result<Sighting, ReadError> {
+    let (reader, before) = (file.clone(), before.clone());
+    let look = move || {
+        let open = reader.file()?;
+        let stat = fstat(open).map_err(|e| ReadError::Unreadable(e.into()))?;
+        let facts = walk::facts(&stat).unwrap_or(before.facts);
+        Ok(Sighting { facts, fingerprint: fingerprint(open, facts).ok(), ..before })
+    };
+    file.volume().run(look).await?
 }
 
 /// What is missing of a file of `size` bytes, as far as its kind tells. A few reads.

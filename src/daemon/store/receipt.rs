@@ -39,6 +39,18 @@ impl Store {
         })
         .await
     }
+
+    /// What has left of an item of which every part is confirmed; `None` where that was not noted of all of them.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn sent(&self, id: ItemId) -> Result<Option<FileDigest>, StoreError> {
+        self.tx(move |tx| {
+            let (chunk_size, parts) = sent(tx, &rows::item_now(tx, id)?)?;
+            Ok(parts.map(|parts| FileDigest { chunk_size, xxh64: file_digest(&parts) }))
+        })
+        .await
+    }
 }
 
 /// One number for all bytes of a file that was sent in chunks of this size ([`file_digest`]).
@@ -94,13 +106,7 @@ pub(super) fn of_digest(tx: &Tx<'_>, id: ItemId, digest: FileDigest, now: Now) -
 /// For an item that is done now, and whose parts are still there.
 pub(super) fn write(tx: &Tx<'_>, item: &Item, now: Now) -> Result<(), StoreError> {
     let id = rows::sql_id(item.id);
-    let size = item.clip.facts.size;
-    let urls = tx
-        .prepare_cached("SELECT parts FROM asset WHERE item_id = ?1")?
-        .query_row([id], |r| rows::unsigned(r, 0))
-        .optional()?;
-    let chunk = size.div_ceil(urls.unwrap_or(1).max(1)).max(1);
-    let parts = digests(tx, id, size.div_ceil(chunk))?;
+    let (chunk, parts) = sent(tx, item)?;
     let digest = parts.as_deref().map(|parts| file_digest(parts).cast_signed());
     let bytes: Vec<u8> = parts.iter().flatten().flat_map(|part| part.to_be_bytes()).collect();
     let (boot_id, boot, wall) = rows::sql_now(now);
@@ -109,6 +115,17 @@ pub(super) fn write(tx: &Tx<'_>, item: &Item, now: Now) -> Result<(), StoreError
                    chunk_bytes, parts, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     tx.prepare_cached(sql)?.execute((id, boot_id, boot, wall, rows::signed(chunk), bytes, digest))?;
     Ok(())
+}
+
+/// How large its parts are, and the digests of all of them where each is known.
+fn sent(tx: &Tx<'_>, item: &Item) -> Result<(u64, Option<Vec<u64>>), StoreError> {
+    let (id, size) = (rows::sql_id(item.id), item.clip.facts.size);
+    let urls = tx
+        .prepare_cached("SELECT parts FROM asset WHERE item_id = ?1")?
+        .query_row([id], |r| rows::unsigned(r, 0))
+        .optional()?;
+    let chunk = size.div_ceil(urls.unwrap_or(1).max(1)).max(1);
+    Ok((chunk, digests(tx, id, size.div_ceil(chunk))?))
 }
 
 /// Of all `count` parts, or `None` where one was sent by nobody who noted it.

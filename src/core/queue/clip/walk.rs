@@ -4,7 +4,9 @@
 //!
 //! # Decisions
 //! - What fails is made short: steps are left out as long as it still fails, and the rest is printed.
-//! - What is counted and not refused: several of the same evidence of which only one is compared, and what was written over while it was sent and taken out before the last look.
+//! - What is counted and not refused: several of the same evidence of which only one is compared; what was written over
+//!   before its first byte left, and is another clip at the last look; and what was written over in a turn that came to
+//!   nothing, where the part that is read again at the next one happens to be the same.
 //! - Not tried: bytes in the middle of a file that change in their place while both ends and the size stay. No look short
 //!   of all bytes tells that.
 mod cards;

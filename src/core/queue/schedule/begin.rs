@@ -6,11 +6,13 @@
 //!   changed in between. The first look is not written down: after a restart there is simply another.
 //! - Parts of two clips never meet in one asset. What was written on while it was sent is begun anew; what was only given
 //!   another date is not.
-//! - A file at whose path another one lies by now was read from what was opened: it is sent, and whole.
+//! - A file at whose path another one lies by now was read from what was opened: it is sent, and whole unless that was
+//!   written on ([`super::last_look`]).
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::event::{Action, Claimed, Comparison, End, FileError, Seen};
+use super::event::{Action, Claimed, Comparison, End, FileError, Opened, Seen};
+use super::last_look::{Last, last};
 use super::state::{Leaving, Schedule, Turn};
 use super::turn::postponed;
 use crate::queue::clip::{Copy, DISPLACED};
@@ -95,12 +97,21 @@ impl Schedule {
 
     fn wait_for_writer(&mut self, item: &Item, seen: Sighting, now: Now, out: &mut Vec<Action>) {
         let changed = seen.facts != item.clip.facts;
+        self.settle(item, seen, changed, now, out);
+    }
+
+    /// What was sent of it is of no use.
+    fn begin_anew(&mut self, item: &Item, seen: Sighting, now: Now, out: &mut Vec<Action>) {
+        self.settle(item, seen, true, now, out);
+    }
+
+    fn settle(&mut self, item: &Item, seen: Sighting, anew: bool, now: Now, out: &mut Vec<Action>) {
         self.unlike.remove(&item.id);
         self.seen.insert(item.id, seen.facts);
         self.retry.wait_for_writer(item.id, now.boot + self.options.settle);
         let detail = "the file may still be being written".to_owned();
         let end = End::queued(item.id, ItemReason::Settling, detail);
-        self.write_end(End { rewritten: changed.then(|| Box::new(seen)), ..end }, out);
+        self.write_end(End { rewritten: anew.then(|| Box::new(seen)), ..end }, out);
     }
 
     /// Half a clip may be all there is of it, and an unattended rig must not keep it for ever.
@@ -175,12 +186,12 @@ impl Schedule {
         !held && !waits && self.project_to_claim() == item.clip.project_id
     }
 
-    /// The last look before an item counts as sent: the bytes that left are those that were queued. A file that is gone
-    /// by now has been sent all the same. Or a look at one that could not be read to its end.
+    /// The last look before an item counts as sent. Or a look at one that could not be read to its end.
     pub(super) fn looked_again(
         &mut self,
         id: ItemId,
         file: Result<Box<Seen>, FileError>,
+        opened: Opened,
         now: Now,
         out: &mut Vec<Action>,
     ) {
@@ -190,12 +201,16 @@ impl Schedule {
         });
         let Some((item, failed)) = looked_at else { return };
         let end = match (failed, file) {
-            (_, Ok(seen)) if seen.relation == Relation::Rewritten => {
+            (None, file) => match last(file, opened) {
+                Last::Sent => {
+                    let reason = if item.clip.as_is { ItemReason::AsItIs } else { ItemReason::None };
+                    End::to(id, ItemState::Done, reason, "")
+                }
+                Last::Anew(seen) => return self.begin_anew(&item, seen, now, out),
+                Last::AnewWhenBack(at_last) => End { rewritten: Some(Box::new(at_last)), ..torn(id) },
+            },
+            (Some(_), Ok(seen)) if seen.relation == Relation::Rewritten => {
                 return self.wait_for_writer(&item, seen.sighting, now, out);
-            }
-            (None, Ok(_) | Err(_)) => {
-                let reason = if item.clip.as_is { ItemReason::AsItIs } else { ItemReason::None };
-                End::to(id, ItemState::Done, reason, "")
             }
             (Some(_), Err(FileError::Gone)) => gone(id),
             (Some(_), Ok(seen)) if !seen.relation.is_the_same_file() => displaced(id),
@@ -212,6 +227,15 @@ fn gone(id: ItemId) -> End {
         ItemState::Away,
         ItemReason::Vanished,
         "the file is not there; it goes on when its card is back, or when somebody retries it",
+    )
+}
+
+fn torn(id: ItemId) -> End {
+    End::to(
+        id,
+        ItemState::Away,
+        ItemReason::Vanished,
+        "the file was written on while it was sent, and is not there; it goes anew when its card is back, or when somebody retries it",
     )
 }
 

@@ -60,6 +60,17 @@ pub struct Seen {
     pub cut: Option<String>,
 }
 
+/// What the file that was opened and sent is by a closer look at it, whatever lies at its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// As it was sent.
+    AsSent,
+    /// Written on while it was sent: it looks like this now.
+    WrittenOn(Box<Sighting>),
+    /// Nobody looked, or nobody can tell.
+    Unknown,
+}
+
 /// What came of comparing a file with a clip that was delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Comparison {
@@ -180,8 +191,8 @@ pub enum Event {
     PartSent(ItemId, u32, Result<Confirmed, PartError>),
     /// The answer to [`Action::RecordPart`]; true when it is on disk.
     PartRecorded(ItemId, u32, bool),
-    /// The answer to [`Action::LookAgain`].
-    LookedAgain(ItemId, Result<Box<Seen>, FileError>),
+    /// The answer to [`Action::LookAgain`]: what lies at its path, and what is still open of it.
+    LookedAgain(ItemId, Result<Box<Seen>, FileError>, Opened),
     /// The answer to [`Action::Compare`].
     Compared(ItemId, Comparison),
     /// The answer to [`Action::SendAsItIs`]; true when it is on disk, or there is nothing to be done.

@@ -6,18 +6,28 @@ use tracing::{info, warn};
 use super::claims::look;
 use super::state::{Outcome, UploadTask};
 use crate::http::Transport;
-use crate::media::{MediaFile, ReadError, digest, made};
+use crate::media::{self, MediaFile, ReadError, digest, made};
 use crate::store::{Store, StoreError};
 use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState, shown};
-use rigpost_core::queue::schedule::{Comparison, End, Event, Written};
+use rigpost_core::queue::schedule::{
+    Closer, Comparison, End, Event, Opened, Written, closer, wants_closer_look, written_on,
+};
 use rigpost_core::time::Now;
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn look_again(&mut self, item: Item) {
         let (workers, dirs, now) = (self.workers.clone(), self.media_dirs(), self.clock.now());
+        let (store, file) = (self.store.clone(), self.media.get(&item.id).map(|media| media.file.clone()));
         self.running.push(Box::pin(async move {
             let seen = look(&workers, dirs, &item, now).await.map(|(_, seen)| Box::new(seen));
-            Outcome::Event(Event::LookedAgain(item.id, seen))
+            let is_sent = item.sent == item.clip.facts.size;
+            let opened = match file {
+                Some(file) if is_sent && wants_closer_look(&item.clip.sighting(), &seen) => {
+                    look_closer(&store, &item, &file).await
+                }
+                Some(_) | None => Opened::Unknown,
+            };
+            Outcome::Event(Event::LookedAgain(item.id, seen, opened))
         }));
     }
 
@@ -43,6 +53,23 @@ impl<T: Transport> UploadTask<T> {
             Outcome::Written(end.id, written, item)
         }));
     }
+}
+
+/// What was opened and sent, whatever lies at its path by now.
+async fn look_closer(store: &Store, item: &Item, file: &Arc<MediaFile>) -> Opened {
+    let before = item.clip.sighting();
+    let Ok(now) = media::look_closer(file, &before).await else { return Opened::Unknown };
+    let is_as_sent = match closer(&before, &now) {
+        Closer::AsSent => true,
+        Closer::WrittenOn => false,
+        Closer::Compare => match store.sent(item.id).await {
+            Ok(Some(sent)) => {
+                digest(file, now.facts.size, sent.chunk_size).await.is_ok_and(|d| d == sent.xxh64)
+            }
+            Ok(None) | Err(_) => return Opened::Unknown,
+        },
+    };
+    if is_as_sent { Opened::AsSent } else { written_on(before, now) }
 }
 
 async fn compared(store: &Store, id: ItemId, other: ItemId, file: &Arc<MediaFile>) -> Comparison {

@@ -32,6 +32,8 @@ struct Turn {
     mount: u64,
     content: usize,
     asset: usize,
+    /// What is open was written to since it was claimed.
+    torn: bool,
 }
 
 #[derive(Default)]
@@ -113,8 +115,14 @@ impl Life {
         if matches!(change, Change::Grow | Change::Cut | Change::Rewrite) {
             let files = &self.cards.cards[card].files;
             let content = files.get(n % files.len().max(1)).map(|file| file.content);
-            let turns = self.turns.iter().filter(|turn| Some(turn.content) == content);
-            turns.for_each(|turn| self.assets[turn.asset].torn = true);
+            // What is open of a card that was pulled nobody writes to any more.
+            let is_open = |turn: &&mut Turn| {
+                Some(turn.content) == content
+                    && self.cards.read(turn.card, turn.mount, turn.content).is_some()
+            };
+            for turn in self.turns.iter_mut().filter(is_open) {
+                (turn.torn, self.assets[turn.asset].torn) = (true, true);
+            }
         }
         self.cards.change(card, n, change);
     }

@@ -54,7 +54,7 @@ pub(super) struct Tally {
     pub(super) hidden: u64,
     /// Of another project, whose row had taken what was written over them.
     pub(super) forgotten: u64,
-    /// Written to while they were sent, and gone before the last look.
+    /// Written to while they were sent, and not at their place at the last look.
     pub(super) torn: u64,
     /// Not sent: one of the same name, size and ends was.
     pub(super) alike: u64,

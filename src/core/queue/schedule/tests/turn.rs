@@ -65,7 +65,7 @@ fn a_clip_goes_from_the_claim_to_its_row() {
     let actions = b.on(Event::PartRecorded(ItemId(1), 0, true));
     assert!(matches!(&actions[..], [Action::LookAgain(item)] if item.id == ItemId(1)), "{actions:?}");
     let seen = look_at(&item(1, "p"), sighting(1, facts(SIZE)));
-    let actions = b.on(Event::LookedAgain(ItemId(1), Ok(Box::new(seen))));
+    let actions = b.on(Event::LookedAgain(ItemId(1), Ok(Box::new(seen)), Opened::Unknown));
     let done = End::to(ItemId(1), ItemState::Done, ItemReason::None, "");
     assert_eq!(actions, [Action::WriteEnd(done)]);
     assert!(b.s.busy() && !b.s.at_rest());
@@ -226,23 +226,32 @@ fn the_last_look_decides_whether_what_was_sent_is_what_was_queued() {
     let looks = |facts: FileFacts| Ok(Box::new(look_at(&item(1, "p"), sighting(1, facts))));
     let done = (ItemState::Done, ItemReason::None);
     let other_inode = FileFacts { ino: 9, ctime_ns: 1, ..facts(SIZE + 1) };
+    let torn = || Opened::WrittenOn(Box::new(sighting(1, facts(SIZE - 1))));
+    let away = (ItemState::Away, ItemReason::Vanished);
+    let settling = (ItemState::Queued, ItemReason::Settling);
     let rows = [
-        ("the same", looks(facts(SIZE)), done),
-        ("gone, and sent all the same", Err(FileError::Gone), done),
-        ("unreadable by now", Err(FileError::Unreadable("I/O error".to_owned())), done),
-        ("another date", looks(FileFacts { mtime_ns: 1, ..facts(SIZE) }), done),
-        ("another file in its place", looks(other_inode), done),
-        ("written on", looks(facts(SIZE + 1)), (ItemState::Queued, ItemReason::Settling)),
+        ("the same", looks(facts(SIZE)), Opened::Unknown, done),
+        ("gone, and sent all the same", Err(FileError::Gone), Opened::AsSent, done),
+        ("gone, and nobody can tell more", Err(FileError::Gone), Opened::Unknown, done),
+        ("written on, and gone", Err(FileError::Gone), torn(), away),
+        ("unreadable by now", Err(FileError::Unreadable("I/O error".to_owned())), Opened::Unknown, done),
+        ("another date", looks(FileFacts { mtime_ns: 1, ..facts(SIZE) }), Opened::AsSent, done),
+        ("another date, and other bytes", looks(FileFacts { mtime_ns: 1, ..facts(SIZE) }), torn(), settling),
+        ("another file in its place", looks(other_inode), Opened::AsSent, done),
+        ("written on, and another in its place", looks(other_inode), torn(), away),
+        ("written on", looks(facts(SIZE + 1)), Opened::Unknown, settling),
     ];
-    for (name, seen, want) in rows {
+    for (name, seen, opened, want) in rows {
         let mut b = Bench::alone(1);
         drop(b.sent(0, Ok(confirmed())));
         let actions = b.on(Event::PartRecorded(ItemId(1), 0, true));
         assert!(matches!(actions[0], Action::LookAgain(_)), "{name}: {actions:?}");
         assert!(b.s.busy());
-        let got = ends(&b.on(Event::LookedAgain(ItemId(1), seen.clone())));
-        assert_eq!(got, [(ItemId(1), want.0, want.1)], "{name}");
-        assert_eq!(b.on(Event::LookedAgain(ItemId(1), seen)), [], "{name}: once");
+        let actions = b.on(Event::LookedAgain(ItemId(1), seen.clone(), opened.clone()));
+        assert_eq!(ends(&actions), [(ItemId(1), want.0, want.1)], "{name}");
+        let anew = actions.iter().any(|a| matches!(a, Action::WriteEnd(end) if end.rewritten.is_some()));
+        assert_eq!(anew, want != done, "{name}: an asset of torn bytes is none");
+        assert_eq!(b.on(Event::LookedAgain(ItemId(1), seen, opened)), [], "{name}: once");
     }
 }
 
@@ -263,7 +272,7 @@ fn a_file_that_could_not_be_read_to_its_end_is_looked_at_once_more() {
             let mut b = Bench::alone(1);
             let actions = b.sent(0, Err(PartError::File(trouble, "no more of it".to_owned())));
             assert!(actions.iter().any(|a| matches!(a, Action::LookAgain(_))), "{name}: {actions:?}");
-            let got = ends(&b.on(Event::LookedAgain(ItemId(1), seen)));
+            let got = ends(&b.on(Event::LookedAgain(ItemId(1), seen, Opened::Unknown)));
             assert_eq!(got, [(ItemId(1), want.0, want.1)], "{name}");
         }
     }
@@ -469,8 +478,8 @@ fn late_news_change_nothing() {
             Event::Recorded(id, Seq(1), false),
             Event::PartSent(id, 0, Ok(confirmed())),
             Event::PartRecorded(id, 0, false),
-            Event::LookedAgain(id, Err(FileError::Gone)),
-            Event::LookedAgain(ItemId(1), Err(FileError::Gone)),
+            Event::LookedAgain(id, Err(FileError::Gone), Opened::Unknown),
+            Event::LookedAgain(ItemId(1), Err(FileError::Gone), Opened::AsSent),
             Event::Compared(id, Comparison::Differs),
             Event::Compared(ItemId(1), Comparison::Differs),
             Event::Written(id, Written::NotYet),

@@ -66,6 +66,7 @@ struct Tally {
     away: u32,
     compared: u32,
     as_is: u32,
+    torn: u32,
 }
 
 struct Walk {
@@ -88,6 +89,8 @@ struct Walk {
     job_done: Option<BootTime>,
     calls: Vec<(BootTime, Call)>,
     stages: BTreeMap<ItemId, Stage>,
+    /// A last look at this one has just shown that it was written on and taken away.
+    torn: Option<ItemId>,
     reading: bool,
     claiming: bool,
     last_create: Option<BootTime>,
@@ -119,6 +122,7 @@ impl Walk {
             job_done: None,
             calls: Vec::new(),
             stages: BTreeMap::new(),
+            torn: None,
             reading: false,
             claiming: false,
             last_create: None,
@@ -264,6 +268,7 @@ impl Walk {
             Some(Stage::Kept(kept)) => assert_eq!(*kept, end, "another end than the one that was kept"),
             Some(Stage::Ending(_)) | None => panic!("a second end: {end:?}"),
         }
+        assert!(self.torn != Some(end.id) || end.to != ItemState::Done, "what was torn is called sent");
         let is_copy = stage == Some(Stage::Comparing);
         assert!(
             is_copy || end.reason != ItemReason::Duplicate || end.to == ItemState::Queued,
@@ -462,8 +467,17 @@ impl Walk {
                 self.event(Event::PartSent(id, n, answer));
             }
             Call::Look(id) => {
+                let was_written_on = !self.calm && self.pick(2) == 0;
+                let file = self.disk.files.get_mut(&id).filter(|file| !file.there && was_written_on);
+                file.into_iter().for_each(|file| file.facts = facts(file.facts.size + 1));
                 let file = self.disk.look(id).map(Box::new);
-                self.event(Event::LookedAgain(id, file));
+                let sent = self.disk.rows.get(&id).map(|row| row.item.clip.sighting());
+                let wants = sent.is_some_and(|sent| wants_closer_look(&sent, &file));
+                let opened = if wants { self.disk.opened(id) } else { Opened::Unknown };
+                self.torn = matches!(opened, Opened::WrittenOn(_)).then_some(id);
+                self.tally.torn += u32::from(self.torn.is_some());
+                self.event(Event::LookedAgain(id, file, opened));
+                self.torn = None;
             }
             Call::Compare(id, _, true) => self.event(Event::Compared(id, Comparison::Stopped)),
             Call::Compare(id, with, false) => {
@@ -731,4 +745,5 @@ fn whatever_happens_the_rules_hold_and_what_can_go_goes() {
     assert!(total.cut > 400 && total.refused > 500 && total.restarts > 500, "{total:?}");
     assert!(total.pauses > 1000 && total.asides > 300 && total.finished > 1000, "{total:?}");
     assert!(total.cards > 200 && total.away > 300 && total.compared > 40 && total.as_is > 300, "{total:?}");
+    assert!(total.torn > 0, "{total:?}");
 }

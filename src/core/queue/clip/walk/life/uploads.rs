@@ -6,7 +6,7 @@ use crate::queue::clip::Copy;
 use crate::queue::clip::walk::cards::{Bytes, Found};
 use crate::queue::clip::walk::store::Entry;
 use crate::queue::evidence::{Relation, Sighting};
-use crate::queue::item::{ItemId, ItemReason, ItemState};
+use crate::queue::item::{FileFacts, ItemId, ItemReason, ItemState};
 
 impl Life {
     pub(super) fn claim(&mut self, lot: usize) -> Held {
@@ -114,7 +114,7 @@ impl Life {
             }
         };
         let (card, content) = (file.card, file.content);
-        self.turns.push(Turn { id, card, mount: file.seen.volume.mount, content, asset });
+        self.turns.push(Turn { id, card, mount: file.seen.volume.mount, content, asset, torn: false });
         Ok(())
     }
 
@@ -209,11 +209,42 @@ impl Life {
         }
     }
 
+    /// What is known of what is open, where it is not what was sent.
+    fn written_on(&self, turn: &Turn, seen: &Sighting) -> Option<(Sighting, Bytes)> {
+        let asset = &self.assets[turn.asset];
+        let Some(now) = self.cards.read(turn.card, turn.mount, turn.content) else {
+            // Of a card that was pulled the system still knows size and date.
+            return turn.torn.then(|| (seen.clone(), self.store.rows[&turn.id].bytes));
+        };
+        let all = (0..now.parts).all(|n| asset.parts.get(&n).copied() == now.part(n));
+        let facts = FileFacts { size: now.size(), mtime_ns: seen.facts.mtime_ns + 1, ..seen.facts };
+        let looks = Sighting { facts, fingerprint: Some(now.fingerprint()), ..seen.clone() };
+        (!all || now.size() != seen.facts.size).then_some((looks, now))
+    }
+
     fn last_look(&mut self, n: usize) -> Held {
         let turn = self.turns.remove(n);
         let (seen, bytes) = (self.store.entry(turn.id).row.seen.clone(), self.store.entry(turn.id).bytes);
-        if let Some((file, Relation::Rewritten)) = self.look(&seen) {
+        let at_path = self.look(&seen);
+        if let Some((file, Relation::Rewritten)) = at_path {
             self.wait_for_writer(turn.id, &file);
+            return Ok(());
+        }
+        let is_sure = at_path
+            .as_ref()
+            .is_some_and(|(file, relation)| *relation == Relation::Same && file.seen.untouched_since(&seen));
+        if let Some(now) = self.written_on(&turn, &seen).filter(|_| !is_sure) {
+            match at_path {
+                Some((file, relation)) if relation.is_the_same_file() => {
+                    self.store.entry(turn.id).begin_anew(&file.seen, file.bytes);
+                    self.wait_for_writer(turn.id, &file);
+                }
+                Some(_) | None => {
+                    self.store.entry(turn.id).begin_anew(&now.0, now.1);
+                    self.store.finish(turn.id, ItemState::Away, ItemReason::Vanished);
+                }
+            }
+            self.tally.torn += 1;
             return Ok(());
         }
         let asset = &self.assets[turn.asset];
@@ -231,7 +262,15 @@ impl Life {
             }
             self.tally.hidden += 1;
         }
+        // What was written over before its first byte left is whole all the same, and another clip than its row's.
+        let is_of_now = self.cards.read(turn.card, turn.mount, turn.content).is_some_and(|now| {
+            asset.parts.len() == now.parts as usize
+                && (0..now.parts).all(|n| asset.parts.get(&n).copied() == now.part(n))
+        });
         self.tally.torn += u64::from(!is_whole);
+        if !is_whole && turn.torn && !is_of_now {
+            return Err(format!("#{} was written on while it was sent: {bytes:?}", turn.id));
+        }
         self.store.finish(turn.id, ItemState::Done, ItemReason::None);
         if !is_whole {
             // Its digests are of what was sent.

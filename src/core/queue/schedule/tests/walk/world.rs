@@ -204,6 +204,18 @@ impl Disk {
         }
     }
 
+    /// What is open of it by a closer look.
+    pub(super) fn opened(&self, id: ItemId) -> Opened {
+        let (Some(file), Some(row)) = (self.files.get(&id), self.rows.get(&id)) else {
+            return Opened::Unknown;
+        };
+        let now = sighting(id.0, file.facts);
+        match closer(&row.item.clip.sighting(), &now) {
+            Closer::AsSent => Opened::AsSent,
+            Closer::WrittenOn | Closer::Compare => written_on(row.item.clip.sighting(), now),
+        }
+    }
+
     /// Some are like another one.
     fn copy(&self, item: &Item) -> Copy {
         let other = self.rows.values().find(|r| r.item.id != item.id && r.item.clip.facts == item.clip.facts);
