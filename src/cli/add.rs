@@ -62,7 +62,7 @@ pub(crate) async fn run(args: &AddArgs, out: &mut Out) -> Result<(), Failure> {
         out.json(&summary)?;
     } else {
         for line in summary.lines(found.paths.len(), found.bytes) {
-            out.line(&line)?;
+            out.say(&line)?;
         }
     }
     let ids = summary.in_the_queue();

@@ -20,7 +20,7 @@ pub(crate) async fn cancel(out: &mut Out) -> Result<(), Failure> {
     let before = daemon.read_pairing().await.map_err(group)?;
     daemon.pairing().cancel(Options::new()).await.map_err(group)?;
     let was_pairing = matches!(before.state.parse(), Ok(State::RequestingCode | State::WaitingForUser));
-    out.line(if was_pairing { "Pairing cancelled." } else { "There was no pairing to cancel." })?;
+    out.say(if was_pairing { "Pairing cancelled." } else { "There was no pairing to cancel." })?;
     Ok(())
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn pause(args: &PauseArgs, out: &mut Out) -> Result<(), Failure
         return hold(&daemon, out).await;
     }
     daemon.queue().pause(Options::new()).await.map_err(group)?;
-    out.line("Paused: nothing more is sent until `rigpost resume`. New clips can still be queued.")?;
+    out.say("Paused: nothing more is sent until `rigpost resume`. New clips can still be queued.")?;
     Ok(())
 }
 
@@ -60,7 +60,7 @@ async fn hold(daemon: &Daemon, out: &mut Out) -> Result<(), Failure> {
     let queue = daemon.queue();
     let hold = || Options::from([(OptionKey::WhileRecording.as_str(), Variant::from(true))]);
     queue.pause(hold()).await.map_err(group)?;
-    out.line("Nothing more is sent while this runs. Ctrl-C ends it.")?;
+    out.say("Nothing more is sent while this runs. Ctrl-C ends it.")?;
     loop {
         let event = tokio::select! {
             event = events.next() => event,
@@ -87,8 +87,8 @@ pub(crate) async fn limit(args: &LimitArgs, out: &mut Out) -> Result<(), Failure
         None => daemon.read_queue().await.map_err(group)?.bandwidth_limit,
     };
     match limit {
-        0 => out.line("No limit: clips are sent as fast as the network allows.")?,
-        limit => out.line(&format!("Clips are sent at {}/s at most.", text::size(limit)))?,
+        0 => out.say("No limit: clips are sent as fast as the network allows.")?,
+        limit => out.say(&format!("Clips are sent at {}/s at most.", text::size(limit)))?,
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ pub(crate) async fn resume(out: &mut Out) -> Result<(), Failure> {
     let queue = daemon.read_queue().await.map_err(group)?;
     let left = text::count(queue.files_left.into(), "clip");
     let but = if queue.recording { " (as soon as the camera no longer records)" } else { "" };
-    out.line(&format!("Sending again{but}: {left} left, {}.", text::size(queue.bytes_left)))?;
+    out.say(&format!("Sending again{but}: {left} left, {}.", text::size(queue.bytes_left)))?;
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub(crate) async fn unpair(args: &UnpairArgs, out: &mut Out) -> Result<(), Failu
     let ended = Ended::read(&mut answer);
     let was_paired = matches!(before.state.parse(), Ok(State::Paired | State::NeedsPairing));
     if !was_paired && ended.revocation == Revocation::Nothing.as_str() {
-        out.line("This rig was not paired.")?;
+        out.say("This rig was not paired.")?;
         return Ok(());
     }
     let done =
@@ -107,7 +107,7 @@ fn at_the_provider(ended: &Ended) -> String {
 fn report(ended: &Ended, done: &str, after: &str, again: &str, out: &mut Out) -> Result<(), Failure> {
     let (there, code) = (at_the_provider(ended), exit_code(ended));
     if code == ExitCode::Done {
-        return Ok(out.line(&format!("{}; {there}.{after}", text::capitalized(done)))?);
+        return Ok(out.say(&format!("{}; {there}.{after}", text::capitalized(done)))?);
     }
     let next = if ended.kept { again } else { BY_HAND };
     Err(Failure::new(code, format!("{done}, but {there}"), next))

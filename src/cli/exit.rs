@@ -30,12 +30,14 @@ pub(crate) struct Failure {
     pub(crate) what: String,
     /// What to do next: one line; empty when there is nothing to do.
     pub(crate) next: String,
+    /// The output takes nothing any more: whoever looked is gone.
+    pub(crate) is_unheard: bool,
 }
 
 impl Failure {
     /// A failure in the words given.
     pub(crate) fn new(code: ExitCode, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { code, what: what.into(), next: next.into() }
+        Self { code, what: what.into(), next: next.into(), is_unheard: false }
     }
 
     /// The reader of our output went away (`rigpost queue | head`): not an error to talk about.
@@ -58,10 +60,16 @@ impl std::error::Error for Failure {}
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self::new(ExitCode::Done, String::new(), String::new());
-        }
-        Self::new(ExitCode::Failed, format!("can't write the output: {error}"), "check where the output goes")
+        let failure = if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::new(ExitCode::Done, String::new(), String::new())
+        } else {
+            Self::new(
+                ExitCode::Failed,
+                format!("can't write the output: {error}"),
+                "check where the output goes",
+            )
+        };
+        Self { is_unheard: true, ..failure }
     }
 }
 

@@ -6,8 +6,10 @@
 //!   stays on the screen to be typed by mistake. No alternate screen: the outcome must stay after the program ends.
 //! - The QR code gets white on black whatever the terminal's colours are: scanners need the contrast the right way round.
 //! - The truth is what the properties say; signals only say when to look. Once in a while it looks anyway.
-//! - However a person leaves (Ctrl-C, closing the terminal), the pairing is cancelled: a code that nobody sees any more
-//!   must not stay valid. That comes first, because the terminal may take nothing any more.
+//! - However a person leaves (Ctrl-C, closing the terminal, or a terminal that is gone and takes nothing any more), the
+//!   pairing is cancelled: a code that nobody sees any more must not stay valid. That comes first, because nothing may be
+//!   said any more.
+//! - But not a pairing that ran before: whoever began it, here or on the rig's screen, still looks.
 //! - With `--json` the same is told to a program: what is done and how it ends does not depend on who looks.
 
 use futures_util::StreamExt as _;
@@ -56,21 +58,32 @@ async fn pair(args: &PairArgs, view: &mut View<'_>) -> Result<(), Failure> {
     let mut leaving = Leaving::new()?;
     // Before the start, so that nothing that follows it is missed.
     let events = daemon.events().await.map_err(group)?;
+    let before = daemon.read_pairing().await.map_err(group)?;
+    let is_ours = !matches!(before.state.parse(), Ok(State::RequestingCode | State::WaitingForUser));
+    view.is_ours(is_ours);
     view.is_for(&daemon.read_device().await.map_err(group)?);
     view.waits()?;
     let outcome = tokio::select! {
         outcome = start_and_follow(&daemon, events, args, view) => outcome,
-        () = leaving.next() => return Err(cancel(&daemon, view).await),
+        () = leaving.next() => return Err(leave(&daemon, view, is_ours).await),
     };
-    if outcome.as_ref().is_err_and(Failure::is_closed_pipe) {
+    if is_ours && outcome.as_ref().is_err_and(|failure| failure.is_unheard) {
         // Whoever read the code is gone.
         daemon.pairing().cancel(Options::new()).await.map_err(group)?;
     }
     outcome
 }
 
-/// The end of a pairing that a person has left.
-async fn cancel(daemon: &Daemon, view: &mut View<'_>) -> Failure {
+/// What becomes of a pairing that a person has left.
+async fn leave(daemon: &Daemon, view: &mut View<'_>, is_ours: bool) -> Failure {
+    if !is_ours {
+        look(daemon, view).await;
+        return Failure::new(
+            ExitCode::Failed,
+            "nobody looks from here any more; the pairing was begun elsewhere, and goes on",
+            "rigpost cancel ends it",
+        );
+    }
     if let Err(error) = daemon.pairing().cancel(Options::new()).await {
         return group(error);
     }

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &ProvisionArgs, out: &mut Out) -> Result<(), Failu
     drop(writer);
     let device = daemon.device();
     device.provision(zbus::Fd::from(reader.as_fd()), Options::new()).await.map_err(root)?;
-    out.line("The client secret is stored. To pair this rig: rigpost pair")?;
+    out.say("The client secret is stored. To pair this rig: rigpost pair")?;
     Ok(())
 }
 

@@ -102,7 +102,7 @@ fn show(args: &QueueArgs, list: &List, out: &mut Out) -> Result<(), Failure> {
         return Ok(());
     }
     if list.items.is_empty() {
-        out.line(&nothing(args, list.total))?;
+        out.say(&nothing(args, list.total))?;
         return Ok(());
     }
     for line in table::table(&list.items, out.columns(), out) {
@@ -111,10 +111,7 @@ fn show(args: &QueueArgs, list: &List, out: &mut Out) -> Result<(), Failure> {
     let shown = args.offset.saturating_add(u32::try_from(list.items.len()).unwrap_or(u32::MAX));
     let hidden = list.total.saturating_sub(shown);
     if hidden > 0 {
-        out.line(&format!(
-            "… and {hidden} more; --offset {shown} goes on, --limit {} shows all",
-            list.total
-        ))?;
+        out.say(&format!("… and {hidden} more; --offset {shown} goes on, --limit {} shows all", list.total))?;
     }
     Ok(())
 }

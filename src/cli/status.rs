@@ -42,7 +42,12 @@ fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
     let summary = words::summary(&now.pairing, &now.device.provider);
     let is_well = words::reason(&now.pairing.reason).is_none();
     let tone = if is_well || tone == Tone::Bad { tone } else { Tone::Warn };
-    let mut lines = vec![format!("{} {}", out.paint(tone, "●"), out.paint(Tone::Strong, &summary))];
+    let wrapped = text::wrap(&summary, out.columns().saturating_sub(2));
+    let head = |(i, line): (usize, &String)| {
+        let bullet = if i == 0 { out.paint(tone, "●") } else { " ".to_owned() };
+        format!("{bullet} {}", out.paint(Tone::Strong, line))
+    };
+    let mut lines: Vec<String> = wrapped.iter().enumerate().map(head).collect();
     lines.push(String::new());
     let rows = pairing_rows(now).into_iter().chain(device_rows(now)).chain(queue_rows(now));
     let room = out.columns().saturating_sub(LABEL + 3);
@@ -52,8 +57,15 @@ fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
             lines.push(format!("  {} {part}", out.paint(Tone::Dim, &text::right(label, LABEL))));
         }
     }
-    let (label, value) = power_row(now, out);
-    lines.push(format!("  {} {value}", out.paint(Tone::Dim, &text::right(label, LABEL))));
+    let (tone, power) = power(now);
+    for (i, line) in text::wrap(&power, room).iter().enumerate() {
+        let label = if i == 0 { "power" } else { "" };
+        lines.push(format!(
+            "  {} {}",
+            out.paint(Tone::Dim, &text::right(label, LABEL)),
+            out.paint(tone, line)
+        ));
+    }
     lines.extend(closing(now, out));
     lines
 }
@@ -227,13 +239,11 @@ pub(crate) fn percent(part: u64, whole: u64) -> u64 {
     u64::try_from(u128::from(part) * 100 / u128::from(whole.max(1))).unwrap_or(100).min(100)
 }
 
-fn power_row(now: &Snapshot, out: &Out) -> Row {
-    let wait = out.paint(Tone::Warn, "better wait");
-    let value = match now.device.safe_to_power_off {
-        true => out.paint(Tone::Good, "can be cut now"),
-        false => format!("{wait}: {}", words::why_not_safe(&now.queue)),
-    };
-    ("power", value)
+fn power(now: &Snapshot) -> (Tone, String) {
+    match now.device.safe_to_power_off {
+        true => (Tone::Good, "can be cut now".to_owned()),
+        false => (Tone::Warn, format!("better wait: {}", words::why_not_safe(&now.queue))),
+    }
 }
 
 fn closing(now: &Snapshot, out: &Out) -> Vec<String> {

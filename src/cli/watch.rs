@@ -29,6 +29,8 @@ pub(crate) use waiting::Waiting;
 const TOGETHER: Duration = Duration::from_millis(50);
 /// Something moved: the list is read again after this.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// How often a time that passes is told anew.
+const COUNT_DOWN: Duration = Duration::from_secs(1);
 
 fn group(error: zbus::Error) -> Failure {
     from_bus(&error, Doing::Group)
@@ -81,9 +83,15 @@ async fn follow(
     waiting: &mut Waiting,
 ) -> Result<(), Failure> {
     let mut look_at: Option<Instant> = None;
+    let mut runs = true;
     while !waiting.is_over() {
-        let batch = tokio::select! {
-            batch = next_batch(&mut events) => batch,
+        let counts = runs && now.queue.files_left > 0 && now.queue.retry_at > 0;
+        let first = tokio::select! {
+            first = events.next() => first,
+            () = clock::sleep_until(Some(clock::after(COUNT_DOWN))), if counts => {
+                board.draw(&now);
+                continue;
+            }
             () = clock::sleep_until(look_at) => {
                 look_at = None;
                 // A daemon that is just stopping can't answer; the next event tells.
@@ -91,9 +99,8 @@ async fn follow(
                 continue;
             }
         };
-        if batch.is_empty() {
-            return Err(bus_went_away());
-        }
+        let Some(first) = first else { return Err(bus_went_away()) };
+        let batch = together(first, &mut events).await;
         let mut is_away = false;
         for event in &batch {
             match event {
@@ -110,6 +117,7 @@ async fn follow(
                 }
             }
         }
+        runs = !is_away;
         if is_away {
             board.away();
             look_at = None;
@@ -128,12 +136,10 @@ async fn follow(
     Ok(())
 }
 
-/// Waits for an event, then takes those that follow at once. Empty when the bus is gone.
-async fn next_batch(events: &mut BoxStream<'static, Event>) -> Vec<Event> {
-    let mut batch: Vec<Event> = events.next().await.into_iter().collect();
-    while !batch.is_empty()
-        && let Ok(Some(event)) = tokio::time::timeout(TOGETHER, events.next()).await
-    {
+/// An event, and those that follow at once.
+async fn together(first: Event, events: &mut BoxStream<'static, Event>) -> Vec<Event> {
+    let mut batch = vec![first];
+    while let Ok(Some(event)) = tokio::time::timeout(TOGETHER, events.next()).await {
         batch.push(event);
         // A steady stream of signals must not keep the screen from moving.
         if batch.len() >= 64 {

@@ -10,6 +10,7 @@ mod junk;
 mod lines;
 mod queue;
 mod start;
+mod terminal;
 mod wait;
 
 use std::process::{Output, Stdio};
@@ -26,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn rigpost(bus: &Bus, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rigpost"));
     command.args(args).env("DBUS_SYSTEM_BUS_ADDRESS", &bus.address).env("TZ", "UTC").env("USER", "ana");
+    command.env("LC_ALL", "C.UTF-8");
     command.env_remove("SUDO_USER").stdin(Stdio::null()).kill_on_drop(true);
     command
 }

@@ -129,7 +129,7 @@ fn lines(check: &Check, out: &Out) -> Vec<String> {
         Verdict::Fail => (Tone::Bad, "FAIL"),
         Verdict::Skipped => (Tone::Dim, "--"),
     };
-    let room = out.columns().saturating_sub(VERDICT + NAME + 2).max(20);
+    let room = out.columns().saturating_sub(VERDICT + NAME + 2).max(18);
     let word = out.paint(tone, &text::left(word, VERDICT));
     let mut lines = Vec::new();
     for (i, line) in text::wrap(&check.finding, room).iter().enumerate() {

@@ -35,22 +35,14 @@ const MARGIN: usize = 2;
 /// The fewest columns for text beside a QR code.
 const BESIDE: usize = 30;
 
-/// The lines of the block, `about` below the code: fewer than `rows`, so that the countdown below it fits too, unless even the least is too much.
-pub(super) fn block(
-    qr: &str,
-    directions: &[String],
-    code: &str,
-    about: &[String],
-    columns: usize,
-    rows: usize,
-) -> Vec<Line> {
+/// The lines of the block: fewer than `rows`, so that the countdown below it fits too, unless even the least is too much.
+pub(super) fn block(qr: &str, text: Text<'_>, columns: usize, rows: usize) -> Vec<Line> {
     let qr: Vec<&str> = qr.lines().filter(|line| !line.is_empty()).collect();
     let qr_width = qr.iter().map(|line| text::width(line)).max().unwrap_or_default();
     let fits = |lines: &Vec<Line>| {
         lines.len() < rows && lines.iter().all(|line| line.iter().map(Part::width).sum::<usize>() <= columns)
     };
     let room = columns.saturating_sub(MARGIN);
-    let text = Text { directions, code, about };
     let alone = || words(&text, room, rows.saturating_sub(8), true);
     if qr.is_empty() {
         return indented(alone());
@@ -66,10 +58,33 @@ pub(super) fn block(
     candidates.into_iter().flatten().find(fits).unwrap_or_else(|| indented(alone()))
 }
 
-struct Text<'a> {
-    directions: &'a [String],
-    code: &'a str,
-    about: &'a [String],
+/// A light module of [`in_spaces`].
+pub(super) const LIGHT: char = '#';
+
+/// A QR code of half blocks for a terminal that has none: each module two blanks wide, in letters that stand for their colour.
+pub(super) fn in_spaces(qr: &str) -> String {
+    let mut lines = String::new();
+    for line in qr.lines().filter(|line| !line.is_empty()) {
+        for half in [['█', '▀'], ['█', '▄']] {
+            for c in line.chars() {
+                let letter = if half.contains(&c) { LIGHT } else { ' ' };
+                lines.extend([letter, letter]);
+            }
+            lines.push('\n');
+        }
+    }
+    lines
+}
+
+/// What there is to say beside a QR code.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
+    pub(super) directions: &'a [String],
+    pub(super) code: &'a str,
+    /// What else is known of it, below the code.
+    pub(super) about: &'a [String],
+    /// The terminal has no half blocks.
+    pub(super) is_ascii: bool,
 }
 
 /// Directions, code, and what else is known of it. `is_airy`: with the code in large letters, where they fit, and blank
@@ -82,7 +97,11 @@ fn words(text: &Text<'_>, columns: usize, rows: usize, is_airy: bool) -> Vec<Lin
         all.map(|line| vec![Part::Text(line)]).collect()
     };
     let blank = || is_airy.then(Vec::new);
-    let large = digits::large(text.code, columns, rows).filter(|_| is_airy).unwrap_or_default();
+    // A terminal that has no half blocks has whole ones.
+    let drawable =
+        |large: &Vec<String>| !text.is_ascii || !large.iter().any(|line| line.contains(['▀', '▄']));
+    let large = digits::large(text.code, columns, rows).filter(|large| is_airy && drawable(large));
+    let large = large.unwrap_or_default();
     let gap = if large.is_empty() { None } else { blank() };
     let large = large.into_iter().map(|line| vec![Part::Strong(line)]);
     // Once more in the terminal's own letters, to be copied or read out.
@@ -126,6 +145,11 @@ mod tests {
         ["Host: example.com", "Rig:  CAM A (SN-7)"].map(str::to_owned).to_vec()
     }
 
+    fn drawn(directions: &[String], code: &str, columns: usize, rows: usize) -> Vec<Line> {
+        let text = Text { directions, code, about: &about(), is_ascii: false };
+        block(&qr(37), text, columns, rows)
+    }
+
     fn shape(lines: &[Line]) -> (bool, bool, bool) {
         let has = |test: fn(&Part) -> bool| lines.iter().flatten().any(test);
         let has_qr = has(|part| matches!(part, Part::Qr(_)));
@@ -141,7 +165,7 @@ mod tests {
     fn the_best_that_fits_is_chosen() {
         let directions = ["Open https://example.com/device and enter this code:".to_owned()];
         let on = |code: &str, columns, rows| {
-            let lines = block(&qr(37), &directions, code, &about(), columns, rows);
+            let lines = drawn(&directions, code, columns, rows);
             assert!(lines.len() < rows, "{columns} by {rows}");
             assert!(lines.iter().all(|line| line.iter().map(Part::width).sum::<usize>() <= columns));
             shape(&lines)
@@ -154,13 +178,28 @@ mod tests {
         assert_eq!(on("042137", 30, 45), (false, false, false), "narrower than the QR code");
     }
 
+    #[test]
+    fn without_half_blocks_letters_are_of_whole_ones_or_small() {
+        for (columns, is_large) in [(100, true), (60, false)] {
+            let text = Text { directions: &[], code: "042137", about: &[], is_ascii: true };
+            assert_eq!(shape(&block("", text, columns, 30)).1, is_large, "{columns} columns");
+            let halves = block("", Text { is_ascii: false, ..text }, columns, 30);
+            assert!(shape(&halves).1, "with half blocks there is room");
+        }
+    }
+
+    #[test]
+    fn without_half_blocks_a_module_is_two_blanks() {
+        assert_eq!(in_spaces("█▀▄ \n\n"), "####    \n##  ##  \n");
+    }
+
     //= https://www.rfc-editor.org/rfc/rfc8628#section-3.3.1
     //= type=test
     //# Clients MUST still display the "user_code"
     #[test]
     fn the_code_is_always_there_in_plain_letters() {
         for (columns, rows) in [(200, 60), (80, 24), (40, 10), (20, 5)] {
-            let lines = block(&qr(37), &[], "042137", &about(), columns, rows);
+            let lines = drawn(&[], "042137", columns, rows);
             assert!(
                 lines.iter().any(|line| line.ends_with(&[Part::Strong("042137".into())])),
                 "{columns} by {rows}"

@@ -15,25 +15,61 @@ pub(crate) struct Screen<'a> {
     provider: String,
     device_id: String,
     kind: Option<ProviderKind>,
-    /// The code that is shown; empty when none is.
-    code: String,
-    /// What the last line says.
+    /// It ends with whoever looks at it.
+    pub(super) is_ours: bool,
+    /// What is shown, and its QR code; `None` when no code is.
+    shown: Option<(Pairing, String)>,
+    /// What the lines below say that move.
     last: String,
-    /// Lines above the last one that are ours.
+    /// How many they are.
+    below: usize,
+    /// Lines above them that are ours.
     lines: usize,
+    /// Columns and rows for which all this was drawn.
+    size: (usize, usize),
 }
 
-const WIPE_LINE: &str = "\r\x1b[2K";
 const WIPE_BELOW: &str = "\r\x1b[J";
 const WIPE_ALL: &str = "\x1b[2J\x1b[H";
 const WHITE_ON_BLACK: &str = "\x1b[97;40m";
 const RESET: &str = "\x1b[0m";
+const ON_WHITE: &str = "\x1b[107m";
+const ON_BLACK: &str = "\x1b[40m";
+
+fn up(lines: usize) -> String {
+    if lines > 0 { format!("\x1b[{lines}A") } else { String::new() }
+}
+
+/// Of [`layout::in_spaces`]: blanks, on the colours that its letters stand for.
+fn coloured(letters: &str) -> String {
+    let mut line = String::new();
+    let mut last = None;
+    for letter in letters.chars() {
+        if last != Some(letter) {
+            line.push_str(if letter == layout::LIGHT { ON_WHITE } else { ON_BLACK });
+            last = Some(letter);
+        }
+        line.push(' ');
+    }
+    line + RESET
+}
 
 impl<'a> Screen<'a> {
     /// Nothing is drawn yet, and the provider is not known.
     pub(crate) fn new(out: &'a mut Out) -> Self {
-        let (provider, device_id) = (words::provider(""), String::new());
-        Self { out, provider, device_id, kind: None, code: String::new(), last: String::new(), lines: 0 }
+        let size = out.size();
+        Self {
+            out,
+            provider: words::provider(""),
+            device_id: String::new(),
+            kind: None,
+            is_ours: true,
+            shown: None,
+            last: String::new(),
+            below: 0,
+            lines: 0,
+            size,
+        }
     }
 
     /// Codes are for this rig, of its provider.
@@ -49,12 +85,12 @@ impl<'a> Screen<'a> {
 
     /// True when this code is what is drawn.
     pub(crate) fn shows(&self, code: &str) -> bool {
-        !code.is_empty() && self.code == code
+        self.shown.as_ref().is_some_and(|(now, _)| !code.is_empty() && now.user_code == code)
     }
 
     /// Says what is going on while there is no code. Only for a person who waits.
     pub(crate) fn note(&mut self, note: &str) -> io::Result<()> {
-        if !self.code.is_empty() {
+        if self.shown.is_some() {
             self.wipe()?;
         }
         self.say(note)
@@ -63,7 +99,7 @@ impl<'a> Screen<'a> {
     /// Draws a code in place of what was there.
     pub(crate) fn show(&mut self, now: &Pairing, qr: &str) -> io::Result<()> {
         self.wipe()?;
-        self.code.clone_from(&now.user_code);
+        self.shown = Some((now.clone(), qr.to_owned()));
         if !self.out.live {
             return self.show_plain(now);
         }
@@ -103,12 +139,18 @@ impl<'a> Screen<'a> {
             .map(|(name, value)| format!("{}: {value}", text::capitalized(name)))
             .collect();
         let (directions, code) = (self.directions(now), clean(&now.user_code));
-        let lines = layout::block(qr, &directions, &code, &about, columns, rows);
+        // Below it the time is told, and what stands in the way: in one line more than at the best.
+        let rows = rows.saturating_sub(1);
+        let qr = if self.out.ascii { layout::in_spaces(qr) } else { qr.to_owned() };
+        let text =
+            layout::Text { directions: &directions, code: &code, about: &about, is_ascii: self.out.ascii };
+        let lines = layout::block(&qr, text, columns, rows);
         let paint = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::Strong(text) => self.out.paint(Tone::Strong, text),
-            Part::Qr(text) if self.out.colour => format!("{WHITE_ON_BLACK}{text}{RESET}"),
-            Part::Qr(text) => text.clone(),
+            // Whatever the terminal's colours are, and whether or not somebody wants any: it has to be read by a phone.
+            Part::Qr(text) if self.out.ascii => coloured(text),
+            Part::Qr(text) => format!("{WHITE_ON_BLACK}{text}{RESET}"),
         };
         lines.iter().map(|line| line.iter().map(paint).collect()).collect()
     }
@@ -134,8 +176,11 @@ impl<'a> Screen<'a> {
 
     /// Moves the countdown.
     pub(crate) fn tick(&mut self, now: &Pairing, give_up: Option<u64>) -> io::Result<()> {
-        if !self.out.live || self.code.is_empty() {
+        if !self.out.live || self.shown.is_none() {
             return Ok(());
+        }
+        if self.out.size() != self.size {
+            self.draw_anew()?;
         }
         let (code, limit) = time_left(now, give_up);
         let renewed = match code {
@@ -144,33 +189,51 @@ impl<'a> Screen<'a> {
         };
         let limit = limit.map(|left| format!(" · gives up in {}", text::countdown(left))).unwrap_or_default();
         let trouble = words::reason(&now.reason).map(|why| format!(" · {why}")).unwrap_or_default();
-        let line = format!("{renewed}{limit}{trouble} · Ctrl-C cancels");
-        self.say(&line)
+        let leave = if self.is_ours { "Ctrl-C cancels" } else { "Ctrl-C leaves, and the pairing goes on" };
+        self.say(&format!("{renewed}{limit}{trouble} · {leave}"))
     }
 
-    /// The last line, in place of what it said before.
+    /// The terminal has another size: whatever stands there was broken where nobody meant it to be.
+    fn draw_anew(&mut self) -> io::Result<()> {
+        if let Some((now, qr)) = self.shown.take() {
+            self.out.raw(WIPE_ALL)?;
+            self.forget();
+            self.show(&now, &qr)?;
+        }
+        Ok(())
+    }
+
+    /// The lines below, in place of what they said before.
     fn say(&mut self, line: &str) -> io::Result<()> {
         if !self.out.live || self.last == line {
             return Ok(());
         }
+        let wiped = up(self.below.saturating_sub(1));
         line.clone_into(&mut self.last);
-        let room = self.out.size().0.saturating_sub(3);
-        let shown = self.out.paint(Tone::Dim, &text::fit(line, room));
-        self.out.raw(&format!("{WIPE_LINE}  {shown}"))
+        let lines = text::wrap(line, self.out.size().0.saturating_sub(3));
+        self.below = lines.len();
+        let lines: Vec<String> =
+            lines.iter().map(|line| format!("  {}", self.out.paint(Tone::Dim, line))).collect();
+        self.out.raw(&format!("{wiped}{WIPE_BELOW}{}", lines.join("\n")))
     }
 
     /// Removes what is drawn.
     pub(crate) fn wipe(&mut self) -> io::Result<()> {
-        self.code.clear();
+        self.shown = None;
         if !self.out.live || self.last.is_empty() && self.lines == 0 {
             return Ok(());
         }
-        let is_whole = self.lines < self.out.size().1;
-        let up = if self.lines > 0 { format!("\x1b[{}A", self.lines) } else { String::new() };
-        self.out.raw(&if is_whole { format!("{up}{WIPE_BELOW}") } else { WIPE_ALL.to_owned() })?;
-        self.last.clear();
-        self.lines = 0;
+        let above = self.lines + self.below.saturating_sub(1);
+        let is_whole = above < self.size.1 && self.size == self.out.size();
+        self.out.raw(&if is_whole { format!("{}{WIPE_BELOW}", up(above)) } else { WIPE_ALL.to_owned() })?;
+        self.forget();
         Ok(())
+    }
+
+    /// Nothing is drawn any more.
+    fn forget(&mut self) {
+        self.last.clear();
+        (self.below, self.lines, self.size) = (0, 0, self.out.size());
     }
 
     /// The good end. `with`: what the provider calls what the rig is paired with; empty: it did not say.
@@ -204,146 +267,4 @@ fn time_left(now: &Pairing, give_up: Option<u64>) -> (u64, Option<u64>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-    use std::io::Write;
-    use std::rc::Rc;
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Sink(Rc<RefCell<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.borrow_mut().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Sink {
-        fn text(&self) -> String {
-            String::from_utf8(self.0.borrow().clone()).unwrap()
-        }
-    }
-
-    fn of(provider: &str) -> Device {
-        Device { provider: provider.into(), device_id: "SN-7".into(), ..Device::default() }
-    }
-
-    fn waiting(code: &str) -> Pairing {
-        Pairing { state: "waiting-for-user".into(), user_code: code.into(), ..Pairing::default() }
-    }
-
-    #[test]
-    fn a_renewed_code_replaces_the_old_one() {
-        let sink = Sink::default();
-        let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
-        let mut screen = Screen::new(&mut out);
-        screen.show(&waiting("042137"), "").unwrap();
-        screen.tick(&waiting("042137"), None).unwrap();
-        assert!(screen.shows("042137"));
-        let drawn = sink.text().matches('\n').count();
-        screen.show(&waiting("999999"), "").unwrap();
-        assert!(sink.text().contains(&format!("\x1b[{drawn}A\r\x1b[J")), "{:?}", sink.text());
-        assert!(!screen.shows("042137") && screen.shows("999999"));
-    }
-
-    #[test]
-    fn frame_io_without_a_link_names_the_menu() {
-        let sink = Sink::default();
-        let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
-        let mut screen = Screen::new(&mut out);
-        screen.is_for(&of("frameio"));
-        screen.show(&waiting("042137"), "").unwrap();
-        assert!(sink.text().contains("C2C Connections"));
-        assert!(sink.text().contains("Code: 042137"));
-    }
-
-    #[test]
-    fn plain_lines_carry_no_escape_codes() {
-        let sink = Sink::default();
-        let mut out = Out::to(Box::new(sink.clone()), false, 80, 24);
-        let mut screen = Screen::new(&mut out);
-        screen.note("Asking").unwrap();
-        screen.show(&waiting("042137"), "").unwrap();
-        screen.tick(&waiting("042137"), None).unwrap();
-        screen.done("Moonrise", "ana", "rig").unwrap();
-        assert_eq!(sink.text(), "code: 042137\nvalid for: 0 seconds\npaired: Moonrise\n");
-    }
-
-    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.3.1
-    //= type=test
-    //# it is RECOMMENDED for clients to still display the textual verification URI ("verification_uri")
-    //= https://www.rfc-editor.org/rfc/rfc8628#section-3.3.1
-    //= type=test
-    //# Clients MUST still display the "user_code"
-    #[test]
-    fn beside_a_qr_code_stand_the_address_and_the_code() {
-        for (columns, rows) in [(200, 60), (80, 40), (80, 24)] {
-            let mut out = Out::to(Box::new(Sink::default()), true, columns, rows);
-            let screen = Screen::new(&mut out);
-            let mut now = waiting("WDJB-MJHT");
-            now.verification_uri = "https://example.com/device".into();
-            now.verification_uri_complete = "https://example.com/device?user_code=WDJB-MJHT".into();
-            let drawn = screen.block(&now, &format!("{}\n", "█".repeat(30)).repeat(15)).join(" ");
-            for part in ["██████", "https://example.com/device ", "Code: ", "WDJB-MJHT"] {
-                assert!(drawn.contains(part), "{part} at {columns} by {rows}: {drawn}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_qr_code_that_does_not_fit_is_left_out() {
-        let mut out = Out::to(Box::new(Sink::default()), true, 30, 24);
-        let screen = Screen::new(&mut out);
-        let wide = "█".repeat(40);
-        let mut now = waiting("042137");
-        now.verification_uri = "https://example.com/device".into();
-        assert!(!screen.block(&now, &wide).join("\n").contains(&wide));
-        let narrow = "█".repeat(20);
-        assert!(screen.block(&now, &narrow).join("\n").contains(&narrow));
-    }
-
-    #[test]
-    fn what_to_check_at_the_end_is_called_as_the_provider_calls_it() {
-        for (provider, asked) in [
-            ("frameio", "Is that the right project? If not: rigpost unpair"),
-            ("oauth", "Is that the right account? If not: rigpost unpair"),
-            ("newer", "Is that the right one? If not: rigpost unpair"),
-        ] {
-            let sink = Sink::default();
-            let mut out = Out::to(Box::new(sink.clone()), true, 80, 24);
-            let mut screen = Screen::new(&mut out);
-            screen.is_for(&of(provider));
-            screen.done("Moonrise", "ana", "rig").unwrap();
-            assert!(sink.text().ends_with(&format!("  {asked}\n")), "{}", sink.text());
-        }
-    }
-
-    #[test]
-    fn the_host_of_the_link_and_the_rig_stand_beside_the_code() {
-        for live in [true, false] {
-            let sink = Sink::default();
-            let mut out = Out::to(Box::new(sink.clone()), live, 80, 24);
-            let mut screen = Screen::new(&mut out);
-            screen.is_for(&of("oauth"));
-            let mut now = waiting("WDJB-MJHT");
-            now.verification_uri = "https://login.example/device".into();
-            now.device_name = "CAM A".into();
-            screen.show(&now, "").unwrap();
-            let shown = sink.text();
-            let expected = match live {
-                true => "  Code: WDJB-MJHT\n  Host: login.example\n  Rig: CAM A (SN-7)\n",
-                false => {
-                    "code: WDJB-MJHT\nopen: https://login.example/device\nhost: login.example\nrig: CAM A (SN-7)\n"
-                }
-            };
-            assert!(shown.contains(expected), "{shown}");
-        }
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use crate::words;
 
 /// One of the two ways to tell it.
 enum Kind<'a> {
-    Screen(Screen<'a>),
+    Screen(Box<Screen<'a>>),
     Lines(Box<Lines<'a>>),
 }
 
@@ -24,8 +24,10 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     /// As the arguments ask for it.
     pub(super) fn new(args: &PairArgs, out: &'a mut Out) -> Self {
-        let kind =
-            if args.json { Kind::Lines(Box::new(Lines::new(out))) } else { Kind::Screen(Screen::new(out)) };
+        let kind = match args.json {
+            true => Kind::Lines(Box::new(Lines::new(out))),
+            false => Kind::Screen(Box::new(Screen::new(out))),
+        };
         Self { kind, with_qr: !args.no_qr }
     }
 
@@ -34,6 +36,13 @@ impl<'a> View<'a> {
         match &mut self.kind {
             Kind::Screen(screen) => screen.is_for(device),
             Kind::Lines(lines) => lines.is_for(device),
+        }
+    }
+
+    /// The pairing was begun from here, and ends with whoever looks.
+    pub(super) fn is_ours(&mut self, is_ours: bool) {
+        if let Kind::Screen(screen) = &mut self.kind {
+            screen.is_ours = is_ours;
         }
     }
 

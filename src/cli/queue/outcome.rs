@@ -65,11 +65,11 @@ impl Outcome {
         if args.json {
             out.json(self)?;
         } else if !self.done().is_empty() {
-            lines.iter().try_for_each(|line| out.line(line))?;
+            lines.iter().try_for_each(|line| out.say(line))?;
         }
         match self.unchanged(asked) {
             Some(failure) if !args.all || self.done().is_empty() => Err(failure),
-            Some(failure) if !args.json => Ok(out.line(&format!("{}.", text::capitalized(&failure.what)))?),
+            Some(failure) if !args.json => Ok(out.say(&format!("{}.", text::capitalized(&failure.what)))?),
             Some(_) | None => Ok(()),
         }
     }

@@ -197,7 +197,7 @@ pub(super) async fn clear(daemon: &Daemon, args: &ClearArgs, out: &mut Out) -> R
         out.json(&Cleared { count, outcome: &outcome })?;
     } else if count > 0 || args.ids.is_empty() {
         let clips = text::count(count, "clip");
-        out.line(&format!("Took {clips} off the list. The files are where they were."))?;
+        out.say(&format!("Took {clips} off the list. The files are where they were."))?;
     }
     outcome.unchanged(Asked::Clear).map_or(Ok(()), Err)
 }
@@ -247,7 +247,7 @@ async fn select(
         let name =
             |state: &ItemState| if *state == ItemState::Uploading { "being sent" } else { state.as_str() };
         let names: Vec<&str> = states.iter().map(name).collect();
-        out.line(&format!("No clip is {}.", names.join(", ")))?;
+        out.say(&format!("No clip is {}.", names.join(", ")))?;
         return Ok(None);
     }
     Ok(Some(ids))

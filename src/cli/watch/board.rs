@@ -4,6 +4,7 @@
 //!
 //! - indicatif draws the bars: it knows how to keep lines in place while others scroll past above them. Elsewhere than on
 //!   a terminal there are only events, one line each, and now and then a line about how much is left.
+//! - What stands in the way is there to be read: it is cut between words, and never in its middle.
 //! - Rate and size of the whole are the daemon's own numbers; speed and time of a clip come from its bytes.
 
 use std::collections::BTreeMap;
@@ -20,8 +21,8 @@ use rigpost_contract::item::ItemState;
 
 /// Columns for a clip's name, where there is room for it.
 const NAME: usize = 28;
-/// Blockers that are shown; more than these nobody reads while clips move.
-const BLOCKERS: usize = 3;
+/// Lines of what stands in the way; more than these nobody reads while clips move.
+const BLOCKERS: usize = 8;
 /// Without a terminal: how often the rest is told, in microseconds.
 const TOLD_EVERY: u64 = 30_000_000;
 
@@ -42,10 +43,10 @@ pub(super) struct Board<'a> {
     told: u64,
 }
 
-fn style(template: &str) -> ProgressStyle {
+fn style(template: &str, is_ascii: bool) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("█▌░")
+        .progress_chars(if is_ascii { "#>-" } else { "█▌░" })
 }
 
 impl<'a> Board<'a> {
@@ -53,7 +54,7 @@ impl<'a> Board<'a> {
     pub(super) fn new(out: &'a mut Out) -> Self {
         let target = if out.live { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() };
         let multi = MultiProgress::with_draw_target(target);
-        let line = || multi.add(ProgressBar::new(0).with_style(style("{msg}")));
+        let line = || multi.add(ProgressBar::new(0).with_style(style("{msg}", out.ascii)));
         let (headline, total) = (line(), line());
         let told = clock::boot_micros();
         let (blockers, clips) = (Vec::new(), BTreeMap::new());
@@ -133,11 +134,18 @@ impl<'a> Board<'a> {
 
     /// One line with the time, above the bars.
     pub(super) fn event(&mut self, line: &str) -> io::Result<()> {
-        let line = format!("{} {line}", self.out.paint(Tone::Dim, &text::time_of_day(clock::wall_seconds())));
-        match self.out.live {
-            true => self.multi.println(line),
-            false => self.out.line(&line),
+        let time = text::time_of_day(clock::wall_seconds());
+        let indent = " ".repeat(text::width(&time));
+        let wrapped = text::wrap(line, self.out.columns().saturating_sub(text::width(&time) + 1));
+        for (i, line) in wrapped.iter().enumerate() {
+            let head = if i == 0 { self.out.paint(Tone::Dim, &time) } else { indent.clone() };
+            let line = format!("{head} {line}");
+            match self.out.live {
+                true => self.multi.println(self.out.spelled(&line))?,
+                false => self.out.line(&line)?,
+            }
         }
+        Ok(())
     }
 
     /// Moves the bars, on a terminal.
@@ -150,20 +158,20 @@ impl<'a> Board<'a> {
         let room = columns.saturating_sub(4);
         // Last, because taking a bar away draws nothing by itself.
         self.draw_blockers(&now.device.blockers, room);
-        let (tone, _) = words::headline(&now.pairing, &now.device.provider);
-        self.headline.set_message(format!(
-            "{} {}",
-            self.out.paint(tone, "●"),
-            self.out.paint(Tone::Strong, &text::fit(&summary(now), room))
-        ));
+        // Where there is no room for the reason, it stands among the lines below.
+        let (tone, short) = words::headline(&now.pairing, &now.device.provider);
+        let summary = Some(summary(now)).filter(|summary| text::width(summary) <= room).unwrap_or(short);
+        let strong = self.out.paint(Tone::Strong, &text::fit(&summary, room));
+        let line = format!("{} {strong}", self.out.paint(tone, "●"));
+        self.headline.set_message(self.out.spelled(&line).into_owned());
         let left = left(&now.queue);
         let all = now.queue.bytes_total.max(now.queue.bytes_left);
         let sent = all.saturating_sub(now.queue.to_go());
         if now.queue.files_left == 0 || columns < text::width(&left) + 16 {
-            self.total.set_style(style("{msg}"));
-            self.total.set_message(format!("  {}", text::fit(&left, room)));
+            self.total.set_style(style("{msg}", self.out.ascii));
+            self.total.set_message(self.out.spelled(&format!("  {}", text::fit(&left, room))).into_owned());
         } else {
-            self.total.set_style(style("  {wide_bar} {msg}"));
+            self.total.set_style(style("  {wide_bar} {msg}", self.out.ascii));
             self.total.set_length(all.max(1));
             self.total.set_position(sent);
             self.total.set_message(left);
@@ -171,7 +179,7 @@ impl<'a> Board<'a> {
     }
 
     fn draw_clips(&mut self, sending: &[Item], columns: usize) {
-        let multi = &self.multi;
+        let (multi, out) = (&self.multi, &*self.out);
         self.clips.retain(|id, clip| {
             let is_sent = sending.iter().any(|item| item.id == *id);
             if !is_sent {
@@ -181,10 +189,11 @@ impl<'a> Board<'a> {
         });
         let name = NAME.min(columns / 4);
         for item in sending {
-            let new = || Clip { bar: new_bar(multi, &self.total), pace: Pace::default() };
+            let new = || Clip { bar: new_bar(multi, &self.total, out.ascii), pace: Pace::default() };
             let clip = self.clips.entry(item.id).or_insert_with(new);
             clip.pace.at(item.moved(), clock::boot_micros());
-            clip.bar.set_prefix(text::left(&text::fit(&clean(item.title()), name), name));
+            let title = text::left(&text::fit(&clean(item.title()), name), name);
+            clip.bar.set_prefix(out.spelled(&title).into_owned());
             clip.bar.set_length(item.size.max(1));
             clip.bar.set_position(item.moved());
             // Two of indent, a blank at each side of the bar, and a bar that shows something.
@@ -193,16 +202,16 @@ impl<'a> Board<'a> {
     }
 
     fn draw_blockers(&mut self, blockers: &[Blocker], room: usize) {
-        let shown = blockers.len().min(BLOCKERS);
-        for bar in self.blockers.drain(shown.min(self.blockers.len())..) {
+        let lines = lines(blockers, room);
+        for bar in self.blockers.drain(lines.len().min(self.blockers.len())..) {
             self.multi.remove(&bar);
         }
-        while self.blockers.len() < shown {
-            self.blockers.push(self.multi.add(ProgressBar::new(0).with_style(style("{msg}"))));
+        while self.blockers.len() < lines.len() {
+            let line = ProgressBar::new(0).with_style(style("{msg}", self.out.ascii));
+            self.blockers.push(self.multi.add(line));
         }
-        for (bar, blocker) in self.blockers.iter().zip(blockers) {
-            let line = format!("  ! {}", text::fit(&clean(&blocker.text), room));
-            bar.set_message(self.out.paint(Tone::Warn, &line));
+        for (bar, line) in self.blockers.iter().zip(&lines) {
+            bar.set_message(self.out.paint(Tone::Warn, &self.out.spelled(line)));
         }
     }
 
@@ -212,8 +221,9 @@ impl<'a> Board<'a> {
             self.multi.remove(&clip.bar);
         }
         self.draw_blockers(&[], 0);
-        self.headline.set_message(format!("{} waiting for the daemon", self.out.paint(Tone::Bad, "●")));
-        self.total.set_style(style("{msg}"));
+        let line = format!("{} waiting for the daemon", self.out.paint(Tone::Bad, "●"));
+        self.headline.set_message(self.out.spelled(&line).into_owned());
+        self.total.set_style(style("{msg}", self.out.ascii));
         self.total.set_message("");
     }
 
@@ -225,8 +235,23 @@ impl<'a> Board<'a> {
     }
 }
 
-fn new_bar(multi: &MultiProgress, before: &ProgressBar) -> ProgressBar {
-    multi.insert_before(before, ProgressBar::new(1).with_style(style("  {prefix} {wide_bar} {msg}")))
+fn new_bar(multi: &MultiProgress, before: &ProgressBar, is_ascii: bool) -> ProgressBar {
+    let style = style("  {prefix} {wide_bar} {msg}", is_ascii);
+    multi.insert_before(before, ProgressBar::new(1).with_style(style))
+}
+
+/// What stands in the way, in lines of so many columns and a mark before each blocker; the first lines, where they are many.
+fn lines(blockers: &[Blocker], columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for blocker in blockers {
+        let wrapped = text::wrap(&clean(&blocker.text), columns);
+        lines.extend(wrapped.iter().enumerate().map(|(i, line)| {
+            let mark = if i == 0 { '!' } else { ' ' };
+            format!("  {mark} {line}")
+        }));
+    }
+    lines.truncate(BLOCKERS);
+    lines
 }
 
 /// Share, size, speed and time left of a clip, in columns that don't move; the first of them where there is no room.
@@ -289,6 +314,19 @@ mod tests {
     //= frameio-c2c#7
     //= type=test
     //# Shown are how many files and bytes are left, how far the current file is, and what became of each.
+    #[test]
+    fn reasons_are_read_to_their_end_at_80_and_40_columns() {
+        let text = "The provider's certificate is not one that this rig trusts. A proxy or filter on this network opens \
+                    what is sent, or a private authority is missing in the configuration.";
+        let blocker = Blocker { text: text.into(), ..Blocker::default() };
+        for columns in [80, 40] {
+            let lines = lines(std::slice::from_ref(&blocker), columns - 4);
+            assert!(lines.iter().all(|line| text::width(line) <= columns), "{lines:#?}");
+            let said: Vec<&str> = lines.iter().map(|line| line.trim_start_matches(['!', ' '])).collect();
+            assert_eq!(said.join(" "), text);
+        }
+    }
+
     #[test]
     fn what_is_left_says_why_it_waits() {
         let mut queue = Queue { files_left: 2, bytes_left: 80_000_000, rate: 1_000_000, ..Queue::default() };
