@@ -1,6 +1,7 @@
 //! What an issuer said before a start, used after it.
 use serde_json::{Value, json as value};
 
+use super::id_token::{Signer, ask, claims, openid};
 use super::oauth::*;
 use super::*;
 use crate::provider::exchange::Step;
