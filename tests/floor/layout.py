@@ -1,24 +1,26 @@
-"""Writes the list in src/release.ld anew: which code an idle, paired daemon has not run.
+"""Writes the lists in src/release.ld anew: which code a resting, paired daemon has not run.
 
-    layout.py MAP TRACE src/release.ld
+    layout.py MAP                                 prints where each function begins, for entered.py
+    layout.py MAP IDLE SENDING src/release.ld     writes the lists
 
-MAP is the linker's (LLVM's) map of a program whose names are Rust's v0 names; TRACE is what qemu-user logs of it with
-`-d in_asm,nochain`. A line of the list is a piece of a name, as long modules and types have one, that no function which
-has run contains: they are taken by the bytes they bring, until one brings too little.
+MAP is the linker's (LLVM's) map of a program whose names are Rust's v0 names; IDLE and SENDING are the functions that a
+daemon has entered that rests, and one that sends. The first list is of code that neither has run, the second of what only
+the one that sends has. A line holds pieces of names, as long modules and types have them, or two with a star between: no
+function that has run matches one. They are taken by the bytes they bring, until one brings too little.
 """
 import heapq
 import re
 import sys
 from collections import defaultdict
 
-# A line of the list brings at least so many bytes.
-RUST_WORTH, C_WORTH = 480, 400
-# What real processors run in place of what qemu-user's does.
-BY_PROCESSOR = ("4sha2", "8chacha20", "8poly1305", "6memchr")
-# Where qemu-user lays a position-independent program.
-BASE = 0x4000000000
-BEGIN, END = "    /* The list begins. */\n", "    /* The list ends. */\n"
+# A pattern brings at least so many bytes.
+RUST_WORTH, C_WORTH = 360, 400
 WIDTH = 116
+# What a name may say of the compiler, and so change with it: the disambiguator of a crate, and where a part of the name
+# stood before.
+HASH, BACK = re.compile(r"Cs[0-9A-Za-z]+_"), re.compile(r"B[0-9A-Za-z]{0,3}_")
+NUMBER = re.compile(r"\d+")
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*|_[a-z][A-Za-z0-9_]*")
 
 
 def sections(path):
@@ -34,40 +36,41 @@ def sections(path):
     return sorted(found)
 
 
-def split(found, trace):
-    """The sections that have run, and the others."""
-    ran, at = set(), 0
-    with open(trace, encoding="utf-8", errors="replace") as lines:
-        addresses = sorted({int(line.split(":")[0], 16) - BASE for line in lines if line.startswith("0x40")})
-    for address in addresses:
-        while at + 1 < len(found) and found[at + 1][0] <= address:
-            at += 1
-        if found[at][0] <= address < found[at][0] + found[at][1]:
-            ran.add(at)
-    ran |= {at for at, one in enumerate(found) if any(crate in one[2] for crate in BY_PROCESSOR)}
-    return [found[at] for at in sorted(ran)], [one for at, one in enumerate(found) if at not in ran]
+def starts(found):
+    """Where functions begin. One that is written for the assembler has no section of its own: the script names its file."""
+    return [one[0] for one in found if one[3] != "ring" and one[2] != ".text"]
 
 
-def pieces(name):
-    """What may stand for a name: up to five identifiers in a row, each with its length before it."""
-    # A crate's disambiguator depends on the compiler.
-    name = re.sub(r"Cs[0-9A-Za-z]+_", "C|", name)
-    found, at = [], 0
-    while at < len(name):
-        number = re.compile(r"\d+").match(name, at)
-        if not number:
-            at += 1
-            continue
+def have_run(found, path):
+    """The places in `found` of the sections that have run."""
+    with open(path, encoding="utf-8") as lines:
+        entered = {int(line, 16) for line in lines}
+    ran = {at for at, one in enumerate(found) if one[0] in entered or one[2] == ".text" and one[3] != "ring"}
+    if len(ran) < 1000:
+        sys.exit(f"{len(ran)} functions have run: {path} is of another program, or the map is")
+    return ran
+
+
+def identifiers(name):
+    """(begin, end) of each identifier in a name, with the length before it."""
+    at = 0
+    while number := NUMBER.search(name, at):
         length, start = int(number[0]), number.end()
         # The underscore that keeps a length and an identifier apart.
         start += name[start : start + 2] == "__"
         word = name[start : start + length]
-        is_word = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*|_[a-z][A-Za-z0-9_]*", word) and not (word[0] == "_" and name[start - 1] != "_")
+        is_word = WORD.fullmatch(word) and not (word[0] == "_" and name[start - 1] != "_")
         if 2 < length <= 60 and len(word) == length and is_word:
-            found.append((at, start + length))
+            yield number.start(), start + length
             at = start + length
         else:
             at = number.end()
+
+
+def pieces(name):
+    """What may stand for a name: up to five identifiers in a row, and the last words to a place that may change."""
+    name = HASH.sub("C|", name)
+    found = list(identifiers(name))
     for first, (begin, end) in enumerate(found):
         yield name[begin:end]
         for after, stop in found[first + 1 : first + 5]:
@@ -75,60 +78,90 @@ def pieces(name):
                 break
             end = stop
             yield name[begin:end]
+        tail = BACK.split(name[begin:].split("|")[0])[0]
+        if len(tail) > end - begin:
+            yield tail
+
+
+def pairs(name):
+    """Two pieces of a name, in their order."""
+    found = list(dict.fromkeys(pieces(name)))
+    for at, first in enumerate(found):
+        for second in found[at + 1 :]:
+            yield f"{first}*{second}"
 
 
 def rust(ran, cold):
-    """The pieces that bring most, and the bytes that each brings beyond those before it."""
-    names, covers = "\n".join(one[2] for one in ran), defaultdict(set)
-    for at, one in enumerate(cold):
+    """The patterns that bring most, and what they bring."""
+    names = "\n".join(one[2] for one in ran)
+    in_pairs = {pair for one in ran for pair in pairs(one[2])}
+    covers = defaultdict(set)
+    for one in cold:
         if one[3] == "rust":
-            for piece in set(pieces(one[2])):
-                covers[piece].add(at)
-    covers = {piece: what for piece, what in covers.items() if piece not in names}
-    heap = [(-sum(cold[at][1] for at in what), piece) for piece, what in covers.items()]
+            for pattern in {*pieces(one[2]), *pairs(one[2])}:
+                covers[pattern].add(one)
+    bytes_of = lambda what: sum(one[1] for one in what)
+    heap = [(-bytes_of(what), len(pattern), pattern) for pattern, what in covers.items() if pattern not in in_pairs and bytes_of(what) >= RUST_WORTH]
     heapq.heapify(heap)
     done, taken = set(), []
     while heap:
-        gain, piece = heapq.heappop(heap)
-        left = sum(cold[at][1] for at in covers[piece] - done)
-        if left < RUST_WORTH:
+        gain, length, pattern = heapq.heappop(heap)
+        left = bytes_of(covers[pattern] - done)
+        if left < RUST_WORTH or re.search(".*".join(map(re.escape, pattern.split("*"))), names):
             continue
         if left != -gain:
-            heapq.heappush(heap, (-left, piece))
+            heapq.heappush(heap, (-left, length, pattern))
             continue
-        done |= covers[piece]
-        taken.append(piece)
-    return taken, sum(cold[at][1] for at in done)
+        done |= covers[pattern]
+        taken.append(f".text.*{pattern}*")
+    return taken, done
+
+
+def c(ran, cold):
+    """The names that bring enough."""
+    names = {one[2] for one in ran}
+    found = [one for one in cold if one[3] == "c" and one[1] >= C_WORTH and one[2] not in names and one[2] != ".text"]
+    return [one[2] for one in found], set(found)
 
 
 def written(patterns):
+    """The lines of a list."""
     line = "    *("
     for pattern in patterns:
-        if len(line) + len(pattern) > WIDTH:
+        if len(line) + len(pattern) > WIDTH and line != "    *(":
             yield line.rstrip() + ")\n"
             line = "    *("
         line += pattern + " "
     yield line.rstrip() + ")\n"
 
 
-def main(map_path, trace, script):
-    ran, cold = split(sections(map_path), trace)
-    taken, bytes_of_rust = rust(ran, cold)
-    has_run = {one[2] for one in ran}
-    of_c = [one for one in cold if one[3] == "c" and one[1] >= C_WORTH and one[2] not in has_run and one[2] != ".text"]
-    if not taken or len(ran) < 1000:
-        sys.exit(f"{len(ran)} functions have run: the trace is none of this program, or the map is")
+def replace(script, label, ran, cold):
+    """Writes one list, and returns what it names."""
+    begin, end = f"    /* The list of {label} begins. */\n", f"    /* The list of {label} ends. */\n"
+    (of_rust, done), (of_c, more) = rust(ran, cold), c(ran, cold)
+    if not of_rust:
+        sys.exit(f"nothing for the list of {label}: the traces are none of this program, or the map is")
     with open(script, encoding="utf-8") as file:
-        head, rest = file.read().split(BEGIN)
-        tail = rest.split(END)[1]
+        head, rest = file.read().split(begin)
+        tail = rest.split(end)[1]
     with open(script, "w", encoding="utf-8") as file:
-        file.write(head + BEGIN)
-        file.writelines(written(sorted(f".text.*{piece}*" for piece in taken)))
-        file.writelines(written(sorted(one[2] for one in of_c)))
-        file.write(END + tail)
-    kilobytes = lambda many: sum(one[1] for one in many) // 1000
-    print(f"{len(ran)} functions have run, {kilobytes(ran)} kB; {len(cold)} have not, {kilobytes(cold)} kB")
-    print(f"listed: {len(taken)} pieces of names, {bytes_of_rust // 1000} kB, and {len(of_c)} names of C, {kilobytes(of_c)} kB")
+        file.writelines([head, begin, *written(sorted(of_rust)), *written(sorted(of_c)), end, tail])
+    kilobytes = sum(one[1] for one in done | more) // 1000
+    print(f"{label}: {len(of_rust)} patterns of Rust and {len(of_c)} names of C, for {kilobytes} kB")
+    return done | more
+
+
+def main(map_path, idle=None, sending=None, script=None):
+    found = sections(map_path)
+    if not idle:
+        return print("\n".join(f"{at:x}" for at in starts(found)))
+    idle, sending = have_run(found, idle), have_run(found, sending)
+    pick = lambda places: [found[at] for at in sorted(places)]
+    kilobytes = lambda places: sum(one[1] for one in pick(places)) // 1000
+    everything = set(range(len(found)))
+    print(f"of {kilobytes(everything)} kB, resting: {kilobytes(idle)} kB; sending only: {kilobytes(sending - idle)} kB")
+    never = replace(script, "what is not run", pick(idle | sending), pick(everything - idle - sending))
+    replace(script, "what sending runs", pick(idle), [one for one in pick(everything - idle) if one not in never])
 
 
 main(*sys.argv[1:])
