@@ -14,12 +14,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinHandle};
 use tracing::{info, warn};
 
 use crate::clock::Clock;
@@ -210,42 +211,47 @@ impl Volume {
         &self,
         job: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, NotAnswering> {
-        let inner = &self.inner;
-        let not_answering = || NotAnswering(inner.key.name());
-        let mut silent = inner.shared.silent.subscribe();
-        if silent.borrow().contains(&inner.key) {
-            return Err(not_answering());
-        }
-        let thread = match inner.threads.clone().try_acquire_owned() {
-            Ok(thread) => thread,
-            Err(_) => inner.wait_for_thread(&mut silent).await.ok_or_else(not_answering)?,
-        };
-        let call = inner.begin(Some(thread));
-        let Some(pool) = inner.pool() else { return Err(not_answering()) };
-        let running = pool.spawn_blocking(move || {
+        let slot = Arc::new(Mutex::new(None));
+        let filled = slot.clone();
+        let job = move || {
             let outcome = job();
-            drop(call);
-            outcome
-        });
-        tokio::select! {
-            biased;
-            done = running => done.map_err(|e| gone(e, not_answering())),
-            _ = silent.wait_for(|silent| silent.contains(&inner.key)) => Err(not_answering()),
-        }
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        };
+        self.done(Box::new(job)).await?;
+        let outcome = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        outcome.ok_or_else(|| self.inner.not_answering())
+    }
+
+    /// Once for all kinds of jobs, and behind a pointer for all who wait: it would be a great part of the program.
+    fn done(&self, job: Job) -> Pin<Box<dyn Future<Output = Result<(), NotAnswering>> + Send + '_>> {
+        let inner = &self.inner;
+        Box::pin(async move {
+            let mut silent = inner.shared.silent.subscribe();
+            if silent.borrow().contains(&inner.key) {
+                return Err(inner.not_answering());
+            }
+            let thread = match inner.threads.clone().try_acquire_owned() {
+                Ok(thread) => Some(thread),
+                Err(_) => inner.wait_for_thread(&mut silent).await,
+            };
+            let thread = thread.ok_or_else(|| inner.not_answering())?;
+            let Some(running) = inner.start(Some(thread), job) else { return Err(inner.not_answering()) };
+            tokio::select! {
+                biased;
+                done = running => done.map_err(|e| gone(e, inner.not_answering())),
+                _ = silent.wait_for(|silent| silent.contains(&inner.key)) => Err(inner.not_answering()),
+            }
+        })
     }
 
     /// Runs a job that nobody waits for and that must not be refused: the closing of a file. There are as many as there
     /// were files.
     pub fn last(&self, job: impl FnOnce() + Send + 'static) {
-        let call = self.inner.begin(None);
-        if let Some(pool) = self.inner.pool() {
-            drop(pool.spawn_blocking(move || {
-                job();
-                drop(call);
-            }));
-        }
+        drop(self.inner.start(None, Box::new(job)));
     }
 }
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// What a job panics with goes on in whoever asked, as if it had been done there.
 fn gone(e: JoinError, otherwise: NotAnswering) -> NotAnswering {
@@ -292,6 +298,20 @@ impl Inner {
             builder.build().ok()
         };
         self.pool.get_or_init(build).as_ref()
+    }
+
+    fn not_answering(&self) -> NotAnswering {
+        NotAnswering(self.key.name())
+    }
+
+    /// `None`: no thread can be had at all.
+    fn start(self: &Arc<Inner>, thread: Option<OwnedSemaphorePermit>, job: Job) -> Option<JoinHandle<()>> {
+        let call = self.begin(thread);
+        let running = self.pool()?.spawn_blocking(move || {
+            job();
+            drop(call);
+        });
+        Some(running)
     }
 
     /// `None`: none has become free in time, the volume does not answer, or too many wait.
