@@ -7,7 +7,8 @@
 //!
 //! - At build time from the definitions that the programs parse with, so that a page can't describe an option that does
 //!   not exist. The sections that clap does not know (EXIT STATUS, FILES, SEE ALSO) are added here. The page of the
-//!   configuration comes from the table that files are read by, in the same way.
+//!   configuration comes from the table that files are read by, in the same way, and that of the D-Bus interfaces from
+//!   `dbus/*.xml`.
 //! - The build time comes from `SOURCE_DATE_EPOCH`, else from the newest entry of `debian/changelog`, so that two builds
 //!   of one release are the same, bit for bit.
 
@@ -24,6 +25,8 @@ use rigpost_contract::exit::ExitCode;
 
 #[path = "build/configuration.rs"]
 mod configuration;
+#[path = "build/interfaces.rs"]
+mod interfaces;
 
 #[path = "cli/args.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the library")]
@@ -45,6 +48,7 @@ mod sim_args;
 const SOURCES: &[&str] = &[
     "src/build.rs",
     "src/build/configuration.rs",
+    "src/build/interfaces.rs",
     "src/release.ld",
     "src/cli/args.rs",
     "src/cli/args/queue.rs",
@@ -84,7 +88,14 @@ fn programs() -> Vec<Program> {
                 ),
                 ("/var/lib/rigpost", "State of the daemon: identity, sealed secrets, queue."),
             ],
-            see_also: &["rigpostd(8)", "rigpost.toml(5)", "journalctl(1)", "busctl(1)", "systemctl(1)"],
+            see_also: &[
+                "rigpostd(8)",
+                "rigpost.toml(5)",
+                "org.rigpost.Rigpost1(5)",
+                "journalctl(1)",
+                "busctl(1)",
+                "systemctl(1)",
+            ],
             completions: true,
         },
         Program {
@@ -109,6 +120,7 @@ fn programs() -> Vec<Program> {
             see_also: &[
                 "rigpost(1)",
                 "rigpost.toml(5)",
+                "org.rigpost.Rigpost1(5)",
                 "systemd.service(5)",
                 "systemd-creds(1)",
                 "journalctl(1)",
@@ -167,6 +179,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         write_pages(&program, command, &[], &man, &date)?;
     }
     fs::write(man.join("rigpost.toml.5"), configuration::page(&date))?;
+    fs::write(man.join("org.rigpost.Rigpost1.5"), interfaces::page(&date)?)?;
     fs::write(config.join("rigpost.toml"), configuration::example())?;
     fs::write(config.join("rows.md"), configuration::readme_rows())?;
     Ok(())

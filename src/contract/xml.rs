@@ -193,3 +193,70 @@ fn what_is_secret_is_in_no_signal() {
     let named: Vec<_> = Property::ALL.iter().filter(|p| p.changes() == Changes::Named).collect();
     assert_eq!(named, [&Property::UserCode, &Property::VerificationUriComplete]);
 }
+
+/// The comment before an element, as `gdbus-codegen` takes it: whose it is, what stands of each argument, and the text.
+fn documented(node: &Node<'_, '_>) -> Option<(String, BTreeSet<String>, String)> {
+    let comment = node.prev_siblings().skip(1).find(|n| !n.is_text())?;
+    let text = if comment.is_comment() { comment.text()? } else { return None };
+    let mut lines = text.lines().map(str::trim).skip_while(|line| line.is_empty());
+    let name = lines.next()?.strip_suffix(':')?.to_owned();
+    let lines: Vec<&str> = lines.collect();
+    let of = |line: &&str| {
+        line.strip_prefix('@').and_then(|line| line.split_once(": ")).map(|(of, _)| of.to_owned())
+    };
+    let arguments = lines.iter().map_while(of).collect::<BTreeSet<String>>();
+    let body = lines[arguments.len()..].join(" ").trim().to_owned();
+    Some((name, arguments, body))
+}
+
+#[test]
+fn everything_is_documented_in_the_form_that_tools_read() {
+    for interface in Interface::ALL {
+        let document = parsed(*interface);
+        let node = document.descendants().find(|n| n.has_tag_name("interface")).unwrap();
+        let (name, given, body) = documented(&node).unwrap();
+        assert_eq!((name.as_str(), given.contains("short_description")), (interface.as_str(), true));
+        assert!(body.len() > 100, "{interface}: {body}");
+        for member in node.children().filter(Node::is_element) {
+            let name = attribute(&member, "name");
+            let (of, given, body) =
+                documented(&member).unwrap_or_else(|| panic!("dbus/{interface}.xml does not tell of {name}"));
+            let arguments = member.children().filter(|n| n.has_tag_name("arg"));
+            let arguments: BTreeSet<String> = arguments.map(|n| attribute(&n, "name").to_owned()).collect();
+            assert_eq!((of.as_str(), given), (name, arguments), "{interface}");
+            assert!(body.len() > 20 && !body.contains('@'), "{interface}.{name}: {body}");
+        }
+    }
+}
+
+/// `qdbusxml2cpp` takes a file only where these are named.
+#[test]
+fn types_that_qt_does_not_know_are_named_for_it() {
+    const QT: &str = "org.qtproject.QtDBus.QtTypeName";
+    for interface in Interface::ALL {
+        let document = parsed(*interface);
+        for member in document.descendants().filter(|n| n.has_attribute("type") || n.has_tag_name("method")) {
+            let is_odd = |n: &Node<'_, '_>| attribute(n, "type").contains(['(', '{']);
+            let named: BTreeSet<&str> = member
+                .children()
+                .filter_map(|n| n.attribute("name"))
+                .filter(|name| name.starts_with(QT))
+                .collect();
+            let wanted: BTreeSet<String> = match member.tag_name().name() {
+                "property" => is_odd(&member).then(|| QT.to_owned()).into_iter().collect(),
+                "method" => ["in", "out"]
+                    .into_iter()
+                    .flat_map(|way| {
+                        let args = member.children().filter(move |n| n.attribute("direction") == Some(way));
+                        let odd = args.enumerate().filter(|(_, n)| attribute(n, "type").contains(['(', '{']));
+                        let label = if way == "in" { "In" } else { "Out" };
+                        odd.map(move |(i, _)| format!("{QT}.{label}{i}")).collect::<Vec<_>>()
+                    })
+                    .collect(),
+                _ => continue,
+            };
+            let has: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+            assert!(has.is_subset(&named), "{interface}.{}: {wanted:?}", attribute(&member, "name"));
+        }
+    }
+}

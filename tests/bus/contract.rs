@@ -17,6 +17,9 @@ use crate::introspected::hold_against_contract;
 
 const EMITS: &str = "org.freedesktop.DBus.Property.EmitsChangedSignal";
 
+/// Read by generators, from the files: the running object has no use for it.
+const QT: &str = "org.qtproject.QtDBus.";
+
 /// Everything our interfaces have, one line for each member, comparable.
 fn members(xml: &str) -> BTreeSet<String> {
     let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
@@ -37,7 +40,7 @@ fn members(xml: &str) -> BTreeSet<String> {
                     let direction =
                         child.attribute("direction").filter(|_| kind == "method").unwrap_or("out");
                     line += &format!(" ({direction} {} {})", word(&child, "type"), word(&child, "name"));
-                } else {
+                } else if !word(&child, "name").starts_with(QT) {
                     annotations.insert(format!("{}={}", word(&child, "name"), word(&child, "value")));
                 }
             }

@@ -8,6 +8,7 @@ mod introspected;
 #[path = "../common/junk.rs"]
 mod junk;
 mod lines;
+mod pages;
 mod queue;
 mod start;
 mod terminal;
@@ -680,111 +681,6 @@ async fn doctor_names_the_proxy_and_whether_one_may_be_needed() {
     }
     let found = doctor_with(&bus, "base_url = \"https://rigpost.invalid\"", &[]).await;
     assert!(!check(&found, "name", "next").contains("proxy"), "{found}");
-}
-
-/// The commands beneath this one, with the names of their pages.
-fn pages(command: &clap::Command, page: &str, found: &mut Vec<(String, clap::Command)>) {
-    found.push((page.to_owned(), command.clone()));
-    for sub in command.get_subcommands() {
-        pages(sub, &format!("{page}-{}", sub.get_name()), found);
-    }
-}
-
-#[test]
-fn man_pages_and_completions_know_everything() {
-    use clap::CommandFactory as _;
-
-    let docs = std::path::Path::new(env!("RIGPOST_DOCS"));
-    let read = |path: String| {
-        std::fs::read_to_string(docs.join(&path))
-            .unwrap_or_else(|error| panic!("{path}: {error}"))
-            .replace("\\-", "-")
-    };
-    let mut all = Vec::new();
-    pages(&rigpost_cli::args::RigpostArgs::command(), "rigpost", &mut all);
-    assert!(all.len() > 15);
-    for (page, command) in all {
-        let text = read(format!("man/{page}.1"));
-        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "FILES", "SEE ALSO"] {
-            assert!(
-                text.contains(&format!(".SH {section}")) || text.contains(&format!(".SH \"{section}\"")),
-                "{page}: {section}"
-            );
-        }
-        for sub in command.get_subcommands() {
-            assert!(
-                text.contains(&format!("{page}-{}(1)", sub.get_name())),
-                "{page} does not name {}",
-                sub.get_name()
-            );
-        }
-        for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
-            if let Some(long) = argument.get_long() {
-                assert!(text.contains(&format!("--{long}")), "{page} does not explain --{long}");
-            }
-        }
-        for word in command.get_arguments().filter(|argument| argument.is_hide_set()) {
-            assert!(
-                !text.contains(word.get_value_names().unwrap()[0].as_str()),
-                "{page} shows a hidden argument"
-            );
-        }
-    }
-    assert!(read("man/rigpostd.8".into()).contains("--check-config"));
-    for page in ["rigpost.1", "rigpostd.8"] {
-        assert!(read(format!("man/{page}")).contains("rigpost.toml(5)"), "{page}");
-    }
-    for file in ["rigpost.bash", "_rigpost", "rigpost.fish"] {
-        let text = read(format!("completions/{file}"));
-        assert!(text.contains("provision") && text.contains("no-qr"), "{file}");
-    }
-}
-
-/// A part for each section in their order, with each key in its place and what it is by default.
-#[test]
-fn the_page_of_the_configuration_knows_every_key() {
-    use rigpost_daemon::config::keys::{Key, LISTS, SECTIONS};
-
-    let path = std::path::Path::new(env!("RIGPOST_DOCS")).join("man/rigpost.toml.5");
-    let text = std::fs::read_to_string(path).unwrap().replace("\\-", "-");
-    let parts: Vec<&str> = text.split(".SH ").collect();
-    let begin = ["NAME", "SYNOPSIS", "DESCRIPTION"].len() + 1;
-    assert_eq!(parts.len(), begin + SECTIONS.len() + ["SEE ALSO"].len());
-    for (section, part) in SECTIONS.iter().zip(&parts[begin..]) {
-        let header = if LISTS.contains(&section.name) {
-            format!("[[{}]]", section.name)
-        } else {
-            format!("[{}]", section.name)
-        };
-        assert!(part.starts_with(&format!("{header}\n")), "{header}: {part}");
-        let keys = Key::ALL.iter().filter(|key| key.section() == section.name).map(|key| key.name());
-        let named: Vec<String> = part
-            .lines()
-            .filter_map(|line| Some(line.strip_prefix("\\fB")?.split_once("\\fR")?.0.to_owned()))
-            .map(|name| format!("{}.{name}", section.name))
-            .collect();
-        assert_eq!(named, keys.collect::<Vec<_>>(), "{header}");
-    }
-    assert!(text.contains("Between 60 and 290 seconds, or 0 for none. By default 120."));
-    assert!(parts.last().unwrap().contains("rigpostd(8)"));
-}
-
-#[test]
-fn the_pages_are_good_roff() {
-    let pages = std::path::Path::new(env!("RIGPOST_DOCS")).join("man");
-    let mut seen = 0;
-    for page in std::fs::read_dir(pages).unwrap() {
-        let page = page.unwrap().path();
-        let groff = std::process::Command::new("groff")
-            .args(["-Kutf8", "-man", "-ww", "-z", "-Tutf8"])
-            .arg(&page)
-            .output();
-        let groff = groff.expect("groff (groff-base) is installed");
-        let said = String::from_utf8_lossy(&groff.stderr);
-        assert!(groff.status.success() && said.is_empty(), "{}: {said}", page.display());
-        seen += 1;
-    }
-    assert!(seen > 15);
 }
 
 #[tokio::test]
