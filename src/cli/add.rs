@@ -58,7 +58,9 @@ pub(crate) async fn run(args: &AddArgs, out: &mut Out) -> Result<(), Failure> {
     let events = if args.wait { Some(daemon.events().await.map_err(group)?) } else { None };
     let Added { summary, refused } = add(&daemon, args, &found.paths, out).await?;
     let refused = refused + found.refused.len();
-    if args.json {
+    if args.json && args.wait {
+        out.json_line(&summary)?;
+    } else if args.json {
         out.json(&summary)?;
     } else {
         for line in summary.lines(found.paths.len(), found.bytes) {
@@ -69,7 +71,7 @@ pub(crate) async fn run(args: &AddArgs, out: &mut Out) -> Result<(), Failure> {
     if let Some(events) = events
         && !ids.is_empty()
     {
-        watch::wait(&daemon, events, Waiting::new(ids), out).await?;
+        watch::wait(&daemon, events, Waiting::new(ids), args.json, out).await?;
     }
     match (refused, summary.elsewhere()) {
         (0, None) => Ok(()),

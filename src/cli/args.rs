@@ -35,7 +35,6 @@ fn exit_help() -> String {
 /// wrong: `rigpost status` says what stands in the way, and `rigpost doctor` looks for the cause.
 #[derive(Debug, Parser)]
 #[command(name = "rigpost", version, after_long_help = exit_help(), propagate_version = true, max_term_width = 100)]
-#[command(disable_help_subcommand = true)]
 pub struct RigpostArgs {
     /// What to do.
     #[command(subcommand)]
@@ -77,7 +76,9 @@ pub enum Command {
     /// Cancel a pairing that is under way
     ///
     /// Does nothing when there is none. A rig that is already paired stays paired; use `rigpost unpair` to end that.
-    Cancel,
+    ///
+    /// With --json, prints "cancelled": whether there was one.
+    Cancel(JsonArgs),
     /// End this rig's authorization
     ///
     /// Erases the tokens on this rig, has the provider revoke them, and says what came of that. Clips that are still queued
@@ -141,16 +142,18 @@ pub enum Command {
     /// (`incomplete = "hold"`), and not all are in the cloud. Ctrl-C ends the waiting, also with 9; the clips stay queued.
     ///
     /// With --json, prints one object: "files", in the order in which they were queued, each with id, found ("new", "waiting",
-    /// "delivered" or "delivered-elsewhere"; words may be added), path, and path_bytes where the path is not UTF-8.
+    /// "delivered" or "delivered-elsewhere"; words may be added), path, and path_bytes where the path is not UTF-8. With --wait
+    /// besides, that object is the first line, and each line after it is one of `rigpost watch --json`.
     ///
     /// For example: `rigpost add --recursive --pattern '*.mov' --wait /media/card`
     Add(AddArgs),
     /// Show the clips that are on their way, or steer them
     ///
-    /// Without --state or --all, shows what is being sent, what waits, and what is held, away, incomplete or failed and why.
+    /// Without --state or --all, shows what is being sent, what waits, and what is held, away, incomplete or failed and why; the
+    /// newest last.
     ///
-    /// With --json, prints one object: "total" (how many items match, whatever the limit is) and "items", oldest first in
-    /// each state, each with the keys of an item on D-Bus: id, path, name, size, sent, state, reason, detail, priority,
+    /// With --json, prints one object: "total" (how many items match, whatever the limit is) and "items", the newest
+    /// last, each with the keys of an item on D-Bus: id, path, name, size, sent, state, reason, detail, priority,
     /// class, channel, source, uid, project_id, asset_id, attempts, added (Unix seconds), and path_bytes where the path is
     /// not UTF-8. Keys may be added but are never renamed.
     #[command(args_conflicts_with_subcommands = true)]
@@ -160,7 +163,9 @@ pub enum Command {
     /// The parts in flight are finished first. The pause survives a restart of the rig.
     Pause(PauseArgs),
     /// Go on sending after `rigpost pause`
-    Resume,
+    ///
+    /// With --json, prints "paused", "recording", "files_left" and "bytes_left", as they are then.
+    Resume(JsonArgs),
     /// Limit how fast clips are sent, or show the limit
     ///
     /// Counts for the whole rig, from now on, and survives a restart. For example: `rigpost limit 5MB` (bytes per second),
@@ -181,7 +186,12 @@ pub enum Command {
     /// Follow the rig live: pairing, clips being sent, events
     ///
     /// Shows progress bars on a terminal and plain lines elsewhere. Leave with Ctrl-C; nothing is stopped by that.
-    Watch,
+    ///
+    /// With --json, prints one object for each change, on a line of its own, each with "time" (Unix seconds) and "event":
+    /// "status" (at first, and when anything that `rigpost status --json` prints is different: "status"), "item" (an item entered
+    /// a new state: "item", with id, name, size, sent, state, reason and detail), "stopped" and "running" (the daemon). Keys and
+    /// events may be added.
+    Watch(JsonArgs),
     /// Look for what keeps this rig from working
     ///
     /// Checks the configuration, the clock, the way to the provider, the bus, the protection of secrets, and the disk.
@@ -190,8 +200,33 @@ pub enum Command {
     ///
     /// Ends with 0 when no check failed, else with 1.
     Doctor(DoctorArgs),
+    /// Check the configuration, before the daemon reads it
+    ///
+    /// Names each mistake with its file, its line and its key. As root, also the files that the daemon's user can't read. Ends
+    /// with 0 when there is none, else with 1.
+    ///
+    /// With --json, prints one object: "ok", "files" and "problems", each with file, line, key and reason.
+    CheckConfig(ConfigArgs),
+    /// Show what the configuration says
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Show the daemon's lines in the journal
+    ///
+    /// The same as `journalctl --unit=rigpost.service`, which says what is missing where nothing is shown: reading the journal
+    /// takes root, or membership of the group systemd-journal.
+    Log(LogArgs),
     /// Show the version of this program and of the daemon
-    Version,
+    ///
+    /// With --json, prints "rigpost" and "rigpostd", which is null where the daemon does not run.
+    Version(JsonArgs),
+}
+
+/// Of commands that take nothing else.
+#[derive(Debug, Args)]
+pub struct JsonArgs {
+    /// Print one JSON object instead
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rigpost status`.
@@ -266,6 +301,9 @@ pub struct TokenArgs {
     /// What the API has last said in its header DPoP-Nonce
     #[arg(long, requires = "proof", default_value = "", hide_default_value = true)]
     pub nonce: String,
+    /// Print one JSON object instead: "token" and "expires_in" (seconds), or "proof"
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rigpost unpair`.
@@ -279,6 +317,9 @@ pub struct UnpairArgs {
     /// What it gave stays in force there until somebody ends it. Also ends the tries to revoke what it gave before.
     #[arg(long)]
     pub offline: bool,
+    /// Print one JSON object: "was_paired", and revocation, detail, kept, erased and at, as of `rigpost forget --json`
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rigpost forget`.
@@ -295,17 +336,61 @@ pub struct ForgetArgs {
     /// Print what was revoked, what was erased, and when (UTC)
     #[arg(long)]
     pub receipt: bool,
-    /// With --receipt: print one JSON object instead
-    #[arg(long, requires = "receipt")]
+    /// Print the receipt as one JSON object
+    #[arg(long)]
     pub json: bool,
 }
 
 /// Options of `rigpost provision`.
 #[derive(Debug, Args)]
 pub struct ProvisionArgs {
+    /// Print one JSON object: "provisioned"
+    #[arg(long)]
+    pub json: bool,
     /// Only here to be refused with an explanation.
     #[arg(hide = true, value_name = "NOTHING", allow_hyphen_values = true)]
     pub refused: Vec<std::ffi::OsString>,
+}
+
+/// The commands of `rigpost config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show every key: its value, and which line of which file says so
+    ///
+    /// Written like a file of the configuration. What the daemon that runs has read may be older: `systemctl reload rigpost`, or
+    /// restart, takes over what is shown. A proxy's password is left out.
+    ///
+    /// With --json, prints one object: "files", and "values", each with key, of (the name of its [[section]], if it is in one),
+    /// value (as it is written in a file, or null where it is not set), file and line (null where it is the default).
+    Show(ConfigArgs),
+}
+
+/// Options of `rigpost check-config` and `rigpost config show`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The main file; its conf.d stands beside it
+    #[arg(long, value_name = "FILE", default_value = "/etc/rigpost/rigpost.toml")]
+    pub config: PathBuf,
+    /// Print one JSON object instead
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `rigpost log`.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Go on with what comes
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only so many of the newest lines
+    #[arg(long, short = 'n', value_name = "N")]
+    pub lines: Option<u32>,
+    /// Only what is not older: "today", "2026-11-29 12:00", "-1h"
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<String>,
+    /// Print one JSON object for each line, as journalctl has them
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rigpost doctor`.

@@ -7,7 +7,7 @@
 //! - A check that can't be made is said to be "not checked" with the reason; it is never passed over in silence.
 //! - Its output is safe to post: no code, no secret, no query of a URL, nothing from the queue but how much is in it.
 
-mod account;
+pub(crate) mod account;
 mod config;
 mod disk;
 mod net;

@@ -7,6 +7,7 @@
 //! - A receipt goes to standard output in either case; what went wrong is said beside it.
 
 use serde::Serialize;
+use serde_json::json;
 use zbus::Variant;
 
 use super::args::{ForgetArgs, UnpairArgs};
@@ -34,15 +35,27 @@ pub(crate) async fn unpair(args: &UnpairArgs, out: &mut Out) -> Result<(), Failu
     let mut answer = daemon.pairing().unpair(options(args.offline)).await.map_err(group)?;
     let ended = Ended::read(&mut answer);
     let was_paired = matches!(before.state.parse(), Ok(State::Paired | State::NeedsPairing));
+    if args.json {
+        out.json(&json!({
+            "was_paired": was_paired,
+            "revocation": ended.revocation,
+            "detail": ended.detail,
+            "kept": ended.kept,
+            "erased": ended.erased,
+            "at": text::utc(ended.at),
+        }))?;
+    }
     if !was_paired && ended.revocation == Revocation::Nothing.as_str() {
-        out.say("This rig was not paired.")?;
-        return Ok(());
+        return if args.json { Ok(()) } else { Ok(out.say("This rig was not paired.")?) };
     }
     let done =
         if was_paired { format!("unpaired{from}") } else { "this rig was not paired any more".to_owned() };
     let again = "`rigpost status` shows when it is done; the rig tries again for a week, `rigpost unpair` tries now, and \
                  `rigpost unpair --offline` gives up";
     let after = if was_paired { " To pair again: rigpost pair" } else { "" };
+    if args.json && exit_code(&ended) == ExitCode::Done {
+        return Ok(());
+    }
     report(&ended, &done, after, again, out)
 }
 
@@ -55,7 +68,7 @@ pub(crate) async fn forget(args: &ForgetArgs, out: &mut Out) -> Result<(), Failu
     confirm(args.yes, "Erase this rig's identity, client secret and authorization? This can't be undone.")?;
     let mut answer = daemon.device().forget(options(args.offline)).await.map_err(root)?;
     let ended = Ended::read(&mut answer);
-    if args.receipt {
+    if args.receipt || args.json {
         let receipt = Receipt::new(&device, &pairing, &ended);
         if args.json {
             out.json(&receipt)?;
@@ -68,7 +81,7 @@ pub(crate) async fn forget(args: &ForgetArgs, out: &mut Out) -> Result<(), Failu
     let again = "a sealed copy of what that takes stays on the rig, which tries again for a week; to erase it now: \
                  sudo rigpost forget --offline";
     let after = " To use this rig again: sudo rigpost provision";
-    let quiet = args.receipt && exit_code(&ended) == ExitCode::Done;
+    let quiet = (args.receipt || args.json) && exit_code(&ended) == ExitCode::Done;
     if quiet { Ok(()) } else { report(&ended, "identity and secrets are erased", after, again, out) }
 }
 

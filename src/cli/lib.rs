@@ -23,6 +23,8 @@ mod add;
 mod bus;
 /// The two clocks that are read here.
 mod clock;
+/// `rigpost check-config` and `rigpost config`.
+mod config;
 /// Commands that are one call and one line.
 mod control;
 /// Codes in letters for three metres.
@@ -37,6 +39,8 @@ mod exit;
 mod frames;
 /// Ctrl-C, `kill`, a terminal that closes.
 mod leave;
+/// `rigpost log`.
+mod log;
 /// Standard output, and the terminal behind it.
 mod out;
 /// `rigpost pair`.
@@ -60,7 +64,7 @@ mod watch;
 /// States and reasons in plain words.
 mod words;
 
-use args::{Command, RigpostArgs};
+use args::{Command, ConfigCommand, RigpostArgs};
 use exit::{ExitCode, Failure};
 use out::Out;
 use rigpost_core::time::WallTime;
@@ -95,7 +99,7 @@ async fn run(command: Command, out: &mut Out, built: WallTime) -> Result<ExitCod
     match command {
         Command::Status(args) => Box::pin(status::run(&args, out)).await?,
         Command::Pair(args) => Box::pin(pair::run(&args, out)).await?,
-        Command::Cancel => control::cancel(out).await?,
+        Command::Cancel(args) => control::cancel(&args, out).await?,
         Command::Unpair(args) => ending::unpair(&args, out).await?,
         Command::Token(args) => control::token(&args, out).await?,
         Command::Forget(args) => ending::forget(&args, out).await?,
@@ -103,12 +107,15 @@ async fn run(command: Command, out: &mut Out, built: WallTime) -> Result<ExitCod
         Command::Add(args) => Box::pin(add::run(&args, out)).await?,
         Command::Queue(args) => Box::pin(queue::run(&args, out)).await?,
         Command::Pause(args) => control::pause(&args, out).await?,
-        Command::Resume => control::resume(out).await?,
+        Command::Resume(args) => control::resume(&args, out).await?,
         Command::Limit(args) => control::limit(&args, out).await?,
         Command::Wait(args) => Box::pin(wait::run(&args, out)).await?,
-        Command::Watch => Box::pin(watch::run(out)).await?,
+        Command::Watch(args) => Box::pin(watch::run(&args, out)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(&args, out, built)).await,
-        Command::Version => version::run(out).await?,
+        Command::CheckConfig(args) => config::check(&args, out).await?,
+        Command::Config(ConfigCommand::Show(args)) => config::show(&args, out).await?,
+        Command::Log(args) => return Err(log::run(&args)),
+        Command::Version(args) => version::run(&args, out).await?,
     }
     Ok(ExitCode::Done)
 }

@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::tcgetwinsize;
 
 use super::text;
@@ -70,6 +71,22 @@ impl Out {
     /// A person has resized it.
     pub(crate) fn resize(&mut self, columns: usize, rows: usize) {
         self.fixed = Some((columns, rows));
+    }
+
+    /// An error as soon as nobody can read any more what would be written: the terminal is closed, or the reader of a pipe gone.
+    pub(crate) fn heard(&self) -> io::Result<()> {
+        if self.fixed.is_some() {
+            return Ok(());
+        }
+        let stdout = rustix::stdio::stdout();
+        let mut asked = [PollFd::from_borrowed_fd(stdout, PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // A poll that fails says nothing of the reader.
+        let answered = poll(&mut asked, Some(&now)).unwrap_or_default() > 0;
+        if answered && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
     }
 
     /// Columns and rows, asked anew each time because people resize; 80 by 24 when nobody knows.

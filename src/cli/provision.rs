@@ -10,6 +10,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 
+use serde_json::json;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::args::ProvisionArgs;
@@ -41,6 +42,9 @@ pub(crate) async fn run(args: &ProvisionArgs, out: &mut Out) -> Result<(), Failu
     drop(writer);
     let device = daemon.device();
     device.provision(zbus::Fd::from(reader.as_fd()), Options::new()).await.map_err(root)?;
+    if args.json {
+        return Ok(out.json(&json!({ "provisioned": true }))?);
+    }
     out.say("The client secret is stored. To pair this rig: rigpost pair")?;
     Ok(())
 }

@@ -3,8 +3,9 @@
 //! # Decisions
 //!
 //! - By default only what is open: on a rig that has sent thousands of clips, those are not what a person looks for.
-//! - The daemon finds items by their state only; an offset counts through the states that are shown. It is counted once:
-//!   every further page begins behind the last item of the one before, which costs the same wherever that is.
+//! - The newest last, where the prompt is, and of many the newest: what a person has just queued is what they look for.
+//! - The daemon finds items by their state only; what is shown of several states is put in the order of their numbers here. The
+//!   daemon counts an offset from the nearer end.
 
 use serde::Serialize;
 use zbus::Variant;
@@ -62,7 +63,7 @@ fn states(args: &QueueArgs) -> Vec<Option<ItemState>> {
     }
 }
 
-/// At most `limit` items of these states, one state after the other, without the first `offset`.
+/// The newest of these states, at most `limit` of them without the newest `offset`, in the order of their numbers.
 async fn fetch(
     queue: QueueMethods<'_>,
     states: &[Option<ItemState>],
@@ -70,29 +71,28 @@ async fn fetch(
     limit: u32,
 ) -> zbus::Result<List> {
     let mut list = List::default();
+    let wanted = offset.saturating_add(limit);
     for state in states {
-        // Where this state begins, counted from the first one.
-        let before = list.total;
-        let mut from = offset.saturating_sub(before);
-        let mut after = None;
-        loop {
-            let room = limit.saturating_sub(u32::try_from(list.items.len()).unwrap_or(u32::MAX));
-            let mut filter: Options<'_> = state
-                .map(|state| (OptionKey::State.as_str(), Variant::from(state.as_str())))
-                .into_iter()
-                .collect();
-            filter.extend(after.map(|id: u64| (OptionKey::After.as_str(), Variant::from(id))));
-            // One is the least that can be asked for; it still brings the total.
-            let (items, total) = queue.list(filter, from, room.clamp(1, MAX_PAGE)).await?;
-            let got = u32::try_from(items.len()).unwrap_or(u32::MAX);
-            list.items.extend(items.into_iter().take(room as usize).map(|mut item| Item::read(&mut item)));
-            (from, after) = (0, list.items.last().map(|item| item.id));
-            if room <= got || got < MAX_PAGE {
-                list.total = before.saturating_add(total);
-                break;
-            }
+        let filter = || -> Options<'_> {
+            let state = state.map(|state| (OptionKey::State.as_str(), Variant::from(state.as_str())));
+            state.into_iter().collect()
+        };
+        // One is the least that can be asked for; it still brings the total.
+        let (_, total) = queue.list(filter(), 0, 1).await?;
+        list.total = list.total.saturating_add(total);
+        let mut from = total.saturating_sub(wanted);
+        while from < total {
+            let (items, _) = queue.list(filter(), from, MAX_PAGE).await?;
+            let Some(got) = u32::try_from(items.len()).ok().filter(|got| *got > 0) else { break };
+            list.items.extend(items.into_iter().map(|mut item| Item::read(&mut item)));
+            from = from.saturating_add(got);
         }
     }
+    // One may have gone on from one state to the next while they were read.
+    list.items.sort_by_key(|item| item.id);
+    list.items.dedup_by_key(|item| item.id);
+    list.items.truncate(list.items.len().saturating_sub(offset as usize));
+    list.items.drain(..list.items.len().saturating_sub(limit as usize));
     Ok(list)
 }
 
@@ -105,13 +105,14 @@ fn show(args: &QueueArgs, list: &List, out: &mut Out) -> Result<(), Failure> {
         out.say(&nothing(args, list.total))?;
         return Ok(());
     }
+    let shown = args.offset.saturating_add(u32::try_from(list.items.len()).unwrap_or(u32::MAX));
+    let older = list.total.saturating_sub(shown);
+    if older > 0 {
+        let all = list.total;
+        out.say(&format!("… {older} older ones; --offset {shown} shows them, --limit {all} shows all"))?;
+    }
     for line in table::table(&list.items, out.columns(), out) {
         out.line(&line)?;
-    }
-    let shown = args.offset.saturating_add(u32::try_from(list.items.len()).unwrap_or(u32::MAX));
-    let hidden = list.total.saturating_sub(shown);
-    if hidden > 0 {
-        out.say(&format!("… and {hidden} more; --offset {shown} goes on, --limit {} shows all", list.total))?;
     }
     Ok(())
 }

@@ -1,12 +1,19 @@
 //! `rigpost version`: both halves, because after an upgrade they may differ.
 
+use serde_json::json;
+
+use super::args::JsonArgs;
 use super::bus::Daemon;
 use super::exit::{Doing, Failure, from_bus};
 use super::out::Out;
 use super::text;
 
 /// Prints the version of this program and, if it runs and answers, of the daemon. Does not start the daemon.
-pub(crate) async fn run(out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn run(args: &JsonArgs, out: &mut Out) -> Result<(), Failure> {
+    if args.json {
+        let daemon = running().await.unwrap_or_default();
+        return Ok(out.json(&json!({ "rigpost": env!("CARGO_PKG_VERSION"), "rigpostd": daemon }))?);
+    }
     out.line(&format!("rigpost {}", env!("CARGO_PKG_VERSION")))?;
     let daemon = match running().await {
         Ok(Some(version)) => version,

@@ -12,15 +12,18 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use tokio::time::Instant;
 
+use super::args::JsonArgs;
 use super::bus::{Daemon, Event, Snapshot};
 use super::clock;
 use super::exit::{Doing, Failure, bus_went_away, from_bus};
 use super::leave::Leaving;
 use super::out::Out;
-use board::Board;
+use teller::Teller;
 
 mod board;
+mod lines;
 mod pace;
+mod teller;
 mod waiting;
 
 pub(crate) use waiting::Waiting;
@@ -37,12 +40,12 @@ fn group(error: zbus::Error) -> Failure {
 }
 
 /// Shows events until Ctrl-C.
-pub(crate) async fn run(out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn run(args: &JsonArgs, out: &mut Out) -> Result<(), Failure> {
     let mut leaving = Leaving::new()?;
     let daemon = Daemon::connect().await?;
     let events = daemon.events().await.map_err(group)?;
     let now = daemon.read().await.map_err(group)?;
-    let mut board = Board::new(out);
+    let mut board = Teller::new(args.json, out);
     board.begin(&now)?;
     let mut nothing = Waiting::default();
     let outcome = tokio::select! {
@@ -58,12 +61,13 @@ pub(crate) async fn wait(
     daemon: &Daemon,
     events: BoxStream<'static, Event>,
     mut waiting: Waiting,
+    is_json: bool,
     out: &mut Out,
 ) -> Result<(), Failure> {
     let mut leaving = Leaving::new()?;
     let now = daemon.read().await.map_err(group)?;
     waiting.look(daemon).await.map_err(group)?;
-    let mut board = Board::new(out);
+    let mut board = Teller::new(is_json, out);
     board.draw(&now);
     let outcome = tokio::select! {
         outcome = follow(daemon, events, now, &mut board, &mut waiting) => outcome,
@@ -79,7 +83,7 @@ async fn follow(
     daemon: &Daemon,
     mut events: BoxStream<'static, Event>,
     mut now: Snapshot,
-    board: &mut Board<'_>,
+    board: &mut Teller<'_>,
     waiting: &mut Waiting,
 ) -> Result<(), Failure> {
     let mut look_at: Option<Instant> = None;
@@ -113,13 +117,12 @@ async fn follow(
                 }
                 Event::Owner(is_here) => {
                     is_away = !is_here;
-                    board.event(if *is_here { "the daemon is running" } else { "the daemon stopped" })?;
+                    board.daemon(*is_here)?;
                 }
             }
         }
         runs = !is_away;
         if is_away {
-            board.away();
             look_at = None;
             continue;
         }

@@ -15,6 +15,7 @@
 //! - No secret of the rig is configured here: the client secret comes by provisioning. A proxy's address may hold a
 //!   password; it is kept as a secret, and no message repeats it.
 mod check;
+mod effective;
 mod forms;
 mod fragment;
 pub mod keys;
@@ -29,6 +30,7 @@ pub mod rule;
 mod settings;
 mod validate;
 
+pub use effective::{Effective, Held, effective};
 pub use load::{load, load_installed};
 pub use problem::{ConfigError, Problem};
 pub use roots::Roots;

@@ -117,8 +117,9 @@ async fn a_receipt_says_what_was_revoked_and_erased_and_when() {
         (&"2026-09-21T14:13:20Z".into(), &"Moonrise S01".into())
     );
     assert_eq!(json["erased"], serde_json::json!(["tokens", "client-secret", "identity"]));
-    let (status, ..) = run(&bus, &["forget", "--yes", "--json"]).await;
-    assert_eq!(status, 2, "JSON of what?");
+    let (status, output, _) = run(&bus, &["forget", "--yes", "--json"]).await;
+    let alone: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!((status, alone), (11, json), "the receipt is what there is to print");
 }
 
 #[tokio::test]

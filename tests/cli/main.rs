@@ -9,6 +9,7 @@ mod introspected;
 mod junk;
 mod lines;
 mod pages;
+mod programs;
 mod queue;
 mod start;
 mod terminal;

@@ -376,7 +376,7 @@ async fn what_is_cut_off_or_away_is_listed_and_steered() {
         assert_eq!(fake.world().calls.last().unwrap(), call, "{args:?}");
     }
     let (status, _, errors) = run(&bus, &["queue", "release", "-ays", "away"]).await;
-    assert!(status == 2 && errors.contains("only held and incomplete"), "{errors}");
+    assert!(status == 2 && errors.contains("[possible values: held, incomplete]"), "{errors}");
 }
 
 #[tokio::test]
@@ -483,12 +483,13 @@ async fn the_list_is_filtered_and_paged() {
     assert_eq!(ids(&[]).await, (6, vec![2, 3, 4, 5, 6, 7]));
     assert_eq!(ids(&["--failed"]).await, (2, vec![6, 7]));
     assert_eq!(ids(&["--held"]).await, (1, vec![5]));
-    assert_eq!(ids(&["--all", "--offset", "5"]).await, (7, vec![6, 7]));
+    assert_eq!(ids(&["--all", "--offset", "5"]).await, (7, vec![1, 2]));
     // Through the states, one after the other.
     for offset in 0..8u64 {
         for limit in 1..8u64 {
             let all = [2, 3, 4, 5, 6, 7];
-            let wanted: Vec<u64> = all.into_iter().skip(offset as usize).take(limit as usize).collect();
+            let newest = all.into_iter().rev().skip(offset as usize).take(limit as usize);
+            let wanted: Vec<u64> = newest.collect::<Vec<_>>().into_iter().rev().collect();
             let args = [offset.to_string(), limit.to_string()];
             if (offset + limit) % 3 == 0 {
                 assert_eq!(ids(&["--offset", &args[0], "--limit", &args[1]]).await, (6, wanted));
@@ -496,7 +497,13 @@ async fn the_list_is_filtered_and_paged() {
         }
     }
     let (_, output, _) = run(&bus, &["queue", "--limit", "2", "--offset", "1"]).await;
-    assert!(output.ends_with("… and 3 more; --offset 3 goes on, --limit 6 shows all\n"), "{output}");
+    assert!(output.starts_with("… 3 older ones; --offset 3 shows them, --limit 6 shows all\n"), "{output}");
+    let lines: Vec<&str> = output.lines().collect();
+    assert!(lines[2].contains("held.mov") && lines[3].contains("broken.mov"), "the newest last: {output}");
+    fake.world().items = (1..=2500).map(|id| fake::item(id, &bus.path("x.mov"), "done", "")).collect();
+    assert_eq!(ids(&["--all", "--limit", "3"]).await, (2500, vec![2498, 2499, 2500]));
+    assert_eq!(ids(&["--all", "--limit", "2400"]).await.1, (101..=2500).collect::<Vec<u64>>());
+    fake.world().items = open_queue(&bus);
     let (_, output, _) = run(&bus, &["queue", "--offset", "6"]).await;
     assert_eq!(output, "There are only 6; --offset 6 leaves out all of them.\n");
     assert_eq!(run(&bus, &["queue", "--failed", "--held"]).await.0, 2);

@@ -53,7 +53,7 @@ pub struct AddArgs {
     #[arg(long, short)]
     pub wait: bool,
     /// Print one JSON object instead
-    #[arg(long, conflicts_with = "wait")]
+    #[arg(long)]
     pub json: bool,
     /// The clips
     #[arg(value_name = "FILE", required = true)]
@@ -69,6 +69,9 @@ pub struct PauseArgs {
     /// the other.
     #[arg(long)]
     pub while_recording: bool,
+    /// Print one JSON object instead: "paused" or, with --while-recording, "recording"
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rigpost limit`.
@@ -77,6 +80,9 @@ pub struct LimitArgs {
     /// Per second: a number with B, kB, MB, GB, kbit, Mbit or Gbit; at least 10kB; or "off". Without it, shows the limit
     #[arg(value_name = "RATE", value_parser = rate)]
     pub rate: Option<u64>,
+    /// Print one JSON object instead: "bandwidth_limit" (bytes per second, or null)
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Bytes per second from what a person writes; 0: no limit.
@@ -112,10 +118,32 @@ pub fn rate(text: &str) -> Result<u64, String> {
 
 /// States an item can be asked for, with what they mean.
 fn item_state() -> impl TypedValueParser<Value = ItemState> {
+    one_of(ItemState::ALL)
+}
+
+/// One of these states only: `--help` names no value that would be refused.
+fn one_of(states: &[ItemState]) -> impl TypedValueParser<Value = ItemState> + use<> {
     let known = |state: &ItemState| PossibleValue::new(state.as_str()).help(state.meaning());
-    let names = PossibleValuesParser::new(ItemState::ALL.iter().map(known));
+    let names = PossibleValuesParser::new(states.iter().map(known));
     names.try_map(|name| name.parse::<ItemState>())
 }
+
+/// What can be tried again.
+const TRIED: [ItemState; 5] =
+    [ItemState::Queued, ItemState::Away, ItemState::Incomplete, ItemState::Failed, ItemState::Cancelled];
+/// What can be taken off the queue.
+const TAKEN_OFF: [ItemState; 6] = [
+    ItemState::Queued,
+    ItemState::Uploading,
+    ItemState::Held,
+    ItemState::Away,
+    ItemState::Incomplete,
+    ItemState::Failed,
+];
+/// What can be released.
+const RELEASED: [ItemState; 2] = [ItemState::Held, ItemState::Incomplete];
+/// What can be cleared.
+const CLEARED: [ItemState; 3] = [ItemState::Done, ItemState::Failed, ItemState::Cancelled];
 
 /// Options of `rigpost queue`.
 #[derive(Debug, Args)]
@@ -135,10 +163,10 @@ pub struct QueueArgs {
     /// Show finished and cancelled items too
     #[arg(long, short, group = "which")]
     pub all: bool,
-    /// Show at most this many items
+    /// Show at most this many items, the newest
     #[arg(long, short, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
-    /// Leave out this many items before the first
+    /// Leave out this many of the newest
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub offset: u32,
     /// Print one JSON object instead
@@ -159,21 +187,25 @@ pub enum QueueCommand {
     /// Try items again that failed, were cancelled, are away or incomplete, and waiting ones at once
     ///
     /// Their files are taken as they are now. --all means those that failed, unless --state says otherwise.
+    #[command(mut_arg("state", |state| state.value_parser(one_of(&TRIED))))]
     Retry(SelectArgs),
     /// Take items off the queue; the files themselves are never touched
     ///
     /// --all means all that are not over: queued, being sent, held, away or incomplete, unless --state says otherwise. It
     /// asks first.
+    #[command(mut_arg("state", |state| state.value_parser(one_of(&TAKEN_OFF))))]
     Cancel(SelectArgs),
     /// Send held items to the project that is paired now, and incomplete ones as they are
     ///
     /// What is held goes whatever project it belonged to, and also when it was made before the pairing. What is incomplete
     /// goes cut off, as it is now. --all means all that are held, unless --state says incomplete. It asks first, also of clips
     /// that are named.
+    #[command(mut_arg("state", |state| state.value_parser(one_of(&RELEASED))))]
     Release(SelectArgs),
     /// Send items earlier (larger) or later than others
     ///
     /// --all means those that are queued, unless --state says otherwise. For example: `rigpost queue priority 10 4711`
+    #[command(mut_arg("state", |state| state.value_parser(one_of(&TAKEN_OFF))))]
     Priority(PriorityArgs),
     /// Take what is over off the list; the files themselves are never touched
     ///
@@ -226,7 +258,7 @@ pub struct ClearArgs {
     #[arg(value_name = "ID", conflicts_with = "state")]
     pub ids: Vec<u64>,
     /// All in this state: done, cancelled or failed (which asks first); may be repeated
-    #[arg(long, short, value_name = "STATE", value_parser = item_state())]
+    #[arg(long, short, value_name = "STATE", value_parser = one_of(&CLEARED))]
     pub state: Vec<ItemState>,
     /// Don't ask
     #[arg(long, short)]

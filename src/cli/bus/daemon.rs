@@ -144,7 +144,7 @@ fn event_of(message: &Message) -> Option<Event> {
 }
 
 /// Everything that the daemon shows, at about the same time.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Snapshot {
     /// Who this rig is.
     pub(crate) device: Device,

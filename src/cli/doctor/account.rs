@@ -75,11 +75,27 @@ impl Account {
 
     /// The first part of the path that keeps this user from reading the directory, if any does.
     pub(crate) fn stopped_at<'a>(&self, dir: &'a Path) -> Option<&'a Path> {
-        let is_closed = |path: &&Path| {
-            let bits = if *path == dir { 5 } else { 1 };
-            fs::metadata(path).is_ok_and(|meta| !self.may(&meta, bits))
+        self.closed(dir, 5)
+    }
+
+    /// The same of a file.
+    pub(crate) fn kept_from<'a>(&self, file: &'a Path) -> Option<&'a Path> {
+        self.closed(file, 4)
+    }
+
+    /// `bits`: what it takes at the path itself.
+    fn closed<'a>(&self, path: &'a Path, bits: u32) -> Option<&'a Path> {
+        let is_closed = |part: &&Path| {
+            let bits = if *part == path { bits } else { 1 };
+            fs::metadata(part).is_ok_and(|meta| !self.may(&meta, bits))
         };
-        dir.ancestors().filter(|path| !path.as_os_str().is_empty()).filter(is_closed).last()
+        path.ancestors().filter(|part| !part.as_os_str().is_empty()).filter(is_closed).last()
+    }
+
+    #[cfg(test)]
+    /// Somebody.
+    pub(crate) fn of(uid: u32, gids: Vec<u32>) -> Self {
+        Self { uid, gids }
     }
 }
 

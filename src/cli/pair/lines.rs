@@ -81,6 +81,11 @@ impl<'a> Lines<'a> {
         self.qr = (code.to_owned(), url);
     }
 
+    /// An error as soon as nobody reads any more.
+    pub(super) fn heard(&self) -> io::Result<()> {
+        self.out.heard()
+    }
+
     /// Prints what is new, if anything is.
     pub(super) fn changed(&mut self) -> io::Result<()> {
         // These move by themselves.

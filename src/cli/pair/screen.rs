@@ -176,6 +176,7 @@ impl<'a> Screen<'a> {
 
     /// Moves the countdown.
     pub(crate) fn tick(&mut self, now: &Pairing, give_up: Option<u64>) -> io::Result<()> {
+        self.out.heard()?;
         if !self.out.live || self.shown.is_none() {
             return Ok(());
         }

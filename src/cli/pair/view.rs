@@ -103,10 +103,11 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// Time passes.
+    /// Time passes. A failure as soon as nobody can see the code any more.
     pub(super) fn tick(&mut self, now: &Pairing, give_up: Option<u64>) -> Result<(), Failure> {
-        if let Kind::Screen(screen) = &mut self.kind {
-            screen.tick(now, give_up)?;
+        match &mut self.kind {
+            Kind::Screen(screen) => screen.tick(now, give_up)?,
+            Kind::Lines(lines) => lines.heard()?,
         }
         Ok(())
     }

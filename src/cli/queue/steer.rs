@@ -16,7 +16,7 @@ use super::outcome::{Asked, Outcome};
 use crate::args::{ClearArgs, PriorityArgs, SelectArgs};
 use crate::bus::{Daemon, Item, Options, QueueMethods};
 use crate::control::confirm;
-use crate::exit::{ExitCode, Failure, group};
+use crate::exit::{Failure, group};
 use crate::out::Out;
 use crate::text;
 use rigpost_contract::error::ErrorName;
@@ -59,20 +59,6 @@ pub(super) async fn cancel(daemon: &Daemon, args: &SelectArgs, out: &mut Out) ->
 
 /// `rigpost queue release`.
 pub(super) async fn release(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
-    match args.state {
-        None | Some(ItemState::Held | ItemState::Incomplete) => {}
-        Some(
-            state @ (ItemState::Queued
-            | ItemState::Uploading
-            | ItemState::Away
-            | ItemState::Done
-            | ItemState::Failed
-            | ItemState::Cancelled),
-        ) => {
-            let what = format!("what is {state} can't be released: only held and incomplete clips can");
-            return Err(Failure::new(ExitCode::Usage, what, "rigpost queue release --all"));
-        }
-    }
     let project = paired_with(daemon).await?;
     let queue = daemon.queue();
     let Some(ids) = select(queue, args, &[ItemState::Held], out).await? else { return Ok(()) };
@@ -173,10 +159,6 @@ pub(super) async fn priority(daemon: &Daemon, args: &PriorityArgs, out: &mut Out
 
 /// `rigpost queue clear`.
 pub(super) async fn clear(daemon: &Daemon, args: &ClearArgs, out: &mut Out) -> Result<(), Failure> {
-    if let Some(state) = args.state.iter().find(|state| !state.is_over()) {
-        let what = format!("what is {} is not over, so it stays on the list", state);
-        return Err(Failure::new(ExitCode::Usage, what, "to take it off the queue: rigpost queue cancel"));
-    }
     if args.state.contains(&ItemState::Failed) {
         confirm(
             args.yes,

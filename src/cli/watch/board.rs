@@ -133,7 +133,7 @@ impl<'a> Board<'a> {
     }
 
     /// One line with the time, above the bars.
-    pub(super) fn event(&mut self, line: &str) -> io::Result<()> {
+    fn event(&mut self, line: &str) -> io::Result<()> {
         let time = text::time_of_day(clock::wall_seconds());
         let indent = " ".repeat(text::width(&time));
         let wrapped = text::wrap(line, self.out.columns().saturating_sub(text::width(&time) + 1));
@@ -215,8 +215,17 @@ impl<'a> Board<'a> {
         }
     }
 
+    /// The daemon came or went.
+    pub(super) fn daemon(&mut self, is_here: bool) -> io::Result<()> {
+        self.event(if is_here { "the daemon is running" } else { "the daemon stopped" })?;
+        if !is_here {
+            self.away();
+        }
+        Ok(())
+    }
+
     /// Nothing is known while the daemon does not run.
-    pub(super) fn away(&mut self) {
+    fn away(&mut self) {
         for clip in std::mem::take(&mut self.clips).values() {
             self.multi.remove(&clip.bar);
         }

@@ -12,7 +12,7 @@ use rigpost_core::few;
 /// The entries of one file.
 #[derive(Debug)]
 pub(super) struct Fragment {
-    file: PathBuf,
+    pub(super) file: PathBuf,
     parsed: Parsed,
 }
 
