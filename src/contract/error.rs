@@ -158,6 +158,13 @@ table! {
             advice: "rigpost --help",
             exit: ExitCode::Usage,
         }
+        /// Nobody sets it.
+        PropertyReadOnly {
+            word: "org.freedesktop.DBus.Error.PropertyReadOnly",
+            clause: "this property can't be set",
+            advice: "look for a method that changes it: busctl introspect org.rigpost.Rigpost1 /org/rigpost/Rigpost1",
+            exit: ExitCode::Failed,
+        }
         /// Not by this provider, or not by this board.
         NotSupported {
             word: "org.freedesktop.DBus.Error.NotSupported",

@@ -35,6 +35,11 @@ const fn method(
 }
 
 impl Method {
+    /// The caller wants something to be otherwise than it is. To add is none of it: each clip says where it is from.
+    pub fn changes(self) -> bool {
+        !["Add", "Get", "List", "QrCode"].iter().any(|begins| self.name.starts_with(begins))
+    }
+
     /// Bytes that a call of it may have, its header included.
     pub fn longest(self) -> usize {
         // `Clear` has its list among its options.

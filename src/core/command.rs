@@ -212,6 +212,8 @@ pub enum Refusal {
     LimitsExceeded(String),
     #[error("{said}", said = ErrorName::AccessDenied.clause())]
     AccessDenied,
+    #[error("{said}", said = ErrorName::PropertyReadOnly.clause())]
+    PropertyReadOnly,
     #[error("the daemon is stopping; nothing was changed")]
     Stopping,
     #[error("the daemon stopped before it could answer; whether this was done is not known")]
@@ -253,6 +255,7 @@ impl Refusal {
             Refusal::NotSupported(_) => ErrorName::NotSupported,
             Refusal::LimitsExceeded(_) => ErrorName::LimitsExceeded,
             Refusal::AccessDenied => ErrorName::AccessDenied,
+            Refusal::PropertyReadOnly => ErrorName::PropertyReadOnly,
             Refusal::Stopping | Refusal::OutcomeUnknown => ErrorName::NoReply,
         }
     }

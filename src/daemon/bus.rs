@@ -10,10 +10,12 @@
 //! - What is too long or too much is refused at the [socket](transport), before anything is made of it.
 //! - A bus that goes away ends the daemon. Service managers restart it with the bus; an orphan would hang unseen.
 mod announce;
+mod call;
 mod caller;
 mod device;
 mod ending;
 mod error;
+mod journal;
 mod limits;
 mod options;
 mod pairing;
@@ -49,7 +51,7 @@ pub struct Bus {
     clock: Clock,
     handle: Handle,
     hold_requests: mpsc::Receiver<recording::HoldRequest>,
-    _refuser: AbortOnDropHandle<()>,
+    _tasks: [AbortOnDropHandle<()>; 2],
 }
 
 impl Bus {
@@ -62,17 +64,21 @@ impl Bus {
     pub async fn serve(address: &Address, handle: Handle, clock: Clock, about: About) -> zbus::Result<Bus> {
         let announcer = announce::Announcer::new(&handle);
         let (callers, (holds, hold_requests)) = (caller::Callers::default(), recording::channel());
-        let (socket, refusals) = transport::Bounded::connect(address).await?;
+        let (socket, tasks) = transport::Bounded::connect(address).await?;
         let connection = Builder::socket(socket)
             .method_timeout(METHOD_TIMEOUT)
             .serve_at(OBJECT_PATH, device::Device::new(handle.clone(), callers.clone(), about))
             .serve_at(OBJECT_PATH, pairing::Pairing::new(handle.clone()))
             .serve_at(OBJECT_PATH, tokens::Tokens::new(handle.clone(), callers.clone(), about.gives_tokens))
-            .serve_at(OBJECT_PATH, queue::Queue::new(handle.clone(), callers, holds))
+            .serve_at(OBJECT_PATH, queue::Queue::new(handle.clone(), callers.clone(), holds))
             .build()
             .await?;
-        let refuser = AbortOnDropHandle::new(tokio::spawn(refuse(connection.clone(), refusals)));
-        Ok(Bus { connection, announcer, clock, handle, hold_requests, _refuser: refuser })
+        let journal = journal::write(connection.clone(), callers, tasks.notes, tasks.noted);
+        let tasks = [
+            AbortOnDropHandle::new(tokio::spawn(refuse(connection.clone(), tasks.refusals))),
+            AbortOnDropHandle::new(tokio::spawn(journal)),
+        ];
+        Ok(Bus { connection, announcer, clock, handle, hold_requests, _tasks: tasks })
     }
 
     /// Owns the name, or says who stands in the way: another daemon, or the bus policy.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use rigpost_contract::interface::Interface;
 use rigpost_contract::item::{ItemKey, KeyOf, TOLD};
-use rigpost_contract::property::{Changes, Property};
+use rigpost_contract::property::{Access, Changes, Property};
 use rigpost_sim::Event;
 use zbus::message::Type;
 use zbus::{MessageStream, OwnedVariant, Variant};
@@ -299,8 +299,17 @@ async fn calls_that_make_no_sense_get_an_error_and_do_no_harm() {
     assert_eq!(rig.call(DEVICE, "Provision", &("secret", none())).await.unwrap_err().name, "InvalidArgs");
     let change = (PAIRING, "State", Variant::from("paired"));
     let set = rig.call("org.freedesktop.DBus.Properties", "Set", &change);
-    // The library has one name for what is not there and what can't be set.
-    assert!(["PropertyReadOnly", "UnknownProperty"].contains(&set.await.unwrap_err().name.as_str()));
+    assert_eq!(set.await.unwrap_err().name, "PropertyReadOnly");
+    let set = async |interface: &str, name: &str| {
+        let change = (interface, name, Variant::from("paired"));
+        rig.call("org.freedesktop.DBus.Properties", "Set", &change).await.unwrap_err().name
+    };
+    for property in Property::ALL.iter().filter(|property| property.access() == Access::Read) {
+        let refused = set(property.interface().as_str(), property.as_str()).await;
+        assert_eq!(refused, "PropertyReadOnly", "{property}");
+    }
+    assert_eq!(set(PAIRING, "Mood").await, "UnknownProperty");
+    assert_eq!(set(DEVICE, "State").await, "UnknownProperty", "of another interface");
     let get = rig.call("org.freedesktop.DBus.Properties", "Get", &(PAIRING, "Mood")).await;
     assert_eq!(get.unwrap_err().name, "UnknownProperty");
     assert_eq!(rig.state().await, "unprovisioned");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end")]
 
 mod bounds;
+mod callers;
 #[path = "../common/lib.rs"]
 mod common;
 mod contract;

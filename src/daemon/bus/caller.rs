@@ -6,9 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zbus::Connection;
+use serde::{Serialize, Serializer};
 use zbus::message::Header;
 use zbus::names::{OwnedUniqueName, UniqueName};
+use zbus::wire::DynamicType;
+use zbus::{Connection, Message, Signature};
 
 use rigpost_core::command::Refusal;
 
@@ -55,10 +57,44 @@ fn gone() -> Refusal {
     Refusal::NotAllowed("the caller left the bus before the answer".to_owned())
 }
 
-/// A number that the bus knows of a connection. By hand: a proxy would bring forty kilobytes of code for a cache of
-/// properties that nobody reads.
+/// A number that the bus knows of a connection.
 async fn ask(connection: &Connection, question: &str, of: &UniqueName<'_>) -> Option<u32> {
     let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
-    let answer = connection.call_method(Some(bus), path, Some(bus), question, of).await;
-    answer.and_then(|reply| reply.body().deserialize::<u32>()).ok()
+    answer(connection, [bus, path, bus, question], Of::Connection(of)).await?.body().deserialize().ok()
+}
+
+/// Who is asked about.
+pub enum Of<'a> {
+    /// The bus.
+    Connection(&'a UniqueName<'a>),
+    /// systemd.
+    Process(u32),
+}
+
+impl DynamicType for Of<'_> {
+    fn signature(&self) -> Signature {
+        match self {
+            Of::Connection(_) => Signature::Str,
+            Of::Process(_) => Signature::U32,
+        }
+    }
+}
+
+impl Serialize for Of<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Of::Connection(name) => serializer.serialize_str(name),
+            Of::Process(pid) => serializer.serialize_u32(*pid),
+        }
+    }
+}
+
+/// Calls a method of a service: its name, the path, the interface, the method. By hand: a proxy would bring forty kilobytes
+/// of code for a cache of properties that nobody reads, and a call with arguments of each kind four for each.
+pub async fn answer(
+    connection: &Connection,
+    [service, path, interface, method]: [&str; 4],
+    of: Of<'_>,
+) -> Option<Message> {
+    connection.call_method(Some(service), path, Some(interface), method, &of).await.ok()
 }

@@ -2,9 +2,11 @@
 //!
 //! # Decisions
 //! - Written out, and not derived: the derive puts its one prefix before every name, and the standard names have another.
+use tracing::info;
 use zbus::message::Header;
 use zbus::{DBusError, Message, names};
 
+use crate::bus::call::called;
 use rigpost_contract::error::ErrorName;
 use rigpost_core::command::Refusal;
 
@@ -26,6 +28,12 @@ impl DBusError for BusError {
     }
 
     fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
+        // A flood is no news for the journal.
+        if let Some(method) =
+            called(call).filter(|method| method.changes() && self.name != ErrorName::LimitsExceeded)
+        {
+            info!("refused {}: {}", method.name, self.text);
+        }
         Message::error(call, self.name()).build(&self.text)
     }
 }

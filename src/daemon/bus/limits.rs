@@ -17,7 +17,7 @@ use rigpost_core::command::Refusal;
 /// Calls of all connections, when none of them is a connection's first.
 const ALL_CALLS: usize = 512;
 /// The same, with first calls.
-const ALL_CALLS_AND_FIRST: usize = 1024;
+pub const ALL_CALLS_AND_FIRST: usize = 1024;
 /// Bytes of all connections.
 const ALL_BYTES: usize = 4 << 20;
 /// The same, with first calls that are short.

@@ -6,6 +6,8 @@
 //! - The body of a message that is too long is read and thrown away; the answer needs its header only.
 //! - A caller that wants no answer is counted as well: the call is taken as one with an answer, which is then not sent.
 //! - What can't be read as a message though its length can is left out: nobody on the bus ends the daemon by it.
+//! - A call that changes something is held here until the journal knows who called: a caller that has its answer may be gone
+//!   a moment later. What is held comes back in its order.
 mod reader;
 mod wire;
 
@@ -27,8 +29,8 @@ use zbus::export::async_trait::async_trait;
 use zbus::message::{Header, Message, Type};
 use zbus::names::{BusName, UniqueName};
 
-use crate::bus::limits::Limits;
-use reader::Reader;
+use crate::bus::limits::{ALL_CALLS_AND_FIRST, Limits};
+use reader::{Ends, Reader};
 
 /// Refusals that wait to be sent.
 const REFUSALS: usize = 64;
@@ -38,15 +40,29 @@ const REFUSALS: usize = 64;
 pub struct Bounded {
     stream: Arc<UnixStream>,
     limits: Limits,
-    refusals: mpsc::Sender<Message>,
+    ends: Ends,
+}
+
+/// What is left to do to whoever has the connection.
+#[derive(Debug)]
+pub struct Tasks {
+    /// Answers to what is refused: to be sent.
+    pub refusals: mpsc::Receiver<Message>,
+    /// Calls that change something: for the journal.
+    pub notes: mpsc::Receiver<Message>,
+    /// And back.
+    pub noted: mpsc::Sender<Message>,
 }
 
 impl Bounded {
-    /// Connects; and the answers to what is refused, which the caller has to send.
-    pub async fn connect(address: &Address) -> zbus::Result<(Bounded, mpsc::Receiver<Message>)> {
+    /// Connects.
+    pub async fn connect(address: &Address) -> zbus::Result<(Bounded, Tasks)> {
         let stream = Arc::new(UnixStream::connect(place(address)?).await?);
-        let (refusals, refused) = mpsc::channel(REFUSALS);
-        Ok((Bounded { stream, limits: Limits::default(), refusals }, refused))
+        let [(refusals, refused), (notes, to_note), (noted, back)] =
+            [REFUSALS, ALL_CALLS_AND_FIRST, ALL_CALLS_AND_FIRST].map(mpsc::channel);
+        let ends = Ends { refusals, notes, noted: back };
+        let tasks = Tasks { refusals: refused, notes: to_note, noted };
+        Ok((Bounded { stream, limits: Limits::default(), ends }, tasks))
     }
 }
 
@@ -69,9 +85,9 @@ impl Socket for Bounded {
     type WriteHalf = Writer;
 
     fn split(self) -> Split<Reader, Writer> {
-        let Bounded { stream, limits, refusals } = self;
+        let Bounded { stream, limits, ends } = self;
         let write = Writer { stream: stream.clone(), limits: limits.clone() };
-        Split::new(Reader::new(stream, limits, refusals), write)
+        Split::new(Reader::new(stream, limits, ends), write)
     }
 }
 

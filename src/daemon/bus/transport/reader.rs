@@ -16,6 +16,7 @@ use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 use zbus::message::{Message, Type};
 
+use crate::bus::call::{called, note};
 use crate::bus::error::BusError;
 use crate::bus::limits::Limits;
 use crate::bus::transport::wire::{self, FIXED, Lengths};
@@ -36,12 +37,23 @@ struct Arrived {
     silent: bool,
 }
 
+/// What the reader has to do with whoever has the connection.
+#[derive(Debug)]
+pub struct Ends {
+    /// Answers, to be sent.
+    pub refusals: mpsc::Sender<Message>,
+    /// Calls of which the journal has to know first.
+    pub notes: mpsc::Sender<Message>,
+    /// These calls, when it does.
+    pub noted: mpsc::Receiver<Message>,
+}
+
 /// The half that takes messages in.
 #[derive(Debug)]
 pub struct Reader {
     stream: Arc<UnixStream>,
     limits: Limits,
-    refusals: mpsc::Sender<Message>,
+    ends: Ends,
     /// Read ahead; it begins at `at`.
     ahead: Vec<u8>,
     at: usize,
@@ -49,9 +61,9 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Of a socket; `refusals` are sent by whoever has the connection.
-    pub fn new(stream: Arc<UnixStream>, limits: Limits, refusals: mpsc::Sender<Message>) -> Reader {
-        Reader { stream, limits, refusals, ahead: Vec::new(), at: 0, fds: Vec::new() }
+    /// Of a socket.
+    pub fn new(stream: Arc<UnixStream>, limits: Limits, ends: Ends) -> Reader {
+        Reader { stream, limits, ends, ahead: Vec::new(), at: 0, fds: Vec::new() }
     }
 
     async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
@@ -60,22 +72,38 @@ impl Reader {
 
     /// Receives into the buffer; the end of the connection is an error.
     async fn more(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let (got, fds) = self.receive(buffer).await?;
+        let received = self.receive(buffer).await?;
+        self.took(received)
+    }
+
+    fn took(&mut self, (got, fds): (usize, Vec<OwnedFd>)) -> io::Result<usize> {
         self.fds.extend(fds);
         if got == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(got) }
     }
 
-    /// Begins a message: reads ahead where nothing is left. No memory is held while nothing arrives.
-    async fn begin(&mut self) -> io::Result<()> {
-        if self.at == self.ahead.len() {
-            (self.ahead, self.at) = (Vec::new(), 0);
-            self.stream.readable().await?;
-            let mut ahead = vec![0; CHUNK];
-            let got = self.more(&mut ahead).await?;
-            ahead.truncate(got);
-            (self.ahead, self.at) = (ahead, 0);
+    /// Begins a message: reads ahead where nothing is left. No memory is held while nothing arrives. Or gives one that is
+    /// noted by now.
+    async fn begin(&mut self) -> io::Result<Option<Message>> {
+        if let Ok(noted) = self.ends.noted.try_recv() {
+            return Ok(Some(noted));
         }
-        Ok(())
+        while self.at == self.ahead.len() {
+            (self.ahead, self.at) = (Vec::new(), 0);
+            tokio::select! {
+                biased;
+                Some(noted) = self.ends.noted.recv() => return Ok(Some(noted)),
+                ready = self.stream.readable() => ready?,
+            }
+            let mut ahead = vec![0; CHUNK];
+            // It was ready once, which may be long ago.
+            match self.stream.try_io(Interest::READABLE, || wire::receive(&self.stream, &mut ahead)) {
+                Ok(received) => ahead.truncate(self.took(received)?),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(e) => return Err(e),
+            }
+            self.ahead = ahead;
+        }
+        Ok(None)
     }
 
     /// Fills the buffer, with nothing that is beyond the message.
@@ -104,7 +132,6 @@ impl Reader {
 
     /// The next message that is not too long; `None` for one that is, or that is none.
     async fn next(&mut self, seq: u64) -> zbus::Result<Option<Arrived>> {
-        self.begin().await?;
         let mut bytes = vec![0; FIXED];
         self.fill(&mut bytes).await?;
         let Lengths { header, total } = Lengths::read(&bytes)?;
@@ -130,7 +157,7 @@ impl Reader {
         let head = self.make(alone, seq).await;
         // No method that takes a long call takes a file descriptor, and the header has those that came.
         let bare = head.as_ref().filter(|head| head.data().fds().is_empty());
-        let method = bare.and_then(|head| wire::called(&head.header()));
+        let method = bare.and_then(|head| called(&head.header()));
         let most = if head.is_some() { wire::longest(method) } else { 0 };
         let Some(length) = within(total, most) else {
             self.throw_away(total - now as u64).await?;
@@ -172,7 +199,7 @@ impl Reader {
         }
         match zbus::DBusError::create_reply(&BusError::from(refusal), &message.header()) {
             // Whoever sends them ends with the connection.
-            Ok(answer) => drop(self.refusals.send(answer).await),
+            Ok(answer) => drop(self.ends.refusals.send(answer).await),
             Err(e) => debug!("no answer can be made of a refusal: {e}"),
         }
     }
@@ -193,19 +220,23 @@ impl ReadHalf for Reader {
         }
         let mut in_a_row = 0u32;
         loop {
+            if let Some(noted) = self.begin().await? {
+                return Ok(noted);
+            }
             if let Some(Arrived { message, length, silent }) = self.next(seq).await? {
                 let header = message.header();
                 let taken = match (message.message_type(), header.sender()) {
-                    (Type::MethodCall, Some(caller)) => {
-                        self.limits.take(caller, header.primary().serial_num(), length, silent)
-                    }
-                    (Type::MethodCall | Type::MethodReturn | Type::Error | Type::Signal, _) => Ok(()),
+                    (Type::MethodCall, Some(caller)) => note(&message).and_then(|line| {
+                        self.limits.take(caller, header.primary().serial_num(), length, silent)?;
+                        Ok(line.is_some())
+                    }),
+                    (Type::MethodCall | Type::MethodReturn | Type::Error | Type::Signal, _) => Ok(false),
                 };
+                drop(header);
                 match taken {
-                    Ok(()) => {
-                        drop(header);
-                        return Ok(message);
-                    }
+                    Ok(false) => return Ok(message),
+                    // As many find room as are taken at once.
+                    Ok(true) => drop(self.ends.notes.try_send(message)),
                     Err(refusal) => self.refuse(&message, silent, refusal).await,
                 }
             }

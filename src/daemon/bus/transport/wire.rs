@@ -10,10 +10,10 @@ use rustix::net::{
 use tokio::net::UnixStream;
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
-use zbus::message::{Header, Message, Type};
+use zbus::message::Message;
 
-use rigpost_contract::interface::Interface;
-use rigpost_contract::method::{self, MAX_MANY, Method, SHORT_CALL};
+use crate::bus::call::number;
+use rigpost_contract::method::{MAX_MANY, Method, SHORT_CALL};
 
 /// What every message begins with.
 pub const FIXED: usize = 16;
@@ -21,13 +21,6 @@ pub const FIXED: usize = 16;
 const MAX_MESSAGE: u64 = 128 << 20;
 /// The most that one message may carry.
 const MAX_FDS: usize = 253;
-
-/// The method of ours that is called.
-pub fn called(header: &Header<'_>) -> Option<Method> {
-    let interface: Interface = header.interface()?.as_str().parse().ok()?;
-    let member = header.member().filter(|_| header.message_type() == Type::MethodCall)?;
-    method::find(interface, member.as_str())
-}
 
 /// Bytes that a message may have: more where a method takes a list.
 pub fn longest(method: Option<Method>) -> usize {
@@ -54,12 +47,6 @@ pub fn is_crowded(method: Method, body: &[u8], little: bool) -> bool {
         at = (at + 4 + u64::from(number(body, start, little)) + 1).next_multiple_of(4);
     }
     at < end
-}
-
-/// The number at this place; 0 beyond the end.
-fn number(bytes: &[u8], at: usize, little: bool) -> u32 {
-    let bytes = bytes.get(at..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
-    if little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) }
 }
 
 /// How long a message is. Numbers of the wire: on a board with 32 bits their
@@ -139,6 +126,8 @@ mod tests {
     use zbus::wire::{BE, Endian, LE, to_bytes};
 
     use super::*;
+    use rigpost_contract::interface::Interface;
+    use rigpost_contract::method;
 
     #[test]
     fn a_list_that_is_too_long_is_known_by_its_lengths() {

@@ -1,0 +1,90 @@
+//! Who called what changes something, in the journal.
+//!
+//! # Decisions
+//! - Said before it is done, in one place: a caller that has its answer may be gone a moment later, and nobody can say then
+//!   who it was.
+//! - systemd is asked for the unit: `/proc` shows the daemon its own processes only.
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::info;
+use zbus::{Connection, Message};
+
+use crate::bus::call::{note, text};
+use crate::bus::caller::{Callers, Of, answer};
+
+/// A service manager that is busy with itself does not hold up what a person wants for longer.
+const ASKING: Duration = Duration::from_millis(500);
+
+/// Writes down the calls of `notes`, as far as it can be told who made them, and passes them on.
+pub async fn write(
+    connection: Connection,
+    callers: Callers,
+    mut notes: mpsc::Receiver<Message>,
+    noted: mpsc::Sender<Message>,
+) {
+    while let Some(message) = notes.recv().await {
+        let (uid, pid) = callers.uid_and_pid(&message.header(), &connection).await.ok().unzip();
+        let unit = match pid {
+            Some(pid) => timeout(ASKING, unit_of(&connection, pid)).await.ok().flatten(),
+            None => None,
+        };
+        if let Ok(Some(called)) = note(&message) {
+            info!(caller_uid = uid, caller_pid = pid, caller_unit = unit.as_deref(), "called {called}");
+        }
+        // As many find room as are taken at once, and the connection that is gone ends the daemon elsewhere.
+        let _ = noted.try_send(message);
+    }
+}
+
+/// The unit that a process is part of, such as `session-3.scope`. `None` where there is no systemd, or no such process.
+async fn unit_of(connection: &Connection, pid: u32) -> Option<String> {
+    let manager = [
+        "org.freedesktop.systemd1",
+        "/org/freedesktop/systemd1",
+        "org.freedesktop.systemd1.Manager",
+        "GetUnitByPID",
+    ];
+    let answer = answer(connection, manager, Of::Process(pid)).await?;
+    let body = answer.body();
+    let (unit, _) = text(body.data().bytes(), 0, answer.data().first() == Some(&b'l'))?;
+    Some(unescaped(unit.rsplit('/').next()?))
+}
+
+/// The name of a unit, of which its path has `_2e` for a point, and so for all that is no letter or digit.
+fn unescaped(label: &str) -> String {
+    let mut parts = label.split('_');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
+        match (code, part.get(2..)) {
+            (Some(byte), Some(rest)) => {
+                name.push(char::from(byte));
+                name.push_str(rest);
+            }
+            (None, _) | (_, None) => name.push_str(part),
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_called_as_systemd_calls_them() {
+        for (label, name) in [
+            ("session_2d3_2escope", "session-3.scope"),
+            ("camera_2dui_2eservice", "camera-ui.service"),
+            ("getty_40tty1_2eservice", "getty@tty1.service"),
+            ("a", "a"),
+            ("", ""),
+            ("_", ""),
+            ("a_zz_2", "azz2"),
+        ] {
+            assert_eq!(unescaped(label), name);
+        }
+    }
+}
