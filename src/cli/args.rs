@@ -215,6 +215,18 @@ pub enum Command {
     /// The same as `journalctl --unit=rigpost.service`, which says what is missing where nothing is shown: reading the journal
     /// takes root, or membership of the group systemd-journal.
     Log(LogArgs),
+    /// Write what whoever helps needs to know into one file
+    ///
+    /// A .tar.gz with `status`, `queue`, `doctor`, `config show` and `version`, the last lines of the daemon's journal, and what
+    /// the system says of the units, the packages, the clock, the mounts, the room on the disks and the files of the daemon;
+    /// about.json says what each part is and what came of it. As root it is complete; works without the daemon, which is not
+    /// started, and takes a minute at most.
+    ///
+    /// No secret and no code is in it, of addresses neither user nor query, and the names of clips, projects and people are
+    /// numbers, the same one wherever a name stands. What mounts and media directories are called is in it.
+    ///
+    /// For example: `sudo rigpost support-bundle --output /tmp/rig.tar.gz`
+    SupportBundle(BundleArgs),
     /// Show the version of this program and of the daemon
     ///
     /// With --json, prints "rigpost" and "rigpostd", which is null where the daemon does not run.
@@ -391,6 +403,23 @@ pub struct LogArgs {
     /// Print one JSON object for each line, as journalctl has them
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `rigpost support-bundle`.
+#[derive(Debug, Args)]
+pub struct BundleArgs {
+    /// Write this file, which must not exist; without it, one with the time in its name, here
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// With the names of clips, projects and people
+    #[arg(long)]
+    pub with_names: bool,
+    /// Print one JSON object: "file", "bytes" and "missing" (names of the parts that could not be had)
+    #[arg(long)]
+    pub json: bool,
+    /// The configuration that is told of
+    #[arg(long, value_name = "FILE", default_value = "/etc/rigpost/rigpost.toml")]
+    pub config: PathBuf,
 }
 
 /// Options of `rigpost doctor`.

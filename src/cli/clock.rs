@@ -33,6 +33,11 @@ pub(crate) fn after(wait: Duration) -> tokio::time::Instant {
     tokio::time::Instant::now() + wait
 }
 
+/// That moment has come.
+pub(crate) fn is_over(moment: tokio::time::Instant) -> bool {
+    moment <= tokio::time::Instant::now()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a person or a script that waits, awake as the rig is; suspend only makes it longer"

@@ -19,6 +19,8 @@ pub mod args;
 
 /// `rigpost add`.
 mod add;
+/// `rigpost support-bundle`.
+mod bundle;
 /// The daemon, as a client sees it.
 mod bus;
 /// The two clocks that are read here.
@@ -115,6 +117,7 @@ async fn run(command: Command, out: &mut Out, built: WallTime) -> Result<ExitCod
         Command::CheckConfig(args) => config::check(&args, out).await?,
         Command::Config(ConfigCommand::Show(args)) => config::show(&args, out).await?,
         Command::Log(args) => return Err(log::run(&args)),
+        Command::SupportBundle(args) => Box::pin(bundle::run(&args, out)).await?,
         Command::Version(args) => version::run(&args, out).await?,
     }
     Ok(ExitCode::Done)

@@ -1,6 +1,7 @@
 //! The program `rigpost` as a person or a script runs it, against a daemon that does what the test says.
 #![expect(clippy::unwrap_used, reason = "a test ends there")]
 
+mod bundle;
 mod ending;
 mod fake;
 #[path = "../common/introspected.rs"]
