@@ -193,6 +193,12 @@ fn from_others(name: &str, detail: &str, doing: Doing) -> Failure {
         "Disconnected" | "NoServer" => {
             failure(ExitCode::Unreachable, say("the connection to the system bus broke", detail), DOCTOR)
         }
+        // The name by which the bus starts it is there only while it is enabled.
+        "org.freedesktop.systemd1.NoSuchUnit" => failure(
+            ExitCode::Unreachable,
+            "the daemon is not running, and its service is disabled".into(),
+            "sudo systemctl enable --now rigpost",
+        ),
         short if short.starts_with("Spawn.") || short.starts_with("org.freedesktop.systemd1.") => failure(
             ExitCode::Unreachable,
             say("the daemon could not be started", detail),

@@ -63,6 +63,10 @@ async fn not_running(daemon: &Daemon) -> Check {
         Err(_) => Vec::new(),
     };
     let next = "systemctl status rigpost; journalctl -u rigpost -e";
+    if is_disabled(Path::new("/")) {
+        let next = "sudo systemctl enable --now rigpost";
+        return Check::warn("daemon", "does not run, and is disabled: nothing starts it", next);
+    }
     match names.iter().any(|name| name.as_str() == BUS_NAME) {
         true => Check::warn("daemon", "does not run; the bus will start it when it is needed", next),
         false => Check::fail(
@@ -71,6 +75,15 @@ async fn not_running(daemon: &Daemon) -> Check {
             "install the package rigpost again, then: sudo systemctl enable --now rigpost",
         ),
     }
+}
+
+/// systemd has no unit of the name by which the bus starts the daemon: it is there only while the service is enabled.
+fn is_disabled(root: &Path) -> bool {
+    const DIRS: [&str; 4] =
+        ["etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
+    let is_systemd = root.join("run/systemd/system").exists();
+    let alias = format!("dbus-{BUS_NAME}.service");
+    is_systemd && !DIRS.iter().any(|dir| root.join(dir).join(&alias).symlink_metadata().is_ok())
 }
 
 /// Checks that the bus was told who may talk to the daemon.
@@ -165,6 +178,19 @@ mod tests {
     use super::*;
     use crate::bus;
     use crate::doctor::report::Verdict;
+
+    #[test]
+    fn disabled_is_what_systemd_could_enable_and_has_not() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!is_disabled(root.path()), "nobody knows without systemd");
+        std::fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
+        assert!(is_disabled(root.path()));
+        let units = root.path().join("etc/systemd/system");
+        std::fs::create_dir_all(&units).unwrap();
+        let unit = "/usr/lib/systemd/system/rigpost.service";
+        std::os::unix::fs::symlink(unit, units.join("dbus-org.rigpost.Rigpost1.service")).unwrap();
+        assert!(!is_disabled(root.path()));
+    }
 
     #[test]
     fn what_the_provider_says_is_said_with_what_helps() {
