@@ -27,7 +27,7 @@ const MOST_USED: &[Key] = &[
 /// Files, and whose they are, in the order in which they are read.
 const FILES: &[(&str, &str)] = &[
     ("/usr/lib/rigpost/conf.d/*.toml", "the maker's"),
-    ("/etc/rigpost/rigpost.toml", "the main file"),
+    ("/etc/rigpost/rigpost.toml", "the main file, if there is one"),
     ("/etc/rigpost/conf.d/*.toml", "the site's"),
 ];
 const ORDER: &str = "Files are read in this order, and a later one wins key by key:";
@@ -35,10 +35,11 @@ const CHECK: &str =
     "\"rigpostd --check-config\" reads them all and says what is wrong, with file, line and key.";
 const SECRETS: &str = "No secret but a proxy's password belongs in these files: the client secret is given with \"rigpost provision\".";
 
-/// `config/rigpost.toml`: everything is a comment, so that it changes nothing as it is installed.
+/// `config/rigpost.toml`: everything is a comment, so that a copy of it changes nothing.
 pub(super) fn example() -> String {
     let mut out = String::new();
-    let shows = "A line that begins with \"#\" and a key shows the default: remove the \"#\" to change it.";
+    let shows = "A line that begins with \"#\" and a key shows the default. What is to be otherwise goes, with the name of \
+                 its section, into a file of the site's, such as /etc/rigpost/conf.d/50-site.toml.";
     comment(&mut out, "# ", &format!("Configuration of rigpostd, see rigpost.toml(5). {shows}"));
     out.push_str("#\n");
     comment(&mut out, "# ", ORDER);

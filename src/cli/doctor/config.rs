@@ -30,7 +30,14 @@ pub(crate) fn check(path: &Path) -> (Facts, Check) {
     // The installed file may be missing, as for the daemon; one that is named must exist.
     let named = (path != Path::new(INSTALLED)).then_some(path);
     match load_installed(named) {
-        Ok(settings) => (settings.into(), Check::ok("configuration", format!("{} is good", path.display()))),
+        Ok(settings) => {
+            let file = path.display();
+            let good = match path.exists() {
+                true => format!("{file} is good"),
+                false => format!("good, without {file}"),
+            };
+            (settings.into(), Check::ok("configuration", good))
+        }
         Err(error) => (
             Settings::default().into(),
             Check::fail(
