@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::clock;
+use rigpost_daemon::watch::mountinfo::{MOUNT_TABLE, MountEntry, entries};
 
 /// What the kernel, the distribution and the board are called, and how the machine is doing.
 const FILES: [(&str, &str, usize); 8] = [
@@ -44,18 +45,15 @@ pub(super) fn system() -> String {
     all
 }
 
-/// `mounts.txt`: where, of what kind, how and what. What a file system alone understands may be a password, and is left out.
+/// `mounts.txt`: where, of what kind, and how. What a file system alone understands may be a password, and is left out.
 pub(super) fn mounts() -> String {
-    let all = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    all.lines().filter_map(mount).collect()
+    let table = fs::read(MOUNT_TABLE).unwrap_or_default();
+    entries(&table).map(mount).collect()
 }
 
-fn mount(line: &str) -> Option<String> {
-    let (first, second) = line.split_once(" - ")?;
-    let first: Vec<&str> = first.split(' ').collect();
-    let mut second = second.split(' ');
-    let (kind, source) = (second.next()?, second.next()?);
-    Some(format!("{} {kind} {} {source}\n", first.get(4)?, first.get(5)?))
+fn mount(entry: MountEntry<'_>) -> String {
+    let spelled = String::from_utf8_lossy;
+    format!("{} {} {}\n", entry.point.display(), spelled(entry.kind), spelled(entry.options))
 }
 
 /// `files.txt`: what lies in this directory, with modes, owners, bytes and times, but not what is in it.
@@ -92,8 +90,8 @@ mod tests {
     #[test]
     fn a_mount_is_told_of_without_what_its_file_system_alone_understands() {
         let line = "36 35 98:0 /mnt1 /media/card rw,nosuid shared:1 - cifs //nas/clips rw,username=ana,password=hunter2";
-        assert_eq!(mount(line).as_deref(), Some("/media/card cifs rw,nosuid //nas/clips\n"));
-        assert_eq!(mount("nonsense"), None);
+        let told: String = entries(line.as_bytes()).map(mount).collect();
+        assert_eq!(told, "/media/card cifs rw,nosuid\n");
         assert!(mounts().lines().count() > 1);
     }
 

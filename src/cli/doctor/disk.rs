@@ -9,7 +9,7 @@ use super::account::{Account, NoAccount, USER};
 use super::config::Facts;
 use super::report::Check;
 use crate::text;
-use rigpost_daemon::watch::mountinfo::{MOUNT_TABLE, holding};
+use rigpost_daemon::watch::mountinfo::{MOUNT_TABLE, entries, holding};
 
 /// Less than this, in bytes, and a long queue may not fit.
 const FEW: u64 = 100 << 20;
@@ -168,7 +168,24 @@ pub(super) fn media(dirs: &[PathBuf], owner: Owner<'_>) -> Vec<Check> {
         let next = "name at least one directory in `queue.media_dirs`, then: sudo systemctl restart rigpost";
         return vec![Check::warn(NAME, "no media directory is configured, so no clip can be queued", next)];
     }
-    dirs.iter().map(|dir| media_dir(dir, owner)).collect()
+    let table = fs::read(MOUNT_TABLE).unwrap_or_default();
+    let cards = owner.iter().flat_map(|account| closed_cards(&table, dirs, account));
+    dirs.iter().map(|dir| media_dir(dir, owner)).chain(cards).collect()
+}
+
+/// Mounts beneath the directories that a desktop made for the person in front of it alone.
+fn closed_cards(table: &[u8], dirs: &[PathBuf], owner: &Account) -> Vec<Check> {
+    let points = entries(table).map(|entry| entry.point);
+    let inside = points.filter(|point| dirs.iter().any(|dir| point.starts_with(dir) && point != dir));
+    let closed = inside.filter_map(|point| {
+        let at = owner.stopped_at(&point)?;
+        let finding =
+            format!("{} can't be read by {USER}: {} is closed to it", point.display(), at.display());
+        let next = "where a desktop mounts cards, share them: \"Cards on a desktop\" in \
+                    /usr/share/doc/rigpost/README.Debian";
+        Some(Check::fail("card", finding, next))
+    });
+    closed.collect()
 }
 
 fn media_dir(dir: &Path, owner: Owner<'_>) -> Check {
@@ -251,6 +268,26 @@ mod tests {
         assert_eq!(check.verdict, Verdict::Fail);
         assert!(check.next.starts_with("sudo chmod 700 /"), "{}", check.next);
         assert_eq!(state(Path::new("/nonexistent/state"), nobody())[0].verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_card_that_is_mounted_for_one_person_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let card = dir.path().join("ana/CARD");
+        fs::create_dir_all(&card).unwrap();
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        mode(dir.path(), 0o755);
+        mode(&card, 0o755);
+        let table = format!("33 22 8:9 / {} rw - exfat /dev/sda1 rw,uid=0\n", card.display());
+        let checks =
+            |dirs: &[PathBuf]| closed_cards(table.as_bytes(), dirs, &Account::of(64_321, vec![64_321]));
+        let media = [dir.path().to_owned()];
+        mode(&dir.path().join("ana"), 0o755);
+        assert_eq!(checks(&media), []);
+        mode(&dir.path().join("ana"), 0o750);
+        assert!(checks(&media)[0].finding.ends_with("/ana is closed to it"), "{:?}", checks(&media));
+        assert_eq!(checks(&["/srv".into()]), []);
+        assert_eq!(checks(std::slice::from_ref(&card)), [], "that one is a directory of its own");
     }
 
     #[test]
