@@ -3,7 +3,8 @@
 //! # Decisions
 //! - Said before it is done, in one place: a caller that has its answer may be gone a moment later, and nobody can say then
 //!   who it was.
-//! - systemd is asked for the unit: `/proc` shows the daemon its own processes only.
+//! - systemd is asked for the unit: `/proc` shows the daemon its own processes only. Where it has not answered in time, it
+//!   is left alone for some calls: all of them wait here in their turn.
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -14,6 +15,8 @@ use zbus::{Connection, Message};
 use crate::bus::call::{note, text};
 use crate::bus::caller::{Callers, Of, answer};
 
+/// So many calls are noted without a unit after systemd has not answered.
+const LEFT_ALONE: u32 = 100;
 /// A service manager that is busy with itself does not hold up what a person wants for longer.
 const ASKING: Duration = Duration::from_millis(500);
 
@@ -24,12 +27,18 @@ pub async fn write(
     mut notes: mpsc::Receiver<Message>,
     noted: mpsc::Sender<Message>,
 ) {
+    let mut left_alone = 0u32;
     while let Some(message) = notes.recv().await {
         let (uid, pid) = callers.uid_and_pid(&message.header(), &connection).await.ok().unzip();
         let unit = match pid {
-            Some(pid) => timeout(ASKING, unit_of(&connection, pid)).await.ok().flatten(),
-            None => None,
+            Some(pid) if left_alone == 0 => {
+                let answer = timeout(ASKING, unit_of(&connection, pid)).await;
+                left_alone = if answer.is_err() { LEFT_ALONE } else { 0 };
+                answer.ok().flatten()
+            }
+            Some(_) | None => None,
         };
+        left_alone = left_alone.saturating_sub(1);
         if let Ok(Some(called)) = note(&message) {
             info!(caller_uid = uid, caller_pid = pid, caller_unit = unit.as_deref(), "called {called}");
         }
