@@ -162,7 +162,7 @@ fn from_daemon(name: ErrorName, detail: &str, doing: Doing) -> Failure {
         // What is said of clips that are to be queued helps nobody with those that are.
         (ErrorName::NotAllowed, Doing::Add) => said(
             "the daemon does not take this",
-            "clips must be regular files, not empty, and readable by the user rigpost",
+            "clips must be regular files, not empty, and readable by you and by the user rigpost",
         ),
         (ErrorName::NotAllowed, Doing::Token) => Failure {
             code: ExitCode::NotAllowed,

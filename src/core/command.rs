@@ -6,6 +6,7 @@ use url::Url;
 use crate::oauth::{AccessToken, ClientSecret};
 use crate::queue::clip::Wanted;
 use crate::queue::item::ItemId;
+use crate::queue::rights::User;
 use crate::time::WallTime;
 use rigpost_contract::added::AddedAs;
 use rigpost_contract::ending::{Erased, Revocation};
@@ -107,8 +108,8 @@ pub struct AddOptions {
     pub closed: bool,
     /// Which camera or recorder behind this rig; 0 where there is only one.
     pub channel: u8,
-    /// The user who asks.
-    pub uid: u32,
+    /// Who asks: what they can't read is not taken.
+    pub user: User,
     /// What becomes of clips that were delivered.
     pub wanted: Wanted,
 }

@@ -9,6 +9,7 @@ pub mod item;
 pub mod ledger;
 pub mod order;
 pub mod pace;
+pub mod rights;
 pub mod schedule;
 pub mod sequence;
 pub mod source;

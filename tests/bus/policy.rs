@@ -231,3 +231,69 @@ async fn signals_reach_members_and_not_outsiders() {
     let ours = |l: &&String| l.contains(PATH) || l.contains("ItemChanged") || l.contains("PropertiesChanged");
     assert_eq!(heard.iter().filter(ours).collect::<Vec<_>>(), Vec::<&String>::new());
 }
+
+/// A list of rights as desktops give a card's directory to one person: the owner, the person, and nobody else.
+fn for_nobody_too() -> Vec<u8> {
+    let nobody = 65534u32;
+    let all = u32::MAX;
+    let entries = [(1u16, 7u16, all), (2, 5, nobody), (4, 0, all), (0x10, 5, all), (0x20, 0, all)];
+    let entry = |(tag, rights, id): (u16, u16, u32)| {
+        [&tag.to_le_bytes()[..], &rights.to_le_bytes(), &id.to_le_bytes()].concat()
+    };
+    [2u32.to_le_bytes().to_vec(), entries.into_iter().flat_map(entry).collect()].concat()
+}
+
+#[tokio::test]
+async fn what_is_sent_for_somebody_they_can_read_themselves() {
+    let rig = Setup::new().start().await;
+    let ui = Person { rig: &rig, groups: UI };
+    let theirs = rig.clip("theirs.mov", 5000);
+    let card = theirs.parent().unwrap().join("card");
+    std::fs::create_dir(&card).unwrap();
+    let on_card = card.join("A001.mov");
+    std::fs::write(&on_card, [7; 5000]).unwrap();
+    let link = theirs.with_file_name("link.mov");
+    std::os::unix::fs::symlink("card/A001.mov", &link).unwrap();
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let mut above = theirs.parent();
+    while let Some(dir) = above.filter(|dir| *dir != std::env::temp_dir()) {
+        mode(dir, 0o711);
+        above = dir.parent();
+    }
+    let add =
+        async |path: &std::path::Path| ui.call(QUEUE, "Add", &["sa{sv}", path.to_str().unwrap(), "0"]).await;
+
+    mode(&theirs, 0o640);
+    for path in [&theirs, &on_card] {
+        mode(&on_card, 0o600);
+        let said = add(path).await.unwrap_err();
+        assert!(said.contains("can't read it themselves"), "{said}");
+    }
+    mode(&theirs, 0o644);
+    add(&theirs).await.unwrap();
+
+    // Beneath a directory that lets them not pass, nothing is told apart.
+    mode(&on_card, 0o644);
+    mode(&card, 0o700);
+    let missing = card.join("B001.mov");
+    for path in [&on_card, &link, &missing] {
+        let said = add(path).await.unwrap_err();
+        assert!(said.contains("can't read it themselves"), "{path:?}: {said}");
+    }
+    rustix::fs::setxattr(
+        &card,
+        "system.posix_acl_access",
+        &for_nobody_too(),
+        rustix::fs::XattrFlags::empty(),
+    )
+    .unwrap();
+    add(&link).await.unwrap();
+    let said = add(&missing).await.unwrap_err();
+    assert!(said.contains("B001.mov") && !said.contains("themselves"), "{said}");
+    // What stands in the group's place is the most that the list gives.
+    mode(&card, 0o700);
+    assert!(add(&link).await.is_err());
+    rig.add(on_card.clone()).await.unwrap();
+}

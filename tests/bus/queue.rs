@@ -224,7 +224,9 @@ async fn what_is_said_with_a_path_arrives() {
     let uid = rustix::process::geteuid().as_raw();
     let (paths, options) = bench.add("Add", none()).await.unwrap();
     assert_eq!(paths, [PathBuf::from("/media/a")]);
-    assert_eq!(options, AddOptions { uid, ..AddOptions::default() });
+    let user = options.user.clone();
+    assert_eq!(user.uid, uid);
+    assert_eq!(options, AddOptions { user: user.clone(), ..AddOptions::default() });
     let all = || {
         HashMap::from([
             ("priority", Variant::from(-3)),
@@ -240,7 +242,7 @@ async fn what_is_said_with_a_path_arrives() {
         name: Some("scene 4".to_owned()),
         closed: true,
         channel: 255,
-        uid,
+        user,
         wanted: Wanted { again: true, to_this_project: true },
     };
     for method in ["Add", "AddMany", "AddFiles"] {
@@ -350,9 +352,14 @@ async fn the_item_remembers_who_asked() {
     let output = soon("busctl", command.output()).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let Heard::Add(_, options) = bench.asked().await else { panic!("not added") };
-    assert_eq!(options.uid, 65534);
+    assert_eq!(options.user.uid, 65534);
+    let groups = &options.user.groups;
+    assert!(
+        groups.contains(&65534) && groups.len() == 2,
+        "of the process, and not of the account: {groups:?}"
+    );
     let (_, options) = bench.add("Add", none()).await.unwrap();
-    assert_eq!(options.uid, 0, "and not the one before");
+    assert_eq!(options.user.uid, 0, "and not the one before");
 }
 
 #[tokio::test]

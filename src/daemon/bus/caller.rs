@@ -2,37 +2,47 @@
 //!
 //! # Decisions
 //! - The bus is asked once for each connection: it never gives a unique name twice while it runs, and a connection keeps
-//!   its user. What is remembered is bounded; the oldest is forgotten first and asked for again.
+//!   the user, the groups and the process that it was made with. What is remembered is bounded; the oldest is forgotten first and asked for again.
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Serialize, Serializer};
+use zbus::fdo::ConnectionCredentials;
 use zbus::message::Header;
 use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::wire::DynamicType;
 use zbus::{Connection, Message, Signature};
 
 use rigpost_core::command::Refusal;
+use rigpost_core::queue::rights::User;
 
 /// More programs than ever speak to a rig at the same time.
 const REMEMBERED: usize = 64;
 
-/// The users of the last callers.
+/// What the bus knows of a connection.
+#[derive(Clone, Debug)]
+struct Caller {
+    uid: u32,
+    pid: Option<u32>,
+    /// Empty: the bus does not tell.
+    groups: Vec<u32>,
+}
+
+/// The last callers.
 #[derive(Clone, Debug, Default)]
-pub struct Callers(Arc<Mutex<VecDeque<(OwnedUniqueName, u32)>>>);
+pub struct Callers(Arc<Mutex<VecDeque<(OwnedUniqueName, Caller)>>>);
 
 impl Callers {
     /// The user who made this call. Fails when the caller has left the bus: then nobody can say who it was.
     pub async fn uid(&self, header: &Header<'_>, connection: &Connection) -> Result<u32, Refusal> {
-        let sender = header.sender().ok_or_else(gone)?;
-        if let Some(uid) = self.known(sender) {
-            return Ok(uid);
-        }
-        let uid = ask(connection, "GetConnectionUnixUser", sender).await.ok_or_else(gone)?;
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.truncate(REMEMBERED - 1);
-        last.push_front((sender.to_owned().into(), uid));
-        Ok(uid)
+        Ok(self.caller(header, connection).await?.uid)
+    }
+
+    /// The user with all groups, for what depends on rights.
+    pub async fn user(&self, header: &Header<'_>, connection: &Connection) -> Result<User, Refusal> {
+        let Caller { uid, groups, .. } = self.caller(header, connection).await?;
+        Ok(User { uid, groups })
     }
 
     /// The user and the process, for the journal.
@@ -41,15 +51,31 @@ impl Callers {
         header: &Header<'_>,
         connection: &Connection,
     ) -> Result<(u32, u32), Refusal> {
-        let uid = self.uid(header, connection).await?;
-        let sender = header.sender().ok_or_else(gone)?;
-        let pid = ask(connection, "GetConnectionUnixProcessID", sender).await.ok_or_else(gone)?;
-        Ok((uid, pid))
+        let Caller { uid, pid, .. } = self.caller(header, connection).await?;
+        Ok((uid, pid.ok_or_else(gone)?))
     }
 
-    fn known(&self, sender: &UniqueName<'_>) -> Option<u32> {
+    fn caller<'a>(
+        &'a self,
+        header: &'a Header<'_>,
+        connection: &'a Connection,
+    ) -> Pin<Box<dyn Future<Output = Result<Caller, Refusal>> + Send + 'a>> {
+        Box::pin(async move {
+            let sender = header.sender().ok_or_else(gone)?;
+            if let Some(caller) = self.known(sender) {
+                return Ok(caller);
+            }
+            let caller = ask(connection, sender).await.ok_or_else(gone)?;
+            let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            last.truncate(REMEMBERED - 1);
+            last.push_front((sender.to_owned().into(), caller.clone()));
+            Ok(caller)
+        })
+    }
+
+    fn known(&self, sender: &UniqueName<'_>) -> Option<Caller> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.iter().find(|(name, _)| **name == *sender).map(|(_, uid)| *uid)
+        last.iter().find(|(name, _)| **name == *sender).map(|(_, caller)| caller.clone())
     }
 }
 
@@ -57,10 +83,12 @@ fn gone() -> Refusal {
     Refusal::NotAllowed("the caller left the bus before the answer".to_owned())
 }
 
-/// A number that the bus knows of a connection.
-async fn ask(connection: &Connection, question: &str, of: &UniqueName<'_>) -> Option<u32> {
+async fn ask(connection: &Connection, of: &UniqueName<'_>) -> Option<Caller> {
     let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
-    answer(connection, [bus, path, bus, question], Of::Connection(of)).await?.body().deserialize().ok()
+    let told = answer(connection, [bus, path, bus, "GetConnectionCredentials"], Of::Connection(of)).await?;
+    let told: ConnectionCredentials = told.body().deserialize().ok()?;
+    let (uid, pid) = (told.unix_user_id()?, told.process_id());
+    Some(Caller { uid, pid, groups: told.into_unix_group_ids().unwrap_or_default() })
 }
 
 /// Who is asked about.

@@ -61,7 +61,7 @@ impl Queue {
         connection: &Connection,
     ) -> Result<Vec<Added>, BusError> {
         let (paths, mut options) = arguments::add(paths, bytes, options)?;
-        options.uid = self.callers.uid(header, connection).await?;
+        options.user = self.callers.user(header, connection).await?;
         Ok(self.handle.add(paths, options).await?)
     }
 

@@ -3,7 +3,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::media::{Volume, filetype, fingerprint, glance, made, open_beneath};
+use crate::media::{Volume, filetype, fingerprint, glance, made, may_pass, may_read, open_beneath};
 use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::item::{BeforePairing, Clip, FileFacts, shown};
@@ -59,13 +59,27 @@ impl Intake {
     /// # Errors
     /// It is refused, by name.
     pub fn asked(&self, path: &Path, options: &AddOptions, now: Now) -> Result<Taken, Refusal> {
-        let Taken { clip: mut item, file } = self.item(path, options.closed, now)?;
+        let Taken { clip: mut item, file } = self.allowed(path, options, now)?;
         if let Some(name) = &options.name {
             item.name.clone_from(name);
         }
         item.priority = options.priority.unwrap_or(item.priority);
-        (item.channel, item.uid, item.before_pairing) = (options.channel, options.uid, self.before_pairing);
+        (item.channel, item.uid, item.before_pairing) =
+            (options.channel, options.user.uid, self.before_pairing);
         Ok(Taken { clip: item, file })
+    }
+
+    /// One that who asks can read: what is hidden from them is not sent for them, nor do they hear whether it is there.
+    fn allowed(&self, path: &Path, options: &AddOptions, now: Now) -> Result<Taken, Refusal> {
+        let not_theirs =
+            || Refusal::NotAllowed(format!("whoever asks for it can't read it themselves: {}", shown(path)));
+        if !may_pass(&options.user, path) {
+            return Err(not_theirs());
+        }
+        let taken = self.item(path, options.closed, now)?;
+        // Where links have led.
+        let is_theirs = may_pass(&options.user, &taken.clip.path) && may_read(&options.user, &taken.file);
+        if is_theirs { Ok(taken) } else { Err(not_theirs()) }
     }
 
     /// A file that lies in a source and that the source wants. `closed`: its writer is done, or it was seen unchanged.
@@ -158,6 +172,7 @@ mod tests {
 
     use super::*;
     use rigpost_core::queue::clip_name::NameTemplate;
+    use rigpost_core::queue::rights::User;
     use rigpost_core::time::{BootId, BootTime};
 
     const TODAY: i64 = 1_790_000_000;
@@ -199,7 +214,7 @@ mod tests {
             priority: Some(-7),
             name: Some("B".into()),
             channel: 3,
-            uid: 1000,
+            user: User { uid: 1000, groups: vec![1000] },
             closed: true,
             ..AddOptions::default()
         };

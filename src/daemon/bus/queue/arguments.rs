@@ -10,6 +10,7 @@ use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::clip::Wanted;
 use rigpost_core::queue::clip_name::MOST_BYTES;
 use rigpost_core::queue::item::{ItemId, ItemState};
+use rigpost_core::queue::rights::User;
 
 /// Numbers of items, bounded.
 pub fn ids(ids: Many<u64>) -> Result<Vec<ItemId>, Refusal> {
@@ -46,7 +47,7 @@ pub fn add(
     let (closed, channel) = (closed.unwrap_or_default(), channel.unwrap_or_default());
     let wanted =
         Wanted { again: again.unwrap_or_default(), to_this_project: to_this_project.unwrap_or_default() };
-    Ok((paths, AddOptions { priority, name, closed, channel, wanted, uid: 0 }))
+    Ok((paths, AddOptions { priority, name, closed, channel, wanted, user: User::default() }))
 }
 
 /// A path as bytes, with or without the NUL that ends byte strings on the bus.
