@@ -12,11 +12,13 @@
 mod announce;
 mod call;
 mod caller;
+mod credentials;
 mod device;
 mod ending;
 mod error;
 mod journal;
 mod limits;
+mod log_control;
 mod options;
 mod pairing;
 mod qr;
@@ -25,6 +27,7 @@ mod recording;
 mod tokens;
 mod transport;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -39,7 +42,10 @@ use crate::link::Handle;
 use rigpost_contract::interface::{BUS_NAME, OBJECT_PATH};
 
 pub use device::About;
+pub use log_control::Log;
 
+/// Where service managers look for it.
+const LOG_PATH: &str = "/org/freedesktop/LogControl1";
 /// A reply that does not come within this is an error for the caller (GetConnectionUnixUser and the like).
 const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -56,12 +62,18 @@ pub struct Bus {
 
 impl Bus {
     /// Connects to the system bus (`DBUS_SYSTEM_BUS_ADDRESS` is honoured) and serves the object.
-    pub async fn connect(handle: Handle, clock: Clock, about: About) -> zbus::Result<Bus> {
-        Bus::serve(&Address::system()?, handle, clock, about).await
+    pub async fn connect(handle: Handle, clock: Clock, about: About, log: Arc<dyn Log>) -> zbus::Result<Bus> {
+        Bus::serve(&Address::system()?, handle, clock, about, log).await
     }
 
     /// The same on the bus at this address.
-    pub async fn serve(address: &Address, handle: Handle, clock: Clock, about: About) -> zbus::Result<Bus> {
+    pub async fn serve(
+        address: &Address,
+        handle: Handle,
+        clock: Clock,
+        about: About,
+        log: Arc<dyn Log>,
+    ) -> zbus::Result<Bus> {
         let announcer = announce::Announcer::new(&handle);
         let (callers, (holds, hold_requests)) = (caller::Callers::default(), recording::channel());
         let (socket, tasks) = transport::Bounded::connect(address).await?;
@@ -71,6 +83,7 @@ impl Bus {
             .serve_at(OBJECT_PATH, pairing::Pairing::new(handle.clone()))
             .serve_at(OBJECT_PATH, tokens::Tokens::new(handle.clone(), callers.clone(), about.gives_tokens))
             .serve_at(OBJECT_PATH, queue::Queue::new(handle.clone(), callers.clone(), holds))
+            .serve_at(LOG_PATH, log_control::LogControl::new(log, callers.clone()))
             .build()
             .await?;
         let journal = journal::write(connection.clone(), callers, tasks.notes, tasks.noted);

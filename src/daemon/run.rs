@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::bus::{About, Bus};
+use crate::bus::{About, Bus, Log};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::link::{Handle, ToQueue, ToRig};
@@ -104,7 +104,7 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
         "network"
     });
     let bus = tokio::select! {
-        bus = come_up(&settings, &handle, &clock, &mut rig, &mut queue) => Some(bus?),
+        bus = come_up(&settings, Arc::new(log.clone()), &handle, &clock, &mut rig, &mut queue) => Some(bus?),
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
@@ -179,6 +179,7 @@ async fn watch_network(handle: &Handle, clock: &Clock) {
 /// Connects, waits for the first snapshots, and owns the name.
 async fn come_up(
     settings: &Settings,
+    log: Arc<dyn Log>,
     handle: &Handle,
     clock: &Clock,
     rig: &mut watch::Receiver<RigView>,
@@ -189,7 +190,7 @@ async fn come_up(
         provider: settings.provider.kind.as_str(),
         gives_tokens: settings.tokens.allow,
     };
-    let bus = Bus::connect(handle.clone(), clock.clone(), about)
+    let bus = Bus::connect(handle.clone(), clock.clone(), about, log)
         .await
         .map_err(|e| Fatal::Bus(format!("the system bus can't be reached: {e}")))?;
     // Nobody reads a state before there is one.

@@ -297,3 +297,42 @@ async fn what_is_sent_for_somebody_they_can_read_themselves() {
     assert!(add(&link).await.is_err());
     rig.add(on_card.clone()).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_is_written_is_roots_to_choose_and_until_the_next_start() {
+    let rig = Setup::new().provisioned().await;
+    let (path, interface) = ("/org/freedesktop/LogControl1", "org.freedesktop.LogControl1");
+    let ui = Person { rig: &rig, groups: UI };
+    let level = ["string:org.freedesktop.LogControl1", "string:LogLevel", "variant:string:debug"];
+    assert_eq!(ui.send(NAME, path, "org.freedesktop.DBus.Properties.Set", &level).await, DENIED);
+    let root = rig.bus.connect().await;
+    let properties = zbus::fdo::PropertiesProxy::builder(&root).destination(NAME).path(path);
+    let properties = properties.build().await.unwrap();
+    let of = interface.try_into().unwrap();
+    let all = properties.get_all(of).await.unwrap();
+    let told = |key: &str| String::try_from(all[key].clone()).unwrap();
+    assert_eq!(
+        ["LogLevel", "LogTarget", "SyslogIdentifier"].map(told),
+        ["info", "console", "rigpostd"],
+        "it runs with debug of ours"
+    );
+    let set = async |level: &'static str| {
+        properties.set(interface.try_into().unwrap(), "LogLevel", &zbus::Variant::from(level)).await
+    };
+    let no = set("loud").await.unwrap_err();
+    assert!(no.to_string().contains("no such level"), "{no}");
+    for (level, debug) in [("info", true), ("notice", false), ("crit", false), ("debug", true)] {
+        set(level).await.unwrap();
+        let before = rig.log.len();
+        rig.call(QUEUE, "Pause", &(none(),)).await.unwrap();
+        rig.call(QUEUE, "Resume", &(none(),)).await.unwrap();
+        let now = properties.get(interface.try_into().unwrap(), "LogLevel").await.unwrap();
+        let wanted = if level == "crit" { "err" } else { level };
+        assert_eq!(String::try_from(now).unwrap(), wanted);
+        let lines = rig.log.all().split_off(before);
+        let told = |word: &str| lines.iter().any(|line| line.contains(word));
+        assert!(level == "crit" || told("called Queue.Pause"), "{level}: {lines:?}");
+        assert!(level != "crit" || lines.is_empty(), "{lines:?}");
+        assert!(debug || !told("DEBUG"), "{level}: {lines:?}");
+    }
+}

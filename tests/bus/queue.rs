@@ -25,6 +25,23 @@ type Options = HashMap<&'static str, Variant<'static>>;
 type Refuse = Arc<Mutex<Option<Refusal>>>;
 
 /// The interface, and the test in the queue's place.
+/// Writes nothing.
+struct Quiet;
+
+impl rigpost_daemon::bus::Log for Quiet {
+    fn level(&self) -> &'static str {
+        "notice"
+    }
+
+    fn set_level(&self, _: &str) -> bool {
+        false
+    }
+
+    fn target(&self) -> &'static str {
+        "console"
+    }
+}
+
 struct Bench {
     bus: Bus,
     ui: Connection,
@@ -168,7 +185,9 @@ impl Bench {
         });
         let to: zbus::Address = bus.address.parse().unwrap();
         let about = rigpost_daemon::bus::About { version: "1.2.3", provider: "frameio", gives_tokens: false };
-        let served = rigpost_daemon::bus::Bus::serve(&to, handle, Clock::system(), about).await.unwrap();
+        let served = rigpost_daemon::bus::Bus::serve(&to, handle, Clock::system(), about, Arc::new(Quiet))
+            .await
+            .unwrap();
         served.own_name().await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(served.run(stop.clone()));

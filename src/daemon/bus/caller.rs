@@ -8,12 +8,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Serialize, Serializer};
-use zbus::fdo::ConnectionCredentials;
 use zbus::message::Header;
 use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::wire::DynamicType;
 use zbus::{Connection, Message, Signature};
 
+use crate::bus::credentials::{self, Credentials};
 use rigpost_core::command::Refusal;
 use rigpost_core::queue::rights::User;
 
@@ -86,9 +86,9 @@ fn gone() -> Refusal {
 async fn ask(connection: &Connection, of: &UniqueName<'_>) -> Option<Caller> {
     let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
     let told = answer(connection, [bus, path, bus, "GetConnectionCredentials"], Of::Connection(of)).await?;
-    let told: ConnectionCredentials = told.body().deserialize().ok()?;
-    let (uid, pid) = (told.unix_user_id()?, told.process_id());
-    Some(Caller { uid, pid, groups: told.into_unix_group_ids().unwrap_or_default() })
+    let Credentials { uid, pid, groups } =
+        credentials::read(told.body().data().bytes(), told.data().first() == Some(&b'l'));
+    Some(Caller { uid: uid?, pid, groups })
 }
 
 /// Who is asked about.

@@ -7,22 +7,62 @@
 //!   filter lets events through only, so that a span in some library is off and never looked up.
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Metadata, Subscriber, info};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::{Extensions, ExtensionsMut, LookupSpan, SpanData};
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
+use crate::bus::Log;
 use crate::config::Level;
 
-/// Changes what is written from now on.
-pub struct LogLevel(Handle<Ours, EventsOnly>);
+/// Changes what is written from now on. Clones are one.
+#[derive(Clone)]
+pub struct LogLevel {
+    handle: Handle<Ours, EventsOnly>,
+    /// The lines go to the journal.
+    to_journal: bool,
+}
+
+/// What syslog(3) calls the levels of our lines, as the journal has them; some are called by the nearest of ours.
+const LEVELS: [(&str, LevelFilter); 8] = [
+    ("debug", LevelFilter::TRACE),
+    ("info", LevelFilter::DEBUG),
+    ("notice", LevelFilter::INFO),
+    ("warning", LevelFilter::WARN),
+    ("err", LevelFilter::ERROR),
+    ("crit", LevelFilter::ERROR),
+    ("alert", LevelFilter::ERROR),
+    ("emerg", LevelFilter::ERROR),
+];
 
 impl LogLevel {
     pub(super) fn set(&self, level: Level) {
+        self.filter(filter(level));
+    }
+
+    fn filter(&self, filter: LevelFilter) {
         // Fails only when the subscriber is gone, and with it everything that is written.
-        let _ = self.0.reload(Ours(filter(level)));
+        let _ = self.handle.reload(Ours(filter));
+    }
+}
+
+impl Log for LogLevel {
+    fn level(&self) -> &'static str {
+        let level = self.handle.with_current(|ours| ours.0).unwrap_or(LevelFilter::INFO);
+        LEVELS.iter().find(|(_, filter)| *filter == level).map_or("notice", |(name, _)| name)
+    }
+
+    fn set_level(&self, level: &str) -> bool {
+        let Some((name, filter)) = LEVELS.iter().find(|(name, _)| *name == level) else { return false };
+        info!("the log level is {name} until the next start or reload");
+        self.filter(*filter);
+        true
+    }
+
+    fn target(&self) -> &'static str {
+        if self.to_journal { "journal" } else { "console" }
     }
 }
 
@@ -54,6 +94,7 @@ pub fn start(level: Level) -> LogLevel {
     let (ours, handle) = reload::Layer::new(Ours(filter(level)));
     let events = EventsOnly.with(ours);
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
+    let to_journal = journal.is_some();
     let done = match journal {
         Some(journal) => {
             let journal = journal.with_field_prefix(None).with_syslog_identifier("rigpostd".to_owned());
@@ -68,7 +109,7 @@ pub fn start(level: Level) -> LogLevel {
     if done.is_err() {
         tracing::debug!("logging was set up before");
     }
-    LogLevel(handle)
+    LogLevel { handle, to_journal }
 }
 
 /// What the layers stand on: knows of no span.
