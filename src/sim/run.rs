@@ -14,9 +14,8 @@ use url::Url;
 
 use super::args::{Args, EtagKind, PollSecret, Validity};
 use super::event::{Endpoint, Event, EventKind};
-use super::film;
 use super::tls::write_whole;
-use super::{Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, TlsValidity};
+use super::{Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, TlsValidity, film};
 
 /// Turns the command line into options.
 ///
