@@ -3,17 +3,17 @@
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use crate::common::*;
 
-/// The program, and what it draws: each line once when it comes.
+/// The program as somebody's of the group, and what it draws: each line once when it comes.
 fn screen(rig: &Rig, args: &[&str]) -> (Child, Lines) {
-    // Debian's own: its library is installed for that.
-    let mut command = Command::new("/usr/bin/python3");
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/screen/screen.py")).args(args);
-    command.env("DBUS_SYSTEM_BUS_ADDRESS", &rig.bus.address).env("PYTHONDONTWRITEBYTECODE", "1");
-    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let program = rig.bus.dir().join("screen.py");
+    install(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/screen/screen.py"), &program);
+    // Debian's own Python: the library is installed for that.
+    let mut command = rig.bus.as_user("nobody", "rigpost-ui", "/usr/bin/python3");
+    let mut child = command.arg(program).args(args).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
     let drawn = Lines::new();
     let heard = drawn.clone();

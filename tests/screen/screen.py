@@ -28,6 +28,8 @@ SENTENCES = {
     "unprovisioned": "The rig has no client secret yet",
     "unpaired": "Not paired",
     "requesting-code": "Asking for a code",
+    # The answer is there, and is being written down.
+    "waiting-for-user": "One moment",
     "needs-pairing": "To be paired again",
 }
 
@@ -123,7 +125,7 @@ def lines(rig):
     if not known.keys() >= {"State", "Blockers", "Current"}:
         return ["rigpost is there"]
     state, shown = known["State"], []
-    if state == "waiting-for-user":
+    if state == "waiting-for-user" and known["UserCode"]:
         left = seconds_until(known["CodeExpiresAt"])
         shown += [f"Code: {known['UserCode']}", f"  at {known['VerificationUri'] or 'your project, Add New Device'}"]
         shown += [f"  for {known['DeviceName']} {known['DeviceId']}", *rig.qr.splitlines()]
@@ -173,17 +175,23 @@ async def show(rig):
             pass
 
 
+async def ended(bus):
+    await asyncio.gather(bus.wait_for_disconnect(), return_exceptions=True)
+    raise EOFError("the bus is gone")
+
+
 async def main():
     bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
     rig = Rig(bus)
     await rig.begin()
     pairing = rig.pair() if "--pair" in sys.argv[1:] else asyncio.sleep(0)
-    gone = asyncio.create_task(bus.wait_for_disconnect())
-    await asyncio.wait([gone, asyncio.gather(show(rig), pairing)], return_when=asyncio.FIRST_COMPLETED)
-    sys.exit("the bus is gone")
+    await asyncio.gather(show(rig), pairing, ended(bus))
 
 
 try:
     asyncio.run(main())
 except KeyboardInterrupt:
     pass
+except (EOFError, OSError) as error:
+    # Whoever started it starts it again.
+    sys.exit(f"screen.py: {error}")
