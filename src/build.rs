@@ -237,6 +237,9 @@ fn write_pages(
     if !subcommands.is_empty() {
         man.render_subcommands_section(&mut text)?;
     }
+    if let Some(more) = command.get_after_help() {
+        further_sections(&more.to_string()).to_writer(&mut text)?;
+    }
     closing_sections(program, &siblings, parents.is_empty()).to_writer(&mut text)?;
     fs::write(dir.join(format!("{page}.{}", program.section)), text)?;
 
@@ -244,6 +247,22 @@ fn write_pages(
         write_pages(program, sub, &names, dir, date)?;
     }
     Ok(())
+}
+
+/// What help ends with: a line of capitals begins a section, and all others stay as they are.
+fn further_sections(help: &str) -> Roff {
+    let mut roff = Roff::new();
+    for line in help.lines() {
+        if !line.is_empty() && line.chars().all(|c| c.is_ascii_uppercase() || c == ' ') {
+            roff.control("fi", []);
+            roff.control("SH", [line]);
+            roff.control("nf", []);
+        } else {
+            roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
+        }
+    }
+    roff.control("fi", []);
+    roff
 }
 
 fn closing_sections(program: &Program, siblings: &[String], is_top: bool) -> Roff {

@@ -27,7 +27,8 @@ pub(super) fn page(date: &str) -> Result<String, Box<dyn Error>> {
     roff.control("SH", ["DESCRIPTION"]);
     roff.text([roman(format!(
         "rigpostd has the name {BUS_NAME} on the system bus, and one object, {OBJECT_PATH}, with the interfaces below. \
-         The files that this page is made of are in /usr/share/dbus-1/interfaces, for programs that write code from them."
+         The files that this page is made of are in /usr/share/dbus-1/interfaces, for programs that write code from them. \
+         /usr/share/doc/rigpost/examples/screen.py is a small screen to copy."
     ))]);
     for interface in Interface::ALL {
         let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };

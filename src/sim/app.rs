@@ -20,6 +20,8 @@ pub(crate) struct App {
     pub(crate) journal: Journal,
     pub(crate) storage: Storage,
     pub(crate) base: Url,
+    /// The same for other machines, where it is not said in `base`.
+    pub(crate) lan: Option<Url>,
     pub(crate) verification_base: Option<Url>,
     pub(crate) marker: String,
     pub(crate) tls: bool,
@@ -32,7 +34,12 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(options: &SimOptions, clock: Clock, base: Url) -> std::io::Result<Self> {
+    pub(crate) fn new(
+        options: &SimOptions,
+        clock: Clock,
+        base: Url,
+        lan: Option<Url>,
+    ) -> std::io::Result<Self> {
         let mut faults = Faults::default();
         options.faults.iter().cloned().for_each(|fault| faults.inject(fault));
         Ok(Self {
@@ -40,6 +47,7 @@ impl App {
             journal: Journal::open(options.log_file.as_deref())?,
             storage: Storage::open(options.storage_dir.as_deref())?,
             base,
+            lan,
             verification_base: options.verification_base.clone(),
             marker: options.marker.clone(),
             tls: options.tls,

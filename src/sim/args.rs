@@ -49,7 +49,9 @@ FAULTS
 EXAMPLES
   rigpost-sim --listen 127.0.0.1:8080 --auto-approve 3
   rigpost-sim --fault refresh:lost-answer --fault part:reset-after=65536:3
-  rigpost-sim --listen 0.0.0.0:8080 --verification-base http://192.168.1.20:8080
+  rigpost-sim --listen 0.0.0.0:8080                  a phone reaches it at the address it prints
+  rigpost-sim --listen 0.0.0.0:8443 --tls --ca-out ca.pem
+  rigpost-sim --write-clip A001.mov
   AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... rigpost-sim --s3 http://127.0.0.1:9000 --s3-bucket clips
 
 REAL STORAGE
@@ -108,7 +110,8 @@ pub struct Args {
     #[arg(long, value_name = "WHEN", value_enum, default_value = "valid", requires = "tls")]
     pub tls_validity: Validity,
 
-    /// Write the authority's certificate (PEM) here, for devices to trust
+    /// Write the authority's certificate (PEM) here, for devices to trust, and its key to FILE.key; with that key there,
+    /// it is the authority of the last time
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub ca_out: Option<PathBuf>,
 
@@ -184,7 +187,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub storage_dir: Option<PathBuf>,
 
-    /// Where a phone reaches this simulator, for the QR code [default: the address the device called]
+    /// Where a phone reaches this simulator, for the QR code [default: the address the device called, or this machine's
+    /// in its network, where the device runs beside a simulator that listens at 0.0.0.0]
     #[arg(long, value_name = "URL")]
     pub verification_base: Option<String>,
 
@@ -195,6 +199,10 @@ pub struct Args {
     /// Write the simulator's URL here once it listens
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+
+    /// Write a clip to send to this file, colour bars of eight seconds (QuickTime, 8.6 MB), and end
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    pub write_clip: Option<PathBuf>,
 
     /// A fault in force from the start; repeatable, see below
     #[arg(long, value_name = "SPEC")]

@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use url::{Host, Url};
 
 use super::app::App;
 use super::connection::Connection;
@@ -95,6 +96,21 @@ impl Call {
             || self.app.base.as_str().trim_end_matches('/').to_owned(),
             |host| format!("{scheme}://{host}"),
         )
+    }
+
+    /// Where a person's browser reaches this server: where the device does, but for a device on this machine, which may call
+    /// it by a name that no phone can.
+    pub(crate) fn page_base(&self) -> String {
+        let base = self.base();
+        let here = Url::parse(&base).is_ok_and(|base| match base.host() {
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        });
+        let lan = self.app.lan.as_ref().filter(|_| here);
+        let chosen = self.app.verification_base.as_ref().or(lan);
+        chosen.map_or(base, |url| url.as_str().trim_end_matches('/').to_owned())
     }
 
     fn event(&self, kind: EventKind) -> Event {

@@ -134,9 +134,7 @@ fn device_code(call: &Call, form: &Fields, world: &mut World, now: Moment) -> Ou
     call.known().detail = Some(format!("code {}", secret::short(&user_code)));
     let wants_address = call.header("x-client-platypus-enabled").is_some_and(|value| value == "true");
     if let (true, Some(fields)) = (wants_address, answer.as_object_mut()) {
-        let chosen =
-            call.app.verification_base.as_ref().map(|base| base.as_str().trim_end_matches('/').to_owned());
-        let base = chosen.unwrap_or_else(|| call.base());
+        let base = call.page_base();
         fields.insert("verification_uri".to_owned(), json!(format!("{base}/device")));
         let complete = json!(format!("{base}/device?code={user_code}"));
         fields.insert("verification_uri_complete".to_owned(), complete);

@@ -36,8 +36,12 @@ mod event;
 mod fault;
 /// What a fault does to an answer.
 mod faulty;
+/// A clip to try with.
+mod film;
 /// Bodies of requests.
 mod form;
+/// By what this machine is called from elsewhere.
+mod lan;
 /// The cloud as a model, without input or output.
 mod model;
 /// What a simulator is started with.
@@ -66,6 +70,7 @@ mod tls;
 mod wire;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,11 +109,7 @@ impl Sim {
     /// cannot be; the bucket of [`SimOptions::s3`] is not there and cannot be made.
     pub async fn start(options: SimOptions) -> io::Result<Self> {
         let clock = Clock::start();
-        let tls = if options.tls {
-            Some(tls::acceptor(options.tls_validity, clock.now().wall, options.listen.ip())?)
-        } else {
-            None
-        };
+        let tls = if options.tls { Some(tls::acceptor(&options, clock.now().wall)?) } else { None };
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
         let host = match address.ip() {
@@ -120,7 +121,8 @@ impl Sim {
         };
         let scheme = if options.tls { "https" } else { "http" };
         let base = Url::parse(&format!("{scheme}://{host}:{}", address.port())).map_err(io::Error::other)?;
-        let app = Arc::new(App::new(&options, clock, base)?);
+        let lan = lan(&base, address)?;
+        let app = Arc::new(App::new(&options, clock, base, lan)?);
         let (acceptor, ca_pem) = tls.unzip();
         let mut collector = None;
         if let Some(bucket) = &app.bucket {
@@ -134,6 +136,11 @@ impl Sim {
     /// Where the simulator is: `http://127.0.0.1:PORT` or `https://localhost:PORT`.
     pub fn url(&self) -> &Url {
         &self.app.base
+    }
+
+    /// Where a phone on the same network reaches it; `None` where it listens at one address, or there is no network.
+    pub fn lan_url(&self) -> Option<&Url> {
+        self.app.lan.as_ref()
     }
 
     /// The certificate authority to trust, in PEM; `None` without TLS.
@@ -381,4 +388,15 @@ impl Sim {
     pub fn release(&self) {
         self.app.journal.release();
     }
+}
+
+/// The address of a simulator that listens at all of this machine's, for others.
+fn lan(base: &Url, address: SocketAddr) -> io::Result<Option<Url>> {
+    if !address.ip().is_unspecified() {
+        return Ok(None);
+    }
+    let reached = lan::addresses().into_iter().find(|ip| ip.is_ipv4() || address.is_ipv6());
+    let Some(ip) = reached else { return Ok(None) };
+    let at = SocketAddr::new(ip, address.port());
+    Url::parse(&format!("{}://{at}", base.scheme())).map(Some).map_err(io::Error::other)
 }

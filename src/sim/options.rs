@@ -104,6 +104,8 @@ pub struct SimOptions {
     pub tls: bool,
     /// Validity of that certificate.
     pub tls_validity: TlsValidity,
+    /// Where the CA's certificate is written, and its key beside it: with that key it is the same CA at the next start.
+    pub ca_file: Option<PathBuf>,
     /// Seconds a pairing code lives.
     pub code_expires_in: f64,
     /// Seconds between polls.
@@ -152,6 +154,7 @@ impl Default for SimOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls: false,
             tls_validity: TlsValidity::Valid,
+            ca_file: None,
             code_expires_in: lives.code_expires_in,
             interval: lives.interval,
             access_expires_in: lives.access_expires_in,

@@ -1,16 +1,21 @@
 //! The `rigpost-sim` program: a simulator on the terminal.
+//!
+//! # Decisions
+//! `qrcode` draws the address for a phone: nobody types one that has a port. The daemon draws with it too.
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::time::Duration;
 
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
 use super::args::{Args, EtagKind, PollSecret, Validity};
 use super::event::{Endpoint, Event, EventKind};
-use super::{Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, TlsValidity};
+use super::tls::write_whole;
+use super::{Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, TlsValidity, film};
 
 /// Turns the command line into options.
 ///
@@ -45,6 +50,7 @@ pub fn options(args: &Args) -> Result<SimOptions, String> {
             Validity::Expired => TlsValidity::Expired,
             Validity::NotYetValid => TlsValidity::NotYetValid,
         },
+        ca_file: args.ca_out.clone(),
         code_expires_in: args.code_expires,
         interval: args.interval,
         access_expires_in: args.access_expires,
@@ -98,17 +104,18 @@ fn s3(endpoint: &str, args: &Args) -> Result<S3Options, String> {
 /// # Errors
 /// A sentence about what kept the simulator from starting.
 pub async fn run(args: Args) -> Result<(), String> {
+    if let Some(path) = &args.write_clip {
+        return film::write(path).map_err(|error| format!("cannot write {}: {error}", path.display()));
+    }
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let options = options(&args)?;
     let listen = args.listen;
     let sim = Sim::start(options).await.map_err(|error| format!("cannot start at {listen}: {error}"))?;
-    if let (Some(path), Some(pem)) = (&args.ca_out, sim.ca_pem()) {
-        write_whole(path, pem)?;
-    }
     greet(&args, &sim);
     if let Some(path) = &args.ready_file {
-        write_whole(path, &format!("{}\n", sim.url().as_str().trim_end_matches('/')))?;
+        let url = format!("{}\n", sim.url().as_str().trim_end_matches('/'));
+        write_whole(path, &url, 0o644).map_err(|error| error.to_string())?;
     }
     let mut printed = Printed::default();
     tokio::select! {
@@ -123,14 +130,6 @@ pub async fn run(args: Args) -> Result<(), String> {
         say(&format!("protocol violation: {violation}"));
     }
     Ok(())
-}
-
-/// Writes the file in one step: a reader sees all of it or nothing.
-fn write_whole(path: &Path, text: &str) -> Result<(), String> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 fn say(line: &str) {
@@ -148,6 +147,12 @@ fn greet(args: &Args, sim: &Sim) {
     if let Some(path) = &args.ca_out {
         say(&format!("  trust:  {}", path.display()));
     }
+    if let Some(url) = sim.lan_url() {
+        say(&format!("  phone:  {url}"));
+        if let Some(code) = qr(url.as_str()) {
+            say(&code);
+        }
+    }
     if !args.listen.ip().is_loopback() {
         let text = "warning: this address can be reached from the network, and a simulator has no access control: \
                     anyone there can approve devices and read clips";
@@ -155,7 +160,14 @@ fn greet(args: &Args, sim: &Sim) {
     }
 }
 
-/// One line per event; never ends.
+/// For a phone's camera. Terminals are mostly light on dark, so the light modules are drawn.
+fn qr(text: &str) -> Option<String> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
+    let mut drawn = code.render::<Dense1x2>();
+    drawn.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark);
+    Some(drawn.build())
+}
+
 /// What has been printed so far.
 #[derive(Default)]
 struct Printed {
@@ -176,6 +188,7 @@ impl Printed {
         self.violations = all.len();
     }
 
+    /// One line per event; never ends.
     async fn follow(&mut self, sim: &Sim) {
         let mut news = sim.app.journal.watch();
         loop {

@@ -1,11 +1,13 @@
-//! HTTPS with a certificate authority made at start.
+//! HTTPS with a certificate authority made at start, or of the last time.
 //!
 //! # Decisions
 //! rcgen signs and rustls serves, both on ring, because the rest of the project already carries ring. The
 //! provider is passed explicitly: whoever embeds the simulator may have installed another one for the process.
 
-use std::io;
-use std::net::IpAddr;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,23 +19,20 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
+use url::Url;
 
-use super::options::TlsValidity;
+use super::lan;
+use super::options::{SimOptions, TlsValidity};
 
-/// The acceptor, and the authority's certificate in PEM for clients to trust. The certificate is for `localhost` and for
-/// `listen`, so that a device elsewhere can be told that address.
-pub(crate) fn acceptor(
-    validity: TlsValidity,
-    today: Timestamp,
-    listen: IpAddr,
-) -> io::Result<(TlsAcceptor, String)> {
-    build(validity, today, listen).map_err(io::Error::other)
+/// The acceptor, and the authority's certificate in PEM for clients to trust. The certificate is for all that this machine
+/// is reached by where it listens, so that a device elsewhere can be told that.
+pub(crate) fn acceptor(options: &SimOptions, today: Timestamp) -> io::Result<(TlsAcceptor, String)> {
+    build(options, today).map_err(io::Error::other)
 }
 
 fn build(
-    validity: TlsValidity,
+    options: &SimOptions,
     today: Timestamp,
-    listen: IpAddr,
 ) -> Result<(TlsAcceptor, String), Box<dyn std::error::Error + Send + Sync>> {
     let year = i32::from(today.to_zoned(TimeZone::UTC).year());
 
@@ -43,20 +42,23 @@ fn build(
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     authority.not_before = date_time_ymd(year - 10, 1, 1);
     authority.not_after = date_time_ymd(year + 10, 1, 1);
-    let authority_key = KeyPair::generate()?;
+    let authority_key = match &options.ca_file {
+        None => KeyPair::generate()?,
+        Some(file) => kept_key(&beside(file, ".key"))?,
+    };
+    // Signed anew at each start: who trusts an older one trusts its name and its key, which are the same.
     let authority_pem = authority.self_signed(&authority_key)?.pem();
+    if let Some(file) = &options.ca_file {
+        write_whole(file, &authority_pem, 0o644)?;
+    }
     let issuer = Issuer::new(authority, authority_key);
 
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    if !listen.is_unspecified() {
-        names.push(listen.to_string());
-    }
-    let mut leaf = CertificateParams::new(names)?;
+    let mut leaf = CertificateParams::new(names(options))?;
     leaf.distinguished_name.push(DnType::CommonName, "rigpost-sim");
     leaf.use_authority_key_identifier_extension = true;
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let (from, to) = match validity {
+    let (from, to) = match options.tls_validity {
         TlsValidity::Valid => (year - 1, year + 2),
         TlsValidity::Expired => (year - 3, year - 1),
         TlsValidity::NotYetValid => (year + 1, year + 3),
@@ -73,4 +75,53 @@ fn build(
         .with_single_cert(vec![certificate.der().clone()], key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok((TlsAcceptor::from(Arc::new(config)), authority_pem))
+}
+
+fn names(options: &SimOptions) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let listen = options.listen.ip();
+    if listen.is_unspecified() {
+        names.extend(lan::names());
+        names.extend(lan::addresses().iter().map(ToString::to_string));
+    } else if !listen.is_loopback() {
+        names.extend(lan::names());
+        names.push(listen.to_string());
+    } else if !names.contains(&listen.to_string()) {
+        names.push(listen.to_string());
+    }
+    // A name that a router or a tunnel gives.
+    if let Some(host) = options.verification_base.as_ref().and_then(Url::host_str) {
+        names.push(host.trim_matches(['[', ']']).to_owned());
+    }
+    names
+}
+
+/// The key in this file; a fresh one where there is none.
+fn kept_key(file: &Path) -> Result<KeyPair, Box<dyn std::error::Error + Send + Sync>> {
+    match std::fs::read_to_string(file) {
+        Ok(pem) => KeyPair::from_pem(&pem).map_err(|error| format!("{}: {error}", file.display()).into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = KeyPair::generate()?;
+            write_whole(file, &key.serialize_pem(), 0o600)?;
+            Ok(key)
+        }
+        Err(error) => Err(format!("cannot read {}: {error}", file.display()).into()),
+    }
+}
+
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Writes the file in one step: a reader sees all of it or nothing.
+pub(crate) fn write_whole(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let new = beside(path, ".new");
+    let write = || {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(mode).open(&new)?.write_all(text.as_bytes())?;
+        std::fs::rename(&new, path)
+    };
+    write().map_err(|error| io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display())))
 }

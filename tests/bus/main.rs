@@ -10,3 +10,4 @@ mod contract;
 mod introspected;
 mod policy;
 mod queue;
+mod screen;

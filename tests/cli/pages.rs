@@ -61,6 +61,10 @@ fn man_pages_and_completions_know_everything() {
         assert!(read(format!("man/{page}")).contains("rigpost.toml(5)"), "{page}");
         assert!(read(format!("man/{page}")).contains("org.rigpost.Rigpost1(5)"), "{page}");
     }
+    let sim = read("man/rigpost-sim.1".into());
+    for words in [".SH FAULTS", ".SH EXAMPLES", ".SH \"REAL STORAGE\"", "wrong-etag", "AWS_ACCESS_KEY_ID"] {
+        assert!(sim.contains(words), "rigpost-sim: {words}");
+    }
     for file in ["rigpost.bash", "_rigpost", "rigpost.fish"] {
         let text = read(format!("completions/{file}"));
         assert!(text.contains("provision") && text.contains("no-qr"), "{file}");

@@ -1,5 +1,6 @@
 //! Faults, hold points, the control interface, TLS, and input nobody should send.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use rigpost_sim::{Endpoint, Event, EventKind, Fault, FaultKind, HoldPoint, Sim, SimOptions, TlsValidity};
@@ -356,6 +357,34 @@ async fn tls_is_for_the_address_it_listens_at() {
     let port = sim.url().port().unwrap();
     let answer = trusting.get(format!("https://127.0.0.2:{port}/health")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn tls_goes_on_with_its_authority_at_every_address_of_the_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca_file = Some(dir.path().join("ca.pem"));
+    let listen = "0.0.0.0:0".parse().unwrap();
+    let options = SimOptions { tls: true, listen, ca_file, ..quick() };
+    let first = Sim::start(options.clone()).await.unwrap();
+    let given = std::fs::read(dir.path().join("ca.pem")).unwrap();
+    assert_eq!(first.ca_pem().unwrap().as_bytes(), given);
+    drop(first);
+    let key = std::fs::metadata(dir.path().join("ca.pem.key")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+
+    // Who trusted the first one trusts the second, by whatever address.
+    let sim = Sim::start(options.clone()).await.unwrap();
+    let authority = reqwest::Certificate::from_pem(&given).unwrap();
+    let trusting = http().tls_certs_only([authority]).build().unwrap();
+    for url in [Some(sim.url()), sim.lan_url()].into_iter().flatten() {
+        assert_eq!(trusting.get(url.join("/health").unwrap()).send().await.unwrap().status(), 200, "{url}");
+    }
+    drop(sim);
+
+    // What is no key is not replaced by one.
+    std::fs::write(dir.path().join("ca.pem.key"), "no key").unwrap();
+    let refused = Sim::start(options).await.err().unwrap().to_string();
+    assert!(refused.contains("ca.pem.key"), "{refused}");
 }
 
 #[tokio::test]

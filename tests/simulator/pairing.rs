@@ -67,6 +67,22 @@ async fn a_second_code_request_on_one_connection_is_told_to_slow_down() {
     assert_eq!(rig.request_code().await.status, 200);
 }
 
+/// The rig beside it calls the loopback interface, which no phone can.
+#[tokio::test]
+async fn a_phone_is_sent_to_an_address_that_it_can_reach() {
+    let listen = "0.0.0.0:0".parse().unwrap();
+    let sim = Sim::start(SimOptions { listen, ..quick() }).await.unwrap();
+    let page = sim.lan_url().unwrap_or(sim.url()).join("/device").unwrap();
+    let code = Rig::new(&sim).request_code().await;
+    assert_eq!(code.text_of("verification_uri"), page.as_str());
+    assert_eq!(http().build().unwrap().get(page).send().await.unwrap().status(), 200);
+
+    let elsewhere = Some("https://rigs.example/".parse().unwrap());
+    let sim = Sim::start(SimOptions { listen, verification_base: elsewhere, ..quick() }).await.unwrap();
+    let code = Rig::new(&sim).request_code().await;
+    assert_eq!(code.text_of("verification_uri"), "https://rigs.example/device");
+}
+
 #[tokio::test]
 async fn both_form_encodings_are_taken_and_json_is_not() {
     let sim = Sim::start(quick()).await.unwrap();

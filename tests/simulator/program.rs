@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use rigpost_core::queue::container::{Check, Step, Wholeness};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -70,9 +71,28 @@ async fn mistakes_on_the_command_line_are_named() {
         (&["--s3", "ftp://clips"], "neither http"),
         (&["--s3-bucket", "clips"], "--s3 <URL>"),
         (&["--ca-out", "/tmp/ca"], "--tls"),
+        (&["--tls", "--ca-out", "/dev/null/ca"], "cannot read /dev/null/ca.key"),
+        (&["--write-clip", "/tmp/clip.mov"], "--write-clip"),
     ] {
         let ended = timeout(PATIENCE, start(args).wait_with_output()).await.unwrap().unwrap();
         let said = String::from_utf8(ended.stderr).unwrap();
         assert!(!ended.status.success() && said.contains(word), "{args:?}: {said}");
     }
+}
+
+/// And the daemon takes it for a whole clip.
+#[tokio::test]
+async fn it_writes_a_clip_to_try_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let clip = dir.path().join("A001.mov");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_rigpost-sim"));
+    assert!(program.arg("--write-clip").arg(&clip).status().await.unwrap().success());
+    let bytes = std::fs::read(clip).unwrap();
+    assert_eq!(bytes.len(), 8_640_583);
+    let mut check = Check::new(bytes.len() as u64);
+    let mut step = check.start();
+    while let Step::Read { offset, length } = step {
+        step = check.read(&bytes[offset as usize..][..length]);
+    }
+    assert_eq!(step, Step::Done(Wholeness::Whole));
 }
