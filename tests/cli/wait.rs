@@ -186,7 +186,8 @@ async fn leaving_ends_the_waiting_and_nothing_else() {
     let mut waiting = wait(&bus, &["--paired"]);
     fake.looked_at().await;
     kill_process(Pid::from_raw(waiting.id().unwrap() as i32).unwrap(), Signal::INT).unwrap();
-    let status = waiting.wait().await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, waiting.wait()).await;
+    let status = ended.expect("it ends, unless this test was started with SIGINT ignored").unwrap();
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(Signal::INT.as_raw()));
     assert_eq!(fake.world().calls, Vec::<String>::new());
 }
