@@ -220,7 +220,7 @@ pub enum Command {
     /// A .tar.gz with `status`, `queue`, `doctor`, `config show` and `version`, the last lines of the daemon's journal, and what
     /// the system says of the units, the packages, the clock, the mounts, the room on the disks and the files of the daemon;
     /// about.json says what each part is and what came of it. As root it is complete; works without the daemon, which is not
-    /// started, and takes a minute at most.
+    /// started, and takes two minutes at most.
     ///
     /// No secret and no code is in it, of addresses neither user nor query, and the names of clips, projects and people are
     /// numbers, the same one wherever a name stands. What mounts and media directories are called is in it.

@@ -34,10 +34,10 @@ use veil::Veil;
 
 /// All that the daemon's units say.
 const UNITS: [&str; 3] = ["rigpost.service", "rigpost-key.service", "rigpost-provision.service"];
-/// What is asked of a unit. Not its environment, which may have a proxy's password.
+/// What is asked of a unit. Not its environment, which may have a proxy's password, nor its status, which names the project.
 const OF_UNIT: &str = "--property=Id,LoadState,ActiveState,SubState,Result,UnitFileState,FragmentPath,DropInPaths,\
     NRestarts,ExecMainStatus,ExecMainCode,ActiveEnterTimestamp,InactiveEnterTimestamp,MemoryCurrent,MemoryPeak,\
-    CPUUsageNSec,TasksCurrent,ConditionResult,AssertResult,NeedDaemonReload,StatusText";
+    CPUUsageNSec,TasksCurrent,ConditionResult,AssertResult,NeedDaemonReload";
 /// Lines of the journal, the newest.
 const LINES: &str = "--lines=5000";
 /// Bytes of a part.
@@ -52,17 +52,17 @@ const LEFT_OUT: [&str; 4] = ["TID", "CODE_FILE", "CODE_LINE", "TARGET"];
 
 /// Writes the file, and says where it is.
 pub(crate) async fn run(args: &BundleArgs, out: &mut Out) -> Result<(), Failure> {
+    // Only now, and for a moment: what somebody breaks off would pass for the whole.
+    let (made, files) = collect(args).await;
     let (path, file) = create(args.output.as_deref())?;
-    let written = write(args, file).await.map_err(|error| {
-        // A part of it would pass for the whole.
+    let bytes = write(file, &files).map_err(|error| {
         let _ = std::fs::remove_file(&path);
         Failure::new(
             ExitCode::Failed,
             format!("{} can't be written: {error}", path.display()),
             "choose a place with more room: rigpost support-bundle --output FILE",
         )
-    });
-    let (bytes, made) = written?;
+    })?;
     let missing: Vec<&Made> = made.iter().filter(|made| made.output.is_empty()).collect();
     if args.json {
         let missing: Vec<&str> = missing.iter().map(|made| made.name).collect();
@@ -101,15 +101,15 @@ fn create(wanted: Option<&Path>) -> Result<(PathBuf, File), Failure> {
     }
 }
 
-/// The length of what was written, and what became of the parts.
-async fn write(args: &BundleArgs, file: File) -> io::Result<(u64, Vec<Made>)> {
+/// What became of the parts, and what belongs into the file: names and contents.
+async fn collect(args: &BundleArgs) -> (Vec<Made>, Vec<(&'static str, Vec<u8>)>) {
     let is_running = match Daemon::open().await {
         Ok(daemon) => daemon.is_running().await.unwrap_or_default(),
         Err(_) => false,
     };
     let named = (args.config != Path::new(INSTALLED)).then_some(args.config.as_path());
     let settings = load_installed(named).unwrap_or_default();
-    let program = std::env::current_exe()?;
+    let program = std::env::current_exe().unwrap_or_else(|_| "rigpost".into());
     let mut all = part::make(parts(&args.config, is_running), &program).await;
     let mut veil = Veil::new(args.with_names, clip_dirs(&settings));
     let values: Vec<Vec<Value>> = all.iter().map(values).collect();
@@ -119,14 +119,9 @@ async fn write(args: &BundleArgs, file: File) -> io::Result<(u64, Vec<Made>)> {
         }
     }
     for (made, values) in all.iter_mut().zip(values) {
-        made.output = told(made, values, &veil)?;
+        made.output = told(made, values, &veil);
         made.errors = veil.text(&made.errors);
     }
-    let own = [
-        ("system.txt", facts::system()),
-        ("mounts.txt", facts::mounts()),
-        ("files.txt", facts::files(&settings.state.dir)),
-    ];
     let about = json!({
         "rigpost": env!("CARGO_PKG_VERSION"),
         "time": text::utc(clock::wall_seconds()),
@@ -135,18 +130,29 @@ async fn write(args: &BundleArgs, file: File) -> io::Result<(u64, Vec<Made>)> {
         "daemon_runs": is_running,
         "parts": all,
     });
+    let mut files = vec![("about.json", format!("{about:#}").into_bytes())];
+    files.extend(
+        all.iter().filter(|made| !made.output.is_empty()).map(|made| (made.name, made.output.clone())),
+    );
+    let own = [
+        ("system.txt", facts::system()),
+        ("mounts.txt", facts::mounts()),
+        ("files.txt", facts::files(&settings.state.dir)),
+    ];
+    files.extend(own.map(|(name, text)| (name, veil.text(&text).into_bytes())));
+    (all, files)
+}
+
+/// The length of what was written.
+fn write(file: File, files: &[(&str, Vec<u8>)]) -> io::Result<u64> {
     let mut tar = tar::Builder::new(GzEncoder::new(file, Compression::default()));
-    append(&mut tar, "about.json", serde_json::to_string_pretty(&about)?.as_bytes())?;
-    for made in all.iter().filter(|made| !made.output.is_empty()) {
-        append(&mut tar, made.name, &made.output)?;
-    }
-    for (name, text) in own {
-        append(&mut tar, name, veil.text(&text).as_bytes())?;
+    for (name, bytes) in files {
+        append(&mut tar, name, bytes)?;
     }
     let mut file = tar.into_inner()?.finish()?;
     file.flush()?;
     file.sync_all()?;
-    Ok((file.metadata()?.len(), all))
+    Ok(file.metadata()?.len())
 }
 
 fn append(tar: &mut tar::Builder<GzEncoder<File>>, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -239,7 +245,9 @@ fn values(made: &Made) -> Vec<Value> {
 fn entry(value: Value) -> Value {
     let Value::Object(all) = value else { return value };
     let kept = all.into_iter().filter(|(key, _)| {
-        KEPT.contains(&key.as_str()) || !(key.starts_with('_') || LEFT_OUT.contains(&key.as_str()))
+        let is_foreign =
+            key.starts_with('_') || key.starts_with("COREDUMP") || LEFT_OUT.contains(&key.as_str());
+        KEPT.contains(&key.as_str()) || !is_foreign
     });
     let spelled = |value: Value| match serde_json::from_value::<Vec<u8>>(value.clone()) {
         Ok(bytes) => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
@@ -249,20 +257,20 @@ fn entry(value: Value) -> Value {
 }
 
 /// What is told of a part.
-fn told(made: &Made, values: Vec<Value>, veil: &Veil) -> io::Result<Vec<u8>> {
-    let mut told = Vec::new();
+fn told(made: &Made, values: Vec<Value>, veil: &Veil) -> Vec<u8> {
+    let mut told = String::new();
     for mut value in values {
         veil.value(&mut value);
-        match made.form {
-            Form::Journal => serde_json::to_writer(&mut told, &value)?,
-            Form::Json | Form::Text => serde_json::to_writer_pretty(&mut told, &value)?,
-        }
-        told.push(b'\n');
+        told += &match made.form {
+            Form::Journal => value.to_string(),
+            Form::Json | Form::Text => format!("{value:#}"),
+        };
+        told.push('\n');
     }
     if made.form == Form::Text {
-        told.extend(veil.text(&String::from_utf8_lossy(&made.output)).into_bytes());
+        told += &veil.text(&String::from_utf8_lossy(&made.output));
     }
-    Ok(told)
+    told.into_bytes()
 }
 
 #[cfg(test)]
@@ -273,7 +281,7 @@ mod tests {
     fn of_the_journal_the_daemons_own_words_are_kept() {
         let line = json!({
             "MESSAGE": [72, 105, 255], "ITEM": "7", "CALLER_UID": "0", "_PID": "1", "_CMDLINE": "x", "_MACHINE_ID": "y",
-            "CODE_FILE": "z", "__CURSOR": "c", "__REALTIME_TIMESTAMP": "1",
+            "CODE_FILE": "z", "__CURSOR": "c", "COREDUMP_ENVIRON": "A=b", "__REALTIME_TIMESTAMP": "1",
         });
         let kept = json!({
             "MESSAGE": "Hi\u{fffd}", "ITEM": "7", "CALLER_UID": "0", "_PID": "1", "__REALTIME_TIMESTAMP": "1",

@@ -37,7 +37,7 @@ pub use filetype::filetype;
 pub use pacer::Pacer;
 pub use part::{PartBody, PartWatch};
 pub use reading::{cut_off, digest, look_closer, part_digest};
-pub use rights::{may_pass, may_read};
+pub use rights::{may_reach, may_read};
 pub use sighting::fingerprint;
 pub use walk::{Met, Step, Visitor, Walk, glance};
 pub use workers::{NotAnswering, PATIENCE, Volume, VolumeKey, Volumes, Workers};

@@ -278,7 +278,9 @@ async fn what_is_sent_for_somebody_they_can_read_themselves() {
     mode(&on_card, 0o644);
     mode(&card, 0o700);
     let missing = card.join("B001.mov");
-    for path in [&on_card, &link, &missing] {
+    let dangling = theirs.with_file_name("dangling.mov");
+    std::os::unix::fs::symlink("card/B001.mov", &dangling).unwrap();
+    for path in [&on_card, &link, &missing, &dangling] {
         let said = add(path).await.unwrap_err();
         assert!(said.contains("can't read it themselves"), "{path:?}: {said}");
     }

@@ -39,6 +39,23 @@ async fn a_clip_that_is_queued_again_waits_for_the_end_of_its_former_turn() {
 }
 
 #[tokio::test]
+async fn what_a_link_leads_to_by_now_is_not_what_was_queued() {
+    let rig = Setup::new().paired().await;
+    rig.call(QUEUE, "Pause", &(none(),)).await.unwrap();
+    let (mine, others) = (rig.clip("mine.mov", 5000), rig.clip("others.mov", 7000));
+    let id = rig.add(&mine).await.unwrap();
+    rig.queue_items("Cancel", &[id]).await.unwrap();
+    std::fs::remove_file(&mine).unwrap();
+    std::os::unix::fs::symlink(others.file_name().unwrap(), &mine).unwrap();
+    rig.queue_items("Retry", &[id]).await.unwrap();
+    rig.call(QUEUE, "Resume", &(none(),)).await.unwrap();
+    let over = |i: &Dict| !["queued", "uploading"].contains(&text(i, "state").as_str());
+    let item = rig.wait_item_that(id, "a verdict", over).await;
+    assert_ne!(text(&item, "state"), "done");
+    assert!(rig.sim.assets().is_empty(), "{:#?}", rig.calls());
+}
+
+#[tokio::test]
 async fn a_clip_whose_asset_can_not_be_read_does_not_hold_up_the_others() {
     let (mut rig, _, bad) = killed_in_the_middle().await;
     rig.database().execute("UPDATE asset SET created_boot_id = 'not a boot'", []).unwrap();

@@ -53,7 +53,8 @@ pub(super) fn mounts() -> String {
 
 fn mount(entry: MountEntry<'_>) -> String {
     let spelled = String::from_utf8_lossy;
-    format!("{} {} {}\n", entry.point.display(), spelled(entry.kind), spelled(entry.options))
+    // The place last: what a card is called is hidden with all that stands behind it.
+    format!("{} {} {}\n", spelled(entry.kind), spelled(entry.options), entry.point.display())
 }
 
 /// `files.txt`: what lies in this directory, with modes, owners, bytes and times, but not what is in it.
@@ -91,7 +92,7 @@ mod tests {
     fn a_mount_is_told_of_without_what_its_file_system_alone_understands() {
         let line = "36 35 98:0 /mnt1 /media/card rw,nosuid shared:1 - cifs //nas/clips rw,username=ana,password=hunter2";
         let told: String = entries(line.as_bytes()).map(mount).collect();
-        assert_eq!(told, "/media/card cifs rw,nosuid\n");
+        assert_eq!(told, "cifs rw,nosuid /media/card\n");
         assert!(mounts().lines().count() > 1);
     }
 

@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::clock;
 
 /// For all of them together.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(100);
 /// How often they are looked after.
 const LOOK: Duration = Duration::from_millis(50);
 /// Bytes that are taken at once.

@@ -127,7 +127,8 @@ impl Veil {
             let (length, instead) = match (named, in_dir) {
                 (Some((name, number)), _) => (name.len(), number.as_str()),
                 (None, Some(path)) if !path.is_empty() => {
-                    let end = path.find(['"', '\n']).or_else(|| path.find(": ")).unwrap_or(path.len());
+                    let ends = [path.find(['"', '\n']), path.find(": ")];
+                    let end = ends.into_iter().flatten().min().unwrap_or(path.len());
                     (rest.len() - path.len() + end, "[clip]")
                 }
                 (None, _) => (c.len_utf8(), &rest[..c.len_utf8()]),

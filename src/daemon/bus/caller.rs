@@ -55,6 +55,12 @@ impl Callers {
         Ok((uid, pid.ok_or_else(gone)?))
     }
 
+    /// For the journal, as far as it is known.
+    pub async fn whoever(&self, header: &Header<'_>, connection: &Connection) -> (Option<u32>, Option<u32>) {
+        let caller = self.caller(header, connection).await.ok();
+        (caller.as_ref().map(|caller| caller.uid), caller.and_then(|caller| caller.pid))
+    }
+
     fn caller<'a>(
         &'a self,
         header: &'a Header<'_>,

@@ -20,7 +20,8 @@ const LEFT_ALONE: u32 = 100;
 /// A service manager that is busy with itself does not hold up what a person wants for longer.
 const ASKING: Duration = Duration::from_millis(500);
 
-/// Writes down the calls of `notes`, as far as it can be told who made them, and passes them on.
+/// Writes down the calls of `notes` that change something, as far as it can be told who made them, and passes all of them
+/// on in their order.
 pub async fn write(
     connection: Connection,
     callers: Callers,
@@ -29,7 +30,11 @@ pub async fn write(
 ) {
     let mut left_alone = 0u32;
     while let Some(message) = notes.recv().await {
-        let (uid, pid) = callers.uid_and_pid(&message.header(), &connection).await.ok().unzip();
+        let Ok(Some(called)) = note(&message) else {
+            let _ = noted.try_send(message);
+            continue;
+        };
+        let (uid, pid) = callers.whoever(&message.header(), &connection).await;
         let unit = match pid {
             Some(pid) if left_alone == 0 => {
                 let answer = timeout(ASKING, unit_of(&connection, pid)).await;
@@ -39,9 +44,8 @@ pub async fn write(
             Some(_) | None => None,
         };
         left_alone = left_alone.saturating_sub(1);
-        if let Ok(Some(called)) = note(&message) {
-            info!(caller_uid = uid, caller_pid = pid, caller_unit = unit.as_deref(), "called {called}");
-        }
+        let gone = if uid.is_none() { " and left the bus" } else { "" };
+        info!(caller_uid = uid, caller_pid = pid, caller_unit = unit.as_deref(), "called {called}{gone}");
         // As many find room as are taken at once, and the connection that is gone ends the daemon elsewhere.
         let _ = noted.try_send(message);
     }

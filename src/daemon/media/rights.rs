@@ -1,8 +1,15 @@
 //! Whether somebody else may read a file that the daemon can read.
+//!
+//! # Decisions
+//! - By what the file system shows here. One that asks elsewhere (NFS, some of FUSE) shows modes that allow more than it
+//!   does; the documentation says so.
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{Stat, fgetxattr, fstat, getxattr, stat};
+use rustix::fs::{Stat, fgetxattr, fstat, getxattr, readlink, stat};
 use rustix::io::{Errno, Result};
 
 use rigpost_core::queue::rights::{Inode, READ, SEARCH, User};
@@ -12,7 +19,7 @@ const ACL: &str = "system.posix_acl_access";
 const LONGEST: usize = 4096;
 
 /// Whether all the directories above a path let this user through, as far as there are such.
-pub fn may_pass(user: &User, path: &Path) -> bool {
+fn may_pass(user: &User, path: &Path) -> bool {
     let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
     above.reverse();
     above.into_iter().all(|dir| {
@@ -26,9 +33,26 @@ pub fn may_pass(user: &User, path: &Path) -> bool {
     })
 }
 
-/// Whether this user may read the file itself.
+/// The same, and also where its links lead. A link to nothing that can be seen leads nowhere for them.
+pub fn may_reach(user: &User, path: &Path) -> bool {
+    if user.uid == 0 {
+        return true;
+    }
+    let beside = |dir: &Path| dir.canonicalize().map_or(true, |real| may_pass(user, &real.join("x")));
+    may_pass(user, path)
+        && match path.canonicalize() {
+            Ok(real) => may_pass(user, &real),
+            Err(_) => !path.is_symlink() && path.parent().is_none_or(beside),
+        }
+}
+
+/// Whether this user may read the file that is open, wherever it lies.
 pub fn may_read(user: &User, file: &File) -> bool {
-    fstat(file).is_ok_and(|found| may(user, READ, &found, |bytes: &mut [u8]| fgetxattr(file, ACL, bytes)))
+    let list = |bytes: &mut [u8]| fgetxattr(file, ACL, bytes);
+    let lies = readlink(format!("/proc/self/fd/{}", file.as_raw_fd()), Vec::new());
+    user.uid == 0
+        || lies.is_ok_and(|path| may_pass(user, Path::new(OsStr::from_bytes(path.as_bytes()))))
+            && fstat(file).is_ok_and(|found| may(user, READ, &found, list))
 }
 
 fn may(user: &User, want: u32, found: &Stat, list: impl Fn(&mut [u8]) -> Result<usize>) -> bool {

@@ -3,7 +3,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::media::{Volume, filetype, fingerprint, glance, made, may_pass, may_read, open_beneath};
+use crate::media::{Volume, filetype, fingerprint, glance, made, may_reach, may_read, open_beneath};
 use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::item::{BeforePairing, Clip, FileFacts, shown};
@@ -73,13 +73,11 @@ impl Intake {
     fn allowed(&self, path: &Path, options: &AddOptions, now: Now) -> Result<Taken, Refusal> {
         let not_theirs =
             || Refusal::NotAllowed(format!("whoever asks for it can't read it themselves: {}", shown(path)));
-        if !may_pass(&options.user, path) {
+        if !may_reach(&options.user, path) {
             return Err(not_theirs());
         }
         let taken = self.item(path, options.closed, now)?;
-        // Where links have led.
-        let is_theirs = may_pass(&options.user, &taken.clip.path) && may_read(&options.user, &taken.file);
-        if is_theirs { Ok(taken) } else { Err(not_theirs()) }
+        if may_read(&options.user, &taken.file) { Ok(taken) } else { Err(not_theirs()) }
     }
 
     /// A file that lies in a source and that the source wants. `closed`: its writer is done, or it was seen unchanged.

@@ -15,6 +15,7 @@ use tracing::debug;
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 use zbus::message::{Message, Type};
+use zbus::names::OwnedUniqueName;
 
 use crate::bus::call::{called, note};
 use crate::bus::error::BusError;
@@ -58,12 +59,14 @@ pub struct Reader {
     ahead: Vec<u8>,
     at: usize,
     fds: Vec<OwnedFd>,
+    /// Who has calls with the journal, once for each: what they call next is not to overtake those.
+    held: Vec<OwnedUniqueName>,
 }
 
 impl Reader {
     /// Of a socket.
     pub fn new(stream: Arc<UnixStream>, limits: Limits, ends: Ends) -> Reader {
-        Reader { stream, limits, ends, ahead: Vec::new(), at: 0, fds: Vec::new() }
+        Reader { stream, limits, ends, ahead: Vec::new(), at: 0, fds: Vec::new(), held: Vec::new() }
     }
 
     async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
@@ -79,6 +82,21 @@ impl Reader {
     fn took(&mut self, (got, fds): (usize, Vec<OwnedFd>)) -> io::Result<usize> {
         self.fds.extend(fds);
         if got == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(got) }
+    }
+
+    /// Gives a call to the journal, of which it comes back.
+    fn hold(&mut self, message: Message) {
+        let sender = message.header().sender().map(|sender| OwnedUniqueName::from(sender.to_owned()));
+        if let (Ok(()), Some(sender)) = (self.ends.notes.try_send(message), sender) {
+            self.held.push(sender);
+        }
+    }
+
+    fn let_go(&mut self, noted: &Message) {
+        let of = |held: &OwnedUniqueName| noted.header().sender().is_some_and(|sender| **held == *sender);
+        if let Some(at) = self.held.iter().position(of) {
+            self.held.swap_remove(at);
+        }
     }
 
     /// Begins a message: reads ahead where nothing is left. No memory is held while nothing arrives. Or gives one that is
@@ -221,6 +239,7 @@ impl ReadHalf for Reader {
         let mut in_a_row = 0u32;
         loop {
             if let Some(noted) = self.begin().await? {
+                self.let_go(&noted);
                 return Ok(noted);
             }
             if let Some(Arrived { message, length, silent }) = self.next(seq).await? {
@@ -228,7 +247,7 @@ impl ReadHalf for Reader {
                 let taken = match (message.message_type(), header.sender()) {
                     (Type::MethodCall, Some(caller)) => note(&message).and_then(|line| {
                         self.limits.take(caller, header.primary().serial_num(), length, silent)?;
-                        Ok(line.is_some())
+                        Ok(line.is_some() || self.held.iter().any(|held| **held == *caller))
                     }),
                     (Type::MethodCall | Type::MethodReturn | Type::Error | Type::Signal, _) => Ok(false),
                 };
@@ -236,7 +255,7 @@ impl ReadHalf for Reader {
                 match taken {
                     Ok(false) => return Ok(message),
                     // As many find room as are taken at once.
-                    Ok(true) => drop(self.ends.notes.try_send(message)),
+                    Ok(true) => self.hold(message),
                     Err(refusal) => self.refuse(&message, silent, refusal).await,
                 }
             }

@@ -135,7 +135,9 @@ impl Claim {
         asset: &mut Result<Option<Asset>, String>,
     ) -> Result<Result<Seen, FileError>, StoreError> {
         let before = item.clip.sighting();
-        if item.clip.afresh && !seen.relation.is_the_same_file() {
+        // At its place, and not where a link leads now: what lies there was nobody's to send.
+        let is_at_its_place = seen.sighting.path == before.path;
+        if item.clip.afresh && is_at_its_place && !seen.relation.is_the_same_file() {
             if !matches!(asset, Ok(None)) {
                 self.store.rewritten(item.id, &seen.sighting, item.clip.created).await?;
                 *asset = Ok(None);
