@@ -91,6 +91,8 @@ fn places(size: usize) -> Vec<usize> {
 fn ffmpeg(at: &Path, options: &[&str], limit: Option<u64>) -> ExitStatus {
     let mut command = Command::new("prlimit");
     command.args(limit.map(|limit| format!("--fsize={limit}"))).arg("--core=0");
+    // Whoever started this may have it ignored, as Python does for all that it starts.
+    command.args(["env", "--default-signal=XFSZ"]);
     command.args(["ffmpeg", "-nostdin", "-loglevel", "error", "-y"]).args(CLIP.split(' '));
     command.args(options.iter().flat_map(|options| options.split(' '))).arg(at);
     command.status().expect("prlimit of util-linux is there: `tests/setup tests` installs it")
