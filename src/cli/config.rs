@@ -14,7 +14,7 @@ use super::args::ConfigArgs;
 use super::doctor::account::{Account, USER};
 use super::exit::{ExitCode, Failure};
 use super::out::{Out, Tone};
-use super::start::INSTALLED;
+use super::start::{INSTALLED, is_hidden};
 use super::text;
 use rigpost_daemon::config::{Effective, Held, Problem, Roots, effective};
 
@@ -46,7 +46,7 @@ pub(crate) async fn check(args: &ConfigArgs, out: &mut Out) -> Result<(), Failur
         Ok(effective) => (effective.files, Vec::new()),
         Err(problems) => (Vec::new(), problems),
     };
-    let failure = mistakes(problems.len());
+    let failure = mistakes(&problems);
     if args.json {
         let ok = problems.is_empty();
         out.json(&Checked { ok, files, problems: problems.into_iter().map(Wrong::from).collect() })?;
@@ -104,7 +104,7 @@ pub(crate) async fn show(args: &ConfigArgs, out: &mut Out) -> Result<(), Failure
             for problem in &problems {
                 super::out::remark(&text::clean(&problem.to_string()));
             }
-            return mistakes(problems.len()).map_or(Ok(()), Err);
+            return mistakes(&problems).map_or(Ok(()), Err);
         }
     };
     if args.json {
@@ -142,8 +142,16 @@ fn lines(effective: &Effective) -> Vec<String> {
     lines
 }
 
-fn mistakes(count: usize) -> Option<Failure> {
-    let what = match count {
+fn mistakes(problems: &[Problem]) -> Option<Failure> {
+    let is_root = rustix::process::geteuid().is_root();
+    if !problems.is_empty() && !is_root && problems.iter().all(is_hidden) {
+        return Some(Failure::new(
+            ExitCode::Failed,
+            "whether the daemon takes this configuration can't be told: not all of it can be read by you",
+            "sudo rigpost check-config",
+        ));
+    }
+    let what = match problems.len() {
         0 => return None,
         1 => "the daemon does not take this configuration: 1 mistake".to_owned(),
         n => format!("the daemon does not take this configuration: {n} mistakes"),

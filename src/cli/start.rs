@@ -93,7 +93,7 @@ fn settings(config: &Path) -> Result<Settings, ConfigError> {
 }
 
 /// It may be the daemon's to read, and is not ours.
-fn is_hidden(problem: &Problem) -> bool {
+pub(crate) fn is_hidden(problem: &Problem) -> bool {
     File::open(&problem.file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 

@@ -131,6 +131,18 @@ async fn the_configuration_is_checked_and_shown_with_who_says_so() {
     let checked: Value = serde_json::from_str(&output).unwrap();
     assert_eq!((status, &checked["ok"], &checked["problems"][1]["line"]), (1, &json!(false), &json!(4)));
     assert_eq!(call(&["config", "show"]).await.0, 1);
+
+    // As sites are told to keep a file with a proxy's password: it is the daemon's, and not everybody's.
+    std::fs::write(&main, "[queue]\nmax_items = 7\n").unwrap();
+    std::fs::set_permissions(&main, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+    let program = bus.path("rigpost");
+    std::fs::copy(env!("CARGO_BIN_EXE_rigpost"), &program).unwrap();
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]).arg(&program);
+    let output = command.args(args(&["check-config"])).current_dir("/").output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && errors.contains("can't be told"), "{errors}");
+    assert!(errors.contains("sudo rigpost check-config") && !errors.contains("mistake"), "{errors}");
 }
 
 #[tokio::test]

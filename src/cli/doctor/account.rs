@@ -14,10 +14,15 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, User, getgrouplist};
+use rustix::fs::getxattr;
+
+use rigpost_core::queue::rights::{self, Inode};
 
 /// The daemon's user and group.
 pub(crate) const USER: &str = "rigpost";
 
+/// Where Linux keeps the access list of a file.
+const ACL: &str = "system.posix_acl_access";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A user and the groups it is in.
@@ -62,15 +67,14 @@ impl Account {
         Ok(Some(Self { uid: user.uid.as_raw(), gids }))
     }
 
-    /// Whether the permission bits (4 read, 2 write, 1 search) allow this user to use the file. Access lists are not seen.
-    fn may(&self, meta: &Metadata, bits: u32) -> bool {
-        let mode = meta.permissions().mode();
-        let mine = match () {
-            () if meta.uid() == self.uid => mode >> 6,
-            () if self.gids.contains(&meta.gid()) => mode >> 3,
-            () => mode,
-        };
-        self.uid == 0 || mine & bits == bits
+    /// Whether the permission bits (4 read, 2 write, 1 search), and the file's access list, allow this user to use it.
+    fn may(&self, path: &Path, meta: &Metadata, bits: u32) -> bool {
+        let mut list = [0; 4096];
+        // Most file systems have none, and where it can't be had the bits are all that is known.
+        let acl = getxattr(path, ACL, &mut list).ok().and_then(|length| list.get(..length));
+        let user = rights::User { uid: self.uid, groups: self.gids.clone() };
+        let (uid, gid, mode) = (meta.uid(), meta.gid(), meta.permissions().mode());
+        user.may(bits, &Inode { uid, gid, mode, acl })
     }
 
     /// The first part of the path that keeps this user from reading the directory, if any does.
@@ -87,7 +91,7 @@ impl Account {
     fn closed<'a>(&self, path: &'a Path, bits: u32) -> Option<&'a Path> {
         let is_closed = |part: &&Path| {
             let bits = if *part == path { bits } else { 1 };
-            fs::metadata(part).is_ok_and(|meta| !self.may(&meta, bits))
+            fs::metadata(part).is_ok_and(|meta| !self.may(part, &meta, bits))
         };
         path.ancestors().filter(|part| !part.as_os_str().is_empty()).filter(is_closed).last()
     }
@@ -139,6 +143,17 @@ mod tests {
         assert_eq!(stranger.stopped_at(&inner), Some(inner.as_path()));
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
         assert_eq!(stranger.stopped_at(&inner), Some(closed.as_path()));
+        // As `setfacl -m u:64321:rx` leaves it, which is what helps.
+        let all = u32::MAX;
+        let list = [(1u16, 7u16, all), (2, 5, 64_321), (4, 0, all), (0x10, 5, all), (0x20, 0, all)];
+        let list = list.iter().flat_map(|(tag, may, id)| {
+            [&tag.to_le_bytes()[..], &may.to_le_bytes(), &id.to_le_bytes()].concat()
+        });
+        let list: Vec<u8> = 2u32.to_le_bytes().into_iter().chain(list).collect();
+        rustix::fs::setxattr(&closed, ACL, &list, rustix::fs::XattrFlags::empty()).unwrap();
+        assert_eq!(stranger.stopped_at(&closed), None);
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(stranger.stopped_at(&closed), Some(closed.as_path()), "the mask takes it away");
         let owner = Account { uid: fs::metadata(&closed).unwrap().uid(), gids: vec![] };
         assert_eq!(owner.stopped_at(&closed), None);
     }
