@@ -53,9 +53,9 @@ const LEFT_OUT: [&str; 4] = ["TID", "CODE_FILE", "CODE_LINE", "TARGET"];
 /// Writes the file, and says where it is.
 pub(crate) async fn run(args: &BundleArgs, out: &mut Out) -> Result<(), Failure> {
     // Only now, and for a moment: what somebody breaks off would pass for the whole.
-    let (made, files) = collect(args).await;
+    let (made, own) = collect(args).await;
     let (path, file) = create(args.output.as_deref())?;
-    let bytes = write(file, &files).map_err(|error| {
+    let bytes = write(file, &made, &own).map_err(|error| {
         let _ = std::fs::remove_file(&path);
         Failure::new(
             ExitCode::Failed,
@@ -101,8 +101,11 @@ fn create(wanted: Option<&Path>) -> Result<(PathBuf, File), Failure> {
     }
 }
 
-/// What became of the parts, and what belongs into the file: names and contents.
-async fn collect(args: &BundleArgs) -> (Vec<Made>, Vec<(&'static str, Vec<u8>)>) {
+/// What a file of the bundle is called, and what is in it.
+type Named = (&'static str, String);
+
+/// What became of the parts, and what is said beside them.
+async fn collect(args: &BundleArgs) -> (Vec<Made>, [Named; 4]) {
     let is_running = match Daemon::open().await {
         Ok(daemon) => daemon.is_running().await.unwrap_or_default(),
         Err(_) => false,
@@ -130,24 +133,23 @@ async fn collect(args: &BundleArgs) -> (Vec<Made>, Vec<(&'static str, Vec<u8>)>)
         "daemon_runs": is_running,
         "parts": all,
     });
-    let mut files = vec![("about.json", format!("{about:#}").into_bytes())];
-    files.extend(
-        all.iter().filter(|made| !made.output.is_empty()).map(|made| (made.name, made.output.clone())),
-    );
     let own = [
-        ("system.txt", facts::system()),
-        ("mounts.txt", facts::mounts()),
-        ("files.txt", facts::files(&settings.state.dir)),
+        ("about.json", format!("{about:#}")),
+        ("system.txt", veil.text(&facts::system())),
+        ("mounts.txt", veil.text(&facts::mounts())),
+        ("files.txt", veil.text(&facts::files(&settings.state.dir))),
     ];
-    files.extend(own.map(|(name, text)| (name, veil.text(&text).into_bytes())));
-    (all, files)
+    (all, own)
 }
 
 /// The length of what was written.
-fn write(file: File, files: &[(&str, Vec<u8>)]) -> io::Result<u64> {
+fn write(file: File, made: &[Made], own: &[Named]) -> io::Result<u64> {
     let mut tar = tar::Builder::new(GzEncoder::new(file, Compression::default()));
-    for (name, bytes) in files {
-        append(&mut tar, name, bytes)?;
+    for (name, text) in own {
+        append(&mut tar, name, text.as_bytes())?;
+    }
+    for made in made.iter().filter(|made| !made.output.is_empty()) {
+        append(&mut tar, made.name, &made.output)?;
     }
     let mut file = tar.into_inner()?.finish()?;
     file.flush()?;

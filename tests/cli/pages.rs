@@ -71,11 +71,16 @@ fn man_pages_and_completions_know_everything() {
     }
 }
 
+/// A manual page, with its hyphens as they are read.
+fn page(name: &str) -> String {
+    let path = Path::new(env!("RIGPOST_DOCS")).join("man").join(name);
+    fs::read_to_string(path).unwrap().replace("\\-", "-")
+}
+
 /// A part for each section in their order, with each key in its place and what it is by default.
 #[test]
 fn the_page_of_the_configuration_knows_every_key() {
-    let path = Path::new(env!("RIGPOST_DOCS")).join("man/rigpost.toml.5");
-    let text = fs::read_to_string(path).unwrap().replace("\\-", "-");
+    let text = page("rigpost.toml.5");
     let parts: Vec<&str> = text.split(".SH ").collect();
     let begin = ["NAME", "SYNOPSIS", "DESCRIPTION"].len() + 1;
     assert_eq!(parts.len(), begin + SECTIONS.len() + ["SEE ALSO"].len());
@@ -101,8 +106,7 @@ fn the_page_of_the_configuration_knows_every_key() {
 /// A part for each interface in their order, with each member and what it takes and answers.
 #[test]
 fn the_page_of_the_interfaces_knows_every_member() {
-    let path = Path::new(env!("RIGPOST_DOCS")).join("man/org.rigpost.Rigpost1.5");
-    let text = fs::read_to_string(path).unwrap().replace("\\-", "-");
+    let text = page("org.rigpost.Rigpost1.5");
     let parts: Vec<&str> = text.split(".SH ").collect();
     let begin = ["NAME", "SYNOPSIS", "DESCRIPTION"].len() + 1;
     assert_eq!(parts.len(), begin + Interface::ALL.len() + ["SEE ALSO"].len());

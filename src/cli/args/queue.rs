@@ -118,32 +118,31 @@ pub fn rate(text: &str) -> Result<u64, String> {
 
 /// States an item can be asked for, with what they mean.
 fn item_state() -> impl TypedValueParser<Value = ItemState> {
-    one_of(ItemState::ALL)
+    one_of(|_| true)
 }
 
 /// One of these states only: `--help` names no value that would be refused.
-fn one_of(states: &[ItemState]) -> impl TypedValueParser<Value = ItemState> + use<> {
+fn one_of(is_taken: fn(ItemState) -> bool) -> impl TypedValueParser<Value = ItemState> {
     let known = |state: &ItemState| PossibleValue::new(state.as_str()).help(state.meaning());
-    let names = PossibleValuesParser::new(states.iter().map(known));
+    let taken = ItemState::ALL.iter().filter(|state| is_taken(**state));
+    let names = PossibleValuesParser::new(taken.map(known));
     names.try_map(|name| name.parse::<ItemState>())
 }
 
 /// What can be tried again.
-const TRIED: [ItemState; 5] =
-    [ItemState::Queued, ItemState::Away, ItemState::Incomplete, ItemState::Failed, ItemState::Cancelled];
-/// What can be taken off the queue.
-const TAKEN_OFF: [ItemState; 6] = [
-    ItemState::Queued,
-    ItemState::Uploading,
-    ItemState::Held,
-    ItemState::Away,
-    ItemState::Incomplete,
-    ItemState::Failed,
-];
+fn is_tried(state: ItemState) -> bool {
+    !matches!(state, ItemState::Uploading | ItemState::Held | ItemState::Done)
+}
+
+/// What can be taken off the queue, or go earlier.
+fn is_taken_off(state: ItemState) -> bool {
+    !matches!(state, ItemState::Done | ItemState::Cancelled)
+}
+
 /// What can be released.
-const RELEASED: [ItemState; 2] = [ItemState::Held, ItemState::Incomplete];
-/// What can be cleared.
-const CLEARED: [ItemState; 3] = [ItemState::Done, ItemState::Failed, ItemState::Cancelled];
+fn is_released(state: ItemState) -> bool {
+    matches!(state, ItemState::Held | ItemState::Incomplete)
+}
 
 /// Options of `rigpost queue`.
 #[derive(Debug, Args)]
@@ -187,25 +186,25 @@ pub enum QueueCommand {
     /// Try items again that failed, were cancelled, are away or incomplete, and waiting ones at once
     ///
     /// Their files are taken as they are now. --all means those that failed, unless --state says otherwise.
-    #[command(mut_arg("state", |state| state.value_parser(one_of(&TRIED))))]
+    #[command(mut_arg("state", |state| state.value_parser(one_of(is_tried))))]
     Retry(SelectArgs),
     /// Take items off the queue; the files themselves are never touched
     ///
     /// --all means all that are not over: queued, being sent, held, away or incomplete, unless --state says otherwise. It
     /// asks first.
-    #[command(mut_arg("state", |state| state.value_parser(one_of(&TAKEN_OFF))))]
+    #[command(mut_arg("state", |state| state.value_parser(one_of(is_taken_off))))]
     Cancel(SelectArgs),
     /// Send held items to the project that is paired now, and incomplete ones as they are
     ///
     /// What is held goes whatever project it belonged to, and also when it was made before the pairing. What is incomplete
     /// goes cut off, as it is now. --all means all that are held, unless --state says incomplete. It asks first, also of clips
     /// that are named.
-    #[command(mut_arg("state", |state| state.value_parser(one_of(&RELEASED))))]
+    #[command(mut_arg("state", |state| state.value_parser(one_of(is_released))))]
     Release(SelectArgs),
     /// Send items earlier (larger) or later than others
     ///
     /// --all means those that are queued, unless --state says otherwise. For example: `rigpost queue priority 10 4711`
-    #[command(mut_arg("state", |state| state.value_parser(one_of(&TAKEN_OFF))))]
+    #[command(mut_arg("state", |state| state.value_parser(one_of(is_taken_off))))]
     Priority(PriorityArgs),
     /// Take what is over off the list; the files themselves are never touched
     ///
@@ -258,7 +257,7 @@ pub struct ClearArgs {
     #[arg(value_name = "ID", conflicts_with = "state")]
     pub ids: Vec<u64>,
     /// All in this state: done, cancelled or failed (which asks first); may be repeated
-    #[arg(long, short, value_name = "STATE", value_parser = one_of(&CLEARED))]
+    #[arg(long, short, value_name = "STATE", value_parser = one_of(ItemState::is_over))]
     pub state: Vec<ItemState>,
     /// Don't ask
     #[arg(long, short)]
@@ -295,7 +294,16 @@ pub struct ReceiptArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::rate;
+    use super::*;
+    use rigpost_core::queue::steer;
+
+    #[test]
+    fn states_are_offered_as_the_queue_takes_them() {
+        for state in ItemState::ALL {
+            assert_eq!(is_taken_off(*state), steer::cancel(*state).is_ok(), "{state}");
+            assert_eq!(state.is_over(), steer::clear(*state).is_ok(), "{state}");
+        }
+    }
 
     #[test]
     fn rates_are_read_as_people_write_them() {

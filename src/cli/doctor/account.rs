@@ -16,13 +16,11 @@ use nix::errno::Errno;
 use nix::unistd::{Gid, User, getgrouplist};
 use rustix::fs::getxattr;
 
-use rigpost_core::queue::rights::{self, Inode};
+use rigpost_core::queue::rights::{self, ACL, Inode, LONGEST_ACL};
 
 /// The daemon's user and group.
 pub(crate) const USER: &str = "rigpost";
 
-/// Where Linux keeps the access list of a file.
-const ACL: &str = "system.posix_acl_access";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A user and the groups it is in.
@@ -69,7 +67,7 @@ impl Account {
 
     /// Whether the permission bits (4 read, 2 write, 1 search), and the file's access list, allow this user to use it.
     fn may(&self, path: &Path, meta: &Metadata, bits: u32) -> bool {
-        let mut list = [0; 4096];
+        let mut list = [0; LONGEST_ACL];
         // Most file systems have none, and where it can't be had the bits are all that is known.
         let acl = getxattr(path, ACL, &mut list).ok().and_then(|length| list.get(..length));
         let user = rights::User { uid: self.uid, groups: self.gids.clone() };

@@ -24,10 +24,14 @@ pub struct Inode<'a> {
     pub gid: u32,
     /// `st_mode`.
     pub mode: u32,
-    /// The extended attribute `system.posix_acl_access`; `None`: there is none.
+    /// The extended attribute [`ACL`]; `None`: there is none.
     pub acl: Option<&'a [u8]>,
 }
 
+/// The extended attribute that has a file's access list.
+pub const ACL: &str = "system.posix_acl_access";
+/// Bytes of a list: hundreds of entries. One that is longer can't be told.
+pub const LONGEST_ACL: usize = 4096;
 /// To read a file.
 pub const READ: u32 = 4;
 /// To pass through a directory.

@@ -2,7 +2,8 @@
 //!
 //! # Decisions
 //! - The bus is asked once for each connection: it never gives a unique name twice while it runs, and a connection keeps
-//!   the user, the groups and the process that it was made with. What is remembered is bounded; the oldest is forgotten first and asked for again.
+//!   the user, the groups and the process that it was made with. What is remembered is bounded; the oldest is forgotten
+//!   first and asked for again.
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,10 +24,8 @@ const REMEMBERED: usize = 64;
 /// What the bus knows of a connection.
 #[derive(Clone, Debug)]
 struct Caller {
-    uid: u32,
+    user: User,
     pid: Option<u32>,
-    /// Empty: the bus does not tell.
-    groups: Vec<u32>,
 }
 
 /// The last callers.
@@ -36,13 +35,12 @@ pub struct Callers(Arc<Mutex<VecDeque<(OwnedUniqueName, Caller)>>>);
 impl Callers {
     /// The user who made this call. Fails when the caller has left the bus: then nobody can say who it was.
     pub async fn uid(&self, header: &Header<'_>, connection: &Connection) -> Result<u32, Refusal> {
-        Ok(self.caller(header, connection).await?.uid)
+        Ok(self.caller(header, connection).await?.user.uid)
     }
 
     /// The user with all groups, for what depends on rights.
     pub async fn user(&self, header: &Header<'_>, connection: &Connection) -> Result<User, Refusal> {
-        let Caller { uid, groups, .. } = self.caller(header, connection).await?;
-        Ok(User { uid, groups })
+        Ok(self.caller(header, connection).await?.user)
     }
 
     /// The user and the process, for the journal.
@@ -51,14 +49,14 @@ impl Callers {
         header: &Header<'_>,
         connection: &Connection,
     ) -> Result<(u32, u32), Refusal> {
-        let Caller { uid, pid, .. } = self.caller(header, connection).await?;
-        Ok((uid, pid.ok_or_else(gone)?))
+        let Caller { user, pid } = self.caller(header, connection).await?;
+        Ok((user.uid, pid.ok_or_else(gone)?))
     }
 
     /// For the journal, as far as it is known.
     pub async fn whoever(&self, header: &Header<'_>, connection: &Connection) -> (Option<u32>, Option<u32>) {
         let caller = self.caller(header, connection).await.ok();
-        (caller.as_ref().map(|caller| caller.uid), caller.and_then(|caller| caller.pid))
+        (caller.as_ref().map(|caller| caller.user.uid), caller.and_then(|caller| caller.pid))
     }
 
     fn caller<'a>(
@@ -94,7 +92,7 @@ async fn ask(connection: &Connection, of: &UniqueName<'_>) -> Option<Caller> {
     let told = answer(connection, [bus, path, bus, "GetConnectionCredentials"], Of::Connection(of)).await?;
     let Credentials { uid, pid, groups } =
         credentials::read(told.body().data().bytes(), told.data().first() == Some(&b'l'));
-    Some(Caller { uid: uid?, pid, groups })
+    Some(Caller { user: User { uid: uid?, groups }, pid })
 }
 
 /// Who is asked about.

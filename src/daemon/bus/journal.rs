@@ -12,8 +12,9 @@ use tokio::time::timeout;
 use tracing::info;
 use zbus::{Connection, Message};
 
-use crate::bus::call::{note, text};
+use crate::bus::call::text;
 use crate::bus::caller::{Callers, Of, answer};
+use crate::bus::transport::Noted;
 
 /// So many calls are noted without a unit after systemd has not answered.
 const LEFT_ALONE: u32 = 100;
@@ -25,12 +26,12 @@ const ASKING: Duration = Duration::from_millis(500);
 pub async fn write(
     connection: Connection,
     callers: Callers,
-    mut notes: mpsc::Receiver<Message>,
+    mut notes: mpsc::Receiver<Noted>,
     noted: mpsc::Sender<Message>,
 ) {
     let mut left_alone = 0u32;
-    while let Some(message) = notes.recv().await {
-        let Ok(Some(called)) = note(&message) else {
+    while let Some((message, line)) = notes.recv().await {
+        let Some(called) = line else {
             let _ = noted.try_send(message);
             continue;
         };

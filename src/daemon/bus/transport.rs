@@ -32,6 +32,8 @@ use zbus::names::{BusName, UniqueName};
 use crate::bus::limits::{ALL_CALLS_AND_FIRST, Limits};
 use reader::{Ends, Reader};
 
+pub use reader::Noted;
+
 /// Refusals that wait to be sent.
 const REFUSALS: usize = 64;
 
@@ -49,7 +51,7 @@ pub struct Tasks {
     /// Answers to what is refused: to be sent.
     pub refusals: mpsc::Receiver<Message>,
     /// Calls that change something: for the journal.
-    pub notes: mpsc::Receiver<Message>,
+    pub notes: mpsc::Receiver<Noted>,
     /// And back.
     pub noted: mpsc::Sender<Message>,
 }
@@ -58,8 +60,8 @@ impl Bounded {
     /// Connects.
     pub async fn connect(address: &Address) -> zbus::Result<(Bounded, Tasks)> {
         let stream = Arc::new(UnixStream::connect(place(address)?).await?);
-        let [(refusals, refused), (notes, to_note), (noted, back)] =
-            [REFUSALS, ALL_CALLS_AND_FIRST, ALL_CALLS_AND_FIRST].map(mpsc::channel);
+        let [(refusals, refused), (noted, back)] = [REFUSALS, ALL_CALLS_AND_FIRST].map(mpsc::channel);
+        let (notes, to_note) = mpsc::channel(ALL_CALLS_AND_FIRST);
         let ends = Ends { refusals, notes, noted: back };
         let tasks = Tasks { refusals: refused, notes: to_note, noted };
         Ok((Bounded { stream, limits: Limits::default(), ends }, tasks))

@@ -3,29 +3,23 @@
 //! # Decisions
 //! - By what the file system shows here. One that asks elsewhere (NFS, some of FUSE) shows modes that allow more than it
 //!   does; the documentation says so.
-use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{Stat, fgetxattr, fstat, getxattr, readlink, stat};
+use rustix::fd::AsFd as _;
+use rustix::fs::{Stat, fgetxattr, fstat, getxattr, stat};
 use rustix::io::{Errno, Result};
 
-use rigpost_core::queue::rights::{Inode, READ, SEARCH, User};
-
-const ACL: &str = "system.posix_acl_access";
-/// Bytes of a list: hundreds of entries. One that is longer can't be told.
-const LONGEST: usize = 4096;
+use super::sighting::name_of;
+use rigpost_core::queue::rights::{ACL, Inode, LONGEST_ACL, READ, SEARCH, User};
 
 /// Whether all the directories above a path let this user through, as far as there are such.
 fn may_pass(user: &User, path: &Path) -> bool {
     let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
     above.reverse();
     above.into_iter().all(|dir| {
-        let list = || |bytes: &mut [u8]| getxattr(dir, ACL, bytes);
         match stat(dir) {
-            Ok(found) => may(user, SEARCH, &found, list()),
+            Ok(found) => may(user, SEARCH, &found, |bytes| getxattr(dir, ACL, bytes)),
             // What is beneath it is not there for anybody, and refused for that.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL | Errno::NAMETOOLONG) => true,
             Err(_) => false,
@@ -48,15 +42,13 @@ pub fn may_reach(user: &User, path: &Path) -> bool {
 
 /// Whether this user may read the file that is open, wherever it lies.
 pub fn may_read(user: &User, file: &File) -> bool {
-    let list = |bytes: &mut [u8]| fgetxattr(file, ACL, bytes);
-    let lies = readlink(format!("/proc/self/fd/{}", file.as_raw_fd()), Vec::new());
+    let reads = |found: Stat| may(user, READ, &found, |bytes| fgetxattr(file, ACL, bytes));
     user.uid == 0
-        || lies.is_ok_and(|path| may_pass(user, Path::new(OsStr::from_bytes(path.as_bytes()))))
-            && fstat(file).is_ok_and(|found| may(user, READ, &found, list))
+        || name_of(file.as_fd()).is_some_and(|path| may_pass(user, &path)) && fstat(file).is_ok_and(reads)
 }
 
-fn may(user: &User, want: u32, found: &Stat, list: impl Fn(&mut [u8]) -> Result<usize>) -> bool {
-    let mut bytes = [0; LONGEST];
+fn may(user: &User, want: u32, found: &Stat, list: impl FnOnce(&mut [u8]) -> Result<usize>) -> bool {
+    let mut bytes = [0; LONGEST_ACL];
     let acl = match list(&mut bytes) {
         Ok(length) => bytes.get(..length),
         Err(Errno::NODATA | Errno::NOTSUP) => None,

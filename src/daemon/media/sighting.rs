@@ -62,7 +62,8 @@ fn real(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, named: &Path) -> Option<PathB
     Some(named.join(rest))
 }
 
-fn name_of(fd: BorrowedFd<'_>) -> Option<PathBuf> {
+/// Where the kernel says that it lies, without links.
+pub(super) fn name_of(fd: BorrowedFd<'_>) -> Option<PathBuf> {
     let name = readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()), Vec::new()).ok()?;
     Some(OsString::from_vec(name.into_bytes()).into())
 }

@@ -39,10 +39,10 @@ const LEVELS: [(&str, LevelFilter); 8] = [
 
 impl LogLevel {
     pub(super) fn set(&self, level: Level) {
-        self.filter(filter(level));
+        self.let_through(filter(level));
     }
 
-    fn filter(&self, filter: LevelFilter) {
+    fn let_through(&self, filter: LevelFilter) {
         // Fails only when the subscriber is gone, and with it everything that is written.
         let _ = self.handle.reload(Ours(filter));
     }
@@ -57,7 +57,7 @@ impl Log for LogLevel {
     fn set_level(&self, level: &str) -> bool {
         let Some((name, filter)) = LEVELS.iter().find(|(name, _)| *name == level) else { return false };
         info!("the log level is {name} until the next start or reload");
-        self.filter(*filter);
+        self.let_through(*filter);
         true
     }
 

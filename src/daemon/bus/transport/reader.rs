@@ -15,7 +15,7 @@ use tracing::debug;
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 use zbus::message::{Message, Type};
-use zbus::names::OwnedUniqueName;
+use zbus::names::{OwnedUniqueName, UniqueName};
 
 use crate::bus::call::{called, note};
 use crate::bus::error::BusError;
@@ -38,13 +38,16 @@ struct Arrived {
     silent: bool,
 }
 
+/// A call, and what the journal says of it; `None`: it only waits for its turn behind one of the same sender.
+pub type Noted = (Message, Option<String>);
+
 /// What the reader has to do with whoever has the connection.
 #[derive(Debug)]
 pub struct Ends {
     /// Answers, to be sent.
     pub refusals: mpsc::Sender<Message>,
     /// Calls of which the journal has to know first.
-    pub notes: mpsc::Sender<Message>,
+    pub notes: mpsc::Sender<Noted>,
     /// These calls, when it does.
     pub noted: mpsc::Receiver<Message>,
 }
@@ -85,11 +88,15 @@ impl Reader {
     }
 
     /// Gives a call to the journal, of which it comes back.
-    fn hold(&mut self, message: Message) {
+    fn hold(&mut self, message: Message, line: Option<String>) {
         let sender = message.header().sender().map(|sender| OwnedUniqueName::from(sender.to_owned()));
-        if let (Ok(()), Some(sender)) = (self.ends.notes.try_send(message), sender) {
+        if let (Ok(()), Some(sender)) = (self.ends.notes.try_send((message, line)), sender) {
             self.held.push(sender);
         }
+    }
+
+    fn holds(&self, caller: &UniqueName<'_>) -> bool {
+        self.held.iter().any(|held| **held == *caller)
     }
 
     fn let_go(&mut self, noted: &Message) {
@@ -247,15 +254,15 @@ impl ReadHalf for Reader {
                 let taken = match (message.message_type(), header.sender()) {
                     (Type::MethodCall, Some(caller)) => note(&message).and_then(|line| {
                         self.limits.take(caller, header.primary().serial_num(), length, silent)?;
-                        Ok(line.is_some() || self.held.iter().any(|held| **held == *caller))
+                        Ok((line.is_some() || self.holds(caller)).then_some(line))
                     }),
-                    (Type::MethodCall | Type::MethodReturn | Type::Error | Type::Signal, _) => Ok(false),
+                    (Type::MethodCall | Type::MethodReturn | Type::Error | Type::Signal, _) => Ok(None),
                 };
                 drop(header);
                 match taken {
-                    Ok(false) => return Ok(message),
+                    Ok(None) => return Ok(message),
                     // As many find room as are taken at once.
-                    Ok(true) => self.hold(message),
+                    Ok(Some(line)) => self.hold(message, line),
                     Err(refusal) => self.refuse(&message, silent, refusal).await,
                 }
             }
