@@ -5,6 +5,7 @@ pub mod clip_name;
 pub mod container;
 pub mod etag;
 pub mod evidence;
+pub mod growing;
 pub mod item;
 pub mod ledger;
 pub mod order;

@@ -9,6 +9,8 @@
 //!   board should have to, and what it would bring sooner, a pause, is asked for with the beats.
 //! - The secret is left out of polls, as in every example of the guide; the API reference marks it as required, so the
 //!   configuration can turn it on.
+mod growing;
+
 use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
@@ -17,7 +19,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::oauth::{AccessToken, Cause, ClientAuth, DeviceInfo, DeviceStatus, TokenError, Wanting};
-use crate::provider::answer::{Detailed, Sorted, Word, sort, unexpected};
+use crate::provider::answer::{Detailed, unexpected};
 use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success};
 use crate::provider::text::short;
 use crate::provider::wire::{Authorization, Body, Connection, Request, Response, trouble};
@@ -137,9 +139,12 @@ impl FrameIo {
         let mut body = serde_json::json!({
             "name": asset.name,
             "filetype": asset.filetype,
-            "filesize": asset.size,
             "offset": asset.offset.as_secs(),
         });
+        match asset.size {
+            Some(size) => body["filesize"] = size.into(),
+            None => body["is_realtime_upload"] = true.into(),
+        }
         if asset.channel != 0 {
             body["channel"] = asset.channel.into();
         }
@@ -153,25 +158,14 @@ impl FrameIo {
     /// The asset's id and the URLs for its parts, in byte order.
     pub fn read_asset(&self, response: &Response) -> Result<(String, Vec<Secret>), CreateError> {
         let bad = || CreateError::Transient(trouble(Cause::Provider, "an asset that can't be used", None));
-        match sort(response) {
-            Sorted::Success => {}
-            Sorted::Trouble(t) => return Err(CreateError::Transient(t)),
-            Sorted::Word(word) if word.is_of_now() => return Err(CreateError::Transient(word.trouble())),
-            Sorted::Word(Word { status, word, description, .. }) => {
-                return Err(refused_asset(&Detailed { status, title: word, detail: description }));
-            }
-            Sorted::Detailed(d) => return Err(refused_asset(&d)),
-        }
+        growing::expect(response)?;
         let a: AssetAnswer = response.json().ok_or_else(bad)?;
-        let usable = |u: &String| {
-            u.len() <= MAX_TEXT
-                && Url::parse(u).is_ok_and(|u| u.scheme() == "https" || u.scheme() == self.base_url.scheme())
-        };
-        let fits = (1..=MAX_PARTS).contains(&a.upload_urls.len()) && !a.id.is_empty() && a.id == short(&a.id);
-        if !fits || !a.upload_urls.iter().all(usable) {
+        let fits = (1..=MAX_PARTS).contains(&a.upload_urls.len());
+        let id = asset_id(a.id).filter(|_| fits).ok_or_else(bad)?;
+        if !a.upload_urls.iter().all(|url| usable_url(&self.base_url, url)) {
             return Err(bad());
         }
-        Ok((a.id, a.upload_urls.into_iter().map(Secret::new).collect()))
+        Ok((id, a.upload_urls.into_iter().map(Secret::new).collect()))
     }
 
     /// The headers that every part must carry, besides its length.
@@ -239,11 +233,32 @@ impl FrameIo {
         }
     }
 
+    /// At this path, of which each step may be any text.
+    fn beneath(&self, path: &[&str]) -> Url {
+        let mut url = self.base_url.clone();
+        // Its scheme has paths.
+        if let Ok(mut steps) = url.path_segments_mut() {
+            steps.clear().extend(path);
+        }
+        url
+    }
+
     fn at(&self, path: &str) -> Url {
         let mut url = self.base_url.clone();
         url.set_path(path);
         url
     }
+}
+
+/// The cloud's id of an asset, as far as it is one.
+fn asset_id(id: String) -> Option<String> {
+    Some(id).filter(|id| !id.is_empty() && *id == short(id))
+}
+
+/// An address that a part may be put to.
+fn usable_url(base: &Url, url: &str) -> bool {
+    url.len() <= MAX_TEXT
+        && Url::parse(url).is_ok_and(|url| url.scheme() == "https" || url.scheme() == base.scheme())
 }
 
 /// What the provider's no to an asset means.

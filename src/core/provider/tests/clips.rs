@@ -33,6 +33,35 @@ fn an_asset_is_read_and_an_unusable_one_is_no_asset() {
     assert!(lab.read_asset(&json(201, r#"{"id":"a","upload_urls":["http://127.0.0.1:2/1"]}"#)).is_ok());
 }
 
+#[test]
+fn a_growing_asset_has_an_id_and_its_parts_have_addresses_as_many_as_were_registered() {
+    let asset = |body: &str| frameio().read_growing_asset(&json(201, body));
+    assert_eq!(asset(r#"{"id":"as-1","name":"A001.mov"}"#), Ok("as-1".to_owned()));
+    for bad in ["", "{}", r#"{"id":""}"#, r#"{"id":5}"#, r#"{"id":"a\nb"}"#] {
+        assert!(matches!(asset(bad), Err(CreateError::Transient(_))), "{bad}");
+    }
+    let read = |status, body: &str| frameio().read_registered(&json(status, body), 2);
+    let urls = vec![Secret::new("https://s3/1"), Secret::new("https://s3/2")];
+    assert_eq!(read(200, r#"{"upload_urls":["https://s3/1","https://s3/2"]}"#), Ok(urls));
+    for bad in
+        ["{}", r#"{"upload_urls":["https://s3/1"]}"#, r#"{"upload_urls":["https://s3/1","ftp://s3/2"]}"#]
+    {
+        assert!(matches!(read(200, bad), Err(RegisterError::Transient(..))), "{bad}");
+    }
+    let refused = |response: Response| frameio().read_registered(&response, 2).expect_err("a refusal");
+    assert_eq!(refused(detailed(401, "Not Authorized", "")), RegisterError::Unauthorized);
+    for no in [
+        detailed(400, "Bad Request", "size"),
+        detailed(404, "Not Found", ""),
+        detailed(409, "Channel Paused", ""),
+    ] {
+        assert!(matches!(refused(no), RegisterError::Refused(_)));
+    }
+    for later in [json(503, ""), json(429, ""), json(404, "<html>")] {
+        assert!(matches!(refused(later), RegisterError::Transient(..)));
+    }
+}
+
 //= frameio-c2c#4.5
 //= type=test
 //# What was recorded during a pause (409 Channel Paused) is not sent by itself.

@@ -71,7 +71,7 @@ fn api_calls_carry_the_access_token_and_the_version() {
     let asset = AssetRequest {
         name: "A001 \"one\".mov".to_owned(),
         filetype: "video/quicktime".to_owned(),
-        size: 21_136_250,
+        size: Some(21_136_250),
         offset: Duration::from_millis(10_999),
         channel: 0,
         version_of: None,
@@ -84,11 +84,22 @@ fn api_calls_carry_the_access_token_and_the_version() {
     let other = AssetRequest {
         channel: 2,
         version_of: Some("7fd0aa9b-5ac0-4d3a-b9a3-6dd2a2a1d9b0".to_owned()),
-        ..asset
+        ..asset.clone()
     };
     let other = told(&frameio().create_asset_request(&token, &other));
     assert!(other.contains("\"channel\":2"), "{other}");
     assert!(other.contains("\"auto_version_id\":\"7fd0aa9b-5ac0-4d3a-b9a3-6dd2a2a1d9b0\""), "{other}");
+    let growing = AssetRequest { size: None, name: "A001.mov".to_owned(), channel: 0, ..asset };
+    assert!(told(&frameio().create_asset_request(&token, &growing)).ends_with(
+        "{\"filetype\":\"video/quicktime\",\"is_realtime_upload\":true,\"name\":\"A001.mov\",\"offset\":10}"
+    ));
+    let parts = [(0, 5_242_880, false), (7, 9, true)].map(|(n, len, is_final)| NewPart { n, len, is_final });
+    assert_eq!(
+        told(&frameio().register_parts_request(&token, "a/../b", &parts, Some(5_242_889))),
+        "POST https://api.frame.io/v2/devices/assets/a%2F..%2Fb/realtime_upload/parts\n\
+         x-client-version: 1.4.2\nauthorization: Bearer at\n{\"asset_filesize\":5242889,\"parts\":[\
+         {\"is_final\":false,\"number\":1,\"size\":5242880},{\"is_final\":true,\"number\":8,\"size\":9}]}"
+    );
     assert_eq!(
         told(&first(provider().heartbeat(&token))),
         "POST https://api.frame.io/v2/devices/heartbeat\nx-client-version: 1.4.2\nauthorization: Bearer at"
@@ -115,7 +126,7 @@ fn every_request_has_a_connection_of_its_own_and_no_secret_in_its_url_or_its_deb
     let asset = AssetRequest {
         name: String::new(),
         filetype: String::new(),
-        size: 1,
+        size: Some(1),
         offset: Duration::ZERO,
         channel: 0,
         version_of: None,
@@ -127,6 +138,7 @@ fn every_request_has_a_connection_of_its_own_and_no_secret_in_its_url_or_its_deb
         p.revoke_request(&c, &RefreshToken(Secret::new("s3cret"))),
         p.identify_request(&AccessToken(Secret::new("s3cret"))),
         frameio().create_asset_request(&AccessToken(Secret::new("s3cret")), &asset),
+        frameio().register_parts_request(&AccessToken(Secret::new("s3cret")), "as-1", &[], None),
     ] {
         assert_eq!(request.connection, Connection::Fresh, "{}", request.name);
         assert!(request.timeout <= Duration::from_secs(20));

@@ -14,8 +14,8 @@ pub struct AssetRequest {
     pub name: String,
     /// MIME type; the parts must be sent under the same.
     pub filetype: String,
-    /// Bytes.
-    pub size: u64,
+    /// Bytes; `None`: it is still being recorded, and its parts are registered as they come (contract §5.4).
+    pub size: Option<u64>,
     /// How long ago the clip was made, at the moment of asking.
     pub offset: Duration,
     /// Which camera or recorder behind this rig made it (contract §5.6); 0 where there is only one.

@@ -50,7 +50,7 @@ impl<T: Transport> UploadTask<T> {
             wanted: AssetRequest {
                 name: new.name.clone(),
                 filetype: new.filetype.clone(),
-                size: new.facts.size,
+                size: Some(new.facts.size),
                 offset: Duration::ZERO,
                 channel: new.channel,
                 version_of: Some(new.version_of.clone()).filter(|id| !id.is_empty()),
