@@ -30,7 +30,7 @@ use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::item::{FileFacts, shown};
 use rigpost_core::time::{BootId, BootTime, Now, WallTime};
 
-pub use ahead::Checks;
+pub use ahead::ReadPlan;
 pub use beneath::beneath;
 pub use file::{MediaFile, ReadError};
 pub use filetype::filetype;

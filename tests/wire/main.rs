@@ -19,7 +19,7 @@ use rigpost_core::secret::Secret;
 use rigpost_daemon::clock::Clock;
 use rigpost_daemon::egress::Egress;
 use rigpost_daemon::http::{Congestion, Http, Patience, PutError, Transport};
-use rigpost_daemon::media::{Checks, MediaFile, Pacer, PartBody, PartWatch, Workers};
+use rigpost_daemon::media::{MediaFile, Pacer, PartBody, PartWatch, ReadPlan, Workers};
 use tokio::sync::mpsc;
 
 use server::{Authority, Peer, Server};
@@ -67,7 +67,7 @@ impl Rig {
 
     fn part(&self, from: u64, len: u64) -> (PartBody, Arc<PartWatch>) {
         let watch = Arc::new(PartWatch::default());
-        let (file, checks) = (self.file.clone(), Checks { md5: true });
+        let (file, checks) = (self.file.clone(), ReadPlan::new(true, 4));
         (PartBody::new(file, from, len, checks, watch.clone(), self.pacer.clone()), watch)
     }
 

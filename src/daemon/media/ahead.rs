@@ -12,14 +12,27 @@ use xxhash_rust::xxh64::Xxh64;
 use super::file::{MediaFile, ReadError};
 use rigpost_core::queue::item::PartDigest;
 
-/// Read and hashed in one go.
-pub(super) const READ: usize = 128 * 1024;
+/// Bytes that all parts together read ahead, twice.
+const AHEAD: usize = 1024 * 1024;
+/// A smaller chunk costs more in hops between threads than it spares in memory.
+const LEAST: usize = 128 * 1024;
+/// A larger one leaves the processor's cache between the hash and the encryption.
+const MOST: usize = 512 * 1024;
 
-/// Which checksums are worth their time. xxHash always is.
+/// How a part is read. xxHash is always worth its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checks {
-    /// About a second and a half of processor time per GiB.
-    pub md5: bool,
+pub struct ReadPlan {
+    /// Computed too: about a second and a half of processor time per GiB.
+    md5: bool,
+    /// Bytes that are read and hashed in one go.
+    pub(super) chunk: usize,
+}
+
+impl ReadPlan {
+    /// `at_once`: parts that may be on their way at the same time, which share the memory.
+    pub fn new(md5: bool, at_once: usize) -> ReadPlan {
+        ReadPlan { md5, chunk: (AHEAD / at_once.max(1)).clamp(LEAST, MOST) }
+    }
 }
 
 impl From<ReadError> for io::Error {
@@ -64,15 +77,16 @@ pub(super) struct Reader {
     file: Arc<MediaFile>,
     at: u64,
     unread: u64,
+    chunk: usize,
     hashes: Hashes,
     /// Buffers that the connection may still be using.
     lent: [Option<Bytes>; 2],
 }
 
 impl Reader {
-    pub(super) fn new(file: Arc<MediaFile>, at: u64, len: u64, checks: Checks) -> Reader {
-        let hashes = Hashes { md5: checks.md5.then(Md5::new), xxh64: Xxh64::new(0) };
-        Reader { file, at, unread: len, hashes, lent: [None, None] }
+    pub(super) fn new(file: Arc<MediaFile>, at: u64, len: u64, plan: ReadPlan) -> Reader {
+        let hashes = Hashes { md5: plan.md5.then(Md5::new), xxh64: Xxh64::new(0) };
+        Reader { file, at, unread: len, chunk: plan.chunk, hashes, lent: [None, None] }
     }
 
     /// Reads on until nobody takes any more. Ends after the first error.
@@ -101,7 +115,7 @@ impl Reader {
             pread(self.file.file()?, spare_capacity(&mut buffer), self.at)
                 .map_err(|e| ReadError::Unreadable(e.into()))?;
             // The next part's bytes are not ours.
-            buffer.truncate(usize::try_from(self.unread).unwrap_or(READ));
+            buffer.truncate(usize::try_from(self.unread).unwrap_or(usize::MAX));
             if buffer.is_empty() {
                 return Err(ReadError::Shorter);
             }
@@ -127,6 +141,6 @@ impl Reader {
                 return Vec::from(free);
             }
         }
-        Vec::with_capacity(READ)
+        Vec::with_capacity(self.chunk)
     }
 }

@@ -4,9 +4,9 @@
 //! - By the volume's workers, and not where the body is polled: one read of a card that hangs would be the end of
 //!   everything that the one thread of the runtime does. Hashed there too, which lets a board with two cores send and
 //!   hash at once.
-//! - A chunk is as large as it is because each costs a hop to another thread and back. One is read while the one before
-//!   it is sent, and no more: the memory of a part is two chunks, whatever its size. The buffers are used again once the
-//!   connection has let go of them.
+//! - Each chunk costs a hop to another thread and back, so it is as large as the memory allows that all parts on their way
+//!   share: 256 KiB for four at once. One is read while the one before it is sent, and no more: the memory of a part is
+//!   two chunks, whatever its size. The buffers are used again once the connection has let go of them.
 //! - Hashed here because here the bytes are warm, and these are the bytes that leave: a hash of the file could be of
 //!   other ones. `md-5` is kept by the RustCrypto project, `xxhash-rust` is the crate that the domain fingerprints with.
 //! - MD5 is a storage's checksum, not a protection: S3 names a part by it. It costs more than the rest of sending over
@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::sync::mpsc;
 
-use super::ahead::{Checks, Chunk, Reader};
+use super::ahead::{Chunk, ReadPlan, Reader};
 use super::file::{MediaFile, ReadError};
 use super::pacer::Pacer;
 use super::workers::NotAnswering;
@@ -77,7 +77,7 @@ pub struct PartBody {
     file: Arc<MediaFile>,
     from: u64,
     len: u64,
-    checks: Checks,
+    plan: ReadPlan,
     watch: Arc<PartWatch>,
     pacer: Pacer,
     /// Not taken from the reader yet.
@@ -94,7 +94,7 @@ impl PartBody {
         file: Arc<MediaFile>,
         from: u64,
         len: u64,
-        checks: Checks,
+        plan: ReadPlan,
         watch: Arc<PartWatch>,
         pacer: Pacer,
     ) -> PartBody {
@@ -104,7 +104,7 @@ impl PartBody {
             file,
             from,
             len,
-            checks,
+            plan,
             watch,
             pacer,
             ahead: len,
@@ -117,7 +117,7 @@ impl PartBody {
     /// The same part from its beginning, for another attempt. What this one had sent counts no more.
     pub fn again(&self) -> PartBody {
         let (file, watch, pacer) = (self.file.clone(), self.watch.clone(), self.pacer.clone());
-        PartBody::new(file, self.from, self.len, self.checks, watch, pacer)
+        PartBody::new(file, self.from, self.len, self.plan, watch, pacer)
     }
 
     /// Shared with whoever made the part.
@@ -143,7 +143,7 @@ impl PartBody {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Chunk, ReadError>> {
         let chunks = self
             .chunks
-            .get_or_insert_with(|| Reader::new(self.file.clone(), self.from, self.len, self.checks).start());
+            .get_or_insert_with(|| Reader::new(self.file.clone(), self.from, self.len, self.plan).start());
         let chunk = ready!(chunks.poll_recv(cx));
         let cut_short = || ReadError::Unreadable(io::Error::other("the reading was cut short"));
         Poll::Ready(chunk.unwrap_or_else(|| Err(cut_short())))
@@ -210,7 +210,6 @@ mod tests {
     use md5::{Digest, Md5};
     use xxhash_rust::xxh64::xxh64;
 
-    use super::super::ahead::READ;
     use super::super::workers::Workers;
     use super::*;
     use crate::clock::Clock;
@@ -229,8 +228,8 @@ mod tests {
 
     fn part(file: &Arc<MediaFile>, from: u64, len: u64, md5: bool) -> (PartBody, Arc<PartWatch>) {
         let watch = Arc::new(PartWatch::default());
-        let pacer = Pacer::new(Clock::system());
-        (PartBody::new(file.clone(), from, len, Checks { md5 }, watch.clone(), pacer), watch)
+        let (plan, pacer) = (ReadPlan::new(md5, 8), Pacer::new(Clock::system()));
+        (PartBody::new(file.clone(), from, len, plan, watch.clone(), pacer), watch)
     }
 
     #[tokio::test]
@@ -268,10 +267,20 @@ mod tests {
         assert_eq!(watch.digest().unwrap().md5, None, "not asked for");
     }
 
+    #[test]
+    fn parts_on_their_way_share_the_memory() {
+        for (at_once, chunk) in
+            [(0, 512), (1, 512), (2, 512), (4, 256), (5, 204), (8, 128), (12, 128), (64, 128)]
+        {
+            assert_eq!(ReadPlan::new(false, at_once).chunk / 1024, chunk, "{at_once}");
+        }
+    }
+
     #[tokio::test]
     async fn buffers_are_used_again() {
-        let (file, _) = file(40 * READ);
-        let (mut body, _) = part(&file, 0, 40 * READ as u64, false);
+        let chunk = ReadPlan::new(false, 8).chunk;
+        let (file, _) = file(40 * chunk);
+        let (mut body, _) = part(&file, 0, 40 * chunk as u64, false);
         let mut places = std::collections::BTreeSet::new();
         let mut last = None;
         while let Some(frame) = body.frame().await {
@@ -280,7 +289,7 @@ mod tests {
             // As a connection does that is not through with the one before.
             last.replace(frame);
         }
-        assert!(places.len() <= 2 * READ / FRAME, "{} frames of two buffers", places.len());
+        assert!(places.len() <= 2 * chunk / FRAME, "{} frames of two buffers", places.len());
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::state::{OnTheWay, Outcome, UploadTask};
 use crate::http::{PutError, Transport};
-use crate::media::{Checks, PartBody, PartWatch};
+use crate::media::{PartBody, PartWatch, ReadPlan};
 use rigpost_core::oauth::Cause;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::{Response, trouble};
@@ -23,8 +23,8 @@ impl<T: Transport> UploadTask<T> {
         let url = url.clone();
         let watch = Arc::new(PartWatch::default());
         media.parts.insert(n, OnTheWay { watch: watch.clone(), shown: 0 });
-        let checks = Checks { md5 };
-        let body = PartBody::new(media.file.clone(), from, len, checks, watch.clone(), self.pacer.clone());
+        let plan = ReadPlan::new(md5, self.options.slots);
+        let body = PartBody::new(media.file.clone(), from, len, plan, watch.clone(), self.pacer.clone());
         let headers = cloud.part_headers(&turn.item.clip.filetype);
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());
         self.running.push(Box::pin(async move {
