@@ -117,6 +117,14 @@ impl Blocker {
         format!("{} {are} {whose}older than the pairing{with}. {them}.", count(n, "clip"))
     }
 
+    /// The name of a project that [`Blocker::of_held`] has put into this sentence.
+    pub fn held_project(sentence: &str) -> Option<&str> {
+        let (before, _) = sentence.split_once(", or older than the pairing")?;
+        let (_, of) = before.split_once(" of ")?;
+        let name = of.strip_prefix("other projects, such as ").unwrap_or(of);
+        Some(name).filter(|name| !["another project", "other projects"].contains(name))
+    }
+
     /// What to do next, at a command line; empty where there is nothing to do there.
     pub const fn advice(self) -> &'static str {
         match self {
@@ -155,6 +163,24 @@ mod tests {
     use super::Blocker;
     use crate::pairing::State;
     use crate::provider::ProviderKind;
+
+    #[test]
+    fn the_project_of_held_clips_is_found_again_in_the_sentence() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (n, of, found) in [
+            (1, names(&["Dune, or Arrakis"]), Some("Dune, or Arrakis")),
+            (1, names(&["A are of B"]), Some("A are of B")),
+            (1, names(&[""]), None),
+            (2, names(&["", "another"]), Some("another")),
+            (2, names(&["", "Moon"]), Some("Moon")),
+            (2, names(&["Moon", "Sun"]), Some("Moon")),
+            (2, names(&["Paired"]), None),
+            (2, names(&[]), None),
+        ] {
+            let sentence = Blocker::of_held(n, &of, "Paired");
+            assert_eq!(Blocker::held_project(&sentence), found, "{sentence}");
+        }
+    }
 
     #[test]
     fn each_code_is_there_once_and_has_a_sentence() {

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use rigpost_contract::blocker::Blocker;
 use rigpost_contract::pairing::State;
 
 /// What is known of names, and whether they are hidden.
@@ -48,6 +49,7 @@ impl Veil {
                     match (KEYS.iter().find(|(name, _)| name == key), value) {
                         (Some((_, kind)), Value::String(name)) => self.learn_name(kind, name),
                         (None, Value::String(line)) if key == "MESSAGE" => self.learn_line(line),
+                        (None, Value::String(text)) if key == "text" => self.learn_sentence(text),
                         (_, value) => self.learn(value),
                     }
                 }
@@ -63,6 +65,13 @@ impl Veil {
         let named = line.strip_prefix(&headline);
         let renamed = line.split_once(" is called ").and_then(|(_, name)| name.strip_suffix(" now"));
         if let Some(name) = named.or(renamed) {
+            self.learn_name("project", name);
+        }
+    }
+
+    /// What is held may belong to a project that none of the newest items has.
+    fn learn_sentence(&mut self, sentence: &str) {
+        if let Some(name) = Blocker::held_project(sentence) {
             self.learn_name("project", name);
         }
     }
@@ -175,6 +184,8 @@ mod tests {
         veil.learn(&json!({"MESSAGE": "sending", "FILE": "/srv/old/Finale_07.mxf", "PATH": "/media"}));
         veil.learn(&json!({"MESSAGE": format!("{} with Dune Two", State::Paired.headline())}));
         veil.learn(&json!({"MESSAGE": "the project is called Dune Three now"}));
+        let sentence = Blocker::of_held(2, &["Dune Four".to_owned()], "Moonrise");
+        veil.learn(&json!({"blockers": [{"code": "held", "text": sentence}]}));
         veil
     }
 
@@ -183,9 +194,14 @@ mod tests {
         let veil = veil(false);
         let told = veil.text("Paired with Moonrise by Ana María; A001.mov of Moon, Moonlight");
         assert_eq!(told, "Paired with [project 2] by [person 1]; [clip 1] of [project 1], Moonlight");
-        for text in
-            ["Finale_07.mxf", "(Finale_07)", "to Dune Two", "Dune Three.", "/media/card/A001.mov is gone"]
-        {
+        for text in [
+            "Finale_07.mxf",
+            "(Finale_07)",
+            "to Dune Two",
+            "Dune Three.",
+            "of Dune Four, or",
+            "/media/card/A001.mov is gone",
+        ] {
             let told = veil.text(text);
             assert!(
                 told.contains('[') && !["Finale", "Dune", "A001"].iter().any(|name| told.contains(name)),
