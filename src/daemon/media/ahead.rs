@@ -72,33 +72,59 @@ impl Hashes {
     }
 }
 
-/// Memory: two buffers, whatever the part's size.
+/// Of each part.
+const BUFFERS: usize = 2;
+
+/// A buffer that comes back once nobody uses its bytes any more.
+struct Lent {
+    buffer: Vec<u8>,
+    back: mpsc::Sender<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // Where the part is over it is of no more use.
+        let _ = self.back.try_send(std::mem::take(&mut self.buffer));
+    }
+}
+
+/// Memory: two buffers, whatever the part's size and whatever the connection holds back.
 pub(super) struct Reader {
     file: Arc<MediaFile>,
     at: u64,
     unread: u64,
     chunk: usize,
     hashes: Hashes,
-    /// Buffers that the connection may still be using.
-    lent: [Option<Bytes>; 2],
+    back: mpsc::Sender<Vec<u8>>,
 }
 
 impl Reader {
-    pub(super) fn new(file: Arc<MediaFile>, at: u64, len: u64, plan: ReadPlan) -> Reader {
-        let hashes = Hashes { md5: plan.md5.then(Md5::new), xxh64: Xxh64::new(0) };
-        Reader { file, at, unread: len, chunk: plan.chunk, hashes, lent: [None, None] }
-    }
-
     /// Reads on until nobody takes any more. Ends after the first error.
-    pub(super) fn start(mut self) -> mpsc::Receiver<Result<Chunk, ReadError>> {
+    pub(super) fn start(
+        file: Arc<MediaFile>,
+        at: u64,
+        len: u64,
+        plan: ReadPlan,
+    ) -> mpsc::Receiver<Result<Chunk, ReadError>> {
+        let hashes = Hashes { md5: plan.md5.then(Md5::new), xxh64: Xxh64::new(0) };
+        let (back, mut free) = mpsc::channel(BUFFERS);
+        (0..BUFFERS).for_each(|_| drop(back.try_send(Vec::new())));
+        let mut reader = Reader { file, at, unread: len, chunk: plan.chunk, hashes, back };
         let (out, chunks) = mpsc::channel(1);
         // A task, so that a thread that is free is used at once, also while the connection is stuck.
         tokio::spawn(async move {
-            while self.unread > 0 {
+            while reader.unread > 0 {
                 // Room first: otherwise one more would be read than has a place.
                 let Ok(room) = out.reserve().await else { return };
+                let Some(buffer) = free.recv().await else { return };
                 let chunk;
-                (self, chunk) = match self.read().await {
+                (reader, chunk) = match reader.read(buffer).await {
                     Ok((reader, chunk)) => (reader, chunk),
                     Err(why) => return room.send(Err(why)),
                 };
@@ -108,10 +134,11 @@ impl Reader {
         chunks
     }
 
-    async fn read(mut self) -> Result<(Reader, Chunk), ReadError> {
-        let mut buffer = self.buffer();
+    async fn read(mut self, mut buffer: Vec<u8>) -> Result<(Reader, Chunk), ReadError> {
         let volume = self.file.volume().clone();
         let read = move || {
+            buffer.clear();
+            buffer.reserve_exact(self.chunk);
             pread(self.file.file()?, spare_capacity(&mut buffer), self.at)
                 .map_err(|e| ReadError::Unreadable(e.into()))?;
             // The next part's bytes are not ours.
@@ -123,24 +150,9 @@ impl Reader {
             self.at += buffer.len() as u64;
             self.unread -= buffer.len() as u64;
             let digest = (self.unread == 0).then(|| self.hashes.digest());
-            let bytes = Bytes::from(buffer);
-            self.lent.swap(0, 1);
-            self.lent[0] = Some(bytes.clone());
+            let bytes = Bytes::from_owner(Lent { buffer, back: self.back.clone() });
             Ok((self, Chunk { bytes, digest }))
         };
         volume.run(read).await?
-    }
-
-    /// One that nobody uses any more, or a new one.
-    fn buffer(&mut self) -> Vec<u8> {
-        for lent in &mut self.lent {
-            if lent.as_ref().is_some_and(Bytes::is_unique)
-                && let Some(Ok(mut free)) = lent.take().map(Bytes::try_into_mut)
-            {
-                free.clear();
-                return Vec::from(free);
-            }
-        }
-        Vec::with_capacity(self.chunk)
     }
 }
