@@ -64,6 +64,8 @@ def main(where, cloud):
         terminal.run("rigpost add --wait A001_C001.mov A001_C001.wav")
         terminal.until(r"mov .* [456]\d %")
         terminal.picture(f"{where}/send.svg", "rigpost add --wait shows how two clips are sent")
+        # A browser takes its time to come.
+        subprocess.run(["rigpost", "pause"], check=True)
         page(cloud, f"{where}/clips.png")
 
 
