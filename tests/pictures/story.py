@@ -61,7 +61,7 @@ def main(where, cloud):
 
         # So slow that there is something to see.
         subprocess.run(["rigpost", "limit", "1MB"], check=True)
-        terminal.run("rigpost add --wait A001_C001.mov A001_C001.wav")
+        terminal.run("rigpost add --closed --wait A001_C001.mov A001_C001.wav")
         terminal.until(r"mov .* [456]\d %")
         terminal.picture(f"{where}/send.svg", "rigpost add --wait shows how two clips are sent")
         # A browser takes its time to come.
