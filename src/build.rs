@@ -135,7 +135,13 @@ fn programs() -> Vec<Program> {
                 (1, "The address is taken, or a file can't be written."),
                 (2, "Wrong usage."),
             ]),
-            files: &[],
+            files: &[
+                ("FILE", "What --ca-out writes: the certificate that devices are to trust."),
+                (
+                    "FILE.key",
+                    "Its key, beside it; without it the authority is another one at the next start.",
+                ),
+            ],
             see_also: &["rigpost(1)", "rigpostd(8)"],
             completions: true,
         },

@@ -126,8 +126,18 @@ fn the_page_of_the_interfaces_knows_every_member() {
     assert!(text.contains("fBItemChanged\\fR (id t, item a{sv})\n"), "{text}");
 }
 
+/// Headings with nothing below them.
+fn empty_sections(page: &str) -> Vec<&str> {
+    let sections = page.split("\n.SH ").skip(1).filter_map(|section| section.split_once('\n'));
+    sections
+        .filter(|(_, body)| !body.lines().any(|line| !line.starts_with('.')))
+        .map(|(name, _)| name)
+        .collect()
+}
+
 #[test]
 fn the_pages_are_good_roff() {
+    assert_eq!(empty_sections(".TH A\n.SH NAME\na\n.SH FILES\n.TP\n.SH \"SEE ALSO\"\nb"), ["FILES"]);
     let pages = Path::new(env!("RIGPOST_DOCS")).join("man");
     let mut seen = 0;
     for page in fs::read_dir(pages).unwrap() {
@@ -136,6 +146,8 @@ fn the_pages_are_good_roff() {
         let groff = groff.expect("groff (groff-base) is installed");
         let said = String::from_utf8_lossy(&groff.stderr);
         assert!(groff.status.success() && said.is_empty(), "{}: {said}", page.display());
+        let text = fs::read_to_string(&page).unwrap();
+        assert_eq!(empty_sections(&text), Vec::<&str>::new(), "{}", page.display());
         seen += 1;
     }
     assert!(seen > 15);

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test, and what it prints is asked for")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "the syntax of a language may grow")]
 mod graph;
+mod pictures;
 mod read;
 mod reader;
 mod rules;
