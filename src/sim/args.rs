@@ -10,15 +10,18 @@ const AFTER_HELP: &str = "\
 FAULTS
   A fault is written ENDPOINT[#PART][@NAME]:KIND[=VALUE][:TIMES[:SKIP]]. TIMES is a number or
   `forever` (default 1); SKIP calls pass unharmed first. PART (from 1) and NAME choose parts and
-  clips: part#2@A001.mov, create@A001.mov.
+  clips: part#2@A001.mov, create@A001.mov, register#7.
 
-  Endpoints: device-code, token-poll, refresh, revoke, me, create, part, heartbeat, health, any
+  Endpoints: device-code, token-poll, refresh, revoke, me, create, register (of parts of a clip that
+  grows), part, heartbeat, health, any
 
   Instead of an answer (nothing has happened):
     slow_down, invalid_client, bad_request, ...   400 with that error word
     401, 402, 403, 404, 409, 422, detailed=STATUS
                                 that status, with the cloud's detailed JSON (part: XML)
     paused                      409 \"Channel Paused\"
+    refuse-again                400 to a registration of a part that is registered already; the
+                                others pass, and don't count (only register)
     429[=SECONDS]               rate limited, with Retry-After
     500, 503, ...               that status, plain text (part: the storage's XML, also for 400)
     bare=STATUS, html-STATUS    not the cloud's words: plain text, or an HTML page
@@ -53,6 +56,13 @@ EXAMPLES
   rigpost-sim --listen 0.0.0.0:8443 --tls --ca-out ca.pem
   rigpost-sim --write-clip A001.mov
   AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... rigpost-sim --s3 http://127.0.0.1:9000 --s3-bucket clips
+
+CLIPS THAT GROW
+  A clip created with is_realtime_upload and without filesize gets its parts registered one after
+  another (POST /v2/devices/assets/ID/realtime_upload/parts), each 5 MiB at least but the final one,
+  and is whole when that is registered and all of them are there. A part may be registered again, as
+  it was, for a fresh address. Whatever else is not as Frame.io documents it is refused, and printed
+  as a violation of the protocol.
 
 REAL STORAGE
   With --s3 the upload addresses are presigned for that server (AWS Signature Version 4, a plain
@@ -155,7 +165,8 @@ pub struct Args {
     #[arg(long, value_name = "RULE", value_enum, default_value = "accept")]
     pub secret_on_poll: PollSecret,
 
-    /// Answer 429 to more than five asset creations a second and to a second heartbeat within a minute
+    /// Answer 429 to more than five asset creations a second, to more than a hundred registrations of parts a minute, and to
+    /// a second heartbeat within a minute
     #[arg(long)]
     pub enforce_rate_limit: bool,
 

@@ -23,7 +23,8 @@ use super::options::Lifetimes;
 const HELP: &str = "\
 rigpost-sim control interface. Bodies are JSON; errors are {\"error\": NAME, \"message\": SENTENCE}.
 
-GET  /_sim/state                    codes, devices, assets, faults, lifetimes, violations
+GET  /_sim/state                    codes, devices, assets (\"realtime\": how one grew), faults, lifetimes,
+                                    violations
 GET  /_sim/clips                    every clip with its versions, first to last
 GET  /_sim/parts?asset=ID           how often each part was begun and arrived (of all assets without ID)
 GET  /_sim/log?since=N&wait=SECONDS events after number N; waits (60 s at most) for the first one

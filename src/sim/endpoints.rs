@@ -9,9 +9,9 @@ use super::call::Call;
 use super::clock::Moment;
 use super::event::{Endpoint, EventKind};
 use super::form::{Content, Fields};
-use super::model::World;
 use super::model::asset::Asset;
 use super::model::device::Device;
+use super::model::{World, rate};
 use super::reply::{Payload, Reply};
 use super::secret;
 
@@ -87,9 +87,10 @@ fn run(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcom
             heartbeat(call, &client_id, world, now)
         }
         Endpoint::Create => create(call, content, world, now),
+        Endpoint::Register => register(call, content, world, now),
         Endpoint::Health => Ok((Reply::json(json!({ "status": "ok" })), false)),
         Endpoint::Part | Endpoint::Other | Endpoint::Person => {
-            Err(Reply::detailed(StatusCode::NOT_FOUND, "Not Found", "There is no such resource"))
+            Err(Reply::not_found("There is no such resource"))
         }
     }
 }
@@ -153,20 +154,9 @@ fn create(call: &Call, content: &Content, world: &mut World, now: Moment) -> Out
         }
         Content::Unreadable => return Err(Reply::invalid("the body is neither JSON nor form data")),
     };
-    let Some(left) = world.count_creation(&client_id, now) else {
-        return Err(Reply::rate_limited());
-    };
-    let with_limits = |reply: Reply| {
-        reply
-            .header("x-ratelimit-limit", 5)
-            .header("x-ratelimit-window", 1000)
-            .header("x-ratelimit-remaining", left)
-    };
-    let base = call.base();
-    let address = |asset: &Asset, n: u64, marker: &str| match &call.app.bucket {
-        Some(bucket) => bucket.address(asset, n, now),
-        None => format!("{base}{}", asset.upload_path(n, marker, now)),
-    };
+    let left = world.count_call(&client_id, rate::CREATIONS, now)?;
+    let with_limits = |reply| rate::CREATIONS.on(reply, left);
+    let address = |asset: &Asset, n: u64, marker: &str| address(call, asset, n, marker, now);
     let answer = world.create_asset(&client_id, &body, address, now).map_err(with_limits)?;
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
     let mut known = call.known();
@@ -175,6 +165,28 @@ fn create(call: &Call, content: &Content, world: &mut World, now: Moment) -> Out
     known.detail = Some(format!("asset {} {}", text("id"), text("name")));
     drop(known);
     Ok((with_limits(Reply::new(StatusCode::CREATED, Payload::Json(answer))), true))
+}
+
+/// Where a part of an asset goes: to us, or past us to real storage.
+fn address(call: &Call, asset: &Asset, n: u64, marker: &str, now: Moment) -> String {
+    match &call.app.bucket {
+        Some(bucket) => bucket.address(asset, n, now),
+        None => format!("{}{}", call.base(), asset.upload_path(n, marker, now)),
+    }
+}
+
+fn register(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcome {
+    let client_id = world.bearer(bearer(call), call.header("x-client-version"), now)?;
+    let left = world.count_call(&client_id, rate::REGISTRATIONS, now)?;
+    let with_limits = |reply| rate::REGISTRATIONS.on(reply, left);
+    let body = match content {
+        Content::Json(body) => Some(body),
+        Content::Form(_) | Content::Unreadable => None,
+    };
+    let address = |asset: &Asset, n: u64, marker: &str| address(call, asset, n, marker, now);
+    let asset = call.id.as_deref().unwrap_or_default();
+    let answer = world.register_parts(&client_id, asset, body, address, now).map_err(with_limits)?;
+    Ok((with_limits(Reply::json(answer)), true))
 }
 
 /// The device as `GET /v2/devices/me` shows it.

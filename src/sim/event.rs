@@ -32,6 +32,8 @@ pub enum Endpoint {
     Me,
     /// `POST /v2/devices/assets`.
     Create,
+    /// `POST /v2/devices/assets/ID/realtime_upload/parts`.
+    Register,
     /// `PUT` of one part of an asset.
     Part,
     /// `POST /v2/devices/heartbeat`.
@@ -54,6 +56,7 @@ impl Endpoint {
             Self::Revoke => "revoke",
             Self::Me => "me",
             Self::Create => "create",
+            Self::Register => "register",
             Self::Part => "part",
             Self::Heartbeat => "heartbeat",
             Self::Health => "health",
@@ -64,13 +67,14 @@ impl Endpoint {
 
     /// Reads the word back; `None` for words that are no endpoint.
     pub fn parse(word: &str) -> Option<Self> {
-        const ALL: [Endpoint; 11] = [
+        const ALL: [Endpoint; 12] = [
             Endpoint::DeviceCode,
             Endpoint::TokenPoll,
             Endpoint::Refresh,
             Endpoint::Revoke,
             Endpoint::Me,
             Endpoint::Create,
+            Endpoint::Register,
             Endpoint::Part,
             Endpoint::Heartbeat,
             Endpoint::Health,
@@ -144,9 +148,9 @@ pub struct Event {
     pub body_in: u64,
     /// Answer body bytes.
     pub body_out: u64,
-    /// The asset that was created, or that a part belongs to.
+    /// The asset that was created, or that the call is about.
     pub asset: Option<String>,
-    /// Number of the part, from 1.
+    /// Number of the part, from 1; of a registration of several the first.
     pub part: Option<u64>,
     /// Bytes: of the part as announced (`received`) and as it arrived (`effect`), of the clip (`assembled`, and the
     /// `effect` of a creation).

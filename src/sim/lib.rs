@@ -54,6 +54,8 @@ mod page;
 mod parts;
 /// Answers as data.
 mod reply;
+/// What a call is for.
+mod route;
 /// The program.
 pub mod run;
 /// Real object storage in place of our own.
@@ -89,6 +91,7 @@ pub use model::ProjectView;
 pub use model::asset::AssetView;
 pub use model::code::CodeView;
 pub use model::device::{DeviceView, PauseView};
+pub use model::growth::{GrowthView, RegisteredView};
 pub use model::part::PartView;
 pub use options::{Etags, Lifetimes, S3Options, SecretOnPoll, SimOptions, TlsValidity};
 

@@ -15,14 +15,18 @@ mod assets;
 pub(crate) mod code;
 pub(crate) mod device;
 mod devices;
+pub(crate) mod growth;
 mod pairing;
 pub(crate) mod part;
 mod parts;
 mod project;
+pub(crate) mod rate;
+mod registrations;
 mod token;
 mod tokens;
 mod versions;
 mod world;
 
 pub use project::ProjectView;
+pub(crate) use registrations::numbers as registered_numbers;
 pub(crate) use world::World;

@@ -128,7 +128,8 @@ pub struct SimOptions {
     pub auto_approve_after: Option<Duration>,
     /// Whether polls carry the secret.
     pub secret_on_poll: SecretOnPoll,
-    /// Answer 429 to a device's sixth asset creation within a second and to its second heartbeat within a minute.
+    /// Answer 429 to a device's sixth asset creation within a second, to its 101st registration of parts within a minute,
+    /// and to its second heartbeat within a minute.
     pub enforce_rate_limit: bool,
     /// What the `ETag` of a part is.
     pub etags: Etags,

@@ -7,6 +7,8 @@ mod bucket;
 mod client;
 mod cloud;
 mod faults;
+mod growing;
+mod growing_faults;
 mod page;
 mod pairing;
 mod parts;

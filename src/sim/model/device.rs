@@ -1,4 +1,6 @@
 //! One paired device: its presence, its pauses, and how it is shown.
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::project::ProjectView;
@@ -24,8 +26,8 @@ pub(crate) struct Device {
     pub(crate) last_seen: String,
     pub(crate) inserted_at: String,
     pub(crate) client_version: Option<String>,
-    /// Times of the latest creations, for the rate limit.
-    pub(crate) creations: Vec<u64>,
+    /// Times of the latest calls of each kind that is limited.
+    pub(crate) calls: BTreeMap<&'static str, Vec<u64>>,
     pub(crate) heartbeats: Heartbeats,
     /// The log has said that it is offline.
     pub(crate) said_offline: bool,

@@ -1,4 +1,6 @@
 //! The device authorization grant (RFC 8628): codes, polls, and what the person answers.
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::code::{Code, CodeState, CodeView, digits};
@@ -170,7 +172,7 @@ impl World {
             last_seen: stamp.clone(),
             inserted_at: stamp,
             client_version: version,
-            creations: Vec::new(),
+            calls: BTreeMap::new(),
             heartbeats: old.map(|device| device.heartbeats).unwrap_or_default(),
             said_offline: false,
         };

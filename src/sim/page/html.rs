@@ -230,7 +230,14 @@ fn device_html(device: &DeviceView) -> String {
 
 fn clip_html(asset: &AssetView) -> String {
     let (done, total) = (asset.parts_done, asset.parts_total);
+    let grows = asset.realtime.as_ref().is_some_and(|growth| !growth.ended);
     let arrived = match &asset.sha256 {
+        // Of how much it will be nobody knows.
+        None if grows => format!(
+            "</p>\n<p><progress aria-label=\"Bytes arrived\"></progress> \
+             <span class=\"note\">{} arrived, {done} of {total} parts so far</span></p>",
+            size(asset.bytes_done),
+        ),
         Some(sha256) => format!(
             ", {total} {}</p>\n<p class=\"hash\"><span class=\"note\">SHA-256</span> <code>{sha256}</code></p>",
             if total == 1 { "part" } else { "parts" }
@@ -244,16 +251,20 @@ fn clip_html(asset: &AssetView) -> String {
             size(asset.size),
         ),
     };
-    let state = if asset.sha256.is_some() { ("arrived", "arrived") } else { ("", "arriving") };
+    let state = match (&asset.sha256, grows) {
+        (Some(_), _) => ("arrived", "arrived"),
+        (None, true) => ("", "growing"),
+        (None, false) => ("", "arriving"),
+    };
+    let length = if grows { format!("{} so far", size(asset.size)) } else { size(asset.size) };
     let version = if asset.version > 1 { format!(", version {}", asset.version) } else { String::new() };
     format!(
-        "<article><h3>{name} <span class=\"state {}\">{}</span></h3>\n<p>{project}, {size}{version}</p>\n\
+        "<article><h3>{name} <span class=\"state {}\">{}</span></h3>\n<p>{project}, {length}{version}</p>\n\
          <p class=\"note\">{created}{arrived}\n</article>\n",
         state.0,
         state.1,
         name = escape(&asset.name),
         project = escape(&asset.project),
-        size = size(asset.size),
         created = time(&asset.created),
     )
 }
