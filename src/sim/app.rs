@@ -120,6 +120,14 @@ impl App {
         Ok(())
     }
 
+    pub(crate) fn plug(&self, client_id: &str, index: u64, connected: bool) -> Result<(), SimError> {
+        let now = self.now();
+        self.world(now).plug(client_id, index, connected, now)?;
+        let what = if connected { "connected" } else { "disconnected" };
+        self.done(client_id, &format!("channel {index} {what}"), now);
+        Ok(())
+    }
+
     pub(crate) fn move_device(&self, client_id: &str, project: &str) -> Result<(), SimError> {
         let now = self.now();
         self.world(now).move_device(client_id, project)?;

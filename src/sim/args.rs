@@ -13,7 +13,7 @@ FAULTS
   clips: part#2@A001.mov, create@A001.mov, register#7.
 
   Endpoints: device-code, token-poll, refresh, revoke, me, create, register (of parts of a clip that
-  grows), part, heartbeat, health, any
+  grows), part, comment, connect and disconnect (of channels), heartbeat, health, any
 
   Instead of an answer (nothing has happened):
     slow_down, invalid_client, bad_request, ...   400 with that error word
@@ -63,6 +63,12 @@ CLIPS THAT GROW
   and is whole when that is registered and all of them are there. A part may be registered again, as
   it was, for a fresh address. Whatever else is not as Frame.io documents it is refused, and printed
   as a violation of the protocol.
+
+CHANNELS AND COMMENTS
+  A sub-device of an allowed model is connected with POST /v2/devices/channels and gets an index,
+  which creations name; they are refused on any but index 0 that is not connected. The control
+  interface connects one without a call of the device. Comments on a clip
+  (POST /v2/devices/assets/ID/comments) show on the page.
 
 REAL STORAGE
   With --s3 the upload addresses are presigned for that server (AWS Signature Version 4, a plain
@@ -165,7 +171,7 @@ pub struct Args {
     #[arg(long, value_name = "RULE", value_enum, default_value = "accept")]
     pub secret_on_poll: PollSecret,
 
-    /// Answer 429 to more than five asset creations a second, to more than a hundred registrations of parts a minute, and to
+    /// Answer 429 to more than five asset creations a second, to more than a hundred registrations of parts or comments a minute, and to
     /// a second heartbeat within a minute
     #[arg(long)]
     pub enforce_rate_limit: bool,
@@ -173,6 +179,11 @@ pub struct Args {
     /// Bytes per part when a device does not ask for a number of parts
     #[arg(long, value_name = "BYTES", default_value_t = 10_485_760)]
     pub chunk_size: u64,
+
+    /// A device model that may be connected as a channel: its uuid, and what its channels are called; repeatable
+    /// [default: d5b1c3a0-5f0e-4c86-9a57-2f1f6c0e7b11=Simulated sub-device]
+    #[arg(long, value_name = "UUID[=NAME]")]
+    pub device_model: Vec<String>,
 
     /// What the ETag of a part is
     #[arg(long, value_name = "KIND", value_enum, default_value = "md5")]

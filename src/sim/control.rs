@@ -35,6 +35,8 @@ POST /_sim/pause-window             {\"client_id\": \"rig-1\", \"from\": 3600, \
                                     in seconds ago
 POST /_sim/rename                   {\"project\": \"Testbed\", \"to\": \"Pickups\"}  its identifier stays
 POST /_sim/move                     {\"client_id\": \"rig-1\", \"project\": \"Second Unit\"}
+POST /_sim/connect-channel | disconnect-channel
+                                    {\"client_id\": \"rig-1\", \"index\": 3}  without a call of the device
 POST /_sim/burn-refresh             {\"client_id\": \"rig-1\"}  as if someone else had used its refresh token
 POST /_sim/expire-access            {\"client_id\": \"rig-1\"}
 POST /_sim/end-pairing              {\"client_id\": \"rig-1\", \"seconds\": 60}
@@ -63,9 +65,10 @@ impl From<SimError> for Refusal {
     fn from(error: SimError) -> Self {
         let status = match error {
             SimError::BadFault(_) => StatusCode::BAD_REQUEST,
-            SimError::NoSuchCode(_) | SimError::NoSuchProject(_) | SimError::NoSuchDevice(_) => {
-                StatusCode::NOT_FOUND
-            }
+            SimError::NoSuchCode(_)
+            | SimError::NoSuchProject(_)
+            | SimError::NoSuchDevice(_)
+            | SimError::NoSuchChannel(_) => StatusCode::NOT_FOUND,
             SimError::CodeExpired(_) | SimError::CodeUsed(_) | SimError::NameTaken(_) => StatusCode::CONFLICT,
         };
         Self(status, error.word(), error.to_string())
@@ -194,6 +197,8 @@ fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
             }
             app.paused_before(text(body, "client_id")?, from, until)?;
         }
+        "connect-channel" => app.plug(text(body, "client_id")?, index(body)?, true)?,
+        "disconnect-channel" => app.plug(text(body, "client_id")?, index(body)?, false)?,
         "rename" => app.rename_project(text(body, "project")?, new_name(body)?)?,
         "clock" => app.advance(whole(body, "advance")?),
         "end-pairing" => app.end_pairing_in(text(body, "client_id")?, whole(body, "seconds")?)?,
@@ -214,6 +219,11 @@ fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+fn index(body: &Value) -> Result<u64, Refusal> {
+    let index = body.get("index").and_then(Value::as_u64);
+    index.ok_or_else(|| bad("index is missing or no whole number"))
 }
 
 fn new_name(body: &Value) -> Result<&str, Refusal> {

@@ -88,6 +88,19 @@ fn run(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcom
         }
         Endpoint::Create => create(call, content, world, now),
         Endpoint::Register => register(call, content, world, now),
+        Endpoint::Comment => comment(call, content, world, now),
+        Endpoint::Connect => {
+            let client_id = world.bearer(bearer(call), version, now)?;
+            let answer = world.connect(&client_id, json(content), now)?;
+            let index = answer.get("external_index").and_then(Value::as_u64).unwrap_or(0);
+            call.known().detail = Some(format!("channel {index}"));
+            Ok((Reply::json(answer), true))
+        }
+        Endpoint::Disconnect => {
+            let client_id = world.bearer(bearer(call), version, now)?;
+            world.disconnect(&client_id, call.id.as_deref())?;
+            Ok((Reply::new(StatusCode::NO_CONTENT, Payload::Empty), true))
+        }
         Endpoint::Health => Ok((Reply::json(json!({ "status": "ok" })), false)),
         Endpoint::Part | Endpoint::Other | Endpoint::Person => {
             Err(Reply::not_found("There is no such resource"))
@@ -114,6 +127,14 @@ fn form(content: &Content) -> Result<&Fields, Reply> {
     match content {
         Content::Form(form) => Ok(form),
         Content::Json(_) | Content::Unreadable => Err(Reply::oauth("bad_request")),
+    }
+}
+
+/// The newer endpoints take JSON only.
+fn json(content: &Content) -> Option<&Value> {
+    match content {
+        Content::Json(body) => Some(body),
+        Content::Form(_) | Content::Unreadable => None,
     }
 }
 
@@ -179,13 +200,18 @@ fn register(call: &Call, content: &Content, world: &mut World, now: Moment) -> O
     let client_id = world.bearer(bearer(call), call.header("x-client-version"), now)?;
     let left = world.count_call(&client_id, rate::REGISTRATIONS, now)?;
     let with_limits = |reply| rate::REGISTRATIONS.on(reply, left);
-    let body = match content {
-        Content::Json(body) => Some(body),
-        Content::Form(_) | Content::Unreadable => None,
-    };
     let address = |asset: &Asset, n: u64, marker: &str| address(call, asset, n, marker, now);
     let asset = call.id.as_deref().unwrap_or_default();
-    let answer = world.register_parts(&client_id, asset, body, address, now).map_err(with_limits)?;
+    let answer = world.register_parts(&client_id, asset, json(content), address, now).map_err(with_limits)?;
+    Ok((with_limits(Reply::json(answer)), true))
+}
+
+fn comment(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcome {
+    let client_id = world.bearer(bearer(call), call.header("x-client-version"), now)?;
+    let left = world.count_call(&client_id, rate::COMMENTS, now)?;
+    let with_limits = |reply| rate::COMMENTS.on(reply, left);
+    let asset = call.id.as_deref().unwrap_or_default();
+    let answer = world.comment(&client_id, asset, json(content), now).map_err(with_limits)?;
     Ok((with_limits(Reply::json(answer)), true))
 }
 
@@ -209,15 +235,7 @@ fn me(device: &Device, now: Moment) -> Value {
             "project_device_id": device.id,
             "scopes": { "asset_create": true, "id": secret::id_for("scopes"), "offline": true },
         },
-        "channels": [{
-            "_type": "project_device_channel",
-            "id": secret::id_for(&device.id),
-            "asset_type": "video",
-            "external_index": 0,
-            "name": "Channel 0",
-            "real_time_logging_capable": false,
-            "status": status,
-        }],
+        "channels": device.channels_json(now),
         "creator_id": creator,
         "deleted_at": null,
         "device_id": secret::id_for(&device.client_id),

@@ -36,6 +36,12 @@ pub enum Endpoint {
     Register,
     /// `PUT` of one part of an asset.
     Part,
+    /// `POST /v2/devices/assets/ID/comments`.
+    Comment,
+    /// `POST /v2/devices/channels`.
+    Connect,
+    /// `POST /v2/devices/channels/ID/disconnect`, and that of all channels.
+    Disconnect,
     /// `POST /v2/devices/heartbeat`.
     Heartbeat,
     /// `GET /health`.
@@ -58,6 +64,9 @@ impl Endpoint {
             Self::Create => "create",
             Self::Register => "register",
             Self::Part => "part",
+            Self::Comment => "comment",
+            Self::Connect => "connect",
+            Self::Disconnect => "disconnect",
             Self::Heartbeat => "heartbeat",
             Self::Health => "health",
             Self::Other => "other",
@@ -67,7 +76,7 @@ impl Endpoint {
 
     /// Reads the word back; `None` for words that are no endpoint.
     pub fn parse(word: &str) -> Option<Self> {
-        const ALL: [Endpoint; 12] = [
+        const ALL: [Endpoint; 15] = [
             Endpoint::DeviceCode,
             Endpoint::TokenPoll,
             Endpoint::Refresh,
@@ -76,6 +85,9 @@ impl Endpoint {
             Endpoint::Create,
             Endpoint::Register,
             Endpoint::Part,
+            Endpoint::Comment,
+            Endpoint::Connect,
+            Endpoint::Disconnect,
             Endpoint::Heartbeat,
             Endpoint::Health,
             Endpoint::Other,

@@ -26,7 +26,7 @@ pub struct Fault {
     pub endpoint: Option<Endpoint>,
     /// Only this part of an asset, from 1, sent or registered; `None` for any part and for calls that are about no part.
     pub part: Option<u64>,
-    /// Only creations, registrations and parts of clips of this name; `None` for any, and for calls about no clip.
+    /// Only creations, registrations, parts and comments of clips of this name; `None` for any, and for calls about no clip.
     pub item: Option<String>,
     /// What goes wrong.
     pub kind: FaultKind,
@@ -78,13 +78,13 @@ impl Fault {
     pub fn checked(self) -> Result<Self, SimError> {
         let wrong = |text: &str| Err(SimError::BadFault(text.to_owned()));
         let about_parts = matches!(self.endpoint, Some(Endpoint::Part | Endpoint::Register) | None);
-        let about_clips = about_parts || self.endpoint == Some(Endpoint::Create);
+        let about_clips = about_parts || matches!(self.endpoint, Some(Endpoint::Create | Endpoint::Comment));
         let registers = matches!(self.endpoint, Some(Endpoint::Register) | None);
         match (self.part, &self.item) {
             (Some(0), _) => wrong("parts count from 1"),
             (Some(_), _) if !about_parts => wrong("only calls of part and register have a part number"),
             (_, Some(_)) if !about_clips => {
-                wrong("only calls of create, register and part have a clip's name")
+                wrong("only calls of create, register, part and comment have a clip's name")
             }
             _ if self.kind == FaultKind::RefuseAgain && !registers => {
                 wrong("only calls of register register again")

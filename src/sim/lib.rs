@@ -89,11 +89,13 @@ pub use event::{Endpoint, Event, EventKind, HoldPoint};
 pub use fault::{Fault, FaultKind, FaultView, StorageError};
 pub use model::ProjectView;
 pub use model::asset::AssetView;
+pub use model::channel::ChannelView;
 pub use model::code::CodeView;
+pub use model::comment::CommentView;
 pub use model::device::{DeviceView, PauseView};
 pub use model::growth::{GrowthView, RegisteredView};
 pub use model::part::PartView;
-pub use options::{Etags, Lifetimes, S3Options, SecretOnPoll, SimOptions, TlsValidity};
+pub use options::{DeviceModel, Etags, Lifetimes, S3Options, SecretOnPoll, SimOptions, TlsValidity};
 
 /// A running simulator. It lives on the runtime it was started on; dropping it ends all connections and frees
 /// the port as soon as that runtime runs its tasks again.
@@ -260,6 +262,22 @@ impl Sim {
     /// There is no such device or project.
     pub fn move_device(&self, client_id: &str, project: &str) -> Result<(), SimError> {
         self.app.move_device(client_id, project)
+    }
+
+    /// Connects something at this index behind the device, without a call of the device: creations can name it.
+    ///
+    /// # Errors
+    /// There is no such device, or the index is not one from 1 to 100.
+    pub fn connect_channel(&self, client_id: &str, index: u64) -> Result<(), SimError> {
+        self.app.plug(client_id, index, true)
+    }
+
+    /// Disconnects what is at this index.
+    ///
+    /// # Errors
+    /// There is no such device, or nothing was ever connected there.
+    pub fn disconnect_channel(&self, client_id: &str, index: u64) -> Result<(), SimError> {
+        self.app.plug(client_id, index, false)
     }
 
     /// Burns the device's refresh token as if someone else had used it; its next refresh gets

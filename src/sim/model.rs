@@ -12,7 +12,11 @@
 //! files in the plural, with `pairing`, hold the rules: what the world does when it is asked.
 pub(crate) mod asset;
 mod assets;
+pub(crate) mod channel;
+mod channels;
 pub(crate) mod code;
+pub(crate) mod comment;
+mod comments;
 pub(crate) mod device;
 mod devices;
 pub(crate) mod growth;

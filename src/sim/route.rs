@@ -19,6 +19,10 @@ pub(crate) fn of<'a>(method: &Method, path: &'a str, content: &Content) -> (Endp
         ("POST", ["v2", "devices", "assets", id, "realtime_upload", "parts"]) => {
             (Endpoint::Register, Some(id))
         }
+        ("POST", ["v2", "devices", "assets", id, "comments"]) => (Endpoint::Comment, Some(id)),
+        ("POST", ["v2", "devices", "channels"]) => plain(Endpoint::Connect),
+        ("POST", ["v2", "devices", "channels", "disconnect"]) => plain(Endpoint::Disconnect),
+        ("POST", ["v2", "devices", "channels", id, "disconnect"]) => (Endpoint::Disconnect, Some(id)),
         ("POST", ["v2", "devices", "heartbeat"]) => plain(Endpoint::Heartbeat),
         ("GET", ["health"]) => plain(Endpoint::Health),
         _ => plain(Endpoint::Other),

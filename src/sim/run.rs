@@ -11,11 +11,12 @@ use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
+use uuid::Uuid;
 
 use super::args::{Args, EtagKind, PollSecret, Validity};
 use super::event::{Endpoint, Event, EventKind};
 use super::tls::write_whole;
-use super::{Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, TlsValidity, film};
+use super::{DeviceModel, Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, TlsValidity, film};
 
 /// Turns the command line into options.
 ///
@@ -67,6 +68,7 @@ pub fn options(args: &Args) -> Result<SimOptions, String> {
             PollSecret::Refuse => SecretOnPoll::Refuse,
         },
         enforce_rate_limit: args.enforce_rate_limit,
+        device_models: models(&args.device_model, defaults.device_models)?,
         etags: match args.etags {
             EtagKind::Md5 => Etags::Md5,
             EtagKind::Opaque => Etags::Opaque,
@@ -78,6 +80,16 @@ pub fn options(args: &Args) -> Result<SimOptions, String> {
         log_file: args.log_file.clone(),
         faults,
     })
+}
+
+/// The models of `--device-model`.
+fn models(given: &[String], default: Vec<DeviceModel>) -> Result<Vec<DeviceModel>, String> {
+    let model = |text: &String| {
+        let (id, name) = text.split_once('=').unwrap_or((text, "Sub-device"));
+        let id = Uuid::parse_str(id).map_err(|_| format!("--device-model {text}: {id} is no uuid"))?;
+        Ok(DeviceModel { id: id.to_string(), name: name.to_owned() })
+    };
+    if given.is_empty() { Ok(default) } else { given.iter().map(model).collect() }
 }
 
 /// The storage of `--s3`, with keys from the environment: a command line can be read by everybody.
@@ -255,9 +267,21 @@ mod tests {
     }
 
     #[test]
+    fn device_models_have_names() {
+        let id = "D5B1C3A0-5f0e-4c86-9a57-2f1f6c0e7b12";
+        let args = ["rigpost-sim", "--device-model", id, "--device-model", &format!("{id}=Mic")];
+        let models = options(&Args::parse_from(args)).unwrap().device_models;
+        let model = |name: &str| DeviceModel { id: id.to_lowercase(), name: name.to_owned() };
+        assert_eq!(models, [model("Sub-device"), model("Mic")]);
+    }
+
+    #[test]
     fn a_wrong_fault_or_address_is_named() {
         let said = |args: &[&str]| options(&Args::parse_from(args)).unwrap_err();
         assert!(said(&["rigpost-sim", "--fault", "me:explode"]).contains("--fault me:explode"));
+        assert!(
+            said(&["rigpost-sim", "--device-model", "mic"]).contains("--device-model mic: mic is no uuid")
+        );
         assert!(said(&["rigpost-sim", "--verification-base", "phone"]).contains("--verification-base phone"));
         assert!(Args::try_parse_from(["rigpost-sim", "--interval=-1"]).is_err());
     }

@@ -90,6 +90,12 @@ impl Subject {
             (Endpoint::Create, Content::Form(form)) => {
                 Self { name: form.get("name").cloned(), ..Self::default() }
             }
+            (Endpoint::Comment, _) => {
+                let id = id.unwrap_or_default();
+                let name = app.world(app.now()).assets.get(id).map(|asset| asset.name.clone());
+                let asset = name.is_some().then(|| id.to_owned());
+                Self { name, asset, ..Self::default() }
+            }
             (Endpoint::Register, _) => {
                 let id = id.unwrap_or_default();
                 let parts = match content {
@@ -112,7 +118,10 @@ impl Subject {
     fn note(self, call: &Call) {
         let mut known = call.known();
         known.part = self.parts.first().copied();
-        known.detail = self.asset.as_ref().map(|asset| format!("asset {asset} parts {:?}", self.parts));
+        known.detail = self.asset.as_ref().map(|asset| match call.endpoint {
+            Endpoint::Register => format!("asset {asset} parts {:?}", self.parts),
+            _ => format!("asset {asset}"),
+        });
         known.asset = self.asset;
     }
 }

@@ -168,6 +168,11 @@ impl<'a> Rig<'a> {
         self.send(self.part(url, body)).await.unwrap()
     }
 
+    /// Calls the API without a body.
+    pub(crate) async fn call(&self, path: &str) -> Answer {
+        self.send(self.http.post(self.at(path)).bearer_auth(&self.access)).await.unwrap()
+    }
+
     /// Calls the API with JSON.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         let request = self.http.post(self.at(path)).bearer_auth(&self.access);

@@ -4,8 +4,10 @@
 
 #[allow(dead_code, reason = "shared with the daemon's test against storage")]
 mod bucket;
+mod channels;
 mod client;
 mod cloud;
+mod comments;
 mod faults;
 mod growing;
 mod growing_faults;

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::comment::CommentView;
 use super::growth::{Growth, GrowthView};
 use super::part::PartState;
 use super::project::ProjectView;
@@ -24,6 +25,8 @@ pub(crate) struct Asset {
     pub(crate) received: BTreeMap<u64, PartState>,
     /// Bytes of bodies that are arriving, by attempt.
     pub(crate) in_flight: BTreeMap<String, u64>,
+    /// Oldest first.
+    pub(super) comments: Vec<CommentView>,
     /// The parts are being put together; later parts are refused as for any finished upload.
     pub(crate) assembling: bool,
     pub(crate) sha256: Option<String>,
@@ -202,7 +205,7 @@ impl Asset {
 }
 
 /// A clip, as tests and the page see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AssetView {
     /// Identifier the cloud gave it.
     pub id: String,
@@ -244,4 +247,6 @@ pub struct AssetView {
     pub created: String,
     /// How it grew, if it was made for a real-time upload.
     pub realtime: Option<GrowthView>,
+    /// What its device said of it, oldest first.
+    pub comments: Vec<CommentView>,
 }

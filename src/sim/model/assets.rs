@@ -88,6 +88,9 @@ impl World {
         if device.in_pause(now.ms.cast_signed().saturating_sub(offset.saturating_mul(1000))) {
             return Err(Reply::paused());
         }
+        if !device.has_channel(channel) {
+            return Err(Reply::invalid("channel is not connected"));
+        }
         let project = device.project.clone();
         let id = secret::id();
         let version = self.version(&id, version_of, &project.id)?;
@@ -104,6 +107,7 @@ impl World {
             version,
             received: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            comments: Vec::new(),
             assembling: false,
             sha256: None,
             serial,
@@ -132,6 +136,14 @@ impl World {
         };
         self.assets.insert(asset.id.clone(), asset);
         Ok(answer)
+    }
+
+    /// An asset that the device made itself, in the project that it belongs to.
+    pub(super) fn own_asset(&mut self, client_id: &str, id: &str) -> Result<&mut Asset, Reply> {
+        let project = self.device_mut(client_id).map_err(|_| Reply::unauthorized())?.project.id.clone();
+        let own = |asset: &&mut Asset| asset.device == client_id && asset.project.id == project;
+        let asset = self.assets.get_mut(id).filter(own);
+        asset.ok_or_else(|| Reply::not_found("There is no such asset"))
     }
 
     /// A clip whose size is known.
@@ -212,6 +224,7 @@ impl World {
             sha256: asset.sha256.clone(),
             created: asset.created.clone(),
             realtime: asset.growth().map(Growth::view),
+            comments: asset.comments.clone(),
         };
         self.assets_by_age().into_iter().map(view).collect()
     }

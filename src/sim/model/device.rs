@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::channel::{Channel, ChannelView};
 use super::project::ProjectView;
 use crate::clock::Moment;
 
@@ -29,6 +30,8 @@ pub(crate) struct Device {
     /// Times of the latest calls of each kind that is limited.
     pub(crate) calls: BTreeMap<&'static str, Vec<u64>>,
     pub(crate) heartbeats: Heartbeats,
+    /// The device's own first.
+    pub(super) channels: Vec<Channel>,
     /// The log has said that it is offline.
     pub(crate) said_offline: bool,
 }
@@ -115,6 +118,7 @@ impl Device {
             heartbeats_too_soon: self.heartbeats.too_soon,
             last_heartbeat_at: self.heartbeats.last.clone(),
             pauses: self.pauses.iter().map(pause).collect(),
+            channels: self.channels.iter().map(Channel::view).collect(),
         }
     }
 }
@@ -160,4 +164,6 @@ pub struct DeviceView {
     pub last_heartbeat_at: Option<String>,
     /// Its pauses, oldest first.
     pub pauses: Vec<PauseView>,
+    /// Its channels, its own first.
+    pub channels: Vec<ChannelView>,
 }

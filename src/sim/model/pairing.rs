@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::channels;
 use super::code::{Code, CodeState, CodeView, digits};
 use super::device::Device;
 use super::project::ProjectView;
@@ -159,9 +160,11 @@ impl World {
         self.kill_tokens(client_id);
         let stamp = now.wall.to_string();
         let old = self.devices.remove(client_id);
+        let id = old.as_ref().map_or_else(secret::id, |device| device.id.clone());
         let device = Device {
             client_id: client_id.to_owned(),
-            id: old.as_ref().map_or_else(secret::id, |device| device.id.clone()),
+            channels: vec![channels::own(&id, &stamp)],
+            id,
             authorization_id: secret::id(),
             name,
             project,

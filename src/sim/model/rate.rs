@@ -17,6 +17,7 @@ pub(crate) struct Rate {
 
 pub(crate) const CREATIONS: Rate = Rate { kind: "creations", limit: 5, window_ms: 1000 };
 pub(crate) const REGISTRATIONS: Rate = Rate { kind: "registrations", limit: 100, window_ms: 60_000 };
+pub(crate) const COMMENTS: Rate = Rate { kind: "comments", ..REGISTRATIONS };
 
 impl Rate {
     /// The answer, with what it says of the limit.

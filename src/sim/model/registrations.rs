@@ -112,10 +112,8 @@ impl World {
         address: impl Fn(&Asset, u64, &str) -> String,
         now: Moment,
     ) -> Result<Value, Reply> {
-        let project = self.device_mut(client_id).map_err(|_| Reply::unauthorized())?.project.id.clone();
-        let own = |asset: &&mut Asset| asset.device == client_id && asset.project.id == project;
-        let asset = self.assets.get_mut(id).filter(own);
-        let asset = asset.ok_or_else(|| Reply::not_found("There is no such asset"))?;
+        let (life, marker) = (self.rules.lives.url_expires_in, self.rules.marker.clone());
+        let asset = self.own_asset(client_id, id)?;
         let Some(growth) = asset.growth() else {
             self.violation(format!("parts registered of a clip that does not grow: asset {id}"));
             return Err(Reply::not_found("There is no real-time upload of that asset"));
@@ -135,13 +133,12 @@ impl World {
         if let Some(name) = name.filter(|_| growth.unnamed && !asset.closed()) {
             name.clone_into(&mut asset.name);
         }
-        asset.url_life = self.rules.lives.url_expires_in;
+        asset.url_life = life;
         let end = asset.end_of_life(now.ms);
         if let Some(growth) = asset.growth_mut() {
             parts.iter().for_each(|part| growth.register(*part, end));
         }
-        let marker = &self.rules.marker;
-        let urls: Vec<String> = parts.iter().map(|part| address(asset, part.number, marker)).collect();
+        let urls: Vec<String> = parts.iter().map(|part| address(asset, part.number, &marker)).collect();
         Ok(json!({ "upload_urls": urls }))
     }
 }

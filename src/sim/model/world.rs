@@ -9,7 +9,7 @@ use super::project::ProjectView;
 use super::token::Token;
 use crate::clock::{Moment, millis};
 use crate::error::SimError;
-use crate::options::{Lifetimes, SecretOnPoll, SimOptions};
+use crate::options::{DeviceModel, Lifetimes, SecretOnPoll, SimOptions};
 use crate::secret;
 
 /// The settings the rules go by.
@@ -22,6 +22,7 @@ pub(crate) struct Rules {
     pub(crate) auto_approve_ms: Option<u64>,
     pub(crate) chunk_size: u64,
     pub(crate) enforce_rate_limit: bool,
+    pub(crate) device_models: Vec<DeviceModel>,
 }
 
 /// The whole cloud.
@@ -48,6 +49,7 @@ impl World {
             auto_approve_ms: options.auto_approve_after.map(|after: Duration| millis(after.as_secs_f64())),
             chunk_size: options.chunk_size.max(1),
             enforce_rate_limit: options.enforce_rate_limit,
+            device_models: options.device_models.clone(),
         };
         let project = |name: &String| ProjectView { id: secret::id_for(name), name: name.clone() };
         Self {

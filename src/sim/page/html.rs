@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use crate::model::ProjectView;
 use crate::model::asset::AssetView;
+use crate::model::channel::ChannelView;
 use crate::model::code::CodeView;
+use crate::model::comment::CommentView;
 use crate::model::device::{DeviceView, PauseView};
 
 /// Clips shown; the page is for looking, the control interface for counting.
@@ -202,6 +204,26 @@ fn pauses(pauses: &[PauseView]) -> String {
     html
 }
 
+/// The device's own channel goes without saying.
+fn channels(channels: &[ChannelView]) -> String {
+    let mut html = String::new();
+    for channel in channels.iter().filter(|channel| channel.external_index > 0) {
+        let state = if channel.connected { "connected" } else { "disconnected" };
+        let (index, name) = (channel.external_index, escape(&channel.name));
+        let _ = writeln!(html, "<p class=\"note channel\">channel {index}: {name}, {state}</p>");
+    }
+    html
+}
+
+fn comments(comments: &[CommentView]) -> String {
+    let mut html = String::new();
+    for comment in comments {
+        let frame = comment.timestamp.map_or(String::new(), |frame| format!("frame {frame}: "));
+        let _ = writeln!(html, "<p class=\"note comment\">{frame}{}</p>", escape(&comment.text));
+    }
+    html
+}
+
 fn device_html(device: &DeviceView) -> String {
     let button = |action: &str, label: &str| {
         format!(
@@ -218,12 +240,13 @@ fn device_html(device: &DeviceView) -> String {
     let id = escape(&device.client_id);
     format!(
         "<article><h3>{name} <span class=\"state {status}\">{status}</span></h3>\n\
-         <p>{project}</p>{presence}{pauses}\
+         <p>{project}</p>{presence}{channels}{pauses}\
          <form class=\"row\" action=\"/devices\" method=\"post\">\
          <input type=\"hidden\" name=\"client_id\" value=\"{id}\">{buttons}</form></article>\n",
         name = escape(&device.name),
         project = escape(&device.project.name),
         presence = presence(device),
+        channels = channels(&device.channels),
         pauses = pauses(&device.pauses),
     )
 }
@@ -260,12 +283,13 @@ fn clip_html(asset: &AssetView) -> String {
     let version = if asset.version > 1 { format!(", version {}", asset.version) } else { String::new() };
     format!(
         "<article><h3>{name} <span class=\"state {}\">{}</span></h3>\n<p>{project}, {length}{version}</p>\n\
-         <p class=\"note\">{created}{arrived}\n</article>\n",
+         <p class=\"note\">{created}{arrived}\n{comments}</article>\n",
         state.0,
         state.1,
         name = escape(&asset.name),
         project = escape(&asset.project),
         created = time(&asset.created),
+        comments = comments(&asset.comments),
     )
 }
 
