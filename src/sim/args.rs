@@ -13,7 +13,7 @@ FAULTS
   clips: part#2@A001.mov, create@A001.mov, register#7.
 
   Endpoints: device-code, token-poll, refresh, revoke, me, create, register (of parts of a clip that
-  grows), part, comment, connect and disconnect (of channels), heartbeat, health, any
+  grows), part, comment, connect and disconnect (of channels), heartbeat, socket, health, any
 
   Instead of an answer (nothing has happened):
     slow_down, invalid_client, bad_request, ...   400 with that error word
@@ -70,6 +70,12 @@ CHANNELS AND COMMENTS
   interface connects one without a call of the device. Comments on a clip
   (POST /v2/devices/assets/ID/comments) show on the page.
 
+PRESENCE BY SOCKET
+  GET /devices/websocket?Authorization=Bearer%20TOKEN opens a socket with Phoenix messages in JSON.
+  A device that has joined its topic (devices:ID) is online, is told when it is paused or resumed
+  (status_updated), and is closed after a minute without a message. Frame.io doesn't document the
+  words of its socket; these are those of emulators that cameras are content with.
+
 REAL STORAGE
   With --s3 the upload addresses are presigned for that server (AWS Signature Version 4, a plain
   PUT of one object a part, below parts/ in the bucket). The simulator looks into the bucket for
@@ -97,6 +103,17 @@ pub enum EtagKind {
     Md5,
     /// No MD5, as of storage that encrypts with a key service
     Opaque,
+}
+
+/// What becomes of a device that asks for a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SocketRule {
+    /// It gets one
+    Served,
+    /// 404
+    Missing,
+    /// 403
+    Refused,
 }
 
 /// Validity of the TLS certificate.
@@ -192,6 +209,10 @@ pub struct Args {
     /// Hang up on refused parts without reading them, as storage may do with an expired address
     #[arg(long)]
     pub reject_early: bool,
+
+    /// What becomes of a device that asks for a socket
+    #[arg(long, value_name = "RULE", value_enum, default_value = "served")]
+    pub sockets: SocketRule,
 
     /// Hand out presigned upload addresses of this S3 server; the keys come from the environment, see below
     #[arg(long, value_name = "URL")]

@@ -23,8 +23,8 @@ use super::options::Lifetimes;
 const HELP: &str = "\
 rigpost-sim control interface. Bodies are JSON; errors are {\"error\": NAME, \"message\": SENTENCE}.
 
-GET  /_sim/state                    codes, devices, assets (\"realtime\": how one grew), faults, lifetimes,
-                                    violations
+GET  /_sim/state                    codes, devices, assets (\"realtime\": how one grew), sockets, faults,
+                                    lifetimes, violations
 GET  /_sim/clips                    every clip with its versions, first to last
 GET  /_sim/parts?asset=ID           how often each part was begun and arrived (of all assets without ID)
 GET  /_sim/log?since=N&wait=SECONDS events after number N; waits (60 s at most) for the first one
@@ -37,6 +37,7 @@ POST /_sim/rename                   {\"project\": \"Testbed\", \"to\": \"Pickups
 POST /_sim/move                     {\"client_id\": \"rig-1\", \"project\": \"Second Unit\"}
 POST /_sim/connect-channel | disconnect-channel
                                     {\"client_id\": \"rig-1\", \"index\": 3}  without a call of the device
+POST /_sim/cut-sockets              {\"client_id\": \"rig-1\"}
 POST /_sim/burn-refresh             {\"client_id\": \"rig-1\"}  as if someone else had used its refresh token
 POST /_sim/expire-access            {\"client_id\": \"rig-1\"}
 POST /_sim/end-pairing              {\"client_id\": \"rig-1\", \"seconds\": 60}
@@ -100,6 +101,7 @@ fn snapshot(app: &App) -> Value {
     json!({
         "codes": world.code_views(now),
         "devices": world.device_views(now),
+        "sockets": world.socket_views(),
         "assets": world.asset_views(),
         "projects": world.projects,
         "lifetimes": world.rules.lives,
@@ -199,6 +201,7 @@ fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
         }
         "connect-channel" => app.plug(text(body, "client_id")?, index(body)?, true)?,
         "disconnect-channel" => app.plug(text(body, "client_id")?, index(body)?, false)?,
+        "cut-sockets" => app.cut_sockets(text(body, "client_id")?)?,
         "rename" => app.rename_project(text(body, "project")?, new_name(body)?)?,
         "clock" => app.advance(whole(body, "advance")?),
         "end-pairing" => app.end_pairing_in(text(body, "client_id")?, whole(body, "seconds")?)?,

@@ -13,7 +13,7 @@ use super::model::asset::Asset;
 use super::model::device::Device;
 use super::model::{World, rate};
 use super::reply::{Payload, Reply};
-use super::secret;
+use super::{secret, socket};
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const REFRESH_GRANT: &str = "refresh_token";
@@ -31,8 +31,11 @@ pub(crate) fn note_caller(call: &Call, content: &Content) {
         Content::Form(form) => form.get("client_id").map(|id| id.chars().take(255).collect::<String>()),
         Content::Json(_) | Content::Unreadable => None,
     };
-    let client_id = named.or_else(|| bearer(call).and_then(|token| world.owner(token)));
-    if call.header("x-client-version").is_none() && call.uri.path().starts_with("/v2/") {
+    let by_socket = call.endpoint == Endpoint::Socket;
+    let token = if by_socket { socket::token(call) } else { bearer(call).map(str::to_owned) };
+    let client_id = named.or_else(|| token.and_then(|token| world.owner(&token)));
+    let of_the_api = by_socket || call.uri.path().starts_with("/v2/");
+    if call.header("x-client-version").is_none() && of_the_api {
         let who = client_id.as_deref().unwrap_or("an unknown device");
         let text = format!("no x-client-version header: {who} at {}", call.endpoint.word());
         if !world.violations.contains(&text) {
@@ -102,7 +105,7 @@ fn run(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcom
             Ok((Reply::new(StatusCode::NO_CONTENT, Payload::Empty), true))
         }
         Endpoint::Health => Ok((Reply::json(json!({ "status": "ok" })), false)),
-        Endpoint::Part | Endpoint::Other | Endpoint::Person => {
+        Endpoint::Part | Endpoint::Socket | Endpoint::Other | Endpoint::Person => {
             Err(Reply::not_found("There is no such resource"))
         }
     }

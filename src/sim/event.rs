@@ -42,6 +42,8 @@ pub enum Endpoint {
     Connect,
     /// `POST /v2/devices/channels/ID/disconnect`, and that of all channels.
     Disconnect,
+    /// `GET /devices/websocket`, and what goes over the socket.
+    Socket,
     /// `POST /v2/devices/heartbeat`.
     Heartbeat,
     /// `GET /health`.
@@ -67,6 +69,7 @@ impl Endpoint {
             Self::Comment => "comment",
             Self::Connect => "connect",
             Self::Disconnect => "disconnect",
+            Self::Socket => "socket",
             Self::Heartbeat => "heartbeat",
             Self::Health => "health",
             Self::Other => "other",
@@ -76,7 +79,7 @@ impl Endpoint {
 
     /// Reads the word back; `None` for words that are no endpoint.
     pub fn parse(word: &str) -> Option<Self> {
-        const ALL: [Endpoint; 15] = [
+        const ALL: [Endpoint; 16] = [
             Endpoint::DeviceCode,
             Endpoint::TokenPoll,
             Endpoint::Refresh,
@@ -88,6 +91,7 @@ impl Endpoint {
             Endpoint::Comment,
             Endpoint::Connect,
             Endpoint::Disconnect,
+            Endpoint::Socket,
             Endpoint::Heartbeat,
             Endpoint::Health,
             Endpoint::Other,
@@ -111,7 +115,8 @@ pub enum EventKind {
     Cut,
     /// The last part of an asset was there, and the parts were put together. Belongs to no call.
     Assembled,
-    /// A person approved, denied, forgot, paused, ... something; or time has passed.
+    /// A person approved, denied, forgot, paused, ... something; or time has passed; or (at `socket`) a socket was opened,
+    /// joined, left or closed, or has told its device of a pause.
     Action,
 }
 
@@ -197,6 +202,11 @@ impl Event {
             sha256: None,
             detail: Some(detail),
         }
+    }
+
+    /// Something happened to a device's socket.
+    pub(crate) fn of_socket(client_id: &str, detail: String) -> Self {
+        Self { endpoint: Endpoint::Socket, ..Self::action(Some(client_id.to_owned()), detail) }
     }
 
     /// A part was found in a bucket that this simulator does not serve itself.

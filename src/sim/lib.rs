@@ -52,6 +52,8 @@ mod origin;
 mod page;
 /// Taking in the parts of a clip.
 mod parts;
+/// The socket's names and messages.
+mod phoenix;
 /// Answers as data.
 mod reply;
 /// What a call is for.
@@ -64,6 +66,8 @@ mod s3;
 mod secret;
 /// Accepts connections.
 mod server;
+/// Presence by socket.
+mod socket;
 /// Parts on disk, put together.
 mod storage;
 /// A certificate of its own making.
@@ -95,7 +99,8 @@ pub use model::comment::CommentView;
 pub use model::device::{DeviceView, PauseView};
 pub use model::growth::{GrowthView, RegisteredView};
 pub use model::part::PartView;
-pub use options::{DeviceModel, Etags, Lifetimes, S3Options, SecretOnPoll, SimOptions, TlsValidity};
+pub use model::socket::SocketView;
+pub use options::{DeviceModel, Etags, Lifetimes, S3Options, SecretOnPoll, SimOptions, Sockets, TlsValidity};
 
 /// A running simulator. It lives on the runtime it was started on; dropping it ends all connections and frees
 /// the port as soon as that runtime runs its tasks again.
@@ -207,6 +212,19 @@ impl Sim {
     /// Every part whose sending was ever begun, by asset (oldest first) and number: how often, and what is there.
     pub fn parts(&self) -> Vec<PartView> {
         self.app.world(self.app.now()).part_views()
+    }
+
+    /// Every socket that a device ever opened, oldest first (the newest 1000).
+    pub fn sockets(&self) -> Vec<SocketView> {
+        self.app.world(self.app.now()).socket_views()
+    }
+
+    /// Cuts a device's sockets off, without a word.
+    ///
+    /// # Errors
+    /// There is no such device.
+    pub fn cut_sockets(&self, client_id: &str) -> Result<(), SimError> {
+        self.app.cut_sockets(client_id)
     }
 
     /// Those of [`Sim::parts`] whose sending was begun though they were there already. A test of resuming checks that

@@ -26,6 +26,8 @@ mod parts;
 mod project;
 pub(crate) mod rate;
 mod registrations;
+pub(crate) mod socket;
+pub(crate) mod sockets;
 mod token;
 mod tokens;
 mod versions;

@@ -43,6 +43,18 @@ pub enum Etags {
     Opaque,
 }
 
+/// What becomes of a device that asks for a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sockets {
+    /// It gets one, if its token is good.
+    #[default]
+    Served,
+    /// There is none: 404.
+    Missing,
+    /// It may not have one: 403.
+    Refused,
+}
+
 /// A kind of sub-device that may be connected as a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceModel {
@@ -157,6 +169,8 @@ pub struct SimOptions {
     /// Refuse parts at once and hang up, their bodies unread, as storage may; else the refused body is read and
     /// thrown away, so that every client can hear the refusal.
     pub reject_early: bool,
+    /// What becomes of a device that asks for a socket.
+    pub sockets: Sockets,
     /// Hand out upload addresses of this storage instead of the simulator's own.
     pub s3: Option<S3Options>,
     /// Where finished clips are written; a temporary directory, removed on drop, if `None`.
@@ -192,6 +206,7 @@ impl Default for SimOptions {
             device_models: vec![DeviceModel::default()],
             etags: Etags::Md5,
             reject_early: false,
+            sockets: Sockets::Served,
             s3: None,
             storage_dir: None,
             verification_base: None,

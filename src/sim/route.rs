@@ -4,6 +4,7 @@ use axum::http::Method;
 
 use super::event::Endpoint;
 use super::form::Content;
+use super::phoenix;
 
 /// The endpoint, and the identifier in its path if it has one.
 pub(crate) fn of<'a>(method: &Method, path: &'a str, content: &Content) -> (Endpoint, Option<&'a str>) {
@@ -24,6 +25,7 @@ pub(crate) fn of<'a>(method: &Method, path: &'a str, content: &Content) -> (Endp
         ("POST", ["v2", "devices", "channels", "disconnect"]) => plain(Endpoint::Disconnect),
         ("POST", ["v2", "devices", "channels", id, "disconnect"]) => (Endpoint::Disconnect, Some(id)),
         ("POST", ["v2", "devices", "heartbeat"]) => plain(Endpoint::Heartbeat),
+        ("GET", path) if *path == phoenix::PATH => plain(Endpoint::Socket),
         ("GET", ["health"]) => plain(Endpoint::Health),
         _ => plain(Endpoint::Other),
     }

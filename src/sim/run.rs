@@ -13,10 +13,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 use uuid::Uuid;
 
-use super::args::{Args, EtagKind, PollSecret, Validity};
+use super::args::{Args, EtagKind, PollSecret, SocketRule, Validity};
 use super::event::{Endpoint, Event, EventKind};
 use super::tls::write_whole;
-use super::{DeviceModel, Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, TlsValidity, film};
+use super::{
+    DeviceModel, Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, Sockets, TlsValidity, film,
+};
 
 /// Turns the command line into options.
 ///
@@ -74,6 +76,11 @@ pub fn options(args: &Args) -> Result<SimOptions, String> {
             EtagKind::Opaque => Etags::Opaque,
         },
         reject_early: args.reject_early,
+        sockets: match args.sockets {
+            SocketRule::Served => Sockets::Served,
+            SocketRule::Missing => Sockets::Missing,
+            SocketRule::Refused => Sockets::Refused,
+        },
         s3,
         storage_dir: args.storage_dir.clone(),
         verification_base,
@@ -219,7 +226,7 @@ impl fmt::Display for Event {
         let (seconds, thousandths) = (self.ms / 1000, self.ms % 1000);
         write!(f, "{:>5} {seconds:>5}.{thousandths:03}  ", self.n)?;
         match self.kind {
-            EventKind::Action => write!(f, "person")?,
+            EventKind::Action => write!(f, "{}", self.endpoint.word())?,
             EventKind::Assembled => write!(f, "clip")?,
             // A part that was found in a bucket belongs to no call.
             EventKind::Received | EventKind::Effect | EventKind::Replied | EventKind::Cut

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
+use hyper::upgrade::OnUpgrade;
 
 use super::app::App;
 use super::call::Call;
@@ -18,7 +19,7 @@ use super::fault::Target;
 use super::form::{self, Content};
 use super::model::registered_numbers;
 use super::reply::Reply;
-use super::{endpoints, faulty, parts, route};
+use super::{endpoints, faulty, parts, route, socket};
 
 /// Largest body of anything but a part.
 const LARGEST_BODY: usize = 1 << 20;
@@ -32,7 +33,8 @@ pub(crate) async fn serve(
     if let Some(n) = connection.take_hold() {
         app.journal.released(n).await;
     }
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let upgrade = head.extensions.remove::<OnUpgrade>();
     let path = head.uri.path();
     if head.method == Method::PUT && path.starts_with("/s3/parts/") {
         let fault = parts::strike(&app, path);
@@ -59,6 +61,9 @@ pub(crate) async fn serve(
     call.body_in.store(size, Ordering::Relaxed);
     endpoints::note_caller(&call, &content);
     call.reach(EventKind::Received).await;
+    if endpoint == Endpoint::Socket {
+        return socket::serve(&call, upgrade).await;
+    }
     if bytes.is_none() {
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         return call.respond(Reply::detailed(status, "Payload Too Large", "The body is too large"), false);
@@ -118,10 +123,8 @@ impl Subject {
     fn note(self, call: &Call) {
         let mut known = call.known();
         known.part = self.parts.first().copied();
-        known.detail = self.asset.as_ref().map(|asset| match call.endpoint {
-            Endpoint::Register => format!("asset {asset} parts {:?}", self.parts),
-            _ => format!("asset {asset}"),
-        });
+        let parts = if self.parts.is_empty() { String::new() } else { format!(" parts {:?}", self.parts) };
+        known.detail = self.asset.as_ref().map(|asset| format!("asset {asset}{parts}"));
         known.asset = self.asset;
     }
 }

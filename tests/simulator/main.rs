@@ -15,6 +15,7 @@ mod page;
 mod pairing;
 mod parts;
 mod program;
+mod sockets;
 mod storage;
 mod tokens;
 mod uploads;

@@ -163,6 +163,7 @@ impl World {
         let id = old.as_ref().map_or_else(secret::id, |device| device.id.clone());
         let device = Device {
             client_id: client_id.to_owned(),
+            sockets: 0,
             channels: vec![channels::own(&id, &stamp)],
             id,
             authorization_id: secret::id(),

@@ -6,6 +6,7 @@ use super::asset::Asset;
 use super::code::Code;
 use super::device::Device;
 use super::project::ProjectView;
+use super::socket::Socket;
 use super::token::Token;
 use crate::clock::{Moment, millis};
 use crate::error::SimError;
@@ -34,8 +35,10 @@ pub(crate) struct World {
     pub(crate) devices: BTreeMap<String, Device>,
     pub(crate) tokens: BTreeMap<String, Token>,
     pub(crate) assets: BTreeMap<String, Asset>,
+    /// In the order of their numbers.
+    pub(super) sockets: Vec<Socket>,
     pub(crate) violations: Vec<String>,
-    /// Counts tokens and assets, to tell older from newer.
+    /// Counts tokens, assets and sockets, to tell older from newer.
     pub(crate) serial: u64,
 }
 
@@ -59,6 +62,7 @@ impl World {
             devices: BTreeMap::new(),
             tokens: BTreeMap::new(),
             assets: BTreeMap::new(),
+            sockets: Vec::new(),
             violations: Vec::new(),
             serial: 0,
         }

@@ -189,10 +189,11 @@ fn presence(device: &DeviceView) -> String {
         (count, 0) => format!(", {count} heartbeats"),
         (count, soon) => format!(", {count} heartbeats, <strong>{soon} too soon</strong>"),
     };
+    let socket = if device.sockets > 0 { ", socket open" } else { "" };
     // The badge says it already, unless it says "paused".
     let away = device.status == "paused" && device.presence == "offline";
     let away = if away { "offline, " } else { "" };
-    format!("<p class=\"note\">{away}last call {}{beats}{version}</p>\n", ago(device.quiet_seconds))
+    format!("<p class=\"note\">{away}last call {}{socket}{beats}{version}</p>\n", ago(device.quiet_seconds))
 }
 
 fn pauses(pauses: &[PauseView]) -> String {
