@@ -21,14 +21,12 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 
 use super::app::App;
 use super::call::Call;
-use super::clock;
 use super::event::{Event, EventKind};
-use super::faulty;
 use super::form::Content;
 use super::model::sockets::Turn;
 use super::options::Sockets;
-use super::phoenix;
 use super::reply::{Payload, Reply};
+use super::{clock, faulty, phoenix};
 
 /// Largest message of a device.
 const LARGEST: usize = 64 << 10;

@@ -1,18 +1,24 @@
 //! Presence by socket: who gets one, what goes over it, and when it ends.
 
+use std::sync::Arc;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use rigpost_sim::{Event, Sim, SimOptions, SocketView, Sockets};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::client::{PATIENCE, Rig, quick};
+use crate::client::{PATIENCE, Rig, http, quick};
 
 /// A device's end of a socket.
-struct Line(WebSocketStream<TcpStream>);
+struct Line<S = TcpStream>(WebSocketStream<S>);
 
 fn percent(token: &str) -> String {
     url::form_urlencoded::byte_serialize(format!("Bearer {token}").as_bytes()).collect()
@@ -41,7 +47,7 @@ async fn opened(rig: &Rig<'_>) -> Line {
     open(rig.sim, &format!("/devices/websocket?Authorization={}", percent(&rig.access))).await.ok().unwrap()
 }
 
-impl Line {
+impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     async fn say(&mut self, topic: &str, event: &str) {
         let message = json!({"topic": topic, "event": event, "payload": {}, "ref": "7"});
         self.0.send(Message::text(message.to_string())).await.unwrap();
@@ -155,6 +161,38 @@ async fn nobody_is_told_before_they_join_or_after_they_leave() {
     line.say("phoenix", "heartbeat").await;
     assert_eq!(line.hear().await.unwrap(), accepted("phoenix"), "nothing came before");
     assert_eq!(last(&sim).pushed, ["online"]);
+    assert_eq!(sim.violations(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_socket_goes_over_tls_too() {
+    let sim = Sim::start(SimOptions { tls: true, ..quick() }).await.unwrap();
+    let pem = sim.ca_pem().unwrap();
+    let authority = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
+    let http = http().tls_certs_only([authority]).build().unwrap();
+    let mut rig = Rig { http, ..Rig::new(&sim) };
+    let fresh =
+        [("client_id", "rig-1"), ("client_secret", "sim-client-secret"), ("scope", "asset_create offline")];
+    let code = rig.form("/v2/auth/device/code", &fresh).await.unwrap();
+    sim.approve(&code.text_of("user_code"), "Testbed").unwrap();
+    let tokens = rig.poll(&code.text_of("device_code")).await;
+    rig.take(&tokens);
+    let id = rig.me().await.text_of("id");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let stream = TcpStream::connect(("127.0.0.1", sim.url().port().unwrap())).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let path = format!("wss://localhost/devices/websocket?Authorization={}", percent(&rig.access));
+    let mut request = path.into_client_request().unwrap();
+    request.headers_mut().insert("x-client-version", "1.2.3".parse().unwrap());
+    let mut line = Line(client_async(request, stream).await.unwrap().0);
+    assert_eq!(line.join(&id).await, accepted(&format!("devices:{id}")));
+    sim.pause_device("rig-1").unwrap();
+    assert_eq!(line.hear().await.unwrap()["payload"]["status"], "paused");
+    sim.cut_sockets("rig-1").unwrap();
+    assert_eq!(line.hear().await, None);
     assert_eq!(sim.violations(), Vec::<String>::new());
 }
 
