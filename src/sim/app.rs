@@ -9,7 +9,7 @@ use super::error::SimError;
 use super::event::{Event, Journal};
 use super::fault::{Fault, Faults};
 use super::model::World;
-use super::options::{Etags, Lifetimes, SimOptions};
+use super::options::{Etags, Lifetimes, SimOptions, Sockets};
 use super::s3::Bucket;
 use super::secret;
 use super::storage::Storage;
@@ -27,6 +27,7 @@ pub(crate) struct App {
     pub(crate) tls: bool,
     pub(crate) etags: Etags,
     pub(crate) reject_early: bool,
+    pub(crate) sockets: Sockets,
     /// Real storage, where upload addresses lead past this server.
     pub(crate) bucket: Option<Bucket>,
     world: Mutex<World>,
@@ -53,6 +54,7 @@ impl App {
             tls: options.tls,
             etags: options.etags,
             reject_early: options.reject_early,
+            sockets: options.sockets,
             bucket: options.s3.as_ref().map(Bucket::new).transpose()?,
             world: Mutex::new(World::new(options)),
             faults: Mutex::new(faults),
@@ -117,6 +119,21 @@ impl App {
         let now = self.now();
         self.world(now).resume(client_id, now)?;
         self.done(client_id, "device resumed", now);
+        Ok(())
+    }
+
+    pub(crate) fn plug(&self, client_id: &str, index: u64, connected: bool) -> Result<(), SimError> {
+        let now = self.now();
+        self.world(now).plug(client_id, index, connected, now)?;
+        let what = if connected { "connected" } else { "disconnected" };
+        self.done(client_id, &format!("channel {index} {what}"), now);
+        Ok(())
+    }
+
+    pub(crate) fn cut_sockets(&self, client_id: &str) -> Result<(), SimError> {
+        let now = self.now();
+        self.world(now).cut_sockets(client_id)?;
+        self.done(client_id, "sockets cut off", now);
         Ok(())
     }
 

@@ -10,15 +10,18 @@ const AFTER_HELP: &str = "\
 FAULTS
   A fault is written ENDPOINT[#PART][@NAME]:KIND[=VALUE][:TIMES[:SKIP]]. TIMES is a number or
   `forever` (default 1); SKIP calls pass unharmed first. PART (from 1) and NAME choose parts and
-  clips: part#2@A001.mov, create@A001.mov.
+  clips: part#2@A001.mov, create@A001.mov, register#7.
 
-  Endpoints: device-code, token-poll, refresh, revoke, me, create, part, heartbeat, health, any
+  Endpoints: device-code, token-poll, refresh, revoke, me, create, register (of parts of a clip that
+  grows), part, comment, connect and disconnect (of channels), heartbeat, socket, health, any
 
   Instead of an answer (nothing has happened):
     slow_down, invalid_client, bad_request, ...   400 with that error word
     401, 402, 403, 404, 409, 422, detailed=STATUS
                                 that status, with the cloud's detailed JSON (part: XML)
     paused                      409 \"Channel Paused\"
+    refuse-again                400 to a registration of a part that is registered already; the
+                                others pass, and don't count (only register)
     429[=SECONDS]               rate limited, with Retry-After
     500, 503, ...               that status, plain text (part: the storage's XML, also for 400)
     bare=STATUS, html-STATUS    not the cloud's words: plain text, or an HTML page
@@ -54,6 +57,25 @@ EXAMPLES
   rigpost-sim --write-clip A001.mov
   AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... rigpost-sim --s3 http://127.0.0.1:9000 --s3-bucket clips
 
+CLIPS THAT GROW
+  A clip created with is_realtime_upload and without filesize gets its parts registered one after
+  another (POST /v2/devices/assets/ID/realtime_upload/parts), each 5 MiB at least but the final one,
+  and is whole when that is registered and all of them are there. A part may be registered again, as
+  it was, for a fresh address. Whatever else is not as Frame.io documents it is refused, and printed
+  as a violation of the protocol.
+
+CHANNELS AND COMMENTS
+  A sub-device of an allowed model is connected with POST /v2/devices/channels and gets an index,
+  which creations name; they are refused on any but index 0 that is not connected. The control
+  interface connects one without a call of the device. Comments on a clip
+  (POST /v2/devices/assets/ID/comments) show on the page.
+
+PRESENCE BY SOCKET
+  GET /devices/websocket?Authorization=Bearer%20TOKEN opens a socket with Phoenix messages in JSON.
+  A device that has joined its topic (devices:ID) is online, is told when it is paused or resumed
+  (status_updated), and is closed after a minute without a message. Frame.io doesn't document the
+  words of its socket; these are those of emulators that cameras are content with.
+
 REAL STORAGE
   With --s3 the upload addresses are presigned for that server (AWS Signature Version 4, a plain
   PUT of one object a part, below parts/ in the bucket). The simulator looks into the bucket for
@@ -81,6 +103,17 @@ pub enum EtagKind {
     Md5,
     /// No MD5, as of storage that encrypts with a key service
     Opaque,
+}
+
+/// What becomes of a device that asks for a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SocketRule {
+    /// It gets one
+    Served,
+    /// 404
+    Missing,
+    /// 403
+    Refused,
 }
 
 /// Validity of the TLS certificate.
@@ -155,13 +188,19 @@ pub struct Args {
     #[arg(long, value_name = "RULE", value_enum, default_value = "accept")]
     pub secret_on_poll: PollSecret,
 
-    /// Answer 429 to more than five asset creations a second and to a second heartbeat within a minute
+    /// Answer 429 to more than five asset creations a second, to more than a hundred registrations of parts or comments a minute, and to
+    /// a second heartbeat within a minute
     #[arg(long)]
     pub enforce_rate_limit: bool,
 
     /// Bytes per part when a device does not ask for a number of parts
     #[arg(long, value_name = "BYTES", default_value_t = 10_485_760)]
     pub chunk_size: u64,
+
+    /// A device model that may be connected as a channel: its uuid, and what its channels are called; repeatable
+    /// [default: d5b1c3a0-5f0e-4c86-9a57-2f1f6c0e7b11=Simulated sub-device]
+    #[arg(long, value_name = "UUID[=NAME]")]
+    pub device_model: Vec<String>,
 
     /// What the ETag of a part is
     #[arg(long, value_name = "KIND", value_enum, default_value = "md5")]
@@ -170,6 +209,10 @@ pub struct Args {
     /// Hang up on refused parts without reading them, as storage may do with an expired address
     #[arg(long)]
     pub reject_early: bool,
+
+    /// What becomes of a device that asks for a socket
+    #[arg(long, value_name = "RULE", value_enum, default_value = "served")]
+    pub sockets: SocketRule,
 
     /// Hand out presigned upload addresses of this S3 server; the keys come from the environment, see below
     #[arg(long, value_name = "URL")]

@@ -38,6 +38,8 @@ pub(crate) struct Call {
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: HeaderMap,
     pub(crate) uri: Uri,
+    /// The identifier in the path, where the endpoint has one.
+    pub(crate) id: Option<String>,
     pub(crate) fault: Option<FaultKind>,
     /// The connection was used for a pairing code before.
     pub(crate) repeats_code_request: bool,
@@ -53,7 +55,7 @@ impl Call {
     pub(crate) fn new(
         app: Arc<App>,
         connection: Arc<Connection>,
-        endpoint: Endpoint,
+        (endpoint, id): (Endpoint, Option<String>),
         parts: http::request::Parts,
         fault: Option<FaultKind>,
     ) -> Self {
@@ -63,6 +65,7 @@ impl Call {
             endpoint,
             headers: parts.headers,
             uri: parts.uri,
+            id,
             fault,
             repeats_code_request: endpoint == Endpoint::DeviceCode && !connection.first_code_request(),
             connection,

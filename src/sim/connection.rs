@@ -14,8 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+type Upgraded = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What handlers know about the connection they serve.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Connection {
     pub(crate) id: u64,
     requests: AtomicU64,
@@ -24,6 +26,8 @@ pub(crate) struct Connection {
     cut: Notify,
     /// The event at which the connection stands still, set by an answer held after it left.
     held: Mutex<Option<u64>>,
+    /// What goes on with it when it speaks HTTP no more.
+    upgraded: Mutex<Option<Upgraded>>,
 }
 
 impl Connection {
@@ -56,13 +60,21 @@ impl Connection {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(n);
     }
 
+    /// Goes on with `work` after the answer that ends HTTP here.
+    pub(crate) fn then(&self, work: impl Future<Output = ()> + Send + 'static) {
+        *self.upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
+    }
+
+    pub(crate) fn upgraded(&self) -> Option<Upgraded> {
+        self.upgraded.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     pub(crate) fn take_hold(&self) -> Option<u64> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 /// The socket, with the way it ends left open.
-#[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
     connection: Arc<Connection>,

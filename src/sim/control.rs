@@ -23,7 +23,8 @@ use super::options::Lifetimes;
 const HELP: &str = "\
 rigpost-sim control interface. Bodies are JSON; errors are {\"error\": NAME, \"message\": SENTENCE}.
 
-GET  /_sim/state                    codes, devices, assets, faults, lifetimes, violations
+GET  /_sim/state                    codes, devices, assets (\"realtime\": how one grew), sockets, faults,
+                                    lifetimes, violations
 GET  /_sim/clips                    every clip with its versions, first to last
 GET  /_sim/parts?asset=ID           how often each part was begun and arrived (of all assets without ID)
 GET  /_sim/log?since=N&wait=SECONDS events after number N; waits (60 s at most) for the first one
@@ -34,6 +35,9 @@ POST /_sim/pause-window             {\"client_id\": \"rig-1\", \"from\": 3600, \
                                     in seconds ago
 POST /_sim/rename                   {\"project\": \"Testbed\", \"to\": \"Pickups\"}  its identifier stays
 POST /_sim/move                     {\"client_id\": \"rig-1\", \"project\": \"Second Unit\"}
+POST /_sim/connect-channel | disconnect-channel
+                                    {\"client_id\": \"rig-1\", \"index\": 3}  without a call of the device
+POST /_sim/cut-sockets              {\"client_id\": \"rig-1\"}
 POST /_sim/burn-refresh             {\"client_id\": \"rig-1\"}  as if someone else had used its refresh token
 POST /_sim/expire-access            {\"client_id\": \"rig-1\"}
 POST /_sim/end-pairing              {\"client_id\": \"rig-1\", \"seconds\": 60}
@@ -62,9 +66,10 @@ impl From<SimError> for Refusal {
     fn from(error: SimError) -> Self {
         let status = match error {
             SimError::BadFault(_) => StatusCode::BAD_REQUEST,
-            SimError::NoSuchCode(_) | SimError::NoSuchProject(_) | SimError::NoSuchDevice(_) => {
-                StatusCode::NOT_FOUND
-            }
+            SimError::NoSuchCode(_)
+            | SimError::NoSuchProject(_)
+            | SimError::NoSuchDevice(_)
+            | SimError::NoSuchChannel(_) => StatusCode::NOT_FOUND,
             SimError::CodeExpired(_) | SimError::CodeUsed(_) | SimError::NameTaken(_) => StatusCode::CONFLICT,
         };
         Self(status, error.word(), error.to_string())
@@ -96,6 +101,7 @@ fn snapshot(app: &App) -> Value {
     json!({
         "codes": world.code_views(now),
         "devices": world.device_views(now),
+        "sockets": world.socket_views(),
         "assets": world.asset_views(),
         "projects": world.projects,
         "lifetimes": world.rules.lives,
@@ -193,6 +199,9 @@ fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
             }
             app.paused_before(text(body, "client_id")?, from, until)?;
         }
+        "connect-channel" => app.plug(text(body, "client_id")?, index(body)?, true)?,
+        "disconnect-channel" => app.plug(text(body, "client_id")?, index(body)?, false)?,
+        "cut-sockets" => app.cut_sockets(text(body, "client_id")?)?,
         "rename" => app.rename_project(text(body, "project")?, new_name(body)?)?,
         "clock" => app.advance(whole(body, "advance")?),
         "end-pairing" => app.end_pairing_in(text(body, "client_id")?, whole(body, "seconds")?)?,
@@ -213,6 +222,11 @@ fn obey(app: &App, order: &str, body: &Value) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+fn index(body: &Value) -> Result<u64, Refusal> {
+    let index = body.get("index").and_then(Value::as_u64);
+    index.ok_or_else(|| bad("index is missing or no whole number"))
 }
 
 fn new_name(body: &Value) -> Result<&str, Refusal> {

@@ -9,11 +9,11 @@ use super::call::Call;
 use super::clock::Moment;
 use super::event::{Endpoint, EventKind};
 use super::form::{Content, Fields};
-use super::model::World;
 use super::model::asset::Asset;
 use super::model::device::Device;
+use super::model::{World, rate};
 use super::reply::{Payload, Reply};
-use super::secret;
+use super::{secret, socket};
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const REFRESH_GRANT: &str = "refresh_token";
@@ -31,8 +31,11 @@ pub(crate) fn note_caller(call: &Call, content: &Content) {
         Content::Form(form) => form.get("client_id").map(|id| id.chars().take(255).collect::<String>()),
         Content::Json(_) | Content::Unreadable => None,
     };
-    let client_id = named.or_else(|| bearer(call).and_then(|token| world.owner(token)));
-    if call.header("x-client-version").is_none() && call.uri.path().starts_with("/v2/") {
+    let by_socket = call.endpoint == Endpoint::Socket;
+    let token = if by_socket { socket::token(call) } else { bearer(call).map(str::to_owned) };
+    let client_id = named.or_else(|| token.and_then(|token| world.owner(&token)));
+    let of_the_api = by_socket || call.uri.path().starts_with("/v2/");
+    if call.header("x-client-version").is_none() && of_the_api {
         let who = client_id.as_deref().unwrap_or("an unknown device");
         let text = format!("no x-client-version header: {who} at {}", call.endpoint.word());
         if !world.violations.contains(&text) {
@@ -87,9 +90,23 @@ fn run(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcom
             heartbeat(call, &client_id, world, now)
         }
         Endpoint::Create => create(call, content, world, now),
+        Endpoint::Register => register(call, content, world, now),
+        Endpoint::Comment => comment(call, content, world, now),
+        Endpoint::Connect => {
+            let client_id = world.bearer(bearer(call), version, now)?;
+            let answer = world.connect(&client_id, json(content), now)?;
+            let index = answer.get("external_index").and_then(Value::as_u64).unwrap_or(0);
+            call.known().detail = Some(format!("channel {index}"));
+            Ok((Reply::json(answer), true))
+        }
+        Endpoint::Disconnect => {
+            let client_id = world.bearer(bearer(call), version, now)?;
+            world.disconnect(&client_id, call.id.as_deref())?;
+            Ok((Reply::new(StatusCode::NO_CONTENT, Payload::Empty), true))
+        }
         Endpoint::Health => Ok((Reply::json(json!({ "status": "ok" })), false)),
-        Endpoint::Part | Endpoint::Other | Endpoint::Person => {
-            Err(Reply::detailed(StatusCode::NOT_FOUND, "Not Found", "There is no such resource"))
+        Endpoint::Part | Endpoint::Socket | Endpoint::Other | Endpoint::Person => {
+            Err(Reply::not_found("There is no such resource"))
         }
     }
 }
@@ -113,6 +130,14 @@ fn form(content: &Content) -> Result<&Fields, Reply> {
     match content {
         Content::Form(form) => Ok(form),
         Content::Json(_) | Content::Unreadable => Err(Reply::oauth("bad_request")),
+    }
+}
+
+/// The newer endpoints take JSON only.
+fn json(content: &Content) -> Option<&Value> {
+    match content {
+        Content::Json(body) => Some(body),
+        Content::Form(_) | Content::Unreadable => None,
     }
 }
 
@@ -153,20 +178,9 @@ fn create(call: &Call, content: &Content, world: &mut World, now: Moment) -> Out
         }
         Content::Unreadable => return Err(Reply::invalid("the body is neither JSON nor form data")),
     };
-    let Some(left) = world.count_creation(&client_id, now) else {
-        return Err(Reply::rate_limited());
-    };
-    let with_limits = |reply: Reply| {
-        reply
-            .header("x-ratelimit-limit", 5)
-            .header("x-ratelimit-window", 1000)
-            .header("x-ratelimit-remaining", left)
-    };
-    let base = call.base();
-    let address = |asset: &Asset, n: u64, marker: &str| match &call.app.bucket {
-        Some(bucket) => bucket.address(asset, n, now),
-        None => format!("{base}{}", asset.upload_path(n, marker, now)),
-    };
+    let left = world.count_call(&client_id, rate::CREATIONS, now)?;
+    let with_limits = |reply| rate::CREATIONS.on(reply, left);
+    let address = |asset: &Asset, n: u64, marker: &str| address(call, asset, n, marker, now);
     let answer = world.create_asset(&client_id, &body, address, now).map_err(with_limits)?;
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
     let mut known = call.known();
@@ -175,6 +189,33 @@ fn create(call: &Call, content: &Content, world: &mut World, now: Moment) -> Out
     known.detail = Some(format!("asset {} {}", text("id"), text("name")));
     drop(known);
     Ok((with_limits(Reply::new(StatusCode::CREATED, Payload::Json(answer))), true))
+}
+
+/// Where a part of an asset goes: to us, or past us to real storage.
+fn address(call: &Call, asset: &Asset, n: u64, marker: &str, now: Moment) -> String {
+    match &call.app.bucket {
+        Some(bucket) => bucket.address(asset, n, now),
+        None => format!("{}{}", call.base(), asset.upload_path(n, marker, now)),
+    }
+}
+
+fn register(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcome {
+    let client_id = world.bearer(bearer(call), call.header("x-client-version"), now)?;
+    let left = world.count_call(&client_id, rate::REGISTRATIONS, now)?;
+    let with_limits = |reply| rate::REGISTRATIONS.on(reply, left);
+    let address = |asset: &Asset, n: u64, marker: &str| address(call, asset, n, marker, now);
+    let asset = call.id.as_deref().unwrap_or_default();
+    let answer = world.register_parts(&client_id, asset, json(content), address, now).map_err(with_limits)?;
+    Ok((with_limits(Reply::json(answer)), true))
+}
+
+fn comment(call: &Call, content: &Content, world: &mut World, now: Moment) -> Outcome {
+    let client_id = world.bearer(bearer(call), call.header("x-client-version"), now)?;
+    let left = world.count_call(&client_id, rate::COMMENTS, now)?;
+    let with_limits = |reply| rate::COMMENTS.on(reply, left);
+    let asset = call.id.as_deref().unwrap_or_default();
+    let answer = world.comment(&client_id, asset, json(content), now).map_err(with_limits)?;
+    Ok((with_limits(Reply::json(answer)), true))
 }
 
 /// The device as `GET /v2/devices/me` shows it.
@@ -197,15 +238,7 @@ fn me(device: &Device, now: Moment) -> Value {
             "project_device_id": device.id,
             "scopes": { "asset_create": true, "id": secret::id_for("scopes"), "offline": true },
         },
-        "channels": [{
-            "_type": "project_device_channel",
-            "id": secret::id_for(&device.id),
-            "asset_type": "video",
-            "external_index": 0,
-            "name": "Channel 0",
-            "real_time_logging_capable": false,
-            "status": status,
-        }],
+        "channels": device.channels_json(now),
         "creator_id": creator,
         "deleted_at": null,
         "device_id": secret::id_for(&device.client_id),

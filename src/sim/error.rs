@@ -20,6 +20,9 @@ pub enum SimError {
     /// No paired device with that client identifier.
     #[error("no paired device has the client id {0}")]
     NoSuchDevice(String),
+    /// No channel of that index is connected, or none can be.
+    #[error("there is no channel {0}")]
+    NoSuchChannel(u64),
     /// A fault description that says nothing known.
     #[error("{0}")]
     BadFault(String),
@@ -35,6 +38,7 @@ impl SimError {
             Self::NoSuchProject(_) => "no_such_project",
             Self::NameTaken(_) => "name_taken",
             Self::NoSuchDevice(_) => "no_such_device",
+            Self::NoSuchChannel(_) => "no_such_channel",
             Self::BadFault(_) => "bad_fault",
         }
     }

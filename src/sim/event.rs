@@ -32,8 +32,18 @@ pub enum Endpoint {
     Me,
     /// `POST /v2/devices/assets`.
     Create,
+    /// `POST /v2/devices/assets/ID/realtime_upload/parts`.
+    Register,
     /// `PUT` of one part of an asset.
     Part,
+    /// `POST /v2/devices/assets/ID/comments`.
+    Comment,
+    /// `POST /v2/devices/channels`.
+    Connect,
+    /// `POST /v2/devices/channels/ID/disconnect`, and that of all channels.
+    Disconnect,
+    /// `GET /devices/websocket`, and what goes over the socket.
+    Socket,
     /// `POST /v2/devices/heartbeat`.
     Heartbeat,
     /// `GET /health`.
@@ -54,7 +64,12 @@ impl Endpoint {
             Self::Revoke => "revoke",
             Self::Me => "me",
             Self::Create => "create",
+            Self::Register => "register",
             Self::Part => "part",
+            Self::Comment => "comment",
+            Self::Connect => "connect",
+            Self::Disconnect => "disconnect",
+            Self::Socket => "socket",
             Self::Heartbeat => "heartbeat",
             Self::Health => "health",
             Self::Other => "other",
@@ -64,14 +79,19 @@ impl Endpoint {
 
     /// Reads the word back; `None` for words that are no endpoint.
     pub fn parse(word: &str) -> Option<Self> {
-        const ALL: [Endpoint; 11] = [
+        const ALL: [Endpoint; 16] = [
             Endpoint::DeviceCode,
             Endpoint::TokenPoll,
             Endpoint::Refresh,
             Endpoint::Revoke,
             Endpoint::Me,
             Endpoint::Create,
+            Endpoint::Register,
             Endpoint::Part,
+            Endpoint::Comment,
+            Endpoint::Connect,
+            Endpoint::Disconnect,
+            Endpoint::Socket,
             Endpoint::Heartbeat,
             Endpoint::Health,
             Endpoint::Other,
@@ -95,7 +115,8 @@ pub enum EventKind {
     Cut,
     /// The last part of an asset was there, and the parts were put together. Belongs to no call.
     Assembled,
-    /// A person approved, denied, forgot, paused, ... something; or time has passed.
+    /// A person approved, denied, forgot, paused, ... something; or time has passed; or (at `socket`) a socket was opened,
+    /// joined, left or closed, or has told its device of a pause.
     Action,
 }
 
@@ -144,9 +165,9 @@ pub struct Event {
     pub body_in: u64,
     /// Answer body bytes.
     pub body_out: u64,
-    /// The asset that was created, or that a part belongs to.
+    /// The asset that was created, or that the call is about.
     pub asset: Option<String>,
-    /// Number of the part, from 1.
+    /// Number of the part, from 1; of a registration of several the first.
     pub part: Option<u64>,
     /// Bytes: of the part as announced (`received`) and as it arrived (`effect`), of the clip (`assembled`, and the
     /// `effect` of a creation).
@@ -181,6 +202,11 @@ impl Event {
             sha256: None,
             detail: Some(detail),
         }
+    }
+
+    /// Something happened to a device's socket.
+    pub(crate) fn of_socket(client_id: &str, detail: String) -> Self {
+        Self { endpoint: Endpoint::Socket, ..Self::action(Some(client_id.to_owned()), detail) }
     }
 
     /// A part was found in a bucket that this simulator does not serve itself.

@@ -24,9 +24,9 @@ pub use kind::{FaultKind, StorageError};
 pub struct Fault {
     /// The endpoint, or `None` for any.
     pub endpoint: Option<Endpoint>,
-    /// Only this part of an asset, from 1; `None` for any part and for calls that are about no part.
+    /// Only this part of an asset, from 1, sent or registered; `None` for any part and for calls that are about no part.
     pub part: Option<u64>,
-    /// Only creations and parts of clips of this name; `None` for any, and for calls about no clip.
+    /// Only creations, registrations, parts and comments of clips of this name; `None` for any, and for calls about no clip.
     pub item: Option<String>,
     /// What goes wrong.
     pub kind: FaultKind,
@@ -77,12 +77,18 @@ impl Fault {
     /// [`SimError::BadFault`] with a sentence.
     pub fn checked(self) -> Result<Self, SimError> {
         let wrong = |text: &str| Err(SimError::BadFault(text.to_owned()));
-        let about_parts = matches!(self.endpoint, Some(Endpoint::Part) | None);
-        let about_clips = about_parts || self.endpoint == Some(Endpoint::Create);
+        let about_parts = matches!(self.endpoint, Some(Endpoint::Part | Endpoint::Register) | None);
+        let about_clips = about_parts || matches!(self.endpoint, Some(Endpoint::Create | Endpoint::Comment));
+        let registers = matches!(self.endpoint, Some(Endpoint::Register) | None);
         match (self.part, &self.item) {
             (Some(0), _) => wrong("parts count from 1"),
-            (Some(_), _) if !about_parts => wrong("only calls of part have a part number"),
-            (_, Some(_)) if !about_clips => wrong("only calls of create and part have a clip's name"),
+            (Some(_), _) if !about_parts => wrong("only calls of part and register have a part number"),
+            (_, Some(_)) if !about_clips => {
+                wrong("only calls of create, register, part and comment have a clip's name")
+            }
+            _ if self.kind == FaultKind::RefuseAgain && !registers => {
+                wrong("only calls of register register again")
+            }
             _ => Ok(self),
         }
     }
@@ -97,8 +103,9 @@ impl Fault {
 
     fn fits(&self, target: &Target<'_>) -> bool {
         self.endpoint.is_none_or(|wanted| wanted == target.endpoint)
-            && self.part.is_none_or(|wanted| target.part == Some(wanted))
+            && self.part.is_none_or(|wanted| target.parts.contains(&wanted))
             && self.item.as_deref().is_none_or(|wanted| target.item == Some(wanted))
+            && (self.kind != FaultKind::RefuseAgain || target.again)
     }
 
     /// Where it strikes, as it is written.
@@ -148,8 +155,10 @@ impl std::str::FromStr for Fault {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) endpoint: Endpoint,
-    pub(crate) part: Option<u64>,
+    pub(crate) parts: &'a [u64],
     pub(crate) item: Option<&'a str>,
+    /// A part is registered that was registered before.
+    pub(crate) again: bool,
 }
 
 /// A fault in force, for people.
@@ -271,6 +280,7 @@ mod tests {
             ("part#0:reset", "count from 1"),
             ("me#1:reset", "part number"),
             ("refresh@a.mov:reset", "clip's name"),
+            ("create:refuse-again", "register again"),
             ("me:999", "no HTTP status"),
             ("me:bare", "no HTTP status"),
             ("me:reset:often", "often"),
@@ -285,7 +295,7 @@ mod tests {
     fn skip_counts_calls_and_times_counts_strikes() {
         let mut faults = Faults::default();
         faults.inject(parse("me:reset:2:1").unwrap());
-        let me = Target { endpoint: Endpoint::Me, part: None, item: None };
+        let me = Target { endpoint: Endpoint::Me, parts: &[], item: None, again: false };
         let mut strike = || faults.strike(&me).is_some();
         assert_eq!([strike(), strike(), strike(), strike()], [false, true, true, false]);
         assert!(faults.views().is_empty());
@@ -296,11 +306,26 @@ mod tests {
         let mut faults = Faults::default();
         faults.inject(parse("part#2@a.mov:reset:2").unwrap());
         assert_eq!(faults.views()[0].endpoint, "part#2@a.mov");
-        let mut strike =
-            |part, item| faults.strike(&Target { endpoint: Endpoint::Part, part, item }).is_some();
-        assert!(!strike(Some(1), Some("a.mov")));
-        assert!(!strike(Some(2), Some("b.mov")));
-        assert!(!strike(Some(2), None));
-        assert!(strike(Some(2), Some("a.mov")));
+        let mut strike = |parts: &[u64], item| {
+            faults.strike(&Target { endpoint: Endpoint::Part, parts, item, again: false }).is_some()
+        };
+        assert!(!strike(&[1], Some("a.mov")));
+        assert!(!strike(&[2], Some("b.mov")));
+        assert!(!strike(&[2], None));
+        assert!(strike(&[2], Some("a.mov")));
+    }
+
+    #[test]
+    fn a_registration_can_be_chosen_by_any_of_its_parts() {
+        let mut faults = Faults::default();
+        faults.inject(parse("register#2:429").unwrap());
+        faults.inject(parse("register:refuse-again:forever").unwrap());
+        let mut strike = |parts: &[u64], again| {
+            faults.strike(&Target { endpoint: Endpoint::Register, parts, item: None, again })
+        };
+        assert_eq!(strike(&[1, 3], false), None);
+        assert_eq!(strike(&[1, 2], false), Some(FaultKind::RateLimited(1)));
+        assert_eq!(strike(&[1, 2], false), None);
+        assert_eq!(strike(&[1], true), Some(FaultKind::RefuseAgain));
     }
 }

@@ -50,6 +50,7 @@ pub(crate) async fn instead(call: &Arc<Call>, content: &Content) -> Option<Reply
         FaultKind::Stall | FaultKind::StallAfter(_) => std::future::pending().await,
         FaultKind::Reset | FaultKind::ResetAfter(_) => match call.cut(true).await {},
         FaultKind::ChannelPaused => Some(Reply::paused()),
+        FaultKind::RefuseAgain => Some(Reply::bad_request("The part is registered already")),
         FaultKind::Detailed(status) => Some(detailed(*status)),
         FaultKind::Raw(status, body) => Some(Reply::new(status_code(*status), Payload::Json(body.clone()))),
         FaultKind::Delay(ms) => {
@@ -115,6 +116,7 @@ pub(crate) async fn spoil(call: &Arc<Call>, mut reply: Reply) -> (Reply, bool) {
         | FaultKind::WrongEtag
         | FaultKind::OpaqueEtag
         | FaultKind::ChannelPaused
+        | FaultKind::RefuseAgain
         | FaultKind::Detailed(_)
         | FaultKind::Raw(..)
         | FaultKind::Delay(_) => return (reply, false),
@@ -171,11 +173,11 @@ fn storage(status: u16) -> Reply {
 
 fn detailed(status: u16) -> Reply {
     let (title, detail) = match status {
-        400 => ("Bad Request", "The request is malformed"),
+        400 => return Reply::bad_request("The request is malformed"),
         401 => return Reply::unauthorized(),
         402 => ("Payment Required", "The plan's limit is exceeded"),
         403 => ("Forbidden", "You do not have access to that resource"),
-        404 => ("Not Found", "The resource was moved or deleted"),
+        404 => return Reply::not_found("The resource was moved or deleted"),
         409 => ("Conflict", "The resource is in another state"),
         422 => ("Invalid Arguments", "The arguments are invalid"),
         _ => ("Error", "Simulated failure"),

@@ -52,8 +52,12 @@ mod origin;
 mod page;
 /// Taking in the parts of a clip.
 mod parts;
+/// The socket's names and messages.
+mod phoenix;
 /// Answers as data.
 mod reply;
+/// What a call is for.
+mod route;
 /// The program.
 pub mod run;
 /// Real object storage in place of our own.
@@ -62,10 +66,14 @@ mod s3;
 mod secret;
 /// Accepts connections.
 mod server;
+/// Presence by socket.
+mod socket;
 /// Parts on disk, put together.
 mod storage;
 /// A certificate of its own making.
 mod tls;
+/// What tests see.
+mod views;
 /// The way of every call of a device.
 mod wire;
 
@@ -87,10 +95,14 @@ pub use event::{Endpoint, Event, EventKind, HoldPoint};
 pub use fault::{Fault, FaultKind, FaultView, StorageError};
 pub use model::ProjectView;
 pub use model::asset::AssetView;
+pub use model::channel::ChannelView;
 pub use model::code::CodeView;
+pub use model::comment::CommentView;
 pub use model::device::{DeviceView, PauseView};
+pub use model::growth::{GrowthView, RegisteredView};
 pub use model::part::PartView;
-pub use options::{Etags, Lifetimes, S3Options, SecretOnPoll, SimOptions, TlsValidity};
+pub use model::socket::SocketView;
+pub use options::{DeviceModel, Etags, Lifetimes, S3Options, SecretOnPoll, SimOptions, Sockets, TlsValidity};
 
 /// A running simulator. It lives on the runtime it was started on; dropping it ends all connections and frees
 /// the port as soon as that runtime runs its tasks again.
@@ -158,14 +170,6 @@ impl Sim {
         self.storage_dir().join(storage::file_name(&asset.id, &asset.name))
     }
 
-    /// The codes that wait for a person's answer, oldest first.
-    pub fn codes(&self) -> Vec<CodeView> {
-        let now = self.app.now();
-        let mut codes = self.app.world(now).code_views(now);
-        codes.retain(|code| code.state == "pending");
-        codes
-    }
-
     /// The person types the code and picks a project by its name.
     ///
     /// # Errors
@@ -180,34 +184,6 @@ impl Sim {
     /// The code is unknown, expired or used.
     pub fn deny(&self, user_code: &str) -> Result<(), SimError> {
         self.app.deny(user_code)
-    }
-
-    /// Every device ever paired.
-    pub fn devices(&self) -> Vec<DeviceView> {
-        let now = self.app.now();
-        self.app.world(now).device_views(now)
-    }
-
-    /// Every asset ever created, oldest first.
-    pub fn assets(&self) -> Vec<AssetView> {
-        self.app.world(self.app.now()).asset_views()
-    }
-
-    /// Every clip, oldest first: each with its versions, first to last. A test that wants one clip, and no twins of it,
-    /// checks that there is one of these.
-    pub fn clips(&self) -> Vec<Vec<AssetView>> {
-        self.app.world(self.app.now()).clip_views()
-    }
-
-    /// Every part whose sending was ever begun, by asset (oldest first) and number: how often, and what is there.
-    pub fn parts(&self) -> Vec<PartView> {
-        self.app.world(self.app.now()).part_views()
-    }
-
-    /// Those of [`Sim::parts`] whose sending was begun though they were there already. A test of resuming checks that
-    /// there are none.
-    pub fn parts_begun_again(&self) -> Vec<PartView> {
-        self.parts().into_iter().filter(|part| part.begun_again > 0).collect()
     }
 
     /// The person forgets the device: its tokens stop working.
@@ -259,6 +235,30 @@ impl Sim {
         self.app.move_device(client_id, project)
     }
 
+    /// Connects something at this index behind the device, without a call of the device: creations can name it.
+    ///
+    /// # Errors
+    /// There is no such device, or the index is not one from 1 to 100.
+    pub fn connect_channel(&self, client_id: &str, index: u64) -> Result<(), SimError> {
+        self.app.plug(client_id, index, true)
+    }
+
+    /// Disconnects what is at this index.
+    ///
+    /// # Errors
+    /// There is no such device, or nothing was ever connected there.
+    pub fn disconnect_channel(&self, client_id: &str, index: u64) -> Result<(), SimError> {
+        self.app.plug(client_id, index, false)
+    }
+
+    /// Cuts a device's sockets off, without a word.
+    ///
+    /// # Errors
+    /// There is no such device.
+    pub fn cut_sockets(&self, client_id: &str) -> Result<(), SimError> {
+        self.app.cut_sockets(client_id)
+    }
+
     /// Burns the device's refresh token as if someone else had used it; its next refresh gets
     /// `invalid_request`, and that is no violation.
     ///
@@ -284,11 +284,6 @@ impl Sim {
         self.app.end_pairing_in(client_id, seconds)
     }
 
-    /// The lifetimes in force.
-    pub fn lifetimes(&self) -> Lifetimes {
-        self.app.world(self.app.now()).rules.lives
-    }
-
     /// Changes the lifetimes of what is handed out from now on.
     pub fn set_lifetimes(&self, lifetimes: Lifetimes) {
         self.app.set_lifetimes(lifetimes);
@@ -311,19 +306,9 @@ impl Sim {
         self.app.inject(fault);
     }
 
-    /// The faults still in force.
-    pub fn faults(&self) -> Vec<FaultView> {
-        self.app.faults().views()
-    }
-
     /// Takes all faults back.
     pub fn clear_faults(&self) {
         self.app.faults().clear();
-    }
-
-    /// What clients did against the protocol, in plain words. A test checks at its end that this is empty.
-    pub fn violations(&self) -> Vec<String> {
-        self.app.world(self.app.now()).violations.clone()
     }
 
     /// All events so far (the newest 100 000).

@@ -12,17 +12,27 @@
 //! files in the plural, with `pairing`, hold the rules: what the world does when it is asked.
 pub(crate) mod asset;
 mod assets;
+pub(crate) mod channel;
+mod channels;
 pub(crate) mod code;
+pub(crate) mod comment;
+mod comments;
 pub(crate) mod device;
 mod devices;
+pub(crate) mod growth;
 mod pairing;
 pub(crate) mod part;
 mod parts;
 mod project;
+pub(crate) mod rate;
+mod registrations;
+pub(crate) mod socket;
+pub(crate) mod sockets;
 mod token;
 mod tokens;
 mod versions;
 mod world;
 
 pub use project::ProjectView;
+pub(crate) use registrations::numbers as registered_numbers;
 pub(crate) use world::World;

@@ -43,6 +43,37 @@ pub enum Etags {
     Opaque,
 }
 
+/// What becomes of a device that asks for a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sockets {
+    /// It gets one, if its token is good.
+    #[default]
+    Served,
+    /// There is none: 404.
+    Missing,
+    /// It may not have one: 403.
+    Refused,
+}
+
+/// A kind of sub-device that may be connected as a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceModel {
+    /// What devices name it by, a uuid.
+    pub id: String,
+    /// What its channels are called.
+    pub name: String,
+}
+
+impl Default for DeviceModel {
+    /// The one that is allowed where nobody says otherwise.
+    fn default() -> Self {
+        Self {
+            id: "d5b1c3a0-5f0e-4c86-9a57-2f1f6c0e7b11".to_owned(),
+            name: "Simulated sub-device".to_owned(),
+        }
+    }
+}
+
 /// Real object storage for the parts, in place of the simulator's own.
 #[derive(Clone, PartialEq, Eq)]
 pub struct S3Options {
@@ -128,13 +159,18 @@ pub struct SimOptions {
     pub auto_approve_after: Option<Duration>,
     /// Whether polls carry the secret.
     pub secret_on_poll: SecretOnPoll,
-    /// Answer 429 to a device's sixth asset creation within a second and to its second heartbeat within a minute.
+    /// Answer 429 to a device's sixth asset creation within a second, to its 101st registration of parts or comment within a minute,
+    /// and to its second heartbeat within a minute.
     pub enforce_rate_limit: bool,
+    /// The kinds of sub-devices that may be connected as channels.
+    pub device_models: Vec<DeviceModel>,
     /// What the `ETag` of a part is.
     pub etags: Etags,
     /// Refuse parts at once and hang up, their bodies unread, as storage may; else the refused body is read and
     /// thrown away, so that every client can hear the refusal.
     pub reject_early: bool,
+    /// What becomes of a device that asks for a socket.
+    pub sockets: Sockets,
     /// Hand out upload addresses of this storage instead of the simulator's own.
     pub s3: Option<S3Options>,
     /// Where finished clips are written; a temporary directory, removed on drop, if `None`.
@@ -167,8 +203,10 @@ impl Default for SimOptions {
             auto_approve_after: None,
             secret_on_poll: SecretOnPoll::Accept,
             enforce_rate_limit: false,
+            device_models: vec![DeviceModel::default()],
             etags: Etags::Md5,
             reject_early: false,
+            sockets: Sockets::Served,
             s3: None,
             storage_dir: None,
             verification_base: None,

@@ -87,7 +87,10 @@ fn sentence(error: &SimError) -> String {
         }
         SimError::CodeUsed(code) => format!("The code {code} was answered already."),
         SimError::NoSuchProject(_) => "Choose one of the projects.".to_owned(),
-        SimError::NoSuchDevice(_) | SimError::NameTaken(_) | SimError::BadFault(_) => error.to_string(),
+        SimError::NoSuchDevice(_)
+        | SimError::NameTaken(_)
+        | SimError::NoSuchChannel(_)
+        | SimError::BadFault(_) => error.to_string(),
     }
 }
 

@@ -56,7 +56,7 @@ fn place(path: &str) -> (&str, u64) {
 pub(crate) fn strike(app: &App, path: &str) -> Option<FaultKind> {
     let (asset, n) = place(path);
     let name = app.world(app.now()).assets.get(asset).map(|asset| asset.name.clone());
-    let target = Target { endpoint: Endpoint::Part, part: Some(n), item: name.as_deref() };
+    let target = Target { endpoint: Endpoint::Part, parts: &[n], item: name.as_deref(), again: false };
     app.faults().strike(&target)
 }
 
@@ -229,10 +229,10 @@ pub(crate) async fn assemble(app: &Arc<App>, asset: &str) {
     let Some(clip) = found else { return };
     let app = Arc::clone(app);
     let work = tokio::task::spawn_blocking(move || {
-        let sha256 = app.storage.assemble(&asset, &clip.name, clip.parts).ok();
+        let sha256 = app.storage.assemble(&asset, &clip.name, &clip.numbers()).ok();
         let now = app.now();
         app.world(now).assembled(&asset, sha256.clone());
-        let event = Event::assembled(&clip.device, &asset, clip.size, sha256.as_deref());
+        let event = Event::assembled(&clip.device, &asset, clip.size(), sha256.as_deref());
         app.journal.record(event, now.ms);
     });
     // Its end is in the model and in the log.

@@ -78,6 +78,16 @@ impl Reply {
         Self::detailed(StatusCode::UNPROCESSABLE_ENTITY, "Invalid Arguments", detail)
     }
 
+    /// 400 in the detailed shape.
+    pub(crate) fn bad_request(detail: &str) -> Self {
+        Self::detailed(StatusCode::BAD_REQUEST, "Bad Request", detail)
+    }
+
+    /// 404 in the detailed shape.
+    pub(crate) fn not_found(detail: &str) -> Self {
+        Self::detailed(StatusCode::NOT_FOUND, "Not Found", detail)
+    }
+
     /// 429 with everything a client may go by.
     pub(crate) fn rate_limited() -> Self {
         Self::detailed(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "Rate limit exceeded")

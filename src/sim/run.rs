@@ -11,11 +11,14 @@ use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
+use uuid::Uuid;
 
-use super::args::{Args, EtagKind, PollSecret, Validity};
+use super::args::{Args, EtagKind, PollSecret, SocketRule, Validity};
 use super::event::{Endpoint, Event, EventKind};
 use super::tls::write_whole;
-use super::{Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, TlsValidity, film};
+use super::{
+    DeviceModel, Etags, Fault, S3Options, SecretOnPoll, Sim, SimOptions, Sockets, TlsValidity, film,
+};
 
 /// Turns the command line into options.
 ///
@@ -67,17 +70,33 @@ pub fn options(args: &Args) -> Result<SimOptions, String> {
             PollSecret::Refuse => SecretOnPoll::Refuse,
         },
         enforce_rate_limit: args.enforce_rate_limit,
+        device_models: models(&args.device_model, defaults.device_models)?,
         etags: match args.etags {
             EtagKind::Md5 => Etags::Md5,
             EtagKind::Opaque => Etags::Opaque,
         },
         reject_early: args.reject_early,
+        sockets: match args.sockets {
+            SocketRule::Served => Sockets::Served,
+            SocketRule::Missing => Sockets::Missing,
+            SocketRule::Refused => Sockets::Refused,
+        },
         s3,
         storage_dir: args.storage_dir.clone(),
         verification_base,
         log_file: args.log_file.clone(),
         faults,
     })
+}
+
+/// The models of `--device-model`.
+fn models(given: &[String], default: Vec<DeviceModel>) -> Result<Vec<DeviceModel>, String> {
+    let model = |text: &String| {
+        let (id, name) = text.split_once('=').unwrap_or((text, "Sub-device"));
+        let id = Uuid::parse_str(id).map_err(|_| format!("--device-model {text}: {id} is no uuid"))?;
+        Ok(DeviceModel { id: id.to_string(), name: name.to_owned() })
+    };
+    if given.is_empty() { Ok(default) } else { given.iter().map(model).collect() }
 }
 
 /// The storage of `--s3`, with keys from the environment: a command line can be read by everybody.
@@ -207,7 +226,7 @@ impl fmt::Display for Event {
         let (seconds, thousandths) = (self.ms / 1000, self.ms % 1000);
         write!(f, "{:>5} {seconds:>5}.{thousandths:03}  ", self.n)?;
         match self.kind {
-            EventKind::Action => write!(f, "person")?,
+            EventKind::Action => write!(f, "{}", self.endpoint.word())?,
             EventKind::Assembled => write!(f, "clip")?,
             // A part that was found in a bucket belongs to no call.
             EventKind::Received | EventKind::Effect | EventKind::Replied | EventKind::Cut
@@ -255,9 +274,21 @@ mod tests {
     }
 
     #[test]
+    fn device_models_have_names() {
+        let id = "D5B1C3A0-5f0e-4c86-9a57-2f1f6c0e7b12";
+        let args = ["rigpost-sim", "--device-model", id, "--device-model", &format!("{id}=Mic")];
+        let models = options(&Args::parse_from(args)).unwrap().device_models;
+        let model = |name: &str| DeviceModel { id: id.to_lowercase(), name: name.to_owned() };
+        assert_eq!(models, [model("Sub-device"), model("Mic")]);
+    }
+
+    #[test]
     fn a_wrong_fault_or_address_is_named() {
         let said = |args: &[&str]| options(&Args::parse_from(args)).unwrap_err();
         assert!(said(&["rigpost-sim", "--fault", "me:explode"]).contains("--fault me:explode"));
+        assert!(
+            said(&["rigpost-sim", "--device-model", "mic"]).contains("--device-model mic: mic is no uuid")
+        );
         assert!(said(&["rigpost-sim", "--verification-base", "phone"]).contains("--verification-base phone"));
         assert!(Args::try_parse_from(["rigpost-sim", "--interval=-1"]).is_err());
     }

@@ -61,14 +61,18 @@ async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, conn
     let _slower = stream.set_nodelay(true);
     let socket = Socket::new(stream, Arc::clone(&connection));
     let served = async {
-        match tls {
+        let ended = match tls {
             None => http(socket, router).await,
             // A failed handshake is the client's to report.
             Some(acceptor) => match acceptor.accept(socket).await {
                 Ok(stream) => http(stream, router).await,
                 Err(_) => Ok(()),
             },
+        };
+        if let (Ok(()), Some(upgraded)) = (&ended, connection.upgraded()) {
+            upgraded.await;
         }
+        ended
     };
     tokio::select! {
         _ended = served => {}
@@ -76,12 +80,16 @@ async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, conn
     }
 }
 
-async fn http(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) -> io::Result<()> {
+async fn http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+) -> io::Result<()> {
     let service = TowerToHyperService::new(router);
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
     served.map_err(io::Error::other)
 }

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
+use hyper::upgrade::OnUpgrade;
 
 use super::app::App;
 use super::call::Call;
@@ -16,8 +17,9 @@ use super::connection::Connection;
 use super::event::{Endpoint, EventKind};
 use super::fault::Target;
 use super::form::{self, Content};
+use super::model::registered_numbers;
 use super::reply::Reply;
-use super::{endpoints, faulty, parts};
+use super::{endpoints, faulty, parts, route, socket};
 
 /// Largest body of anything but a part.
 const LARGEST_BODY: usize = 1 << 20;
@@ -31,11 +33,12 @@ pub(crate) async fn serve(
     if let Some(n) = connection.take_hold() {
         app.journal.released(n).await;
     }
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let upgrade = head.extensions.remove::<OnUpgrade>();
     let path = head.uri.path();
     if head.method == Method::PUT && path.starts_with("/s3/parts/") {
         let fault = parts::strike(&app, path);
-        let call = Arc::new(Call::new(app, connection, Endpoint::Part, head, fault));
+        let call = Arc::new(Call::new(app, connection, (Endpoint::Part, None), head, fault));
         parts::note_caller(&call);
         call.reach(EventKind::Received).await;
         return parts::serve(&call, body).await;
@@ -49,17 +52,18 @@ pub(crate) async fn serve(
         Some(bytes) => form::read(&head.headers, bytes.clone()).await,
         None => Content::Unreadable,
     };
-    let endpoint = classify(&head.method, path, &content);
-    let item = match (&content, endpoint) {
-        (Content::Json(body), Endpoint::Create) => body.get("name").and_then(serde_json::Value::as_str),
-        (Content::Form(form), Endpoint::Create) => form.get("name").map(String::as_str),
-        (Content::Form(_) | Content::Json(_) | Content::Unreadable, _) => None,
-    };
-    let fault = app.faults().strike(&Target { endpoint, part: None, item });
-    let call = Arc::new(Call::new(app, connection, endpoint, head, fault));
+    let (endpoint, id) = route::of(&head.method, path, &content);
+    let id = id.map(str::to_owned);
+    let subject = Subject::of(&app, endpoint, id.as_deref(), &content);
+    let fault = app.faults().strike(&subject.target(endpoint));
+    let call = Arc::new(Call::new(app, connection, (endpoint, id), head, fault));
+    subject.note(&call);
     call.body_in.store(size, Ordering::Relaxed);
     endpoints::note_caller(&call, &content);
     call.reach(EventKind::Received).await;
+    if endpoint == Endpoint::Socket {
+        return socket::serve(&call, upgrade).await;
+    }
     if bytes.is_none() {
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         return call.respond(Reply::detailed(status, "Payload Too Large", "The body is too large"), false);
@@ -72,21 +76,55 @@ pub(crate) async fn serve(
     call.respond(reply, half)
 }
 
-fn classify(method: &Method, path: &str, content: &Content) -> Endpoint {
-    match (method.as_str(), path) {
-        ("POST", "/v2/auth/device/code") => Endpoint::DeviceCode,
-        ("POST", "/v2/auth/token") => match content {
-            Content::Form(form) if form.get("grant_type").is_some_and(|grant| grant == "refresh_token") => {
-                Endpoint::Refresh
+/// What a call is about, before anything is done for it.
+#[derive(Debug, Default)]
+struct Subject {
+    name: Option<String>,
+    asset: Option<String>,
+    parts: Vec<u64>,
+    again: bool,
+}
+
+impl Subject {
+    fn of(app: &App, endpoint: Endpoint, id: Option<&str>, content: &Content) -> Self {
+        match (endpoint, content) {
+            (Endpoint::Create, Content::Json(body)) => {
+                let name = body.get("name").and_then(serde_json::Value::as_str).map(str::to_owned);
+                Self { name, ..Self::default() }
             }
-            Content::Form(_) | Content::Json(_) | Content::Unreadable => Endpoint::TokenPoll,
-        },
-        ("POST", "/v2/auth/revoke") => Endpoint::Revoke,
-        ("GET", "/v2/devices/me") => Endpoint::Me,
-        // `/v2/assets` is the older name of the same call.
-        ("POST", "/v2/devices/assets" | "/v2/assets") => Endpoint::Create,
-        ("POST", "/v2/devices/heartbeat") => Endpoint::Heartbeat,
-        ("GET", "/health") => Endpoint::Health,
-        _ => Endpoint::Other,
+            (Endpoint::Create, Content::Form(form)) => {
+                Self { name: form.get("name").cloned(), ..Self::default() }
+            }
+            (Endpoint::Comment, _) => {
+                let id = id.unwrap_or_default();
+                let name = app.world(app.now()).assets.get(id).map(|asset| asset.name.clone());
+                let asset = name.is_some().then(|| id.to_owned());
+                Self { name, asset, ..Self::default() }
+            }
+            (Endpoint::Register, _) => {
+                let id = id.unwrap_or_default();
+                let parts = match content {
+                    Content::Json(body) => registered_numbers(body),
+                    Content::Form(_) | Content::Unreadable => Vec::new(),
+                };
+                let world = app.world(app.now());
+                let name = world.assets.get(id).map(|asset| asset.name.clone());
+                let asset = name.is_some().then(|| id.to_owned());
+                Self { name, asset, again: world.registers_again(id, &parts), parts }
+            }
+            _ => Self::default(),
+        }
+    }
+
+    fn target(&self, endpoint: Endpoint) -> Target<'_> {
+        Target { endpoint, parts: &self.parts, item: self.name.as_deref(), again: self.again }
+    }
+
+    fn note(self, call: &Call) {
+        let mut known = call.known();
+        known.part = self.parts.first().copied();
+        let parts = if self.parts.is_empty() { String::new() } else { format!(" parts {:?}", self.parts) };
+        known.detail = self.asset.as_ref().map(|asset| format!("asset {asset}{parts}"));
+        known.asset = self.asset;
     }
 }

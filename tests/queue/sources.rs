@@ -103,6 +103,8 @@ async fn a_clip_that_a_camera_writes_is_sent_by_itself() {
     rig.start().await;
     rig.provision(SECRET).await.unwrap();
     rig.pair().await;
+    let device = rig.sim.devices().remove(0).client_id;
+    rig.sim.connect_channel(&device, 7).unwrap();
     let clip = rig.clip("card/A001_C001_Proxy.mov", 50_000);
     let id = found(&rig, "A001_C001_Proxy.mov").await;
     rig.wait_item(id, "done").await;

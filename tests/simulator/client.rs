@@ -146,9 +146,7 @@ impl<'a> Rig<'a> {
     }
 
     pub(crate) async fn create(&self, body: Value) -> Answer {
-        let request = self.http.post(self.at("/v2/devices/assets")).bearer_auth(&self.access);
-        let request = request.header("content-type", "application/json").body(body.to_string());
-        self.send(request).await.unwrap()
+        self.post("/v2/devices/assets", &body).await
     }
 
     /// Creates a clip of `size` bytes in `parts` parts; answers its id and upload addresses.
@@ -158,8 +156,7 @@ impl<'a> Rig<'a> {
         });
         let answer = self.create(body).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
-        let urls = answer.json()["upload_urls"].as_array().unwrap().clone();
-        (answer.text_of("id"), urls.iter().map(|url| url.as_str().unwrap().to_owned()).collect())
+        (answer.text_of("id"), addresses(&answer))
     }
 
     pub(crate) fn part(&self, url: &str, body: impl Into<Body>) -> reqwest::RequestBuilder {
@@ -170,4 +167,41 @@ impl<'a> Rig<'a> {
     pub(crate) async fn put(&self, url: &str, body: impl Into<Body>) -> Answer {
         self.send(self.part(url, body)).await.unwrap()
     }
+
+    /// Calls the API without a body.
+    pub(crate) async fn call(&self, path: &str) -> Answer {
+        self.send(self.http.post(self.at(path)).bearer_auth(&self.access)).await.unwrap()
+    }
+
+    /// Calls the API with JSON.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = self.http.post(self.at(path)).bearer_auth(&self.access);
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        self.send(request).await.unwrap()
+    }
+
+    /// Creates a clip that grows; answers its id.
+    pub(crate) async fn grow(&self, name: &str) -> String {
+        let body =
+            json!({"name": name, "filetype": "video/quicktime", "is_realtime_upload": true, "offset": 0});
+        let answer = self.create(body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.text_of("id")
+    }
+
+    pub(crate) async fn register(&self, id: &str, body: Value) -> Answer {
+        self.post(&format!("/v2/devices/assets/{id}/realtime_upload/parts"), &body).await
+    }
+
+    /// Registers one part that is not the final one; answers where it goes.
+    pub(crate) async fn place(&self, id: &str, number: u64, size: usize) -> String {
+        let answer = self.register(id, json!({"parts": [{"number": number, "size": size}]})).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        addresses(&answer).remove(0)
+    }
+}
+
+pub(crate) fn addresses(answer: &Answer) -> Vec<String> {
+    let urls = answer.json()["upload_urls"].as_array().unwrap().clone();
+    urls.iter().map(|url| url.as_str().unwrap().to_owned()).collect()
 }

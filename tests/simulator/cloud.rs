@@ -130,6 +130,7 @@ async fn upload_addresses_and_tokens_age_with_the_clock() {
 async fn what_a_creation_says_can_be_seen() {
     let sim = Sim::start(quick()).await.unwrap();
     let rig = Rig::paired(&sim).await;
+    sim.connect_channel("rig-1", 3).unwrap();
     let body = json!({"name": "a.mov", "filetype": "a/b", "filesize": 10, "offset": "90", "channel": 3, "parts": "4"});
     assert_eq!(rig.create(body).await.json()["upload_urls"].as_array().unwrap().len(), 4);
     let asset = sim.assets().remove(0);

@@ -4,13 +4,18 @@
 
 #[allow(dead_code, reason = "shared with the daemon's test against storage")]
 mod bucket;
+mod channels;
 mod client;
 mod cloud;
+mod comments;
 mod faults;
+mod growing;
+mod growing_faults;
 mod page;
 mod pairing;
 mod parts;
 mod program;
+mod sockets;
 mod storage;
 mod tokens;
 mod uploads;

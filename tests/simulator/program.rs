@@ -69,6 +69,8 @@ async fn mistakes_on_the_command_line_are_named() {
         (&["--interval", "soon"], "not a number"),
         (&["--s3", "clips"], "--s3 clips"),
         (&["--s3", "ftp://clips"], "neither http"),
+        (&["--device-model", "mic"], "mic is no uuid"),
+        (&["--sockets", "maybe"], "maybe"),
         (&["--s3-bucket", "clips"], "--s3 <URL>"),
         (&["--ca-out", "/tmp/ca"], "--tls"),
         (&["--tls", "--ca-out", "/dev/null/ca"], "cannot read /dev/null/ca.key"),

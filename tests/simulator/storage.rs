@@ -8,11 +8,13 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use rigpost_sim::{EventKind, S3Options, Sim, SimOptions};
+use serde_json::json;
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::bucket::{ACCESS_KEY, Bucket, SECRET_KEY};
-use crate::client::{PATIENCE, Rig, quick};
+use crate::client::{PATIENCE, Rig, addresses, quick};
+use crate::growing::PART;
 use crate::uploads::{hex_md5, hex_sha256, media, xml_code};
 
 async fn cloud() -> (Bucket, Sim) {
@@ -62,6 +64,40 @@ async fn a_clip_goes_to_the_bucket_and_comes_back_whole() {
     let log = sim.log();
     let found = log.iter().filter(|event| event.kind == EventKind::Effect && event.part.is_some());
     assert_eq!(found.count(), 3);
+    assert_eq!(sim.violations(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_clip_that_grows_goes_to_the_bucket_too() {
+    let (bucket, sim) = cloud().await;
+    let rig = Rig::paired(&sim).await;
+    let id = rig.grow("A001.mov").await;
+    let clip = media(PART + 7);
+    let second = rig.register(
+        &id,
+        json!({"parts": [{"number": 2, "size": 7, "is_final": true},
+        {"number": 1, "size": PART}], "asset_filesize": PART + 7}),
+    );
+    let urls = addresses(&second.await);
+    for url in &urls {
+        assert!(url.starts_with(bucket.options().endpoint.as_str()), "{url}");
+        assert!(url.contains("x-amz-meta-is_realtime_upload=true"), "{url}");
+    }
+    assert_eq!(rig.put(&urls[0], clip[PART..].to_vec()).await.status, 200);
+    sim.wait_for(
+        |event| event.part == Some(2) && event.kind == EventKind::Effect && event.connection == 0,
+        PATIENCE,
+    )
+    .await
+    .expect("it is found");
+    assert!(!sim.assets()[0].complete);
+    assert_eq!(rig.put(&urls[1], clip[..PART].to_vec()).await.status, 200);
+    let whole =
+        sim.wait_for(|event| event.kind == EventKind::Assembled, PATIENCE).await.expect("it is put together");
+    assert_eq!((whole.asset.as_deref(), whole.sha256), (Some(id.as_str()), Some(hex_sha256(&clip))));
+    let grown = sim.assets().remove(0).realtime.unwrap();
+    assert_eq!((grown.registered, grown.put), (vec![2, 1], vec![2, 1]));
+    assert_eq!(bucket.clip(&id, 2), clip);
     assert_eq!(sim.violations(), Vec::<String>::new());
 }
 

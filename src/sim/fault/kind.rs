@@ -140,6 +140,8 @@ pub enum FaultKind {
     MissingFields,
     /// 409 "Channel Paused" in the detailed shape.
     ChannelPaused,
+    /// 400: the part is registered already. Strikes only registrations of a part that is.
+    RefuseAgain,
     /// This status (401, 402, 403, 404, 409, ...) in the detailed shape; for parts in the storage's XML shape.
     Detailed(u16),
     /// This status and JSON body.
@@ -177,6 +179,7 @@ impl FaultKind {
             Self::HugeNumbers => "huge-numbers".to_owned(),
             Self::MissingFields => "missing-fields".to_owned(),
             Self::ChannelPaused => "paused".to_owned(),
+            Self::RefuseAgain => "refuse-again".to_owned(),
             Self::Detailed(status) => format!("detailed={status}"),
             Self::Raw(status, _) => format!("raw={status}"),
             Self::Delay(ms) => format!("delay={ms}"),
@@ -226,6 +229,7 @@ impl FaultKind {
             "huge-numbers" => Self::HugeNumbers,
             "missing-fields" => Self::MissingFields,
             "paused" => Self::ChannelPaused,
+            "refuse-again" => Self::RefuseAgain,
             "detailed" => Self::Detailed(status(value.unwrap_or_default())?),
             "raw" => Self::Raw(status(value.unwrap_or("200"))?, Value::Null),
             "delay" => Self::Delay(number(None)?),

@@ -1,20 +1,23 @@
 //! Assets: creation, upload addresses, completion.
+//!
+//! # Decisions
+//! A real-time upload is created with `name` or with `extension`, not with both: Frame.io documents the one for the case
+//! that the other is not known yet.
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::asset::{Asset, AssetView};
+use super::asset::{Asset, AssetView, Plan};
+use super::growth::Growth;
 use super::versions;
 use super::world::World;
 use crate::clock::Moment;
 use crate::reply::Reply;
 use crate::secret;
 
-const MOST_PARTS: u64 = 10_000;
+pub(super) const MOST_PARTS: u64 = 10_000;
 /// 5 TiB, the largest object the storage takes.
-const LARGEST: i64 = 5 << 40;
-const RATE_LIMIT: usize = 5;
-const RATE_WINDOW_MS: u64 = 1000;
+pub(super) const LARGEST: i64 = 5 << 40;
 
 /// Integers arrive as numbers or as numeric strings.
 fn integer(value: &Value) -> Option<i64> {
@@ -41,6 +44,27 @@ fn text<'a>(body: &'a Value, name: &str, longest: usize) -> Result<&'a str, Repl
     fits.then_some(value).ok_or_else(|| Reply::invalid(&format!("{name} is invalid")))
 }
 
+/// Whether the size is still to be known. `true` takes JSON: a form has no booleans.
+fn realtime(body: &Value) -> Result<bool, Reply> {
+    match body.get("is_realtime_upload") {
+        None | Some(Value::Null | Value::Bool(false)) => Ok(false),
+        Some(Value::Bool(true)) => Ok(true),
+        Some(Value::String(word)) if word == "false" => Ok(false),
+        Some(Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(Reply::invalid("is_realtime_upload is no boolean"))
+        }
+    }
+}
+
+fn is_extension(text: &str) -> bool {
+    let letters = text.strip_prefix('.').unwrap_or_default();
+    !letters.is_empty() && letters.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn has_extension(name: &str) -> bool {
+    name.rfind('.').is_some_and(|at| at > 0 && is_extension(&name[at..]))
+}
+
 impl World {
     /// Creates an asset. `address` makes the address of a part, given the asset, the part's number and the marker.
     pub(crate) fn create_asset(
@@ -50,28 +74,22 @@ impl World {
         address: impl Fn(&Asset, u64, &str) -> String,
         now: Moment,
     ) -> Result<Value, Reply> {
-        let name = text(body, "name", 1024)?.to_owned();
         let filetype = text(body, "filetype", 255)?.to_owned();
         if !filetype.contains('/') {
             return Err(Reply::invalid("filetype is invalid"));
         }
-        if body.get("is_realtime_upload").is_some_and(|value| *value == json!(true)) {
-            return Err(Reply::invalid("is_realtime_upload is not simulated"));
-        }
-        let Some(size) = optional_integer(body, "filesize", 0, LARGEST)? else {
-            return Err(Reply::invalid("filesize is required"));
-        };
-        let size = size.cast_unsigned();
+        let (name, plan) =
+            if realtime(body)? { self.growing(client_id, body, now)? } else { self.whole(body)? };
         let offset = optional_integer(body, "offset", i64::MIN, i64::MAX)?.unwrap_or(0);
         let channel = optional_integer(body, "channel", 0, 100)?.unwrap_or(0).cast_unsigned();
-        let asked = optional_integer(body, "parts", 1, MOST_PARTS.cast_signed())?.map(i64::cast_unsigned);
-        let default = size.div_ceil(self.rules.chunk_size).clamp(1, MOST_PARTS);
-        let parts = asked.unwrap_or(default);
         let version_of = versions::asked(body)?;
 
         let device = self.device_mut(client_id).map_err(|_| Reply::unauthorized())?;
         if device.in_pause(now.ms.cast_signed().saturating_sub(offset.saturating_mul(1000))) {
             return Err(Reply::paused());
+        }
+        if !device.has_channel(channel) {
+            return Err(Reply::invalid("channel is not connected"));
         }
         let project = device.project.clone();
         let id = secret::id();
@@ -81,15 +99,15 @@ impl World {
             id,
             name,
             filetype,
-            size,
+            plan,
             device: client_id.to_owned(),
             project,
             channel,
             offset,
-            parts,
             version,
             received: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            comments: Vec::new(),
             assembling: false,
             sha256: None,
             serial,
@@ -98,32 +116,73 @@ impl World {
             url_life: self.rules.lives.url_expires_in,
             key: secret::id(),
         };
-        let marker = &self.rules.marker;
-        let urls: Vec<String> = (1..=parts).map(|n| address(&asset, n, marker)).collect();
-        let answer = json!({
-            "_type": "file",
-            "id": asset.id,
-            "name": asset.name,
-            "filetype": asset.filetype,
-            "filesize": asset.size,
-            "inserted_at": asset.created,
-            "autoversion_id": asset.version.of,
-            "upload_urls": urls,
-        });
+        let answer = match &asset.plan {
+            Plan::Growing(_) => json!({ "id": asset.id, "name": asset.name }),
+            Plan::Whole { size, .. } => {
+                let marker = &self.rules.marker;
+                let urls: Vec<String> =
+                    asset.numbers().into_iter().map(|n| address(&asset, n, marker)).collect();
+                json!({
+                    "_type": "file",
+                    "id": asset.id,
+                    "name": asset.name,
+                    "filetype": asset.filetype,
+                    "filesize": size,
+                    "inserted_at": asset.created,
+                    "autoversion_id": asset.version.of,
+                    "upload_urls": urls,
+                })
+            }
+        };
         self.assets.insert(asset.id.clone(), asset);
         Ok(answer)
     }
 
-    /// Counts a creation against the device's bucket. Returns what is left, or `None` if nothing was.
-    pub(crate) fn count_creation(&mut self, client_id: &str, now: Moment) -> Option<usize> {
-        let enforce = self.rules.enforce_rate_limit;
-        let device = self.devices.get_mut(client_id)?;
-        device.creations.retain(|at| now.ms.saturating_sub(*at) < RATE_WINDOW_MS);
-        if device.creations.len() >= RATE_LIMIT {
-            return if enforce { None } else { Some(0) };
+    /// An asset that the device made itself, in the project that it belongs to.
+    pub(super) fn own_asset(&mut self, client_id: &str, id: &str) -> Result<&mut Asset, Reply> {
+        let project = self.device_mut(client_id).map_err(|_| Reply::unauthorized())?.project.id.clone();
+        let own = |asset: &&mut Asset| asset.device == client_id && asset.project.id == project;
+        let asset = self.assets.get_mut(id).filter(own);
+        asset.ok_or_else(|| Reply::not_found("There is no such asset"))
+    }
+
+    /// A clip whose size is known.
+    fn whole(&self, body: &Value) -> Result<(String, Plan), Reply> {
+        let name = text(body, "name", 1024)?.to_owned();
+        let Some(size) = optional_integer(body, "filesize", 0, LARGEST)? else {
+            return Err(Reply::invalid("filesize is required"));
+        };
+        let size = size.cast_unsigned();
+        let asked = optional_integer(body, "parts", 1, MOST_PARTS.cast_signed())?.map(i64::cast_unsigned);
+        let default = size.div_ceil(self.rules.chunk_size).clamp(1, MOST_PARTS);
+        Ok((name, Plan::Whole { size, parts: asked.unwrap_or(default) }))
+    }
+
+    /// A clip that will grow while it is sent: under its name, or under one made up here until the device knows it.
+    fn growing(&mut self, client_id: &str, body: &Value, now: Moment) -> Result<(String, Plan), Reply> {
+        let given = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
+        let wrong = if given("filesize") {
+            Some("filesize is not known of a real-time upload")
+        } else if given("name") == given("extension") {
+            Some("a real-time upload has a name or an extension")
+        } else if given("name") && !text(body, "name", 1024).is_ok_and(has_extension) {
+            Some("name has no extension")
+        } else if given("extension") && !text(body, "extension", 17).is_ok_and(is_extension) {
+            Some("extension is invalid")
+        } else {
+            None
+        };
+        if let Some(wrong) = wrong {
+            self.violation(format!("real-time upload created against the rules: {client_id}: {wrong}"));
+            return Err(Reply::invalid(wrong));
         }
-        device.creations.push(now.ms);
-        Some(RATE_LIMIT - device.creations.len())
+        if given("name") {
+            return Ok((text(body, "name", 1024)?.to_owned(), Plan::Growing(Growth::new(false))));
+        }
+        let device = self.device_mut(client_id).map_err(|_| Reply::unauthorized())?;
+        let stamp = now.wall.strftime("%Y-%m-%d %H.%M.%S");
+        let name = format!("{} {stamp}{}", device.name, text(body, "extension", 17)?);
+        Ok((name, Plan::Growing(Growth::new(true))))
     }
 
     /// The parts were put together. A failure to do so leaves the asset open, so that a part can be sent again.
@@ -147,7 +206,7 @@ impl World {
             id: asset.id.clone(),
             name: asset.name.clone(),
             filetype: asset.filetype.clone(),
-            size: asset.size,
+            size: asset.size(),
             project: asset.project.name.clone(),
             project_id: asset.project.id.clone(),
             device: asset.device.clone(),
@@ -159,11 +218,13 @@ impl World {
             bytes_done: asset.done().map(|part| part.size).sum::<u64>()
                 + asset.in_flight.values().sum::<u64>(),
             parts_done: asset.done().count() as u64,
-            parts_total: asset.parts,
+            parts_total: asset.count(),
             resent: asset.received.values().map(|part| u64::from(part.finished.saturating_sub(1))).sum(),
             complete: asset.sha256.is_some(),
             sha256: asset.sha256.clone(),
             created: asset.created.clone(),
+            realtime: asset.growth().map(Growth::view),
+            comments: asset.comments.clone(),
         };
         self.assets_by_age().into_iter().map(view).collect()
     }

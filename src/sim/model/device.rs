@@ -1,6 +1,9 @@
 //! One paired device: its presence, its pauses, and how it is shown.
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use super::channel::{Channel, ChannelView};
 use super::project::ProjectView;
 use crate::clock::Moment;
 
@@ -24,9 +27,13 @@ pub(crate) struct Device {
     pub(crate) last_seen: String,
     pub(crate) inserted_at: String,
     pub(crate) client_version: Option<String>,
-    /// Times of the latest creations, for the rate limit.
-    pub(crate) creations: Vec<u64>,
+    /// Times of the latest calls of each kind that is limited.
+    pub(crate) calls: BTreeMap<&'static str, Vec<u64>>,
     pub(crate) heartbeats: Heartbeats,
+    /// The device's own first.
+    pub(super) channels: Vec<Channel>,
+    /// Open sockets that have joined.
+    pub(super) sockets: u64,
     /// The log has said that it is offline.
     pub(crate) said_offline: bool,
 }
@@ -41,9 +48,9 @@ pub(crate) struct Heartbeats {
 }
 
 impl Device {
-    /// Whether it called within the last five minutes. Parts go to the storage and do not count.
+    /// Whether its socket is open, or it called within the last five minutes. Parts go to the storage and do not count.
     fn online(&self, now: Moment) -> bool {
-        now.ms.saturating_sub(self.last_seen_ms) < OFFLINE_AFTER_MS
+        self.sockets > 0 || now.ms.saturating_sub(self.last_seen_ms) < OFFLINE_AFTER_MS
     }
 
     pub(super) fn paused_now(&self) -> bool {
@@ -113,6 +120,8 @@ impl Device {
             heartbeats_too_soon: self.heartbeats.too_soon,
             last_heartbeat_at: self.heartbeats.last.clone(),
             pauses: self.pauses.iter().map(pause).collect(),
+            channels: self.channels.iter().map(Channel::view).collect(),
+            sockets: self.sockets,
         }
     }
 }
@@ -139,7 +148,7 @@ pub struct DeviceView {
     pub project: ProjectView,
     /// `online`, `offline`, `paused` or `forgotten`.
     pub status: String,
-    /// `online` or `offline`, whether paused or not: five minutes without a call to the API make the difference.
+    /// `online` or `offline`, whether paused or not: five minutes without a call to the API or a socket make the difference.
     /// Parts go to the storage and do not count.
     pub presence: String,
     /// When it last called the API, RFC 3339.
@@ -158,4 +167,8 @@ pub struct DeviceView {
     pub last_heartbeat_at: Option<String>,
     /// Its pauses, oldest first.
     pub pauses: Vec<PauseView>,
+    /// Its channels, its own first.
+    pub channels: Vec<ChannelView>,
+    /// Open sockets that have joined its topic.
+    pub sockets: u64,
 }

@@ -1,6 +1,9 @@
 //! The device authorization grant (RFC 8628): codes, polls, and what the person answers.
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
+use super::channels;
 use super::code::{Code, CodeState, CodeView, digits};
 use super::device::Device;
 use super::project::ProjectView;
@@ -157,9 +160,12 @@ impl World {
         self.kill_tokens(client_id);
         let stamp = now.wall.to_string();
         let old = self.devices.remove(client_id);
+        let id = old.as_ref().map_or_else(secret::id, |device| device.id.clone());
         let device = Device {
             client_id: client_id.to_owned(),
-            id: old.as_ref().map_or_else(secret::id, |device| device.id.clone()),
+            sockets: 0,
+            channels: vec![channels::own(&id, &stamp)],
+            id,
             authorization_id: secret::id(),
             name,
             project,
@@ -170,7 +176,7 @@ impl World {
             last_seen: stamp.clone(),
             inserted_at: stamp,
             client_version: version,
-            creations: Vec::new(),
+            calls: BTreeMap::new(),
             heartbeats: old.map(|device| device.heartbeats).unwrap_or_default(),
             said_offline: false,
         };

@@ -1,7 +1,7 @@
 //! Parts: who may send one, and what came of it.
 use axum::http::StatusCode;
 
-use super::asset::Asset;
+use super::asset::{Address, Asset};
 use super::part::{Arrival, PartRequest, PartState, PartTicket, PartView};
 use super::world::World;
 use crate::clock::Moment;
@@ -20,12 +20,10 @@ impl World {
         let Some(asset) = self.assets.get(put.asset) else {
             return forbidden("SignatureDoesNotMatch", signed);
         };
-        let known = (1..=asset.parts).contains(&put.n);
-        if !known || put.signature != asset.signature(put.n, &self.rules.marker) {
-            return forbidden("SignatureDoesNotMatch", signed);
-        }
-        if now.ms >= asset.created_ms.saturating_add(asset.url_life.saturating_mul(1000)) {
-            return forbidden("AccessDenied", "Request has expired");
+        match asset.address(put.n, put.signature, &self.rules.marker, now) {
+            Address::Good => {}
+            Address::Expired => return forbidden("AccessDenied", "Request has expired"),
+            Address::Unknown => return forbidden("SignatureDoesNotMatch", signed),
         }
         if put.content_type != Some(asset.filetype.as_str()) || put.acl != Some("private") {
             let which = format!("part sent without the signed headers: asset {}, part {}", asset.id, put.n);
@@ -55,7 +53,7 @@ impl World {
 
     /// Whether the parts of this asset are still to be put together.
     pub(crate) fn wants_part(&self, asset: &str) -> bool {
-        self.assets.get(asset).is_some_and(|asset| !asset.assembling && asset.sha256.is_none())
+        self.assets.get(asset).is_some_and(|asset| !asset.closed())
     }
 
     /// The body of a part begins to arrive.
@@ -78,7 +76,7 @@ impl World {
     /// A part arrived whole. Returns how often it has arrived by now, and whether it was the last one missing.
     pub(crate) fn part_done(&mut self, asset: &str, n: u64, arrival: &Arrival) -> (u32, bool) {
         let Some(asset) = self.assets.get_mut(asset) else { return (0, false) };
-        let open = !asset.assembling && asset.sha256.is_none();
+        let open = !asset.closed();
         let part = asset.received.entry(n).or_default();
         part.finished += 1;
         part.etag = Some(arrival.etag.clone());
@@ -88,6 +86,9 @@ impl World {
             part.damaged = arrival.damaged;
         }
         let times = part.finished;
+        if let Some(growth) = asset.growth_mut() {
+            growth.arrived(n);
+        }
         let last = open && asset.all_there();
         asset.assembling |= last;
         (times, last)
@@ -97,7 +98,7 @@ impl World {
     pub(crate) fn missing(&self, asset: &str, most: usize) -> Vec<u64> {
         let Some(asset) = self.assets.get(asset) else { return Vec::new() };
         let there = |n: &u64| asset.received.get(n).is_some_and(PartState::done);
-        (1..=asset.parts).filter(|n| !there(n)).take(most).collect()
+        asset.numbers().into_iter().filter(|n| !there(n)).take(most).collect()
     }
 
     /// Every part whose sending was ever begun, by asset (oldest first) and number.

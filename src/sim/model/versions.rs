@@ -10,7 +10,6 @@
 //! - The answer has it back as `autoversion_id`; that member is seen in recorded answers, its meaning is not told.
 use std::collections::BTreeMap;
 
-use axum::http::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -37,9 +36,7 @@ impl World {
             return Ok(Version { of: None, clip: id.to_owned(), number: 1 });
         };
         let named = self.assets.get(&of).filter(|asset| asset.project.id == project_id);
-        let named = named.ok_or_else(|| {
-            Reply::detailed(StatusCode::NOT_FOUND, "Not Found", "There is no asset to make a version of")
-        })?;
+        let named = named.ok_or_else(|| Reply::not_found("There is no asset to make a version of"))?;
         let clip = named.version.clip.clone();
         let before = self.assets.values().filter(|asset| asset.version.clip == clip);
         let number = before.map(|asset| asset.version.number).max().unwrap_or(0) + 1;

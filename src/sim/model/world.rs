@@ -6,10 +6,11 @@ use super::asset::Asset;
 use super::code::Code;
 use super::device::Device;
 use super::project::ProjectView;
+use super::socket::Socket;
 use super::token::Token;
 use crate::clock::{Moment, millis};
 use crate::error::SimError;
-use crate::options::{Lifetimes, SecretOnPoll, SimOptions};
+use crate::options::{DeviceModel, Lifetimes, SecretOnPoll, SimOptions};
 use crate::secret;
 
 /// The settings the rules go by.
@@ -22,6 +23,7 @@ pub(crate) struct Rules {
     pub(crate) auto_approve_ms: Option<u64>,
     pub(crate) chunk_size: u64,
     pub(crate) enforce_rate_limit: bool,
+    pub(crate) device_models: Vec<DeviceModel>,
 }
 
 /// The whole cloud.
@@ -33,8 +35,10 @@ pub(crate) struct World {
     pub(crate) devices: BTreeMap<String, Device>,
     pub(crate) tokens: BTreeMap<String, Token>,
     pub(crate) assets: BTreeMap<String, Asset>,
+    /// In the order of their numbers.
+    pub(super) sockets: Vec<Socket>,
     pub(crate) violations: Vec<String>,
-    /// Counts tokens and assets, to tell older from newer.
+    /// Counts tokens, assets and sockets, to tell older from newer.
     pub(crate) serial: u64,
 }
 
@@ -48,6 +52,7 @@ impl World {
             auto_approve_ms: options.auto_approve_after.map(|after: Duration| millis(after.as_secs_f64())),
             chunk_size: options.chunk_size.max(1),
             enforce_rate_limit: options.enforce_rate_limit,
+            device_models: options.device_models.clone(),
         };
         let project = |name: &String| ProjectView { id: secret::id_for(name), name: name.clone() };
         Self {
@@ -57,6 +62,7 @@ impl World {
             devices: BTreeMap::new(),
             tokens: BTreeMap::new(),
             assets: BTreeMap::new(),
+            sockets: Vec::new(),
             violations: Vec::new(),
             serial: 0,
         }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use crate::model::ProjectView;
 use crate::model::asset::AssetView;
+use crate::model::channel::ChannelView;
 use crate::model::code::CodeView;
+use crate::model::comment::CommentView;
 use crate::model::device::{DeviceView, PauseView};
 
 /// Clips shown; the page is for looking, the control interface for counting.
@@ -187,10 +189,11 @@ fn presence(device: &DeviceView) -> String {
         (count, 0) => format!(", {count} heartbeats"),
         (count, soon) => format!(", {count} heartbeats, <strong>{soon} too soon</strong>"),
     };
+    let socket = if device.sockets > 0 { ", socket open" } else { "" };
     // The badge says it already, unless it says "paused".
     let away = device.status == "paused" && device.presence == "offline";
     let away = if away { "offline, " } else { "" };
-    format!("<p class=\"note\">{away}last call {}{beats}{version}</p>\n", ago(device.quiet_seconds))
+    format!("<p class=\"note\">{away}last call {}{socket}{beats}{version}</p>\n", ago(device.quiet_seconds))
 }
 
 fn pauses(pauses: &[PauseView]) -> String {
@@ -198,6 +201,26 @@ fn pauses(pauses: &[PauseView]) -> String {
     for pause in pauses.iter().rev().take(MOST_PAUSES) {
         let until = pause.until.as_deref().map_or_else(|| "now".to_owned(), time);
         let _ = writeln!(html, "<p class=\"note pause\">paused {} to {until}</p>", time(&pause.from));
+    }
+    html
+}
+
+/// The device's own channel goes without saying.
+fn channels(channels: &[ChannelView]) -> String {
+    let mut html = String::new();
+    for channel in channels.iter().filter(|channel| channel.external_index > 0) {
+        let state = if channel.connected { "connected" } else { "disconnected" };
+        let (index, name) = (channel.external_index, escape(&channel.name));
+        let _ = writeln!(html, "<p class=\"note channel\">channel {index}: {name}, {state}</p>");
+    }
+    html
+}
+
+fn comments(comments: &[CommentView]) -> String {
+    let mut html = String::new();
+    for comment in comments {
+        let frame = comment.timestamp.map_or(String::new(), |frame| format!("frame {frame}: "));
+        let _ = writeln!(html, "<p class=\"note comment\">{frame}{}</p>", escape(&comment.text));
     }
     html
 }
@@ -218,19 +241,27 @@ fn device_html(device: &DeviceView) -> String {
     let id = escape(&device.client_id);
     format!(
         "<article><h3>{name} <span class=\"state {status}\">{status}</span></h3>\n\
-         <p>{project}</p>{presence}{pauses}\
+         <p>{project}</p>{presence}{channels}{pauses}\
          <form class=\"row\" action=\"/devices\" method=\"post\">\
          <input type=\"hidden\" name=\"client_id\" value=\"{id}\">{buttons}</form></article>\n",
         name = escape(&device.name),
         project = escape(&device.project.name),
         presence = presence(device),
+        channels = channels(&device.channels),
         pauses = pauses(&device.pauses),
     )
 }
 
 fn clip_html(asset: &AssetView) -> String {
     let (done, total) = (asset.parts_done, asset.parts_total);
+    let grows = asset.realtime.as_ref().is_some_and(|growth| !growth.ended);
     let arrived = match &asset.sha256 {
+        // Of how much it will be nobody knows.
+        None if grows => format!(
+            "</p>\n<p><progress aria-label=\"Bytes arrived\"></progress> \
+             <span class=\"note\">{} arrived, {done} of {total} parts so far</span></p>",
+            size(asset.bytes_done),
+        ),
         Some(sha256) => format!(
             ", {total} {}</p>\n<p class=\"hash\"><span class=\"note\">SHA-256</span> <code>{sha256}</code></p>",
             if total == 1 { "part" } else { "parts" }
@@ -244,17 +275,22 @@ fn clip_html(asset: &AssetView) -> String {
             size(asset.size),
         ),
     };
-    let state = if asset.sha256.is_some() { ("arrived", "arrived") } else { ("", "arriving") };
+    let state = match (&asset.sha256, grows) {
+        (Some(_), _) => ("arrived", "arrived"),
+        (None, true) => ("", "growing"),
+        (None, false) => ("", "arriving"),
+    };
+    let length = if grows { format!("{} so far", size(asset.size)) } else { size(asset.size) };
     let version = if asset.version > 1 { format!(", version {}", asset.version) } else { String::new() };
     format!(
-        "<article><h3>{name} <span class=\"state {}\">{}</span></h3>\n<p>{project}, {size}{version}</p>\n\
-         <p class=\"note\">{created}{arrived}\n</article>\n",
+        "<article><h3>{name} <span class=\"state {}\">{}</span></h3>\n<p>{project}, {length}{version}</p>\n\
+         <p class=\"note\">{created}{arrived}\n{comments}</article>\n",
         state.0,
         state.1,
         name = escape(&asset.name),
         project = escape(&asset.project),
-        size = size(asset.size),
         created = time(&asset.created),
+        comments = comments(&asset.comments),
     )
 }
 
