@@ -16,6 +16,8 @@ mod report;
 mod service;
 mod sources;
 
+use std::path::Path;
+
 use super::args::DoctorArgs;
 use super::bus::Daemon;
 use super::exit::{ExitCode, Failure};
@@ -49,6 +51,7 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Re
     report.add(service::policy())?;
     report.add(service::authorization(device.as_ref()))?;
     report.add(service::protection(device.as_ref()))?;
+    report.add_all(service::identity(Path::new("/")))?;
     report.add(queue)?;
     let is_needed = device.as_ref().is_some_and(|device| device.protection == Protection::File.as_str());
     let owner = account::Account::daemon().await;

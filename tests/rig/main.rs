@@ -12,5 +12,6 @@ mod refresh;
 mod scripts;
 mod secrets;
 mod service;
+mod station;
 mod trust;
 mod wall_clock;

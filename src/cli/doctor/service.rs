@@ -147,6 +147,19 @@ pub(super) fn authorization(device: Option<&Device>) -> Check {
     }
 }
 
+/// Says when the rig got its identity on another system. `rigpost-key` finds that out, and leaves a file.
+pub(super) fn identity(root: &Path) -> Option<Check> {
+    root.join("run/rigpost-key/copied").exists().then(|| {
+        Check::warn(
+            "identity",
+            "was made on a system with another machine-id: if that rig is still there, the cloud takes both for one",
+            "for an identity of its own, without pairing and queue: sudo systemctl stop rigpost; sudo systemctl clean \
+             --what=state rigpost rigpost-key; sudo systemctl start rigpost. Where the other is gone: sudo rm \
+             /var/lib/rigpost-key/machine; sudo systemctl restart rigpost",
+        )
+    })
+}
+
 /// Says how the secrets are protected.
 pub(super) fn protection(device: Option<&Device>) -> Check {
     const NAME: &str = "protection";
@@ -190,6 +203,18 @@ mod tests {
         let unit = "/usr/lib/systemd/system/rigpost.service";
         std::os::unix::fs::symlink(unit, units.join("dbus-org.rigpost.Rigpost1.service")).unwrap();
         assert!(!is_disabled(root.path()));
+    }
+
+    #[test]
+    fn a_copy_of_another_rig_is_told_what_to_do() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(identity(root.path()).is_none());
+        std::fs::create_dir_all(root.path().join("run/rigpost-key")).unwrap();
+        assert!(identity(root.path()).is_none());
+        std::fs::write(root.path().join("run/rigpost-key/copied"), "").unwrap();
+        let check = identity(root.path()).unwrap();
+        assert_eq!(check.verdict, Verdict::Warn);
+        assert!(check.next.contains("clean --what=state rigpost rigpost-key"), "{}", check.next);
     }
 
     #[test]
