@@ -1,4 +1,4 @@
-//! `rigpost add`: hands clips to the daemon by their absolute paths.
+//! `rigpost add`: hands clips to the daemon by their absolute paths, or open where it can't reach them.
 //!
 //! # Decisions
 //!
@@ -15,17 +15,18 @@ use zbus::Variant;
 
 use super::args::AddArgs;
 use super::bus::{Daemon, Options, QueueMethods};
-use super::exit::{Doing, ExitCode, Failure, from_bus, group, name_of};
+use super::exit::{ExitCode, Failure, group};
 use super::out::{self, Out};
 use super::watch::{self, Waiting};
 use super::{frames, text};
-use rigpost_contract::error::ErrorName;
+use hand_over::{Handed, Refused, can_read};
 use rigpost_contract::method::{LONG_CALL, MAX_MANY};
 use rigpost_contract::option::OptionKey;
 use summary::{Summary, remark};
 
 mod expand;
 mod find;
+mod hand_over;
 mod summary;
 
 /// The most bytes of paths in one call. On the wire each takes up to eight more, and there are a header and options.
@@ -98,10 +99,29 @@ struct Added {
 async fn add(daemon: &Daemon, args: &AddArgs, paths: &[PathBuf], out: &mut Out) -> Result<Added, Failure> {
     let queue = daemon.queue();
     let mut added = Added { summary: Summary::default(), refused: 0 };
-    let mut todo = batches(paths);
+    let mut handed = Handed::default();
+    let mut todo: Vec<&[PathBuf]> =
+        if args.by_descriptor { paths.chunks(1).collect() } else { batches(paths) };
     todo.reverse();
     while let Some(batch) = todo.pop() {
-        let error = match send(queue, batch, args).await {
+        let outcome = match batch {
+            [path] if args.by_descriptor || handed.knows(batch) => {
+                handed.add(queue, path, args, options(args)).await
+            }
+            [_, _, ..] if handed.knows(batch) => {
+                todo.extend(batch.rchunks(1));
+                continue;
+            }
+            [path] => match send(queue, batch, args).await {
+                Err(by_path) if by_path.is_out_of_reach() => {
+                    let handed = handed.add(queue, path, args, options(args)).await;
+                    handed.map_err(|open| if open.says_less() { by_path } else { open })
+                }
+                outcome => outcome,
+            },
+            _ => send(queue, batch, args).await,
+        };
+        let refused = match outcome {
             Ok(files) => {
                 if !args.json {
                     report(batch, &files, paths.len(), out)?;
@@ -109,22 +129,32 @@ async fn add(daemon: &Daemon, args: &AddArgs, paths: &[PathBuf], out: &mut Out) 
                 added.summary.extend(batch, files);
                 continue;
             }
-            Err(error) => error,
+            Err(refused) => refused,
         };
-        let failure = from_bus(&error, Doing::Add);
+        let failure = refused.failure();
         match batch {
-            [_] if args.keep_going && is_about_a_path(&error) => {
+            [_] if args.keep_going && refused.is_about_a_path() => {
                 out::complain(&failure);
                 added.refused += 1;
             }
-            [_, _, ..] if args.keep_going && is_about_a_path(&error) => {
+            [_, _, ..] if may_be_halved(&refused, batch, args) => {
                 let (first, second) = batch.split_at(batch.len() / 2);
                 todo.extend([second, first]);
             }
-            _ => return Err(after(failure, added.summary.len(), paths.len())),
+            _ => {
+                handed.remark();
+                return Err(after(failure, added.summary.len(), paths.len()));
+            }
         }
     }
+    handed.remark();
     Ok(added)
+}
+
+/// The bad one is looked for where the others go all the same; or where all can be handed over.
+fn may_be_halved(refused: &Refused, batch: &[PathBuf], args: &AddArgs) -> bool {
+    (args.keep_going && refused.is_about_a_path())
+        || (refused.is_out_of_reach() && batch.iter().all(can_read))
 }
 
 /// The failure, with what was queued before it and how to go on.
@@ -141,40 +171,33 @@ fn after(failure: Failure, done: usize, all: usize) -> Failure {
     Failure { what: format!("{}{queued}", failure.what), next, ..failure }
 }
 
-/// The others may be accepted all the same.
-fn is_about_a_path(error: &zbus::Error) -> bool {
-    let of_a_path = [
-        ErrorName::NotFound,
-        ErrorName::OutsideMediaDirs,
-        ErrorName::NotAllowed,
-        ErrorName::NotAnswering,
-        ErrorName::InvalidArgs,
-    ];
-    name_of(error).and_then(|(name, _)| name.parse().ok()).is_some_and(|name| of_a_path.contains(&name))
-}
-
 /// One call. The answers come in the order of the paths.
 async fn send(
     queue: QueueMethods<'_>,
     paths: &[PathBuf],
     args: &AddArgs,
-) -> zbus::Result<Vec<(u64, String)>> {
-    let mut options = Options::new();
-    options.extend(args.priority.map(|n| (OptionKey::Priority.as_str(), Variant::from(n))));
+) -> Result<Vec<(u64, String)>, Refused> {
+    let mut options = options(args);
     options.extend(args.name.as_deref().map(|name| (OptionKey::Name.as_str(), Variant::from(name))));
-    options.extend(args.channel.map(|n| (OptionKey::Channel.as_str(), Variant::from(n))));
-    options.extend(args.closed.then(|| (OptionKey::Closed.as_str(), Variant::from(true))));
-    options.extend(args.again.then(|| (OptionKey::Again.as_str(), Variant::from(true))));
-    options.extend(args.to_this_project.then(|| (OptionKey::ToThisProject.as_str(), Variant::from(true))));
     let texts: Vec<&str> = paths.iter().filter_map(|path| path.to_str()).collect();
     let odd: Vec<&[u8]> =
         paths.iter().filter(|path| path.to_str().is_none()).map(|path| path.as_os_str().as_bytes()).collect();
-    let mut of_texts = queue.add_files(&texts, &odd, options).await?;
+    let mut of_texts = queue.add_files(&texts, &odd, options).await.map_err(Refused::Bus)?;
     // Those that are text come first in the answer.
     let of_odd = of_texts.split_off(texts.len().min(of_texts.len()));
     let (mut of_texts, mut of_odd) = (of_texts.into_iter(), of_odd.into_iter());
     let next = |path: &PathBuf| if path.to_str().is_some() { of_texts.next() } else { of_odd.next() };
     Ok(paths.iter().filter_map(next).collect())
+}
+
+fn options(args: &AddArgs) -> Options<'_> {
+    let mut options = Options::new();
+    options.extend(args.priority.map(|n| (OptionKey::Priority.as_str(), Variant::from(n))));
+    options.extend(args.channel.map(|n| (OptionKey::Channel.as_str(), Variant::from(n))));
+    options.extend(args.closed.then(|| (OptionKey::Closed.as_str(), Variant::from(true))));
+    options.extend(args.again.then(|| (OptionKey::Again.as_str(), Variant::from(true))));
+    options.extend(args.to_this_project.then(|| (OptionKey::ToThisProject.as_str(), Variant::from(true))));
+    options
 }
 
 fn report(batch: &[PathBuf], files: &[(u64, String)], total: usize, out: &mut Out) -> Result<(), Failure> {

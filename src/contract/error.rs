@@ -127,7 +127,8 @@ table! {
         OutsideMediaDirs {
             word: "org.rigpost.Rigpost1.Error.OutsideMediaDirs",
             clause: "the file is not beneath a media directory",
-            advice: "add its directory to `media_dirs` in /etc/rigpost/rigpost.toml, then: sudo systemctl restart rigpost",
+            advice: "add its directory to `media_dirs` in /etc/rigpost/rigpost.toml, then: sudo systemctl restart rigpost; or hand \
+                     it over open: rigpost add --by-descriptor",
             exit: ExitCode::Failed,
         }
         /// The file's card does not answer. Nothing was changed.

@@ -240,6 +240,8 @@ table! {
         Attempts { word: "attempts", signature: "u", of: KeyOf::Item }
         /// Unix seconds.
         Added { word: "added", signature: "x", of: KeyOf::Item }
+        /// Its open file was handed over: the path is only what that was called then.
+        HandedOver { word: "handed_over", signature: "b", of: KeyOf::Item }
         /// The whole path, without a NUL at its end.
         PathBytes { word: "path_bytes", signature: "ay", of: KeyOf::OddItem }
         /// The asset that its clip is a new version of; empty where it is none.

@@ -59,6 +59,7 @@ pub const METHODS: &[Method] = &[
     method(Interface::Queue, "Add", "sa{sv}", "t"),
     method(Interface::Queue, "AddMany", "asa{sv}", "at"),
     method(Interface::Queue, "AddFiles", "asaaya{sv}", "a(ts)"),
+    method(Interface::Queue, "AddFd", "hsa{sv}", "ts"),
     method(Interface::Queue, "List", "a{sv}uu", "aa{sv}u"),
     method(Interface::Queue, "GetItem", "ta{sv}", "a{sv}"),
     method(Interface::Queue, "GetReceipt", "ta{sv}", "a{sv}"),

@@ -6,6 +6,7 @@ pub mod container;
 pub mod etag;
 pub mod evidence;
 pub mod growing;
+pub mod handed;
 pub mod item;
 pub mod ledger;
 pub mod order;

@@ -79,10 +79,13 @@ impl Bus {
         let (socket, tasks) = transport::Bounded::connect(address).await?;
         let connection = Builder::socket(socket)
             .method_timeout(METHOD_TIMEOUT)
-            .serve_at(OBJECT_PATH, device::Device::new(handle.clone(), callers.clone(), about))
+            .serve_at(
+                OBJECT_PATH,
+                device::Device::new(handle.clone(), callers.clone(), tasks.limits.clone(), about),
+            )
             .serve_at(OBJECT_PATH, pairing::Pairing::new(handle.clone()))
             .serve_at(OBJECT_PATH, tokens::Tokens::new(handle.clone(), callers.clone(), about.gives_tokens))
-            .serve_at(OBJECT_PATH, queue::Queue::new(handle.clone(), callers.clone(), holds))
+            .serve_at(OBJECT_PATH, queue::Queue::new(handle.clone(), callers.clone(), tasks.limits, holds))
             .serve_at(LOG_PATH, log_control::LogControl::new(log, callers.clone()))
             .build()
             .await?;

@@ -3,6 +3,7 @@
 //! # Decisions
 //! - Every channel is bounded. A full one makes the caller on the bus wait, not the memory grow. So is what a task has
 //!   taken out of its channel and not answered yet: beyond [`DEPTH`] it refuses by name. News and pings always pass.
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,6 +19,33 @@ use rigpost_core::view::{ItemNews, QueueView, RigView};
 
 /// More commands that wait, or are under way, than any screen sends.
 pub const DEPTH: usize = 64;
+
+/// An open file that a caller has handed over, on its way.
+///
+/// Left on the way, it is closed by a thread of its own: some file systems ask their server when a file is closed.
+#[derive(Debug)]
+pub struct Descriptor(Option<OwnedFd>);
+
+impl Descriptor {
+    /// Whoever has it closes it.
+    pub fn into_fd(mut self) -> Option<OwnedFd> {
+        self.0.take()
+    }
+}
+
+impl From<OwnedFd> for Descriptor {
+    fn from(fd: OwnedFd) -> Descriptor {
+        Descriptor(Some(fd))
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        if let Some(fd) = self.0.take() {
+            drop(std::thread::Builder::new().name("close".to_owned()).spawn(move || drop(fd)));
+        }
+    }
+}
 
 /// The way back to whoever asked. Dropped without an answer where the daemon stops in the middle of it: whether it was
 /// done is then not known.
@@ -59,6 +87,15 @@ pub enum ToQueue {
         options: AddOptions,
         /// What each came to, once that is on disk.
         reply: Reply<Vec<Added>>,
+    },
+    /// Accept an open file.
+    AddFd {
+        /// It.
+        file: Descriptor,
+        /// What else was said of it.
+        options: AddOptions,
+        /// What it came to, once that is on disk.
+        reply: Reply<Added>,
     },
     /// A part of the list.
     List {
@@ -158,6 +195,11 @@ impl Handle {
     /// Queues files, all or none: what each came to, in the order of the paths.
     pub async fn add(&self, paths: Vec<PathBuf>, options: AddOptions) -> Result<Vec<Added>, Refusal> {
         answer(&self.to_queue, |reply| ToQueue::Add { paths, options, reply }).await
+    }
+
+    /// Queues an open file: what it came to.
+    pub async fn add_fd(&self, file: Descriptor, options: AddOptions) -> Result<Added, Refusal> {
+        answer(&self.to_queue, |reply| ToQueue::AddFd { file, options, reply }).await
     }
 
     /// A part of the list.

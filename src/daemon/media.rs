@@ -8,6 +8,8 @@ mod ahead;
 mod beneath;
 mod file;
 mod filetype;
+mod handed;
+mod kept;
 mod pacer;
 mod part;
 mod reading;
@@ -34,10 +36,12 @@ pub use ahead::ReadPlan;
 pub use beneath::beneath;
 pub use file::{MediaFile, ReadError};
 pub use filetype::filetype;
+pub use handed::look_at_open;
+pub use kept::{FdStore, Kept};
 pub use pacer::Pacer;
 pub use part::{PartBody, PartWatch};
 pub use reading::{cut_off, digest, look_closer, part_digest};
-pub use rights::{may_reach, may_read};
+pub use rights::{Closed, may_reach, may_read};
 pub use sighting::fingerprint;
 pub use walk::{Met, Step, Visitor, Walk, glance};
 pub use workers::{NotAnswering, PATIENCE, Volume, VolumeKey, Volumes, Workers};
@@ -72,9 +76,7 @@ pub fn open_beneath(dirs: &[PathBuf], path: &Path, boot: BootId) -> Result<(File
         Errno::XDEV | Errno::LOOP => {
             Refusal::OutsideMediaDirs(format!("{} (a link or \"..\" leads out)", shown()))
         }
-        Errno::ACCESS | Errno::PERM => {
-            Refusal::NotAllowed(format!("may not be read by the daemon's user: {}", shown()))
-        }
+        Errno::ACCESS | Errno::PERM => closed_to_us(path),
         e => Refusal::NotAllowed(format!("can't be opened ({e}): {}", shown())),
     };
     let dir = open_named(named).map_err(refuse)?;
@@ -95,6 +97,11 @@ pub fn open_beneath(dirs: &[PathBuf], path: &Path, boot: BootId) -> Result<(File
         Some(_) => Err(Refusal::NotAllowed(format!("the file is empty: {}", shown()))),
         None => Err(Refusal::NotAllowed(format!("not a regular file: {}", shown()))),
     }
+}
+
+/// The daemon's user has no right to a file; nobody else is spoken of.
+pub fn closed_to_us(path: &Path) -> Refusal {
+    Refusal::NotAllowed(format!("may not be read by the daemon's user: {}", shown(path)))
 }
 
 impl Workers {

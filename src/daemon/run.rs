@@ -83,7 +83,7 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     info!(version = VERSION, "starting");
     let (tell_queue, queue_settings) = watch::channel(wiring::for_uploads(&settings, built));
     let Wired { handle, rig_task, uploads, source_task, mut rig, mut queue, transport } =
-        wire(&settings, client_id, queue_settings, &clock, built)?;
+        wire(&settings, client_id, queue_settings, &clock, built, notify.fd_store())?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let (rig_stop, uploads_stop) = (stop.clone(), stop.clone());

@@ -73,7 +73,18 @@ async fn an_outsider_may_look_at_the_interface_and_no_more() {
         (PAIRING, &["Start", "Cancel", "Unpair", "QrCode"][..]),
         (
             QUEUE,
-            &["Add", "AddMany", "AddFiles", "List", "GetItem", "GetReceipt", "Cancel", "Retry", "Release"][..],
+            &[
+                "Add",
+                "AddMany",
+                "AddFiles",
+                "AddFd",
+                "List",
+                "GetItem",
+                "GetReceipt",
+                "Cancel",
+                "Retry",
+                "Release",
+            ][..],
         ),
         (QUEUE, &["SetPriority", "Clear", "Pause", "Resume"][..]),
         (DEVICE, &["Provision", "Forget"][..]),
@@ -230,6 +241,51 @@ async fn signals_reach_members_and_not_outsiders() {
     let heard = listeners[0].0.all();
     let ours = |l: &&String| l.contains(PATH) || l.contains("ItemChanged") || l.contains("PropertiesChanged");
     assert_eq!(heard.iter().filter(ours).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[tokio::test]
+async fn a_member_hands_over_what_only_they_can_read_and_an_outsider_nothing() {
+    let rig = Setup::new().paired().await;
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let own = rig.path("media/nobody");
+    std::fs::create_dir(&own).unwrap();
+    let (theirs, other) = (own.join("A001.mov"), rig.clip("other.mov", 5000));
+    fill(&theirs, 70_000, 3);
+    mode(&other, 0o600);
+    for path in [&own, &theirs] {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    mode(&theirs, 0o600);
+    mode(&own, 0o700);
+    let mut above = own.parent();
+    while let Some(dir) = above.filter(|dir| *dir != std::env::temp_dir()) {
+        mode(dir, 0o711);
+        above = dir.parent();
+    }
+    let command = rig.bus.dir().join("rigpost");
+    install(env!("CARGO_BIN_EXE_rigpost"), &command);
+    let add = async |groups: &str, path: &std::path::Path| {
+        let mut add = rig.bus.as_user("nobody", groups, command.to_str().unwrap());
+        add.args(["add", "--json", path.to_str().unwrap()]);
+        let output = soon("the command", add.output()).await.unwrap();
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+        (output.status.success(), said)
+    };
+    let (done, [_, errors]) = add("", &theirs).await;
+    assert!(!done && errors.contains("rigpost-ui"), "{errors}");
+    let (done, [output, errors]) = add(UI, &theirs).await;
+    assert!(done && errors.contains("handed over 1 clip open"), "{errors}");
+    assert!(output.contains("\"id\": 1") && output.contains("\"new\""), "{output}");
+    let item = rig.wait_item(1, "done").await;
+    rig.assert_arrived(&theirs, PROJECT);
+    assert_eq!(item["uid"].downcast_ref::<&u32>().unwrap(), &65534);
+    let line = rig.log.wait(0, "handed over as an open file").await;
+    assert!(line.contains("caller_uid=65534"), "{line}");
+    // What they can't open they can't hand over.
+    let (done, [_, errors]) = add(UI, &other).await;
+    assert!(!done && errors.contains("can't read it themselves"), "{errors}");
 }
 
 /// A list of rights as desktops give a card's directory to one person: the owner, the person, and nobody else.

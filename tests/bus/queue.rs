@@ -2,6 +2,7 @@
 //! test that reads what it is asked.
 #![allow(clippy::wildcard_enum_match_arm, reason = "what a test does not expect fails it")]
 use std::collections::HashMap;
+use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -79,6 +80,8 @@ fn item(path: &Path) -> Item {
 enum Heard {
     Do(QueueCommand),
     Add(Vec<PathBuf>, AddOptions),
+    /// What its file holds.
+    AddFd(String, AddOptions),
     List,
     Item(ItemId),
     Receipt(ItemId),
@@ -129,6 +132,13 @@ fn hear(message: ToQueue, refused: Option<Refusal>) -> Heard {
         ToQueue::Add { paths, options, reply } => {
             tell(reply, refused, added(paths.len()));
             Heard::Add(paths, options)
+        }
+        ToQueue::AddFd { file, options, reply } => {
+            tell(reply, refused, added(4).pop().unwrap());
+            let mut content = String::new();
+            let mut file = std::fs::File::from(file.into_fd().unwrap());
+            file.read_to_string(&mut content).unwrap();
+            Heard::AddFd(content, options)
         }
         ToQueue::List { reply, .. } => {
             tell(reply, refused, page());
@@ -317,6 +327,37 @@ async fn each_file_is_answered_with_its_number_and_what_it_was() {
 }
 
 #[tokio::test]
+async fn an_open_file_is_handed_over_with_what_is_said_of_it() {
+    let mut bench = Bench::new().await;
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"a clip").unwrap();
+    let fd = |file: &mut std::fs::File| {
+        file.rewind().unwrap();
+        zbus::OwnedFd::from(std::os::fd::OwnedFd::from(file.try_clone().unwrap()))
+    };
+    for (name, wanted) in [("scene 4.mov", Some("scene 4.mov".to_owned())), ("", None)] {
+        let options = HashMap::from([("channel", Variant::from(3u8)), ("again", Variant::from(true))]);
+        let answer = bench.call(&bench.ui, "AddFd", &(fd(&mut file), name, options)).await.unwrap();
+        let added: (u64, String) = answer.body().deserialize().unwrap();
+        assert_eq!(added, (4, "delivered-elsewhere".to_owned()));
+        let Heard::AddFd(content, options) = bench.asked().await else { panic!("not handed over") };
+        assert_eq!((content.as_str(), options.name, options.channel), ("a clip", wanted, 3));
+        assert!(options.wanted.again && options.user.uid == rustix::process::geteuid().as_raw());
+    }
+    for name in ["a/b.mov", "a\nb.mov", &"x".repeat(256)] {
+        let refused = bench.call(&bench.ui, "AddFd", &(fd(&mut file), name, none())).await.unwrap_err();
+        assert!(refused.name == "InvalidArgs" && refused.text.contains("255 bytes"), "{refused:?}");
+    }
+    let named = HashMap::from([("name", Variant::from("b.mov"))]);
+    let refused = bench.call(&bench.ui, "AddFd", &(fd(&mut file), "a.mov", named)).await.unwrap_err();
+    assert!(refused.text.contains("unknown option \"name\""), "it is said once: {refused:?}");
+    // What others carry is nobody's.
+    let refused = bench.call(&bench.ui, "Add", &(fd(&mut file), none())).await.unwrap_err();
+    assert_eq!(refused.name, "InvalidArgs");
+    assert!(bench.asked.try_recv().is_err(), "nothing of this reached the queue");
+}
+
+#[tokio::test]
 async fn one_item_says_more_than_the_list() {
     let mut bench = Bench::new().await;
     let answer = bench.call(&bench.ui, "GetItem", &(7u64, none())).await.unwrap();
@@ -418,7 +459,7 @@ async fn a_receipt_says_how_to_check_the_file() {
     let answer = bench.call(&bench.ui, "GetReceipt", &(7u64, none())).await.unwrap();
     assert!(matches!(bench.asked().await, Heard::Receipt(ItemId(7))));
     let receipt: Dict = answer.body().deserialize().unwrap();
-    let keys = "added algorithm asset_id attempts channel chunk_size class delivered detail digest id name parts path \
+    let keys = "added algorithm asset_id attempts channel chunk_size class delivered detail digest handed_over id name parts path \
                 priority project_id project_name reason sent size source state uid";
     let mut has: Vec<&str> = receipt.keys().map(String::as_str).collect();
     has.sort_unstable();

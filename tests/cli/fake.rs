@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -123,6 +124,11 @@ pub(crate) struct World {
     pub(crate) options: Vec<Dict>,
     /// Any call with one of these paths is refused.
     pub(crate) bad: Vec<String>,
+    /// These are out of the daemon's reach; they can be handed over.
+    pub(crate) closed: Vec<String>,
+    /// What was handed over: where the file lies, and what it shall be called.
+    pub(crate) handed: Vec<(String, String)>,
+    pub(crate) refuse_fd: Option<fn(String) -> Error>,
     /// What a path is to the queue; what is not named is new.
     pub(crate) known: BTreeMap<String, (u64, &'static str)>,
     /// What is said of an item that somebody steers; of what is not named here, that it changed.
@@ -465,6 +471,22 @@ impl Queue {
     ) -> Result<Vec<(u64, String)>, Error> {
         self.take(paths, byte_paths, &options)
     }
+    fn add_fd(&self, file: OwnedFd, name: String, options: Dict) -> Result<(u64, String), Error> {
+        assert!(!options.contains_key("name"), "it is said once");
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        let mut world = self.0.world();
+        if let Some(refuse) = world.refuse_fd {
+            return Err(refuse(path));
+        }
+        let known = world.known.get(&path).copied();
+        let (id, word) = known.unwrap_or_else(|| {
+            world.last_id += 1;
+            (world.last_id, "new")
+        });
+        world.handed.push((path, name));
+        Ok((id, word.to_owned()))
+    }
     fn list(&self, filter: Dict, offset: u32, limit: u32) -> (Vec<Dict>, u32) {
         assert!((1..=1000).contains(&limit), "limit {limit}");
         let state = filter.get("state").map(|state| <&str>::try_from(state).unwrap());
@@ -552,7 +574,10 @@ impl Queue {
             return Err(refuse(paths[0].clone()));
         }
         if let Some(bad) = paths.iter().find(|path| world.bad.contains(path)) {
-            return Err(Error::NotAllowed(format!("{bad} is empty")));
+            return Err(Error::OutsideMediaDirs(bad.clone()));
+        }
+        if let Some(closed) = paths.iter().find(|path| world.closed.contains(path)) {
+            return Err(Error::NotAllowed(format!("may not be read by the daemon's user: {closed}")));
         }
         paths.extend(odd.iter().map(|path| format!("bytes: {}", path.escape_ascii())));
         let mut files = Vec::new();

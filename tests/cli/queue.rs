@@ -207,14 +207,15 @@ async fn one_bad_file_ends_it_or_is_passed_over() {
     let card = bus.path("card").to_str().unwrap().to_owned();
     let (status, output, errors) = run(&bus, &["add", "-r", &card]).await;
     assert_eq!((status, output.as_str()), (1, ""));
-    assert!(errors.contains("3.mov is empty") && errors.contains("--keep-going"), "{errors}");
+    assert!(
+        errors.contains("directory: ") && errors.contains("3.mov") && errors.contains("--keep-going"),
+        "{errors}"
+    );
     assert!(fake.world().added.is_empty(), "all or none");
     let missing = bus.path("missing.mov").to_str().unwrap().to_owned();
     let (status, output, errors) = run(&bus, &["add", "-rk", &missing, &card]).await;
     assert_eq!(status, 1);
-    for part in
-        ["missing.mov: there is no such file", "3.mov is empty", "8.mov is empty", "3 files were refused"]
-    {
+    for part in ["missing.mov: there is no such file", "card/3.mov", "card/8.mov", "3 files were refused"] {
         assert!(errors.contains(part), "{part}: {errors}");
     }
     assert!(output.contains("Queued 7 clips"), "{output}");
@@ -225,6 +226,65 @@ async fn one_bad_file_ends_it_or_is_passed_over() {
     fake.world().refuse_add = Some(fake::Error::StorageFull);
     let (status, _, errors) = run(&bus, &["add", "-rk", &card]).await;
     assert_eq!((status, errors.matches("disk is full").count()), (1, 1), "{errors}");
+}
+
+#[tokio::test]
+async fn what_the_daemon_cannot_reach_is_handed_over_open() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let open = clip(&bus, "card/0.mov");
+    let closed: Vec<String> = (1..4).map(|n| clip(&bus, &format!("ana/{n}.mov"))).collect();
+    fake.world().closed.clone_from(&closed);
+    fake.world().known = [(closed[1].clone(), (9, "waiting"))].into();
+    let all = [&open, &closed[0], &closed[1], &closed[2]].map(String::as_str);
+    let (status, output, errors) = run(&bus, &[&["add"], &all[..]].concat()).await;
+    assert_eq!(status, 0, "{errors}");
+    assert_eq!(
+        output,
+        format!(
+            "1  {open}\n2  {}\n9  {}  (is in the queue already)\n3  {}\nQueued 3 clips.\n\
+             1 clip is in the queue already (#9).\n",
+            closed[0], closed[1], closed[2]
+        )
+    );
+    assert!(errors.contains("handed over 3 clips open") && errors.contains("after a reboot"), "{errors}");
+    let handed = |n: usize| (closed[n].clone(), format!("{}.mov", n + 1));
+    assert_eq!(fake.world().handed, [handed(0), handed(1), handed(2)]);
+    assert_eq!(fake.world().added[0].0, [open.clone()]);
+
+    let (status, output, _) = run(&bus, &["add", "--json", "--name", "scene.mov", &closed[2]]).await;
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    let expected = serde_json::json!({"files": [{"id": 4, "found": "new", "path": closed[2]}]});
+    assert_eq!((status, json), (0, expected));
+    assert_eq!(fake.world().handed[3].1, "scene.mov");
+}
+
+#[tokio::test]
+async fn what_cannot_be_handed_over_either_is_said_as_it_was_by_its_path() {
+    let (bus, fake) = (Bus::new(), paired());
+    let _service = fake.serve(&bus).await;
+    let closed = clip(&bus, "ana/1.mov");
+    fake.world().closed = vec![closed.clone()];
+    // A rig that takes none; and one that has no room.
+    fake.world().refuse_fd = Some(fake::Error::NotAllowed);
+    let (status, output, errors) = run(&bus, &["add", &closed]).await;
+    assert_eq!((status, output.as_str()), (1, ""));
+    assert!(errors.contains("may not be read by the daemon's user"), "{errors}");
+    fake.world().refuse_fd = Some(fake::Error::StorageFull);
+    let (_, _, errors) = run(&bus, &["add", &closed]).await;
+    assert!(errors.contains("disk is full") && !errors.contains("daemon's user"), "{errors}");
+    // What is a rule is no want of reach, but for those who say so.
+    fake.world().refuse_fd = None;
+    fake.world().bad = vec![closed.clone()];
+    let (status, _, errors) = run(&bus, &["add", &closed]).await;
+    assert!(status == 1 && errors.contains("--by-descriptor"), "{errors}");
+    assert_eq!(fake.world().handed, []);
+    let (status, output, _) = run(&bus, &["add", "--by-descriptor", &closed]).await;
+    assert_eq!((status, output), (0, format!("1  {closed}\n")));
+    let missing = bus.path("ana/2.mov").to_str().unwrap().to_owned();
+    let (status, _, errors) = run(&bus, &["add", "--by-descriptor", "-k", &missing, &closed]).await;
+    assert!(status == 1 && errors.contains("2.mov: there is no such file"), "{errors}");
+    assert_eq!(fake.world().handed.len(), 2);
 }
 
 #[tokio::test]
@@ -284,7 +344,7 @@ async fn what_another_project_has_is_refused_and_the_others_are_queued() {
     fake.world().bad = vec![here.clone()];
     let (status, _, errors) = run(&bus, &["add", "-k", &here, &there]).await;
     assert_eq!(status, 1);
-    for part in ["a.mov is empty", "delivered to another project (#9)", "1 file was refused"] {
+    for part in ["/a.mov", "delivered to another project (#9)", "1 file was refused"] {
         assert!(errors.contains(part), "{part}: {errors}");
     }
 }

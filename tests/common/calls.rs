@@ -1,7 +1,7 @@
 //! What people and programs ask of a rig over the bus.
 use std::collections::HashMap;
 use std::io::Write as _;
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use futures_util::StreamExt as _;
@@ -210,6 +210,12 @@ impl Rig {
     pub(crate) async fn add(&self, path: impl AsRef<Path>) -> Result<u64, Refused> {
         let path = path.as_ref().to_str().expect("a path that the bus can carry");
         let answer = self.call(QUEUE, "Add", &(path, none())).await?;
+        Ok(answer.body().deserialize().unwrap())
+    }
+
+    /// Hands over an open file: the number of the item, and what it was.
+    pub(crate) async fn hand_over(&self, file: impl AsFd, name: &str) -> Result<(u64, String), Refused> {
+        let answer = self.call(QUEUE, "AddFd", &(Fd::from(file.as_fd()), name, none())).await?;
         Ok(answer.body().deserialize().unwrap())
     }
 

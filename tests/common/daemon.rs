@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 
+use super::fd_store::{FdStore, heard};
 use super::{Lines, soon};
 
 /// One run of the daemon.
@@ -74,16 +75,15 @@ impl Drop for Daemon {
     }
 }
 
-/// Listens where `NOTIFY_SOCKET` points; each datagram's lines become lines.
-pub(crate) fn listen(socket: &Path) -> (Lines, tokio::task::JoinHandle<()>) {
-    let notes = Lines::new();
+/// Listens where `NOTIFY_SOCKET` points; each datagram's lines become lines, and its descriptors are kept.
+pub(crate) fn listen(socket: &Path) -> (Lines, FdStore, tokio::task::JoinHandle<()>) {
+    let (notes, store) = (Lines::new(), FdStore::default());
     let socket = UnixDatagram::bind(socket).unwrap();
-    let heard = notes.clone();
+    let (told, kept) = (notes.clone(), store.clone());
     let task = tokio::spawn(async move {
-        let mut buffer = vec![0; 8192];
-        while let Ok(n) = socket.recv(&mut buffer).await {
-            String::from_utf8_lossy(&buffer[..n]).lines().for_each(|l| heard.push(l.to_owned()));
+        while let Ok(text) = heard(&socket, &kept).await {
+            text.lines().for_each(|l| told.push(l.to_owned()));
         }
     });
-    (notes, task)
+    (notes, store, task)
 }

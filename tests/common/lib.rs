@@ -13,6 +13,7 @@ mod bus;
 mod calls;
 mod daemon;
 mod fake_time;
+mod fd_store;
 mod flight;
 mod lines;
 mod media;

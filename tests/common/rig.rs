@@ -11,6 +11,7 @@ use tokio::process::Command;
 use zbus::Connection;
 
 use super::daemon::Daemon;
+use super::fd_store::FdStore;
 use super::{Bus, Lines, Setup, fill, sha256, soon};
 
 /// The first project of the cloud.
@@ -28,6 +29,8 @@ pub(crate) struct Rig {
     pub(crate) log: Lines,
     /// What the service manager was told in all runs.
     pub(crate) notes: Lines,
+    /// What it keeps of the daemon.
+    pub(crate) fd_store: FdStore,
     pub(crate) setup: Setup,
     pub(super) announced: RefCell<Vec<String>>,
     pub(super) misdeeds: Cell<bool>,
@@ -115,6 +118,13 @@ impl Rig {
         }
         command.envs(self.setup.env.iter().map(|(k, v)| (k, v)));
         command
+    }
+
+    /// From the next start on the daemon is given what was kept of it.
+    pub(crate) fn gives_back_descriptors(&mut self) {
+        let (wrapper, env) = self.fd_store.serve(&self.path("fd-store"));
+        self.setup.wrapper = wrapper;
+        self.setup.env.push(env);
     }
 
     /// Starts the daemon and waits until it says it is ready.

@@ -83,7 +83,7 @@ impl Setup {
         let bus = Bus::start(self.user);
         let ui = bus.connect().await;
         let sim = Sim::start(self.sim.clone()).await.unwrap();
-        let (notes, listener) = listen(&dir.path().join("notify"));
+        let (notes, fd_store, listener) = listen(&dir.path().join("notify"));
         for media in &self.media_dirs {
             std::fs::create_dir_all(dir.path().join(media)).unwrap();
         }
@@ -94,6 +94,7 @@ impl Setup {
             ui,
             log: Lines::new(),
             notes,
+            fd_store,
             setup: self,
             daemon: None,
             announced: RefCell::default(),

@@ -46,6 +46,14 @@ pub struct AddArgs {
     /// Send clips to this project that were delivered to another one
     #[arg(long)]
     pub to_this_project: bool,
+    /// Hand the clips over open, and not by their paths
+    ///
+    /// What the daemon's user can't reach and you can read is handed over open by itself: a clip on a card that a desktop has
+    /// mounted for you alone. This option does so with every clip, outside the media directories too. The card can't be
+    /// unmounted before a clip is sent; after a reboot it has to be added again, and goes on where it was. At most 64 clips
+    /// at a time.
+    #[arg(long)]
+    pub by_descriptor: bool,
     /// Queue the others when some are refused; ends with 1 then
     #[arg(long, short)]
     pub keep_going: bool,

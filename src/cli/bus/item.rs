@@ -38,6 +38,9 @@ pub(crate) struct Item {
     pub(crate) asset_id: String,
     pub(crate) attempts: u32,
     pub(crate) added: i64,
+    /// Its open file was handed over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) handed_over: bool,
 }
 
 impl Item {
@@ -65,6 +68,7 @@ impl Item {
             asset_id: take(all, ItemKey::AssetId.as_str()),
             attempts: take(all, ItemKey::Attempts.as_str()),
             added: take(all, ItemKey::Added.as_str()),
+            handed_over: take(all, ItemKey::HandedOver.as_str()),
         }
     }
 

@@ -59,6 +59,7 @@ methods! {
     /// Of the queue.
     QueueMethods of Queue {
         fn add_files = "AddFiles"(paths: &[&str], byte_paths: &[&[u8]], options: Options<'_>) -> Vec<(u64, String)>;
+        fn add_fd = "AddFd"(file: zbus::Fd<'_>, name: &str, options: Options<'_>) -> (u64, String);
         fn list = "List"(filter: Options<'_>, offset: u32, limit: u32) -> (Vec<Dict>, u32);
         fn cancel = "Cancel"(ids: &[u64], options: Options<'_>) -> Vec<(u64, String)>;
         fn retry = "Retry"(ids: &[u64], options: Options<'_>) -> Vec<(u64, String)>;

@@ -181,8 +181,8 @@ fn closed_cards(table: &[u8], dirs: &[PathBuf], owner: &Account) -> Vec<Check> {
         let at = owner.stopped_at(&point)?;
         let finding =
             format!("{} can't be read by {USER}: {} is closed to it", point.display(), at.display());
-        let next = "where a desktop mounts cards, share them: \"Cards on a desktop\" in \
-                    /usr/share/doc/rigpost/README.Debian";
+        let next = "rigpost add sends clips from it at once, for whoever can read it; for cards that are sent by themselves, \
+                    share them: \"Cards on a desktop\" in /usr/share/doc/rigpost/README.Debian";
         Some(Check::fail("card", finding, next))
     });
     closed.collect()

@@ -55,10 +55,16 @@ fn rows(one: &OneItem) -> Vec<(&'static str, String)> {
         name => format!("{} ({})", clean(name), clean(&item.project_id)),
     };
     let number = |n: i64| if n == 0 { String::new() } else { n.to_string() };
+    let handed_over = match (item.handed_over, state) {
+        (false, _) => "",
+        (true, Ok(ItemState::Away)) => "as an open file, which the daemon does not have any more",
+        (true, _) => "as an open file: the daemon reads that, and nothing by its path",
+    };
     let as_is = if one.as_is { "yes: it is cut off" } else { "" };
     let rows = [
         ("clip", clean(item.title())),
         ("file", clean(&item.path)),
+        ("handed over", handed_over.to_owned()),
         ("size", format!("{} ({} bytes)", text::size(item.size), item.size)),
         ("state", clean(&item.state)),
         ("why", why),

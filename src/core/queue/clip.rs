@@ -21,7 +21,7 @@
 //! | maybe a copy | is `away`, not known to be on another volume, without an asset, and no other project's | it follows: the card is mounted elsewhere |
 //! | – | its row is gone, and it is remembered | nothing |
 //! | anything else | – | a new row; left out where there is no room |
-//! | another one at its path (or edited) | waits, and has no turn | it is `away`: its card is not there |
+//! | another one at its path (or edited) | waits, has no turn, and was not handed over open | it is `away`: its card is not there |
 //!
 //! A person asks for a file ([`asked`]): as above, but
 //!
@@ -56,6 +56,7 @@ mod place;
 
 use crate::few;
 use crate::queue::evidence::{Relation, Sighting};
+use crate::queue::handed::is_handed_over;
 use crate::queue::item::{ItemId, ItemReason, ItemState};
 
 pub use naming::{Naming, renamed};
@@ -390,9 +391,10 @@ fn new(related: &[(Relation, &Row)], pairing: &Pairing) -> New {
         | ItemState::Failed
         | ItemState::Cancelled => false,
     };
-    let displaced = related
-        .iter()
-        .filter(|(relation, row)| matches!(relation, Relation::Displaced | Relation::Replaced) && waits(row));
+    let displaced = related.iter().filter(|(relation, row)| {
+        let other = matches!(relation, Relation::Displaced | Relation::Replaced);
+        other && waits(row) && !is_handed_over(&row.seen.path)
+    });
     // A copy of what was queued for another project waits there too, whatever became of it.
     let bound = related.iter().find(|(relation, row)| {
         let elsewhere = row.project.is_some() && row.project != pairing.project;

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::bus::caller::Callers;
 use crate::bus::ending;
 use crate::bus::error::BusError;
+use crate::bus::limits::Limits;
 use crate::bus::options::{self, Options};
 use crate::bus::queue::Dict;
 use crate::link::Handle;
@@ -38,13 +39,14 @@ pub struct About {
 pub struct Device {
     handle: Handle,
     callers: Callers,
+    limits: Limits,
     about: About,
 }
 
 impl Device {
     /// All it needs.
-    pub fn new(handle: Handle, callers: Callers, about: About) -> Device {
-        Device { handle, callers, about }
+    pub fn new(handle: Handle, callers: Callers, limits: Limits, about: About) -> Device {
+        Device { handle, callers, limits, about }
     }
 
     /// What concerns the identity itself is root's. The bus policy says so too; this holds under any policy.
@@ -67,9 +69,11 @@ impl Device {
     ) -> Result<(), BusError> {
         self.only_root(&header, connection).await?;
         options::none(options)?;
-        let fd = std::os::fd::OwnedFd::from(secret);
+        // It only stands for the one that the call carries.
+        drop(secret);
+        let secret = self.limits.pick_up(&header)?.into_fd().ok_or(Refusal::Stopping)?;
         // A panic ends the daemon, so what does not come back was not begun.
-        let secret = tokio::task::spawn_blocking(move || read_secret(&fd)).await;
+        let secret = tokio::task::spawn_blocking(move || read_secret(&secret)).await;
         let secret = secret.map_err(|_| Refusal::Stopping)??;
         Ok(self.handle.ask_rig(RigCommand::Provision(secret)).await?)
     }

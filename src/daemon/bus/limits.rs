@@ -5,12 +5,16 @@
 //! - A connection's first call finds room when others have filled what all may have: a flood shuts out only itself.
 //! - A connection is forgotten with its last answer, which is given whether it is still there or not. So nobody has to be
 //!   told of connections that end.
+//! - What a call carries is laid by here and not in its message: zbus closes what is in a message wherever it drops that,
+//!   and to close a file can take as long as its card likes.
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use zbus::message::Header;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
+use crate::link::Descriptor;
 use rigpost_contract::method::{LONG_CALL, MAX_CALLS, SHORT_CALL};
 use rigpost_core::command::Refusal;
 
@@ -30,6 +34,8 @@ struct Call {
     bytes: usize,
     /// The caller wants no answer.
     silent: bool,
+    /// What it carries, until it is picked up.
+    carried: Vec<Descriptor>,
 }
 
 #[derive(Debug, Default)]
@@ -69,8 +75,33 @@ impl Limits {
         }
         taken.calls += 1;
         taken.bytes += bytes;
-        taken.callers.entry(caller.to_owned().into()).or_default().push(Call { serial, bytes, silent });
+        taken.callers.entry(caller.to_owned().into()).or_default().push(Call {
+            serial,
+            bytes,
+            silent,
+            carried: Vec::new(),
+        });
         Ok(())
+    }
+
+    /// What a call that was taken carries: it is there as long as the call has no answer.
+    pub fn lay_by(&self, caller: &UniqueName<'_>, serial: NonZeroU32, carried: Vec<Descriptor>) {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.callers.get_mut(caller.as_str());
+        if let Some(call) = own.and_then(|own| own.iter_mut().find(|call| call.serial == serial)) {
+            call.carried = carried;
+        }
+    }
+
+    /// The one descriptor that this call carries.
+    pub fn pick_up(&self, header: &Header<'_>) -> Result<Descriptor, Refusal> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = header.sender().and_then(|caller| taken.callers.get_mut(caller.as_str()));
+        let serial = header.primary().serial_num();
+        let call = own.and_then(|own| own.iter_mut().find(|call| call.serial == serial));
+        let carried = call.map(|call| std::mem::take(&mut call.carried)).unwrap_or_default();
+        let one = <[Descriptor; 1]>::try_from(carried).map(|[one]| one);
+        one.map_err(|_| Refusal::InvalidArgs("a call carries one file descriptor".to_owned()))
     }
 
     /// This answer is for a caller that wants none.

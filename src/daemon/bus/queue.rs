@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use zbus::Connection;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
+use zbus::{Connection, OwnedFd};
 
 use crate::bus::caller::Callers;
 use crate::bus::error::BusError;
+use crate::bus::limits::Limits;
 use crate::bus::options::{self, Bytes, Many, Options};
 use crate::bus::recording::Holds;
 use crate::link::Handle;
@@ -32,6 +33,7 @@ const SEEN_WITHIN: Duration = Duration::from_secs(1);
 pub struct Queue {
     handle: Handle,
     callers: Callers,
+    limits: Limits,
     holds: Holds,
     /// One answer at a time that may be long: it is made when the one before is out, and light calls get in between.
     long_answers: Arc<Semaphore>,
@@ -39,8 +41,8 @@ pub struct Queue {
 
 impl Queue {
     /// `holds`: where [`recording`](crate::bus::recording) listens.
-    pub fn new(handle: Handle, callers: Callers, holds: Holds) -> Queue {
-        Queue { handle, callers, holds, long_answers: Arc::new(Semaphore::new(1)) }
+    pub fn new(handle: Handle, callers: Callers, limits: Limits, holds: Holds) -> Queue {
+        Queue { handle, callers, limits, holds, long_answers: Arc::new(Semaphore::new(1)) }
     }
 
     fn view<T>(&self, read: impl FnOnce(&QueueView) -> T) -> T {
@@ -127,6 +129,24 @@ impl Queue {
     ) -> Result<Said, BusError> {
         let added = self.add_all(paths, Some(byte_paths), options, &header, connection).await?;
         Ok(added.into_iter().map(|added| (added.id.0, added.outcome.word().as_str())).collect())
+    }
+
+    /// The descriptor in the message only stands for the one that it carries.
+    #[zbus(out_args("id", "found"))]
+    async fn add_fd(
+        &self,
+        file: OwnedFd,
+        name: String,
+        options: Options,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(u64, &'static str), BusError> {
+        drop(file);
+        let file = self.limits.pick_up(&header)?;
+        let mut options = arguments::handed_over(name, options)?;
+        options.user = self.callers.user(&header, connection).await?;
+        let added = self.handle.add_fd(file, options).await?;
+        Ok((added.id.0, added.outcome.word().as_str()))
     }
 
     #[zbus(out_args("items", "total"))]

@@ -50,6 +50,8 @@ pub struct Bounded {
 pub struct Tasks {
     /// Answers to what is refused: to be sent.
     pub refusals: mpsc::Receiver<Message>,
+    /// What is taken, and what came with it.
+    pub limits: Limits,
     /// Calls that change something: for the journal.
     pub notes: mpsc::Receiver<Noted>,
     /// And back.
@@ -63,8 +65,9 @@ impl Bounded {
         let [(refusals, refused), (noted, back)] = [REFUSALS, ALL_CALLS_AND_FIRST].map(mpsc::channel);
         let (notes, to_note) = mpsc::channel(ALL_CALLS_AND_FIRST);
         let ends = Ends { refusals, notes, noted: back };
-        let tasks = Tasks { refusals: refused, notes: to_note, noted };
-        Ok((Bounded { stream, limits: Limits::default(), ends }, tasks))
+        let limits = Limits::default();
+        let tasks = Tasks { refusals: refused, limits: limits.clone(), notes: to_note, noted };
+        Ok((Bounded { stream, limits, ends }, tasks))
     }
 }
 

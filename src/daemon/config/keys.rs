@@ -215,8 +215,13 @@ keys! {
         .example("\"/var/lib/rigpost/root.key\"");
 
     QueueMediaDirs = Row::new("queue.media_dirs", Kind::Paths,
-        "Only files beneath these directories are ever read and sent.")
+        "Only files beneath these directories are ever opened and sent.")
         .preset(Preset::Texts(&["/media", "/mnt"]));
+    QueueTakeOpenFiles = Row::new("queue.take_open_files", Kind::Flag,
+        "Take clips too that a member of rigpost-ui hands over as an open file (AddFd, rigpost add): from a desktop's card that \
+         only this person may look into, or from anywhere else where they can read. With \"false\" nothing is sent but what \
+         lies beneath media_dirs.")
+        .preset(Preset::Flag(true));
     QueueMaxItems = Row::new("queue.max_items", whole(1, i64::MAX, Unit::Things),
         "How many items that are not sent yet the queue holds at most.")
         .preset(Preset::Number(1_000_000));

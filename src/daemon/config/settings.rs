@@ -124,6 +124,8 @@ pub struct Vault {
 pub struct Queue {
     /// Absolute, without `..`, at least one.
     pub media_dirs: Vec<PathBuf>,
+    /// Open files that are handed over are taken, wherever they lie.
+    pub take_open_files: bool,
     /// At least 1.
     pub max_items: u64,
     /// Of one user but root; at least 1.

@@ -53,6 +53,7 @@ fn client_id(c: &mut Checker<'_>) -> Option<ClientIdSource> {
 fn queue(c: &mut Checker<'_>) -> Queue {
     Queue {
         media_dirs: c.paths(Key::QueueMediaDirs),
+        take_open_files: c.flag(Key::QueueTakeOpenFiles),
         max_items: c.count(Key::QueueMaxItems),
         max_items_per_user: c.count(Key::QueueMaxItemsPerUser),
         parallel_parts: c.number(Key::QueueParallelParts).and_then(|n| usize::try_from(n).ok()),

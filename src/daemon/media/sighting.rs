@@ -68,7 +68,7 @@ pub(super) fn name_of(fd: BorrowedFd<'_>) -> Option<PathBuf> {
     Some(OsString::from_vec(name.into_bytes()).into())
 }
 
-fn volume(file: BorrowedFd<'_>, facts: FileFacts, boot: BootId) -> Volume {
+pub(super) fn volume(file: BorrowedFd<'_>, facts: FileFacts, boot: BootId) -> Volume {
     let id = known_to_udev(facts.dev).or_else(|| by_fsid(file)).unwrap_or_default();
     let mut mount = Xxh64::new(0);
     mount.update(&boot.0.to_be_bytes());

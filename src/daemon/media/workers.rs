@@ -10,6 +10,8 @@
 //!   once: so no more threads hang than a volume has. The mark goes when no such call is left. One that is on its way
 //!   when the mark comes is given up too; what it brings nobody sees.
 //! - One timer for all calls of a volume, and none for each: a part of an upload makes thousands of calls.
+//! - An open file that was handed over lies where its name says, as far as that is known here: whoever handed it over may see
+//!   other mounts. So it has the threads of a volume beside that one, which by such a name alone is never said to hang.
 //! - By boot time, like everything: a call that was under way in a suspend may count as late, until it is back.
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -26,6 +28,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::watch::mountinfo::{MOUNT_TABLE, MountEntry, entries};
 use rigpost_core::command::Refusal;
+use rigpost_core::queue::handed::{is_handed_over, known_as};
 use rigpost_core::queue::item::shown;
 use rigpost_core::time::BootTime;
 
@@ -189,10 +192,13 @@ impl Volumes {
     }
 
     fn key(&self, path: &Path) -> VolumeKey {
+        let name = known_as(path);
         // Of two on one place, the later hides the earlier.
-        let holding = self.mounts.iter().filter(|mount| path.starts_with(&mount.point));
+        let holding = self.mounts.iter().filter(|mount| name.starts_with(&mount.point));
         let nearest = holding.max_by_key(|mount| mount.point.components().count());
-        nearest.cloned().unwrap_or_else(|| VolumeKey { point: OsStr::new("/").into(), ids: Vec::new() })
+        let key = nearest.cloned();
+        let key = key.unwrap_or_else(|| VolumeKey { point: OsStr::new("/").into(), ids: Vec::new() });
+        if is_handed_over(path) { VolumeKey { ids: Vec::new(), ..key } } else { key }
     }
 }
 

@@ -1,7 +1,14 @@
 //! Telling systemd how it goes (`sd_notify`). Without systemd nothing is said.
+//!
+//! # Decisions
+//! - What systemd has kept is taken by `sd-listen-fds`, which takes it as owned: `sd-notify` gives numbers, and what is not
+//!   owned can't be closed.
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+
+use crate::media::FdStore;
 
 /// What the environment asked for when the program started.
 #[derive(Debug)]
@@ -43,6 +50,14 @@ impl Notify {
     /// Every task has answered.
     pub fn alive(&self) {
         self.say(&[NotifyState::Watchdog]);
+    }
+
+    /// The descriptors that systemd has kept, once, and where more are brought to.
+    pub fn fd_store(&self) -> FdStore {
+        let socket = std::env::var_os("NOTIFY_SOCKET").map(PathBuf::from);
+        let kept = sd_listen_fds::get().unwrap_or_default();
+        let kept = kept.into_iter().map(|(name, fd)| (name.unwrap_or_default(), fd.into_std())).collect();
+        FdStore { socket, kept }
     }
 
     fn say(&self, state: &[NotifyState<'_>]) {

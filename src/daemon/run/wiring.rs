@@ -12,7 +12,7 @@ use crate::config::{self, Settings};
 use crate::egress::Egress;
 use crate::http::Http;
 use crate::link::{DEPTH, Handle, ToQueue, ToRig};
-use crate::media::Workers;
+use crate::media::{FdStore, Kept, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{
     Channels, Deps, Intake, Ping, RigTask, SourceLinks, SourceTask, UploadSettings, UploadTask,
@@ -43,6 +43,7 @@ pub(super) fn wire(
     upload_settings: watch::Receiver<UploadSettings>,
     clock: &Clock,
     built: WallTime,
+    fd_store: FdStore,
 ) -> std::io::Result<Wired> {
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
     let (provider, key, client) = provider(&settings.provider);
@@ -90,7 +91,8 @@ pub(super) fn wire(
         view: queue_out,
         news: news.clone(),
     };
-    let uploads = UploadTask::new(parts, workers, upload_settings, channels, seed ^ 3);
+    let kept = Kept::new(&workers, fd_store);
+    let uploads = UploadTask::new(parts, workers, kept, upload_settings, channels, seed ^ 3);
     let handle = Handle { to_rig, to_queue, rig_view: rig.clone(), queue_view: queue.clone(), news };
     Ok(Wired { handle, rig_task, uploads, source_task, rig, queue, transport })
 }
@@ -100,6 +102,7 @@ pub(super) fn for_uploads(settings: &Settings, built: WallTime) -> UploadSetting
     let queue = &settings.queue;
     let intake = Intake {
         media_dirs: queue.media_dirs.clone(),
+        takes_open_files: queue.take_open_files,
         classes: settings.classes.clone(),
         sources: settings.sources.clone(),
         settle: Duration::from_secs(queue.settle_seconds),

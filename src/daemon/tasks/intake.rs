@@ -3,9 +3,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::media::{Volume, filetype, fingerprint, glance, made, may_reach, may_read, open_beneath};
+use crate::media::{
+    Closed, Volume, closed_to_us, filetype, fingerprint, glance, made, may_reach, may_read, open_beneath,
+};
 use rigpost_core::command::{AddOptions, Refusal};
-use rigpost_core::queue::class::Classes;
+use rigpost_core::queue::class::{Class, Classes};
+use rigpost_core::queue::evidence::Sighting;
+use rigpost_core::queue::handed::known_as;
 use rigpost_core::queue::item::{BeforePairing, Clip, FileFacts, shown};
 use rigpost_core::queue::sequence::Frame;
 use rigpost_core::queue::source::Source;
@@ -14,8 +18,10 @@ use rigpost_core::time::{Now, WallTime};
 /// From the configuration.
 #[derive(Clone, Debug)]
 pub struct Intake {
-    /// Files are accepted only beneath these.
+    /// Files are opened only beneath these.
     pub media_dirs: Vec<PathBuf>,
+    /// Open files are accepted, wherever they lie.
+    pub takes_open_files: bool,
     /// What goes first.
     pub classes: Classes,
     /// In the order in which they look at a file.
@@ -59,22 +65,37 @@ impl Intake {
     /// # Errors
     /// It is refused, by name.
     pub fn asked(&self, path: &Path, options: &AddOptions, now: Now) -> Result<Taken, Refusal> {
-        let Taken { clip: mut item, file } = self.allowed(path, options, now)?;
+        let Taken { clip, file } = self.allowed(path, options, now)?;
+        Ok(Taken { clip: self.as_said(clip, options), file })
+    }
+
+    /// An open file that somebody has handed over, which looks like this.
+    pub fn handed_over(&self, seen: Sighting, options: &AddOptions, now: Now) -> Clip {
+        // What it is called is all that is said of it.
+        let name = known_as(&seen.path);
+        let path = options.name.as_ref().map_or_else(|| name.clone(), |said| name.with_file_name(said));
+        let class = self.classes.of(&path);
+        self.as_said(self.clip(&path, class, seen, options.closed, now), options)
+    }
+
+    fn as_said(&self, mut clip: Clip, options: &AddOptions) -> Clip {
         if let Some(name) = &options.name {
-            item.name.clone_from(name);
+            clip.name.clone_from(name);
         }
-        item.priority = options.priority.unwrap_or(item.priority);
-        (item.channel, item.uid, item.before_pairing) =
+        clip.priority = options.priority.unwrap_or(clip.priority);
+        (clip.channel, clip.uid, clip.before_pairing) =
             (options.channel, options.user.uid, self.before_pairing);
-        Ok(Taken { clip: item, file })
+        clip
     }
 
     /// One that who asks can read: what is hidden from them is not sent for them, nor do they hear whether it is there.
     fn allowed(&self, path: &Path, options: &AddOptions, now: Now) -> Result<Taken, Refusal> {
         let not_theirs =
             || Refusal::NotAllowed(format!("whoever asks for it can't read it themselves: {}", shown(path)));
-        if !may_reach(&options.user, path) {
-            return Err(not_theirs());
+        match may_reach(&options.user, path) {
+            Ok(()) => {}
+            Err(Closed::ToThem) => return Err(not_theirs()),
+            Err(Closed::ToUs) => return Err(closed_to_us(path)),
         }
         let taken = self.item(path, options.closed, now)?;
         if may_read(&options.user, &taken.file) { Ok(taken) } else { Err(not_theirs()) }
@@ -145,7 +166,11 @@ impl Intake {
             None => self.classes.of(path),
         };
         // What is behind a link is called as the link is.
-        let clip = Clip {
+        Ok(Taken { clip: self.clip(path, class, seen, closed, now), file })
+    }
+
+    fn clip(&self, path: &Path, class: Option<&Class>, seen: Sighting, closed: bool, now: Now) -> Clip {
+        Clip {
             name: path.file_name().map(|n| shown(Path::new(n))).unwrap_or_default(),
             filetype: filetype(path).to_owned(),
             class: class.map(|c| c.name.clone()).unwrap_or_default(),
@@ -158,8 +183,7 @@ impl Intake {
             volume: seen.volume,
             fingerprint: seen.fingerprint,
             ..Clip::default()
-        };
-        Ok(Taken { clip, file })
+        }
     }
 }
 
@@ -182,6 +206,7 @@ mod tests {
     fn intake(dir: &Path) -> Intake {
         Intake {
             media_dirs: vec![dir.to_owned()],
+            takes_open_files: true,
             classes: Classes::default(),
             sources: vec![],
             settle: Duration::from_secs(3),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::http::{PutError, Transport};
 use crate::link::{DEPTH, ToQueue, ToRig};
-use crate::media::{PartBody, Workers};
+use crate::media::{FdStore, Kept, PartBody, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{Channels, Deps, Intake, RigTask, UploadSettings, UploadTask};
 use crate::vault::KeySource;
@@ -476,6 +476,7 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
     let settings = UploadSettings {
         intake: Arc::new(Intake {
             media_dirs: vec![],
+            takes_open_files: true,
             classes: Classes::default(),
             sources: vec![],
             settle: Duration::ZERO,
@@ -497,7 +498,8 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
     let deps = Deps::new(provider(), b.cloud.clone(), b.store.clone(), Clock::system());
     let (_settings, settings) = watch::channel(settings);
     let workers = Workers::new(Clock::system());
-    let task = UploadTask::new(deps, workers, settings, channels, 1);
+    let kept = Kept::new(&workers, FdStore::default());
+    let task = UploadTask::new(deps, workers, kept, settings, channels, 1);
     let stop = CancellationToken::new();
     let task = tokio::spawn(task.run(stop.clone()));
     let mut waiting = vec![];

@@ -26,12 +26,13 @@ use tracing::{info, warn};
 
 use crate::http::Transport;
 use crate::link::{DEPTH, ToQueue, ToRig};
-use crate::media::{Pacer, Workers};
+use crate::media::{Kept, Pacer, Workers};
 use crate::store::StoreError;
 use crate::tasks::deps::{Deps, too_many};
 use crate::watch::Mounts;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::wire::Connection;
+use rigpost_core::queue::handed::known_as;
 use rigpost_core::queue::item::{ItemId, ItemState, shown};
 use rigpost_core::queue::schedule::{Action, Event, Options, Postponed, Schedule};
 use rigpost_core::queue::upload::Confirmed;
@@ -48,6 +49,7 @@ impl<T: Transport> UploadTask<T> {
     pub fn new(
         deps: Deps<T>,
         workers: Workers,
+        kept: Kept,
         settings: watch::Receiver<UploadSettings>,
         channels: Channels,
         seed: u64,
@@ -62,6 +64,7 @@ impl<T: Transport> UploadTask<T> {
             transport,
             store,
             workers,
+            kept,
             pacer: Pacer::new(clock.clone()),
             clock,
             channels,
@@ -183,6 +186,7 @@ impl<T: Transport> UploadTask<T> {
             ToQueue::NetworkUp => self.event(Event::NetworkUp),
             ToQueue::Do(command, reply) => self.command(command, reply),
             ToQueue::Add { paths, options, reply } => self.add(paths, options, reply),
+            ToQueue::AddFd { file, options, reply } => self.add_fd(file, options, reply),
             ToQueue::List { state, after, offset, limit, reply } => {
                 self.list(state, after, offset, limit, reply);
             }
@@ -288,7 +292,7 @@ impl<T: Transport> UploadTask<T> {
 
     fn began(&mut self, id: ItemId) {
         if let Some(turn) = self.schedule.turn(id) {
-            info!(item = id.0, file = %shown(&turn.item.clip.path), "sending");
+            info!(item = id.0, file = %shown(&known_as(&turn.item.clip.path)), "sending");
             self.tell(&turn.item);
         }
         self.show_progress();
@@ -304,7 +308,7 @@ fn logged<V>(outcome: Result<V, StoreError>) -> bool {
 
 fn log_postponed(postponed: &Postponed) {
     let Postponed { id, path, reason, why, alone } = postponed;
-    let (file, reason) = (shown(path), reason.as_str());
+    let (file, reason) = (shown(&known_as(path)), reason.as_str());
     if *alone {
         warn!(item = id.0, reason, file, "put aside, others go on: {why}");
     } else {

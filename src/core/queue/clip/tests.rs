@@ -452,3 +452,12 @@ fn what_a_row_is_called_whose_file_has_another_name() {
         assert_eq!(renamed(&item, &new), want, "{name}");
     }
 }
+
+#[test]
+fn what_is_open_is_there_whatever_lies_at_its_name() {
+    for (path, finding) in [("/card/C0001.MOV", displacing()), ("card/C0001.MOV", brand_new())] {
+        let at = |seen: Sighting| Sighting { path: path.into(), ..seen };
+        let waits = Row { seen: at(seen(1)), ..row(1, Queued, Some("p")) };
+        assert_eq!(asks(&at(other_card()), &[waits], NOTHING_SAID), finding, "{path}");
+    }
+}

@@ -17,6 +17,7 @@ use super::state::{Leaving, Schedule, Turn};
 use super::turn::postponed;
 use crate::queue::clip::{Copy, DISPLACED};
 use crate::queue::evidence::{Relation, Sighting};
+use crate::queue::handed::{LET_GO, is_handed_over};
 use crate::queue::item::{Item, ItemId, ItemReason, ItemState};
 use crate::queue::upload::Upload;
 use crate::time::Now;
@@ -37,7 +38,7 @@ impl Schedule {
         let id = claimed.item.id;
         let seen = match &claimed.file {
             Ok(seen) => seen.clone(),
-            Err(FileError::Gone) => return self.write_end(gone(id), out),
+            Err(FileError::Gone) => return self.write_end(gone(&claimed.item), out),
             Err(FileError::Unreadable(why)) => {
                 return self.write_end(End::failed(id, ItemReason::Unreadable, why.clone()), out);
             }
@@ -212,7 +213,7 @@ impl Schedule {
             (Some(_), Ok(seen)) if seen.relation == Relation::Rewritten => {
                 return self.wait_for_writer(&item, seen.sighting, now, out);
             }
-            (Some(_), Err(FileError::Gone)) => gone(id),
+            (Some(_), Err(FileError::Gone)) => gone(&item),
             (Some(_), Ok(seen)) if !seen.relation.is_the_same_file() => displaced(id),
             (Some(end), Ok(_) | Err(FileError::Unreadable(_))) => end,
             (Some(_), Err(FileError::NotAnswering(why))) => self.wait_for_card(&item, why, now, out),
@@ -221,13 +222,12 @@ impl Schedule {
     }
 }
 
-fn gone(id: ItemId) -> End {
-    End::to(
-        id,
-        ItemState::Away,
-        ItemReason::Vanished,
-        "the file is not there; it goes on when its card is back, or when somebody retries it",
-    )
+fn gone(item: &Item) -> End {
+    let why = match is_handed_over(&item.clip.path) {
+        true => LET_GO,
+        false => "the file is not there; it goes on when its card is back, or when somebody retries it",
+    };
+    End::to(item.id, ItemState::Away, ItemReason::Vanished, why)
 }
 
 fn torn(id: ItemId) -> End {

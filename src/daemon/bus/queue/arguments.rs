@@ -23,31 +23,46 @@ pub fn add(
     bytes: Option<Many<Bytes>>,
     mut options: Options,
 ) -> Result<(Vec<PathBuf>, AddOptions), Refusal> {
-    let priority: Option<i32> = options.take(OptionKey::Priority)?;
     let name: Option<String> = options.take(OptionKey::Name)?;
-    let closed: Option<bool> = options.take(OptionKey::Closed)?;
-    let channel: Option<u8> = options.take(OptionKey::Channel)?;
-    let again: Option<bool> = options.take(OptionKey::Again)?;
-    let to_this_project: Option<bool> = options.take(OptionKey::ToThisProject)?;
-    options.finish()?;
+    let options = added(name, options)?;
     let (paths, bytes) = (paths.within("paths")?, bytes.map_or(Ok(vec![]), |bytes| bytes.within("paths"))?);
     if paths.len() + bytes.len() > MAX_MANY {
         return Err(too_many("paths"));
     }
     let bytes = bytes.into_iter().map(path).collect::<Result<Vec<_>, _>>()?;
     let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).chain(bytes).collect();
-    if let Some(name) = &name {
-        let fits =
-            (1..=MOST_BYTES).contains(&name.len()) && !name.chars().any(|c| c.is_control() || c == '/');
-        if !fits || paths.len() != 1 {
-            let why = "option \"name\" must be 1 to 255 bytes without \"/\", and for one path";
-            return Err(Refusal::InvalidArgs(why.to_owned()));
-        }
+    match (&options.name, paths.len()) {
+        (None, _) | (Some(_), 1) => Ok((paths, options)),
+        (Some(_), _) => Err(bad_name()),
+    }
+}
+
+/// The name and the options of `AddFd`; an empty name is none.
+pub fn handed_over(name: String, options: Options) -> Result<AddOptions, Refusal> {
+    added(Some(name).filter(|name| !name.is_empty()), options)
+}
+
+fn bad_name() -> Refusal {
+    Refusal::InvalidArgs("option \"name\" must be 1 to 255 bytes without \"/\", and for one path".to_owned())
+}
+
+fn added(name: Option<String>, mut options: Options) -> Result<AddOptions, Refusal> {
+    let priority: Option<i32> = options.take(OptionKey::Priority)?;
+    let closed: Option<bool> = options.take(OptionKey::Closed)?;
+    let channel: Option<u8> = options.take(OptionKey::Channel)?;
+    let again: Option<bool> = options.take(OptionKey::Again)?;
+    let to_this_project: Option<bool> = options.take(OptionKey::ToThisProject)?;
+    options.finish()?;
+    let fits = |name: &String| {
+        (1..=MOST_BYTES).contains(&name.len()) && !name.chars().any(|c| c.is_control() || c == '/')
+    };
+    if !name.as_ref().is_none_or(fits) {
+        return Err(bad_name());
     }
     let (closed, channel) = (closed.unwrap_or_default(), channel.unwrap_or_default());
     let wanted =
         Wanted { again: again.unwrap_or_default(), to_this_project: to_this_project.unwrap_or_default() };
-    Ok((paths, AddOptions { priority, name, closed, channel, wanted, user: User::default() }))
+    Ok(AddOptions { priority, name, closed, channel, wanted, user: User::default() })
 }
 
 /// A path as bytes, with or without the NUL that ends byte strings on the bus.

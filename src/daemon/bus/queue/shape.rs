@@ -9,6 +9,7 @@ use zbus::{Signature, Type, Variant, as_variant};
 
 use crate::link::ItemNow;
 use rigpost_contract::item::ItemKey;
+use rigpost_core::queue::handed::{is_handed_over, known_as};
 use rigpost_core::queue::item::{Item, ItemState, Receipt, shown};
 use rigpost_core::time::BootTime;
 use rigpost_core::view::Sending;
@@ -148,8 +149,10 @@ impl Serialize for Delivered {
 
 fn facts<M: SerializeMap>(map: &mut M, item: &Item) -> Result<(), M::Error> {
     let clip = &item.clip;
+    let path = known_as(&clip.path);
     fact(map, ItemKey::Id, &item.id.0)?;
-    fact(map, ItemKey::Path, &shown(&clip.path))?;
+    fact(map, ItemKey::Path, &shown(&path))?;
+    fact(map, ItemKey::HandedOver, &is_handed_over(&clip.path))?;
     fact(map, ItemKey::Name, &clip.name)?;
     fact(map, ItemKey::Size, &clip.facts.size)?;
     fact(map, ItemKey::Sent, &item.sent)?;
@@ -166,8 +169,8 @@ fn facts<M: SerializeMap>(map: &mut M, item: &Item) -> Result<(), M::Error> {
     fact(map, ItemKey::AssetId, &item.asset_id)?;
     fact(map, ItemKey::Attempts, &item.attempts)?;
     fact(map, ItemKey::Added, &clip.added.wall.0)?;
-    if clip.path.to_str().is_none() {
-        fact(map, ItemKey::PathBytes, &clip.path.as_os_str().as_bytes())?;
+    if path.to_str().is_none() {
+        fact(map, ItemKey::PathBytes, &path.as_os_str().as_bytes())?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 //!   behind bytes that carry file descriptors, those that wait here are always of one message, the first that names some.
 use std::io;
 use std::mem::take;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use tokio::io::Interest;
@@ -21,6 +21,7 @@ use crate::bus::call::{called, note};
 use crate::bus::error::BusError;
 use crate::bus::limits::Limits;
 use crate::bus::transport::wire::{self, FIXED, Lengths};
+use crate::link::Descriptor;
 use rigpost_contract::method::{MAX_MANY, SHORT_CALL};
 use rigpost_core::command::Refusal;
 
@@ -34,6 +35,7 @@ const REFUSED_IN_A_ROW: u32 = 64;
 /// A message that is whole and not too long.
 struct Arrived {
     message: Message,
+    carried: Vec<Descriptor>,
     length: usize,
     silent: bool,
 }
@@ -61,7 +63,7 @@ pub struct Reader {
     /// Read ahead; it begins at `at`.
     ahead: Vec<u8>,
     at: usize,
-    fds: Vec<OwnedFd>,
+    fds: Vec<Descriptor>,
     /// Who has calls with the journal, once for each: what they call next is not to overtake those.
     held: Vec<OwnedUniqueName>,
 }
@@ -83,7 +85,7 @@ impl Reader {
     }
 
     fn took(&mut self, (got, fds): (usize, Vec<OwnedFd>)) -> io::Result<usize> {
-        self.fds.extend(fds);
+        self.fds.extend(fds.into_iter().map(Descriptor::from));
         if got == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(got) }
     }
 
@@ -174,12 +176,13 @@ impl Reader {
         bytes.resize(now, 0);
         self.fill(&mut bytes[FIXED..]).await?;
         if total == now as u64 {
-            return Ok(self.make(bytes, seq).await.map(|message| Arrived { message, length: now, silent }));
+            let made = self.make(bytes, seq).await;
+            return Ok(made.map(|(message, carried)| Arrived { message, carried, length: now, silent }));
         }
         let mut alone = bytes.clone();
         // A header says how long the body is.
         alone[4..8].fill(0);
-        let head = self.make(alone, seq).await;
+        let head = self.make(alone, seq).await.map(|(head, _)| head);
         // No method that takes a long call takes a file descriptor, and the header has those that came.
         let bare = head.as_ref().filter(|head| head.data().fds().is_empty());
         let method = bare.and_then(|head| called(&head.header()));
@@ -201,20 +204,29 @@ impl Reader {
             self.refuse(head, silent, Refusal::LimitsExceeded(why)).await;
             return Ok(None);
         }
-        Ok(self.make(bytes, seq).await.map(|message| Arrived { message, length, silent }))
+        let made = self.make(bytes, seq).await;
+        Ok(made.map(|(message, carried)| Arrived { message, carried, length, silent }))
     }
 
-    /// The message of these bytes. Only one that names file descriptors gets those that wait.
-    async fn make(&mut self, bytes: Vec<u8>, seq: u64) -> Option<Message> {
+    /// The message of these bytes. Only one that names file descriptors gets those that wait: beside it, and in it as many
+    /// of this connection's own stand for them.
+    async fn make(&mut self, bytes: Vec<u8>, seq: u64) -> Option<(Message, Vec<Descriptor>)> {
         let made = if self.fds.is_empty() {
             wire::whole(bytes, Vec::new(), seq).await
         } else {
             match wire::whole(bytes.clone(), Vec::new(), seq).await {
                 Ok(without) => Ok(without),
-                Err(_) => wire::whole(bytes, take(&mut self.fds), seq).await,
+                Err(_) => {
+                    let carried = take(&mut self.fds);
+                    let stand_in = |_: &Descriptor| self.stream.as_fd().try_clone_to_owned();
+                    let stand_ins = carried.iter().map(stand_in).collect::<io::Result<_>>().ok()?;
+                    let made = wire::whole(bytes, stand_ins, seq).await;
+                    return made.ok().map(|message| (message, carried));
+                }
             }
         };
-        made.inspect_err(|e| debug!("left out what is no message: {e}")).ok()
+        let made = made.inspect_err(|e| debug!("left out what is no message: {e}"));
+        made.ok().map(|message| (message, Vec::new()))
     }
 
     async fn refuse(&self, message: &Message, silent: bool, refusal: Refusal) {
@@ -241,7 +253,7 @@ impl ReadHalf for Reader {
         // What came with the last word of the authentication; nothing was read here before.
         if !already_received_bytes.is_empty() {
             (self.ahead, self.at) = (take(already_received_bytes), 0);
-            self.fds.append(already_received_fds);
+            self.fds.extend(already_received_fds.drain(..).map(Descriptor::from));
         }
         let mut in_a_row = 0u32;
         loop {
@@ -249,11 +261,15 @@ impl ReadHalf for Reader {
                 self.let_go(&noted);
                 return Ok(noted);
             }
-            if let Some(Arrived { message, length, silent }) = self.next(seq).await? {
+            if let Some(Arrived { message, carried, length, silent }) = self.next(seq).await? {
                 let header = message.header();
                 let taken = match (message.message_type(), header.sender()) {
                     (Type::MethodCall, Some(caller)) => note(&message).and_then(|line| {
-                        self.limits.take(caller, header.primary().serial_num(), length, silent)?;
+                        let serial = header.primary().serial_num();
+                        self.limits.take(caller, serial, length, silent)?;
+                        if !carried.is_empty() {
+                            self.limits.lay_by(caller, serial, carried);
+                        }
                         Ok((line.is_some() || self.holds(caller)).then_some(line))
                     }),
                     (Type::MethodCall | Type::MethodReturn | Type::Error | Type::Signal, _) => Ok(None),

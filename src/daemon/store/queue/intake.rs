@@ -17,6 +17,7 @@ use rigpost_core::command::{AddOutcome, Added};
 use rigpost_core::few;
 use rigpost_core::queue::clip::{self, Finding, Naming, New, Pairing, Place, Row, Wanted};
 use rigpost_core::queue::evidence::Sighting;
+use rigpost_core::queue::handed::is_handed_over;
 use rigpost_core::queue::item::{Clip, Item, ItemId, ItemReason, ItemState};
 use rigpost_core::time::Now;
 
@@ -178,7 +179,14 @@ fn add_one(tx: &Tx<'_>, item: Clip, wanted: Wanted, pairing: &Pairing) -> Result
         }
         Finding::Delivered(id) => told(id, AddOutcome::Delivered),
         Finding::Elsewhere(id, project) => told(id, AddOutcome::DeliveredTo(project)),
-        Finding::Waiting(id) => told(id, AddOutcome::Waiting),
+        Finding::Waiting(id) => {
+            // It may be out of the daemon's reach by its path; what was handed over is not.
+            let waits = rows::item_now(tx, id)?.state != ItemState::Uploading;
+            if waits && is_handed_over(&seen.path) {
+                rows::set_sighting(tx, id, &seen)?;
+            }
+            told(id, AddOutcome::Waiting)
+        }
         finding @ (Finding::Known { .. } | Finding::Renamed(..) | Finding::Grown(..) | Finding::Anew(..)) => {
             let ids = follow(tx, &new, finding)?;
             let id =

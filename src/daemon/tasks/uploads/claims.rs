@@ -11,11 +11,12 @@ use tracing::warn;
 
 use super::state::{Media, Opened, Outcome, UploadTask};
 use crate::http::Transport;
-use crate::media::{MediaFile, ReadError, Workers, cut_off, part_digest};
+use crate::media::{Kept, MediaFile, ReadError, Workers, cut_off, look_at_open, part_digest};
 use crate::store::{Store, StoreError};
 use rigpost_core::command::Refusal;
 use rigpost_core::queue::clip::Copy;
-use rigpost_core::queue::evidence::Relation;
+use rigpost_core::queue::evidence::{Relation, Sighting};
+use rigpost_core::queue::handed::is_handed_over;
 use rigpost_core::queue::item::{Asset, Item, ItemId};
 use rigpost_core::queue::schedule::{Claimed, Event, FileError, Seen};
 use rigpost_core::queue::source::Source;
@@ -29,8 +30,7 @@ impl<T: Transport> UploadTask<T> {
         let intake = self.settings.borrow().intake.clone();
         let claim = Claim {
             store: self.store.clone(),
-            workers: self.workers.clone(),
-            dirs: intake.media_dirs.clone(),
+            looker: self.looker(),
             sources: intake.sources.clone(),
             now: self.clock.now(),
         };
@@ -65,8 +65,7 @@ type Known = (Result<Seen, FileError>, Result<Option<Asset>, String>, Copy);
 
 struct Claim {
     store: Store,
-    workers: Workers,
-    dirs: Vec<PathBuf>,
+    looker: Looker,
     sources: Vec<Source>,
     now: Now,
 }
@@ -82,12 +81,12 @@ impl Claim {
         if resume {
             self.store.resume_uploading().await?;
         }
-        let volumes = self.workers.volumes();
+        let volumes = self.looker.workers.volumes();
         let hangs = move |path: &Path| volumes.is_silent(path);
         let Some(item) = self.store.claim_beside(project, but, above, hangs).await? else { return Ok(None) };
         let patience = self.patience(&item);
-        let (file, seen) = match look(&self.workers, self.dirs.clone(), &item, self.now).await {
-            Ok((file, seen)) => (Some(Arc::new(file)), Ok(seen)),
+        let (file, seen) = match self.looker.look(&item, self.now).await {
+            Ok((file, seen)) => (Some(file), Ok(seen)),
             Err(e) => (None, Err(e)),
         };
         // It has its turn by now: whatever the disk says from here on is the turn's trouble, and ends it.
@@ -197,20 +196,39 @@ fn file_error(e: ReadError) -> FileError {
     }
 }
 
-/// The item's file as it is now, and what it is to the item.
-pub(super) async fn look(
-    workers: &Workers,
+/// What it takes to look at the files of items.
+pub(super) struct Looker {
+    workers: Workers,
+    kept: Kept,
     dirs: Vec<PathBuf>,
-    item: &Item,
-    now: Now,
-) -> Result<(MediaFile, Seen), FileError> {
-    match workers.open(dirs, item.clip.path.clone(), now.boot_id).await {
-        Ok((file, sighting)) => {
-            let relation = sighting.relation(&item.clip.sighting());
-            Ok((file, Seen { sighting, relation, cut: None }))
+}
+
+impl<T: Transport> UploadTask<T> {
+    pub(super) fn looker(&self) -> Looker {
+        Looker { workers: self.workers.clone(), kept: self.kept.clone(), dirs: self.media_dirs() }
+    }
+}
+
+impl Looker {
+    /// The item's file as it is now, and what it is to the item.
+    pub(super) async fn look(&self, item: &Item, now: Now) -> Result<(Arc<MediaFile>, Seen), FileError> {
+        let (file, sighting) = self.open(item, now).await?;
+        let relation = sighting.relation(&item.clip.sighting());
+        Ok((file, Seen { sighting, relation, cut: None }))
+    }
+
+    async fn open(&self, item: &Item, now: Now) -> Result<(Arc<MediaFile>, Sighting), FileError> {
+        let path = item.clip.path.clone();
+        if is_handed_over(&path) {
+            let file = self.kept.get(item.id, &path).ok_or(FileError::Gone)?;
+            let seen = look_at_open(&file, path, now.boot_id).await.map_err(file_error)?;
+            return Ok((file, seen));
         }
-        Err(Refusal::NotFound(_)) => Err(FileError::Gone),
-        Err(why @ Refusal::NotAnswering(_)) => Err(FileError::NotAnswering(why.to_string())),
-        Err(why) => Err(FileError::Unreadable(why.to_string())),
+        match self.workers.open(self.dirs.clone(), path, now.boot_id).await {
+            Ok((file, sighting)) => Ok((Arc::new(file), sighting)),
+            Err(Refusal::NotFound(_)) => Err(FileError::Gone),
+            Err(why @ Refusal::NotAnswering(_)) => Err(FileError::NotAnswering(why.to_string())),
+            Err(why) => Err(FileError::Unreadable(why.to_string())),
+        }
     }
 }

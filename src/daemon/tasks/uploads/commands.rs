@@ -1,14 +1,17 @@
 //! People's commands: what they mean to the machine, their way to the disk, and their answers.
 use std::path::PathBuf;
 
+use tracing::info;
+
 use super::state::{Answer, Outcome, UploadSettings, UploadTask};
 use crate::http::Transport;
-use crate::link::{ItemNow, Page, Reply, ToQueue};
-use crate::media::Workers;
+use crate::link::{Descriptor, ItemNow, Page, Reply, ToQueue};
+use crate::media::{Kept, Workers};
 use crate::store::Store;
 use crate::tasks::intake::with_fingerprints;
 use rigpost_core::command::{AddOptions, Added, Answers, QueueCommand, Refusal};
-use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
+use rigpost_core::queue::handed::{known_as, stays_open};
+use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt, shown};
 use rigpost_core::queue::schedule::{Event, Intent};
 use rigpost_core::time::Now;
 
@@ -48,6 +51,38 @@ impl<T: Transport> UploadTask<T> {
             let changed = told(&store, &ids).await;
             (added, changed)
         });
+    }
+
+    pub(super) fn add_fd(&mut self, file: Descriptor, options: AddOptions, reply: Reply<Added>) {
+        if self.cloud.is_none() {
+            return Answer::new(reply, Err(takes_no_clips())).send();
+        }
+        let (store, workers, kept) = (self.store.clone(), self.workers.clone(), self.kept.clone());
+        let (settings, now) = (self.settings.borrow().clone(), self.clock.now());
+        self.ask_disk(Some(Intent::Change), reply, async move {
+            let added = accept_open(&store, &workers, &kept, settings, now, file, options).await;
+            let in_queue = |added: &&Added| added.outcome.word().is_in_the_queue();
+            let ids: Vec<_> = added.iter().filter(in_queue).map(|added| added.id).collect();
+            let changed = told(&store, &ids).await;
+            (added, changed)
+        });
+    }
+
+    /// Lets go of the open files that nobody needs any more.
+    pub(super) fn let_go(&self) {
+        let (store, kept) = (self.store.clone(), self.kept.clone());
+        let ids = kept.ids();
+        if ids.is_empty() {
+            return;
+        }
+        self.running.push(Box::pin(async move {
+            // Where that can't be known, the next reading of the queue asks again.
+            if let Ok(items) = store.get(&ids).await {
+                let needed = |id: &ItemId| items.iter().any(|item| item.id == *id && stays_open(item));
+                kept.let_go(&ids.into_iter().filter(|id| !needed(id)).collect::<Vec<_>>());
+            }
+            Outcome::Told
+        }));
     }
 
     pub(super) fn list(
@@ -129,6 +164,7 @@ pub(super) fn is_command(message: &ToQueue) -> bool {
     match message {
         ToQueue::Do(..)
         | ToQueue::Add { .. }
+        | ToQueue::AddFd { .. }
         | ToQueue::List { .. }
         | ToQueue::Item(..)
         | ToQueue::Receipt(..)
@@ -142,6 +178,7 @@ pub(super) fn refuse(message: ToQueue, why: &Refusal) {
     match message {
         ToQueue::Do(_, reply) => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Add { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
+        ToQueue::AddFd { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::List { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Item(_, reply) => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Receipt(_, reply) => Answer::new(reply, Err(why.clone())).send(),
@@ -207,4 +244,33 @@ async fn accept(
         items.extend(with_fingerprints(&volume, taken).await);
     }
     store.add(items, wanted, limits).await.map_err(Refusal::from)
+}
+
+/// Takes an open file in and keeps it.
+async fn accept_open(
+    store: &Store,
+    workers: &Workers,
+    kept: &Kept,
+    settings: UploadSettings,
+    now: Now,
+    file: Descriptor,
+    options: AddOptions,
+) -> Result<Added, Refusal> {
+    let UploadSettings { intake, limits, .. } = settings;
+    if !intake.takes_open_files {
+        let why = "this rig is set up to take no open files (queue.take_open_files)";
+        return Err(Refusal::NotAllowed(why.to_owned()));
+    }
+    let fd = file.into_fd().ok_or(Refusal::Stopping)?;
+    let (file, seen) = workers.receive(fd, now.boot_id).await?;
+    let name = shown(&known_as(&seen.path));
+    let coming = kept.bring(seen.path.clone(), file)?;
+    let clip = intake.handed_over(seen, &options, now);
+    let added = store.add(vec![clip], options.wanted, limits).await?;
+    let added = added.into_iter().next().ok_or(Refusal::OutcomeUnknown)?;
+    if added.outcome.word().is_in_the_queue() {
+        info!(item = added.id.0, caller_uid = options.user.uid, file = name, "handed over as an open file");
+        coming.keep(added.id);
+    }
+    Ok(added)
 }

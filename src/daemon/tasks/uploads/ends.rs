@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::claims::look;
 use super::state::{Outcome, UploadTask};
 use crate::http::Transport;
 use crate::media::{self, MediaFile, ReadError, digest, made};
 use crate::store::{Store, StoreError};
+use rigpost_core::queue::handed::known_as;
 use rigpost_core::queue::item::{Item, ItemId, ItemReason, ItemState, shown};
 use rigpost_core::queue::schedule::{
     Closer, Comparison, End, Event, Opened, Written, closer, wants_closer_look, written_on,
@@ -16,10 +16,10 @@ use rigpost_core::time::Now;
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn look_again(&mut self, item: Item) {
-        let (workers, dirs, now) = (self.workers.clone(), self.media_dirs(), self.clock.now());
+        let (looker, now) = (self.looker(), self.clock.now());
         let (store, file) = (self.store.clone(), self.media.get(&item.id).map(|media| media.file.clone()));
         self.running.push(Box::pin(async move {
-            let seen = look(&workers, dirs, &item, now).await.map(|(_, seen)| Box::new(seen));
+            let seen = looker.look(&item, now).await.map(|(_, seen)| Box::new(seen));
             let is_sent = item.sent == item.clip.facts.size;
             let opened = match file {
                 Some(file) if is_sent && wants_closer_look(&item.clip.sighting(), &seen) => {
@@ -125,7 +125,7 @@ async fn write(store: &Store, end: &End, now: Now) -> (Written, Option<Box<Item>
 }
 
 fn log(item: &Item) {
-    let (id, file) = (item.id.0, shown(&item.clip.path));
+    let (id, file) = (item.id.0, shown(&known_as(&item.clip.path)));
     match item.state {
         ItemState::Done if item.reason == ItemReason::Duplicate => {
             info!(item = id, file, "not sent again: {}", item.detail);

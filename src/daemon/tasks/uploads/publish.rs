@@ -58,6 +58,7 @@ impl<T: Transport> UploadTask<T> {
             self.channels.view.send_modify(|_| ());
         }
         self.event(Event::Summary(summary));
+        self.let_go();
         for publication in due {
             match publication {
                 Publication::Answer(answer) => answer.send(),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::http::Congestion;
 use crate::link::{Reply, ToQueue, ToRig};
-use crate::media::{MediaFile, Pacer, PartWatch, Workers};
+use crate::media::{Kept, MediaFile, Pacer, PartWatch, Workers};
 use crate::store::{Limits, QueueSummary, Store, StoreError};
 use crate::tasks::intake::Intake;
 use rigpost_core::command::Refusal;
@@ -96,6 +96,8 @@ pub struct UploadTask<T> {
     pub(super) store: Store,
     /// Who touches clips.
     pub(super) workers: Workers,
+    /// Clips that were handed over open.
+    pub(super) kept: Kept,
     pub(super) clock: Clock,
     pub(super) channels: Channels,
     pub(super) running: FuturesUnordered<BoxFuture<'static, Outcome>>,

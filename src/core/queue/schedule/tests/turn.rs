@@ -143,6 +143,21 @@ fn what_a_file_means_when_it_is_claimed() {
 }
 
 #[test]
+fn an_open_file_that_is_gone_is_to_be_handed_over_again() {
+    for (path, says) in
+        [("/card/1.mov", "when its card is back"), ("card/1.mov", "handed over again (rigpost add)")]
+    {
+        let mut b = Bench::paired();
+        let mut item = item(1, "p");
+        item.clip.path = path.into();
+        let actions = b.claimed_as(item, Err(FileError::Gone), Ok(None));
+        let says = |action: &Action| matches!(action, Action::WriteEnd(end) if end.detail.contains(says));
+        assert_eq!(actions.iter().filter(|action| says(action)).count(), 1, "{actions:?}");
+        assert_eq!(ends(&actions), [(ItemId(1), ItemState::Away, ItemReason::Vanished)]);
+    }
+}
+
+#[test]
 fn a_file_is_sent_once_two_looks_are_the_same() {
     let mut b = Bench::paired();
     let mut item = item(1, "p");
