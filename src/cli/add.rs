@@ -154,7 +154,7 @@ async fn add(daemon: &Daemon, args: &AddArgs, paths: &[PathBuf], out: &mut Out) 
 /// The bad one is looked for where the others go all the same; or where all can be handed over.
 fn may_be_halved(refused: &Refused, batch: &[PathBuf], args: &AddArgs) -> bool {
     (args.keep_going && refused.is_about_a_path())
-        || (refused.is_out_of_reach() && batch.iter().all(can_read))
+        || (refused.is_out_of_reach() && batch.iter().all(|path| can_read(path)))
 }
 
 /// The failure, with what was queued before it and how to go on.

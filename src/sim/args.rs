@@ -66,9 +66,9 @@ CLIPS THAT GROW
 
 CHANNELS AND COMMENTS
   A sub-device of an allowed model is connected with POST /v2/devices/channels and gets an index,
-  which creations name; they are refused on any but index 0 that is not connected. The control
-  interface connects one without a call of the device. Comments on a clip
-  (POST /v2/devices/assets/ID/comments) show on the page.
+  which creations name. Where a model is allowed (--device-model), any but index 0 that is not
+  connected is refused. The control interface connects one without a call of the device. Comments on
+  a clip (POST /v2/devices/assets/ID/comments) show on the page.
 
 PRESENCE BY SOCKET
   GET /devices/websocket?Authorization=Bearer%20TOKEN opens a socket with Phoenix messages in JSON.

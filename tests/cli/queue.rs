@@ -250,7 +250,7 @@ async fn what_the_daemon_cannot_reach_is_handed_over_open() {
     assert!(errors.contains("handed over 3 clips open") && errors.contains("after a reboot"), "{errors}");
     let handed = |n: usize| (closed[n].clone(), format!("{}.mov", n + 1));
     assert_eq!(fake.world().handed, [handed(0), handed(1), handed(2)]);
-    assert_eq!(fake.world().added[0].0, [open.clone()]);
+    assert_eq!(fake.world().added[0].0, std::slice::from_ref(&open));
 
     let (status, output, _) = run(&bus, &["add", "--json", "--name", "scene.mov", &closed[2]]).await;
     let json: serde_json::Value = serde_json::from_str(&output).unwrap();

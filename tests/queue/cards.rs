@@ -107,7 +107,12 @@ pub(crate) fn date(path: &Path, then: SystemTime) {
 
 /// Paired, with the source `media/card`.
 pub(crate) async fn rig() -> Rig {
-    let setup = Setup { drop_in: card("").drop_in, ..Setup::cloud(|c| c.chunk_size = PART) };
+    rig_of(PART).await
+}
+
+/// The same, whose cloud wants parts of that size.
+pub(crate) async fn rig_of(part: u64) -> Rig {
+    let setup = Setup { drop_in: card("").drop_in, ..Setup::cloud(|c| c.chunk_size = part) };
     let mut rig = setup.build().await;
     fs::create_dir(rig.path("media/card")).unwrap();
     rig.start().await;
@@ -361,7 +366,7 @@ async fn one_file_is_one_item_however_its_path_is_spelled() {
 }
 
 /// An `ftyp` box, and a `mdat` box of `media` bytes of which the first `there` are there; then an index.
-fn movie(media: u32, there: usize, index: bool) -> Vec<u8> {
+pub(crate) fn movie(media: u32, there: usize, index: bool) -> Vec<u8> {
     let mut bytes = b"\0\0\0\x14ftypqt  \0\0\0\0qt  ".to_vec();
     bytes.extend((media + 8).to_be_bytes());
     bytes.extend(b"mdat");

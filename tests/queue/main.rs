@@ -21,6 +21,7 @@ mod object_storage;
 mod order;
 mod sources;
 mod steering;
+mod swaps;
 mod torn;
 mod trees;
 mod turns;

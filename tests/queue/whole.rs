@@ -253,10 +253,10 @@ async fn what_another_machine_writes_is_seen_in_spite_of_a_cache() {
 }
 
 /// A camera's FTP server on the rig, with the card as its home.
-struct Ftp(Child, u16);
+pub(crate) struct Ftp(Child, u16);
 
 impl Ftp {
-    fn start(home: &Path) -> Ftp {
+    pub(crate) fn start(home: &Path) -> Ftp {
         const SERVER: &str = "
 import sys, logging
 from pyftpdlib.authorizers import DummyAuthorizer
@@ -289,7 +289,7 @@ server.serve_forever()
     }
 
     /// Sends all of `bytes`.
-    fn send(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn send(&self, name: &str, bytes: &[u8]) {
         let mut camera = self.camera(name);
         camera.stdin.take().unwrap().write_all(bytes).unwrap();
         assert!(camera.wait().unwrap().success());
@@ -304,7 +304,7 @@ impl Drop for Ftp {
 }
 
 /// Sends the beginning of a clip and waits until it is on the disk.
-async fn half(ftp: &Ftp, path: &PathBuf, bytes: &[u8]) -> Child {
+pub(crate) async fn half(ftp: &Ftp, path: &PathBuf, bytes: &[u8]) -> Child {
     let mut camera = ftp.camera(path.file_name().unwrap().to_str().unwrap());
     let mut input = camera.stdin.take().unwrap();
     input.write_all(bytes).unwrap();

@@ -128,7 +128,7 @@ fn unusable(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// This user can read a clip there.
-pub(super) fn can_read(path: &PathBuf) -> bool {
+pub(super) fn can_read(path: &Path) -> bool {
     open(path).is_ok()
 }
 

@@ -54,6 +54,12 @@ pub struct Volume {
 }
 
 impl Volume {
+    /// It is known to be that one.
+    pub fn is_that_of(&self, other: &Volume) -> bool {
+        let same_mount = self.mount != 0 && self.mount == other.mount;
+        same_mount || (!self.id.is_empty() && self.id == other.id)
+    }
+
     /// Both are known, and it is not that one.
     pub fn is_known_to_differ(&self, other: &Volume) -> bool {
         !self.id.is_empty() && !other.id.is_empty() && self.id != other.id

@@ -84,11 +84,13 @@ impl World {
         let channel = optional_integer(body, "channel", 0, 100)?.unwrap_or(0).cast_unsigned();
         let version_of = versions::asked(body)?;
 
+        // An account without models has no channels that could be connected.
+        let has_models = !self.rules.device_models.is_empty();
         let device = self.device_mut(client_id).map_err(|_| Reply::unauthorized())?;
         if device.in_pause(now.ms.cast_signed().saturating_sub(offset.saturating_mul(1000))) {
             return Err(Reply::paused());
         }
-        if !device.has_channel(channel) {
+        if has_models && !device.has_channel(channel) {
             return Err(Reply::invalid("channel is not connected"));
         }
         let project = device.project.clone();

@@ -150,8 +150,11 @@ impl Claim {
             Ok(Some(asset)) if !seen.sighting.untouched_since(&before) => {
                 match self.is_same(item, file, asset).await? {
                     Ok(true) => {}
+                    // In its place on the card that it was on, it was written on: what has left of it is no more. Otherwise
+                    // its own card may come back.
                     Ok(false) => {
-                        seen.relation = Relation::Displaced;
+                        let is_there = seen.sighting.volume.is_that_of(&before.volume);
+                        seen.relation = if is_there { Relation::Rewritten } else { Relation::Displaced };
                         return Ok(Ok(seen));
                     }
                     Err(e) => return Ok(Err(file_error(e))),
