@@ -162,7 +162,7 @@ mod tests {
     fn what_lies_beside_a_clip_that_was_out_of_reach_is_too() {
         let mut handed = Handed::default();
         let [a, b, c] = ["/card/a.mov", "/card/b.mov", "/other/c.mov"].map(PathBuf::from);
-        assert!(!handed.knows(&[a.clone()]) && !handed.knows(&[]));
+        assert!(!handed.knows(std::slice::from_ref(&a)) && !handed.knows(&[]));
         handed.closed.insert("/card".into());
         assert!(handed.knows(&[a.clone(), b]) && !handed.knows(&[a, c]));
     }

@@ -19,7 +19,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::oauth::{AccessToken, Cause, ClientAuth, DeviceInfo, DeviceStatus, TokenError, Wanting};
-use crate::provider::answer::{Detailed, unexpected};
+use crate::provider::answer::{Detailed, Sorted, Word, sort, unexpected};
 use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success};
 use crate::provider::text::short;
 use crate::provider::wire::{Authorization, Body, Connection, Request, Response, trouble};
@@ -158,7 +158,7 @@ impl FrameIo {
     /// The asset's id and the URLs for its parts, in byte order.
     pub fn read_asset(&self, response: &Response) -> Result<(String, Vec<Secret>), CreateError> {
         let bad = || CreateError::Transient(trouble(Cause::Provider, "an asset that can't be used", None));
-        growing::expect(response)?;
+        expect(response)?;
         let a: AssetAnswer = response.json().ok_or_else(bad)?;
         let fits = (1..=MAX_PARTS).contains(&a.upload_urls.len());
         let id = asset_id(a.id).filter(|_| fits).ok_or_else(bad)?;
@@ -247,6 +247,19 @@ impl FrameIo {
         let mut url = self.base_url.clone();
         url.set_path(path);
         url
+    }
+}
+
+/// The answer is a yes, or what its no to an asset means.
+fn expect(response: &Response) -> Result<(), CreateError> {
+    match sort(response) {
+        Sorted::Success => Ok(()),
+        Sorted::Trouble(t) => Err(CreateError::Transient(t)),
+        Sorted::Word(word) if word.is_of_now() => Err(CreateError::Transient(word.trouble())),
+        Sorted::Word(Word { status, word, description, .. }) => {
+            Err(refused_asset(&Detailed { status, title: word, detail: description }))
+        }
+        Sorted::Detailed(d) => Err(refused_asset(&d)),
     }
 }
 

@@ -3,9 +3,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{FrameIo, asset_id, refused_asset, usable_url};
+use super::{FrameIo, asset_id, expect, usable_url};
 use crate::oauth::{AccessToken, Cause};
-use crate::provider::answer::{Detailed, Sorted, Word, sort};
 use crate::provider::wire::{Request, Response, trouble};
 use crate::queue::growing::{NewPart, RegisterError};
 use crate::queue::upload::CreateError;
@@ -58,19 +57,6 @@ impl FrameIo {
             return Err(bad());
         }
         Ok(upload_urls.into_iter().map(Secret::new).collect())
-    }
-}
-
-/// The answer is a yes, or what its no to an asset means.
-pub(super) fn expect(response: &Response) -> Result<(), CreateError> {
-    match sort(response) {
-        Sorted::Success => Ok(()),
-        Sorted::Trouble(t) => Err(CreateError::Transient(t)),
-        Sorted::Word(word) if word.is_of_now() => Err(CreateError::Transient(word.trouble())),
-        Sorted::Word(Word { status, word, description, .. }) => {
-            Err(refused_asset(&Detailed { status, title: word, detail: description }))
-        }
-        Sorted::Detailed(d) => Err(refused_asset(&d)),
     }
 }
 

@@ -1,10 +1,11 @@
+use std::time::Duration;
+
 use super::plan::{LEAST, last_part, part_len, range, start};
 use super::*;
 use crate::backoff::Jitter;
 use crate::oauth::{Cause, Trouble};
 use crate::queue::item::PartDigest;
 use crate::queue::upload::{Confirmed, CreateError, PartError};
-use std::time::Duration;
 
 fn at(ms: u64) -> BootTime {
     BootTime(Duration::from_millis(ms))
