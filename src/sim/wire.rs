@@ -95,17 +95,11 @@ impl Subject {
             (Endpoint::Create, Content::Form(form)) => {
                 Self { name: form.get("name").cloned(), ..Self::default() }
             }
-            (Endpoint::Comment, _) => {
-                let id = id.unwrap_or_default();
-                let name = app.world(app.now()).assets.get(id).map(|asset| asset.name.clone());
-                let asset = name.is_some().then(|| id.to_owned());
-                Self { name, asset, ..Self::default() }
-            }
-            (Endpoint::Register, _) => {
+            (Endpoint::Comment | Endpoint::Register, _) => {
                 let id = id.unwrap_or_default();
                 let parts = match content {
-                    Content::Json(body) => registered_numbers(body),
-                    Content::Form(_) | Content::Unreadable => Vec::new(),
+                    Content::Json(body) if endpoint == Endpoint::Register => registered_numbers(body),
+                    Content::Json(_) | Content::Form(_) | Content::Unreadable => Vec::new(),
                 };
                 let world = app.world(app.now());
                 let name = world.assets.get(id).map(|asset| asset.name.clone());

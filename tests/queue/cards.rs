@@ -123,13 +123,23 @@ pub(crate) async fn rig_of(part: u64) -> Rig {
 
 /// Numbers of the items in a state, once there are so many.
 pub(crate) async fn so_many(rig: &Rig, count: usize, state: &str) -> BTreeSet<u64> {
+    so_many_that(rig, count, state, |i| text(i, "state") == state).await
+}
+
+/// Numbers of the items that are wanted, once there are so many.
+pub(crate) async fn so_many_that(
+    rig: &Rig,
+    count: usize,
+    what: &str,
+    wanted: impl Fn(&Dict) -> bool,
+) -> BTreeSet<u64> {
     let mut signals = rig.bus.signals(&rig.ui).await;
     let mut last = Vec::new();
     let look = async {
         loop {
             last = rig.items().await;
-            let of_state = last.iter().filter(|i| text(i, "state") == state);
-            let ids: BTreeSet<u64> = of_state.map(|i| *i["id"].downcast_ref::<&u64>().unwrap()).collect();
+            let of_these = last.iter().filter(|i| wanted(i));
+            let ids: BTreeSet<u64> = of_these.map(|i| *i["id"].downcast_ref::<&u64>().unwrap()).collect();
             if ids.len() == count {
                 return ids;
             }
@@ -138,7 +148,7 @@ pub(crate) async fn so_many(rig: &Rig, count: usize, state: &str) -> BTreeSet<u6
     };
     match tokio::time::timeout(PATIENCE, look).await {
         Ok(ids) => ids,
-        Err(_) => panic!("waited for {count} items that are {state}; there are {last:#?}"),
+        Err(_) => panic!("waited for {count} items that are {what}; there are {last:#?}"),
     }
 }
 

@@ -2,23 +2,13 @@
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 
-use futures_util::StreamExt as _;
-
-use crate::cards::{Disk, PART, assert_delivered, date, hours_ago, movie, rig, rig_of, so_many};
+use crate::cards::{
+    Disk, PART, assert_delivered, date, hours_ago, movie, rig, rig_of, so_many, so_many_that,
+};
 use crate::common::*;
 use crate::sources::found;
 use crate::steering::set_limit;
 use crate::whole::{Ftp, half};
-
-async fn eight_more(rig: &Rig, count: usize) {
-    let mut signals = rig.bus.signals(&rig.ui).await;
-    let all = async {
-        while rig.items().await.len() < count {
-            signals.next().await.expect("the bus is there").unwrap();
-        }
-    };
-    tokio::time::timeout(PATIENCE, all).await.expect("they are found");
-}
 
 /// Beside the cloud, which must answer meanwhile: what it is asked holds a clip open.
 async fn ejected(mut disk: Disk) -> Disk {
@@ -43,7 +33,7 @@ async fn without_a_way_to_the_cloud_a_second_card_takes_the_place_of_none_of_the
             let path = disk.clip(&format!("C{clip:04}.MOV"), 100_000 + clip as usize, 8 * n + clip);
             hashes.push(sha256(&path));
         }
-        eight_more(&rig, hashes.len()).await;
+        so_many_that(&rig, hashes.len(), "there", |_| true).await;
         cards.push(ejected(disk).await);
     }
     rig.sim.clear_faults();

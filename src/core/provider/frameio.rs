@@ -93,7 +93,7 @@ impl FrameIo {
     }
 
     pub(super) fn identify_request(&self, token: &AccessToken) -> Request {
-        self.api("device identity", "/v2/devices/me", token, None)
+        self.api("device identity", self.at("/v2/devices/me"), token, None)
     }
 
     /// Each member is read apart: an odd one must not hide the project. Where none is named (compatible servers), clips
@@ -131,7 +131,7 @@ impl FrameIo {
     }
 
     pub(super) fn heartbeat_request(&self, token: &AccessToken) -> Request {
-        Request { post: true, ..self.api("heartbeat", "/v2/devices/heartbeat", token, None) }
+        Request { post: true, ..self.api("heartbeat", self.at("/v2/devices/heartbeat"), token, None) }
     }
 
     /// Ask for an asset to put a clip in.
@@ -152,18 +152,17 @@ impl FrameIo {
             body["auto_version_id"] = id.as_str().into();
         }
         let json = Zeroizing::new(body.to_string().into_bytes());
-        self.api("asset creation", "/v2/devices/assets", token, Some(json))
+        self.api("asset creation", self.at("/v2/devices/assets"), token, Some(json))
     }
 
     /// The asset's id and the URLs for its parts, in byte order.
     pub fn read_asset(&self, response: &Response) -> Result<(String, Vec<Secret>), CreateError> {
-        let bad = || CreateError::Transient(trouble(Cause::Provider, "an asset that can't be used", None));
         expect(response)?;
-        let a: AssetAnswer = response.json().ok_or_else(bad)?;
+        let a: AssetAnswer = response.json().ok_or_else(unusable)?;
         let fits = (1..=MAX_PARTS).contains(&a.upload_urls.len());
-        let id = asset_id(a.id).filter(|_| fits).ok_or_else(bad)?;
+        let id = asset_id(a.id).filter(|_| fits).ok_or_else(unusable)?;
         if !a.upload_urls.iter().all(|url| usable_url(&self.base_url, url)) {
-            return Err(bad());
+            return Err(unusable());
         }
         Ok((id, a.upload_urls.into_iter().map(Secret::new).collect()))
     }
@@ -214,14 +213,14 @@ impl FrameIo {
     fn api(
         &self,
         name: &'static str,
-        path: &str,
+        url: Url,
         token: &AccessToken,
         json: Option<Zeroizing<Vec<u8>>>,
     ) -> Request {
         Request {
             name,
             post: json.is_some(),
-            url: self.at(path),
+            url,
             //= frameio-c2c#2
             //# x-client-version, a semantic version, goes with every HTTPS call.
             headers: vec![("x-client-version", self.client_version.clone())],
@@ -261,6 +260,11 @@ fn expect(response: &Response) -> Result<(), CreateError> {
         }
         Sorted::Detailed(d) => Err(refused_asset(&d)),
     }
+}
+
+/// A yes that is of no use.
+fn unusable() -> CreateError {
+    CreateError::Transient(trouble(Cause::Provider, "an asset that can't be used", None))
 }
 
 /// The cloud's id of an asset, as far as it is one.

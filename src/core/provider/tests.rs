@@ -10,7 +10,7 @@ use crate::oauth::{
     Binding, Cause, ClientAuth, ClientId, ClientSecret, RefreshToken, Thumbprint, TokenError, Trouble,
     UserCode,
 };
-use crate::queue::growing::{NewPart, RegisterError};
+use crate::queue::growing::NewPart;
 use crate::queue::upload::{AssetRequest, CreateError, PartError};
 use crate::secret::Secret;
 

@@ -56,8 +56,11 @@ pub struct Volume {
 impl Volume {
     /// It is known to be that one.
     pub fn is_that_of(&self, other: &Volume) -> bool {
-        let same_mount = self.mount != 0 && self.mount == other.mount;
-        same_mount || (!self.id.is_empty() && self.id == other.id)
+        self.is_in_the_mount_of(other) || (!self.id.is_empty() && self.id == other.id)
+    }
+
+    fn is_in_the_mount_of(&self, other: &Volume) -> bool {
+        self.mount != 0 && self.mount == other.mount
     }
 
     /// Both are known, and it is not that one.
@@ -143,8 +146,7 @@ impl Sighting {
     /// compared, and the earlier one must have one.
     pub fn untouched_since(&self, earlier: &Sighting) -> bool {
         earlier.fingerprint.is_some()
-            && self.volume.mount != 0
-            && self.volume.mount == earlier.volume.mount
+            && self.volume.is_in_the_mount_of(&earlier.volume)
             && self.path == earlier.path
             && self.facts == earlier.facts
     }
@@ -156,7 +158,7 @@ impl Sighting {
             return self.relation_by_date(row, same_path);
         };
         let same_bytes = now.whole == then.whole && self.facts.size == row.facts.size;
-        let same_mount = self.volume.mount != 0 && self.volume.mount == row.volume.mount;
+        let same_mount = self.volume.is_in_the_mount_of(&row.volume);
         let other_volume = !same_mount && self.volume.is_known_to_differ(&row.volume);
         let same_inode = self.facts.ino != 0 && self.facts.ino == row.facts.ino;
         let same_date = self.facts.mtime_ns == row.facts.mtime_ns;
@@ -167,12 +169,14 @@ impl Sighting {
             (true, true) if same_date => Relation::Same,
             (true, true) => Relation::Redated,
             (true, false) if same_mount && same_inode => Relation::Rewritten,
-            (true, false) if self.is_on_the_volume_of(row) && self.has_grown_from(row, now, then) => {
+            (true, false) if self.volume.is_that_of(&row.volume) && self.has_grown_from(row, now, then) => {
                 Relation::Rewritten
             }
             (true, false) if same_mount && same_date => Relation::Replaced,
             (true, false) => Relation::Displaced,
-            (false, true) if same_inode && same_date && self.is_on_the_volume_of(row) => Relation::Renamed,
+            (false, true) if same_inode && same_date && self.volume.is_that_of(&row.volume) => {
+                Relation::Renamed
+            }
             (false, true) => Relation::Twin,
             (false, false) => Relation::None,
         }
@@ -196,12 +200,6 @@ impl Sighting {
     /// Only where the head of the smaller one is all of the head can the two be compared.
     fn has_grown_from(&self, row: &Sighting, now: Fingerprint, then: Fingerprint) -> bool {
         self.facts.size > row.facts.size && row.facts.size >= FINGERPRINT_END && now.head == then.head
-    }
-
-    /// It is known to be on the same volume.
-    fn is_on_the_volume_of(&self, row: &Sighting) -> bool {
-        let same_mount = self.volume.mount != 0 && self.volume.mount == row.volume.mount;
-        same_mount || (!self.volume.id.is_empty() && self.volume.id == row.volume.id)
     }
 }
 

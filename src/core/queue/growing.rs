@@ -47,7 +47,7 @@ use crate::seq::Seq;
 use crate::time::BootTime;
 use plan::{LONGEST, start};
 
-pub use event::{Action, Ending, Event, Kept, NewPart, RegisterError};
+pub use event::{Action, Ending, Event, Kept, NewPart};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {

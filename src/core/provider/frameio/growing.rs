@@ -3,10 +3,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{FrameIo, asset_id, expect, usable_url};
+use super::{FrameIo, asset_id, expect, unusable, usable_url};
 use crate::oauth::{AccessToken, Cause};
 use crate::provider::wire::{Request, Response, trouble};
-use crate::queue::growing::{NewPart, RegisterError};
+use crate::queue::growing::NewPart;
 use crate::queue::upload::CreateError;
 use crate::secret::Secret;
 
@@ -23,10 +23,9 @@ struct Created {
 impl FrameIo {
     /// The id of an asset that was asked for without a size.
     pub fn read_growing_asset(&self, response: &Response) -> Result<String, CreateError> {
-        let bad = || CreateError::Transient(trouble(Cause::Provider, "an asset that can't be used", None));
         expect(response)?;
-        let Created { id } = response.json().ok_or_else(bad)?;
-        asset_id(id).ok_or_else(bad)
+        let Created { id } = response.json().ok_or_else(unusable)?;
+        asset_id(id).ok_or_else(unusable)
     }
 
     /// Registers parts. `size`: of the whole clip, where the last part is among them.
@@ -44,34 +43,18 @@ impl FrameIo {
             body["asset_filesize"] = size.into();
         }
         let json = Zeroizing::new(body.to_string().into_bytes());
-        let path = ["v2", "devices", "assets", asset_id, "realtime_upload", "parts"];
-        Request { url: self.beneath(&path), ..self.api("part registration", "", token, Some(json)) }
+        let url = self.beneath(&["v2", "devices", "assets", asset_id, "realtime_upload", "parts"]);
+        self.api("part registration", url, token, Some(json))
     }
 
     /// The addresses of `count` parts, in the order in which they were registered.
-    pub fn read_registered(&self, response: &Response, count: usize) -> Result<Vec<Secret>, RegisterError> {
-        let bad = || RegisterError::Transient("parts without a usable address".to_owned(), None);
-        expect(response).map_err(RegisterError::from)?;
+    pub fn read_registered(&self, response: &Response, count: usize) -> Result<Vec<Secret>, CreateError> {
+        let bad = || CreateError::Transient(trouble(Cause::Provider, "parts without a usable address", None));
+        expect(response)?;
         let Registered { upload_urls } = response.json().ok_or_else(bad)?;
         if upload_urls.len() != count || !upload_urls.iter().all(|url| usable_url(&self.base_url, url)) {
             return Err(bad());
         }
         Ok(upload_urls.into_iter().map(Secret::new).collect())
-    }
-}
-
-impl From<CreateError> for RegisterError {
-    fn from(e: CreateError) -> RegisterError {
-        match e {
-            CreateError::Unauthorized => RegisterError::Unauthorized,
-            CreateError::Transient(t) => RegisterError::Transient(t.why, t.retry_after),
-            CreateError::Storage => RegisterError::Transient(String::new(), None),
-            CreateError::RecordedWhilePaused => {
-                RegisterError::Refused("the device is paused in the project".to_owned())
-            }
-            CreateError::Refused(why) | CreateError::Conflict(why) | CreateError::Forbidden(why) => {
-                RegisterError::Refused(why)
-            }
-        }
     }
 }

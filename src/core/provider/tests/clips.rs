@@ -46,19 +46,15 @@ fn a_growing_asset_has_an_id_and_its_parts_have_addresses_as_many_as_were_regist
     for bad in
         ["{}", r#"{"upload_urls":["https://s3/1"]}"#, r#"{"upload_urls":["https://s3/1","ftp://s3/2"]}"#]
     {
-        assert!(matches!(read(200, bad), Err(RegisterError::Transient(..))), "{bad}");
+        assert!(matches!(read(200, bad), Err(CreateError::Transient(_))), "{bad}");
     }
     let refused = |response: Response| frameio().read_registered(&response, 2).expect_err("a refusal");
-    assert_eq!(refused(detailed(401, "Not Authorized", "")), RegisterError::Unauthorized);
-    for no in [
-        detailed(400, "Bad Request", "size"),
-        detailed(404, "Not Found", ""),
-        detailed(409, "Channel Paused", ""),
-    ] {
-        assert!(matches!(refused(no), RegisterError::Refused(_)));
-    }
+    assert_eq!(refused(detailed(401, "Not Authorized", "")), CreateError::Unauthorized);
+    assert!(matches!(refused(detailed(400, "Bad Request", "size")), CreateError::Refused(_)));
+    assert!(matches!(refused(detailed(404, "Not Found", "")), CreateError::Forbidden(_)));
+    assert_eq!(refused(detailed(409, "Channel Paused", "")), CreateError::RecordedWhilePaused);
     for later in [json(503, ""), json(429, ""), json(404, "<html>")] {
-        assert!(matches!(refused(later), RegisterError::Transient(..)));
+        assert!(matches!(refused(later), CreateError::Transient(_)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What follows from answers of the cloud, the storage and the disk.
 use std::time::Duration;
 
-use super::event::{Action, Ending, RegisterError};
+use super::event::{Action, Ending};
 use super::{Growing, State};
 use crate::backoff::doubled;
 use crate::queue::upload::{Confirmed, CreateError, PartError};
@@ -28,15 +28,7 @@ impl Growing {
                 self.state = State::Recording(seq, id.clone());
                 out.push(Action::Record(seq, id));
             }
-            Err(CreateError::Unauthorized) => self.refused(out),
-            Err(CreateError::Storage) => self.later(None, now),
-            Err(CreateError::Transient(trouble)) => self.later(trouble.retry_after, now),
-            Err(CreateError::RecordedWhilePaused) => {
-                self.leave_for("the device is paused in the project");
-            }
-            Err(CreateError::Refused(why) | CreateError::Conflict(why) | CreateError::Forbidden(why)) => {
-                self.leave(Ending::UsualWay(why));
-            }
+            Err(e) => self.not_taken(e, now, out),
         }
     }
 
@@ -66,7 +58,7 @@ impl Growing {
     pub(super) fn registered(
         &mut self,
         seq: Seq,
-        answer: Result<Vec<Secret>, RegisterError>,
+        answer: Result<Vec<Secret>, CreateError>,
         now: BootTime,
         out: &mut Vec<Action>,
     ) {
@@ -84,9 +76,7 @@ impl Growing {
                 self.registering = Some(registering);
             }
             Ok(_) => self.later(None, now),
-            Err(RegisterError::Unauthorized) => self.refused(out),
-            Err(RegisterError::Refused(why)) => self.leave(Ending::UsualWay(why)),
-            Err(RegisterError::Transient(_, wait)) => self.later(wait, now),
+            Err(e) => self.not_taken(e, now, out),
         }
     }
 
@@ -161,6 +151,21 @@ impl Growing {
             self.confirmed.insert(n);
             self.compared = false;
             self.later(None, now);
+        }
+    }
+
+    /// An asset or parts of it.
+    fn not_taken(&mut self, e: CreateError, now: BootTime, out: &mut Vec<Action>) {
+        match e {
+            CreateError::Unauthorized => self.refused(out),
+            CreateError::Storage => self.later(None, now),
+            CreateError::Transient(trouble) => self.later(trouble.retry_after, now),
+            CreateError::RecordedWhilePaused => {
+                self.leave_for("the device is paused in the project");
+            }
+            CreateError::Refused(why) | CreateError::Conflict(why) | CreateError::Forbidden(why) => {
+                self.leave(Ending::UsualWay(why));
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 //! What goes in and out of the machine of one recording.
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
@@ -15,17 +14,6 @@ pub struct NewPart {
     pub len: u64,
     /// The last of its clip.
     pub is_final: bool,
-}
-
-/// What registering parts can end in besides their addresses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RegisterError {
-    /// The provider's own 401.
-    Unauthorized,
-    /// The asset takes no more parts. One sentence.
-    Refused(String),
-    /// Try again later: why in one sentence, and when where the provider says it.
-    Transient(String, Option<Duration>),
 }
 
 /// What is on disk of an earlier run.
@@ -73,7 +61,7 @@ pub enum Event {
     /// The answer to [`Action::Record`] and [`Action::Keep`]; true when it is on disk.
     Recorded(Seq, bool),
     /// The answer to [`Action::Register`]: an address for each part, in order.
-    Registered(Seq, Result<Vec<Secret>, RegisterError>),
+    Registered(Seq, Result<Vec<Secret>, CreateError>),
     /// The answer to [`Action::Send`].
     Sent(u32, Result<Confirmed, PartError>),
     /// The answer to [`Action::RecordPart`]; true when it is on disk.

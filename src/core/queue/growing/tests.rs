@@ -88,7 +88,7 @@ fn what_can_t_go_on_goes_the_usual_way() {
     let cases: [Case; 7] = [
         ("over before it was begun", || Growing::new(None), looked(10, Some(10))),
         ("the disk takes nothing", begun, Event::Recorded(Seq(2), false)),
-        ("refused", sending, Event::Registered(Seq(3), Err(RegisterError::Refused("no".into())))),
+        ("refused", sending, Event::Registered(Seq(3), Err(CreateError::Refused("no".into())))),
         ("shorter", sending, looked(0, Some(start(3)))),
         ("longer than", sending, looked(0, Some(LONGEST + 1))),
         ("gone", sending, Event::Gone),
@@ -107,7 +107,7 @@ fn what_can_t_go_on_goes_the_usual_way() {
         let mut growing = made();
         let mut actions = growing.on(event, at(0));
         // What is under way is heard first.
-        let late = RegisterError::Transient(String::new(), None);
+        let late = CreateError::Transient(trouble());
         actions.extend(growing.on(Event::Registered(Seq(3), Err(late)), at(0)));
         let gone = matches!(&actions[..], [Action::Finish(Ending::Gone)]);
         let usual = matches!(&actions[..], [Action::Finish(Ending::UsualWay(_))]);
@@ -118,7 +118,7 @@ fn what_can_t_go_on_goes_the_usual_way() {
 #[test]
 fn a_token_that_is_refused_is_reported_once_and_another_goes_on() {
     let mut growing = sending();
-    let refused = growing.on(Event::Registered(Seq(3), Err(RegisterError::Unauthorized)), at(0));
+    let refused = growing.on(Event::Registered(Seq(3), Err(CreateError::Unauthorized)), at(0));
     assert_eq!(refused, [Action::ReportRefused]);
     assert!(growing.on(looked(start(9), None), at(1)).is_empty());
     let again = growing.on(Event::May(true), at(2));
@@ -129,7 +129,7 @@ fn a_token_that_is_refused_is_reported_once_and_another_goes_on() {
 fn trouble_is_tried_again_later_and_later() {
     let (mut growing, mut now, mut last) = (sending(), 0, Duration::ZERO);
     for n in 3..20 {
-        let late = RegisterError::Transient(String::new(), None);
+        let late = CreateError::Transient(trouble());
         assert!(growing.on(Event::Registered(Seq(n), Err(late)), at(now)).is_empty());
         let due = growing.deadline().unwrap();
         let wait = due.since(at(now));
@@ -341,7 +341,7 @@ impl World {
                 self.event(Event::Recorded(seq, true));
             }
             Action::Register(seq, parts, size) => {
-                let late = RegisterError::Transient(String::new(), None);
+                let late = CreateError::Transient(trouble());
                 let answer = if fails { Err(late) } else { Ok(self.register(&parts, size)) };
                 self.event(Event::Registered(seq, answer));
             }

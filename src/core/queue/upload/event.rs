@@ -25,7 +25,7 @@ pub struct AssetRequest {
     pub version_of: Option<String>,
 }
 
-/// What creating an asset can end in besides success.
+/// What creating an asset, or registering parts of one that grows, can end in besides success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CreateError {
     /// The provider's own 401.
