@@ -18,6 +18,8 @@ table! {
         Queued { word: "queued", meaning: "Waiting for its turn" }
         /// Has its turn. On disk it says only that an asset may exist: after a start it goes on from its parts.
         Uploading { word: "uploading", meaning: "Being sent now" }
+        /// It is being recorded, and sent meanwhile; or its recorder is done and the rest of it follows.
+        Recording { word: "recording", meaning: "Being recorded, and sent meanwhile" }
         /// Waits for a person: it belongs to another project than the one that is paired, or is older than the pairing.
         Held { word: "held", meaning: "Bound to another project or older than the pairing, waiting for a person" }
         /// Its file is not where it was: the card is out, or another one is in its place.
@@ -45,6 +47,7 @@ impl ItemState {
             ItemState::Done | ItemState::Failed | ItemState::Cancelled => true,
             ItemState::Queued
             | ItemState::Uploading
+            | ItemState::Recording
             | ItemState::Held
             | ItemState::Away
             | ItemState::Incomplete => false,
@@ -293,7 +296,7 @@ mod tests {
         let states: Vec<_> = ItemState::ALL.iter().map(|s| s.as_str()).collect();
         assert_eq!(
             states,
-            ["queued", "uploading", "held", "away", "incomplete", "done", "failed", "cancelled"]
+            ["queued", "uploading", "recording", "held", "away", "incomplete", "done", "failed", "cancelled"]
         );
         let policies: Vec<_> = BeforePairing::ALL.iter().map(|p| p.as_str()).collect();
         assert_eq!(policies, ["queue", "ask", "ignore"]);

@@ -131,6 +131,19 @@ pub enum ToQueue {
     Ping(oneshot::Sender<()>),
 }
 
+/// To whoever sends recordings, from whoever watches the directories that they lie in.
+#[derive(Debug)]
+pub enum ToGrowing {
+    /// Somebody was seen to write this file, in a source whose recordings are sent meanwhile.
+    Opened(PathBuf),
+    /// Somebody who wrote this file has closed it.
+    Closed(PathBuf),
+    /// It is finished, as far as can be seen.
+    Over(PathBuf),
+    /// It has another name.
+    Moved(PathBuf, PathBuf),
+}
+
 /// A part of the list.
 #[derive(Debug)]
 pub struct Page {

@@ -48,5 +48,5 @@ pub use handle::Store;
 pub use identity::Identity;
 pub use keys::VaultState;
 pub use location::{ClientKind, Location};
-pub use queue::{Discovery, Limits};
+pub use queue::{Discovery, Limits, Recording, RecordingEnd};
 pub use rig::Known;

@@ -5,18 +5,24 @@
 //! - Actions become futures whose output is an event, so that results need no callbacks and a task is one `select!`.
 //! - Writes to the store leave in the order in which the machine asked for them, one at a time; requests to the
 //!   provider run beside them.
+mod creation;
 mod deps;
 mod exchange;
+mod growing;
 mod intake;
 mod journal;
+mod lines;
 mod prover;
 mod revocation;
 mod rig;
+mod sent;
 mod sources;
 mod uploads;
 
 pub use deps::Deps;
+pub use growing::{GrowingLinks, GrowingTask, InHand, Recordings};
 pub use intake::Intake;
+pub use lines::Lines;
 pub use rig::RigTask;
 pub use sources::{Ping, SourceLinks, SourceTask};
 pub use uploads::{Channels, UploadSettings, UploadTask};

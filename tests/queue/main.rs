@@ -13,6 +13,7 @@ mod copies;
 mod file_systems;
 #[path = "../common/fuse_card.rs"]
 mod fuse_card;
+mod growing;
 mod handed_over;
 mod isolation;
 #[path = "../common/junk.rs"]

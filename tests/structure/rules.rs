@@ -78,6 +78,7 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
             // Down to the disk, sealed.
             "src/daemon/store/grant.rs",
             "src/daemon/store/pairing.rs",
+            "src/daemon/store/queue/growing.rs",
             "src/daemon/store/revocation.rs",
             // A signature is the issuer's or not.
             "src/core/provider/id_token.rs",

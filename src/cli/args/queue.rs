@@ -139,7 +139,7 @@ fn one_of(is_taken: fn(ItemState) -> bool) -> impl TypedValueParser<Value = Item
 
 /// What can be tried again.
 fn is_tried(state: ItemState) -> bool {
-    !matches!(state, ItemState::Uploading | ItemState::Held | ItemState::Done)
+    !matches!(state, ItemState::Uploading | ItemState::Recording | ItemState::Held | ItemState::Done)
 }
 
 /// What can be taken off the queue, or go earlier.

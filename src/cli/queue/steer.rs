@@ -42,8 +42,14 @@ pub(super) async fn retry(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> 
 //# One upload can be cancelled, and all.
 pub(super) async fn cancel(daemon: &Daemon, args: &SelectArgs, out: &mut Out) -> Result<(), Failure> {
     let queue = daemon.queue();
-    let open =
-        [ItemState::Uploading, ItemState::Queued, ItemState::Held, ItemState::Incomplete, ItemState::Away];
+    let open = [
+        ItemState::Uploading,
+        ItemState::Recording,
+        ItemState::Queued,
+        ItemState::Held,
+        ItemState::Incomplete,
+        ItemState::Away,
+    ];
     let Some(ids) = select(queue, args, &open, out).await? else { return Ok(()) };
     if args.all {
         confirm(args.yes, &format!("Take {} off the queue? The files stay where they are.", clips(&ids)))?;
@@ -226,8 +232,17 @@ async fn select(
         return Ok(None);
     }
     if ids.is_empty() {
-        let name =
-            |state: &ItemState| if *state == ItemState::Uploading { "being sent" } else { state.as_str() };
+        let name = |state: &ItemState| match state {
+            ItemState::Uploading => "being sent",
+            ItemState::Recording => "being recorded",
+            ItemState::Queued
+            | ItemState::Held
+            | ItemState::Away
+            | ItemState::Incomplete
+            | ItemState::Done
+            | ItemState::Failed
+            | ItemState::Cancelled => state.as_str(),
+        };
         let names: Vec<&str> = states.iter().map(name).collect();
         out.say(&format!("No clip is {}.", names.join(", ")))?;
         return Ok(None);

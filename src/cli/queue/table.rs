@@ -39,7 +39,7 @@ pub(super) fn table(items: &[Item], columns: usize, out: &Out) -> Vec<String> {
         lines.push(match item.state.parse() {
             Ok(ItemState::Failed) => out.paint(Tone::Bad, &line),
             Ok(ItemState::Held | ItemState::Away | ItemState::Incomplete) => out.paint(Tone::Warn, &line),
-            Ok(ItemState::Uploading) => out.paint(Tone::Strong, &line),
+            Ok(ItemState::Uploading | ItemState::Recording) => out.paint(Tone::Strong, &line),
             Ok(ItemState::Done | ItemState::Cancelled) => out.paint(Tone::Dim, &line),
             Ok(ItemState::Queued) | Err(_) => line,
         });

@@ -120,6 +120,7 @@ impl<'a> Board<'a> {
         let line = match item.state.parse() {
             Ok(ItemState::Queued) => format!("queued {name}, {size}{why}"),
             Ok(ItemState::Uploading) => format!("sending {name}, {size}"),
+            Ok(ItemState::Recording) => format!("sending {name} while it is recorded"),
             Ok(ItemState::Done) => self.out.paint(Tone::Good, &format!("sent {name}, {size}")),
             Ok(ItemState::Held) => self.out.paint(Tone::Warn, &format!("holding {name}{why}")),
             Ok(ItemState::Away | ItemState::Incomplete) => {

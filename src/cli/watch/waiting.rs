@@ -60,7 +60,8 @@ impl Waiting {
                 self.is_not_sent(item, &item.state);
             }
             Ok(ItemState::Incomplete) if self.left.contains(&item.id) => drop(self.cut_off.insert(item.id)),
-            Ok(ItemState::Queued | ItemState::Uploading | ItemState::Incomplete) | Err(_) => {}
+            Ok(ItemState::Queued | ItemState::Uploading | ItemState::Recording | ItemState::Incomplete)
+            | Err(_) => {}
         }
     }
 

@@ -11,6 +11,7 @@
 //! | | is `away` or out of reach | it waits again |
 //! | | is not over, or done and not copied over | it takes the new facts |
 //! | the same, renamed | any | it follows; where it was `away` or out of reach it waits again |
+//! | renamed, written on in its place, or grown | is sent while it is recorded | nothing: who sends it sees that |
 //! | written on in its place, or grown | has its turn | nothing: the turn finds out |
 //! | | is not over, or failed; no asset | it takes the new facts, and waits again |
 //! | | is not over, or failed; with an asset | its asset is for a clip that is no more: begun anew, as a new version of that one |
@@ -27,10 +28,10 @@
 //!
 //! | The row that is meant | Its state | What follows |
 //! | --- | --- | --- |
-//! | this project's, or of no project yet | waits, held, has its turn | it is there already |
+//! | this project's, or of no project yet | waits, held, has its turn, is recorded | it is there already |
 //! | | done | it was delivered; another row only where they want it again |
 //! | | failed, cancelled | it is queued again, with what is said now |
-//! | another project's | waits, held, has its turn | it stays as it is |
+//! | another project's | waits, held, has its turn, is recorded | it stays as it is |
 //! | | failed, cancelled | it is queued again for this project; its asset is of no use there |
 //! | | done | it was delivered there; another row only where they want it in this project |
 //!
@@ -216,9 +217,11 @@ pub fn asked(
     let anyway = || Finding::New(New { anyway: true, ..New::default() });
     match meant(&rows, project) {
         Some(row) => match row.state {
-            ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Incomplete => {
-                Finding::Waiting(row.id)
-            }
+            ItemState::Queued
+            | ItemState::Uploading
+            | ItemState::Recording
+            | ItemState::Held
+            | ItemState::Incomplete => Finding::Waiting(row.id),
             ItemState::Away => Finding::Known {
                 takes: vec![row.id],
                 back: vec![(row.id, place_of(row.project.as_deref(), pairing))],
@@ -281,6 +284,7 @@ fn meant<'a>(rows: &[&'a Row], project: Option<&str>) -> Option<&'a Row> {
         _ if row.project.is_none() => Some(1),
         ItemState::Queued
         | ItemState::Uploading
+        | ItemState::Recording
         | ItemState::Held
         | ItemState::Away
         | ItemState::Incomplete => Some(2),
@@ -310,8 +314,9 @@ fn as_it_is(seen: &Sighting, related: &[(Relation, &Row)], pairing: &Pairing) ->
             | Relation::None => continue,
         };
         is_known = true;
-        // A turn goes by the facts that it began with.
-        if row.state != ItemState::Uploading && row.seen != *seen {
+        // A turn goes by the facts that it began with, and a recording by those that its sender sees.
+        let is_in_hand = matches!(row.state, ItemState::Uploading | ItemState::Recording);
+        if !is_in_hand && row.seen != *seen {
             takes.push(row.id);
         }
         let changed = redated && row.state == ItemState::Failed && row.reason == ItemReason::Changed;
@@ -337,6 +342,9 @@ fn renamed_to(seen: &Sighting, related: &[(Relation, &Row)], pairing: &Pairing) 
     let renamed = related.iter().filter(|(relation, _)| *relation == Relation::Renamed);
     // What is not over goes before what is.
     if let Some((_, row)) = renamed.min_by_key(|(_, row)| row.state.is_over()) {
+        if row.state == ItemState::Recording {
+            return Some(Finding::Waiting(row.id));
+        }
         return Some(Finding::Renamed(row.id, back(row)));
     }
     let elsewhere = |(relation, row): &&(Relation, &Row)| {
@@ -359,7 +367,7 @@ fn written_on(related: &[(Relation, &Row)], pairing: &Pairing) -> Option<Finding
     };
     let place = place_of(row.project.as_deref(), pairing);
     Some(match row.state {
-        ItemState::Uploading => Finding::Waiting(row.id),
+        ItemState::Uploading | ItemState::Recording => Finding::Waiting(row.id),
         // Nobody gave it up: what it was is in another row.
         ItemState::Cancelled if row.reason == ItemReason::Duplicate => Finding::New(new(related, pairing)),
         ItemState::Cancelled => Finding::Grown(row.id, None),
@@ -386,6 +394,7 @@ fn new(related: &[(Relation, &Row)], pairing: &Pairing) -> New {
     let waits = |row: &Row| match row.state {
         ItemState::Queued | ItemState::Held | ItemState::Incomplete => true,
         ItemState::Uploading
+        | ItemState::Recording
         | ItemState::Away
         | ItemState::Done
         | ItemState::Failed
@@ -415,7 +424,7 @@ pub fn copy_of(id: ItemId, project: Option<&str>, begun: bool, others: &[Row]) -
     let others = || others.iter().filter(|row| row.id != id);
     let here = |row: &&Row| row.project.as_deref() == project;
     let under_way = |row: &&Row| match row.state {
-        ItemState::Uploading => true,
+        ItemState::Uploading | ItemState::Recording => true,
         // Of two that wait for each other neither would go.
         ItemState::Queued => row.begun && !begun,
         ItemState::Held

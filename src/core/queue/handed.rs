@@ -40,7 +40,7 @@ pub fn stays_open(item: &Item) -> bool {
     let is_needed = match item.state {
         ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Incomplete => true,
         ItemState::Failed => ![ItemReason::Vanished, ItemReason::Unreadable].contains(&item.reason),
-        ItemState::Away | ItemState::Done | ItemState::Cancelled => false,
+        ItemState::Recording | ItemState::Away | ItemState::Done | ItemState::Cancelled => false,
     };
     is_needed && is_handed_over(&item.clip.path)
 }

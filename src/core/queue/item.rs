@@ -184,7 +184,7 @@ pub fn shown(path: &Path) -> String {
 /// Counts that the screen shows; kept by the store, never counted by scanning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Queued or uploading.
+    /// Queued, being sent, or recorded and sent meanwhile.
     pub files_left: u64,
     /// Their bytes that are not confirmed.
     pub bytes_left: u64,

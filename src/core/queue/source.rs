@@ -32,6 +32,8 @@ pub struct Source {
     pub scan: Option<Duration>,
     /// Frames of sequences are not queued.
     pub without_sequences: bool,
+    /// What is recorded here is sent meanwhile.
+    pub while_recording: bool,
     /// What the cloud shall call what it finds; `None`: as the file is called.
     pub clip_name: Option<NameTemplate>,
 }

@@ -4,6 +4,7 @@
 //! | --- | --- | --- | --- | --- | --- |
 //! | queued | taken off | `due` | `waiting` | given | `waiting` |
 //! | uploading | taken off | `sending` | `sending` | given | `sending` |
+//! | recording | taken off | `sending` | `sending` | given | `sending` |
 //! | held | taken off | `held` | queued for the project that is paired | given | `held` |
 //! | away | taken off | queued afresh | `away` | given | `away` |
 //! | incomplete | taken off | queued afresh | queued as it is | given | `incomplete` |
@@ -41,6 +42,7 @@ pub fn cancel(state: ItemState) -> Result<(), Steered> {
         ItemState::Cancelled => Err(Steered::Cancelled),
         ItemState::Queued
         | ItemState::Uploading
+        | ItemState::Recording
         | ItemState::Held
         | ItemState::Away
         | ItemState::Incomplete
@@ -58,7 +60,9 @@ pub fn retry(item: &Item, pairing: &Pairing) -> Result<Place, Steered> {
             Ok(place_of(item.clip.project_id.as_deref(), pairing))
         }
         ItemState::Queued => Err(Steered::Due),
-        ItemState::Uploading | ItemState::Held | ItemState::Done => Err(as_it_stands(item.state)),
+        ItemState::Uploading | ItemState::Recording | ItemState::Held | ItemState::Done => {
+            Err(as_it_stands(item.state))
+        }
     }
 }
 
@@ -73,6 +77,7 @@ pub fn release(item: &Item, pairing: &Pairing) -> Result<Release, Steered> {
         ItemState::Incomplete => Ok(Release::AsItIs(place_of(item.clip.project_id.as_deref(), pairing))),
         ItemState::Queued
         | ItemState::Uploading
+        | ItemState::Recording
         | ItemState::Away
         | ItemState::Done
         | ItemState::Failed
@@ -106,7 +111,7 @@ pub fn queued_at(place: Place) -> Steered {
 fn as_it_stands(state: ItemState) -> Steered {
     match state {
         ItemState::Queued => Steered::Waiting,
-        ItemState::Uploading => Steered::Sending,
+        ItemState::Uploading | ItemState::Recording => Steered::Sending,
         ItemState::Held => Steered::Held,
         ItemState::Away => Steered::Away,
         ItemState::Incomplete => Steered::Incomplete,
@@ -166,6 +171,7 @@ mod tests {
         for (state, said) in [
             (ItemState::Queued, [Changed, Due, Waiting, Changed, Waiting]),
             (ItemState::Uploading, [Changed, Sending, Sending, Changed, Sending]),
+            (ItemState::Recording, [Changed, Sending, Sending, Changed, Sending]),
             (ItemState::Held, [Changed, Held, Changed, Changed, Held]),
             (ItemState::Away, [Changed, Changed, Away, Changed, Away]),
             (ItemState::Incomplete, [Changed, Changed, Changed, Changed, Incomplete]),
@@ -176,7 +182,7 @@ mod tests {
             assert_eq!(words(state, Some("p")), said, "{state}");
             assert_eq!(words(state, None), said, "{state}, of no project yet");
         }
-        assert_eq!(ItemState::ALL.len(), 8, "a new state needs its row");
+        assert_eq!(ItemState::ALL.len(), 9, "a new state needs its row");
     }
 
     #[test]

@@ -75,6 +75,8 @@ struct Waiting {
     /// When to look; `None` while somebody does.
     due: Option<BootTime>,
     appeared: bool,
+    /// One of those who have it open is the rig itself.
+    ours: bool,
 }
 
 /// What a walk knows of a file beside its facts.
@@ -143,6 +145,7 @@ impl Settling {
         let Some(waiting) = self.files.get_mut(path) else { return };
         waiting.opens = waiting.opens.saturating_add(1);
         match waiting.writer {
+            _ if waiting.ours && waiting.opens == 1 => {}
             Writer::Linked => *waiting = Waiting { writer: Writer::Open, facts: None, due, ..*waiting },
             // The wait stays: it is doubled by a writer's close.
             Writer::Closed | Writer::Moved => {
@@ -165,10 +168,10 @@ impl Settling {
             }
             Some(Waiting { opens, appeared, .. }) => (opens, self.settle, appeared),
         };
-        let opens = opens.saturating_sub(1);
-        let writer = if opens > 0 { Writer::Busy } else { Writer::Closed };
+        let (opens, ours) = (opens.saturating_sub(1), before.is_some_and(|w| w.ours));
+        let writer = if opens > u32::from(ours) { Writer::Busy } else { Writer::Closed };
         self.put(path.clone(), writer, wait, appeared, now)?;
-        self.files.entry(path).and_modify(|waiting| waiting.opens = opens);
+        self.files.entry(path).and_modify(|waiting| (waiting.opens, waiting.ours) = (opens, ours));
         Ok(())
     }
 
@@ -177,7 +180,7 @@ impl Settling {
         let due = Some(now + GRACE);
         let Some(waiting) = self.files.get_mut(path) else { return };
         waiting.opens = waiting.opens.saturating_sub(1);
-        if waiting.opens > 0 {
+        if waiting.opens > u32::from(waiting.ours) {
             return;
         }
         match waiting.writer {
@@ -255,7 +258,8 @@ impl Settling {
             return Err(NoRoom);
         }
         let due = Some(now + GRACE);
-        self.files.insert(path, Waiting { writer, opens: 0, wait, since: now, facts: None, due, appeared });
+        let waiting = Waiting { writer, opens: 0, wait, since: now, facts: None, due, appeared, ours: false };
+        self.files.insert(path, waiting);
         Ok(())
     }
 
@@ -267,6 +271,18 @@ impl Settling {
     /// The card or the directory is gone from here, with everything on it.
     pub fn forget_beneath(&mut self, dir: &Path) {
         self.files.retain(|path, _| !path.starts_with(dir));
+    }
+
+    /// Whether the rig itself has it open: it is no writer, and nobody waits for its close.
+    pub fn ours(&mut self, path: &Path, ours: bool) {
+        if let Some(waiting) = self.files.get_mut(path) {
+            waiting.ours = ours;
+        }
+    }
+
+    /// Somebody is known to have it open who writes it, or may.
+    pub fn is_open(&self, path: &Path) -> bool {
+        self.files.get(path).is_some_and(Waiting::may_be_written)
     }
 
     /// Whether the file waits here.

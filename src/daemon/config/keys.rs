@@ -277,6 +277,10 @@ keys! {
          which are an hour at 24 a second, need at least 6 hours on any line. With false they stay on the card, and the \
          journal says how many.")
         .preset(Preset::Flag(true));
+    SourceWhileRecording = Row::new("source.while_recording", Kind::Flag,
+        "Send what is recorded here while it is recorded, so that it is in the cloud seconds after the stop. What can't go \
+         on so goes as every clip does, once its recorder is done. Not together with \"rigpost pause --while-recording\".")
+        .preset(Preset::Flag(false)).example("true");
     SourceClipName = Row::new("source.clip_name", Kind::Text(Form::ClipName),
         "What the cloud shall call what this source finds, where the files' names repeat from card to card. By default as \
          the file is called.")

@@ -74,6 +74,7 @@ fn source(named: &Named, classes: &Classes, media_dirs: &[PathBuf], problems: &m
         incomplete: c.span(Key::SourceIncomplete, incomplete, Some).expect(PRESET),
         scan: c.span(Key::SourceScan, |_| None, Some).expect(PRESET),
         without_sequences: !c.flag(Key::SourceSequences),
+        while_recording: c.flag(Key::SourceWhileRecording),
         clip_name: c.parsed(Key::SourceClipName, NameTemplate::parse),
     }
 }

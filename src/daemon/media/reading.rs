@@ -18,9 +18,9 @@ use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::item::file_digest;
 
 /// Bytes that are read at a time.
-const STRETCH: u64 = 4 * 1024 * 1024;
+pub(super) const STRETCH: u64 = 4 * 1024 * 1024;
 /// And in one piece.
-const PIECE: usize = 128 * 1024;
+pub(super) const PIECE: usize = 128 * 1024;
 
 /// [`file_digest`] of all `size` bytes in parts of `chunk` bytes. Dropped, it stops after the stretch under way.
 ///
@@ -84,11 +84,22 @@ pub async fn look_closer(file: &Arc<MediaFile>, before: &Sighting) -> Result<Sig
 /// # Errors
 /// [`ReadError`].
 pub async fn cut_off(file: &Arc<MediaFile>, size: u64) -> Result<Option<Cut>, ReadError> {
+    Ok(match wholeness(file, size).await? {
+        Wholeness::Cut(cut) => Some(cut),
+        Wholeness::Whole | Wholeness::Unknown => None,
+    })
+}
+
+/// What a file of `size` bytes says of itself. A few reads.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn wholeness(file: &Arc<MediaFile>, size: u64) -> Result<Wholeness, ReadError> {
     let reader = file.clone();
     file.volume().run(move || look_through(&reader, size)).await?
 }
 
-fn look_through(file: &MediaFile, size: u64) -> Result<Option<Cut>, ReadError> {
+fn look_through(file: &MediaFile, size: u64) -> Result<Wholeness, ReadError> {
     let mut check = Check::new(size);
     let mut step = check.start();
     loop {
@@ -98,13 +109,12 @@ fn look_through(file: &MediaFile, size: u64) -> Result<Option<Cut>, ReadError> {
                 read(file, &mut bytes, offset)?;
                 step = check.read(&bytes);
             }
-            Step::Done(Wholeness::Cut(cut)) => return Ok(Some(cut)),
-            Step::Done(Wholeness::Whole | Wholeness::Unknown) => return Ok(None),
+            Step::Done(wholeness) => return Ok(wholeness),
         }
     }
 }
 
-fn read(file: &MediaFile, into: &mut [u8], at: u64) -> Result<(), ReadError> {
+pub(super) fn read(file: &MediaFile, into: &mut [u8], at: u64) -> Result<(), ReadError> {
     let read = file.file()?.read_exact_at(into, at);
     read.map_err(|e| {
         let is_shorter = e.kind() == io::ErrorKind::UnexpectedEof;

@@ -12,10 +12,11 @@ use crate::config::{self, Settings};
 use crate::egress::Egress;
 use crate::http::Http;
 use crate::link::{DEPTH, Handle, ToQueue, ToRig};
-use crate::media::{FdStore, Kept, Workers};
+use crate::media::{FdStore, Kept, Pacer, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{
-    Channels, Deps, Intake, Ping, RigTask, SourceLinks, SourceTask, UploadSettings, UploadTask,
+    Channels, Deps, GrowingLinks, GrowingTask, InHand, Intake, Lines, Ping, Recordings, RigTask, SourceLinks,
+    SourceTask, UploadSettings, UploadTask,
 };
 use crate::vault::KeySource;
 use rigpost_core::identity::rig::Rig;
@@ -29,6 +30,7 @@ pub(super) struct Wired {
     pub(super) handle: Handle,
     pub(super) rig_task: RigTask<Http>,
     pub(super) uploads: UploadTask<Http>,
+    pub(super) growing_task: GrowingTask<Http>,
     /// Where there are media sources.
     pub(super) source_task: Option<(SourceTask, mpsc::Sender<Ping>)>,
     pub(super) rig: watch::Receiver<RigView>,
@@ -65,36 +67,58 @@ pub(super) fn wire(
     let (access_out, access) = watch::channel(None);
     let (missing, missing_sources) = watch::channel(Vec::new());
     let (news, _) = broadcast::channel(DEPTH * 4);
+    let (to_growing, growing_inbox) = mpsc::channel(DEPTH);
+    let (again, let_go) = mpsc::channel(DEPTH);
+    let (in_hand, lines, pacer) = (InHand::default(), Lines::default(), Pacer::new(clock.clone()));
     let intake = upload_settings.borrow().intake.clone();
     let source_task = (!intake.sources.is_empty()).then(|| {
         let (ping, pings) = mpsc::channel(1);
         let (store, to_queue, max_items) = (store.clone(), to_queue.clone(), settings.queue.max_items);
-        let workers = workers.clone();
+        let (workers, in_hand) = (workers.clone(), in_hand.clone());
+        let recordings = Recordings { to: to_growing, in_hand, again: let_go };
         let source_task = SourceTask::new(
             intake.clone(),
             workers,
             max_items,
             store,
             clock.clone(),
-            SourceLinks { queue: to_queue, view: queue.clone(), pings, missing },
+            SourceLinks { queue: to_queue, view: queue.clone(), pings, missing, recordings },
         );
         (source_task, ping)
     });
     let parts = Deps::new(provider, transport.clone(), store, clock.clone());
     let machine = Rig::new(settings.provider.kind, seed, built, settings.provider.heartbeat);
     let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out);
+    let growing_task = GrowingTask::new(
+        parts.clone(),
+        workers.clone(),
+        upload_settings.clone(),
+        GrowingLinks {
+            inbox: growing_inbox,
+            queue: to_queue.clone(),
+            to_rig: to_rig.clone(),
+            access: access.clone(),
+            view: queue.clone(),
+            news: news.subscribe(),
+            lines: lines.clone(),
+            pacer: pacer.clone(),
+            in_hand,
+            again,
+        },
+    );
     let channels = Channels {
         inbox: queue_inbox,
         to_rig: to_rig.clone(),
         access,
         missing_sources,
         view: queue_out,
+        lines,
         news: news.clone(),
     };
     let kept = Kept::new(&workers, fd_store);
-    let uploads = UploadTask::new(parts, workers, kept, upload_settings, channels, seed ^ 3);
+    let uploads = UploadTask::new(parts, workers, kept, upload_settings, channels, pacer, seed ^ 3);
     let handle = Handle { to_rig, to_queue, rig_view: rig.clone(), queue_view: queue.clone(), news };
-    Ok(Wired { handle, rig_task, uploads, source_task, rig, queue, transport })
+    Ok(Wired { handle, rig_task, uploads, growing_task, source_task, rig, queue, transport })
 }
 
 /// What the upload task may be told anew while it runs.

@@ -40,7 +40,7 @@ impl Store {
         self.tx(move |tx| answered(tx, id)).await
     }
 
-    /// How to go on with an item; `None` before it has an asset.
+    /// How to go on with an item; `None` before it has an asset that its file was cut for.
     ///
     /// # Errors
     /// [`StoreError::Sealed`] when the URLs do not open: drop the asset.
@@ -122,7 +122,13 @@ impl Store {
     }
 }
 
-fn insert(tx: &Tx<'_>, id: ItemId, asset_id: &str, parts: u64, created: Now) -> Result<(), StoreError> {
+pub(super) fn insert(
+    tx: &Tx<'_>,
+    id: ItemId,
+    asset_id: &str,
+    parts: u64,
+    created: Now,
+) -> Result<(), StoreError> {
     let (boot_id, boot, wall) = rows::sql_now(created);
     let sql = "INSERT INTO asset (item_id, asset_id, parts, created_boot_id, created_boot_us, created_wall_s)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -132,20 +138,20 @@ fn insert(tx: &Tx<'_>, id: ItemId, asset_id: &str, parts: u64, created: Now) -> 
 }
 
 /// It is known what became of the asset that was asked for.
-fn answered(tx: &Tx<'_>, id: ItemId) -> Result<(), StoreError> {
+pub(super) fn answered(tx: &Tx<'_>, id: ItemId) -> Result<(), StoreError> {
     let sql = "DELETE FROM asset WHERE item_id = ?1 AND asset_id = ?2";
     tx.prepare_cached(sql)?.execute((rows::sql_id(id), ASKED))?;
     Ok(())
 }
 
-/// The size of an item that is being sent.
-fn uploading(tx: &Tx<'_>, id: ItemId) -> Result<u64, StoreError> {
-    let sql = "SELECT size_bytes FROM item WHERE id = ?1 AND state = 'uploading'";
+/// The size of an item that is being sent, or recorded and sent meanwhile.
+pub(super) fn uploading(tx: &Tx<'_>, id: ItemId) -> Result<u64, StoreError> {
+    let sql = "SELECT size_bytes FROM item WHERE id = ?1 AND state IN ('uploading', 'recording')";
     let size = tx.prepare_cached(sql)?.query_row([rows::sql_id(id)], |r| rows::unsigned(r, 0));
     size.optional()?.ok_or_else(|| StoreError::no_item(id))
 }
 
-fn count_part(
+pub(super) fn count_part(
     tx: &Tx<'_>,
     id: ItemId,
     n: u32,
@@ -166,7 +172,7 @@ fn count_part(
 
 fn load(tx: &Tx<'_>, id: ItemId) -> Result<Option<Asset>, StoreError> {
     let sql = "SELECT asset_id, created_boot_id, created_boot_us, created_wall_s FROM asset
-         WHERE item_id = ?1 AND asset_id <> ?2";
+         WHERE item_id = ?1 AND asset_id <> ?2 AND grows = 0";
     let key = (rows::sql_id(id), ASKED);
     let row = tx.prepare_cached(sql)?.query_row(key, |r| Ok((r.get(0)?, rows::now(r, 1)?)));
     let Some((asset_id, created)) = row.optional()? else { return Ok(None) };
@@ -189,7 +195,7 @@ fn seal_urls(tx: &Tx<'_>, id: ItemId, urls: &[Secret]) -> Result<(), StoreError>
 }
 
 /// The schema's trigger on `asset` knows the name too.
-fn urls_name(id: ItemId) -> String {
+pub(super) fn urls_name(id: ItemId) -> String {
     format!("asset/{id}/urls")
 }
 

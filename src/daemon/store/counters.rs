@@ -14,6 +14,8 @@ pub struct Totals {
     pub queued: Tally,
     /// Having it.
     pub uploading: Tally,
+    /// Sent while they are recorded.
+    pub recording: Tally,
     /// Waiting for a person.
     pub held: Tally,
     /// Waiting for their card.
@@ -58,6 +60,7 @@ impl Totals {
         match state {
             ItemState::Queued => self.queued,
             ItemState::Uploading => self.uploading,
+            ItemState::Recording => self.recording,
             ItemState::Held => self.held,
             ItemState::Away => self.away,
             ItemState::Incomplete => self.incomplete,
@@ -79,8 +82,8 @@ impl Totals {
 
     fn counters(&self) -> Counters {
         Counters {
-            files_left: self.queued.items + self.uploading.items,
-            bytes_left: self.queued.left_bytes + self.uploading.left_bytes,
+            files_left: self.queued.items + self.uploading.items + self.recording.items,
+            bytes_left: self.queued.left_bytes + self.uploading.left_bytes + self.recording.left_bytes,
             held: self.held.items,
             away: self.away.items,
             incomplete: self.incomplete.items,
@@ -130,6 +133,7 @@ pub(super) fn totals(tx: &Tx<'_>) -> Result<Totals, StoreError> {
         match rows::state(row, 0)? {
             ItemState::Queued => totals.queued = tally,
             ItemState::Uploading => totals.uploading = tally,
+            ItemState::Recording => totals.recording = tally,
             ItemState::Held => totals.held = tally,
             ItemState::Away => totals.away = tally,
             ItemState::Incomplete => totals.incomplete = tally,

@@ -6,6 +6,7 @@
 //!   outgrow its limit.
 mod bind;
 mod candidates;
+mod growing;
 mod history;
 mod intake;
 mod list;
@@ -16,4 +17,5 @@ mod steer;
 mod turns;
 
 pub(super) use bind::{bind_to, hold_all};
+pub use growing::{Recording, RecordingEnd};
 pub use intake::{Discovery, Limits};

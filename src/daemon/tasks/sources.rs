@@ -12,6 +12,7 @@
 //!   long: a card must stay removable.
 //! - What the queue has no room for stays in hand and is offered again; no further walk begins before.
 mod event;
+mod grow;
 mod job;
 mod known;
 mod links;
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::link::ToQueue;
 use crate::media::{Walk, Workers};
 use crate::store::{Store, StoreError};
+use crate::tasks::growing::Recordings;
 use crate::tasks::intake::Intake;
 use crate::watch::{Mounts, WatchError, WatchEvent, Watcher};
 use job::{BATCH, Done, Found, Queued};
@@ -66,6 +68,8 @@ pub struct SourceLinks {
     pub pings: mpsc::Receiver<Ping>,
     /// To whoever shows which sources are not there.
     pub missing: watch::Sender<Vec<String>>,
+    /// Who sends recordings.
+    pub recordings: Recordings,
 }
 
 /// Watches the sources and puts what they hold into the queue. Everything it needs is given to it.
@@ -114,6 +118,7 @@ pub struct SourceTask {
     /// Roots that are not there.
     missing: BTreeSet<PathBuf>,
     show_missing: watch::Sender<Vec<String>>,
+    recordings: Recordings,
     /// The last file that was moved out, and the number of the move.
     moved_out: Option<(PathBuf, u32)>,
     /// Queued since there was last nothing to do.
@@ -142,7 +147,7 @@ impl SourceTask {
         clock: Clock,
         links: SourceLinks,
     ) -> SourceTask {
-        let SourceLinks { queue, view, pings, missing: show_missing } = links;
+        let SourceLinks { queue, view, pings, missing: show_missing, recordings } = links;
         let all = few::set(intake.sources.iter().map(|source| source.path.clone()));
         let above = |path: &PathBuf| all.iter().any(|other| path != other && path.starts_with(other));
         let roots = all.iter().filter(|path| !above(path)).cloned().collect();
@@ -175,6 +180,7 @@ impl SourceTask {
             walk_all_at: None,
             missing: BTreeSet::new(),
             show_missing,
+            recordings,
             moved_out: None,
             added: 0,
             frames: Tally::default(),
@@ -210,6 +216,7 @@ impl SourceTask {
                 }
                 points = mounts(&mut self.mounts) => self.remounted(points),
                 Ok(()) = cards.changed() => self.cards_changed(),
+                Some(path) = self.recordings.again.recv() => self.walk_from(path.parent().unwrap_or(&path).to_owned()),
                 () = self.clock.sleep_until_some(deadline) => self.tick(),
             }
         }
@@ -305,7 +312,9 @@ impl SourceTask {
                 for (path, facts) in files {
                     if let Verdict::Finished(appeared) = self.settling.looked(&path, facts, now) {
                         let mark = facts.map(|facts| Mark::of(&path, &facts));
-                        self.ready.push(Found { path, settled: true, appeared, mark });
+                        self.finished(Found { path, settled: true, appeared, mark });
+                    } else {
+                        self.may_grow(path);
                     }
                 }
             }

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::http::{PutError, Transport};
 use crate::link::{DEPTH, ToQueue, ToRig};
-use crate::media::{FdStore, Kept, PartBody, Workers};
+use crate::media::{FdStore, Kept, Pacer, PartBody, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
-use crate::tasks::{Channels, Deps, Intake, RigTask, UploadSettings, UploadTask};
+use crate::tasks::{Channels, Deps, Intake, Lines, RigTask, UploadSettings, UploadTask};
 use crate::vault::KeySource;
 use rigpost_contract::ending::Revocation;
 use rigpost_contract::provider::ProviderKind;
@@ -493,13 +493,14 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
         access: b.access.clone(),
         missing_sources: watch::channel(Vec::new()).1,
         view,
+        lines: Lines::default(),
         news: broadcast::channel(8).0,
     };
     let deps = Deps::new(provider(), b.cloud.clone(), b.store.clone(), Clock::system());
     let (_settings, settings) = watch::channel(settings);
     let workers = Workers::new(Clock::system());
     let kept = Kept::new(&workers, FdStore::default());
-    let task = UploadTask::new(deps, workers, kept, settings, channels, 1);
+    let task = UploadTask::new(deps, workers, kept, settings, channels, Pacer::new(Clock::system()), 1);
     let stop = CancellationToken::new();
     let task = tokio::spawn(task.run(stop.clone()));
     let mut waiting = vec![];

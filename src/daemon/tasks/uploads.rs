@@ -29,6 +29,7 @@ use crate::link::{DEPTH, ToQueue, ToRig};
 use crate::media::{Kept, Pacer, Workers};
 use crate::store::StoreError;
 use crate::tasks::deps::{Deps, too_many};
+use crate::tasks::lines::slots;
 use crate::watch::Mounts;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::wire::Connection;
@@ -37,7 +38,7 @@ use rigpost_core::queue::item::{ItemId, ItemState, shown};
 use rigpost_core::queue::schedule::{Action, Event, Options, Postponed, Schedule};
 use rigpost_core::queue::upload::Confirmed;
 use rigpost_core::view::QueueView;
-use state::{Outcome, Progress, Publications, slots};
+use state::{Outcome, Progress, Publications};
 
 pub use state::{Channels, UploadSettings, UploadTask};
 
@@ -52,6 +53,7 @@ impl<T: Transport> UploadTask<T> {
         kept: Kept,
         settings: watch::Receiver<UploadSettings>,
         channels: Channels,
+        pacer: Pacer,
         seed: u64,
     ) -> UploadTask<T> {
         let Deps { provider, transport, store, clock, .. } = deps;
@@ -65,7 +67,7 @@ impl<T: Transport> UploadTask<T> {
             store,
             workers,
             kept,
-            pacer: Pacer::new(clock.clone()),
+            pacer,
             clock,
             channels,
             running: FuturesUnordered::new(),
@@ -80,6 +82,7 @@ impl<T: Transport> UploadTask<T> {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut silent = self.workers.silent();
         let mut mounts = Mounts::new(self.media_dirs()).ok();
+        let [mut wanted, mut taken] = self.channels.lines.of_recordings();
         self.event(Event::Started);
         self.look_for_away();
         loop {
@@ -98,6 +101,8 @@ impl<T: Transport> UploadTask<T> {
                     self.event(Event::CardsChanged);
                 }
                 Ok(()) = self.channels.missing_sources.changed() => self.publish(),
+                Ok(()) = wanted.changed() => self.event(Event::Timer),
+                Ok(()) = taken.changed() => self.event(Event::Timer),
                 () = away::mounted(&mut mounts) => self.look_for_away(),
                 () = self.clock.sleep_until_some(deadline) => self.tick(),
             }
@@ -144,6 +149,7 @@ impl<T: Transport> UploadTask<T> {
             self.perform(action);
         }
         self.media.retain(|id, _| self.schedule.reads(*id));
+        self.channels.lines.queue_has(self.schedule.turns().map(|turn| turn.upload.in_flight()).sum());
         self.publish();
         if self.schedule.at_rest() && !self.progress.at_rest() {
             // What only sending needs, when there will be none for a while.
@@ -156,6 +162,7 @@ impl<T: Transport> UploadTask<T> {
     fn options_now(&self) -> Options {
         let settings = self.settings.borrow();
         let slots = slots(settings.parallel_parts, self.transport.congestion());
+        let slots = self.channels.lines.for_queue(slots);
         Options { slots, settle: settings.intake.settle, usable: self.store.usable() }
     }
 

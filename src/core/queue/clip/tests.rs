@@ -1,10 +1,11 @@
-use ItemState::{Away, Cancelled, Done, Failed, Held, Incomplete, Queued, Uploading};
+use ItemState::{Away, Cancelled, Done, Failed, Held, Incomplete, Queued, Recording, Uploading};
 
 use super::*;
 use crate::queue::evidence::{Fingerprint, Volume};
 use crate::queue::item::{Clip, FileFacts, Item};
 
-const STATES: [ItemState; 8] = [Queued, Uploading, Held, Away, Incomplete, Done, Failed, Cancelled];
+const STATES: [ItemState; 9] =
+    [Queued, Uploading, Recording, Held, Away, Incomplete, Done, Failed, Cancelled];
 const QUEUED: Place = Place { state: Queued, reason: ItemReason::None };
 const OTHER_PROJECT: Place = Place { state: Held, reason: ItemReason::OtherProject };
 const MIB: u64 = 1 << 20;
@@ -130,34 +131,38 @@ fn every_cell_of_what_a_source_finds() {
     let (fresh, displaces) = (brand_new(), displacing());
     // In the order of STATES; the second of two is with an asset.
     #[rustfmt::skip]
-    let cells: [(&str, Sighting, [[&Finding; 2]; 8]); 9] = [
+    let cells: [(&str, Sighting, [[&Finding; 2]; 9]); 9] = [
         ("as it was", seen(1), [
-            [&nothing; 2], [&nothing; 2], [&nothing; 2], [&there; 2], [&nothing; 2], [&nothing; 2], [&nothing; 2],
-            [&nothing; 2],
+            [&nothing; 2], [&nothing; 2], [&nothing; 2], [&nothing; 2], [&there; 2], [&nothing; 2], [&nothing; 2],
+            [&nothing; 2], [&nothing; 2],
         ]),
         ("in another mount", remounted(), [
-            [&takes; 2], [&nothing; 2], [&takes; 2], [&back; 2], [&takes; 2], [&takes; 2], [&takes; 2], [&takes; 2],
+            [&takes; 2], [&nothing; 2], [&nothing; 2], [&takes; 2], [&back; 2], [&takes; 2], [&takes; 2], [&takes; 2],
+            [&takes; 2],
         ]),
         ("with another date", redated(), [
-            [&takes; 2], [&nothing; 2], [&takes; 2], [&back; 2], [&takes; 2], [&takes; 2], [&takes; 2], [&takes; 2],
+            [&takes; 2], [&nothing; 2], [&nothing; 2], [&takes; 2], [&back; 2], [&takes; 2], [&takes; 2], [&takes; 2],
+            [&takes; 2],
         ]),
         ("copied over", recopied(), [
-            [&takes; 2], [&nothing; 2], [&takes; 2], [&back; 2], [&takes; 2], [&fresh; 2], [&takes; 2], [&takes; 2],
+            [&takes; 2], [&nothing; 2], [&nothing; 2], [&takes; 2], [&back; 2], [&takes; 2], [&fresh; 2], [&takes; 2],
+            [&takes; 2],
         ]),
         ("renamed", renamed_file(), [
-            [&stays; 2], [&stays; 2], [&stays; 2], [&stays_back; 2], [&stays; 2], [&stays; 2], [&stays; 2], [&stays; 2],
+            [&stays; 2], [&stays; 2], [&nothing; 2], [&stays; 2], [&stays_back; 2], [&stays; 2], [&stays; 2],
+            [&stays; 2], [&stays; 2],
         ]),
         ("written on", rewritten(), [
-            [&grown, &anew], [&nothing; 2], [&held_grown, &held_anew], [&grown, &anew],
+            [&grown, &anew], [&nothing; 2], [&nothing; 2], [&held_grown, &held_anew], [&grown, &anew],
             [&grown, &anew], [&of_p; 2], [&grown, &anew], [&still_off; 2],
         ]),
         ("edited", edited(), [
-            [&displaces; 2], [&fresh; 2], [&displaces; 2], [&fresh; 2], [&displaces; 2], [&of_p; 2],
+            [&displaces; 2], [&fresh; 2], [&fresh; 2], [&displaces; 2], [&fresh; 2], [&displaces; 2], [&of_p; 2],
             [&fresh; 2], [&fresh; 2],
         ]),
-        ("a copy on another card", copied(), [[&fresh; 2]; 8]),
+        ("a copy on another card", copied(), [[&fresh; 2]; 9]),
         ("another clip on another card", other_card(), [
-            [&displaces; 2], [&fresh; 2], [&displaces; 2], [&fresh; 2], [&displaces; 2],
+            [&displaces; 2], [&fresh; 2], [&fresh; 2], [&displaces; 2], [&fresh; 2], [&displaces; 2],
             [&fresh; 2], [&fresh; 2], [&fresh; 2],
         ]),
     ];
@@ -394,7 +399,7 @@ fn a_copy_lets_the_other_go_first_or_is_compared_with_it() {
         assert_eq!(copy(std::slice::from_ref(&me)), Copy::Free, "itself is no other");
         for state in STATES {
             let want = match state {
-                Uploading => Copy::After(ME),
+                Uploading | Recording => Copy::After(ME),
                 Done => Copy::Of(ME),
                 Queued | Held | Away | Incomplete | Failed | Cancelled => Copy::Free,
             };

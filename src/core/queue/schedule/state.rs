@@ -108,6 +108,7 @@ impl Waits {
             ItemState::Queued => self.queue.max(self.aside),
             ItemState::Incomplete => self.cut_off,
             ItemState::Uploading
+            | ItemState::Recording
             | ItemState::Held
             | ItemState::Away
             | ItemState::Done

@@ -232,6 +232,7 @@ impl Schedule {
             }
             Written::Row(
                 ItemState::Uploading
+                | ItemState::Recording
                 | ItemState::Held
                 | ItemState::Away
                 | ItemState::Incomplete

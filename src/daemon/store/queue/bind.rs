@@ -78,13 +78,15 @@ pub(super) fn queued(tx: &Tx<'_>, project: &str) -> Result<(), StoreError> {
 }
 
 /// Two ranges of the index, and not one scan of it: usually both are empty.
-const HOLD: [&str; 3] = [
+const HOLD: [&str; 4] = [
     "UPDATE item INDEXED BY item_queued SET state = 'held', reason = ?2, detail = ''
      WHERE state = 'queued' AND project_id < ?1 RETURNING id",
     "UPDATE item INDEXED BY item_queued SET state = 'held', reason = ?2, detail = ''
      WHERE state = 'queued' AND project_id > ?1 RETURNING id",
     "UPDATE item SET state = 'held', reason = ?2, detail = ''
      WHERE state = 'uploading' AND project_id <> ?1 RETURNING id",
+    "UPDATE item SET state = 'held', reason = ?2, detail = ''
+     WHERE state = 'recording' AND project_id <> ?1 RETURNING id",
 ];
 const FREE: &str = "UPDATE item INDEXED BY item_held SET state = 'queued', reason = ?2, detail = ''
      WHERE state = 'held' AND reason <> 'before-pairing' AND project_id = ?1 RETURNING id";
@@ -108,7 +110,7 @@ pub(in crate::store) fn bind_to(tx: &Tx<'_>, project: &str) -> Result<Vec<ItemId
 /// Nothing may be sent under the next identity before its project is known.
 pub(in crate::store) fn hold_all(tx: &Tx<'_>) -> Result<(), StoreError> {
     let sql = "UPDATE item SET state = 'held', reason = ?1, detail = ''
-         WHERE state IN ('queued', 'uploading') OR state = 'held' AND reason <> ?2";
+         WHERE state IN ('queued', 'uploading', 'recording') OR state = 'held' AND reason <> ?2";
     tx.execute(sql, [ItemReason::Forgotten, ItemReason::BeforePairing].map(ItemReason::as_str))?;
     Ok(())
 }
@@ -123,7 +125,7 @@ pub(super) fn hot() -> Vec<(String, &'static str)> {
         all.extend(binds(kind).into_iter().chain([is_unbound(kind)]).map(|sql| (sql, index)));
     }
     all.extend([HOLD[0], HOLD[1], FREE].map(|sql| (sql.to_owned(), "(project_id")));
-    all.push((HOLD[2].to_owned(), by_state));
+    all.extend([HOLD[2], HOLD[3]].map(|sql| (sql.to_owned(), by_state)));
     all.push((one_is_there(), "INTEGER PRIMARY KEY (rowid=?)"));
     all
 }

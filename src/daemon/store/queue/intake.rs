@@ -317,7 +317,7 @@ fn begin_anew(tx: &Tx<'_>, id: ItemId, seen: &Sighting) -> Result<(), StoreError
     rows::set_sighting(tx, id, seen)
 }
 
-fn insert(
+pub(super) fn insert(
     tx: &Tx<'_>,
     new: Clip,
     decided: New,

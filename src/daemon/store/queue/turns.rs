@@ -92,7 +92,7 @@ impl Store {
                 ItemState::Queued | ItemState::Held | ItemState::Away | ItemState::Incomplete => {
                     to == ItemState::Done
                 }
-                ItemState::Done | ItemState::Failed | ItemState::Cancelled => false,
+                ItemState::Recording | ItemState::Done | ItemState::Failed | ItemState::Cancelled => false,
             };
             if !applies {
                 return Ok(rows::told(item));
@@ -112,6 +112,7 @@ impl Store {
                 }
                 ItemState::Queued
                 | ItemState::Uploading
+                | ItemState::Recording
                 | ItemState::Held
                 | ItemState::Incomplete
                 | ItemState::Failed => {}

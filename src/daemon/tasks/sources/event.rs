@@ -26,16 +26,22 @@ impl SourceTask {
         let room = match event {
             WatchEvent::Made(path) if self.wants(&path) => self.settling.made(path, now),
             WatchEvent::Opened(path) => {
+                self.is_ours(&path);
                 self.settling.opened(&path, now);
                 Ok(())
             }
             WatchEvent::ClosedUnwritten(path) => {
+                self.is_ours(&path);
                 self.settling.closed_unwritten(&path, now);
                 Ok(())
             }
-            WatchEvent::Closed(path) if self.wants(&path) => self.settling.closed(path, now),
+            WatchEvent::Closed(path) if self.wants(&path) => {
+                self.was_closed(&path);
+                self.settling.closed(path, now)
+            }
             WatchEvent::MovedIn(path, n) if self.wants(&path) => {
                 let from = self.moved_out.take().filter(|(_, out)| *out == n).map(|(path, _)| path);
+                self.was_moved(from.as_deref(), &path);
                 self.settling.moved(from.as_deref(), path, now)
             }
             WatchEvent::MovedOut(path, n) => {

@@ -1,41 +1,17 @@
 //! Asking the cloud for an asset.
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tracing::warn;
-
 use super::state::{Outcome, UploadTask};
-use crate::clock::Clock;
 use crate::http::Transport;
-use crate::link::ToRig;
 use crate::store::{Store, StoreError};
-use rigpost_core::oauth::{AccessToken, Cause, Trouble};
+use crate::tasks::creation::Creation;
+use rigpost_core::oauth::AccessToken;
 use rigpost_core::provider::FrameIo;
-use rigpost_core::provider::wire::{Response, trouble};
 use rigpost_core::queue::item::{Asset, ItemId};
-use rigpost_core::queue::ledger;
-use rigpost_core::queue::schedule::{CREATE_EVERY, Event};
-use rigpost_core::queue::upload::{AssetRequest, CreateError};
-use rigpost_core::secret::Secret;
+use rigpost_core::queue::schedule::Event;
+use rigpost_core::queue::upload::AssetRequest;
 use rigpost_core::seq::Seq;
-use rigpost_core::time::{BootTime, Now, WallTime};
-
-/// Everything that it needs.
-struct Creation {
-    id: ItemId,
-    at: BootTime,
-    created: Now,
-    wanted: AssetRequest,
-    token: AccessToken,
-    floor: WallTime,
-    clock: Clock,
-    store: Store,
-    cloud: FrameIo,
-    to_rig: mpsc::Sender<ToRig>,
-}
-
-type Created = Result<(String, Vec<Secret>), CreateError>;
+use rigpost_core::time::BootTime;
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn create(&mut self, id: ItemId, seq: Seq, at: BootTime, token: AccessToken) {
@@ -61,95 +37,13 @@ impl<T: Transport> UploadTask<T> {
             store: self.store.clone(),
             cloud,
             to_rig: self.channels.to_rig.clone(),
+            read: FrameIo::read_asset,
         };
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());
         self.running.push(Box::pin(async move {
             let answer = creation.run(transport.as_ref(), &dropped).await;
             Outcome::Event(Event::Created(id, seq, answer))
         }));
-    }
-}
-
-impl Creation {
-    //= frameio-c2c#5.1
-    //# Each creation of an asset says how many seconds ago the clip was made (offset), as of that moment.
-    async fn run(mut self, transport: &impl Transport, dropped: &CancellationToken) -> Created {
-        if dropped.run_until_cancelled(self.clock.sleep_until(self.at)).await.is_none() {
-            return Err(cancelled());
-        }
-        loop {
-            self.wanted.offset = self.age().await;
-            let answer = self.ask(transport).await;
-            let refused = matches!(
-                answer,
-                Err(CreateError::Refused(_) | CreateError::Forbidden(_) | CreateError::Conflict(_))
-            );
-            // The asset that it is a version of may have been deleted in the cloud: then it is a clip of its own.
-            if !refused || self.wanted.version_of.take().is_none() {
-                return answer;
-            }
-            self.clock.sleep_until(self.clock.now().boot + CREATE_EVERY).await;
-        }
-    }
-
-    async fn ask(&self, transport: &impl Transport) -> Created {
-        self.note_asked().await?;
-        let answer = transport.send(self.cloud.create_asset_request(&self.token, &self.wanted)).await;
-        if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {
-            let _ = self.to_rig.try_send(ToRig::ServerDate(date));
-        }
-        let maybe_made = maybe_made(&answer);
-        let answer = answer.map_err(CreateError::Transient).and_then(|r| self.cloud.read_asset(&r));
-        if answer.is_err() {
-            self.note_answer(maybe_made).await;
-        }
-        // What the rig's task has no room for now it learns from the next call.
-        let _ = match &answer {
-            Ok(_) => self.to_rig.try_send(ToRig::Accepted(self.token.clone())),
-            Err(CreateError::Transient(t)) => self.to_rig.try_send(ToRig::Unreached(t.cause)),
-            Err(
-                CreateError::Unauthorized
-                | CreateError::RecordedWhilePaused
-                | CreateError::Refused(_)
-                | CreateError::Conflict(_)
-                | CreateError::Forbidden(_)
-                | CreateError::Storage,
-            ) => Ok(()),
-        };
-        answer
-    }
-
-    async fn note_asked(&self) -> Result<(), CreateError> {
-        match self.store.asset_asked(self.id, self.clock.now()).await {
-            Ok(()) => Ok(()),
-            Err(StoreError::NotFound(_)) => Err(cancelled()),
-            Err(e) => {
-                warn!(item = self.id.0, "no asset is asked for, because that can't be written down: {e}");
-                Err(CreateError::Storage)
-            }
-        }
-    }
-
-    /// There is no asset that we know of. Where this can't be written, it is counted at the next start.
-    async fn note_answer(&self, maybe_made: bool) {
-        let noted = match maybe_made {
-            true => self.store.drop_asset(self.id).await.map(drop),
-            false => self.store.asset_refused(self.id).await,
-        };
-        match noted {
-            // Cleared meanwhile, and counted.
-            Ok(()) | Err(StoreError::NotFound(_)) => {}
-            Err(e) => warn!(item = self.id.0, "the end of an asset can't be written: {e}"),
-        }
-    }
-
-    /// At this moment, by what is known of the clocks now.
-    async fn age(&self) -> Duration {
-        let now = self.clock.now();
-        // What can't be read is as good as not known.
-        let then_boot = self.store.boot_wall(self.created.boot_id).await.unwrap_or_default();
-        let now_boot = self.store.boot_wall(now.boot_id).await.unwrap_or_default();
-        ledger::age(self.created, then_boot, now, now_boot, self.floor)
     }
 }
 
@@ -161,17 +55,4 @@ pub(super) async fn save(store: Store, id: ItemId, asset: Asset) -> Result<(), S
         let _ = store.drop_asset(id).await;
     }
     saved
-}
-
-fn cancelled() -> CreateError {
-    CreateError::Transient(trouble(Cause::Network, "cancelled", None))
-}
-
-/// Whether there may be an asset where we got none: no answer came though the request may have arrived, or it was made
-/// and its answer is of no use. What the provider or something on the way has refused was not made.
-fn maybe_made(answer: &Result<Response, Trouble>) -> bool {
-    match answer {
-        Ok(response) => (200..300).contains(&response.status) && !response.is_html(),
-        Err(trouble) => trouble.maybe_applied,
-    }
 }

@@ -137,6 +137,10 @@ fn log(item: &Item) {
         ItemState::Failed => {
             warn!(item = id, reason = item.reason.as_str(), file, "not sent: {}", item.detail)
         }
-        ItemState::Queued | ItemState::Uploading | ItemState::Held | ItemState::Cancelled => {}
+        ItemState::Queued
+        | ItemState::Uploading
+        | ItemState::Recording
+        | ItemState::Held
+        | ItemState::Cancelled => {}
     }
 }

@@ -3,13 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::state::{OnTheWay, Outcome, UploadTask};
-use crate::http::{PutError, Transport};
+use crate::http::Transport;
 use crate::media::{PartBody, PartWatch, ReadPlan};
-use rigpost_core::oauth::Cause;
-use rigpost_core::provider::FrameIo;
-use rigpost_core::provider::wire::{Response, trouble};
-use rigpost_core::queue::item::{ItemId, ItemReason};
-use rigpost_core::queue::upload::{Confirmed, PartError};
+use crate::tasks::sent::sent_part;
+use rigpost_core::queue::item::ItemId;
 
 impl<T: Transport> UploadTask<T> {
     pub(super) fn send(&mut self, id: ItemId, n: u32, md5: bool) {
@@ -29,9 +26,7 @@ impl<T: Transport> UploadTask<T> {
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());
         self.running.push(Box::pin(async move {
             let sent = dropped.run_until_cancelled(transport.put(&url, headers, len, body)).await;
-            let cancelled = || PutError { trouble: trouble(Cause::Network, "cancelled", None), sent: 0 };
-            let sent = sent.unwrap_or_else(|| Err(cancelled()));
-            Outcome::PartSent(id, n, read(&cloud, sent, len, &watch))
+            Outcome::PartSent(id, n, sent_part(&cloud, sent, len, &watch))
         }));
     }
 
@@ -40,27 +35,5 @@ impl<T: Transport> UploadTask<T> {
         if let Some(part) = self.media.get_mut(&id).and_then(|media| media.parts.remove(&n)) {
             self.progress.add(part.watch.sent.load(Relaxed).saturating_sub(part.shown));
         }
-    }
-}
-
-/// What came of a part of `len` bytes.
-fn read(
-    cloud: &FrameIo,
-    sent: Result<Response, PutError>,
-    len: u64,
-    watch: &PartWatch,
-) -> Result<Confirmed, PartError> {
-    match sent {
-        Ok(r) => cloud.read_part(&r).map(|()| Confirmed { etag: r.etag, digest: watch.digest() }),
-        Err(_) if watch.shorter.load(Relaxed) => {
-            Err(PartError::File(ItemReason::Changed, "the file became shorter".to_owned()))
-        }
-        Err(_) if watch.unreadable.load(Relaxed) => {
-            Err(PartError::File(ItemReason::Unreadable, "the file can't be read any more".to_owned()))
-        }
-        Err(e) => match watch.silent.get() {
-            Some(why) => Err(PartError::NotAnswering(why.to_string())),
-            None => Err(PartError::unanswered(e.trouble, e.sent, len, watch.held())),
-        },
     }
 }

@@ -9,11 +9,11 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::http::Congestion;
 use crate::link::{Reply, ToQueue, ToRig};
 use crate::media::{Kept, MediaFile, Pacer, PartWatch, Workers};
 use crate::store::{Limits, QueueSummary, Store, StoreError};
 use crate::tasks::intake::Intake;
+use crate::tasks::lines::Lines;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::queue::item::{Item, ItemId};
@@ -33,19 +33,6 @@ pub struct UploadSettings {
     pub parallel_parts: Option<usize>,
 }
 
-/// Parts at once where nobody has said how many.
-const SLOTS: usize = 4;
-/// At 1 % loss one connection without BBR fills a twelfth of a link, and eight fill half of it.
-const SLOTS_WITHOUT_BBR: usize = 12;
-
-/// Parts in flight at once. What somebody has set is the limit, whatever the kernel has.
-pub(super) fn slots(parallel_parts: Option<usize>, congestion: Congestion) -> usize {
-    parallel_parts.unwrap_or(match congestion {
-        Congestion::Default => SLOTS_WITHOUT_BBR,
-        Congestion::Untried | Congestion::Bbr => SLOTS,
-    })
-}
-
 /// The task's ends of the channels.
 pub struct Channels {
     /// People, sources and the network.
@@ -58,6 +45,8 @@ pub struct Channels {
     pub missing_sources: watch::Receiver<Vec<String>>,
     /// The snapshot.
     pub view: watch::Sender<QueueView>,
+    /// Shared with what is sent while it is recorded.
+    pub lines: Lines,
     /// Items that changed.
     pub news: broadcast::Sender<Arc<ItemNews>>,
 }
@@ -225,27 +214,5 @@ impl Publications {
 
     pub(super) fn is_empty(&self) -> bool {
         self.next.is_empty() && self.now.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_set_is_a_limit_that_no_kernel_raises() {
-        let table = [
-            (None, Congestion::Untried, 4),
-            (None, Congestion::Bbr, 4),
-            (None, Congestion::Default, 12),
-            (Some(1), Congestion::Untried, 1),
-            (Some(1), Congestion::Bbr, 1),
-            (Some(1), Congestion::Default, 1),
-            (Some(4), Congestion::Default, 4),
-            (Some(16), Congestion::Default, 16),
-        ];
-        for (set, congestion, expected) in table {
-            assert_eq!(slots(set, congestion), expected, "{set:?}, {congestion:?}");
-        }
     }
 }

@@ -99,6 +99,7 @@ impl Store {
                 ItemState::Held if here => entry.set(ItemState::Queued, ItemReason::None),
                 ItemState::Queued
                 | ItemState::Uploading
+                | ItemState::Recording
                 | ItemState::Held
                 | ItemState::Away
                 | ItemState::Incomplete

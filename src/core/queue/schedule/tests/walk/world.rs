@@ -250,7 +250,7 @@ impl Disk {
             ItemState::Queued | ItemState::Held | ItemState::Away | ItemState::Incomplete => {
                 end.to == ItemState::Done
             }
-            ItemState::Done | ItemState::Failed | ItemState::Cancelled => false,
+            ItemState::Recording | ItemState::Done | ItemState::Failed | ItemState::Cancelled => false,
         };
         if applies {
             row.item.state = end.to;

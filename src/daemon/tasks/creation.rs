@@ -1,0 +1,135 @@
+//! Asking the cloud for an asset, whether its clip lies still or is being recorded.
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::clock::Clock;
+use crate::http::Transport;
+use crate::link::ToRig;
+use crate::store::{Store, StoreError};
+use rigpost_core::oauth::{AccessToken, Cause, Trouble};
+use rigpost_core::provider::FrameIo;
+use rigpost_core::provider::wire::{Response, trouble};
+use rigpost_core::queue::item::ItemId;
+use rigpost_core::queue::ledger;
+use rigpost_core::queue::schedule::CREATE_EVERY;
+use rigpost_core::queue::upload::{AssetRequest, CreateError};
+use rigpost_core::time::{BootTime, Now, WallTime};
+
+/// Everything that it needs.
+pub(super) struct Creation<A> {
+    pub(super) id: ItemId,
+    pub(super) at: BootTime,
+    pub(super) created: Now,
+    pub(super) wanted: AssetRequest,
+    pub(super) token: AccessToken,
+    pub(super) floor: WallTime,
+    pub(super) clock: Clock,
+    pub(super) store: Store,
+    pub(super) cloud: FrameIo,
+    pub(super) to_rig: mpsc::Sender<ToRig>,
+    /// What an asset of this kind is answered with.
+    pub(super) read: fn(&FrameIo, &Response) -> Result<A, CreateError>,
+}
+
+impl<A> Creation<A> {
+    //= frameio-c2c#5.1
+    //# Each creation of an asset says how many seconds ago the clip was made (offset), as of that moment.
+    pub(super) async fn run(
+        mut self,
+        transport: &impl Transport,
+        dropped: &CancellationToken,
+    ) -> Result<A, CreateError> {
+        if dropped.run_until_cancelled(self.clock.sleep_until(self.at)).await.is_none() {
+            return Err(cancelled());
+        }
+        loop {
+            self.wanted.offset = self.age().await;
+            let answer = self.ask(transport).await;
+            let refused = matches!(
+                answer,
+                Err(CreateError::Refused(_) | CreateError::Forbidden(_) | CreateError::Conflict(_))
+            );
+            // The asset that it is a version of may have been deleted in the cloud: then it is a clip of its own.
+            if !refused || self.wanted.version_of.take().is_none() {
+                return answer;
+            }
+            self.clock.sleep_until(self.clock.now().boot + CREATE_EVERY).await;
+        }
+    }
+
+    async fn ask(&self, transport: &impl Transport) -> Result<A, CreateError> {
+        self.note_asked().await?;
+        let answer = transport.send(self.cloud.create_asset_request(&self.token, &self.wanted)).await;
+        if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {
+            let _ = self.to_rig.try_send(ToRig::ServerDate(date));
+        }
+        let maybe_made = maybe_made(&answer);
+        let answer = answer.map_err(CreateError::Transient).and_then(|r| (self.read)(&self.cloud, &r));
+        if answer.is_err() {
+            self.note_answer(maybe_made).await;
+        }
+        // What the rig's task has no room for now it learns from the next call.
+        let _ = match &answer {
+            Ok(_) => self.to_rig.try_send(ToRig::Accepted(self.token.clone())),
+            Err(CreateError::Transient(t)) => self.to_rig.try_send(ToRig::Unreached(t.cause)),
+            Err(
+                CreateError::Unauthorized
+                | CreateError::RecordedWhilePaused
+                | CreateError::Refused(_)
+                | CreateError::Conflict(_)
+                | CreateError::Forbidden(_)
+                | CreateError::Storage,
+            ) => Ok(()),
+        };
+        answer
+    }
+
+    async fn note_asked(&self) -> Result<(), CreateError> {
+        match self.store.asset_asked(self.id, self.clock.now()).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::NotFound(_)) => Err(cancelled()),
+            Err(e) => {
+                warn!(item = self.id.0, "no asset is asked for, because that can't be written down: {e}");
+                Err(CreateError::Storage)
+            }
+        }
+    }
+
+    /// There is no asset that we know of. Where this can't be written, it is counted at the next start.
+    async fn note_answer(&self, maybe_made: bool) {
+        let noted = match maybe_made {
+            true => self.store.drop_asset(self.id).await.map(drop),
+            false => self.store.asset_refused(self.id).await,
+        };
+        match noted {
+            // Cleared meanwhile, and counted.
+            Ok(()) | Err(StoreError::NotFound(_)) => {}
+            Err(e) => warn!(item = self.id.0, "the end of an asset can't be written: {e}"),
+        }
+    }
+
+    /// At this moment, by what is known of the clocks now.
+    async fn age(&self) -> Duration {
+        let now = self.clock.now();
+        // What can't be read is as good as not known.
+        let then_boot = self.store.boot_wall(self.created.boot_id).await.unwrap_or_default();
+        let now_boot = self.store.boot_wall(now.boot_id).await.unwrap_or_default();
+        ledger::age(self.created, then_boot, now, now_boot, self.floor)
+    }
+}
+
+fn cancelled() -> CreateError {
+    CreateError::Transient(trouble(Cause::Network, "cancelled", None))
+}
+
+/// Whether there may be an asset where we got none: no answer came though the request may have arrived, or it was made
+/// and its answer is of no use. What the provider or something on the way has refused was not made.
+fn maybe_made(answer: &Result<Response, Trouble>) -> bool {
+    match answer {
+        Ok(response) => (200..300).contains(&response.status) && !response.is_html(),
+        Err(trouble) => trouble.maybe_applied,
+    }
+}
