@@ -109,6 +109,8 @@ pub struct QueueView {
     pub paused: bool,
     /// The camera records, and asked that nothing be sent meanwhile.
     pub recording: bool,
+    /// Recordings that are sent while they are written, or of which something is on its way.
+    pub growing: u64,
     /// Bytes per second for file data; 0: no limit.
     pub bandwidth_limit: u64,
     /// Kept by the store.
@@ -205,7 +207,8 @@ pub struct ItemNews {
 /// refresh whose answer nobody hears), and nothing is to be sent again (parts in flight). What waits is on disk. What a
 /// card that hangs has to say nobody knows: its clips may not be in the queue yet.
 pub fn safe_to_power_off(rig: &RigView, queue: &QueueView) -> bool {
-    !queue.recording && !rig.tokens_at_risk && queue.current.is_empty() && queue.silent_cards.is_empty()
+    let is_sending = queue.growing > 0 || !queue.current.is_empty();
+    !queue.recording && !rig.tokens_at_risk && !is_sending && queue.silent_cards.is_empty()
 }
 
 /// One thing that stands in the way of sending: its code, a sentence for a screen, and what a library, the disk or the provider

@@ -125,6 +125,8 @@ pub enum ToQueue {
     },
     /// A media source has put these into the queue.
     Found(Vec<ItemId>),
+    /// A recording is in the cloud.
+    Recorded(ItemId),
     /// A network interface, address or route appeared: what waits for a better time is tried now.
     NetworkUp,
     /// Are you alive?

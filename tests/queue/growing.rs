@@ -1,10 +1,13 @@
 //! Recordings that are sent while they are written: recorders of several manners, kills, and the cloud's rules.
+use std::collections::HashMap;
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use zbus::Variant;
 
 use super::sources::{card, found};
 use crate::common::*;
@@ -102,6 +105,13 @@ fn put(rig: &Rig) -> Vec<u64> {
     assets[0].realtime.as_ref().expect("it was made for a recording").put.clone()
 }
 
+/// The same, of the asset of this name.
+pub(super) fn put_of(rig: &Rig, name: &str) -> Vec<u64> {
+    let assets = rig.sim.assets();
+    let asset = assets.iter().find(|asset| asset.name == name).expect(name);
+    asset.realtime.as_ref().map(|growth| growth.put.clone()).unwrap_or_default()
+}
+
 fn times(put: &[u64], n: u64) -> usize {
     put.iter().filter(|other| **other == n).count()
 }
@@ -125,8 +135,13 @@ async fn a_recording_is_sent_while_it_is_written_and_is_whole_soon_after() {
     let id = found(&rig, "A001.mov").await;
     rig.wait_item(id, "recording").await;
     parts(&rig, id, 3).await;
+    assert!(!rig.get::<bool>(DEVICE, "SafeToPowerOff").await, "its recorder writes");
+    let options = HashMap::from([("while_recording", Variant::from(true))]);
+    let refused = rig.call(QUEUE, "Pause", &(options,)).await.unwrap_err();
+    assert!(refused.text.contains("\"card\" is sent while it is recorded"), "{refused:?}");
     let clip = recorder.stop(Stop::Header);
     rig.wait_item(id, "done").await;
+    rig.wait(DEVICE, "safe", |p| *p["SafeToPowerOff"].downcast_ref::<&bool>().unwrap()).await;
     rig.assert_arrived(&clip, PROJECT);
     let put = put(&rig);
     assert!(put.iter().position(|n| *n == 1) >= Some(put.len() - 2), "the header goes with the end: {put:?}");

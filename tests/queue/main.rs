@@ -20,6 +20,7 @@ mod isolation;
 mod junk;
 mod object_storage;
 mod order;
+mod recorders;
 mod sources;
 mod steering;
 mod swaps;

@@ -239,6 +239,7 @@ fn blockers_and_power_in_every_state() {
         ("paused", well(), QueueView { paused: true, ..at(1) }, &["queue-paused"], true),
         ("paused, nothing left", well(), QueueView { paused: true, ..at(0) }, none, true),
         ("recording", well(), QueueView { recording: true, ..at(1) }, &["recording"], false),
+        ("sent while it is recorded", well(), QueueView { growing: 1, ..at(1) }, none, false),
         ("recording, nothing left", well(), QueueView { recording: true, ..at(0) }, none, false),
         (
             "recording, parts still in flight",

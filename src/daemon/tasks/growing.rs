@@ -40,7 +40,7 @@ use rigpost_core::command::Refusal;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::growing::Event;
-use rigpost_core::queue::item::{Clip, Item, ItemState};
+use rigpost_core::queue::item::{Clip, Item, ItemId, ItemState};
 use rigpost_core::queue::schedule::Access;
 use rigpost_core::queue::upload::CreateError;
 use rigpost_core::seq::Seq;
@@ -378,6 +378,7 @@ impl<T: Transport> GrowingTask<T> {
         let in_flight = self.entries.values().map(|entry| entry.machine.in_flight()).sum();
         self.links.lines.recordings_have(in_flight);
         self.links.lines.want(self.entries.values().any(Entry::wants_a_line), self.slots());
+        self.links.lines.are_under_way(self.entries.values().filter(|entry| entry.is_under_way()).count());
     }
 
     /// Every event finds the machine with the lines of now.
@@ -408,11 +409,16 @@ impl<T: Transport> GrowingTask<T> {
         self.show(key);
     }
 
-    fn tell_queue(&mut self, id: rigpost_core::queue::item::ItemId) {
+    /// Its row has changed.
+    fn tell_queue(&mut self, id: ItemId) {
+        self.tell(ToQueue::Found(vec![id]));
+    }
+
+    fn tell(&mut self, news: ToQueue) {
         let queue = self.links.queue.clone();
         self.running.push(Box::pin(async move {
             // Where nobody listens any more the daemon is stopping.
-            let _ = queue.send(ToQueue::Found(vec![id])).await;
+            let _ = queue.send(news).await;
             Outcome::Told
         }));
     }

@@ -135,6 +135,11 @@ impl Intake {
         self.sources.iter().find(|source| source.wants(path))
     }
 
+    /// A source whose recordings are sent while they are written, by name.
+    pub fn sent_while_recording(&self) -> Option<&str> {
+        self.sources.iter().find(|source| source.while_recording).map(|source| source.name.as_str())
+    }
+
     /// How long ago a file with these facts changed, to the second, as far as clocks can tell. One that has no date, or
     /// one from the future, tells nothing.
     pub fn age(&self, facts: &FileFacts, now: Now) -> Option<Duration> {

@@ -30,12 +30,14 @@ pub struct Lines {
     queue: watch::Sender<usize>,
     /// Parts of recordings that are on their way.
     recordings: watch::Sender<usize>,
+    /// Recordings that would be cut, or sent again in part, if the power went now.
+    under_way: watch::Sender<usize>,
 }
 
 impl Default for Lines {
     fn default() -> Lines {
-        let [wanted, queue, recordings] = [(); 3].map(|()| watch::Sender::new(0));
-        Lines { wanted, queue, recordings }
+        let [wanted, queue, recordings, under_way] = [(); 4].map(|()| watch::Sender::new(0));
+        Lines { wanted, queue, recordings, under_way }
     }
 }
 
@@ -71,9 +73,19 @@ impl Lines {
         set(&self.recordings, parts);
     }
 
-    /// Tells the queue that its share has changed.
-    pub(super) fn of_recordings(&self) -> [watch::Receiver<usize>; 2] {
-        [self.wanted.subscribe(), self.recordings.subscribe()]
+    /// So many recordings are under way.
+    pub(super) fn are_under_way(&self, recordings: usize) {
+        set(&self.under_way, recordings);
+    }
+
+    /// How many are.
+    pub(super) fn under_way(&self) -> usize {
+        *self.under_way.borrow()
+    }
+
+    /// Tells the queue that its share has changed, or what is under way.
+    pub(super) fn of_recordings(&self) -> [watch::Receiver<usize>; 3] {
+        [self.wanted.subscribe(), self.recordings.subscribe(), self.under_way.subscribe()]
     }
 
     /// Tells recordings that their share has changed.

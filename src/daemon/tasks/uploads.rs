@@ -82,7 +82,7 @@ impl<T: Transport> UploadTask<T> {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut silent = self.workers.silent();
         let mut mounts = Mounts::new(self.media_dirs()).ok();
-        let [mut wanted, mut taken] = self.channels.lines.of_recordings();
+        let [mut wanted, mut taken, mut under_way] = self.channels.lines.of_recordings();
         self.event(Event::Started);
         self.look_for_away();
         loop {
@@ -103,6 +103,7 @@ impl<T: Transport> UploadTask<T> {
                 Ok(()) = self.channels.missing_sources.changed() => self.publish(),
                 Ok(()) = wanted.changed() => self.event(Event::Timer),
                 Ok(()) = taken.changed() => self.event(Event::Timer),
+                Ok(()) = under_way.changed() => self.publish(),
                 () = away::mounted(&mut mounts) => self.look_for_away(),
                 () = self.clock.sleep_until_some(deadline) => self.tick(),
             }
@@ -190,6 +191,10 @@ impl<T: Transport> UploadTask<T> {
                 let _ = reply.send(());
             }
             ToQueue::Found(ids) => self.found(ids),
+            ToQueue::Recorded(id) => {
+                self.channels.view.send_modify(QueueView::sent);
+                self.found(vec![id]);
+            }
             ToQueue::NetworkUp => self.event(Event::NetworkUp),
             ToQueue::Do(command, reply) => self.command(command, reply),
             ToQueue::Add { paths, options, reply } => self.add(paths, options, reply),

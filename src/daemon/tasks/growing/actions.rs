@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::entry::{Compared, Entry};
 use super::{GrowingTask, Key, Outcome};
 use crate::http::Transport;
-use crate::link::ToRig;
+use crate::link::{ToQueue, ToRig};
 use crate::media::{PartBody, PartWatch, ReadPlan, digests, look_closer};
 use crate::store::StoreError;
 use crate::tasks::creation::Creation;
@@ -298,7 +298,17 @@ impl<T: Transport> GrowingTask<T> {
                     info!(item = id.0, state = item.state.as_str(), file, "{}", item.detail);
                 }
                 self.remove(key);
-                self.tell_queue(id);
+                self.tell(match item.state {
+                    ItemState::Done => ToQueue::Recorded(id),
+                    ItemState::Queued
+                    | ItemState::Uploading
+                    | ItemState::Recording
+                    | ItemState::Held
+                    | ItemState::Away
+                    | ItemState::Incomplete
+                    | ItemState::Failed
+                    | ItemState::Cancelled => ToQueue::Found(vec![id]),
+                });
             }
             Ok(None) | Err(StoreError::NotFound(_)) => self.remove(key),
             Err(e) => {

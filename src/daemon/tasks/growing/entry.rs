@@ -123,4 +123,10 @@ impl Entry {
     pub(super) fn wants_a_line(&self) -> bool {
         self.left.is_none() && (!self.machine.urls().is_empty() || self.machine.in_flight() > 0)
     }
+
+    /// It would be cut, or a part of it sent again, if the power went now.
+    pub(super) fn is_under_way(&self) -> bool {
+        let is_written = self.is_watched && self.over.is_none();
+        self.item.is_some() && (is_written || self.machine.in_flight() > 0)
+    }
 }

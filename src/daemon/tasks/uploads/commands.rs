@@ -25,6 +25,15 @@ impl<T: Transport> UploadTask<T> {
         if matches!(command, QueueCommand::Release(_)) && self.cloud.is_none() {
             return Answer::new(reply, Err(takes_no_clips())).send();
         }
+        if let QueueCommand::SetRecording(true) = command
+            && let Some(source) = self.settings.borrow().intake.sent_while_recording()
+        {
+            let why = format!(
+                "the media source \"{source}\" is sent while it is recorded, so nothing can be held back for that \
+                 (while_recording in the configuration); to pause everything: rigpost pause"
+            );
+            return Answer::new(reply, Err(Refusal::NotAllowed(why))).send();
+        }
         let store = self.store.clone();
         self.ask_disk(Some(intent(&command)), reply, async move {
             match perform(&store, command).await {
@@ -169,7 +178,7 @@ pub(super) fn is_command(message: &ToQueue) -> bool {
         | ToQueue::Item(..)
         | ToQueue::Receipt(..)
         | ToQueue::Clear { .. } => true,
-        ToQueue::Ping(_) | ToQueue::Found(_) | ToQueue::NetworkUp => false,
+        ToQueue::Ping(_) | ToQueue::Found(_) | ToQueue::Recorded(_) | ToQueue::NetworkUp => false,
     }
 }
 
@@ -184,7 +193,7 @@ pub(super) fn refuse(message: ToQueue, why: &Refusal) {
         ToQueue::Receipt(_, reply) => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Clear { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Ping(reply) => drop(reply.send(())),
-        ToQueue::Found(_) | ToQueue::NetworkUp => {}
+        ToQueue::Found(_) | ToQueue::Recorded(_) | ToQueue::NetworkUp => {}
     }
 }
 
