@@ -18,6 +18,7 @@ mod flight;
 mod lines;
 mod media;
 mod oidc;
+mod recorder;
 mod rig;
 mod setup;
 
@@ -30,6 +31,7 @@ pub(crate) use flight::{EXPRESS, Flight};
 pub(crate) use lines::Lines;
 pub(crate) use media::{fill, sha256};
 pub(crate) use oidc::{Asked, Oidc, Script};
+pub(crate) use recorder::{MIB, Recorder, Stop};
 pub(crate) use rig::{PROJECT, Rig};
 pub(crate) use setup::{MARKER, SECRET, Setup};
 

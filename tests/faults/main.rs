@@ -5,4 +5,5 @@
 #[path = "../common/lib.rs"]
 mod common;
 mod crash;
+mod growing;
 mod retries;

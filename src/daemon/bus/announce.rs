@@ -243,6 +243,7 @@ mod tests {
         let queue = QueueView {
             paused: true,
             recording: true,
+            growing: 0,
             bandwidth_limit: 10_000,
             counters: Counters { files_left: 1, bytes_left: 2, held: 3, away: 8, incomplete: 9, failed: 4 },
             orphans: 6,
