@@ -68,6 +68,8 @@ pub enum ToRig {
     Unreached(Cause),
     /// The provider's `Date`, Unix seconds.
     ServerDate(i64),
+    /// Clips are on their way to the cloud, or no more.
+    Sends(bool),
     /// A network interface, address or route appeared: what waits for a better time is tried now.
     NetworkUp,
     /// Are you alive?

@@ -12,6 +12,8 @@
 //! # Decisions
 //! - Whatever the provider accepts counts as a beat. A rig that asks for assets all day sends no beats at all.
 //! - Looking rides along with a call that has just worked: the board is awake, and the way is open.
+//! - While clips are on their way it looks once in every beat's time, whether or not anything else is asked for: whoever
+//!   pauses the device in the project waits for that, and the board is awake.
 //! - A refused beat costs more and more patience. There are devices that the provider wants to hear from in another way
 //!   (a setting of the device's model, on the server's side); a refresh for each refusal would be a gamble every minute.
 //! - Only trouble of the way is shown. A rig that sends its clips is not in trouble because nobody takes its beats.
@@ -65,6 +67,8 @@ pub struct Heartbeat {
     /// A beat may have reached the provider, and the next would come too soon before this.
     not_before: BootTime,
     look_at: BootTime,
+    /// Clips are on their way.
+    sending: bool,
     trouble: Option<Cause>,
 }
 
@@ -80,8 +84,17 @@ impl Heartbeat {
             refusals: 0,
             not_before: BootTime::default(),
             look_at: BootTime::default(),
+            sending: false,
             trouble: None,
         }
+    }
+
+    /// Clips are on their way, or no more.
+    pub fn sends(&mut self, sending: bool, now: Now) {
+        if sending && !self.sending {
+            self.look_at = self.look_at.min(now.boot + self.every.unwrap_or_default());
+        }
+        self.sending = sending;
     }
 
     /// What stood in the way of the last beat, where that is the way itself.
@@ -92,6 +105,7 @@ impl Heartbeat {
     /// When [`Heartbeat::timer`] is next worth calling.
     pub fn deadline(&self) -> Option<BootTime> {
         match self.state {
+            State::Due { at } if self.sending => Some(at.min(self.look_at)),
             State::Due { at } => Some(at),
             State::Idle | State::InFlight { .. } => None,
         }
@@ -115,6 +129,10 @@ impl Heartbeat {
     /// The project has said how it sees this rig.
     pub fn looked(&mut self, paused: bool, now: Now) {
         let every = self.every.unwrap_or_default();
+        if self.sending {
+            self.look_at = now.boot + every;
+            return;
+        }
         let beats = if paused { 1 } else { LOOK_EVERY };
         // Half a beat early: with the beat of that number, and not with the one after it.
         self.look_at = now.boot + every.saturating_mul(beats).saturating_sub(every / 2);
@@ -140,6 +158,13 @@ impl Heartbeat {
             self.state = State::Idle;
             return vec![];
         };
+        if let State::Due { at } = self.state
+            && now.boot < at
+        {
+            // Once in this time, whatever comes of it.
+            self.looked(false, now);
+            return vec![Action::Look];
+        }
         let seq = self.seq.step();
         self.not_before = now.boot + LEAST;
         self.state = State::InFlight { seq, token: token.clone(), sent: now.boot };

@@ -149,6 +149,7 @@ impl<T: Transport> RigTask<T> {
                 | ToRig::Accepted(_)
                 | ToRig::Unreached(_)
                 | ToRig::ServerDate(_)
+                | ToRig::Sends(_)
                 | ToRig::NetworkUp => {}
             }
         }
@@ -231,6 +232,7 @@ impl<T: Transport> RigTask<T> {
             ToRig::Accepted(token) => self.event(Event::Accepted(token)),
             ToRig::Unreached(cause) => self.event(Event::Unreached(cause)),
             ToRig::ServerDate(date) => self.event(Event::ServerDate(date)),
+            ToRig::Sends(sending) => self.event(Event::Sends(sending)),
             ToRig::NetworkUp => self.event(Event::NetworkUp),
             ToRig::Ping(reply) => drop(reply.send(())),
         }

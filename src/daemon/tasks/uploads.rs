@@ -75,6 +75,7 @@ impl<T: Transport> UploadTask<T> {
             media: BTreeMap::new(),
             progress: Progress::default(),
             publications: Publications::default(),
+            told_sends: false,
         }
     }
 

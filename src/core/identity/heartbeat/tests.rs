@@ -197,3 +197,48 @@ fn a_new_grant_is_looked_at_at_once() {
     heart.stop();
     assert_eq!(heart.heard(at(5)), [Action::Look]);
 }
+
+#[test]
+fn while_clips_are_on_their_way_a_pause_is_looked_for_in_each_beat_s_time() {
+    let mut heart = beating(120);
+    let _ = heart.heard(at(0));
+    heart.looked(false, at(0));
+    heart.sends(true, at(10));
+    let (mut looks, mut beats) = (Vec::new(), Vec::new());
+    while due(&heart) < 1000 {
+        let when = due(&heart);
+        for action in heart.timer(Some(&token()), at(when)) {
+            match action {
+                Action::Look => looks.push(when),
+                Action::Beat(seq, _) => {
+                    beats.push(when);
+                    let more = heart.answered(seq, Ok(()), at(when));
+                    looks.extend(more.iter().filter(|action| **action == Action::Look).map(|_| when));
+                }
+                Action::Unauthorized(_) | Action::Accepted(_) => {}
+            }
+        }
+        if looks.last() == Some(&when) {
+            heart.looked(false, at(when));
+        }
+    }
+    assert!(looks.windows(2).all(|pair| pair[1] - pair[0] == 120) && looks.len() >= 7, "{looks:?}");
+    assert!(beats.windows(2).all(|pair| pair[1] - pair[0] >= 60), "{beats:?}");
+    heart.sends(false, at(1000));
+    assert!(due(&heart) >= beats.last().unwrap() + 120, "an idle rig wakes for its beats only");
+}
+
+#[test]
+fn a_provider_that_refuses_beats_is_still_asked_for_a_pause_while_clips_are_on_their_way() {
+    let mut heart = beating(120);
+    for _ in 0..6 {
+        let (when, seq) = beat(&mut heart);
+        let _ = heart.answered(seq, Err(TokenError::Rejected("no".to_owned())), at(when));
+    }
+    let now = due(&heart) - 3600;
+    heart.sends(true, at(now));
+    let first = due(&heart);
+    assert!(first <= now + 120, "{first}");
+    assert_eq!(heart.timer(Some(&token()), at(first)), [Action::Look]);
+    assert_eq!(due(&heart), first + 120);
+}

@@ -102,6 +102,8 @@ pub enum Event {
     ClockStepped,
     /// A network interface, address or route appeared.
     NetworkUp,
+    /// Clips are on their way to the cloud, or no more.
+    Sends(bool),
     /// The provider's clock says this many Unix seconds.
     ServerDate(i64),
     Timer,

@@ -105,6 +105,7 @@ impl Rig {
             Event::NetworkUp => {
                 self.hurry(|cause| cause.is_of_the_way() && cause != Cause::Clock, now);
             }
+            Event::Sends(sending) => self.heartbeat.sends(sending, now),
             Event::Timer => self.timer(now, &mut out),
         }
         self.after_calm(now, &mut out);

@@ -8,6 +8,7 @@ use super::commands::told;
 use super::progress::sending;
 use super::state::{Outcome, Publication, UploadTask};
 use crate::http::Transport;
+use crate::link::ToRig;
 use crate::store::{QueueSummary, StoreError};
 use rigpost_core::queue::item::{Item, ItemId};
 use rigpost_core::queue::schedule::{Event, Intent, Summary};
@@ -39,6 +40,11 @@ impl<T: Transport> UploadTask<T> {
             }
             turned || changed
         });
+        let sends = growing > 0 || self.schedule.turns().next().is_some();
+        // What the rig's task has no room for now it is told with the next news.
+        if sends != self.told_sends && self.channels.to_rig.try_send(ToRig::Sends(sends)).is_ok() {
+            self.told_sends = sends;
+        }
         if turned {
             self.pacer.freeze(recording);
             self.show_progress();

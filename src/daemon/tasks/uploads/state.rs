@@ -98,6 +98,8 @@ pub struct UploadTask<T> {
     pub(super) pacer: Pacer,
     pub(super) progress: Progress,
     pub(super) publications: Publications,
+    /// The rig's task knows that clips are on their way.
+    pub(super) told_sends: bool,
 }
 
 /// An item that was claimed, and its file where that could be opened.
