@@ -33,6 +33,7 @@ pub(crate) async fn run(args: &QueueArgs, out: &mut Out) -> Result<(), Failure> 
         Some(QueueCommand::Cancel(items)) => steer::cancel(&daemon, items, out).await,
         Some(QueueCommand::Release(items)) => steer::release(&daemon, items, out).await,
         Some(QueueCommand::Priority(args)) => steer::priority(&daemon, args, out).await,
+        Some(QueueCommand::Comment(args)) => steer::comment(&daemon, args, out).await,
         Some(QueueCommand::Clear(args)) => steer::clear(&daemon, args, out).await,
         Some(QueueCommand::Receipt(args)) => receipt::run(&daemon, args, out).await,
         None => {
@@ -52,14 +53,16 @@ struct List {
 
 /// Which states were asked for; `None`: any.
 fn states(args: &QueueArgs) -> Vec<Option<ItemState>> {
-    use ItemState::{Away, Failed, Held, Incomplete, Queued, Uploading};
+    use ItemState::{Away, Failed, Held, Incomplete, Queued, Recording, Uploading};
 
     match (args.state, args.failed, args.held, args.all) {
         (Some(state), ..) => vec![Some(state)],
         (None, true, ..) => vec![Some(Failed)],
         (None, false, true, _) => vec![Some(Held)],
         (None, false, false, true) => vec![None],
-        (None, false, false, false) => [Uploading, Queued, Held, Away, Incomplete, Failed].map(Some).to_vec(),
+        (None, false, false, false) => {
+            [Uploading, Recording, Queued, Held, Away, Incomplete, Failed].map(Some).to_vec()
+        }
     }
 }
 

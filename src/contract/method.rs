@@ -48,6 +48,9 @@ impl Method {
     }
 }
 
+/// Bytes of a comment, at most.
+pub const MOST_OF_A_COMMENT: usize = 4096;
+
 /// All of them, in the order of the documentation.
 pub const METHODS: &[Method] = &[
     method(Interface::Device, "Provision", "ha{sv}", ""),
@@ -67,6 +70,7 @@ pub const METHODS: &[Method] = &[
     method(Interface::Queue, "Retry", "ata{sv}", "a(ts)"),
     method(Interface::Queue, "Release", "ata{sv}", "a(ts)"),
     method(Interface::Queue, "SetPriority", "atia{sv}", "a(ts)"),
+    method(Interface::Queue, "Comment", "tsua{sv}", ""),
     method(Interface::Queue, "Clear", "a{sv}", "ta(ts)"),
     method(Interface::Queue, "Pause", "a{sv}", ""),
     method(Interface::Queue, "Resume", "a{sv}", ""),

@@ -89,6 +89,8 @@ pub enum QueueCommand {
     Release(Vec<ItemId>),
     /// Larger goes first.
     SetPriority(Vec<ItemId>, i32),
+    /// Say this of an item's clip, so many frames from its beginning, once the cloud has an asset of it.
+    Comment(ItemId, String, u32),
     /// Stop or go on sending; a person's wish that survives restarts.
     SetPaused(bool),
     /// Nothing is sent while the camera records; ends with the daemon at the latest.

@@ -82,8 +82,17 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     let hangup = signal(SignalKind::hangup())?;
     info!(version = VERSION, "starting");
     let (tell_queue, queue_settings) = watch::channel(wiring::for_uploads(&settings, built));
-    let Wired { handle, rig_task, uploads, growing_task, source_task, mut rig, mut queue, transport } =
-        wire(&settings, client_id, queue_settings, &clock, built, notify.fd_store())?;
+    let Wired {
+        handle,
+        rig_task,
+        uploads,
+        growing_task,
+        comment_task,
+        source_task,
+        mut rig,
+        mut queue,
+        transport,
+    } = wire(&settings, client_id, queue_settings, &clock, built, notify.fd_store())?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let (rig_stop, uploads_stop) = (stop.clone(), stop.clone());
@@ -99,6 +108,11 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     tasks.spawn(async move {
         growing_task.run(growing_stop).await;
         "recordings"
+    });
+    let comments_stop = stop.clone();
+    tasks.spawn(async move {
+        comment_task.run(comments_stop).await;
+        "comments"
     });
     let (watched, watching_clock, network_stop) = (handle.clone(), clock.clone(), stop.clone());
     tasks.spawn(async move {

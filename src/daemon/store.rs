@@ -13,6 +13,7 @@
 mod answer;
 mod asset;
 mod boots;
+mod comments;
 mod counters;
 mod device;
 mod error;
@@ -40,6 +41,7 @@ mod slot;
 mod space;
 mod tx;
 
+pub use comments::Comment;
 pub use counters::{QueueSummary, Tally, Totals};
 pub use error::{Limit, StoreError};
 pub use files::FILE;

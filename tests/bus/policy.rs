@@ -86,7 +86,7 @@ async fn an_outsider_may_look_at_the_interface_and_no_more() {
                 "Release",
             ][..],
         ),
-        (QUEUE, &["SetPriority", "Clear", "Pause", "Resume"][..]),
+        (QUEUE, &["SetPriority", "Comment", "Clear", "Pause", "Resume"][..]),
         (DEVICE, &["Provision", "Forget"][..]),
     ] {
         for method in methods {

@@ -516,6 +516,10 @@ impl Queue {
         self.0.called(&format!("SetPriority {ids:?} {priority}"));
         self.said(ids)
     }
+    fn comment(&self, id: u64, text: &str, frames: u32, _options: Dict) -> Result<(), Error> {
+        self.0.called(&format!("Comment {id} {text:?} {frames}"));
+        if id == 404 { Err(Error::NotFound("item 404".into())) } else { Ok(()) }
+    }
     fn clear(&self, options: Dict) -> (u64, Vec<(u64, String)>) {
         let states = options.get("states").map(|s| Vec::<String>::try_from(s.try_clone().unwrap()).unwrap());
         let ids = options.get("ids").map(|s| Vec::<u64>::try_from(s.try_clone().unwrap()).unwrap());

@@ -585,6 +585,11 @@ async fn items_are_steered_by_number_and_in_bulk() {
         (&["queue", "cancel", "--all", "--yes"], "Took 4 clips off", "Cancel [2, 3, 4, 5]"),
         (&["queue", "release", "--all", "-y"], "Released 1 clip", "Release [5]"),
         (&["queue", "priority", "9", "--all"], "Gave 2 clips", "SetPriority [3, 4] 9"),
+        (
+            &["queue", "comment", "7", "circle it", "--frame", "240"],
+            "Noted: the cloud",
+            "Comment 7 \"circle it\" 240",
+        ),
         (&["queue", "clear"], "Took 3 clips off the list", "Clear None None"),
         (&["queue", "clear", "1"], "Took 1 clip off the list", "Clear None Some([1])"),
         (

@@ -214,6 +214,11 @@ pub enum QueueCommand {
     /// --all means those that are queued, unless --state says otherwise. For example: `rigpost queue priority 10 4711`
     #[command(mut_arg("state", |state| state.value_parser(one_of(is_taken_off))))]
     Priority(PriorityArgs),
+    /// Say something of a clip in the cloud, at a frame of it
+    ///
+    /// It is sent as soon as the cloud has an asset of the clip, which may be while it is recorded. For example:
+    /// `rigpost queue comment 4711 "circle this one" --frame 240`
+    Comment(CommentArgs),
     /// Take what is over off the list; the files themselves are never touched
     ///
     /// Without --state or numbers: what is done or cancelled. The receipts of what is cleared are gone too.
@@ -343,4 +348,21 @@ mod tests {
             assert!(error.contains(why), "{text}: {error}");
         }
     }
+}
+
+/// Options of `rigpost queue comment`.
+#[derive(Debug, Args)]
+pub struct CommentArgs {
+    /// The number of the item
+    #[arg(value_name = "ID")]
+    pub id: u64,
+    /// What is said of the clip
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+    /// Where in the clip: frames from its beginning
+    #[arg(long, short, value_name = "N", default_value_t = 0)]
+    pub frame: u32,
+    /// Print one JSON object instead: "commented"
+    #[arg(long)]
+    pub json: bool,
 }

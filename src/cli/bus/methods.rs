@@ -65,6 +65,7 @@ methods! {
         fn retry = "Retry"(ids: &[u64], options: Options<'_>) -> Vec<(u64, String)>;
         fn release = "Release"(ids: &[u64], options: Options<'_>) -> Vec<(u64, String)>;
         fn set_priority = "SetPriority"(ids: &[u64], priority: i32, options: Options<'_>) -> Vec<(u64, String)>;
+        fn comment = "Comment"(id: u64, text: &str, frames: u32, options: Options<'_>) -> ();
         fn clear = "Clear"(options: Options<'_>) -> (u64, Vec<(u64, String)>);
         fn get_item = "GetItem"(id: u64, options: Options<'_>) -> Dict;
         fn get_receipt = "GetReceipt"(id: u64, options: Options<'_>) -> Dict;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use zbus::Variant;
 
 use super::outcome::{Asked, Outcome};
-use crate::args::{ClearArgs, PriorityArgs, SelectArgs};
+use crate::args::{ClearArgs, CommentArgs, PriorityArgs, SelectArgs};
 use crate::bus::{Daemon, Item, Options, QueueMethods};
 use crate::control::confirm;
 use crate::exit::{Failure, group};
@@ -161,6 +161,16 @@ pub(super) async fn priority(daemon: &Daemon, args: &PriorityArgs, out: &mut Out
     }
     let lines = vec![format!("Gave {} the priority {}.", clips(&outcome.done()), args.priority)];
     outcome.tell(Asked::Priority, &args.items, lines, out)
+}
+
+/// `rigpost queue comment`.
+pub(super) async fn comment(daemon: &Daemon, args: &CommentArgs, out: &mut Out) -> Result<(), Failure> {
+    daemon.queue().comment(args.id, &args.text, args.frame, Options::new()).await.map_err(group)?;
+    if args.json {
+        return Ok(out.json(&serde_json::json!({ "commented": args.id }))?);
+    }
+    out.say("Noted: the cloud gets it as soon as it has an asset of the clip.")?;
+    Ok(())
 }
 
 /// `rigpost queue clear`.

@@ -198,6 +198,18 @@ impl Queue {
         self.change(ids, options, |ids| QueueCommand::SetPriority(ids, priority)).await
     }
 
+    async fn comment(&self, id: u64, text: String, frames: u32, options: Options) -> Result<(), BusError> {
+        options::none(options)?;
+        let (id, text) = (ItemId(id), arguments::comment(text)?);
+        let answers = self.handle.ask_queue(QueueCommand::Comment(id, text, frames)).await?;
+        match answers.first() {
+            Some((_, said)) if !said.is_done() => {
+                Err(Refusal::NotAllowed(format!("item {id} {}", said.clause())).into())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     #[zbus(out_args("count", "found"))]
     async fn clear(&self, options: Options) -> Result<(u64, Said), BusError> {
         let (states, ids) = arguments::clear(options)?;

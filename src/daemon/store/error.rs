@@ -64,12 +64,15 @@ pub enum Limit {
     Items,
     /// Of one user.
     PerUser,
+    /// Of comments that wait.
+    Comments,
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Limit::Items => "the queue is full",
+            Limit::Comments => "too many comments wait",
             Limit::PerUser => "this user's share of the queue is full",
         })
     }

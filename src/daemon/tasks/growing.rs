@@ -31,6 +31,7 @@ use crate::http::Transport;
 use crate::link::{ToGrowing, ToQueue, ToRig};
 use crate::media::{Growth, MediaFile, Pacer, ReadError, Workers};
 use crate::store::{Recording, Store, StoreError};
+use crate::tasks::comments::CommentsDue;
 use crate::tasks::deps::Deps;
 use crate::tasks::lines::{Lines, slots};
 use crate::tasks::uploads::UploadSettings;
@@ -59,6 +60,8 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub struct GrowingLinks {
     /// From whoever watches the directories.
     pub inbox: mpsc::Receiver<ToGrowing>,
+    /// To whoever sends comments.
+    pub comments: CommentsDue,
     /// To whoever shows the queue.
     pub queue: mpsc::Sender<ToQueue>,
     /// What calls to the provider have shown.

@@ -13,7 +13,7 @@ use crate::http::{PutError, Transport};
 use crate::link::{DEPTH, ToQueue, ToRig};
 use crate::media::{FdStore, Kept, Pacer, PartBody, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
-use crate::tasks::{Channels, Deps, Intake, Lines, RigTask, UploadSettings, UploadTask};
+use crate::tasks::{Channels, CommentsDue, Deps, Intake, Lines, RigTask, UploadSettings, UploadTask};
 use crate::vault::KeySource;
 use rigpost_contract::ending::Revocation;
 use rigpost_contract::provider::ProviderKind;
@@ -494,6 +494,7 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
         missing_sources: watch::channel(Vec::new()).1,
         view,
         lines: Lines::default(),
+        comments: CommentsDue::default(),
         news: broadcast::channel(8).0,
     };
     let deps = Deps::new(provider(), b.cloud.clone(), b.store.clone(), Clock::system());

@@ -211,7 +211,12 @@ impl<T: Transport> UploadTask<T> {
 
     fn outcome(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Event(event) => self.event(event),
+            Outcome::Event(event) => {
+                if let Event::Recorded(_, _, true) = event {
+                    self.channels.comments.tell();
+                }
+                self.event(event);
+            }
             Outcome::Claimed(answer) => self.claimed(answer),
             Outcome::Dropped(event, orphans) => {
                 self.channels.view.send_modify(|v| v.orphans += orphans);

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use crate::bus::options::{Bytes, Many, Options, too_many};
-use rigpost_contract::method::MAX_MANY;
+use rigpost_contract::method::{MAX_MANY, MOST_OF_A_COMMENT};
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{AddOptions, Refusal};
 use rigpost_core::queue::clip::Wanted;
@@ -95,6 +95,13 @@ pub fn clear(mut options: Options) -> Result<(Vec<ItemState>, Vec<ItemId>), Refu
         (None, None) => vec![ItemState::Done, ItemState::Cancelled],
     };
     Ok((states, given.map_or(Ok(vec![]), ids)?))
+}
+
+/// What is said of a clip: something, and no more than the cloud takes.
+pub fn comment(text: String) -> Result<String, Refusal> {
+    let fits = !text.trim().is_empty() && text.len() <= MOST_OF_A_COMMENT;
+    let wrong = || Refusal::InvalidArgs(format!("a comment has 1 to {MOST_OF_A_COMMENT} bytes"));
+    if fits { Ok(text) } else { Err(wrong()) }
 }
 
 /// Bytes per second for file data: none (0), or enough to get somewhere.

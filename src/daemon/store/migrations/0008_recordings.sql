@@ -105,3 +105,13 @@ END;
 -- closed_bytes: the size of the clip, once its last part is registered.
 ALTER TABLE asset ADD COLUMN grows INTEGER NOT NULL DEFAULT 0 CHECK (grows IN (0, 1));
 ALTER TABLE asset ADD COLUMN closed_bytes INTEGER;
+
+-- What people and cameras have to say of clips. frames: from the clip's beginning. sent_to: the asset that has it.
+CREATE TABLE comment (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    item_id INTEGER NOT NULL REFERENCES item (id) ON DELETE CASCADE,
+    text    TEXT NOT NULL CHECK (text <> ''),
+    frames  INTEGER NOT NULL CHECK (frames >= 0),
+    sent_to TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX comment_item ON comment (item_id);

@@ -206,6 +206,9 @@ impl<T: Transport> GrowingTask<T> {
             }
             (event, _) => event,
         };
+        if let Event::Recorded(_, true) = event {
+            self.links.comments.tell();
+        }
         let is_news = matches!(event, Event::PartRecorded(_, true));
         let told = self.entries.get(&key).and_then(Entry::id).filter(|_| is_news);
         self.event(key, event);

@@ -8,6 +8,7 @@ use crate::http::Transport;
 use crate::link::{Descriptor, ItemNow, Page, Reply, ToQueue};
 use crate::media::{Kept, Workers};
 use crate::store::Store;
+use crate::tasks::comments::CommentsDue;
 use crate::tasks::intake::with_fingerprints;
 use rigpost_core::command::{AddOptions, Added, Answers, QueueCommand, Refusal};
 use rigpost_core::queue::handed::{known_as, stays_open};
@@ -35,8 +36,11 @@ impl<T: Transport> UploadTask<T> {
             return Answer::new(reply, Err(Refusal::NotAllowed(why))).send();
         }
         let store = self.store.clone();
+        let comments = matches!(command, QueueCommand::Comment(..)).then(|| self.channels.comments.clone());
         self.ask_disk(Some(intent(&command)), reply, async move {
-            match perform(&store, command).await {
+            let done = perform(&store, command).await;
+            comments.iter().for_each(CommentsDue::tell);
+            match done {
                 Ok(answers) => {
                     let ids: Vec<_> =
                         answers.iter().filter(|(_, said)| said.has_moved()).map(|a| a.0).collect();
@@ -207,9 +211,10 @@ fn intent(command: &QueueCommand) -> Intent {
         QueueCommand::SetPaused(true) => Intent::Pause,
         QueueCommand::Retry(_) | QueueCommand::SetPaused(false) => Intent::TryNow,
         QueueCommand::SetRecording(recording) => Intent::Record(*recording),
-        QueueCommand::Release(_) | QueueCommand::SetPriority(..) | QueueCommand::SetBandwidthLimit(_) => {
-            Intent::Change
-        }
+        QueueCommand::Release(_)
+        | QueueCommand::SetPriority(..)
+        | QueueCommand::Comment(..)
+        | QueueCommand::SetBandwidthLimit(_) => Intent::Change,
     }
 }
 
@@ -221,6 +226,9 @@ async fn perform(store: &Store, command: QueueCommand) -> Result<Answers, Refusa
         QueueCommand::Retry(ids) => store.retry(&ids).await,
         QueueCommand::Release(ids) => store.release(&ids).await,
         QueueCommand::SetPriority(ids, to) => store.set_priority(&ids, to).await,
+        QueueCommand::Comment(id, text, frames) => {
+            store.comment(id, &text, frames).await.map(|said| vec![(id, said)])
+        }
         QueueCommand::SetPaused(paused) => store.set_paused(paused).await.map(nobody),
         // Not of the disk's business: it ends with the camera's take.
         QueueCommand::SetRecording(_) => Ok(vec![]),

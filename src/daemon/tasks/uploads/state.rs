@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::link::{Reply, ToQueue, ToRig};
 use crate::media::{Kept, MediaFile, Pacer, PartWatch, Workers};
 use crate::store::{Limits, QueueSummary, Store, StoreError};
+use crate::tasks::comments::CommentsDue;
 use crate::tasks::intake::Intake;
 use crate::tasks::lines::Lines;
 use rigpost_core::command::Refusal;
@@ -47,6 +48,8 @@ pub struct Channels {
     pub view: watch::Sender<QueueView>,
     /// Shared with what is sent while it is recorded.
     pub lines: Lines,
+    /// To whoever sends comments.
+    pub comments: CommentsDue,
     /// Items that changed.
     pub news: broadcast::Sender<Arc<ItemNews>>,
 }
