@@ -16,10 +16,14 @@ use rigpost_core::queue::item::ItemId;
 use rigpost_core::queue::ledger;
 use rigpost_core::queue::schedule::CREATE_EVERY;
 use rigpost_core::queue::upload::{AssetRequest, CreateError};
+use rigpost_core::secret::Secret;
 use rigpost_core::time::{BootTime, Now, WallTime};
 
-/// Everything that it needs.
-pub(super) struct Creation<A> {
+/// The asset's id, and the addresses of its parts; none of one that grows.
+pub(super) type Created = Result<(String, Vec<Secret>), CreateError>;
+
+/// Everything that it needs. Once for both kinds: it is a great future.
+pub(super) struct Creation {
     pub(super) id: ItemId,
     pub(super) at: BootTime,
     pub(super) created: Now,
@@ -31,17 +35,13 @@ pub(super) struct Creation<A> {
     pub(super) cloud: FrameIo,
     pub(super) to_rig: mpsc::Sender<ToRig>,
     /// What an asset of this kind is answered with.
-    pub(super) read: fn(&FrameIo, &Response) -> Result<A, CreateError>,
+    pub(super) read: fn(&FrameIo, &Response) -> Created,
 }
 
-impl<A> Creation<A> {
+impl Creation {
     //= frameio-c2c#5.1
     //# Each creation of an asset says how many seconds ago the clip was made (offset), as of that moment.
-    pub(super) async fn run(
-        mut self,
-        transport: &impl Transport,
-        dropped: &CancellationToken,
-    ) -> Result<A, CreateError> {
+    pub(super) async fn run(mut self, transport: &impl Transport, dropped: &CancellationToken) -> Created {
         if dropped.run_until_cancelled(self.clock.sleep_until(self.at)).await.is_none() {
             return Err(cancelled());
         }
@@ -60,7 +60,7 @@ impl<A> Creation<A> {
         }
     }
 
-    async fn ask(&self, transport: &impl Transport) -> Result<A, CreateError> {
+    async fn ask(&self, transport: &impl Transport) -> Created {
         self.note_asked().await?;
         let answer = transport.send(self.cloud.create_asset_request(&self.token, &self.wanted)).await;
         if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {

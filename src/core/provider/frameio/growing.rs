@@ -21,11 +21,11 @@ struct Created {
 }
 
 impl FrameIo {
-    /// The id of an asset that was asked for without a size.
-    pub fn read_growing_asset(&self, response: &Response) -> Result<String, CreateError> {
+    /// The id of an asset that was asked for without a size, which has no addresses yet.
+    pub fn read_growing_asset(&self, response: &Response) -> Result<(String, Vec<Secret>), CreateError> {
         expect(response)?;
         let Created { id } = response.json().ok_or_else(unusable)?;
-        asset_id(id).ok_or_else(unusable)
+        asset_id(id).map(|id| (id, Vec::new())).ok_or_else(unusable)
     }
 
     /// Registers parts. `size`: of the whole clip, where the last part is among them.

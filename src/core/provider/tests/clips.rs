@@ -36,7 +36,7 @@ fn an_asset_is_read_and_an_unusable_one_is_no_asset() {
 #[test]
 fn a_growing_asset_has_an_id_and_its_parts_have_addresses_as_many_as_were_registered() {
     let asset = |body: &str| frameio().read_growing_asset(&json(201, body));
-    assert_eq!(asset(r#"{"id":"as-1","name":"A001.mov"}"#), Ok("as-1".to_owned()));
+    assert_eq!(asset(r#"{"id":"as-1","name":"A001.mov"}"#), Ok(("as-1".to_owned(), vec![])));
     for bad in ["", "{}", r#"{"id":""}"#, r#"{"id":5}"#, r#"{"id":"a\nb"}"#] {
         assert!(matches!(asset(bad), Err(CreateError::Transient(_))), "{bad}");
     }

@@ -95,7 +95,7 @@ impl<T: Transport> GrowingTask<T> {
                 to_rig,
                 read: FrameIo::read_growing_asset,
             };
-            let answer = creation.run(transport.as_ref(), &dropped).await;
+            let answer = creation.run(transport.as_ref(), &dropped).await.map(|(id, _)| id);
             Outcome::Created(key, seq, is_new.then(|| Box::new(item)), answer)
         }));
     }
