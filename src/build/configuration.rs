@@ -238,7 +238,7 @@ fn of(of: Of) -> &'static str {
 fn paragraph(row: &Row) -> String {
     let kind = row.rule.kind;
     let takes = match kind {
-        Kind::Text(_) | Kind::Whole { .. } => takes(kind),
+        Kind::Text(_) | Kind::Whole { .. } | Kind::Channel { .. } => takes(kind),
         Kind::Word(_)
         | Kind::Path
         | Kind::Url
@@ -256,7 +256,7 @@ fn paragraph(row: &Row) -> String {
 fn range(kind: Kind) -> String {
     let range = kind.range();
     match (kind, range.split_at_checked(1)) {
-        (Kind::Whole { least, .. }, Some((first, rest))) if least >= 0 => {
+        (Kind::Whole { least, .. } | Kind::Channel { least, .. }, Some((first, rest))) if least >= 0 => {
             format!("{}{rest}.", first.to_uppercase())
         }
         _ => String::new(),
@@ -288,7 +288,7 @@ fn takes(kind: Kind) -> String {
         Kind::Proxy => "An http URL with host and port and nothing behind them, or \"none\".".to_owned(),
         Kind::Flag => "True or false.".to_owned(),
         Kind::Span { .. } => "A time as \"90s\", \"10min\" or \"1h 30min\", or one of these words.".to_owned(),
-        Kind::Whole { .. } => range(kind),
+        Kind::Whole { .. } | Kind::Channel { .. } => range(kind),
         Kind::Paths => "A list of absolute paths without \"..\", at least one.".to_owned(),
         Kind::Patterns => "A list of patterns as the shell has them.".to_owned(),
         Kind::Parameters => "A list of \"name=value\".".to_owned(),

@@ -14,6 +14,7 @@ use super::out::{Out, Tone};
 use super::text::{self, clean};
 use super::{clock, start, words};
 use rigpost_contract::UnknownWord;
+use rigpost_contract::channel::ChannelState;
 use rigpost_contract::item::ItemState;
 use rigpost_contract::pairing::{Protection, State};
 use rigpost_contract::provider::ProviderKind;
@@ -208,6 +209,11 @@ fn queue_rows(Snapshot { queue, pairing, .. }: &Snapshot) -> Vec<Row> {
     rows.extend(
         missing.map(|path| ("source", format!("{path} is not there; it is looked through when it comes"))),
     );
+    rows.extend(queue.channels.iter().filter_map(|(source, state, ..)| {
+        let known = state.parse::<ChannelState>();
+        let clause = known.map_or_else(|_| state.clone(), |state| state.clause().to_owned());
+        (!clause.is_empty()).then(|| ("channel", format!("{} {clause}; its clips wait", clean(source))))
+    }));
     for item in &queue.current {
         let share = percent(item.moved(), item.size);
         rows.push((

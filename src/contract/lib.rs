@@ -20,6 +20,8 @@ mod table;
 pub mod added;
 /// What keeps a rig from sending, or from being switched off.
 pub mod blocker;
+/// Cameras and recorders behind a rig.
+pub mod channel;
 /// What ends an authorization, and what came of it.
 pub mod ending;
 /// Errors on the bus.

@@ -147,6 +147,9 @@ properties! {
     Queue.Orphans: "u", Read, Told;
     /// Paths of media sources that are not there, as the configuration has them.
     Queue.MissingSources: "as", Read, Told;
+    /// Cameras and recorders behind this rig that the project knows by themselves: media source, [`crate::channel`], number,
+    /// and what the provider has said.
+    Queue.Channels: "a(ssus)", Read, Told;
     /// Bytes per second now.
     Queue.Rate: "t", Read, Told;
     /// The items being sent now.

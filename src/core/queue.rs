@@ -1,4 +1,5 @@
 //! What the queue decides: whose turn it is, what becomes of one upload, when a clip is whole.
+pub mod channel;
 pub mod class;
 pub mod clip;
 pub mod clip_name;

@@ -1,5 +1,6 @@
 //! What the screen may know: the mirror of the D-Bus contract, without a bus.
 use crate::oauth::{DeviceInfo, DeviceStatus, UserCode, VerificationUriComplete};
+use crate::queue::channel::Channel;
 use crate::queue::item::{Counters, ItemId, ItemReason, ItemState};
 use crate::time::{BootTime, WallTime};
 use rigpost_contract::blocker::Blocker;
@@ -127,6 +128,8 @@ pub struct QueueView {
     pub current: Vec<Sending>,
     /// Media sources that are not there, by their paths.
     pub missing_sources: Vec<String>,
+    /// Cameras and recorders behind this rig that the project is to know by themselves.
+    pub channels: Vec<Channel>,
     /// Cards that do not answer, by name.
     pub silent_cards: Vec<String>,
     /// Why the item at the head does not move: a code and a sentence.

@@ -88,6 +88,7 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
         uploads,
         growing_task,
         comment_task,
+        channel_task,
         source_task,
         mut rig,
         mut queue,
@@ -113,6 +114,11 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     tasks.spawn(async move {
         comment_task.run(comments_stop).await;
         "comments"
+    });
+    let channels_stop = stop.clone();
+    tasks.spawn(async move {
+        channel_task.run(channels_stop).await;
+        "channels"
     });
     let (watched, watching_clock, network_stop) = (handle.clone(), clock.clone(), stop.clone());
     tasks.spawn(async move {

@@ -13,6 +13,7 @@
 mod answer;
 mod asset;
 mod boots;
+mod channels;
 mod comments;
 mod counters;
 mod device;
@@ -41,6 +42,7 @@ mod slot;
 mod space;
 mod tx;
 
+pub use channels::SubDevice;
 pub use comments::Comment;
 pub use counters::{QueueSummary, Tally, Totals};
 pub use error::{Limit, StoreError};

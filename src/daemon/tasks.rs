@@ -5,6 +5,7 @@
 //! - Actions become futures whose output is an event, so that results need no callbacks and a task is one `select!`.
 //! - Writes to the store leave in the order in which the machine asked for them, one at a time; requests to the
 //!   provider run beside them.
+mod channels;
 mod comments;
 mod creation;
 mod deps;
@@ -20,6 +21,7 @@ mod sent;
 mod sources;
 mod uploads;
 
+pub use channels::ChannelTask;
 pub use comments::{CommentTask, CommentsDue};
 pub use deps::Deps;
 pub use growing::{GrowingLinks, GrowingTask, InHand, Recordings};

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use rigpost_contract::interface::Interface;
 use rigpost_contract::item::{ItemKey, KeyOf, TOLD};
 use rigpost_contract::property::{Access, Changes, Property};
-use rigpost_sim::Event;
+use rigpost_sim::{DeviceModel, Event};
 use zbus::message::Type;
 use zbus::{MessageStream, OwnedVariant, Variant};
 
@@ -144,7 +144,9 @@ const STAYS: [Property; 4] =
 
 #[tokio::test]
 async fn what_is_announced_is_what_is_answered() {
-    let drop_in = "[[source]]\nname = \"card\"\npath = \"{dir}/media/slot/card\"\n".to_owned();
+    let model = DeviceModel::default().id;
+    let source = "[[source]]\nname = \"card\"\npath = \"{dir}/media/slot/card\"\n";
+    let drop_in = format!("{source}channel = {{ model = \"{model}\" }}\n");
     let rig = Setup { drop_in, ..Setup::new() }.start().await;
     rig.log.wait(0, "a media source is not there").await;
     let signals = rig.bus.signals(&rig.ui).await;

@@ -138,6 +138,7 @@ pub(crate) struct World {
     pub(crate) bandwidth_limit: u64,
     pub(crate) orphans: u32,
     pub(crate) missing_sources: Vec<String>,
+    pub(crate) channels: Vec<(String, String, u32, String)>,
     pub(crate) receipt: Dict,
     pub(crate) calls: Vec<String>,
     pub(crate) revocations_pending: u32,
@@ -443,6 +444,10 @@ impl Queue {
     #[zbus(property)]
     fn orphans(&self) -> u32 {
         self.0.world().orphans
+    }
+    #[zbus(property)]
+    fn channels(&self) -> Vec<(String, String, u32, String)> {
+        self.0.world().channels.clone()
     }
     #[zbus(property)]
     fn missing_sources(&self) -> Vec<String> {

@@ -315,6 +315,10 @@ async fn status_as_json_keeps_the_code_to_itself() {
         world.blockers = vec![("network".into(), "No network.".into(), "no route".into())];
         world.orphans = 3;
         world.missing_sources = vec!["/media/card".into()];
+        world.channels = vec![
+            ("A".into(), "connected".into(), 1, String::new()),
+            ("B".into(), "model-not-allowed".into(), 0, "no".into()),
+        ];
     }
     let (status, output, _) = run(&bus, &["status", "--json"]).await;
     assert_eq!(status, 0);
@@ -329,6 +333,10 @@ async fn status_as_json_keeps_the_code_to_itself() {
     assert_eq!(json["queue"]["current"][0]["size"], 3_000_000_000_u64);
     assert_eq!(json["queue"]["orphans"], 3);
     assert_eq!(json["queue"]["missing_sources"][0], "/media/card");
+    assert_eq!(
+        (&json["queue"]["channels"][0]["channel"], &json["queue"]["channels"][1]["detail"]),
+        (&1.into(), &"no".into())
+    );
     let (_, output, _) = run(&bus, &["status", "--json", "--show-code"]).await;
     let json: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(json["pairing"]["user_code"], "042137");
@@ -337,6 +345,7 @@ async fn status_as_json_keeps_the_code_to_itself() {
         output.contains("042137")
             && output.contains("- No network.")
             && output.contains("/media/card is not there")
+            && output.contains("B is not connected: its model is not allowed")
             && !output.contains('\u{1b}'),
         "{output}"
     );

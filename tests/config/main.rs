@@ -311,7 +311,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[[source]]\nname = \"a\"\npath = \"/media\"\nchannel = 101",
-        "/rigpost.toml:4: key `source.channel`: must be between 0 and 100, not 101",
+        "/rigpost.toml:4: key `source.channel`: must be between 0 and 100, or { model = \"...\" } with the id of a device model, not 101",
     ),
     (
         "[[source]]\nname = \"a\"\npath = \"/media\"\npriority = 3000000000",

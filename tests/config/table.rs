@@ -76,6 +76,12 @@ fn values(kind: Kind) -> (Vec<String>, Vec<String>) {
             let written = |numbers: Vec<i64>| numbers.iter().map(i64::to_string).collect::<Vec<_>>();
             (written(good), [written(bad), own(&["\"1\"", "1.5"])].concat())
         }
+        Kind::Channel { least, most } => {
+            let model = "{ model = \"7b2b68e5-5ac0-4d3a-b9a3-6dd2a2a1d9b0\" }".to_owned();
+            let odd = ["{ model = \"alexa\" }", "{ model = 7 }", "{ modell = \"a\" }", "{}", "\"1\"", "1.5"];
+            let beyond = [least - 1, most + 1].map(|n| n.to_string());
+            (vec![least.to_string(), most.to_string(), model], [beyond.to_vec(), own(&odd)].concat())
+        }
         Kind::Span { least, most, .. } => {
             let mut good = own(&["\"10min\"", "\"1h 30min\""]);
             good.extend(kind.words().map(|word| format!("{word:?}")));

@@ -5,6 +5,7 @@
 #[path = "../simulator/bucket.rs"]
 mod bucket;
 mod cards;
+mod channels;
 mod comments;
 #[path = "../common/lib.rs"]
 mod common;

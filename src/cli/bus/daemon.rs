@@ -261,6 +261,8 @@ pub(crate) struct Queue {
     pub(crate) failed: u32,
     pub(crate) orphans: u32,
     pub(crate) missing_sources: Vec<String>,
+    /// Source, state, number, what the provider has said.
+    pub(crate) channels: Vec<(String, String, u32, String)>,
     pub(crate) rate: u64,
     pub(crate) current: Vec<Item>,
 }
@@ -289,6 +291,7 @@ impl Queue {
             failed: take(all, Property::Failed.as_str()),
             orphans: take(all, Property::Orphans.as_str()),
             missing_sources: take(all, Property::MissingSources.as_str()),
+            channels: take(all, Property::Channels.as_str()),
             rate: take(all, Property::Rate.as_str()),
             current: current.into_iter().map(|mut item| Item::read(&mut item)).collect(),
         }

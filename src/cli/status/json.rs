@@ -56,6 +56,20 @@ pub(crate) struct PairingJson {
     revocations_pending: u32,
 }
 
+#[derive(Debug, Serialize)]
+struct ChannelJson {
+    source: String,
+    state: String,
+    channel: u32,
+    detail: String,
+}
+
+impl ChannelJson {
+    fn new((source, state, channel, detail): (String, String, u32, String)) -> Self {
+        Self { source, state, channel, detail }
+    }
+}
+
 #[derive(Serialize)]
 struct QueueJson {
     paused: bool,
@@ -73,6 +87,7 @@ struct QueueJson {
     failed: u32,
     orphans: u32,
     missing_sources: Vec<String>,
+    channels: Vec<ChannelJson>,
     rate: u64,
     current: Vec<Item>,
 }
@@ -151,6 +166,7 @@ fn queue(from: &Queue) -> QueueJson {
         failed: from.failed,
         orphans: from.orphans,
         missing_sources: from.missing_sources,
+        channels: from.channels.into_iter().map(ChannelJson::new).collect(),
         rate: from.rate,
         current: from.current,
     }

@@ -9,6 +9,7 @@
 //!   board should have to, and what it would bring sooner, a pause, is asked for with the beats.
 //! - The secret is left out of polls, as in every example of the guide; the API reference marks it as required, so the
 //!   configuration can turn it on.
+mod channels;
 mod comments;
 mod growing;
 

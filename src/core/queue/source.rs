@@ -22,6 +22,9 @@ pub struct Source {
     pub class: Option<String>,
     /// Which camera or recorder behind this rig writes here.
     pub channel: u8,
+    /// The model of the camera or recorder, by the provider's id: it is a channel of its own, and its number comes from the
+    /// project.
+    pub model: Option<String>,
     /// Instead of the class's.
     pub priority: Option<i32>,
     /// What becomes of clips that were made before the pairing.

@@ -193,6 +193,7 @@ fn value(property: Property, (rig, queue): Snapshots<'_>) -> Option<Variant<'sta
         Property::Failed => queue::saturated(counters.failed).into(),
         Property::Orphans => queue::saturated(queue.orphans).into(),
         Property::MissingSources => queue.missing_sources.clone().into(),
+        Property::Channels => queue::channels(queue).into(),
         Property::Rate => queue.rate.into(),
         Property::Current => queue.current.iter().map(queue::sending).collect::<Vec<Dict>>().into(),
     })
@@ -203,6 +204,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use rigpost_core::oauth::{UserCode, VerificationUriComplete};
+    use rigpost_core::queue::channel::Channel;
     use rigpost_core::queue::item::{Counters, ItemId};
     use rigpost_core::secret::Secret;
     use rigpost_core::time::WallTime;
@@ -256,6 +258,7 @@ mod tests {
                 on_the_way: 2,
             }],
             missing_sources: vec![text("/media/card")],
+            channels: vec![Channel::waiting("A")],
             silent_cards: vec![],
             trouble: None,
             session: Session { files: 5, bytes: 7, over: false },

@@ -19,6 +19,7 @@ use crate::link::Handle;
 use rigpost_contract::method::MAX_PAGE;
 use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{Added, Answers, QueueCommand, Refusal};
+use rigpost_core::queue::channel::Channel;
 use rigpost_core::queue::item::{ItemId, ItemState};
 use rigpost_core::time::BootTime;
 use rigpost_core::view::QueueView;
@@ -312,6 +313,11 @@ impl Queue {
     }
 
     #[zbus(property)]
+    fn channels(&self) -> Vec<ChannelNow> {
+        self.view(channels)
+    }
+
+    #[zbus(property)]
     fn rate(&self) -> u64 {
         self.view(|v| v.rate)
     }
@@ -320,6 +326,15 @@ impl Queue {
     fn current(&self) -> Vec<shape::Current> {
         self.view(|v| v.current.iter().map(shape::Current::of).collect())
     }
+}
+
+/// Source, state, number, and what the provider has said.
+type ChannelNow = (String, &'static str, u32, String);
+
+/// As `Channels` shows them.
+pub fn channels(queue: &QueueView) -> Vec<ChannelNow> {
+    let now = |c: &Channel| (c.source.clone(), c.state.as_str(), c.index.into(), c.detail.clone());
+    queue.channels.iter().map(now).collect()
 }
 
 /// Numbers of items, and a word for each.

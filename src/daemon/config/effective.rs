@@ -80,6 +80,9 @@ fn preset(key: Key) -> Option<String> {
 fn written(key: Key, value: &Value) -> String {
     match value {
         Value::Text(text) if key.rule().kind == Kind::Proxy => quoted(&without_password(text)),
+        Value::Text(text) if matches!(key.rule().kind, Kind::Channel { .. }) => {
+            format!("{{ model = {} }}", quoted(text))
+        }
         Value::Text(text) => quoted(text),
         Value::Flag(flag) => flag.to_string(),
         Value::Number(number) => number.to_string(),

@@ -132,6 +132,16 @@ pub(super) fn label(text: &str) -> Result<String, String> {
     Err(format!("must have 1 to {MAX_LABEL} letters, digits, \"-\", \"_\", \".\" or blanks, not {text:?}"))
 }
 
+/// The id of a device model, in lower case.
+pub(super) fn uuid(text: &str) -> Result<String, String> {
+    let read = uuid::Uuid::parse_str(text).ok().filter(|_| text.len() == 36);
+    read.map(|id| id.to_string()).ok_or_else(|| {
+        format!(
+            "model must be the id of a device model, like 7b2b68e5-5ac0-4d3a-b9a3-6dd2a2a1d9b0, not {text:?}"
+        )
+    })
+}
+
 //= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
 //# All requests from the device MUST use the Transport Layer Security (TLS) protocol
 pub(super) fn url(text: &str) -> Result<Url, String> {

@@ -164,6 +164,7 @@ impl Reader<'_> {
             }
             Kind::Flag => (found.as_bool().map(Value::Flag), "true or false"),
             Kind::Whole { .. } => (found.as_integer().and_then(number).map(Value::Number), "a whole number"),
+            Kind::Channel { .. } => (channel(found), "a number, or { model = \"...\" }"),
             Kind::Paths | Kind::Patterns | Kind::Parameters => {
                 (self.texts(found), "a list of texts, [\"...\", \"...\"]")
             }
@@ -196,6 +197,13 @@ fn in_order<'t, 'i>(
     let mut entries: Vec<_> = table.iter().collect();
     few::sort_by_key(&mut entries, |(name, _)| name.span().start);
     entries
+}
+
+/// A number, or a table that names a model and nothing else.
+fn channel(found: &DeValue<'_>) -> Option<Value> {
+    let Some(table) = found.as_table() else { return found.as_integer().and_then(number).map(Value::Number) };
+    let model = table.iter().find(|(name, _)| name.get_ref() == "model").filter(|_| table.len() == 1);
+    Some(Value::Text(model?.1.get_ref().as_str()?.to_owned()))
 }
 
 fn number(n: &toml::de::DeInteger<'_>) -> Option<i64> {

@@ -255,8 +255,10 @@ keys! {
     SourceClass = Row::new("source.class", Kind::Text(Form::Class),
         "The class of everything it finds, whatever the names say. By default each file's own.")
         .example("\"audio\"");
-    SourceChannel = Row::new("source.channel", whole(0, 100, Unit::Things),
-        "Which camera or recorder behind this rig.")
+    SourceChannel = Row::new("source.channel", Kind::Channel { least: 0, most: 100 },
+        "Which camera or recorder behind this rig: its number, where somebody has connected it in the project, or the id that \
+         Frame.io has given its model, { model = \"...\" }. Then this rig connects it as a channel of its own, and its clips \
+         wait until that is done.")
         .preset(Preset::Number(0)).example("1");
     SourcePriority = Row::new("source.priority", PRIORITY, "Instead of the class's; larger goes first.")
         .example("210");

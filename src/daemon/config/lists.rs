@@ -69,6 +69,7 @@ fn source(named: &Named, classes: &Classes, media_dirs: &[PathBuf], problems: &m
         exclude,
         class,
         channel: c.count(Key::SourceChannel),
+        model: c.parsed(Key::SourceChannel, forms::uuid),
         priority: priority(&mut c, Key::SourcePriority),
         before_pairing: c.word(Key::SourceBeforePairing, |word| word.parse().ok()).expect(PRESET),
         incomplete: c.span(Key::SourceIncomplete, incomplete, Some).expect(PRESET),

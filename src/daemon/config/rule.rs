@@ -61,6 +61,13 @@ pub enum Kind {
         /// Seconds; not longer.
         most: u64,
     },
+    /// A channel's number, both ends included; or `{ model = "UUID" }`.
+    Channel {
+        /// Not smaller.
+        least: i64,
+        /// Not larger.
+        most: i64,
+    },
     /// A list of paths, at least one.
     Paths,
     /// A list of the shell's patterns.
@@ -155,6 +162,11 @@ impl Row {
 impl Kind {
     /// Which numbers are taken: `between 1 and 16`. Of other kinds than numbers, nothing.
     pub fn range(self) -> String {
+        if let Kind::Channel { least, most } = self {
+            return format!(
+                "between {least} and {most}, or {{ model = \"...\" }} with the id of a device model"
+            );
+        }
         let Kind::Whole { least, most, unit } = self else { return String::new() };
         let what = match unit {
             Unit::Things => "",
@@ -169,6 +181,9 @@ impl Kind {
 
     /// Whether this number is taken. Other kinds than numbers take none.
     pub fn takes(self, n: i64) -> bool {
+        if let Kind::Channel { least, most } = self {
+            return (least..=most).contains(&n);
+        }
         let Kind::Whole { least, most, unit } = self else { return false };
         (least..=most).contains(&n) || (unit == Unit::SecondsOrNone && n == 0)
     }

@@ -15,8 +15,8 @@ use crate::link::{DEPTH, Handle, ToQueue, ToRig};
 use crate::media::{FdStore, Kept, Pacer, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{
-    Channels, CommentTask, CommentsDue, Deps, GrowingLinks, GrowingTask, InHand, Intake, Lines, Ping,
-    Recordings, RigTask, SourceLinks, SourceTask, UploadSettings, UploadTask,
+    ChannelTask, Channels, CommentTask, CommentsDue, Deps, GrowingLinks, GrowingTask, InHand, Intake, Lines,
+    Ping, Recordings, RigTask, SourceLinks, SourceTask, UploadSettings, UploadTask,
 };
 use crate::vault::KeySource;
 use rigpost_core::identity::rig::Rig;
@@ -32,6 +32,7 @@ pub(super) struct Wired {
     pub(super) uploads: UploadTask<Http>,
     pub(super) growing_task: GrowingTask<Http>,
     pub(super) comment_task: CommentTask<Http>,
+    pub(super) channel_task: ChannelTask<Http>,
     /// Where there are media sources.
     pub(super) source_task: Option<(SourceTask, mpsc::Sender<Ping>)>,
     pub(super) rig: watch::Receiver<RigView>,
@@ -90,6 +91,9 @@ pub(super) fn wire(
     let parts = Deps::new(provider, transport.clone(), store, clock.clone());
     let machine = Rig::new(settings.provider.kind, seed, built, settings.provider.heartbeat);
     let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out);
+    let (show_channels, sub_devices) = watch::channel(Vec::new());
+    let channel_task =
+        ChannelTask::new(parts.clone(), &intake.sources, access.clone(), to_rig.clone(), show_channels);
     let comments = CommentsDue::default();
     let comment_task = CommentTask::new(parts.clone(), comments.clone(), access.clone(), to_rig.clone());
     let growing_task = GrowingTask::new(
@@ -99,6 +103,7 @@ pub(super) fn wire(
         GrowingLinks {
             inbox: growing_inbox,
             comments: comments.clone(),
+            sub_devices: sub_devices.clone(),
             queue: to_queue.clone(),
             to_rig: to_rig.clone(),
             access: access.clone(),
@@ -118,12 +123,24 @@ pub(super) fn wire(
         view: queue_out,
         lines,
         comments,
+        sub_devices,
         news: news.clone(),
     };
     let kept = Kept::new(&workers, fd_store);
     let uploads = UploadTask::new(parts, workers, kept, upload_settings, channels, pacer, seed ^ 3);
     let handle = Handle { to_rig, to_queue, rig_view: rig.clone(), queue_view: queue.clone(), news };
-    Ok(Wired { handle, rig_task, uploads, growing_task, comment_task, source_task, rig, queue, transport })
+    Ok(Wired {
+        handle,
+        rig_task,
+        uploads,
+        growing_task,
+        comment_task,
+        channel_task,
+        source_task,
+        rig,
+        queue,
+        transport,
+    })
 }
 
 /// What the upload task may be told anew while it runs.

@@ -131,7 +131,7 @@ fn check_of(client_id: &str) -> Vec<u8> {
 }
 
 /// RFC 9562 version 4, from the kernel's randomness; unlike the crate's own maker it can say that there was none.
-fn fresh() -> Result<String, StoreError> {
+pub(super) fn fresh() -> Result<String, StoreError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|e| StoreError::Io(format!("no randomness for an identity: {e}")))?;
     Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())

@@ -25,7 +25,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("migrations/0005_clips.sql"),
     include_str!("migrations/0006_revocations.sql"),
     include_str!("migrations/0007_issuers_and_projects.sql"),
-    include_str!("migrations/0008_recordings.sql"),
+    include_str!("migrations/0008_recordings_and_channels.sql"),
 ];
 
 /// [`StoreError::TooNew`] where `found` is beyond what `steps` lead to.

@@ -1,7 +1,7 @@
 //! Asking the cloud for an asset, whether its clip lies still or is being recorded.
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -9,15 +9,20 @@ use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;
 use crate::store::{Store, StoreError};
+use rigpost_contract::channel::ChannelState;
 use rigpost_core::oauth::{AccessToken, Cause, Trouble};
 use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::{Response, trouble};
+use rigpost_core::queue::channel::Channel;
 use rigpost_core::queue::item::ItemId;
 use rigpost_core::queue::ledger;
 use rigpost_core::queue::schedule::CREATE_EVERY;
 use rigpost_core::queue::upload::{AssetRequest, CreateError};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::{BootTime, Now, WallTime};
+
+/// How long an asset waits for the channel of its clip, which may be asked for at this moment.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(15);
 
 /// The asset's id, and the addresses of its parts; none of one that grows.
 pub(super) type Created = Result<(String, Vec<Secret>), CreateError>;
@@ -36,6 +41,8 @@ pub(super) struct Creation {
     pub(super) to_rig: mpsc::Sender<ToRig>,
     /// What an asset of this kind is answered with.
     pub(super) read: fn(&FrameIo, &Response) -> Created,
+    /// The media source whose channel it is, where that has one of its own; and where they stand.
+    pub(super) channel: Option<(String, watch::Receiver<Vec<Channel>>)>,
 }
 
 impl Creation {
@@ -44,6 +51,10 @@ impl Creation {
     pub(super) async fn run(mut self, transport: &impl Transport, dropped: &CancellationToken) -> Created {
         if dropped.run_until_cancelled(self.clock.sleep_until(self.at)).await.is_none() {
             return Err(cancelled());
+        }
+        if let Some((source, channels)) = self.channel.take() {
+            let connected = dropped.run_until_cancelled(channel_of(&source, channels, &self.clock)).await;
+            self.wanted.channel = connected.unwrap_or_else(|| Err(cancelled()))?;
         }
         loop {
             self.wanted.offset = self.age().await;
@@ -119,6 +130,24 @@ impl Creation {
         let now_boot = self.store.boot_wall(now.boot_id).await.unwrap_or_default();
         ledger::age(self.created, then_boot, now, now_boot, self.floor)
     }
+}
+
+/// The number of a source's channel: at once, or when it is connected soon.
+async fn channel_of(
+    source: &str,
+    mut channels: watch::Receiver<Vec<Channel>>,
+    clock: &Clock,
+) -> Result<u8, CreateError> {
+    let of = |all: &[Channel]| all.iter().find(|channel| channel.source == source).cloned();
+    let is_known = |all: &Vec<Channel>| of(all).is_none_or(|channel| channel.state != ChannelState::Waiting);
+    let patience = clock.now().boot + CONNECTED_WITHIN;
+    tokio::select! {
+        biased;
+        _ = channels.wait_for(is_known) => {}
+        () = clock.sleep_until(patience) => {}
+    }
+    let Some(channel) = of(&channels.borrow()) else { return Ok(0) };
+    channel.stands_in_the_way().map_or(Ok(channel.index), |why| Err(CreateError::Conflict(why)))
 }
 
 fn cancelled() -> CreateError {

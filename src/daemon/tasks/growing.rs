@@ -39,6 +39,7 @@ use entry::{Compared, Entry};
 use in_hand::Held;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::FrameIo;
+use rigpost_core::queue::channel::Channel;
 use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::growing::Event;
 use rigpost_core::queue::item::{Clip, Item, ItemId, ItemState};
@@ -62,6 +63,8 @@ pub struct GrowingLinks {
     pub inbox: mpsc::Receiver<ToGrowing>,
     /// To whoever sends comments.
     pub comments: CommentsDue,
+    /// Where the channels of sub-devices stand.
+    pub sub_devices: watch::Receiver<Vec<Channel>>,
     /// To whoever shows the queue.
     pub queue: mpsc::Sender<ToQueue>,
     /// What calls to the provider have shown.

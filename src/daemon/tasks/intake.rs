@@ -3,10 +3,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::media::{
     Closed, Volume, closed_to_us, filetype, fingerprint, glance, made, may_reach, may_read, open_beneath,
 };
 use rigpost_core::command::{AddOptions, Refusal};
+use rigpost_core::queue::channel::Channel;
 use rigpost_core::queue::class::{Class, Classes};
 use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::handed::known_as;
@@ -133,6 +136,16 @@ impl Intake {
     /// The first source that wants this file.
     pub fn source_of(&self, path: &Path) -> Option<&Source> {
         self.sources.iter().find(|source| source.wants(path))
+    }
+
+    /// The source whose channel a clip is sent as, where that is a sub-device's; and where all of them stand.
+    pub fn channel_of(
+        &self,
+        clip: &Clip,
+        channels: &watch::Receiver<Vec<Channel>>,
+    ) -> Option<(String, watch::Receiver<Vec<Channel>>)> {
+        let is_its = |source: &&Source| source.model.is_some() && clip.source.as_ref() == Some(&source.name);
+        self.sources.iter().find(is_its).map(|source| (source.name.clone(), channels.clone()))
     }
 
     /// A source whose recordings are sent while they are written, by name.

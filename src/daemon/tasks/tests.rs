@@ -495,6 +495,7 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
         view,
         lines: Lines::default(),
         comments: CommentsDue::default(),
+        sub_devices: watch::channel(Vec::new()).1,
         news: broadcast::channel(8).0,
     };
     let deps = Deps::new(provider(), b.cloud.clone(), b.store.clone(), Clock::system());

@@ -105,6 +105,7 @@ impl<T: Transport> UploadTask<T> {
                 Ok(()) = wanted.changed() => self.event(Event::Timer),
                 Ok(()) = taken.changed() => self.event(Event::Timer),
                 Ok(()) = under_way.changed() => self.publish(),
+                Ok(()) = self.channels.sub_devices.changed() => self.event(Event::CardsChanged),
                 () = away::mounted(&mut mounts) => self.look_for_away(),
                 () = self.clock.sleep_until_some(deadline) => self.tick(),
             }

@@ -63,6 +63,7 @@ impl<T: Transport> GrowingTask<T> {
             channel: clip.channel,
             version_of: None,
         };
+        let channel = self.settings.borrow().intake.channel_of(&clip, &self.links.sub_devices);
         let (store, clock, to_rig) = (self.store.clone(), self.clock.clone(), self.links.to_rig.clone());
         let (transport, dropped) = (self.transport.clone(), entry.dropped.clone());
         self.with(key, |entry| entry.creating = true);
@@ -94,6 +95,7 @@ impl<T: Transport> GrowingTask<T> {
                 cloud,
                 to_rig,
                 read: FrameIo::read_growing_asset,
+                channel,
             };
             let answer = creation.run(transport.as_ref(), &dropped).await.map(|(id, _)| id);
             Outcome::Created(key, seq, is_new.then(|| Box::new(item)), answer)

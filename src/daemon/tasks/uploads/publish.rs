@@ -21,6 +21,7 @@ impl<T: Transport> UploadTask<T> {
         let retry_at = self.schedule.retry_at();
         let silent_cards = self.workers.silent_cards();
         let missing_sources = self.channels.missing_sources.borrow().clone();
+        let channels = self.channels.sub_devices.borrow().clone();
         let growing = self.channels.lines.under_way() as u64;
         let mut turned = false;
         self.channels.view.send_if_modified(|v| {
@@ -29,12 +30,14 @@ impl<T: Transport> UploadTask<T> {
             let changed = v.trouble.as_ref() != trouble
                 || v.retry_at != retry_at
                 || v.growing != growing
+                || v.channels != channels
                 || v.silent_cards != silent_cards
                 || v.missing_sources != missing_sources;
             if changed {
                 v.trouble = trouble.cloned();
                 v.retry_at = retry_at;
                 v.growing = growing;
+                v.channels = channels;
                 v.silent_cards = silent_cards;
                 v.missing_sources = missing_sources;
             }

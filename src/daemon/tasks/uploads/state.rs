@@ -17,6 +17,7 @@ use crate::tasks::intake::Intake;
 use crate::tasks::lines::Lines;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::FrameIo;
+use rigpost_core::queue::channel::Channel;
 use rigpost_core::queue::item::{Item, ItemId};
 use rigpost_core::queue::schedule::{Access, Claimed, Event, Intent, Options, Schedule, Written};
 use rigpost_core::queue::upload::{Confirmed, PartError};
@@ -50,6 +51,8 @@ pub struct Channels {
     pub lines: Lines,
     /// To whoever sends comments.
     pub comments: CommentsDue,
+    /// Where the channels of sub-devices stand.
+    pub sub_devices: watch::Receiver<Vec<Channel>>,
     /// Items that changed.
     pub news: broadcast::Sender<Arc<ItemNews>>,
 }

@@ -1,4 +1,4 @@
--- Clips that are sent while they are recorded.
+-- Clips that are sent while they are recorded, comments, and channels.
 -- Foreign keys are off while this runs: the table that assets and receipts refer to is built anew, for its states.
 
 CREATE TABLE item_now (
@@ -115,3 +115,17 @@ CREATE TABLE comment (
     sent_to TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX comment_item ON comment (item_id);
+
+-- Cameras and recorders behind this rig, by the names that they have for life, and their numbers in projects.
+CREATE TABLE sub_device (
+    source    TEXT NOT NULL,
+    model     TEXT NOT NULL,
+    client_id TEXT NOT NULL UNIQUE,
+    PRIMARY KEY (source, model)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE channel (
+    client_id      TEXT NOT NULL REFERENCES sub_device (client_id) ON DELETE CASCADE,
+    project_id     TEXT NOT NULL,
+    external_index INTEGER NOT NULL CHECK (external_index BETWEEN 1 AND 100),
+    PRIMARY KEY (client_id, project_id)
+) STRICT, WITHOUT ROWID;

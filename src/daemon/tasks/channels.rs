@@ -1,0 +1,203 @@
+//! Connects the cameras and recorders behind this rig that the project is to know by themselves.
+//!
+//! # Decisions
+//! - Each once in a project; the number is kept. What the provider refuses is tried again now and then: the model may be
+//!   allowed by then, and nobody tells.
+//! - An answer that got lost looks like a conflict at the next try. Where none of this rig's channels is known to be
+//!   connected, all are disconnected once and asked for anew: nobody else has any.
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::http::Transport;
+use crate::link::ToRig;
+use crate::store::{Store, StoreError};
+use crate::tasks::deps::Deps;
+use rigpost_contract::channel::ChannelState;
+use rigpost_core::backoff::doubled;
+use rigpost_core::provider::FrameIo;
+use rigpost_core::queue::channel::Channel;
+use rigpost_core::queue::schedule::Access;
+use rigpost_core::queue::source::Source;
+use rigpost_core::queue::upload::CreateError;
+use rigpost_core::time::BootTime;
+
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const MAX_RETRY: Duration = Duration::from_secs(300);
+/// What was refused.
+const REFUSED_AGAIN: Duration = Duration::from_secs(600);
+
+/// A source whose recordings and clips are a sub-device's.
+#[derive(Clone, Debug)]
+struct Wanted {
+    source: String,
+    model: String,
+}
+
+/// Everything it needs is given to it.
+pub struct ChannelTask<T> {
+    wanted: Vec<Wanted>,
+    cloud: Option<FrameIo>,
+    transport: Arc<T>,
+    store: Store,
+    clock: Clock,
+    access: watch::Receiver<Option<Access>>,
+    to_rig: mpsc::Sender<ToRig>,
+    shows: watch::Sender<Vec<Channel>>,
+    troubles: u32,
+    /// All were disconnected once, in this project.
+    began_anew: bool,
+    project: String,
+}
+
+impl<T: Transport> ChannelTask<T> {
+    /// Nothing happens before [`ChannelTask::run`]; `shows` says until then that each of them waits.
+    pub fn new(
+        deps: Deps<T>,
+        sources: &[Source],
+        access: watch::Receiver<Option<Access>>,
+        to_rig: mpsc::Sender<ToRig>,
+        shows: watch::Sender<Vec<Channel>>,
+    ) -> ChannelTask<T> {
+        let Deps { provider, transport, store, clock, .. } = deps;
+        let wanted = |s: &Source| Some(Wanted { source: s.name.clone(), model: s.model.clone()? });
+        let wanted: Vec<Wanted> = sources.iter().filter_map(wanted).collect();
+        let waiting = wanted.iter().map(|wanted| Channel::waiting(&wanted.source)).collect();
+        shows.send_replace(waiting);
+        ChannelTask {
+            wanted,
+            cloud: provider.clips().cloned(),
+            transport,
+            store,
+            clock,
+            access,
+            to_rig,
+            shows,
+            troubles: 0,
+            began_anew: false,
+            project: String::new(),
+        }
+    }
+
+    /// Runs until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut again: Option<BootTime> = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                changed = self.access.changed() => if changed.is_err() { return },
+                () = self.clock.sleep_until_some(again) => {}
+            }
+            let Some(wait) = stop.run_until_cancelled(self.step()).await else { return };
+            again = wait.map(|wait| self.clock.now().boot + wait);
+        }
+    }
+
+    /// Connects what is not connected; how long to wait for the next try, where something is left.
+    async fn step(&mut self) -> Option<Duration> {
+        let access = self.access.borrow_and_update().clone()?;
+        let cloud = self.cloud.clone()?;
+        if self.project != access.project_id {
+            (self.project, self.began_anew) = (access.project_id.clone(), false);
+        }
+        let mut wait: Option<Duration> = None;
+        for wanted in self.wanted.clone() {
+            let (channel, again) = match self.connect(&cloud, &access, &wanted).await {
+                Ok(index) => {
+                    self.troubles = 0;
+                    let connected =
+                        Channel { state: ChannelState::Connected, index, ..Channel::waiting(&wanted.source) };
+                    (connected, None)
+                }
+                Err(e) => self.refused(&access, &wanted, e).await,
+            };
+            self.show(channel);
+            wait = [wait, again].into_iter().flatten().min();
+        }
+        if wait == Some(Duration::ZERO) {
+            // All of them anew.
+            let request = cloud.disconnect_channels_request(&access.token);
+            let _ = self.transport.send(request).await;
+        }
+        wait
+    }
+
+    async fn connect(&self, cloud: &FrameIo, access: &Access, wanted: &Wanted) -> Result<u8, CreateError> {
+        let known = self.store.sub_device(&wanted.source, &wanted.model, &access.project_id).await;
+        let known = known.map_err(unwritten)?;
+        if let Some(index) = known.index {
+            return Ok(index);
+        }
+        let request = cloud.connect_channel_request(&access.token, &known.client_id, &wanted.model);
+        let answer = self.transport.send(request).await.map_err(CreateError::Transient)?;
+        let index = cloud.read_channel(&answer)?;
+        self.store.channel_connected(&known.client_id, &access.project_id, index).await.map_err(unwritten)?;
+        info!(source = wanted.source, channel = index, "connected as a channel of this rig");
+        Ok(index)
+    }
+
+    /// What stands in the way, and when it is worth another try.
+    async fn refused(
+        &mut self,
+        access: &Access,
+        wanted: &Wanted,
+        e: CreateError,
+    ) -> (Channel, Option<Duration>) {
+        let waiting = Channel::waiting(&wanted.source);
+        let (state, detail, wait) = match e {
+            CreateError::Unauthorized => {
+                // The rig's task ends only with the daemon; another token is news.
+                let _ = self.to_rig.send(ToRig::Unauthorized(access.token.clone())).await;
+                return (waiting, None);
+            }
+            CreateError::Transient(t) => {
+                let _ = self.to_rig.try_send(ToRig::Unreached(t.cause));
+                let wait = doubled(FIRST_RETRY, self.troubles, MAX_RETRY);
+                self.troubles = self.troubles.saturating_add(1);
+                return (waiting, Some(wait.max(t.retry_after.unwrap_or_default())));
+            }
+            CreateError::Storage => return (waiting, Some(FIRST_RETRY)),
+            CreateError::Refused(why) | CreateError::Forbidden(why) => {
+                (ChannelState::ModelNotAllowed, why, REFUSED_AGAIN)
+            }
+            CreateError::Conflict(why) if self.may_begin_anew() => {
+                (ChannelState::Conflict, why, Duration::ZERO)
+            }
+            CreateError::Conflict(why) => (ChannelState::Conflict, why, REFUSED_AGAIN),
+            CreateError::RecordedWhilePaused => (ChannelState::Conflict, String::new(), REFUSED_AGAIN),
+        };
+        let channel = Channel { state, detail, ..waiting };
+        if !self.shows.borrow().contains(&channel) {
+            warn!(
+                source = wanted.source,
+                state = state.as_str(),
+                "a channel is not connected: {}",
+                channel.detail
+            );
+        }
+        (channel, Some(wait))
+    }
+
+    fn may_begin_anew(&mut self) -> bool {
+        let is_connected = |channel: &Channel| channel.state == ChannelState::Connected;
+        let any = self.shows.borrow().iter().any(is_connected);
+        !any && !std::mem::replace(&mut self.began_anew, true)
+    }
+
+    fn show(&self, channel: Channel) {
+        self.shows.send_if_modified(|all| {
+            let own = all.iter_mut().find(|other| other.source == channel.source);
+            own.is_some_and(|own| std::mem::replace(own, channel.clone()) != channel)
+        });
+    }
+}
+
+fn unwritten(e: StoreError) -> CreateError {
+    warn!("a channel can't be written down: {e}");
+    CreateError::Storage
+}
