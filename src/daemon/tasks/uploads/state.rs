@@ -17,6 +17,7 @@ use crate::tasks::intake::Intake;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::queue::item::{Item, ItemId};
+use rigpost_core::queue::order::Slots;
 use rigpost_core::queue::schedule::{Access, Claimed, Event, Intent, Options, Schedule, Written};
 use rigpost_core::queue::upload::{Confirmed, PartError};
 use rigpost_core::time::BootTime;
@@ -39,11 +40,12 @@ const SLOTS: usize = 4;
 const SLOTS_WITHOUT_BBR: usize = 12;
 
 /// Parts in flight at once. What somebody has set is the limit, whatever the kernel has.
-pub(super) fn slots(parallel_parts: Option<usize>, congestion: Congestion) -> usize {
-    parallel_parts.unwrap_or(match congestion {
+pub(super) fn slots(parallel_parts: Option<usize>, congestion: Congestion) -> Slots {
+    let count = parallel_parts.unwrap_or(match congestion {
         Congestion::Default => SLOTS_WITHOUT_BBR,
         Congestion::Untried | Congestion::Bbr => SLOTS,
-    })
+    });
+    Slots { count, limit: parallel_parts.is_some() }
 }
 
 /// The task's ends of the channels.
@@ -245,6 +247,7 @@ mod tests {
             (Some(16), Congestion::Default, 16),
         ];
         for (set, congestion, expected) in table {
+            let expected = Slots { count: expected, limit: set.is_some() };
             assert_eq!(slots(set, congestion), expected, "{set:?}, {congestion:?}");
         }
     }
