@@ -17,6 +17,7 @@ mod handed_over;
 mod isolation;
 #[path = "../common/junk.rs"]
 mod junk;
+mod nameless;
 mod object_storage;
 mod order;
 mod replaced;

@@ -51,8 +51,11 @@
 //! - One row for each clip and project. A clip that is done for another project is left alone by a source, whatever its
 //!   path, name or date; one that was queued for another project, whatever became of it, keeps a copy of it there too.
 //! - A row that takes new facts in its place may do so because what it was can't come back: it was the same file, written on.
+//! - Where some of a clip was sent nobody takes facts over but its turn, which compares bytes first ([`taken`]). It keeps the
+//!   dates: what was given another one since it was begun is compared as a whole by the last look.
 mod naming;
 mod place;
+mod taking;
 
 use crate::few;
 use crate::queue::evidence::{Relation, Sighting};
@@ -61,6 +64,7 @@ use crate::queue::item::{ItemId, ItemReason, ItemState};
 
 pub use naming::{Naming, renamed};
 pub use place::{Pairing, Place, place, place_of, project_of};
+pub use taking::{beside, taken};
 
 /// Why one is `away` at whose path there is another file.
 pub const DISPLACED: &str = "another file is in its place; it goes on when its card is back";
