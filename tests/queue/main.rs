@@ -20,6 +20,7 @@ mod junk;
 mod nameless;
 mod object_storage;
 mod order;
+mod recorders;
 mod replaced;
 mod sources;
 mod steering;

@@ -127,11 +127,18 @@ async fn the_first_clip_in_a_new_deep_folder_waits_for_its_writer() {
     assert_eq!(size(&rig, "00000.MTS").await, 10);
 }
 
-/// The folders come at once, level by level, beside others, or anew after they were emptied.
+/// The folders come at once, level by level, beside others, or anew after they were emptied. Nothing is seen of who made the
+/// first clip of one, so that it waits for half a minute, by the settle time that is the default.
 #[tokio::test]
 async fn the_first_clip_of_a_new_folder_that_is_held_open_and_silent_has_one_asset() {
-    let rig = with_source().await;
+    let setup = card("");
+    let drop_in = setup.drop_in.replace("settle_seconds = 1", "settle_seconds = 3");
+    let mut rig = Setup { drop_in, ..setup }.build().await;
     let card = rig.path("media/card");
+    fs::create_dir(&card).unwrap();
+    rig.start().await;
+    rig.provision(SECRET).await.unwrap();
+    rig.pair().await;
     let other = |name: &str| {
         let path = card.join(name);
         old(&path, name);
@@ -164,8 +171,8 @@ async fn the_first_clip_of_a_new_folder_that_is_held_open_and_silent_has_one_ass
         recording.write_all(&[7; 1_000_000]).unwrap();
         recordings.push((path, recording));
     }
-    // It waits for as long as some that come one after the other.
-    for n in 0..4 {
+    // Ten seconds, in which some come one after the other.
+    for n in 0..3 {
         whole.push(other(&format!("{n}.mov")));
         so_many(&rig, whole.len(), "done").await;
     }
