@@ -46,6 +46,7 @@ FAULTS
   After the effect (the cloud has done it, the device does not know):
     lost-answer                 the connection ends without an answer
     reset-mid-body              half of the answer, then a TCP reset
+    trickle=MILLISECONDS        the answer comes a byte at a time, so long apart, without an end
     garbage, oversized          half of the JSON; 64 MiB of JSON
     wrong-types, missing-fields, negative-numbers, huge-numbers
 

@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header};
@@ -13,6 +14,7 @@ use http_body::{Frame, SizeHint};
 use url::{Host, Url};
 
 use super::app::App;
+use super::clock;
 use super::connection::Connection;
 use super::event::{Endpoint, Event, EventKind};
 use super::fault::FaultKind;
@@ -180,12 +182,18 @@ impl Call {
             Payload::Json(value) => (Some("application/json"), Source::Whole(value.to_string().into())),
             Payload::Raw(kind, bytes) => (Some(kind), Source::Whole(bytes.into())),
             Payload::Huge(bytes) => (Some("application/json"), Source::Huge { size: bytes, sent: 0 }),
+            Payload::Trickle(every) => {
+                (None, Source::Trickle { every, left: TRICKLE, next: Box::pin(clock::sleep(every)) })
+            }
         };
         let source = match source {
             Source::Whole(bytes) if half => {
                 Source::Half { first: bytes.slice(..bytes.len() / 2), size: bytes.len() }
             }
-            other @ (Source::Whole(_) | Source::Huge { .. } | Source::Half { .. }) => other,
+            other @ (Source::Whole(_)
+            | Source::Huge { .. }
+            | Source::Half { .. }
+            | Source::Trickle { .. }) => other,
         };
         {
             let mut known = self.known();
@@ -232,6 +240,12 @@ enum Source {
         first: Bytes,
         size: usize,
     },
+    /// One blank after the other.
+    Trickle {
+        every: Duration,
+        left: u64,
+        next: Pin<Box<dyn Future<Output = ()> + Send>>,
+    },
 }
 
 impl Source {
@@ -240,9 +254,13 @@ impl Source {
             Self::Whole(bytes) => bytes.len() as u64,
             Self::Huge { size, .. } => *size,
             Self::Half { first, .. } => first.len() as u64,
+            Self::Trickle { left, .. } => *left,
         }
     }
 }
+
+/// Bytes of an answer that trickles.
+const TRICKLE: u64 = 100_000;
 
 const HEAD: &[u8] = b"{\"filler\":\"";
 const TAIL: &[u8] = b"\"}";
@@ -259,6 +277,10 @@ impl Outgoing {
         match &mut self.source {
             Source::Whole(bytes) => (!bytes.is_empty()).then(|| std::mem::take(bytes)),
             Source::Half { first, .. } => (!first.is_empty()).then(|| std::mem::take(first)),
+            Source::Trickle { left, .. } => left.checked_sub(1).map(|less| {
+                *left = less;
+                Bytes::from_static(b" ")
+            }),
             Source::Huge { size, sent } => {
                 let middle = size.saturating_sub((HEAD.len() + TAIL.len()) as u64);
                 let filled = sent.saturating_sub(HEAD.len() as u64);
@@ -285,8 +307,12 @@ impl http_body::Body for Outgoing {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Source::Trickle { every, next, .. } = &mut self.source {
+            ready!(next.as_mut().poll(cx));
+            *next = Box::pin(clock::sleep(*every));
+        }
         if let Some(bytes) = self.next() {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
@@ -294,7 +320,7 @@ impl http_body::Body for Outgoing {
             let call = Arc::clone(&self.call);
             // The bytes handed over leave while this waits; a reset at once would overtake them.
             tokio::spawn(async move {
-                super::clock::sleep(std::time::Duration::from_millis(50)).await;
+                clock::sleep(Duration::from_millis(50)).await;
                 call.connection.cut(true);
             });
             return Poll::Pending;
@@ -307,6 +333,7 @@ impl http_body::Body for Outgoing {
             Source::Whole(bytes) => bytes.is_empty(),
             Source::Huge { size, sent } => sent >= size,
             Source::Half { .. } => false,
+            Source::Trickle { left, .. } => *left == 0,
         }
     }
 
@@ -315,6 +342,7 @@ impl http_body::Body for Outgoing {
             Source::Whole(bytes) => bytes.len() as u64,
             Source::Huge { size, sent } => size.saturating_sub(*sent),
             Source::Half { first, size } => (size - size / 2 + first.len()) as u64,
+            Source::Trickle { left, .. } => *left,
         })
     }
 }

@@ -258,8 +258,8 @@ mod tests {
     #[test]
     fn every_kind_is_read_back_from_its_word() {
         for spec in "bare=404 html-502 captive-portal redirect s3=SlowDown s3=Expired reject-early=AccessDenied stall \
-                     reset reset-after=5 stall-after=5 slow=5 wrong-etag opaque-etag reset-mid-body lost-answer garbage \
-                     oversized wrong-types negative-numbers huge-numbers missing-fields paused detailed=403 delay=9 503"
+                     reset reset-after=5 stall-after=5 slow=5 wrong-etag opaque-etag reset-mid-body lost-answer trickle=5 \
+                     garbage oversized wrong-types negative-numbers huge-numbers missing-fields paused detailed=403 delay=9 503"
             .split_whitespace()
         {
             assert_eq!(parse(&format!("part:{spec}")).unwrap().kind.word(), spec);
@@ -274,6 +274,7 @@ mod tests {
             ("refresh:explode", "explode"),
             ("part:reset-after", "needs a number"),
             ("part:delay=soon", "not a number"),
+            ("part:trickle", "needs a number"),
             ("part:slow=0", "stall"),
             ("part:s3=Explode", "Explode"),
             ("part#two:reset", "two is no number"),

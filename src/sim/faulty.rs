@@ -62,6 +62,7 @@ pub(crate) async fn instead(call: &Arc<Call>, content: &Content) -> Option<Reply
         | FaultKind::OpaqueEtag
         | FaultKind::ResetMidBody
         | FaultKind::LostAnswer
+        | FaultKind::Trickle(_)
         | FaultKind::Garbage
         | FaultKind::Oversized
         | FaultKind::WrongTypes
@@ -80,6 +81,10 @@ pub(crate) async fn spoil(call: &Arc<Call>, mut reply: Reply) -> (Reply, bool) {
         FaultKind::ResetMidBody => return (reply, true),
         FaultKind::Oversized => {
             reply.payload = Payload::Huge(OVERSIZED);
+            return (reply, false);
+        }
+        FaultKind::Trickle(ms) => {
+            reply.payload = Payload::Trickle(Duration::from_millis(*ms));
             return (reply, false);
         }
         FaultKind::Garbage => {

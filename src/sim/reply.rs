@@ -1,5 +1,7 @@
 //! Answers, and the error shapes the cloud uses: simple (authorization), detailed (devices), XML (storage).
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -12,6 +14,8 @@ pub(crate) enum Payload {
     Raw(&'static str, Vec<u8>),
     /// Valid JSON of about this many bytes, made while it is sent.
     Huge(u64),
+    /// A byte, and after this time another one, for very long.
+    Trickle(Duration),
 }
 
 /// An answer before it is turned into HTTP.

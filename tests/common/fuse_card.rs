@@ -84,13 +84,29 @@ impl FuseCard {
         let behind = tempfile::tempdir().unwrap();
         let state = State { paths: vec![behind.path().to_owned()], ..State::default() };
         let shared = Shared { cached, state: Mutex::new(state), hanging: watch::Sender::new(0) };
-        let shared = Arc::new(shared);
+        let mut card = FuseCard { at, behind, shared: Arc::new(shared), session: None };
+        card.put_in();
+        card
+    }
+
+    /// Out of its reader, whoever has something open on it. What is behind stays.
+    pub(crate) fn take_out(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.umount_and_join().ok();
+        }
+    }
+
+    /// Again: with other inode numbers, as of a file system that has none of its own.
+    pub(crate) fn put_in(&mut self) {
+        let mut state = self.shared.state();
+        let made_up = (0..state.paths.len()).map(|n| self.behind.path().join(format!("no {n}")));
+        state.paths = std::iter::once(self.behind.path().to_owned()).chain(made_up).collect();
+        drop(state);
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("card".to_owned()), MountOption::NoDev];
         config.acl = SessionACL::All;
-        let session = fuser::spawn_mount(Card(shared.clone()), &at, &config);
-        let session = Some(session.expect("tests mount file systems: run them as root"));
-        FuseCard { at, behind, shared, session }
+        let session = fuser::spawn_mount(Card(self.shared.clone()), &self.at, &config);
+        self.session = Some(session.expect("tests mount file systems: run them as root"));
     }
 
     /// The directory that is shown through the mount.
@@ -130,9 +146,7 @@ impl FuseCard {
 impl Drop for FuseCard {
     fn drop(&mut self) {
         self.thaw();
-        if let Some(session) = self.session.take() {
-            session.umount_and_join().ok();
-        }
+        self.take_out();
     }
 }
 

@@ -50,7 +50,7 @@ impl Rig {
         self.path("rigpost.toml")
     }
 
-    /// Every key is written, so that no default is tested by accident.
+    /// Every key is written that the setup names, so that no default is tested by accident.
     pub(crate) fn write_config(&self) {
         let s = &self.setup;
         let mut text = String::from("[device]\n");
@@ -72,7 +72,10 @@ impl Rig {
         )
         .unwrap();
         write!(text, "[queue]\nmedia_dirs = {media:?}\nmax_items = {}\n", s.max_items).unwrap();
-        write!(text, "parallel_parts = {}\n[log]\nlevel = {:?}\n", s.parallel_parts, s.level).unwrap();
+        if s.parallel_parts > 0 {
+            writeln!(text, "parallel_parts = {}", s.parallel_parts).unwrap();
+        }
+        write!(text, "[log]\nlevel = {:?}\n", s.level).unwrap();
         std::fs::write(self.config(), text).unwrap();
         if !s.drop_in.is_empty() {
             std::fs::create_dir_all(self.path("conf.d")).unwrap();

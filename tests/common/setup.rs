@@ -29,6 +29,7 @@ pub(crate) struct Setup {
     /// Beneath the rig's directory.
     pub(crate) media_dirs: Vec<&'static str>,
     pub(crate) max_items: u64,
+    /// A limit; 0 for none, so that the daemon says how many.
     pub(crate) parallel_parts: usize,
     pub(crate) level: &'static str,
     /// A drop-in of the configuration, with `{dir}` for the rig's directory.

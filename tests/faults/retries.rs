@@ -9,6 +9,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use rigpost_sim::{Endpoint, Event, EventKind, Fault, Sim, SimOptions, TlsValidity};
@@ -315,6 +316,23 @@ async fn a_part_that_moves_no_more_is_sent_again() {
     scene.arrives(1).await;
     let begun = scene.rig.sim.parts().remove(0);
     assert_eq!((begun.begun, begun.begun_again), (2, 0));
+}
+
+/// The storage has the part, and its answer comes a byte at a time: the part is over in a bounded time, and meanwhile it
+/// keeps its own slot and nobody else's.
+#[tokio::test]
+async fn a_part_whose_answer_never_ends_is_sent_again_and_others_go_on() {
+    // As long as a storage may need to put a part together, and what a busy machine adds.
+    const BOUNDED: Duration = Duration::from_secs(110);
+    let scene = Scene::set(&["part#2@bad.mov:trickle=3000"]).await;
+    let trickles = |e: &Event| e.fault.is_some() && e.kind == EventKind::Effect;
+    scene.rig.sim.wait_for(trickles, PATIENCE).await.expect("the storage has the part");
+    scene.others_go_on().await;
+    assert_eq!(text(&scene.rig.item(scene.id).await, "state"), "uploading", "nobody has given it up by then");
+    let given_up = |e: &Event| e.fault.is_some() && e.kind == EventKind::Cut;
+    scene.rig.sim.wait_for(given_up, BOUNDED).await.expect("it ends");
+    scene.arrives(1).await;
+    assert_eq!(scene.rig.sim.parts_begun_again().len(), 1, "that part, and no other");
 }
 
 /// As storage may do it: the refusal comes at once, and who goes on sending sees the connection break.

@@ -14,7 +14,7 @@ use crate::sources::{card, found};
 use crate::steering::set_limit;
 
 /// 1980-01-01: what a camera writes whose clock was never set.
-const UNSET: u64 = 315_532_800;
+pub(crate) const UNSET: u64 = 315_532_800;
 
 pub(crate) const PART: u64 = 64 * 1024;
 
@@ -440,7 +440,7 @@ async fn add_and_wait(rig: &Rig, path: &Path) -> (Option<i32>, String) {
 }
 
 /// Adds one file, with this option where there is one: its number, and what it was.
-async fn ask(rig: &Rig, path: &Path, option: Option<&'static str>) -> (u64, String) {
+pub(crate) async fn ask(rig: &Rig, path: &Path, option: Option<&'static str>) -> (u64, String) {
     let options: HashMap<&str, Variant<'_>> =
         option.map(|key| (key, Variant::from(true))).into_iter().collect();
     let (paths, no_bytes): (_, [Vec<u8>; 0]) = ([path.to_str().unwrap()], []);

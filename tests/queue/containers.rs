@@ -6,15 +6,16 @@ use std::process::{Command, ExitStatus};
 use rigpost_core::queue::container::{Check, Step, Wholeness};
 
 /// What all of a kind are made of: moving bars with sound, four seconds of them.
-const CLIP: &str = "-f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=440:sample_rate=48000 -t 4";
+pub(crate) const CLIP: &str =
+    "-f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=440:sample_rate=48000 -t 4";
 const H264: &str = "-c:v libx264 -g 12 -c:a aac";
 const DNX: &str = "-map 0:v -s 1280x720 -pix_fmt yuv422p -c:v dnxhd -b:v 60M";
 
 /// Name of the file, and the encoder's options.
-type Kind = (&'static str, &'static [&'static str]);
+pub(crate) type Kind = (&'static str, &'static [&'static str]);
 
 /// Kinds that end with a sign, or count all their bytes.
-const SIGNED: &[Kind] = &[
+pub(crate) const SIGNED: &[Kind] = &[
     ("index-last.mp4", &[H264]),
     ("index-first.mp4", &[H264, "-movflags faststart"]),
     ("fragments.mp4", &[H264, "-movflags frag_keyframe+empty_moov"]),
@@ -70,11 +71,11 @@ fn look(there: &[u8], size: usize) -> Looked {
     }
 }
 
-fn cut(file: &[u8], length: usize) -> Wholeness {
+pub(crate) fn cut(file: &[u8], length: usize) -> Wholeness {
     look(&file[..length], length).wholeness
 }
 
-fn is_cut(wholeness: Wholeness) -> bool {
+pub(crate) fn is_cut(wholeness: Wholeness) -> bool {
     match wholeness {
         Wholeness::Cut(_) => true,
         Wholeness::Whole | Wholeness::Unknown => false,
@@ -98,12 +99,12 @@ fn ffmpeg(at: &Path, options: &[&str], limit: Option<u64>) -> ExitStatus {
     command.status().expect("prlimit of util-linux is there: `tests/setup tests` installs it")
 }
 
-struct Made {
-    name: &'static str,
-    bytes: Vec<u8>,
+pub(crate) struct Made {
+    pub(crate) name: &'static str,
+    pub(crate) bytes: Vec<u8>,
 }
 
-fn made(kinds: &[Kind]) -> Vec<Made> {
+pub(crate) fn made(kinds: &[Kind]) -> Vec<Made> {
     let dir = tempfile::tempdir().unwrap();
     let make = |(name, options): &Kind| {
         let at: PathBuf = dir.path().join(name);

@@ -16,17 +16,21 @@ mod file_systems;
 #[path = "../common/fuse_card.rs"]
 mod fuse_card;
 mod growing;
+mod growing_recorders;
 mod handed_over;
 mod isolation;
 #[path = "../common/junk.rs"]
 mod junk;
+mod nameless;
 mod object_storage;
 mod order;
 mod recorders;
+mod replaced;
 mod sources;
 mod steering;
 mod swaps;
 mod torn;
+mod touched;
 mod trees;
 mod turns;
 mod uploads;

@@ -10,9 +10,15 @@ use crate::common::*;
 
 const CHUNK: u64 = 64 * 1024;
 
-/// A cloud that asks for small parts.
+/// A cloud that asks for small parts, of which so many are sent at once; 0: as many as the daemon wants.
 fn small_parts(parallel_parts: usize) -> Setup {
     Setup { parallel_parts, ..Setup::cloud(|c| c.chunk_size = CHUNK) }
+}
+
+/// How many parts are sent at once where nobody has said so.
+fn unlimited() -> usize {
+    let allowed = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_allowed_congestion_control").unwrap();
+    if allowed.split_whitespace().any(|name| name == "bbr") { 4 } else { 12 }
 }
 
 /// Lets go of parts that the cloud lets hang, and begins them again.
@@ -33,25 +39,52 @@ fn created(rig: &Rig) -> Vec<String> {
 
 #[tokio::test]
 async fn a_proxy_overtakes_an_original_that_has_filled_the_line() {
-    for parallel in [1, 4] {
-        let rig = small_parts(parallel).paired().await;
-        let slots = rig.setup.parallel_parts;
-        stall(&rig, "part@A001.mov:stall:forever");
-        let original = rig.clip("A001.mov", 20 * CHUNK as usize);
-        let original_id = rig.add(&original).await.unwrap();
-        rig.wait_flight("an original in all slots", |f| f.of("A001.mov") == slots).await;
-        let proxy = rig.clip("A001_Proxy.mov", 3 * CHUNK as usize);
-        let proxy_id = rig.add(&proxy).await.unwrap();
-        rig.wait_item(proxy_id, "done").await;
-        rig.assert_arrived(&proxy, PROJECT);
+    let rig = small_parts(0).paired().await;
+    let slots = unlimited();
+    stall(&rig, "part@A001.mov:stall:forever");
+    let original = rig.clip("A001.mov", 20 * CHUNK as usize);
+    let original_id = rig.add(&original).await.unwrap();
+    rig.wait_flight("an original in all slots", |f| f.of("A001.mov") == slots).await;
+    let proxy = rig.clip("A001_Proxy.mov", 3 * CHUNK as usize);
+    let proxy_id = rig.add(&proxy).await.unwrap();
+    rig.wait_item(proxy_id, "done").await;
+    rig.assert_arrived(&proxy, PROJECT);
+    let flight = rig.flight();
+    assert_eq!(flight.of("A001.mov"), slots, "the original's parts are on their way all the time");
+    assert_eq!(flight.most, slots + 1, "one part of the proxy at a time in the extra slot");
+    unstall(&rig).await;
+    rig.wait_item(original_id, "done").await;
+    rig.assert_arrived(&original, PROJECT);
+    assert_eq!(rig.sim.assets().len(), 2);
+    assert_eq!(rig.sim.parts_begun_again(), vec![]);
+}
+
+/// Whatever matters, whatever comes, and whatever a person says meanwhile.
+#[tokio::test]
+async fn never_are_more_parts_on_their_way_than_somebody_has_set() {
+    for limit in [1, 2, 3] {
+        let rig = small_parts(limit).paired().await;
+        rig.sim.inject("part@A001.mov:delay=700:forever".parse().unwrap());
+        let original = rig.clip("A001.mov", 8 * CHUNK as usize);
+        let mut clips = vec![(rig.add(&original).await.unwrap(), original)];
+        rig.wait_flight("an original in all slots", |f| f.of("A001.mov") == limit).await;
+        for name in ["A001_proxy.mov", "A002_proxy.mov", "A001.wav", "A001.jpg", "A002.mov"] {
+            let clip = rig.clip(name, 2 * CHUNK as usize);
+            clips.push((rig.add(&clip).await.unwrap(), clip));
+        }
+        let urgent = clips[5].0;
+        rig.call(QUEUE, "SetPriority", &(&[urgent][..], i32::MAX, none())).await.unwrap();
+        for (id, clip) in &clips {
+            rig.wait_item(*id, "done").await;
+            rig.assert_arrived(clip, PROJECT);
+        }
         let flight = rig.flight();
-        assert_eq!(flight.of("A001.mov"), slots, "the original's parts are on their way all the time");
-        assert_eq!(flight.most, slots + 1, "one part of the proxy at a time in the extra slot");
-        unstall(&rig).await;
-        rig.wait_item(original_id, "done").await;
-        rig.assert_arrived(&original, PROJECT);
-        assert_eq!(rig.sim.assets().len(), 2);
-        assert_eq!(rig.sim.parts_begun_again(), vec![]);
+        assert_eq!(flight.most, limit, "{:#?}", flight.begun);
+        // Those that were on their way when the proxy came, and those that were begun until its asset was made.
+        let of = |name| flight.begun.iter().position(|(clip, _)| clip == name).unwrap();
+        let before =
+            flight.begun[..of("A001_proxy.mov")].iter().filter(|(name, _)| name == "A001.mov").count();
+        assert!(before <= 2 * limit, "what matters more has the next slots: {:#?}", flight.begun);
     }
 }
 
@@ -102,8 +135,8 @@ async fn small_clips_are_on_their_way_together() {
 
 #[tokio::test]
 async fn no_more_parts_are_on_their_way_than_slots_and_two() {
-    let rig = small_parts(2).paired().await;
-    let slots = rig.setup.parallel_parts;
+    let rig = small_parts(0).paired().await;
+    let slots = unlimited();
     stall(&rig, "part:stall:forever");
     let mut clips = vec![rig.clip("A001.mov", 20 * CHUNK as usize)];
     let mut ids = vec![rig.add(&clips[0]).await.unwrap()];
@@ -173,10 +206,10 @@ async fn classes_go_in_their_order_and_the_oldest_of_a_class_first() {
 /// A priority that changes while others are on their way is in force for the next slot.
 #[tokio::test]
 async fn what_becomes_important_while_others_are_sent_overtakes_them() {
-    let rig = small_parts(1).paired().await;
+    let rig = small_parts(0).paired().await;
     stall(&rig, "part@A001.mov:stall:forever");
     let first = rig.add(rig.clip("A001.mov", 20 * CHUNK as usize)).await.unwrap();
-    let slots = rig.setup.parallel_parts;
+    let slots = unlimited();
     rig.wait_flight("an original in all slots", |f| f.of("A001.mov") == slots).await;
     let clip = rig.clip("A002.mov", 1000);
     let second = rig.add(&clip).await.unwrap();
@@ -192,8 +225,8 @@ async fn what_becomes_important_while_others_are_sent_overtakes_them() {
 /// Clips that were overtaken keep their turns, and all the extra slots are in use: what matters most has the next one.
 #[tokio::test]
 async fn a_proxy_comes_next_behind_a_ladder_of_what_matters_more_and_more() {
-    let rig = small_parts(1).paired().await;
-    let slots = rig.setup.parallel_parts;
+    let rig = small_parts(0).paired().await;
+    let slots = unlimited();
     stall(&rig, "part@A001.mov:stall:forever");
     stall(&rig, "part@A001.wav:stall:forever");
     // Slower than making the proxy's asset.

@@ -46,30 +46,50 @@ async fn without_a_way_to_the_cloud_a_second_card_takes_the_place_of_none_of_the
     }
 }
 
+/// Pulled out in the middle, or only paused; and seen by its source as it is by then, or not yet.
 #[tokio::test]
 async fn what_was_changed_between_its_ends_while_it_waited_is_never_mixed_with_what_has_left() {
-    // Each has bytes that are no evidence.
-    let rig = rig_of(4 * PART).await;
-    let at = rig.path("media/card");
-    let mut disk = Disk::formatted(&rig, "1");
-    disk.insert(&at);
-    set_limit(&rig, 250_000).await.unwrap();
-    let clip = disk.clip("C0001.MOV", 32 * PART as usize, 1);
-    let before = sha256(&clip);
-    let id = found(&rig, "C0001.MOV").await;
-    rig.wait_item_that(id, "some of it", |i| *i["sent"].downcast_ref::<&u64>().unwrap() >= 4 * PART).await;
-    rig.queue("Pause").await.unwrap();
-    set_limit(&rig, 0).await.unwrap();
-    // All but its ends, which are what counts as evidence.
-    let file = fs::File::options().write(true).open(&clip).unwrap();
-    file.write_all_at(&vec![0xEE; 30 * PART as usize], PART).unwrap();
-    drop(file);
-    date(&clip, hours_ago(1));
-    rig.queue("Resume").await.unwrap();
-    rig.wait_item(id, "done").await;
-    let whole: Vec<String> = rig.complete("C0001.MOV").into_iter().filter_map(|a| a.sha256).collect();
-    assert_eq!(whole, [sha256(&clip)]);
-    assert!(!whole.contains(&before));
+    for (pulled, found_again) in [(false, false), (false, true), (true, false), (true, true)] {
+        // Each has bytes that are no evidence.
+        let rig = rig_of(4 * PART).await;
+        let at = rig.path("media/card");
+        let mut disk = Disk::formatted(&rig, "1");
+        disk.insert(&at);
+        set_limit(&rig, 250_000).await.unwrap();
+        let clip = disk.clip("C0001.MOV", 32 * PART as usize, 1);
+        let before = sha256(&clip);
+        let id = found(&rig, "C0001.MOV").await;
+        let some = |i: &Dict| *i["sent"].downcast_ref::<&u64>().unwrap() >= 4 * PART;
+        rig.wait_item_that(id, "some of it", some).await;
+        rig.queue("Pause").await.unwrap();
+        set_limit(&rig, 0).await.unwrap();
+        let desk = rig.path("desk");
+        if pulled {
+            disk.eject();
+            disk.insert(&desk);
+        }
+        let changed = if pulled { desk.join("C0001.MOV") } else { clip.clone() };
+        // All but its ends, which are what counts as evidence.
+        let file = fs::File::options().write(true).open(&changed).unwrap();
+        file.write_all_at(&vec![0xEE; 30 * PART as usize], PART).unwrap();
+        drop(file);
+        date(&changed, hours_ago(1));
+        if pulled {
+            disk.eject();
+            disk.insert(&at);
+        }
+        if found_again {
+            // Whatever else was told has been seen when this is.
+            disk.clip("PROBE.MOV", 5000, 2);
+            found(&rig, "PROBE.MOV").await;
+        }
+        rig.queue("Resume").await.unwrap();
+        rig.wait_item(id, "done").await;
+        let whole: Vec<String> = rig.complete("C0001.MOV").into_iter().filter_map(|a| a.sha256).collect();
+        assert_eq!(whole, [sha256(&clip)], "pulled {pulled}, found again {found_again}");
+        assert!(!whole.contains(&before));
+        disk.eject();
+    }
 }
 
 #[tokio::test]

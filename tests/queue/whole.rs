@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::cards::{assert_delivered, rig as with_source, so_many};
 use super::sources::{Card, card, found, names, old, queued, set, write};
 use crate::common::*;
 use crate::fuse_card::FuseCard;
@@ -62,6 +63,37 @@ async fn a_writer_that_closes_after_each_piece_makes_one_clip() {
     assert_eq!(size(&rig, "a.mov").await, 800_000);
 }
 
+/// Each opens, appends and closes by a rhythm of its own: bytes of a piece, and what it waits before the next one. The rig waits
+/// for a second after the first close, and twice as long after each other one.
+#[tokio::test]
+async fn whoever_appends_by_a_rhythm_has_one_asset() {
+    const RHYTHMS: [(&str, usize, &[u64]); 4] = [
+        ("fast.mov", 200_000, &[700, 700, 700]),
+        ("as-long-as-the-rig-waits.mov", 50_000, &[1000, 1000, 1000]),
+        ("growing.mov", 50_001, &[900, 1800, 3500]),
+        ("shrinking.mov", 70_001, &[1000, 500, 0]),
+    ];
+    let rig = with_source().await;
+    let card = rig.path("media/card");
+    let writers = RHYTHMS.map(|(name, piece, waits)| {
+        let path = card.join(name);
+        std::thread::spawn(move || {
+            let append = |n: u64| {
+                let mut file = fs::File::options().create(true).append(true).open(&path).unwrap();
+                file.write_all(&vec![n as u8 + 1; piece]).unwrap();
+            };
+            append(0);
+            for (wait, n) in waits.iter().zip(1..) {
+                std::thread::sleep(Duration::from_millis(*wait));
+                append(n);
+            }
+        })
+    });
+    so_many(&rig, RHYTHMS.len(), "done").await;
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    assert_delivered(&rig, &RHYTHMS.map(|(name, ..)| sha256(&card.join(name))));
+}
+
 #[tokio::test]
 async fn a_file_that_was_open_before_the_start_waits_for_its_writer() {
     let mut rig = watching().await;
@@ -93,6 +125,68 @@ async fn the_first_clip_in_a_new_deep_folder_waits_for_its_writer() {
     recording.write_all(b" last").unwrap();
     drop(recording);
     assert_eq!(size(&rig, "00000.MTS").await, 10);
+}
+
+/// The folders come at once, level by level, beside others, or anew after they were emptied. Nothing is seen of who made the
+/// first clip of one, so that it waits for half a minute, by the settle time that is the default.
+#[tokio::test]
+async fn the_first_clip_of_a_new_folder_that_is_held_open_and_silent_has_one_asset() {
+    let setup = card("");
+    let drop_in = setup.drop_in.replace("settle_seconds = 1", "settle_seconds = 3");
+    let mut rig = Setup { drop_in, ..setup }.build().await;
+    let card = rig.path("media/card");
+    fs::create_dir(&card).unwrap();
+    rig.start().await;
+    rig.provision(SECRET).await.unwrap();
+    rig.pair().await;
+    let other = |name: &str| {
+        let path = card.join(name);
+        old(&path, name);
+        path
+    };
+    let mut whole = vec![other("emptied/first.mov")];
+    so_many(&rig, 1, "done").await;
+    fs::remove_file(&whole[0]).unwrap();
+    fs::remove_dir(card.join("emptied")).unwrap();
+    let mut recordings = Vec::new();
+    for name in [
+        "PRIVATE/M4ROOT/CLIP/C0001.MOV",
+        "DCIM/100CANON/A.MOV",
+        "XDROOT/Edit/Sub/Clip/0001.MOV",
+        "emptied/B.MOV",
+    ] {
+        let path = card.join(name);
+        match name.starts_with("PRIVATE") {
+            true => fs::create_dir_all(path.parent().unwrap()).unwrap(),
+            false => {
+                let mut dir = card.clone();
+                for level in Path::new(name).parent().unwrap() {
+                    dir.push(level);
+                    fs::create_dir(&dir).unwrap();
+                    whole.push(other(&format!("{}.mov", level.display())));
+                }
+            }
+        }
+        let mut recording = fs::File::create(&path).unwrap();
+        recording.write_all(&[7; 1_000_000]).unwrap();
+        recordings.push((path, recording));
+    }
+    // Ten seconds, in which some come one after the other.
+    for n in 0..3 {
+        whole.push(other(&format!("{n}.mov")));
+        so_many(&rig, whole.len(), "done").await;
+    }
+    let began: Vec<_> = rig.sim.assets().into_iter().filter(|asset| asset.name.ends_with(".MOV")).collect();
+    assert!(began.is_empty(), "their writers are silent, and there: {began:#?}");
+    let mut hashes: Vec<_> = whole[1..].iter().map(|path| sha256(path)).collect();
+    hashes.push(rig.complete("first.mov")[0].sha256.clone().unwrap());
+    for (n, (path, mut recording)) in recordings.into_iter().enumerate() {
+        recording.write_all(&vec![8; 1000 + n]).unwrap();
+        drop(recording);
+        hashes.push(sha256(&path));
+    }
+    so_many(&rig, hashes.len(), "done").await;
+    assert_delivered(&rig, &hashes);
 }
 
 #[tokio::test]

@@ -179,6 +179,24 @@ async fn connections_break_the_way_asked_for() {
 }
 
 #[tokio::test]
+async fn an_answer_that_trickles_comes_after_the_effect_and_goes_on_until_the_client_leaves() {
+    let sim = Sim::start(quick()).await.unwrap();
+    let rig = Rig::paired(&sim).await;
+    let (_, urls) = rig.clip(4, 1).await;
+    inject(&sim, "part:trickle=20");
+    let mut answer = rig.part(&urls[0], "abcd").header("x-client-version", "1.2.3").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    for _ in 0..5 {
+        assert_eq!(answer.chunk().await.unwrap().unwrap(), " ");
+    }
+    assert!(sim.assets()[0].complete);
+    drop(answer);
+    let gone = |e: &Event| e.endpoint == Endpoint::Part && e.kind == EventKind::Cut;
+    let gone = sim.wait_for(gone, PATIENCE).await.expect("the client has left");
+    assert_eq!((gone.fault.as_deref(), gone.status), (Some("trickle=20"), Some(200)));
+}
+
+#[tokio::test]
 async fn the_skew_shows_in_dates_only() {
     let sim = Sim::start(quick()).await.unwrap();
     let rig = Rig::paired(&sim).await;

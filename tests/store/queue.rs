@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use rigpost_core::command::AddOutcome;
 use rigpost_core::queue::clip::Wanted;
 use rigpost_core::queue::evidence::{Fingerprint, Volume};
-use rigpost_core::queue::item::{Counters, Item, ItemId, ItemReason, ItemState};
+use rigpost_core::queue::item::{Clip, Counters, Item, ItemId, ItemReason, ItemState};
 use rigpost_daemon::store::{Limit, Store, StoreError};
 
 use crate::support::*;
@@ -96,11 +96,57 @@ async fn adding_again_revives_only_what_failed_or_was_cancelled() {
         let item = one(&store, id).await;
         if revived {
             assert_eq!((item.state, item.attempts, item.reason.as_str()), (ItemState::Queued, 0, "none"));
-            assert_eq!(item.clip, again);
+            // Where its asset goes on, how its file looked when that was begun is what the next turn compares with.
+            let facts = if item.asset_id.is_empty() { again.facts } else { clip(1, None).facts };
+            assert_eq!(
+                (item.asset_id.is_empty(), item.clip),
+                (to == ItemState::Cancelled, Clip { facts, ..again })
+            );
         } else {
             assert_eq!((item.state, item.reason.as_str(), item.sent), (ItemState::Done, "source", 1001));
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_begun_keeps_how_its_file_looked_whoever_sees_it_again() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let id = add_one(&store, clip(1, Some("p"))).await;
+    store.claim("p", &[], None).await.unwrap().unwrap();
+    store.save_asset(id, &asset("x", 2)).await.unwrap();
+    store.finish(id, ItemState::Away, ItemReason::Vanished, "", at(99)).await.unwrap();
+    let began = one(&store, id).await.clip;
+    let (mut back, mut renamed) = (clip(1, Some("p")), clip(1, Some("p")));
+    (back.volume.mount, back.facts.mtime_ns) = (7, 7);
+    renamed.path = "/media/card/B.mov".into();
+    assert_eq!(store.found(vec![back.clone()], 10).await.unwrap().changed, [id]);
+    let item = one(&store, id).await;
+    assert_eq!((item.state, &item.clip), (ItemState::Queued, &began));
+    assert_eq!(store.found(vec![renamed.clone()], 10).await.unwrap().changed, [id]);
+    assert_eq!(one(&store, id).await.clip, Clip { path: renamed.path.clone(), ..began.clone() });
+    assert_eq!(store.asset_of(id).await.unwrap().unwrap().id, "x");
+    // Its turn has compared them.
+    back.path = renamed.path;
+    store.take_sighting(id, &back.sighting()).await.unwrap();
+    assert_eq!(one(&store, id).await.clip.sighting(), back.sighting());
+}
+
+#[tokio::test]
+async fn what_lies_beside_another_has_one_row_of_its_own() {
+    let dir = dir();
+    let store = ready(dir.path()).await;
+    let id = add_one(&store, clip(1, Some("p"))).await;
+    let mut seen = clip(1, None).sighting();
+    (seen.volume, seen.facts.ino) = (Volume { id: String::new(), mount: 7 }, 9);
+    let beside = store.beside(id, &seen, at(5)).await.unwrap().expect("it is new");
+    let item = one(&store, beside).await;
+    assert_eq!((item.state, item.clip.sighting()), (ItemState::Queued, seen.clone()));
+    assert_eq!((item.clip.project_id.as_deref(), item.clip.created), (Some("p"), at(5)));
+    // Wherever and whenever its card is mounted.
+    (seen.volume.mount, seen.facts.dev) = (8, 8);
+    assert_eq!(store.beside(id, &seen, at(6)).await.unwrap(), None);
+    assert_eq!(one(&store, id).await.clip, clip(1, Some("p")));
 }
 
 #[tokio::test]

@@ -11,8 +11,7 @@
 //! | | is `away` or out of reach | it waits again |
 //! | | is not over, or done and not copied over | it takes the new facts |
 //! | the same, renamed | any | it follows; where it was `away` or out of reach it waits again |
-//! | renamed, written on in its place, or grown | is sent while it is recorded | nothing: who sends it sees that |
-//! | written on in its place, or grown | has its turn | nothing: the turn finds out |
+//! | written on in its place, or grown | has its turn, or is recorded (which may rename it too) | nothing: the turn finds out |
 //! | | is not over, or failed; no asset | it takes the new facts, and waits again |
 //! | | is not over, or failed; with an asset | its asset is for a clip that is no more: begun anew, as a new version of that one |
 //! | | cancelled | it takes the new facts |
@@ -52,8 +51,11 @@
 //! - One row for each clip and project. A clip that is done for another project is left alone by a source, whatever its
 //!   path, name or date; one that was queued for another project, whatever became of it, keeps a copy of it there too.
 //! - A row that takes new facts in its place may do so because what it was can't come back: it was the same file, written on.
+//! - Where some of a clip was sent nobody takes facts over but its turn, which compares bytes first ([`taken`]). It keeps the
+//!   dates: what was given another one since it was begun is compared as a whole by the last look.
 mod naming;
 mod place;
+mod taking;
 
 use crate::few;
 use crate::queue::evidence::{Relation, Sighting};
@@ -62,6 +64,7 @@ use crate::queue::item::{ItemId, ItemReason, ItemState};
 
 pub use naming::{Naming, renamed};
 pub use place::{Pairing, Place, place, place_of, project_of};
+pub use taking::{beside, taken};
 
 /// Why one is `away` at whose path there is another file.
 pub const DISPLACED: &str = "another file is in its place; it goes on when its card is back";
@@ -314,9 +317,8 @@ fn as_it_is(seen: &Sighting, related: &[(Relation, &Row)], pairing: &Pairing) ->
             | Relation::None => continue,
         };
         is_known = true;
-        // A turn goes by the facts that it began with, and a recording by those that its sender sees.
-        let is_in_hand = matches!(row.state, ItemState::Uploading | ItemState::Recording);
-        if !is_in_hand && row.seen != *seen {
+        // What has its turn, or is recorded, goes by the facts that its sender sees.
+        if !matches!(row.state, ItemState::Uploading | ItemState::Recording) && row.seen != *seen {
             takes.push(row.id);
         }
         let changed = redated && row.state == ItemState::Failed && row.reason == ItemReason::Changed;
@@ -342,10 +344,9 @@ fn renamed_to(seen: &Sighting, related: &[(Relation, &Row)], pairing: &Pairing) 
     let renamed = related.iter().filter(|(relation, _)| *relation == Relation::Renamed);
     // What is not over goes before what is.
     if let Some((_, row)) = renamed.min_by_key(|(_, row)| row.state.is_over()) {
-        if row.state == ItemState::Recording {
-            return Some(Finding::Waiting(row.id));
-        }
-        return Some(Finding::Renamed(row.id, back(row)));
+        let is_recorded = row.state == ItemState::Recording;
+        let renamed = || Finding::Renamed(row.id, back(row));
+        return Some(if is_recorded { Finding::Waiting(row.id) } else { renamed() });
     }
     let elsewhere = |(relation, row): &&(Relation, &Row)| {
         let on_another = !row.seen.volume.id.is_empty() && row.seen.volume.id != seen.volume.id;

@@ -151,6 +151,19 @@ impl Sighting {
             && self.facts == earlier.facts
     }
 
+    /// Nothing that people see of the two differs, wherever and whenever the card was mounted.
+    pub fn looks_like(&self, other: &Sighting) -> bool {
+        let facts = |seen: &Sighting| FileFacts { dev: 0, ..seen.facts };
+        self.path == other.path && self.fingerprint == other.fingerprint && facts(self) == facts(other)
+    }
+
+    /// The same with the dates that it had at `begun`, when the first of what was sent was read: the last look goes by those.
+    #[must_use]
+    pub fn dated_as(self, begun: &Sighting) -> Sighting {
+        let FileFacts { mtime_ns, ctime_ns, .. } = begun.facts;
+        Sighting { facts: FileFacts { mtime_ns, ctime_ns, ..self.facts }, ..self }
+    }
+
     /// What `row` is to what is seen now.
     pub fn relation(&self, row: &Sighting) -> Relation {
         let same_path = self.path == row.path;

@@ -6,16 +6,35 @@
 //! - Priority decides who gets the next free slot. A clip that is more important than something in flight, and has
 //!   nothing in flight itself, need not wait for one: it gets an extra slot, so that a part of a large original on a thin
 //!   line never holds a proxy up.
+//! - Where somebody has said how many parts may be on their way that is a limit, and there are no extra slots: what is more
+//!   important has its turn and its asset by the time that one comes free, and waits for that.
 //! - A clip that was overtaken keeps its turn, and what matters more must still get one: turns of which nothing is on
 //!   its way do not stand in the way of a claim, up to a bound on open files.
 //! - What is known of the rest of the queue is one number: nothing above it waits. So a queue of a million clips is
 //!   asked for its best only when that can matter.
 use crate::queue::item::ItemId;
 
-/// Extra slots, all clips together.
+/// Extra slots, all clips together; and turns that are prepared beside those that fill the line.
 const EXPRESS: usize = 2;
 /// Turns that were overtaken, at most: each keeps a file open.
 const OVERTAKEN: usize = 16;
+
+/// Parts in flight at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// So many.
+    pub count: usize,
+    /// Somebody has set that: a limit for whatever comes.
+    pub limit: bool,
+}
+
+impl Slots {
+    /// With the extra ones, where there are any.
+    fn most(self) -> usize {
+        // Of a limit nothing may be left: recordings have all of it for the moment.
+        if self.limit { self.count } else { self.count.max(1) + EXPRESS }
+    }
+}
 
 /// One clip that has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +101,12 @@ impl Backlog {
     }
 }
 
-/// What the line does next. `slots`: parts in flight at once. `claiming`: a claim is on its way already.
-pub fn next(turns: &[TurnStatus], slots: usize, backlog: Backlog, claiming: bool) -> Next {
-    let slots = slots.max(1);
+/// What the line does next. `claiming`: a claim is on its way already.
+pub fn next(turns: &[TurnStatus], of: Slots, backlog: Backlog, claiming: bool) -> Next {
+    if of.most() == 0 {
+        return Next::Wait;
+    }
+    let slots = of.count.max(1);
     let used: usize = turns.iter().map(|t| t.in_flight + usize::from(t.preparing)).sum();
     let best = turns.iter().filter(|t| t.ready).min_by_key(|t| (std::cmp::Reverse(t.priority), t.id));
     let overtaken = turns.iter().filter(|t| t.ready && t.in_flight == 0).count().min(OVERTAKEN);
@@ -109,7 +131,12 @@ pub fn next(turns: &[TurnStatus], slots: usize, backlog: Backlog, claiming: bool
     let starved = turns.iter().filter(starved).min_by_key(|t| (std::cmp::Reverse(t.priority), t.id));
     if let Some(turn) = starved {
         let outdone = may_claim && backlog.may_hold_above(i64::from(turn.priority));
-        return if outdone { Next::Claim(Some(turn.priority)) } else { Next::Part(turn.id) };
+        let in_flight: usize = turns.iter().map(|t| t.in_flight).sum();
+        return match () {
+            () if outdone => Next::Claim(Some(turn.priority)),
+            () if in_flight < of.most() => Next::Part(turn.id),
+            () => Next::Wait,
+        };
     }
     let matters = backlog.may_hold_above(i64::from(lowest));
     if may_claim && matters { Next::Claim(Some(lowest)) } else { Next::Wait }

@@ -230,7 +230,8 @@ keys! {
         .preset(Preset::Number(100_000));
     QueueParallelParts = Row::new("queue.parallel_parts", whole(1, 16, Unit::Things),
         "How many parts are sent at once, by default 4, or 12 where the kernel has no BBR congestion control. What is set \
-         here is never exceeded for a file; files that matter more, and come while others are sent, may have two more.")
+         here is never exceeded: what matters more then waits for the next part of others to be through. Where it is not \
+         set, what matters more, and comes while others are sent, may have two more.")
         .example("4");
     QueueSettleSeconds = Row::new("queue.settle_seconds", whole(1, 3600, Unit::Seconds),
         "A clip is finished when its writer has closed it and did not open it again for so many seconds. Who opens it \

@@ -26,8 +26,8 @@ use rigpost_core::time::BootId;
 /// `STATX_MNT_ID` and `STATX_MNT_ID_UNIQUE` (`statx(2)`).
 const MNT_ID: StatxFlags = StatxFlags::from_bits_retain(0x1000);
 const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
-/// Whose `f_fsid` is of their UUID: ext2 to ext4, btrfs, F2FS, XFS, and tmpfs, which draws one for each mount.
-const TELLING: [u32; 5] = [0xef53, 0x9123_683e, 0xf2f5_2010, 0x5846_5342, 0x0102_1994];
+/// Whose `f_fsid` is of their UUID: ext2 to ext4, btrfs, F2FS, XFS. That of tmpfs is drawn anew for each.
+const TELLING: [u32; 4] = [0xef53, 0x9123_683e, 0xf2f5_2010, 0x5846_5342];
 
 /// How the file that is open looks, but for its fingerprint; `None`: it is no regular file. `dir` is what is open of the
 /// directory `named`, beneath which `path` was opened.

@@ -76,10 +76,10 @@ impl Store {
     }
 
     /// A part of the item's asset that the cloud has confirmed, drawn by lot, and what its bytes were; `None` where there
-    /// is none of which that was noted.
+    /// is none of which that was noted. The first only where there is no other: what is alike begins alike.
     pub async fn any_part(&self, id: ItemId) -> Result<Option<(u32, u64)>, StoreError> {
         self.tx(move |tx| {
-            let sql = "SELECT n, xxh64 FROM part WHERE item_id = ?1 AND xxh64 IS NOT NULL ORDER BY random() LIMIT 1";
+            let sql = "SELECT n, xxh64 FROM part WHERE item_id = ?1 AND xxh64 IS NOT NULL ORDER BY n = 0, random() LIMIT 1";
             let part = |r: &rusqlite::Row<'_>| Ok((r.get(0)?, rows::bits(r, 1)?));
             Ok(tx.prepare_cached(sql)?.query_row([rows::sql_id(id)], part).optional()?)
         })

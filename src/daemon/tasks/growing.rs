@@ -377,7 +377,7 @@ impl<T: Transport> GrowingTask<T> {
     }
 
     fn slots(&self) -> usize {
-        slots(self.settings.borrow().parallel_parts, self.transport.congestion())
+        slots(self.settings.borrow().parallel_parts, self.transport.congestion()).count
     }
 
     fn share_lines(&self) {

@@ -7,6 +7,7 @@
 use tokio::sync::watch;
 
 use crate::http::Congestion;
+use rigpost_core::queue::order::Slots;
 
 /// Parts at once where nobody has said how many.
 const SLOTS: usize = 4;
@@ -14,11 +15,12 @@ const SLOTS: usize = 4;
 const SLOTS_WITHOUT_BBR: usize = 12;
 
 /// Parts in flight at once. What somebody has set is the limit, whatever the kernel has.
-pub(super) fn slots(parallel_parts: Option<usize>, congestion: Congestion) -> usize {
-    parallel_parts.unwrap_or(match congestion {
+pub(super) fn slots(parallel_parts: Option<usize>, congestion: Congestion) -> Slots {
+    let count = parallel_parts.unwrap_or(match congestion {
         Congestion::Default => SLOTS_WITHOUT_BBR,
         Congestion::Untried | Congestion::Bbr => SLOTS,
-    })
+    });
+    Slots { count, limit: parallel_parts.is_some() }
 }
 
 /// Clones share the same lines.
@@ -137,6 +139,7 @@ mod tests {
             (Some(16), Congestion::Default, 16),
         ];
         for (set, congestion, expected) in table {
+            let expected = Slots { count: expected, limit: set.is_some() };
             assert_eq!(slots(set, congestion), expected, "{set:?}, {congestion:?}");
         }
     }

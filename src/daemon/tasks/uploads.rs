@@ -35,6 +35,7 @@ use rigpost_core::command::Refusal;
 use rigpost_core::provider::wire::Connection;
 use rigpost_core::queue::handed::known_as;
 use rigpost_core::queue::item::{ItemId, ItemState, shown};
+use rigpost_core::queue::order::Slots;
 use rigpost_core::queue::schedule::{Action, Event, Options, Postponed, Schedule};
 use rigpost_core::queue::upload::Confirmed;
 use rigpost_core::view::QueueView;
@@ -57,7 +58,8 @@ impl<T: Transport> UploadTask<T> {
         seed: u64,
     ) -> UploadTask<T> {
         let Deps { provider, transport, store, clock, .. } = deps;
-        let options = Options { slots: 1, settle: Duration::ZERO, usable: false };
+        let slots = Slots { count: 1, limit: true };
+        let options = Options { slots, settle: Duration::ZERO, usable: false };
         UploadTask {
             schedule: Schedule::new(options, seed),
             options,
@@ -165,7 +167,7 @@ impl<T: Transport> UploadTask<T> {
     fn options_now(&self) -> Options {
         let settings = self.settings.borrow();
         let slots = slots(settings.parallel_parts, self.transport.congestion());
-        let slots = self.channels.lines.for_queue(slots);
+        let slots = Slots { count: self.channels.lines.for_queue(slots.count), ..slots };
         Options { slots, settle: settings.intake.settle, usable: self.store.usable() }
     }
 

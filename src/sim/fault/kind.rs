@@ -126,6 +126,9 @@ pub enum FaultKind {
     ResetMidBody,
     /// The effect happens, then the connection ends without an answer.
     LostAnswer,
+    /// The effect happens, the answer comes a byte at a time, so many milliseconds apart, and has no end that anybody waits
+    /// for.
+    Trickle(u64),
     /// The effect happens, the answer's JSON is cut in half.
     Garbage,
     /// The effect happens, the answer is 64 MiB of JSON.
@@ -172,6 +175,7 @@ impl FaultKind {
             Self::OpaqueEtag => "opaque-etag".to_owned(),
             Self::ResetMidBody => "reset-mid-body".to_owned(),
             Self::LostAnswer => "lost-answer".to_owned(),
+            Self::Trickle(ms) => format!("trickle={ms}"),
             Self::Garbage => "garbage".to_owned(),
             Self::Oversized => "oversized".to_owned(),
             Self::WrongTypes => "wrong-types".to_owned(),
@@ -222,6 +226,7 @@ impl FaultKind {
             "opaque-etag" => Self::OpaqueEtag,
             "reset-mid-body" => Self::ResetMidBody,
             "lost-answer" => Self::LostAnswer,
+            "trickle" => Self::Trickle(number(None)?),
             "garbage" => Self::Garbage,
             "oversized" => Self::Oversized,
             "wrong-types" => Self::WrongTypes,

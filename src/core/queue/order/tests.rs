@@ -8,6 +8,11 @@ fn preparing(id: u64) -> TurnStatus {
     TurnStatus { preparing: true, ..turn(id, 0, false, 0) }
 }
 
+/// Nobody has set a limit.
+fn two() -> Slots {
+    Slots { count: 2, limit: false }
+}
+
 /// Nothing waits above this.
 fn known(bound: i32) -> Backlog {
     let mut backlog = Backlog::default();
@@ -109,24 +114,56 @@ fn what_the_line_does_next() {
         ("a slot is left beside one", vec![preparing(1)], known(0), Next::Claim(None)),
     ];
     for (name, turns, backlog, want) in rows {
-        assert_eq!(next(&turns, 2, backlog, false), want, "{name}");
+        assert_eq!(next(&turns, two(), backlog, false), want, "{name}");
+        // What is asked for, and who is next, is the same where that is a limit; only what would be too much waits.
+        let full = turns.iter().map(|turn| turn.in_flight).sum::<usize>() >= 2;
+        let want = if full && matches!(want, Next::Part(_)) { Next::Wait } else { want };
+        assert_eq!(next(&turns, Slots { limit: true, ..two() }, backlog, false), want, "{name}, by a limit");
     }
+}
+
+/// Two of any kind of turns beside each other, and one that matters most.
+#[test]
+fn no_part_is_one_more_than_there_may_be() {
+    let kinds = |id: u64| {
+        let all = (0..4).flat_map(|in_flight| [(in_flight, true), (in_flight, false)]);
+        let sending = move |priority| all.clone().map(move |(n, ready)| turn(id, priority, ready, n));
+        let made = TurnStatus { preparing: true, ..turn(id, 0, false, 0) };
+        (0..3).flat_map(sending).chain([made]).collect::<Vec<_>>()
+    };
+    let mut begun = [0; 2];
+    for (first, second) in
+        kinds(1).into_iter().flat_map(|first| kinds(2).into_iter().map(move |s| (first, s)))
+    {
+        for (count, limit) in [1, 2, 4].into_iter().flat_map(|count| [(count, true), (count, false)]) {
+            let turns = [first, second, turn(3, 5, true, 0)];
+            let in_flight: usize = turns.iter().map(|turn| turn.in_flight).sum();
+            let Next::Part(_) = next(&turns, Slots { count, limit }, known(5), false) else { continue };
+            assert!(in_flight < count + if limit { 0 } else { EXPRESS }, "{count}, limit {limit}: {turns:?}");
+            begun[usize::from(limit)] += 1;
+        }
+    }
+    assert!(begun.iter().all(|times| *times > 100), "{begun:?}");
 }
 
 #[test]
 fn one_claim_at_a_time_and_the_slots_are_used_meanwhile() {
-    assert_eq!(next(&[], 2, Backlog::default(), true), Next::Wait);
-    assert_eq!(next(&[turn(1, 0, true, 0)], 2, Backlog::default(), true), Next::Part(ItemId(1)));
+    assert_eq!(next(&[], two(), Backlog::default(), true), Next::Wait);
+    assert_eq!(next(&[turn(1, 0, true, 0)], two(), Backlog::default(), true), Next::Part(ItemId(1)));
 }
 
 #[test]
 fn turns_are_not_without_end() {
     let many: Vec<_> = (0..4).map(|n| turn(n, 0, false, 0)).collect();
-    assert_eq!(next(&many, 2, known(9), false), Next::Wait);
-    assert_eq!(next(&many[1..], 2, known(9), false), Next::Claim(None));
+    assert_eq!(next(&many, two(), known(9), false), Next::Wait);
+    assert_eq!(next(&many[1..], two(), known(9), false), Next::Claim(None));
     let overtaken = |n| (0..n).map(|n| turn(n, 0, true, 0)).collect::<Vec<_>>();
-    assert_eq!(next(&overtaken(19), 2, known(9), false), Next::Claim(Some(0)));
-    assert_eq!(next(&overtaken(20), 2, known(9), false), Next::Part(ItemId(0)), "files are not without end");
+    assert_eq!(next(&overtaken(19), two(), known(9), false), Next::Claim(Some(0)));
+    assert_eq!(
+        next(&overtaken(20), two(), known(9), false),
+        Next::Part(ItemId(0)),
+        "files are not without end"
+    );
 }
 
 #[test]
@@ -154,12 +191,21 @@ fn what_came_during_a_claim_is_not_forgotten_with_its_answer() {
         assert!(!backlog.empty());
         let turns = [turn(1, 0, true, 1)];
         assert_eq!(
-            next(&turns, 2, backlog, false),
+            next(&turns, two(), backlog, false),
             Next::Claim(Some(0)),
             "something that matters more may wait"
         );
         backlog.asking();
         backlog.claimed(None, got);
-        assert_eq!(next(&turns, 2, backlog, false), Next::Part(ItemId(1)), "now it is known");
+        assert_eq!(next(&turns, two(), backlog, false), Next::Part(ItemId(1)), "now it is known");
     }
+}
+
+#[test]
+fn of_a_limit_nothing_may_be_left() {
+    let none = Slots { count: 0, limit: true };
+    assert_eq!(next(&[turn(1, 0, true, 0)], none, known(9), false), Next::Wait);
+    assert_eq!(next(&[], none, Backlog::default(), false), Next::Wait);
+    let some = Slots { count: 0, limit: false };
+    assert_eq!(next(&[turn(1, 0, true, 0)], some, known(0), false), Next::Part(ItemId(1)));
 }

@@ -50,7 +50,7 @@ impl Schedule {
         // Where parts of it have left, only the same bytes will do.
         let begun = !matches!(claimed.asset, Ok(None));
         if seen.relation == Relation::Rewritten {
-            return self.wait_for_writer(&claimed.item, seen.sighting, now, out);
+            return self.begin_anew(&claimed.item, seen.sighting, now, out);
         }
         if !seen.relation.is_the_same_file() {
             return self.write_end(displaced(id), out);
@@ -66,7 +66,8 @@ impl Schedule {
                 patience => return self.wait_for_the_rest(id, why.clone(), patience, now, out),
             }
         }
-        claimed.item.clip.take(seen.sighting);
+        let before = claimed.item.clip.sighting();
+        claimed.item.clip.take(if begun { seen.sighting.dated_as(&before) } else { seen.sighting });
         match claimed.copy {
             Copy::Free => self.turn_begins(claimed, now, out),
             Copy::Of(_) if self.unlike.remove(&id) => self.turn_begins(claimed, now, out),
@@ -211,7 +212,7 @@ impl Schedule {
                 Last::AnewWhenBack(at_last) => End { rewritten: Some(Box::new(at_last)), ..torn(id) },
             },
             (Some(_), Ok(seen)) if seen.relation == Relation::Rewritten => {
-                return self.wait_for_writer(&item, seen.sighting, now, out);
+                return self.begin_anew(&item, seen.sighting, now, out);
             }
             (Some(_), Err(FileError::Gone)) => gone(&item),
             (Some(_), Ok(seen)) if !seen.relation.is_the_same_file() => displaced(id),

@@ -6,6 +6,7 @@ use crate::oauth::AccessToken;
 use crate::queue::clip::Copy;
 use crate::queue::evidence::{Relation, Sighting};
 use crate::queue::item::{Asset, Item, ItemId, ItemReason, ItemState};
+use crate::queue::order::Slots;
 use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;
@@ -27,7 +28,7 @@ pub struct Access {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Parts in flight at once.
-    pub slots: usize,
+    pub slots: Slots,
     /// A file that did not change for this long is finished.
     pub settle: Duration,
     /// Sealing works, so that what the provider hands out can be kept.

@@ -15,8 +15,9 @@
 //! | Its size | its date | its ends | Then it |
 //! | --- | --- | --- | --- |
 //! | another | – | – | was written on |
-//! | the same | the same | the same, or can't be read | is as it was sent |
-//! | | | others | is compared, byte by byte, with what was sent |
+//! | the same | the same | can't be read | is as it was sent |
+//! | | | the same, and so is its time of change | is as it was sent |
+//! | | | others, or it has another time of change | is compared, byte by byte, with what was sent |
 //! | | another | can be read | is compared as well |
 //! | | | can't be read | was written on |
 //!
@@ -25,6 +26,8 @@
 //!   whole clip that was read before and after somebody wrote to it, and what was only moved or taken out has been sent all
 //!   the same.
 //! - Without a sign that it was written on it is taken for what it was: a card is pulled when its last clip is through.
+//! - Dates can be put back and the time of change can't: so that is a reason to compare, and no sign. Rights and names
+//!   change it too.
 use super::event::{FileError, Opened, Seen};
 use crate::queue::evidence::{Relation, Sighting};
 
@@ -83,10 +86,12 @@ pub enum Closer {
 pub fn closer(sent: &Sighting, now: &Sighting) -> Closer {
     let same_date = sent.facts.mtime_ns == now.facts.mtime_ns;
     let same_ends = now.fingerprint.map(|ends| sent.fingerprint == Some(ends));
+    let same_change = sent.facts.ctime_ns == now.facts.ctime_ns;
     match (sent.facts.size == now.facts.size, same_date, same_ends) {
         (false, _, _) | (true, false, None) => Closer::WrittenOn,
-        (true, true, Some(true) | None) => Closer::AsSent,
-        (true, true, Some(false)) | (true, false, Some(_)) => Closer::Compare,
+        (true, true, None) => Closer::AsSent,
+        (true, true, Some(true)) if same_change => Closer::AsSent,
+        (true, true, Some(_)) | (true, false, Some(_)) => Closer::Compare,
     }
 }
 
@@ -109,12 +114,18 @@ mod tests {
         Sighting { path: "/card/a.mov".into(), facts, fingerprint, ..Sighting::default() }
     }
 
+    fn touched(seen: Sighting) -> Sighting {
+        Sighting { facts: FileFacts { ctime_ns: 7, ..seen.facts }, ..seen }
+    }
+
     #[test]
     fn what_was_opened_tells_what_was_done_to_it() {
         let sent = sighting(9, 5, Some(1));
         for (now, want) in [
             (sighting(9, 5, Some(1)), Closer::AsSent),
             (sighting(9, 5, None), Closer::AsSent),
+            (touched(sighting(9, 5, Some(1))), Closer::Compare),
+            (touched(sighting(9, 5, None)), Closer::AsSent),
             (sighting(9, 5, Some(2)), Closer::Compare),
             (sighting(9, 6, Some(1)), Closer::Compare),
             (sighting(9, 6, Some(2)), Closer::Compare),

@@ -10,6 +10,7 @@ use crate::oauth::{AccessToken, Cause, Trouble};
 use crate::queue::clip::Copy;
 use crate::queue::evidence::{Fingerprint, Relation, Sighting, Volume};
 use crate::queue::item::{Asset, Clip, FileFacts, Item, ItemReason, ItemState, PartDigest};
+use crate::queue::order::Slots;
 use crate::queue::upload::{Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;
@@ -18,6 +19,10 @@ use crate::time::{BootId, WallTime};
 const SLOTS: usize = 2;
 const SETTLE: Duration = Duration::from_secs(3);
 const SIZE: u64 = 1000;
+
+fn options(count: usize) -> Options {
+    Options { slots: Slots { count, limit: false }, settle: SETTLE, usable: true }
+}
 
 fn at(ms: u64) -> Now {
     let boot = Duration::from_millis(ms);
@@ -96,7 +101,7 @@ struct Bench {
 impl Bench {
     /// Nothing is known yet.
     fn new() -> Bench {
-        Bench { s: Schedule::new(Options { slots: SLOTS, settle: SETTLE, usable: true }, 7), ms: 1000 }
+        Bench { s: Schedule::new(options(SLOTS), 7), ms: 1000 }
     }
 
     /// Paired with the project `p`, the token is `a1`; the first claim has left.

@@ -83,6 +83,45 @@ fn each_time_it_is_opened_again_the_wait_after_its_close_doubles_up_to_a_minute(
     }
 }
 
+/// What it holds after so many pieces.
+fn pieces(n: usize) -> Option<FileFacts> {
+    size(50_000 * n as u64)
+}
+
+#[test]
+fn whoever_appends_by_a_rhythm_is_done_with_the_last_piece_and_not_before() {
+    let growing = vec![3000, 5900, 11_900, 23_900, 47_900, 59_900, 59_900];
+    #[rustfmt::skip]
+    let rhythms = [
+        ("every second", vec![1000; 14]),
+        ("every three seconds, as long as the file is left alone", vec![3000; 9]),
+        ("ever longer", growing.clone()),
+        ("ever shorter", vec![3000, 5000, 4000, 2000, 1000, 500, 100]),
+        ("in bursts", [vec![100; 5], vec![50_000], vec![100; 5]].concat()),
+        ("at once, and then the header", vec![0, 0, 0, 20_000]),
+        ("every minute, once it is known", [growing, vec![60_000; 10]].concat()),
+    ];
+    for (name, gaps) in rhythms {
+        let mut s = settling();
+        let mut now = 0;
+        s.made(file(), at(now)).unwrap();
+        for n in 0..=gaps.len() {
+            s.opened(&file(), at(now));
+            s.closed(file(), at(now + 20)).unwrap();
+            let Some(gap) = gaps.get(n) else { break };
+            now += 20 + gap;
+            while let Some(due) = s.deadline().filter(|due| *due < at(now)) {
+                for path in s.due(1, due) {
+                    let verdict = s.looked(&path, pieces(n + 1), due);
+                    assert_eq!(verdict, Verdict::Wait, "{name}: after {} pieces, at {due:?}", n + 1);
+                }
+            }
+        }
+        let (when, appeared) = finished(&mut s, |_| pieces(gaps.len() + 1));
+        assert!((now + 3000..=now + 61_000).contains(&when) && appeared, "{name}: {when}, from {now}");
+    }
+}
+
 #[test]
 fn a_reader_does_not_double_the_wait_and_ends_it_with_its_close() {
     let mut s = recording();

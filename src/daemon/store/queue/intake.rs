@@ -133,6 +133,31 @@ impl Store {
         .await
     }
 
+    /// Another clip lies at the path of an item, which only its bytes tell from that one: it has a row of its own from now on,
+    /// unless there is one that saw it so. Answers with the new one.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn beside(
+        &self,
+        id: ItemId,
+        seen: &Sighting,
+        created: Now,
+    ) -> Result<Option<ItemId>, StoreError> {
+        let seen = seen.clone();
+        self.tx(move |tx| {
+            let is_it = |row: &Row| row.id != id && seen.looks_like(&row.seen);
+            if candidates(tx, &seen)?.rows.iter().any(is_it) {
+                return Ok(None);
+            }
+            let mut new = clip::beside(rows::item_now(tx, id)?.clip, created);
+            new.take(seen);
+            let (id, _) = insert(tx, new, New::default(), &bind::current_pairing(tx)?)?;
+            Ok(Some(id))
+        })
+        .await
+    }
+
     /// The item's file was seen unchanged, or its writer is done.
     ///
     /// # Errors
@@ -174,6 +199,8 @@ fn add_one(tx: &Tx<'_>, item: Clip, wanted: Wanted, pairing: &Pairing) -> Result
             if drop_asset {
                 asset::drop_asset(tx, id)?;
             }
+            let mut new = new;
+            new.take(taken(&rows::item_now(tx, id)?, &seen));
             write(tx, &new, pairing, Some(id))?;
             told(id, AddOutcome::New)
         }
@@ -183,7 +210,7 @@ fn add_one(tx: &Tx<'_>, item: Clip, wanted: Wanted, pairing: &Pairing) -> Result
             // It may be out of the daemon's reach by its path; what was handed over is not.
             let waits = rows::item_now(tx, id)?.state != ItemState::Uploading;
             if waits && is_handed_over(&seen.path) {
-                rows::set_sighting(tx, id, &seen)?;
+                take(tx, id, &seen)?;
             }
             told(id, AddOutcome::Waiting)
         }
@@ -250,7 +277,7 @@ fn follow(tx: &Tx<'_>, new: &Clip, finding: Finding) -> Result<Vec<ItemId>, Stor
     match finding {
         Finding::Known { takes, back } => {
             for id in takes {
-                rows::set_sighting(tx, id, &seen)?;
+                take(tx, id, &seen)?;
             }
             let ids: Vec<_> = back.iter().map(|(id, _)| *id).collect();
             back.into_iter().try_for_each(|(id, place)| wait_again(id, Some(place)))?;
@@ -262,7 +289,7 @@ fn follow(tx: &Tx<'_>, new: &Clip, finding: Finding) -> Result<Vec<ItemId>, Stor
             Ok(vec![id])
         }
         Finding::Grown(id, place) => {
-            rows::set_sighting(tx, id, &seen)?;
+            begin_anew(tx, id, &seen)?;
             set_written(tx, id, new)?;
             wait_again(id, place)?;
             Ok(vec![id])
@@ -281,9 +308,18 @@ fn follow(tx: &Tx<'_>, new: &Clip, finding: Finding) -> Result<Vec<ItemId>, Stor
     }
 }
 
+fn taken(item: &Item, seen: &Sighting) -> Sighting {
+    clip::taken(!item.asset_id.is_empty(), item.state, &item.clip.sighting(), seen)
+}
+
+fn take(tx: &Tx<'_>, id: ItemId, seen: &Sighting) -> Result<(), StoreError> {
+    let item = rows::item_now(tx, id)?;
+    rows::set_sighting(tx, id, &taken(&item, seen))
+}
+
 fn rename(tx: &Tx<'_>, id: ItemId, new: &Clip) -> Result<(), StoreError> {
     let item = rows::item_now(tx, id)?;
-    rows::set_sighting(tx, id, &new.sighting())?;
+    rows::set_sighting(tx, id, &taken(&item, &new.sighting()))?;
     let sql = "UPDATE item SET watched = watched | ?2 WHERE id = ?1";
     tx.prepare_cached(sql)?.execute((rows::sql_id(id), new.source.is_some()))?;
     if let Some(Naming { name, filetype, class, priority }) = clip::renamed(&item, new) {

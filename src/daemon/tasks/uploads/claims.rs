@@ -1,8 +1,11 @@
 //! From the queue to a turn: the next item, its file, and what is known of its asset.
 //!
 //! # Decisions
-//! - What was begun earlier goes on only with the same bytes. A file that nobody has touched since it was last seen, in
-//!   the same mount, has them; of any other one confirmed part, drawn by lot, is read again and compared first.
+//! - What was begun earlier goes on only with the same bytes. A file that nobody has touched since it was begun, in the same
+//!   mount, has them; of any other one confirmed part, drawn by lot, is read again and compared first. It keeps the dates that
+//!   it had then, so that the last look compares all of what was given others.
+//! - A card that nobody can tell from another may have a clip at the same path that is alike and not the same: that one has a
+//!   row of its own from then on, and the other waits for its card.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +14,7 @@ use tracing::warn;
 
 use super::state::{Media, Opened, Outcome, UploadTask};
 use crate::http::Transport;
-use crate::media::{Kept, MediaFile, ReadError, Workers, cut_off, look_at_open, part_digest};
+use crate::media::{Kept, MediaFile, ReadError, Workers, cut_off, look_at_open, made, part_digest};
 use crate::store::{Store, StoreError};
 use rigpost_core::command::Refusal;
 use rigpost_core::queue::clip::Copy;
@@ -46,13 +49,17 @@ impl<T: Transport> UploadTask<T> {
     pub(super) fn claimed(&mut self, answer: Result<Option<Box<Opened>>, String>) {
         // First: every event closes the files of those that have no turn, and this one has none yet.
         self.look_around(false);
+        let beside = answer.as_ref().ok().and_then(|opened| opened.as_ref()?.beside);
         let claimed = answer.map(|opened| opened.map(|opened| self.keep_file(*opened)));
         self.step(Event::Claimed(claimed));
+        if let Some(id) = beside {
+            self.found(vec![id]);
+        }
     }
 
     /// The file is there for the turn that may follow.
     fn keep_file(&mut self, opened: Opened) -> Box<Claimed> {
-        let Opened { claimed, file } = opened;
+        let Opened { claimed, file, beside: _ } = opened;
         if let Some(file) = file {
             self.media.insert(claimed.item.id, Media::new(file));
         }
@@ -90,12 +97,30 @@ impl Claim {
             Err(e) => (None, Err(e)),
         };
         // It has its turn by now: whatever the disk says from here on is the turn's trouble, and ends it.
-        let (seen, asset, copy) = match self.known(&item, file.as_ref(), seen.clone()).await {
+        let (judged, asset, copy) = match self.known(&item, file.as_ref(), seen.clone()).await {
             Ok(known) => known,
-            Err(e) => (seen, Err(e.to_string()), Copy::Free),
+            Err(e) => (seen.clone(), Err(e.to_string()), Copy::Free),
         };
-        let claimed = Claimed { item, file: seen, asset, copy, patience };
-        Ok(Some(Box::new(Opened { claimed, file })))
+        let beside = match (seen, &judged) {
+            (Ok(seen), Ok(judged)) => self.beside(&item, &seen, judged).await,
+            (Ok(_) | Err(_), Ok(_) | Err(_)) => None,
+        };
+        let claimed = Claimed { item, file: judged, asset, copy, patience };
+        Ok(Some(Box::new(Opened { claimed, file, beside })))
+    }
+
+    /// The row of what only its bytes tell from the item's clip, at its path.
+    async fn beside(&self, item: &Item, seen: &Seen, judged: &Seen) -> Option<ItemId> {
+        let unlike = seen.relation.is_the_same_file() && judged.relation == Relation::Displaced;
+        if !unlike || is_handed_over(&item.clip.path) {
+            return None;
+        }
+        let created = made(&seen.sighting.facts, self.now);
+        let beside = self.store.beside(item.id, &seen.sighting, created).await;
+        beside.unwrap_or_else(|e| {
+            warn!(item = item.id.0, "what lies at its path by now can't be queued: {e}");
+            None
+        })
     }
 
     /// What the file is by a closer look, its asset, and what stands between it and the cloud.
@@ -134,6 +159,21 @@ impl Claim {
         asset: &mut Result<Option<Asset>, String>,
     ) -> Result<Result<Seen, FileError>, StoreError> {
         let before = item.clip.sighting();
+        if let Ok(Some(begun)) = &*asset
+            && seen.relation.is_the_same_file()
+            && !seen.sighting.untouched_since(&before)
+        {
+            match self.is_same(item, file, begun).await? {
+                Ok(true) => {}
+                // In its place on the card that it was on, it was written on: what has left of it is no more. Otherwise its own
+                // card may come back.
+                Ok(false) if seen.sighting.volume.is_that_of(&before.volume) => {
+                    seen.relation = Relation::Rewritten;
+                }
+                Ok(false) => seen.relation = Relation::Displaced,
+                Err(e) => return Ok(Err(file_error(e))),
+            }
+        }
         // At its place, and not where a link leads now: what lies there was nobody's to send.
         let is_at_its_place = seen.sighting.path == before.path;
         if item.clip.afresh && is_at_its_place && !seen.relation.is_the_same_file() {
@@ -146,28 +186,18 @@ impl Claim {
         if !seen.relation.is_the_same_file() {
             return Ok(Ok(seen));
         }
-        match asset {
-            Ok(Some(asset)) if !seen.sighting.untouched_since(&before) => {
-                match self.is_same(item, file, asset).await? {
-                    Ok(true) => {}
-                    // In its place on the card that it was on, it was written on: what has left of it is no more. Otherwise
-                    // its own card may come back.
-                    Ok(false) => {
-                        let is_there = seen.sighting.volume.is_that_of(&before.volume);
-                        seen.relation = if is_there { Relation::Rewritten } else { Relation::Displaced };
-                        return Ok(Ok(seen));
-                    }
-                    Err(e) => return Ok(Err(file_error(e))),
-                }
-            }
+        let looks = match asset {
             Ok(None) => match cut_off(file, seen.sighting.facts.size).await {
-                Ok(cut) => seen.cut = cut.map(|cut| cut.to_string()),
+                Ok(cut) => {
+                    seen.cut = cut.map(|cut| cut.to_string());
+                    seen.sighting.clone()
+                }
                 Err(e) => return Ok(Err(file_error(e))),
             },
-            Ok(Some(_)) | Err(_) => {}
-        }
-        if seen.sighting != before {
-            self.store.take_sighting(item.id, &seen.sighting).await?;
+            Ok(Some(_)) | Err(_) => seen.sighting.clone().dated_as(&before),
+        };
+        if looks != before {
+            self.store.take_sighting(item.id, &looks).await?;
         }
         Ok(Ok(seen))
     }

@@ -20,7 +20,7 @@ impl<T: Transport> UploadTask<T> {
         let url = url.clone();
         let watch = Arc::new(PartWatch::default());
         media.parts.insert(n, OnTheWay { watch: watch.clone(), shown: 0 });
-        let plan = ReadPlan::new(md5, self.options.slots);
+        let plan = ReadPlan::new(md5, self.options.slots.count);
         let body = PartBody::new(media.file.clone(), from, len, plan, watch.clone(), self.pacer.clone());
         let headers = cloud.part_headers(&turn.item.clip.filetype);
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());

@@ -112,6 +112,8 @@ pub struct UploadTask<T> {
 pub(super) struct Opened {
     pub(super) claimed: Claimed,
     pub(super) file: Option<Arc<MediaFile>>,
+    /// What lies at its path instead, and is new.
+    pub(super) beside: Option<ItemId>,
 }
 
 /// An answer, and whom to give it.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::cards::Bytes;
 use crate::queue::clip::{
     Candidates, Copy, Finding, New, Pairing, Place, Remembered, Row, Wanted, asked, copy_of, found,
-    is_numbered, is_out_of_reach, place_of,
+    is_numbered, is_out_of_reach, place_of, taken,
 };
 use crate::queue::evidence::Sighting;
 use crate::queue::item::{ItemId, ItemReason, ItemState};
@@ -43,6 +43,13 @@ impl Entry {
     pub(super) fn take(&mut self, seen: &Sighting, bytes: Bytes) {
         self.row.seen.clone_from(seen);
         (self.bytes, self.afresh) = (bytes, false);
+    }
+
+    /// As it was found.
+    fn follow(&mut self, seen: &Sighting, bytes: Bytes) {
+        let looks = taken(self.row.begun, self.row.state, &self.row.seen, seen);
+        let bytes = if looks == *seen { bytes } else { self.bytes };
+        self.take(&looks, bytes);
     }
 
     pub(super) fn drop_asset(&mut self) -> bool {
@@ -159,7 +166,7 @@ impl Store {
                 if drop_asset {
                     entry.drop_asset();
                 }
-                entry.take(seen, bytes);
+                entry.follow(seen, bytes);
                 entry.row.project = project;
                 entry.settled = true;
                 entry.set(place.state, place.reason);
@@ -213,16 +220,16 @@ impl Store {
     fn follow(&mut self, seen: &Sighting, bytes: Bytes, settled: bool, finding: Finding, watched: bool) {
         let (id, place) = match finding {
             Finding::Known { takes, back } => {
-                takes.into_iter().for_each(|id| self.entry(id).take(seen, bytes));
+                takes.into_iter().for_each(|id| self.entry(id).follow(seen, bytes));
                 back.into_iter().for_each(|(id, at)| self.entry(id).set(at.state, at.reason));
                 return;
             }
             Finding::Renamed(id, place) => {
-                self.entry(id).take(seen, bytes);
+                self.entry(id).follow(seen, bytes);
                 (id, place)
             }
             Finding::Grown(id, place) => {
-                self.entry(id).take(seen, bytes);
+                self.entry(id).begin_anew(seen, bytes);
                 self.entry(id).settled = settled;
                 (id, place)
             }
@@ -242,6 +249,14 @@ impl Store {
         entry.row.watched |= watched;
         if let Some(place) = place {
             entry.set(place.state, place.reason);
+        }
+    }
+
+    pub(super) fn beside(&mut self, id: ItemId, seen: &Sighting, bytes: Bytes) {
+        let is_it = |row: &Row| row.id != id && seen.looks_like(&row.seen);
+        if !self.candidates(seen).rows.iter().any(is_it) {
+            let Row { project, watched, .. } = self.entry(id).row.clone();
+            self.insert(seen, bytes, false, New { project, ..New::default() }, watched);
         }
     }
 

@@ -177,6 +177,19 @@ fn a_priority_that_changes_counts_at_once() {
 }
 
 #[test]
+fn where_a_limit_is_set_what_matters_more_is_the_next_to_go_and_no_part_is_one_too_many() {
+    let mut b = Bench::alone(4);
+    let limit = Options { slots: Slots { count: SLOTS, limit: true }, ..options(SLOTS) };
+    assert_eq!(b.on(Event::Options(limit)), []);
+    assert_eq!(b.on(Event::Found), [b.claim_of(Some(0), &[1])], "it is asked for before a slot is free");
+    let mut better = item(2, "p");
+    better.clip.priority = 1;
+    assert_eq!(parts(&b.claimed(better, Some(asset(4, &[], at(0))))), []);
+    assert_eq!(parts(&b.sent(0, Ok(confirmed()))), [(2, 0)]);
+    assert_eq!(parts(&b.sent(1, Ok(confirmed()))), [(2, 1)]);
+}
+
+#[test]
 fn a_stop_lets_go_and_hears_out_what_the_cloud_was_asked_for() {
     let (mut b, _) = Bench::sending(1);
     let seq = b.creating(2);

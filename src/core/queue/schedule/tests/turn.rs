@@ -514,7 +514,7 @@ fn late_news_change_nothing() {
 fn options_hold_from_the_moment_they_are_set() {
     let mut b = Bench::alone(9);
     assert_eq!(b.s.turn(ItemId(1)).unwrap().upload.in_flight(), SLOTS);
-    let more = Options { slots: 5, settle: SETTLE, usable: true };
+    let more = options(5);
     assert_eq!(parts(&b.on(Event::Options(more))), [(1, 2), (1, 3), (1, 4)]);
     let unusable = Options { usable: false, ..more };
     assert_eq!(b.on(Event::Options(unusable)), []);

@@ -106,7 +106,7 @@ struct Walk {
 
 impl Walk {
     fn new(seed: u64, tally: Tally) -> Walk {
-        let options = Options { slots: SLOTS, settle: SETTLE, usable: true };
+        let options = options(SLOTS);
         let mut walk = Walk {
             dice: Jitter::new(seed),
             s: Schedule::new(options, seed),
@@ -270,7 +270,7 @@ impl Walk {
             self.restart();
         }
         self.faults = Faults::default();
-        self.options = Options { slots: SLOTS, settle: SETTLE, usable: true };
+        self.options = options(SLOTS);
         self.event(Event::Options(self.options));
         self.cloud.assets.values_mut().for_each(|a| a.dead = false);
         self.disk.silent.clear();

@@ -21,6 +21,13 @@ impl Life {
         };
         self.rules.at.entry(before.path.clone()).or_default().insert(file.bytes);
         let mut relation = file.seen.relation(&before);
+        if relation.is_the_same_file() && !file.seen.untouched_since(&before) && !self.is_same(id, &file, lot)
+        {
+            relation = Relation::Displaced;
+            if !self.store.entry(id).afresh {
+                self.store.beside(id, &file.seen, file.bytes);
+            }
+        }
         let entry = self.store.entry(id);
         if entry.afresh && !relation.is_the_same_file() {
             if entry.parts.is_some() {
@@ -34,17 +41,17 @@ impl Life {
             self.wait_for_writer(id, &file);
             return Ok(());
         }
-        if relation.is_the_same_file() && !file.seen.untouched_since(&before) && !self.is_same(id, &file, lot)
-        {
-            relation = Relation::Displaced;
-        }
         if !relation.is_the_same_file() {
             self.store.finish(id, ItemState::Away, ItemReason::Vanished);
             return Ok(());
         }
         let entry = self.store.entry(id);
-        if file.seen != before {
-            entry.take(&file.seen, file.bytes);
+        let looks = match entry.parts {
+            Some(_) => file.seen.clone().dated_as(&before),
+            None => file.seen.clone(),
+        };
+        if looks != before {
+            entry.take(&looks, file.bytes);
         }
         if !entry.settled && entry.parts.is_none() && self.looked.get(&id) != Some(&file.seen.facts) {
             self.wait_for_writer(id, &file);

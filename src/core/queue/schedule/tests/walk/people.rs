@@ -101,7 +101,8 @@ impl Walk {
                 self.now.boot = self.now.boot + asleep;
             }
             42 => {
-                self.options = Options { slots: 1 + self.pick(4), usable: !self.chance(0.2), ..self.options };
+                let slots = Slots { count: 1 + self.pick(4), limit: self.chance(0.5) };
+                self.options = Options { slots, usable: !self.chance(0.2), ..self.options };
                 self.event(Event::Options(self.options));
             }
             43 if self.chance(0.3) => self.restart(),

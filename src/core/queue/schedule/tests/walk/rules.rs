@@ -6,7 +6,7 @@ impl Walk {
         let in_flight: usize = self.s.turns().map(|t| t.upload.in_flight()).sum();
         let turns = self.s.turns().count();
         assert!(
-            turns <= self.options.slots.max(SLOTS + 2) + EXTRA_SLOTS + OVERTAKEN,
+            turns <= self.options.slots.count.max(SLOTS + 2) + EXTRA_SLOTS + OVERTAKEN,
             "{turns} files are open"
         );
         let parts = self.calls.iter().filter(|(_, call)| matches!(call, Call::Part { .. })).count();
@@ -88,7 +88,8 @@ impl Walk {
             |(_, c): &(BootTime, Call)| matches!(c, Call::Part { id: of, n: m, .. } if (*of, *m) == (id, n));
         assert!(!self.calls.iter().any(twice), "one part twice at once");
         let parts = self.calls.iter().filter(|(_, c)| matches!(c, Call::Part { .. })).count();
-        assert!(parts < self.options.slots + EXTRA_SLOTS, "too many parts at once");
+        let extra = if self.options.slots.limit { 0 } else { EXTRA_SLOTS };
+        assert!(parts < self.options.slots.count + extra, "too many parts at once");
         let at = self.now.boot + self.seconds(20.0);
         self.calls.push((at, Call::Part { id, n, asset }));
     }
