@@ -6,6 +6,8 @@ use rigpost_contract::channel::ChannelState;
 pub struct Channel {
     /// The media source, by name.
     pub source: String,
+    /// In this project; empty before there is one.
+    pub project: String,
     /// Where it stands.
     pub state: ChannelState,
     /// The number that clips are sent with; 0 before it is connected.
@@ -17,7 +19,13 @@ pub struct Channel {
 impl Channel {
     /// One of which nothing was heard yet.
     pub fn waiting(source: &str) -> Channel {
-        Channel { source: source.to_owned(), state: ChannelState::Waiting, index: 0, detail: String::new() }
+        Channel {
+            source: source.to_owned(),
+            project: String::new(),
+            state: ChannelState::Waiting,
+            index: 0,
+            detail: String::new(),
+        }
     }
 
     /// Why its clips wait; nothing where they don't.

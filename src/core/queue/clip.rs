@@ -53,8 +53,10 @@
 //! - A row that takes new facts in its place may do so because what it was can't come back: it was the same file, written on.
 //! - Where some of a clip was sent nobody takes facts over but its turn, which compares bytes first ([`taken`]). It keeps the
 //!   dates: what was given another one since it was begun is compared as a whole by the last look.
+mod copies;
 mod naming;
 mod place;
+mod row;
 mod taking;
 
 use crate::few;
@@ -62,8 +64,10 @@ use crate::queue::evidence::{Relation, Sighting};
 use crate::queue::handed::is_handed_over;
 use crate::queue::item::{ItemId, ItemReason, ItemState};
 
+pub use copies::{Copy, copy_of};
 pub use naming::{Naming, renamed};
 pub use place::{Pairing, Place, place, place_of, project_of};
+pub use row::Row;
 pub use taking::{beside, taken};
 
 /// Why one is `away` at whose path there is another file.
@@ -74,25 +78,6 @@ const OUT_OF_REACH: [ItemReason; 2] = [ItemReason::Vanished, ItemReason::Unreada
 
 /// Of items that are cancelled because another row has their clip.
 const CLOSED_FOR_ANOTHER: [ItemReason; 2] = [ItemReason::Duplicate, ItemReason::DeliveredElsewhere];
-
-/// What is known of a row that may be about the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The item's number.
-    pub id: ItemId,
-    /// Where it stands.
-    pub state: ItemState,
-    /// The word that goes with it.
-    pub reason: ItemReason,
-    /// `None`: of the next one that is paired.
-    pub project: Option<String>,
-    /// There is an asset for it.
-    pub begun: bool,
-    /// A media source has seen its file.
-    pub watched: bool,
-    /// How its file looked.
-    pub seen: Sighting,
-}
 
 /// A row that is gone, and what is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,17 +152,6 @@ pub struct Wanted {
     pub again: bool,
     /// Send it to the project that is paired, though another one has it.
     pub to_this_project: bool,
-}
-
-/// What stands between a row and what is to be sent of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Copy {
-    /// Nothing.
-    Free,
-    /// This one may have the same bytes, and goes first.
-    After(ItemId),
-    /// This one may have the same bytes, and was delivered: to be compared with.
-    Of(ItemId),
 }
 
 /// An inode number says something: file systems that have none write zeros.
@@ -334,8 +308,10 @@ fn as_it_is(seen: &Sighting, related: &[(Relation, &Row)], pairing: &Pairing) ->
 pub fn is_out_of_reach(row: &Row) -> bool {
     let is_duplicate = row.state == ItemState::Cancelled && row.reason == ItemReason::Duplicate;
     let closed = is_duplicate && row.project.is_some();
+    let thrown_away = row.state == ItemState::Cancelled && row.reason == ItemReason::Vanished;
     row.state == ItemState::Away
         || closed
+        || thrown_away
         || (row.state == ItemState::Failed && OUT_OF_REACH.contains(&row.reason))
 }
 
@@ -370,7 +346,9 @@ fn written_on(related: &[(Relation, &Row)], pairing: &Pairing) -> Option<Finding
     Some(match row.state {
         ItemState::Uploading | ItemState::Recording => Finding::Waiting(row.id),
         // Nobody gave it up: what it was is in another row.
-        ItemState::Cancelled if row.reason == ItemReason::Duplicate => Finding::New(new(related, pairing)),
+        ItemState::Cancelled if [ItemReason::Duplicate, ItemReason::Vanished].contains(&row.reason) => {
+            Finding::New(new(related, pairing))
+        }
         ItemState::Cancelled => Finding::Grown(row.id, None),
         ItemState::Done => Finding::New(version_of(row, related, pairing)),
         // What a person is asked about stays with them.
@@ -417,30 +395,6 @@ fn new(related: &[(Relation, &Row)], pairing: &Pairing) -> New {
         anyway: false,
         displaced: displaced.map(|(_, row)| row.id).collect(),
     }
-}
-
-/// What stands between a row of `project` and what is to be sent of it. `begun`: it has an asset; `others`: rows of the same
-/// fingerprint, itself among them or not.
-pub fn copy_of(id: ItemId, project: Option<&str>, begun: bool, others: &[Row]) -> Copy {
-    let others = || others.iter().filter(|row| row.id != id);
-    let here = |row: &&Row| row.project.as_deref() == project;
-    let under_way = |row: &&Row| match row.state {
-        ItemState::Uploading | ItemState::Recording => true,
-        // Of two that wait for each other neither would go.
-        ItemState::Queued => row.begun && !begun,
-        ItemState::Held
-        | ItemState::Away
-        | ItemState::Incomplete
-        | ItemState::Done
-        | ItemState::Failed
-        | ItemState::Cancelled => false,
-    };
-    if let Some(row) = others().filter(here).find(under_way) {
-        return Copy::After(row.id);
-    }
-    let done = |row: &&Row| row.state == ItemState::Done;
-    let delivered = others().filter(here).find(done).or_else(|| others().find(done));
-    delivered.map_or(Copy::Free, |row| Copy::Of(row.id))
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ impl Growing {
 
     /// When [`Event::Timer`] is next worth sending.
     pub fn deadline(&self) -> Option<BootTime> {
-        self.retry_at.filter(|_| self.may)
+        self.retry_at.filter(|_| self.may && !self.finished() && self.leaving.is_none())
     }
 
     /// Takes one event. Late news changes nothing.

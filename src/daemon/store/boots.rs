@@ -41,7 +41,7 @@ impl Store {
 
 const FORGET: &str = "DELETE FROM boot WHERE boot_id <> ?1
      AND boot_id NOT IN (SELECT created_boot_id FROM item
-         WHERE state IN ('queued', 'uploading', 'held', 'failed', 'cancelled'))
+         WHERE state NOT IN ('done'))
      AND boot_id NOT IN (SELECT since_boot_id FROM device WHERE since_boot_id IS NOT NULL)";
 
 pub(super) fn wall(tx: &Tx<'_>, boot: BootId) -> Result<Option<BootWall>, StoreError> {

@@ -52,14 +52,15 @@ impl Store {
         .await
     }
 
-    /// The oldest comment that this project's assets do not have. What is of no more use goes.
-    pub async fn next_comment(&self, project_id: &str) -> Result<Option<Comment>, StoreError> {
+    /// The oldest comment that this project's assets do not have, of those with a number greater than `after`. What is of no
+    /// more use goes.
+    pub async fn next_comment(&self, project_id: &str, after: i64) -> Result<Option<Comment>, StoreError> {
         let project_id = project_id.to_owned();
         self.tx(move |tx| {
             forget_delivered(tx)?;
             let project = identity::project(tx, &project_id)?;
             let sql = "SELECT comment.id, item_id, asset_id, text, frames FROM comment JOIN item ON item.id = item_id
-                 WHERE asset_id <> '' AND sent_to <> asset_id AND project_id = ?1 ORDER BY comment.id LIMIT 1";
+                 WHERE asset_id <> '' AND sent_to <> asset_id AND project_id = ?1 AND comment.id > ?2 ORDER BY comment.id LIMIT 1";
             let comment = |r: &rusqlite::Row<'_>| {
                 Ok(Comment {
                     number: r.get(0)?,
@@ -69,7 +70,7 @@ impl Store {
                     frames: r.get(4)?,
                 })
             };
-            Ok(tx.prepare_cached(sql)?.query_row([project], comment).optional()?)
+            Ok(tx.prepare_cached(sql)?.query_row((project, after), comment).optional()?)
         })
         .await
     }

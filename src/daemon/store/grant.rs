@@ -194,7 +194,8 @@ impl Store {
         self.rig_tx(move |tx| {
             revocation::part(tx, &parting, &client)?;
             erase_sealed_tokens(tx)?;
-            tx.execute_batch("DELETE FROM grant_state; DELETE FROM device;")?;
+            // Channels are of the pairing: another one, with the same project too, begins anew.
+            tx.execute_batch("DELETE FROM grant_state; DELETE FROM device; DELETE FROM channel;")?;
             pairing::erase(tx).map(drop)
         })
         .await

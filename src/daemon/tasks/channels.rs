@@ -100,29 +100,38 @@ impl<T: Transport> ChannelTask<T> {
 
     /// Connects what is not connected; how long to wait for the next try, where something is left.
     async fn step(&mut self) -> Option<Duration> {
-        let access = self.access.borrow_and_update().clone()?;
-        let cloud = self.cloud.clone()?;
-        if self.project != access.project_id {
-            (self.project, self.began_anew) = (access.project_id.clone(), false);
+        let access = self.access.borrow_and_update().clone();
+        let project = access.as_ref().map(|access| access.project_id.clone()).unwrap_or_default();
+        if self.project != project {
+            (self.project, self.began_anew) = (project, false);
+            // What the one before has given them says nothing here.
+            self.shows.send_replace(self.wanted.iter().map(|w| Channel::waiting(&w.source)).collect());
         }
+        let (access, cloud) = (access?, self.cloud.clone()?);
+        let mut may_begin_anew = !self.began_anew && !self.is_any_known().await;
         let mut wait: Option<Duration> = None;
         for wanted in self.wanted.clone() {
             let (channel, again) = match self.connect(&cloud, &access, &wanted).await {
                 Ok(index) => {
-                    self.troubles = 0;
-                    let connected =
-                        Channel { state: ChannelState::Connected, index, ..Channel::waiting(&wanted.source) };
+                    (self.troubles, may_begin_anew) = (0, false);
+                    let connected = Channel {
+                        project: self.project.clone(),
+                        state: ChannelState::Connected,
+                        index,
+                        ..Channel::waiting(&wanted.source)
+                    };
                     (connected, None)
                 }
                 Err(e) => self.refused(&access, &wanted, e).await,
             };
+            let in_conflict = channel.state == ChannelState::Conflict;
             self.show(channel);
+            if in_conflict && may_begin_anew {
+                self.began_anew = true;
+                let _ = self.transport.send(cloud.disconnect_channels_request(&access.token)).await;
+                return Some(Duration::ZERO);
+            }
             wait = [wait, again].into_iter().flatten().min();
-        }
-        if wait == Some(Duration::ZERO) {
-            // All of them anew.
-            let request = cloud.disconnect_channels_request(&access.token);
-            let _ = self.transport.send(request).await;
         }
         wait
     }
@@ -148,7 +157,7 @@ impl<T: Transport> ChannelTask<T> {
         wanted: &Wanted,
         e: CreateError,
     ) -> (Channel, Option<Duration>) {
-        let waiting = Channel::waiting(&wanted.source);
+        let waiting = Channel { project: self.project.clone(), ..Channel::waiting(&wanted.source) };
         let (state, detail, wait) = match e {
             CreateError::Unauthorized => {
                 // The rig's task ends only with the daemon; another token is news.
@@ -165,9 +174,6 @@ impl<T: Transport> ChannelTask<T> {
             CreateError::Refused(why) | CreateError::Forbidden(why) => {
                 (ChannelState::ModelNotAllowed, why, REFUSED_AGAIN)
             }
-            CreateError::Conflict(why) if self.may_begin_anew() => {
-                (ChannelState::Conflict, why, Duration::ZERO)
-            }
             CreateError::Conflict(why) => (ChannelState::Conflict, why, REFUSED_AGAIN),
             CreateError::RecordedWhilePaused => (ChannelState::Conflict, String::new(), REFUSED_AGAIN),
         };
@@ -183,10 +189,15 @@ impl<T: Transport> ChannelTask<T> {
         (channel, Some(wait))
     }
 
-    fn may_begin_anew(&mut self) -> bool {
-        let is_connected = |channel: &Channel| channel.state == ChannelState::Connected;
-        let any = self.shows.borrow().iter().any(is_connected);
-        !any && !std::mem::replace(&mut self.began_anew, true)
+    /// One of them has a number in this project; where that can't be known, too.
+    async fn is_any_known(&self) -> bool {
+        for wanted in &self.wanted {
+            match self.store.sub_device(&wanted.source, &wanted.model, &self.project).await {
+                Ok(known) if known.index.is_none() => {}
+                Ok(_) | Err(_) => return true,
+            }
+        }
+        false
     }
 
     fn show(&self, channel: Channel) {

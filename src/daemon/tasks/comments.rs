@@ -47,6 +47,10 @@ pub struct CommentTask<T> {
     access: watch::Receiver<Option<Access>>,
     to_rig: mpsc::Sender<ToRig>,
     troubles: u32,
+    /// In the cloud, and not written down yet: it is not sent again.
+    sent: Option<Comment>,
+    /// One that met trouble; the others are tried before it comes again.
+    after: i64,
 }
 
 /// What is to be waited for.
@@ -75,6 +79,8 @@ impl<T: Transport> CommentTask<T> {
             access,
             to_rig,
             troubles: 0,
+            sent: None,
+            after: 0,
         }
     }
 
@@ -100,8 +106,12 @@ impl<T: Transport> CommentTask<T> {
     async fn step(&mut self) -> Next {
         let access = self.access.borrow_and_update().clone();
         let (Some(access), Some(cloud)) = (access, self.cloud.clone()) else { return Next::News };
-        let comment = match self.store.next_comment(&access.project_id).await {
+        if let Some(comment) = self.sent.take() {
+            return self.over(comment).await;
+        }
+        let comment = match self.store.next_comment(&access.project_id, self.after).await {
             Ok(Some(comment)) => comment,
+            Ok(None) if std::mem::take(&mut self.after) > 0 => return Next::Again(PACE),
             Ok(None) => return Next::News,
             Err(e) => return self.later(&e.to_string(), None),
         };
@@ -113,7 +123,7 @@ impl<T: Transport> CommentTask<T> {
                 // What the rig's task has no room for now it learns from the next call.
                 let _ = self.to_rig.try_send(ToRig::Accepted(access.token));
                 info!(item = comment.item.0, "a comment is in the cloud");
-                self.over(&comment).await
+                self.over(comment).await
             }
             Err(CreateError::Unauthorized) => {
                 // The rig's task ends only with the daemon; another token is news.
@@ -122,24 +132,31 @@ impl<T: Transport> CommentTask<T> {
             }
             Err(CreateError::Transient(t)) => {
                 let _ = self.to_rig.try_send(ToRig::Unreached(t.cause));
+                self.after = comment.number;
                 self.later(&t.why, t.retry_after)
             }
             Err(CreateError::Storage) => self.later("the disk", None),
-            Err(CreateError::RecordedWhilePaused) => self.later("the device is paused in the project", None),
+            Err(CreateError::RecordedWhilePaused) => {
+                self.after = comment.number;
+                self.later("the device is paused in the project", None)
+            }
             Err(CreateError::Refused(why) | CreateError::Conflict(why) | CreateError::Forbidden(why)) => {
                 warn!(item = comment.item.0, "a comment is not taken: {why}");
-                self.over(&comment).await
+                self.over(comment).await
             }
         }
     }
 
-    async fn over(&mut self, comment: &Comment) -> Next {
-        match self.store.comment_over(comment).await {
+    async fn over(&mut self, comment: Comment) -> Next {
+        match self.store.comment_over(&comment).await {
             Ok(()) | Err(StoreError::NotFound(_)) => {
                 self.troubles = 0;
                 Next::Again(PACE)
             }
-            Err(e) => self.later(&e.to_string(), None),
+            Err(e) => {
+                self.sent = Some(comment);
+                self.later(&e.to_string(), None)
+            }
         }
     }
 

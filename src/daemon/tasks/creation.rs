@@ -43,6 +43,8 @@ pub(super) struct Creation {
     pub(super) read: fn(&FrameIo, &Response) -> Created,
     /// The media source whose channel it is, where that has one of its own; and where they stand.
     pub(super) channel: Option<(String, watch::Receiver<Vec<Channel>>)>,
+    /// Where the asset is made.
+    pub(super) project: String,
 }
 
 impl Creation {
@@ -53,7 +55,8 @@ impl Creation {
             return Err(cancelled());
         }
         if let Some((source, channels)) = self.channel.take() {
-            let connected = dropped.run_until_cancelled(channel_of(&source, channels, &self.clock)).await;
+            let connected =
+                dropped.run_until_cancelled(channel_of(&source, &self.project, channels, &self.clock)).await;
             self.wanted.channel = connected.unwrap_or_else(|| Err(cancelled()))?;
         }
         loop {
@@ -135,18 +138,23 @@ impl Creation {
 /// The number of a source's channel: at once, or when it is connected soon.
 async fn channel_of(
     source: &str,
+    project: &str,
     mut channels: watch::Receiver<Vec<Channel>>,
     clock: &Clock,
 ) -> Result<u8, CreateError> {
     let of = |all: &[Channel]| all.iter().find(|channel| channel.source == source).cloned();
-    let is_known = |all: &Vec<Channel>| of(all).is_none_or(|channel| channel.state != ChannelState::Waiting);
+    let is_here = |channel: &Channel| channel.project == project && channel.state != ChannelState::Waiting;
+    let is_known = |all: &Vec<Channel>| of(all).as_ref().is_none_or(is_here);
     let patience = clock.now().boot + CONNECTED_WITHIN;
     tokio::select! {
         biased;
         _ = channels.wait_for(is_known) => {}
         () = clock.sleep_until(patience) => {}
     }
-    let Some(channel) = of(&channels.borrow()) else { return Ok(0) };
+    let Some(mut channel) = of(&channels.borrow()) else { return Ok(0) };
+    if channel.project != project {
+        channel = Channel::waiting(source);
+    }
     channel.stands_in_the_way().map_or(Ok(channel.index), |why| Err(CreateError::Conflict(why)))
 }
 

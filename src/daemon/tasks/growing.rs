@@ -14,6 +14,7 @@ mod end;
 mod entry;
 mod in_hand;
 mod looks;
+mod when;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -99,7 +100,7 @@ enum Outcome {
     Glanced(Key, Option<Sighting>),
     /// Its file is open, or not.
     Opened(Key, Result<Box<(Clip, MediaFile)>, Refusal>),
-    Looked(Key, Result<Growth, ReadError>),
+    Looked(Key, Result<(Growth, bool), ReadError>),
     /// By its container, it is all there.
     Whole(Key, u64),
     Compared(Key, Seq, Result<Box<Compared>, String>),
@@ -183,6 +184,8 @@ impl<T: Transport> GrowingTask<T> {
         if is_there && !std::mem::replace(&mut self.has_begun, true) {
             self.read_what_was_left();
         }
+        // Another project may have been paired: then they are held.
+        self.ask_again();
         self.look_around();
     }
 
@@ -246,7 +249,9 @@ impl<T: Transport> GrowingTask<T> {
     fn message(&mut self, message: ToGrowing) {
         match message {
             ToGrowing::Opened(path) => match self.find(&path) {
-                Some(key) => self.with(key, |entry| (entry.is_watched, entry.closed) = (true, false)),
+                Some(key) => self.with(key, |entry| {
+                    (entry.is_watched, entry.closed, entry.was_closed) = (true, false, false)
+                }),
                 None if self.entries.len() < MOST && self.knows => {
                     self.add(Entry::seen(path, self.clock.now().boot));
                     self.tick();
@@ -255,7 +260,7 @@ impl<T: Transport> GrowingTask<T> {
             },
             ToGrowing::Closed(path) => {
                 if let Some(key) = self.find(&path) {
-                    self.with(key, |entry| entry.closed = true);
+                    self.with(key, |entry| (entry.closed, entry.was_closed) = (true, true));
                     self.look(key);
                 }
             }
@@ -273,6 +278,10 @@ impl<T: Transport> GrowingTask<T> {
         self.links.in_hand.forget(from);
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.path = to;
+        if entry.item.is_none() && !entry.creating {
+            // It is queued by its name of now.
+            (entry.clip, entry.file, entry.growth) = (None, None, None);
+        }
         let (id, seen) = (entry.id(), entry.sighting());
         self.show(key);
         if let Some(id) = id {
@@ -321,41 +330,13 @@ impl<T: Transport> GrowingTask<T> {
         }
     }
 
-    fn deadline(&self) -> Option<rigpost_core::time::BootTime> {
-        let due = |entry: &Entry| {
-            let look = (!entry.looking && !entry.ending && self.is_looked_at(entry)).then_some(entry.look_at);
-            [look, entry.machine.deadline()].into_iter().flatten().min()
-        };
-        self.entries.values().filter_map(due).min()
-    }
-
-    fn tick(&mut self) {
-        let now = self.clock.now().boot;
-        for key in self.entries.keys().copied().collect::<Vec<_>>() {
-            let Some(entry) = self.entries.get(&key) else { continue };
-            let timer = entry.machine.deadline().is_some_and(|at| at <= now);
-            let look = !entry.looking && !entry.ending && entry.look_at <= now && self.is_looked_at(entry);
-            if timer && entry.file.is_some() {
-                self.event(key, Event::Timer);
-            } else if timer && !entry.looking {
-                self.open(key);
-            }
-            if look {
-                self.look(key);
-            }
-        }
-    }
-
     /// Access, wishes and lines as they are now.
     fn look_around(&mut self) {
         for key in self.entries.keys().copied().collect::<Vec<_>>() {
             let Some(entry) = self.entries.get(&key) else { continue };
-            let (may, now) = (self.may(entry), self.clock.now().boot);
-            if may && entry.file.is_none() && entry.item.is_some() && entry.left.is_none() {
-                let is_due = entry.look_at <= now && entry.machine.deadline().is_none_or(|at| at <= now);
-                if !entry.looking && !entry.ending && is_due {
-                    self.open(key);
-                }
+            let may = self.may(entry);
+            if may && entry.file.is_none() && entry.item.is_some() {
+                // First its file: the next tick opens it.
                 continue;
             }
             self.event(key, Event::May(may));
@@ -392,7 +373,10 @@ impl<T: Transport> GrowingTask<T> {
         let in_flight: usize = self.entries.values().map(|entry| entry.machine.in_flight()).sum();
         let free = self.links.lines.for_recordings(self.slots()).saturating_sub(in_flight);
         let now = self.clock.now().boot;
-        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.left.is_none()) else { return };
+        if let Event::May(may) = event {
+            entry.may = may;
+        }
         let mut actions = entry.machine.on(Event::Slots(entry.machine.in_flight() + free), now);
         actions.extend(entry.machine.on(event, now));
         for action in actions {
@@ -405,8 +389,8 @@ impl<T: Transport> GrowingTask<T> {
     /// Nothing is done with a file whose recorder is done.
     fn let_go(&mut self, key: Key) {
         self.with(key, |entry| {
-            let waits =
-                entry.machine.deadline().is_some() || entry.machine.finished() || entry.left.is_some();
+            let is_over = entry.machine.finished() || entry.left.is_some();
+            let waits = !entry.may || entry.machine.deadline().is_some() || is_over;
             let writes = entry.over.is_none() && entry.left.is_none();
             if waits && !writes && entry.machine.in_flight() == 0 && !entry.looking && !entry.ending {
                 entry.file = None;

@@ -16,6 +16,7 @@ mod grow;
 mod job;
 mod known;
 mod links;
+mod waits;
 mod walks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +35,7 @@ use crate::media::{Walk, Workers};
 use crate::store::{Store, StoreError};
 use crate::tasks::growing::Recordings;
 use crate::tasks::intake::Intake;
-use crate::watch::{Mounts, WatchError, WatchEvent, Watcher};
+use crate::watch::{Mounts, WatchError, Watcher};
 use job::{BATCH, Done, Found, Queued};
 use known::{Known, Mark};
 use rigpost_core::few;
@@ -43,6 +44,7 @@ use rigpost_core::queue::sequence::{Tally, Told};
 use rigpost_core::queue::whole::{Settling, Verdict};
 use rigpost_core::time::BootTime;
 use rigpost_core::view::QueueView;
+use waits::{events, mounts, room_made, some};
 
 /// Files that may be waited for at once.
 const MOST_SETTLING: usize = 4096;
@@ -226,7 +228,9 @@ impl SourceTask {
     fn deadline(&self) -> Option<BootTime> {
         let settled = self.settling.deadline().filter(|_| self.job.is_none());
         let scan = self.scans.values().min().copied();
-        [self.closed_until.or(settled), self.walk_all_at, scan].into_iter().flatten().min()
+        // A queue that is full keeps no recording from its end.
+        let settled = settled.filter(|_| self.closed_until.is_none() || self.recordings.in_hand.is_any());
+        [self.closed_until, settled, self.walk_all_at, scan].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -243,10 +247,13 @@ impl SourceTask {
 
     /// The next thing to do on the disk, if there is any and the queue takes something.
     fn begin_job(&mut self) {
-        if self.job.is_some() || self.closed_until.is_some() {
+        if self.job.is_some() {
             return;
         }
         let now = self.clock.now();
+        if self.closed_until.is_some() {
+            return self.look_for_others(now.boot);
+        }
         if !self.ready.is_empty() {
             // Room that is made from now on counts.
             self.view.mark_unchanged();
@@ -310,11 +317,13 @@ impl SourceTask {
                 silent.iter().for_each(|path| self.settling.forget(path));
                 self.walk_around(&silent);
                 for (path, facts) in files {
-                    if let Verdict::Finished(appeared) = self.settling.looked(&path, facts, now) {
-                        let mark = facts.map(|facts| Mark::of(&path, &facts));
-                        self.finished(Found { path, settled: true, appeared, mark });
-                    } else {
-                        self.may_grow(path);
+                    match self.settling.looked(&path, facts, now) {
+                        Verdict::Finished(appeared) => {
+                            let mark = facts.map(|facts| Mark::of(&path, &facts));
+                            self.finished(Found { path, settled: true, appeared, mark });
+                        }
+                        Verdict::Wait => self.may_grow(path),
+                        Verdict::Forgotten => self.was_forgotten(path),
                     }
                 }
             }
@@ -379,70 +388,6 @@ impl SourceTask {
         warn!(path = %shown(&path), "left out: {why}");
         if self.said.unread.len() < MOST_SETTLING {
             self.said.unread.insert(path);
-        }
-    }
-}
-
-/// Waits until the queue changes, and then holds fewer items than its limit.
-async fn room_made(view: &mut watch::Receiver<QueueView>, max_items: u64) {
-    while view.changed().await.is_ok() {
-        if view.borrow_and_update().counters.unfinished() < max_items {
-            return;
-        }
-    }
-    // Nobody shows the queue any more: the daemon is stopping.
-    std::future::pending().await
-}
-
-async fn some(job: &mut Option<BoxFuture<'static, Done>>) -> Done {
-    match job {
-        Some(job) => job.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn events(watcher: Option<&Watcher>) -> std::io::Result<Vec<WatchEvent>> {
-    match watcher {
-        Some(watcher) => watcher.events().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn mounts(mounts: &mut Option<Mounts>) -> std::io::Result<BTreeSet<PathBuf>> {
-    match mounts {
-        Some(mounts) => mounts.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-    use rigpost_core::queue::item::Counters;
-
-    use super::*;
-
-    #[test]
-    fn room_is_made_where_less_than_the_limit_is_not_sent_whatever_it_waits_for() {
-        let of = |files_left, held, away, incomplete, failed| Counters {
-            files_left,
-            held,
-            away,
-            incomplete,
-            failed,
-            ..Counters::default()
-        };
-        for (counters, is_room) in [
-            (of(5, 0, 0, 0, 0), false),
-            (of(1, 1, 1, 1, 1), false),
-            (of(0, 0, 5, 0, 0), false),
-            (of(0, 0, 0, 5, 0), false),
-            (of(0, 0, 4, 0, 0), true),
-            (of(1, 1, 0, 1, 1), true),
-        ] {
-            let (shows, mut view) = watch::channel(QueueView::default());
-            shows.send_modify(|view| view.counters = counters);
-            assert_eq!(room_made(&mut view, 5).now_or_never().is_some(), is_room, "{counters:?}");
         }
     }
 }

@@ -188,7 +188,7 @@ fn a_file_that_was_out_of_reach_and_is_back_waits_again_where_it_belongs() {
         (Failed, Changed, Some("p"), Option::None),
         (Failed, Refused, Some("p"), Option::None),
         (Away, None, Some("q"), Some(OTHER_PROJECT)),
-        (Cancelled, Vanished, Some("p"), Option::None),
+        (Cancelled, Vanished, Some("p"), Some(QUEUED)),
         (Cancelled, Duplicate, Some("p"), Some(QUEUED)),
         (Held, OtherProject, Some("q"), Option::None),
         (Queued, Vanished, Some("p"), Option::None),

@@ -45,8 +45,8 @@ pub struct Recording {
 pub enum RecordingEnd {
     /// All of it is in the cloud: the file as it was sent, and XXH64 of all its bytes.
     Delivered(Sighting, u64),
-    /// Its recorder is done, and it goes as every clip does: the file as it is now, and one sentence.
-    Queued(Sighting, String),
+    /// It goes as every clip does: the file as it is now, whether its recorder is known to be done, and one sentence.
+    Queued(Sighting, bool, String),
     /// Its recorder threw it away.
     ThrownAway,
     /// Its card is not there any more.
@@ -84,11 +84,9 @@ impl Store {
         .await
     }
 
-    /// At the start: recordings whose sending an earlier run has begun. Assets whose answer was cut off are orphans, and so
-    /// are those whose addresses do not open.
+    /// Recordings whose sending was begun, by an earlier run for example. Assets whose addresses do not open are orphans.
     pub async fn recordings(&self) -> Result<Vec<Recording>, StoreError> {
         self.tx(|tx| {
-            asset::drop_unanswered(tx)?;
             let ids = rows::ids(tx, "SELECT id FROM item WHERE state = 'recording' ORDER BY id", [])?;
             ids.into_iter().map(|id| recording(tx, id)).collect()
         })
@@ -234,6 +232,7 @@ fn end_as(tx: &Tx<'_>, item: &Item, end: RecordingEnd, now: Now) -> Result<(), S
     let id = item.id;
     match end {
         RecordingEnd::Delivered(seen, xxh64) => {
+            let seen = Sighting { facts: larger(item, &seen), ..seen };
             rows::set_sighting(tx, id, &seen)?;
             let digest = FileDigest { chunk_size: seen.facts.size, xxh64 };
             receipt::of_digest(tx, id, digest, now)?;
@@ -242,11 +241,18 @@ fn end_as(tx: &Tx<'_>, item: &Item, end: RecordingEnd, now: Now) -> Result<(), S
             tx.prepare_cached(sql)?.execute([rows::sql_id(id)])?;
             rows::set_state(tx, id, ItemState::Done, ItemReason::None, "")
         }
-        RecordingEnd::Queued(seen, why) => {
+        RecordingEnd::Queued(seen, settled, why) => {
+            // What is whole in the cloud stays there: the next is a new version of it.
+            let is_whole = item.sent == item.clip.facts.size && !item.asset_id.is_empty();
             drop_asset(tx, id)?;
+            let seen = Sighting { facts: larger(&Item { sent: 0, ..item.clone() }, &seen), ..seen };
             rows::set_sighting(tx, id, &seen)?;
-            let sql = "UPDATE item SET settled = 1 WHERE id = ?1";
-            tx.prepare_cached(sql)?.execute([rows::sql_id(id)])?;
+            if is_whole {
+                let sql = "UPDATE item SET version_of = ?2 WHERE id = ?1";
+                tx.prepare_cached(sql)?.execute((rows::sql_id(id), &item.asset_id))?;
+            }
+            let sql = "UPDATE item SET settled = ?2 WHERE id = ?1";
+            tx.prepare_cached(sql)?.execute((rows::sql_id(id), settled))?;
             let Place { state, reason } =
                 place_of(item.clip.project_id.as_deref(), &bind::current_pairing(tx)?);
             rows::set_state(tx, id, state, reason, &why)

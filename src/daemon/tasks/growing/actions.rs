@@ -95,6 +95,7 @@ impl<T: Transport> GrowingTask<T> {
                 cloud,
                 to_rig,
                 read: FrameIo::read_growing_asset,
+                project: item.clip.project_id.clone().unwrap_or_default(),
                 channel,
             };
             let answer = creation.run(transport.as_ref(), &dropped).await.map(|(id, _)| id);

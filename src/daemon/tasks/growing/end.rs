@@ -3,8 +3,9 @@ use tracing::info;
 
 use super::{AGAIN, GrowingTask, Key, Outcome};
 use crate::http::Transport;
-use crate::media::has_its_directory;
-use crate::store::RecordingEnd;
+use crate::media::{has_its_directory, look_closer, peek};
+use crate::store::{RecordingEnd, StoreError};
+use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::growing::Ending;
 use rigpost_core::queue::item::shown;
 
@@ -22,13 +23,30 @@ impl<T: Transport> GrowingTask<T> {
         let Some(compared) = &entry.compared else {
             return self.leave(key, "it was compared with nothing".to_owned());
         };
-        let mut seen = compared.seen.clone();
+        let (mut seen, whole) = (compared.seen.clone(), compared.whole);
         seen.path.clone_from(&entry.path);
-        self.write_end(key, RecordingEnd::Delivered(seen, compared.whole));
+        let Some(file) = entry.file.clone() else {
+            return self.write_end(key, RecordingEnd::Delivered(seen, whole));
+        };
+        // Written on since it was compared, it is another clip, which goes as a new version of this one.
+        let (store, id, now) = (self.store.clone(), entry.id(), self.clock.now());
+        self.with(key, |entry| entry.ending = true);
+        self.running.push(Box::pin(async move {
+            let Some(id) = id else { return Outcome::TakenAway(key) };
+            let end = match look_closer(&file, &seen).await {
+                Ok(last) if last.facts != seen.facts => {
+                    let why = "it was written on while the end of it was sent".to_owned();
+                    RecordingEnd::Queued(Sighting { fingerprint: None, ..last }, false, why)
+                }
+                Ok(_) | Err(_) => RecordingEnd::Delivered(seen, whole),
+            };
+            let ended = store.end_recording(id, end, now).await;
+            Outcome::Ended(key, ended.map(|item| Some(Box::new(item))))
+        }));
     }
 
     /// It goes as every clip does: now, or once its recorder is done.
-    fn leave(&mut self, key: Key, why: String) {
+    pub(super) fn leave(&mut self, key: Key, why: String) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.dropped.cancel();
         let Some(id) = entry.id() else {
@@ -44,9 +62,9 @@ impl<T: Transport> GrowingTask<T> {
         let store = self.store.clone();
         self.running.push(Box::pin(async move {
             match store.leave_recording(id, &why).await {
-                Ok(()) => Outcome::Told,
-                // What was written before says the same, and it ends soon.
-                Err(_) => Outcome::TakenAway(key),
+                Err(StoreError::NotFound(_)) => Outcome::TakenAway(key),
+                // Where the disk takes nothing its end is written later, which says the same.
+                Ok(()) | Err(_) => Outcome::Told,
             }
         }));
         self.tell_queue(id);
@@ -59,7 +77,7 @@ impl<T: Transport> GrowingTask<T> {
         let mut seen = entry.sighting();
         // The turn takes its fingerprint.
         seen.fingerprint = None;
-        self.write_end(key, RecordingEnd::Queued(seen, why));
+        self.write_end(key, RecordingEnd::Queued(seen, true, why));
     }
 
     pub(super) fn gone(&mut self, key: Key) {
@@ -70,12 +88,22 @@ impl<T: Transport> GrowingTask<T> {
         }
         entry.ending = true;
         let (workers, dirs) = (self.workers.clone(), self.settings.borrow().intake.media_dirs.clone());
-        let (path, dev) = (entry.path.clone(), entry.sighting().facts.dev);
+        let facts = entry.sighting().facts;
+        let (path, dev, ino) = (entry.path.clone(), facts.dev, facts.ino);
         let (store, id, now) = (self.store.clone(), entry.id(), self.clock.now());
         self.running.push(Box::pin(async move {
             let Some(id) = id else { return Outcome::TakenAway(key) };
+            let (beneath, name) = (dirs.clone(), path.clone());
+            let named = workers.run(&path, move || peek(&beneath, &name, now.boot_id)).await.ok().flatten();
             let is_there = has_its_directory(&workers, dirs, &path, dev).await.unwrap_or(false);
-            let end = if is_there { RecordingEnd::ThrownAway } else { RecordingEnd::Away };
+            let end = match named.filter(|named| named.facts.ino == ino && named.facts.size > 0) {
+                // It has been renamed meanwhile: it goes as every clip does, once it lies still.
+                Some(named) => {
+                    RecordingEnd::Queued(named, false, "it was renamed while it was recorded".to_owned())
+                }
+                None if is_there => RecordingEnd::ThrownAway,
+                None => RecordingEnd::Away,
+            };
             let ended = store.end_recording(id, end, now).await;
             Outcome::Ended(key, ended.map(|item| Some(Box::new(item))))
         }));

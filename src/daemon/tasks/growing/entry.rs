@@ -44,6 +44,8 @@ pub(super) struct Entry {
     pub(super) is_watched: bool,
     /// Its writer has closed it.
     pub(super) closed: bool,
+    /// So it had, and has not changed since.
+    pub(super) was_closed: bool,
     /// It goes the usual way once its recorder is done.
     pub(super) left: Option<String>,
     /// When to look at it next.
@@ -54,6 +56,12 @@ pub(super) struct Entry {
     pub(super) creating: bool,
     /// Its end is being written.
     pub(super) ending: bool,
+    /// As the machine knows it.
+    pub(super) may: bool,
+    /// Whoever watches has said that its recorder is done: the next look says its size.
+    pub(super) is_done: bool,
+    /// At the last look its name did not lead to it.
+    pub(super) lost: bool,
     /// XXH64 of the parts that were sent, as they left.
     pub(super) digests: BTreeMap<u32, u64>,
     pub(super) compared: Option<Compared>,
@@ -77,11 +85,15 @@ impl Entry {
             over: None,
             is_watched: true,
             closed: false,
+            was_closed: false,
             left: None,
             look_at: now,
             looking: false,
             creating: false,
             ending: false,
+            may: false,
+            is_done: false,
+            lost: false,
             digests: BTreeMap::new(),
             compared: None,
             token: None,
@@ -121,7 +133,13 @@ impl Entry {
 
     /// Something of it is registered or on its way.
     pub(super) fn wants_a_line(&self) -> bool {
-        self.left.is_none() && (!self.machine.urls().is_empty() || self.machine.in_flight() > 0)
+        let is_ready = self.may && self.file.is_some() && self.machine.deadline().is_none();
+        self.machine.in_flight() > 0 || (self.left.is_none() && is_ready && !self.machine.urls().is_empty())
+    }
+
+    /// Nothing of the disk is under way for it.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.looking && !self.ending
     }
 
     /// It would be cut, or a part of it sent again, if the power went now.

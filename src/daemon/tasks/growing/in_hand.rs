@@ -26,6 +26,11 @@ impl InHand {
         self.held().get(path).copied()
     }
 
+    /// Whether there are any.
+    pub(in crate::tasks) fn is_any(&self) -> bool {
+        !self.held().is_empty()
+    }
+
     pub(super) fn set(&self, path: &Path, held: Held) {
         self.held().insert(path.to_owned(), held);
     }

@@ -47,13 +47,8 @@ impl<T: Transport> GrowingTask<T> {
                 let name = path.clone();
                 let named = workers.run(&path, move || peek(&dirs, &name, now.boot_id)).await;
                 let is_named = |seen: &Sighting| seen.facts.ino == growth.facts.ino;
-                match named {
-                    // It has been renamed, out of what is watched, or deleted.
-                    Ok(seen) if !seen.as_ref().is_some_and(is_named) => {
-                        Outcome::Looked(key, Ok(Growth { is_deleted: true, ..growth }))
-                    }
-                    Ok(_) | Err(_) => Outcome::Looked(key, Ok(growth)),
-                }
+                let is_lost = named.is_ok_and(|seen| !seen.as_ref().is_some_and(is_named));
+                Outcome::Looked(key, Ok((growth, is_lost)))
             }));
         }
         if entry.item.is_some() && entry.left.is_none() {
@@ -93,7 +88,8 @@ impl<T: Transport> GrowingTask<T> {
         if entry.growth.replace(growth).is_none_or(|before| before.facts != growth.facts) {
             entry.changed_at = now;
         }
-        if !entry.is_watched && now.since(entry.changed_at) >= SILENCE {
+        let unchanged = now.since(entry.changed_at);
+        if (!entry.is_watched && unchanged >= SILENCE) || (entry.was_closed && unchanged >= 2 * SILENCE) {
             self.hand_over(key);
         }
     }
@@ -157,22 +153,29 @@ impl<T: Transport> GrowingTask<T> {
             Err(Refusal::NotFound(_)) if entry.item.is_some() => self.event(key, Event::Gone),
             Err(why) if entry.item.is_some() => {
                 entry.look_at = now + AGAIN;
-                let id = entry.id().map_or(0, |id| id.0);
-                tracing::warn!(item = id, "a recording can't be read: {why}");
                 self.show(key);
+                // As a whole, its turn says why.
+                self.leave(key, why.to_string());
             }
             // Nothing was begun, and its source finds it.
             Err(_) => self.remove(key),
         }
     }
 
-    pub(super) fn looked(&mut self, key: Key, growth: Result<Growth, ReadError>) {
+    /// With whether its name does not lead to it.
+    pub(super) fn looked(&mut self, key: Key, growth: Result<(Growth, bool), ReadError>) {
         let now = self.clock.now().boot;
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.looking = false;
         let growth = match growth {
-            Ok(growth) if growth.is_deleted => return self.event(key, Event::Gone),
-            Ok(growth) => growth,
+            // Renamed out of what is watched, or deleted. A rename within is told soon: only the second look counts.
+            Ok((growth, is_lost)) => {
+                if is_lost && std::mem::replace(&mut entry.lost, is_lost) || growth.is_deleted {
+                    return self.event(key, Event::Gone);
+                }
+                entry.lost = is_lost;
+                growth
+            }
             Err(_) => {
                 // Its card is gone, or does not answer.
                 (entry.file, entry.look_at) = (None, now + AGAIN);
@@ -183,13 +186,21 @@ impl<T: Transport> GrowingTask<T> {
         let is_changed = before.is_none_or(|before| before.facts != growth.facts);
         if is_changed {
             entry.changed_at = now;
-            if entry.over.is_some_and(|size| size != growth.facts.size) {
-                entry.over = None;
+            // Written on, whatever its size: what was compared is another file.
+            entry.over = None;
+            if before.is_some() {
+                entry.was_closed = entry.closed;
             }
+        }
+        if std::mem::take(&mut entry.is_done) {
+            entry.over = Some(growth.facts.size);
         }
         // Written at the look before, and not in the last moment.
         let written = before.map_or(0, |before| before.facts.size.min(growth.solid));
-        let is_silent = !entry.is_watched && now.since(entry.changed_at) >= SILENCE;
+        let unchanged = now.since(entry.changed_at);
+        // A close that nobody spoke of again: its directory's watch has missed something.
+        let is_missed = entry.was_closed && unchanged >= 2 * SILENCE;
+        let is_silent = is_missed || (!entry.is_watched && unchanged >= SILENCE);
         let stable = if entry.over.is_some() || is_silent { growth.facts.size } else { written };
         let is_begun = !entry.machine.asset_id().is_empty();
         let asks_container = entry.closed && entry.over.is_none() && is_begun && !is_changed;
@@ -237,11 +248,9 @@ impl<T: Transport> GrowingTask<T> {
             return self.remove(key);
         }
         if entry.over.is_none() {
-            let size = entry.sighting().facts.size;
-            entry.over = Some(size);
-            entry.look_at = self.clock.now().boot;
-            self.event(key, Event::Looked { stable: size, size: Some(size) });
-            self.tick();
+            // As large as the next look finds it.
+            (entry.is_done, entry.look_at) = (true, self.clock.now().boot);
+            self.look(key);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What is sent while it is recorded: what others have in hand is not queued, and they are told what is seen of it.
 use std::path::{Path, PathBuf};
 
-use super::job::Found;
+use super::job::{self, BATCH, Found};
 use super::{SOON, SourceTask};
 use crate::link::ToGrowing;
+use rigpost_core::time::BootTime;
 
 impl SourceTask {
     /// It is to be queued, unless it is sent already.
@@ -15,6 +16,24 @@ impl SourceTask {
         }
         if !held.is_some_and(|held| held.begun) {
             self.ready.push(found);
+        }
+    }
+
+    /// It is not there, or empty and closed: nothing will come of it.
+    pub(super) fn was_forgotten(&mut self, path: PathBuf) {
+        if self.recordings.in_hand.of(&path).is_some_and(|held| !held.begun) {
+            let _ = self.recordings.to.try_send(ToGrowing::Over(path));
+        }
+    }
+
+    /// The queue takes nothing: what others have in hand is looked at all the same.
+    pub(super) fn look_for_others(&mut self, now: BootTime) {
+        if !self.recordings.in_hand.is_any() {
+            return;
+        }
+        let due = self.settling.due(BATCH, now);
+        if !due.is_empty() {
+            self.job = Some(Box::pin(job::look(self.workers.clone(), self.intake.clone(), due)));
         }
     }
 

@@ -167,7 +167,7 @@ impl SourceTask {
             let sight = Sight { age: self.intake.age(&facts, now), elsewhere, appeared };
             match self.settling.seen(path.clone(), facts, sight, now.boot) {
                 Ok(Verdict::Finished(appeared)) => {
-                    self.ready.push(Found { path, settled: false, appeared, mark: Some(mark) });
+                    self.finished(Found { path, settled: false, appeared, mark: Some(mark) });
                 }
                 Ok(Verdict::Wait | Verdict::Forgotten) => {}
                 Err(NoRoom) => self.walk_all_in(SOON),

@@ -38,6 +38,7 @@ impl<T: Transport> UploadTask<T> {
             cloud,
             to_rig: self.channels.to_rig.clone(),
             read: FrameIo::read_asset,
+            project: new.project_id.clone().unwrap_or_default(),
             channel: self.settings.borrow().intake.channel_of(new, &self.channels.sub_devices),
         };
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());
