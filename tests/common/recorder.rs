@@ -43,6 +43,12 @@ impl Recorder {
         Recorder { path: path.to_owned(), stop, thread }
     }
 
+    /// Returns when it has stopped by itself.
+    pub(crate) fn stop_itself(self) -> PathBuf {
+        self.thread.join().unwrap();
+        self.path
+    }
+
     /// It has stopped by itself.
     pub(crate) fn has_stopped(&self) -> bool {
         self.thread.is_finished()

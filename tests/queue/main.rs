@@ -17,6 +17,7 @@ mod file_systems;
 mod fuse_card;
 mod growing;
 mod growing_recorders;
+mod growing_trouble;
 mod handed_over;
 mod isolation;
 #[path = "../common/junk.rs"]
