@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zbus::Variant;
 
-use super::sources::{card, found};
+use super::sources::{card, found, queued};
 use crate::common::*;
 
 /// A paired rig whose source is sent while it is recorded.
@@ -158,7 +158,7 @@ async fn a_recorder_that_goes_on_after_its_stop_loses_nothing() {
     let mut file = fs::File::options().append(true).open(&path).unwrap();
     file.write_all(&[9; 3 * MIB]).unwrap();
     drop(file);
-    rig.wait(QUEUE, "a new version", |p| *p["FilesLeft"].downcast_ref::<&u32>().unwrap() == 1).await;
+    queued(&rig, 1).await;
     rig.wait_item(id + 1, "done").await;
     let next = rig.item(id + 1).await;
     assert_eq!(

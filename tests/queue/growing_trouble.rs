@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::growing::{parts, recording_rig};
-use super::sources::found;
+use super::sources::{found, queued};
 use crate::common::*;
 
 const PACE: Duration = Duration::from_millis(60);
@@ -35,7 +35,7 @@ async fn a_take_that_is_recorded_again_under_its_name_is_sent() {
     rig.wait_item(id, "cancelled").await;
     // Longer than the one before, and on many a file system with its inode.
     let clip = Recorder::start_for(&path, PACE, 40).stop_itself();
-    rig.wait(QUEUE, "another clip", |p| *p["FilesLeft"].downcast_ref::<&u32>().unwrap() == 1).await;
+    queued(&rig, 1).await;
     rig.wait_item(id + 1, "done").await;
     rig.assert_arrived(&clip, PROJECT);
     assert_eq!(rig.sim.violations(), Vec::<String>::new());

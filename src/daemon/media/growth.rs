@@ -12,7 +12,7 @@ use xxhash_rust::xxh64::Xxh64;
 
 use super::beneath::{beneath, open_named};
 use super::file::{MediaFile, ReadError};
-use super::reading::{PIECE, STRETCH, read};
+use super::reading::{STRETCH, hashed};
 use super::walk;
 use super::workers::{NotAnswering, Workers};
 use rigpost_core::queue::item::FileFacts;
@@ -69,31 +69,12 @@ pub async fn digests(file: &Arc<MediaFile>, lengths: &[u64]) -> Result<Digests, 
         let (mut one, end) = (Xxh64::new(0), at + length);
         while at < end {
             let (reader, from, len) = (file.clone(), at, STRETCH.min(end - at));
-            (one, whole) = file.volume().run(move || both(&reader, one, whole, from, len)).await??;
+            [one, whole] = file.volume().run(move || hashed(&reader, [one, whole], from, len)).await??;
             at += len;
         }
         stretches.push(one.digest());
     }
     Ok(Digests { stretches, whole: whole.digest() })
-}
-
-fn both(
-    file: &MediaFile,
-    mut one: Xxh64,
-    mut whole: Xxh64,
-    mut at: u64,
-    len: u64,
-) -> Result<(Xxh64, Xxh64), ReadError> {
-    let end = at + len;
-    let mut buffer = vec![0; PIECE];
-    while at < end {
-        let piece = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
-        read(file, &mut buffer[..piece], at)?;
-        one.update(&buffer[..piece]);
-        whole.update(&buffer[..piece]);
-        at += piece as u64;
-    }
-    Ok((one, whole))
 }
 
 /// Whether the directory of a file that is gone is there, on the device where the file was: then the file alone is gone, and

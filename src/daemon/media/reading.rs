@@ -20,7 +20,7 @@ use rigpost_core::queue::item::file_digest;
 /// Bytes that are read at a time.
 pub(super) const STRETCH: u64 = 4 * 1024 * 1024;
 /// And in one piece.
-pub(super) const PIECE: usize = 128 * 1024;
+const PIECE: usize = 128 * 1024;
 
 /// [`file_digest`] of all `size` bytes in parts of `chunk` bytes. Dropped, it stops after the stretch under way.
 ///
@@ -41,26 +41,33 @@ pub async fn digest(file: &Arc<MediaFile>, size: u64, chunk: u64) -> Result<u64,
 /// # Errors
 /// [`ReadError`].
 pub async fn part_digest(file: &Arc<MediaFile>, from: u64, len: u64) -> Result<u64, ReadError> {
-    let (mut hash, mut done) = (Xxh64::new(0), 0);
+    let (mut hashes, mut done) = ([Xxh64::new(0)], 0);
     while done < len {
         let (at, stretch) = (from + done, STRETCH.min(len - done));
         let reader = file.clone();
-        hash = file.volume().run(move || hashed(&reader, hash, at, stretch)).await??;
+        hashes = file.volume().run(move || hashed(&reader, hashes, at, stretch)).await??;
         done += stretch;
     }
+    let [hash] = hashes;
     Ok(hash.digest())
 }
 
-fn hashed(file: &MediaFile, mut hash: Xxh64, mut at: u64, len: u64) -> Result<Xxh64, ReadError> {
+/// Each of the hashes goes on with `len` bytes of the file from `at` on, which are read once.
+pub(super) fn hashed<const N: usize>(
+    file: &MediaFile,
+    mut hashes: [Xxh64; N],
+    mut at: u64,
+    len: u64,
+) -> Result<[Xxh64; N], ReadError> {
     let end = at + len;
     let mut buffer = vec![0; PIECE];
     while at < end {
         let piece = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
         read(file, &mut buffer[..piece], at)?;
-        hash.update(&buffer[..piece]);
+        hashes.iter_mut().for_each(|hash| hash.update(&buffer[..piece]));
         at += piece as u64;
     }
-    Ok(hash)
+    Ok(hashes)
 }
 
 /// How an open file looks now, whatever lies at its path; without a fingerprint where it can't be read. `before`: how it was
@@ -114,7 +121,7 @@ fn look_through(file: &MediaFile, size: u64) -> Result<Wholeness, ReadError> {
     }
 }
 
-pub(super) fn read(file: &MediaFile, into: &mut [u8], at: u64) -> Result<(), ReadError> {
+fn read(file: &MediaFile, into: &mut [u8], at: u64) -> Result<(), ReadError> {
     let read = file.file()?.read_exact_at(into, at);
     read.map_err(|e| {
         let is_shorter = e.kind() == io::ErrorKind::UnexpectedEof;

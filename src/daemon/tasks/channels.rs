@@ -66,8 +66,7 @@ impl<T: Transport> ChannelTask<T> {
         let Deps { provider, transport, store, clock, .. } = deps;
         let wanted = |s: &Source| Some(Wanted { source: s.name.clone(), model: s.model.clone()? });
         let wanted: Vec<Wanted> = sources.iter().filter_map(wanted).collect();
-        let waiting = wanted.iter().map(|wanted| Channel::waiting(&wanted.source)).collect();
-        shows.send_replace(waiting);
+        shows.send_replace(waiting(&wanted));
         ChannelTask {
             wanted,
             cloud: provider.clips().cloned(),
@@ -105,7 +104,7 @@ impl<T: Transport> ChannelTask<T> {
         if self.project != project {
             (self.project, self.began_anew) = (project, false);
             // What the one before has given them says nothing here.
-            self.shows.send_replace(self.wanted.iter().map(|w| Channel::waiting(&w.source)).collect());
+            self.shows.send_replace(waiting(&self.wanted));
         }
         let (access, cloud) = (access?, self.cloud.clone()?);
         let mut may_begin_anew = !self.began_anew && !self.is_any_known().await;
@@ -206,6 +205,10 @@ impl<T: Transport> ChannelTask<T> {
             own.is_some_and(|own| std::mem::replace(own, channel.clone()) != channel)
         });
     }
+}
+
+fn waiting(wanted: &[Wanted]) -> Vec<Channel> {
+    wanted.iter().map(|wanted| Channel::waiting(&wanted.source)).collect()
 }
 
 fn unwritten(e: StoreError) -> CreateError {

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;
 use crate::store::{Comment, Store, StoreError};
+use crate::tasks::creation::tell_rig;
 use crate::tasks::deps::Deps;
 use rigpost_core::backoff::doubled;
 use rigpost_core::provider::FrameIo;
@@ -118,10 +119,9 @@ impl<T: Transport> CommentTask<T> {
         let request = cloud.comment_request(&access.token, &comment.asset_id, &comment.text, comment.frames);
         let answer = self.transport.send(request).await;
         let answer = answer.map_err(CreateError::Transient).and_then(|r| cloud.read_comment(&r));
+        tell_rig(&self.to_rig, &access.token, &answer);
         match answer {
             Ok(()) => {
-                // What the rig's task has no room for now it learns from the next call.
-                let _ = self.to_rig.try_send(ToRig::Accepted(access.token));
                 info!(item = comment.item.0, "a comment is in the cloud");
                 self.over(comment).await
             }
@@ -131,7 +131,6 @@ impl<T: Transport> CommentTask<T> {
                 Next::News
             }
             Err(CreateError::Transient(t)) => {
-                let _ = self.to_rig.try_send(ToRig::Unreached(t.cause));
                 self.after = comment.number;
                 self.later(&t.why, t.retry_after)
             }

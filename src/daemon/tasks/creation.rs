@@ -85,19 +85,7 @@ impl Creation {
         if answer.is_err() {
             self.note_answer(maybe_made).await;
         }
-        // What the rig's task has no room for now it learns from the next call.
-        let _ = match &answer {
-            Ok(_) => self.to_rig.try_send(ToRig::Accepted(self.token.clone())),
-            Err(CreateError::Transient(t)) => self.to_rig.try_send(ToRig::Unreached(t.cause)),
-            Err(
-                CreateError::Unauthorized
-                | CreateError::RecordedWhilePaused
-                | CreateError::Refused(_)
-                | CreateError::Conflict(_)
-                | CreateError::Forbidden(_)
-                | CreateError::Storage,
-            ) => Ok(()),
-        };
+        tell_rig(&self.to_rig, &self.token, &answer);
         answer
     }
 
@@ -160,6 +148,26 @@ async fn channel_of(
 
 fn cancelled() -> CreateError {
     CreateError::Transient(trouble(Cause::Network, "cancelled", None))
+}
+
+/// Tells the rig's task what a call with this token has shown. What it has no room for now it learns from the next one.
+pub(super) fn tell_rig<A>(
+    to_rig: &mpsc::Sender<ToRig>,
+    token: &AccessToken,
+    answer: &Result<A, CreateError>,
+) {
+    let _ = match answer {
+        Ok(_) => to_rig.try_send(ToRig::Accepted(token.clone())),
+        Err(CreateError::Transient(t)) => to_rig.try_send(ToRig::Unreached(t.cause)),
+        Err(
+            CreateError::Unauthorized
+            | CreateError::RecordedWhilePaused
+            | CreateError::Refused(_)
+            | CreateError::Conflict(_)
+            | CreateError::Forbidden(_)
+            | CreateError::Storage,
+        ) => Ok(()),
+    };
 }
 
 /// Whether there may be an asset where we got none: no answer came though the request may have arrived, or it was made

@@ -107,7 +107,7 @@ enum Outcome {
     /// It is a recording no more.
     TakenAway(Key),
     /// Its end is on disk.
-    Ended(Key, Result<Option<Box<Item>>, StoreError>),
+    Ended(Key, Result<Box<Item>, StoreError>),
     Told,
 }
 

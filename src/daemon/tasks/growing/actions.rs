@@ -10,13 +10,14 @@ use crate::http::Transport;
 use crate::link::{ToQueue, ToRig};
 use crate::media::{PartBody, PartWatch, ReadPlan, digests, look_closer};
 use crate::store::StoreError;
-use crate::tasks::creation::Creation;
+use crate::tasks::creation::{Creation, tell_rig};
 use crate::tasks::sent::sent_part;
-use rigpost_core::oauth::AccessToken;
+use rigpost_core::oauth::{AccessToken, Cause};
 use rigpost_core::provider::FrameIo;
+use rigpost_core::provider::wire::trouble;
 use rigpost_core::queue::growing::plan::{last_part, range};
 use rigpost_core::queue::growing::{Action, Event, NewPart};
-use rigpost_core::queue::item::{Item, ItemId, ItemState, shown};
+use rigpost_core::queue::item::{Clip, Item, ItemId, ItemState, shown};
 use rigpost_core::queue::upload::{AssetRequest, Confirmed, CreateError, PartError};
 use rigpost_core::seq::Seq;
 
@@ -54,7 +55,7 @@ impl<T: Transport> GrowingTask<T> {
                 .push(Box::pin(async move { Outcome::Created(key, seq, None, Err(CreateError::Storage)) }));
         };
         let (Some(clip), item) = (entry.clip.clone(), entry.item.clone()) else { return };
-        let clip = rigpost_core::queue::item::Clip { facts: entry.sighting().facts, ..clip };
+        let clip = Clip { facts: entry.sighting().facts, ..clip };
         let wanted = AssetRequest {
             name: clip.name.clone(),
             filetype: clip.filetype.clone(),
@@ -148,17 +149,12 @@ impl<T: Transport> GrowingTask<T> {
         let (transport, to_rig) = (self.transport.clone(), self.links.to_rig.clone());
         self.running.push(Box::pin(async move {
             let answer = transport.send(request).await;
-            // What the rig's task has no room for now it learns from the next call.
             if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {
                 let _ = to_rig.try_send(ToRig::ServerDate(date));
             }
             let answer = answer.map_err(CreateError::Transient);
             let answer = answer.and_then(|r| cloud.read_registered(&r, parts.len()));
-            let _ = match &answer {
-                Ok(_) => to_rig.try_send(ToRig::Accepted(token)),
-                Err(CreateError::Transient(t)) => to_rig.try_send(ToRig::Unreached(t.cause)),
-                Err(_) => Ok(()),
-            };
+            tell_rig(&to_rig, &token, &answer);
             Outcome::Event(key, Event::Registered(seq, answer))
         }));
     }
@@ -181,11 +177,7 @@ impl<T: Transport> GrowingTask<T> {
         let (Some((url, from, len)), Some(file), Some(cloud), Some(clip)) =
             (part, entry.file.clone(), self.cloud.clone(), entry.clip.as_ref())
         else {
-            let trouble = rigpost_core::provider::wire::trouble(
-                rigpost_core::oauth::Cause::Network,
-                "its file is not open",
-                None,
-            );
+            let trouble = trouble(Cause::Network, "its file is not open", None);
             let answer = Event::Sent(n, Err(PartError::Transient(trouble)));
             return self.running.push(Box::pin(async move { Outcome::Event(key, answer) }));
         };
@@ -294,9 +286,9 @@ impl<T: Transport> GrowingTask<T> {
     }
 
     /// Its end is on disk, or can't be.
-    pub(super) fn ended(&mut self, key: Key, ended: Result<Option<Box<Item>>, StoreError>) {
+    pub(super) fn ended(&mut self, key: Key, ended: Result<Box<Item>, StoreError>) {
         match ended {
-            Ok(Some(item)) => {
+            Ok(item) => {
                 let (id, file) = (item.id, shown(&item.clip.path));
                 if item.state == ItemState::Done {
                     info!(item = id.0, asset_id = item.asset_id, file, "sent while it was recorded");
@@ -316,7 +308,7 @@ impl<T: Transport> GrowingTask<T> {
                     | ItemState::Cancelled => ToQueue::Found(vec![id]),
                 });
             }
-            Ok(None) | Err(StoreError::NotFound(_)) => self.remove(key),
+            Err(StoreError::NotFound(_)) => self.remove(key),
             Err(e) => {
                 warn!("the end of a recording can't be written: {e}");
                 self.write_end_later(key);

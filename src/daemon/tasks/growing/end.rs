@@ -4,10 +4,11 @@ use tracing::info;
 use super::{AGAIN, GrowingTask, Key, Outcome};
 use crate::http::Transport;
 use crate::media::{has_its_directory, look_closer, peek};
-use crate::store::{RecordingEnd, StoreError};
+use crate::store::{RecordingEnd, Store, StoreError};
 use rigpost_core::queue::evidence::Sighting;
 use rigpost_core::queue::growing::Ending;
-use rigpost_core::queue::item::shown;
+use rigpost_core::queue::item::{ItemId, shown};
+use rigpost_core::time::Now;
 
 impl<T: Transport> GrowingTask<T> {
     pub(super) fn finish(&mut self, key: Key, ending: Ending) {
@@ -40,8 +41,7 @@ impl<T: Transport> GrowingTask<T> {
                 }
                 Ok(_) | Err(_) => RecordingEnd::Delivered(seen, whole),
             };
-            let ended = store.end_recording(id, end, now).await;
-            Outcome::Ended(key, ended.map(|item| Some(Box::new(item))))
+            written(&store, key, id, end, now).await
         }));
     }
 
@@ -104,8 +104,7 @@ impl<T: Transport> GrowingTask<T> {
                 None if is_there => RecordingEnd::ThrownAway,
                 None => RecordingEnd::Away,
             };
-            let ended = store.end_recording(id, end, now).await;
-            Outcome::Ended(key, ended.map(|item| Some(Box::new(item))))
+            written(&store, key, id, end, now).await
         }));
     }
 
@@ -114,10 +113,7 @@ impl<T: Transport> GrowingTask<T> {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let Some(id) = entry.id() else { return self.remove(key) };
         entry.ending = true;
-        self.running.push(Box::pin(async move {
-            let ended = store.end_recording(id, end, now).await;
-            Outcome::Ended(key, ended.map(|item| Some(Box::new(item))))
-        }));
+        self.running.push(Box::pin(async move { written(&store, key, id, end, now).await }));
     }
 
     /// The disk could not: it ends by what it has come to, once more.
@@ -131,4 +127,8 @@ impl<T: Transport> GrowingTask<T> {
             Outcome::Left(store.recordings().await)
         }));
     }
+}
+
+async fn written(store: &Store, key: Key, id: ItemId, end: RecordingEnd, now: Now) -> Outcome {
+    Outcome::Ended(key, store.end_recording(id, end, now).await.map(Box::new))
 }

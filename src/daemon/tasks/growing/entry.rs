@@ -105,19 +105,16 @@ impl Entry {
     pub(super) fn left_by(recording: Recording, now: BootTime) -> Entry {
         let Recording { item, kept, digests } = recording;
         let left = kept.is_none().then(|| item.detail.clone());
+        let (path, clip) = (item.clip.path.clone(), item.clip.clone());
         Entry {
             machine: Growing::new(kept),
-            clip: Some(item.clip.clone()),
+            item: Some(item),
             is_watched: false,
             left,
             digests,
-            ..Entry::seen(item.clip.path.clone(), now)
+            clip: Some(clip),
+            ..Entry::seen(path, now)
         }
-        .with(item)
-    }
-
-    fn with(self, item: Item) -> Entry {
-        Entry { item: Some(item), ..self }
     }
 
     pub(super) fn id(&self) -> Option<ItemId> {
