@@ -3,5 +3,6 @@ pub mod heartbeat;
 pub mod pairing;
 pub mod revocation;
 pub mod rig;
+pub mod socket;
 pub mod tokens;
 pub mod whoami;

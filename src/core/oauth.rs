@@ -312,6 +312,8 @@ pub struct DeviceInfo {
     pub status: DeviceStatus,
     /// The provider names no project: the id is only its own address. Never on disk.
     pub nameless: bool,
+    /// What the provider calls this device, where it may hold a socket: the likelier name first. Never on disk.
+    pub names: Vec<String>,
     /// What is odd about the answer, for the journal; empty: nothing. Never on disk.
     pub note: String,
     /// What is wanting to say who authorized the rig. Never on disk.
@@ -337,6 +339,7 @@ impl DeviceInfo {
             status: self.status,
             nameless: self.nameless,
             note: self.note.clone(),
+            names: self.names.clone(),
             wanting: self.wanting,
             ..other.clone()
         };

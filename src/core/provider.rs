@@ -19,6 +19,7 @@ mod metadata;
 mod oauth;
 pub mod proof;
 mod revocation;
+mod socket;
 mod text;
 mod who;
 pub mod wire;
@@ -45,6 +46,7 @@ pub use frameio::FrameIo;
 pub use hints::hint;
 pub use key::{ProviderKey, ProviderKind};
 pub use oauth::{Binds, ConfiguredEndpoints, OAuth};
+pub use socket::{Said, Session, SocketEnd, SocketRequest};
 pub use text::short;
 
 /// A provider's dialect.
@@ -121,6 +123,14 @@ impl Provider {
                 Step::last(p.heartbeat_request(token), |answer| dialect::expect_success(Asked::Other, answer))
             }
             Provider::OAuth(_) => Step::Done(Ok(())),
+        }
+    }
+
+    /// A socket over which the rig is seen, and what to ask for it with; `None`: this provider has none.
+    pub fn socket(&self, token: &AccessToken) -> Option<SocketRequest> {
+        match self {
+            Provider::FrameIo(p) => Some(p.socket_request(token)),
+            Provider::OAuth(_) => None,
         }
     }
 

@@ -24,6 +24,7 @@ mod pairing;
 mod qr;
 mod queue;
 mod recording;
+mod screen;
 mod tokens;
 mod transport;
 
@@ -57,6 +58,7 @@ pub struct Bus {
     clock: Clock,
     handle: Handle,
     hold_requests: mpsc::Receiver<recording::HoldRequest>,
+    limits: limits::Limits,
     _tasks: [AbortOnDropHandle<()>; 2],
 }
 
@@ -85,16 +87,20 @@ impl Bus {
             )
             .serve_at(OBJECT_PATH, pairing::Pairing::new(handle.clone()))
             .serve_at(OBJECT_PATH, tokens::Tokens::new(handle.clone(), callers.clone(), about.gives_tokens))
-            .serve_at(OBJECT_PATH, queue::Queue::new(handle.clone(), callers.clone(), tasks.limits, holds))
+            .serve_at(
+                OBJECT_PATH,
+                queue::Queue::new(handle.clone(), callers.clone(), tasks.limits.clone(), holds),
+            )
             .serve_at(LOG_PATH, log_control::LogControl::new(log, callers.clone()))
             .build()
             .await?;
+        let limits = tasks.limits;
         let journal = journal::write(connection.clone(), callers, tasks.notes, tasks.noted);
         let tasks = [
             AbortOnDropHandle::new(tokio::spawn(refuse(connection.clone(), tasks.refusals))),
             AbortOnDropHandle::new(tokio::spawn(journal)),
         ];
-        Ok(Bus { connection, announcer, clock, handle, hold_requests, _tasks: tasks })
+        Ok(Bus { connection, announcer, clock, handle, hold_requests, limits, _tasks: tasks })
     }
 
     /// Owns the name, or says who stands in the way: another daemon, or the bus policy.
@@ -115,6 +121,7 @@ impl Bus {
                 answer.map_err(|e| format!("the system bus: {e}"))
             }
             () = recording::run(&self.connection, &self.handle, self.hold_requests) => Ok(()),
+            () = screen::watch(&self.connection, self.limits, &self.handle.to_rig, &self.clock) => Ok(()),
         }
     }
 }

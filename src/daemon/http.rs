@@ -20,6 +20,7 @@ mod progress;
 mod proxy;
 mod sending;
 mod shown;
+mod socket;
 mod tls;
 mod upload;
 mod verifier;
@@ -39,6 +40,7 @@ use names::Names;
 use proxy::Ways;
 use rigpost_core::oauth::{Cause, Trouble};
 use rigpost_core::provider::wire::{Connection, Request, Response, trouble};
+use rigpost_core::provider::{SocketEnd, SocketRequest};
 use rigpost_core::secret::Secret;
 use shown::Shown;
 use tls::Trust;
@@ -47,6 +49,7 @@ pub use certificate::{Dates, TlsError};
 pub use connect::Congestion;
 pub use failure::{AskError, PutError};
 pub use progress::Patience;
+pub use socket::Socket;
 
 /// Sending a request. Two implementations in use: the client below, and a script for tests in paused time.
 pub trait Transport: Send + Sync + 'static {
@@ -62,6 +65,12 @@ pub trait Transport: Send + Sync + 'static {
         length: u64,
         body: PartBody,
     ) -> impl Future<Output = Result<Response, PutError>> + Send;
+
+    /// Opens a socket. Dropping the future closes the connection. Where there are none, it is refused.
+    fn socket(&self, request: SocketRequest) -> impl Future<Output = Result<Socket, SocketEnd>> + Send {
+        drop(request);
+        std::future::ready(Err(SocketEnd::Refused("there are no sockets here".to_owned())))
+    }
 
     /// Closes idle connections and gives their memory back: nothing of this kind will be sent for a while. What is in
     /// flight goes on.
@@ -81,6 +90,8 @@ pub struct Http {
     trust: Arc<Trust>,
     shown: Shown,
     ways: Arc<Ways>,
+    user_agent: String,
+    connector: Connector,
     api: api::Api,
     uploads: upload::Uploads,
 }
@@ -104,6 +115,8 @@ impl Http {
             trust: trust.clone(),
             shown: Shown::default(),
             ways: ways.clone(),
+            user_agent: user_agent.clone(),
+            connector: connector.clone(),
             api: api::Api::new(user_agent.clone(), names, ways),
             uploads: upload::Uploads::new(user_agent, connector, clock, patience, trust),
         }
@@ -180,6 +193,11 @@ impl Transport for Http {
     ) -> Result<Response, PutError> {
         self.open.cancelled().await;
         self.uploads.put(url, headers, length, body).await
+    }
+
+    async fn socket(&self, request: SocketRequest) -> Result<Socket, SocketEnd> {
+        self.open.cancelled().await;
+        Socket::open(&self.connector, &self.trust, &self.clock, &self.user_agent, request).await
     }
 
     fn rest(&self, connection: Connection) {

@@ -12,8 +12,10 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use rigpost_core::command::{
     AccessOptions, AddOptions, Added, Answers, Ended, ProofOptions, QueueCommand, Refusal, RigCommand,
 };
+use rigpost_core::identity::socket::SocketNews;
 use rigpost_core::oauth::{AccessToken, Cause};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
+use rigpost_core::seq::Seq;
 use rigpost_core::time::BootTime;
 use rigpost_core::view::{ItemNews, QueueView, RigView};
 
@@ -70,6 +72,10 @@ pub enum ToRig {
     ServerDate(i64),
     /// Clips are on their way to the cloud, or no more.
     Sends(bool),
+    /// News of the socket of this number.
+    Socket(Seq, SocketNews),
+    /// A program on the bus has asked for something, and is still there.
+    Watched,
     /// A network interface, address or route appeared: what waits for a better time is tried now.
     NetworkUp,
     /// Are you alive?

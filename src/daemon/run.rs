@@ -89,6 +89,7 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
         growing_task,
         comment_task,
         channel_task,
+        presence_task,
         source_task,
         mut rig,
         mut queue,
@@ -119,6 +120,11 @@ pub async fn run(launch: Launch) -> Result<(), Fatal> {
     tasks.spawn(async move {
         channel_task.run(channels_stop).await;
         "channels"
+    });
+    let presence_stop = stop.clone();
+    tasks.spawn(async move {
+        presence_task.run(presence_stop).await;
+        "presence"
     });
     let (watched, watching_clock, network_stop) = (handle.clone(), clock.clone(), stop.clone());
     tasks.spawn(async move {

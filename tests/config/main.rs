@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rigpost_core::identity::socket::SocketUse;
 use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::ProviderKind;
 use rigpost_core::queue::item::BeforePairing;
@@ -506,6 +507,15 @@ fn good_values_are_taken_over() {
     for (seconds, heartbeat) in [(0, None), (60, Some(60)), (290, Some(290))] {
         let read = load_text(&format!("provider.heartbeat = {seconds}")).unwrap().provider.heartbeat;
         assert_eq!(read.map(|h| h.as_secs()), heartbeat);
+    }
+    for (word, heartbeat, socket) in [
+        ("auto", Some(120), SocketUse::WhenBusy),
+        ("socket", None, SocketUse::Always),
+        ("heartbeat", Some(120), SocketUse::Never),
+        ("none", None, SocketUse::Never),
+    ] {
+        let read = load_text(&format!("provider.presence = {word:?}")).unwrap().provider;
+        assert_eq!((read.heartbeat.map(|h| h.as_secs()), read.socket), (heartbeat, socket), "{word}");
     }
     for version in ["01.2.3", "1.2.3-", "1.2.3-01", "1.2.3+", "v1.2.3", "1.2.3.4", ""] {
         assert!(load_text(&format!("provider.client_version = \"{version}\"")).is_err(), "{version}");

@@ -12,6 +12,7 @@ mod refresh;
 mod scripts;
 mod secrets;
 mod service;
+mod socket;
 mod station;
 mod trust;
 mod wall_clock;

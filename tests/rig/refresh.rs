@@ -35,7 +35,9 @@ async fn refreshed(rig: &Rig, n: usize) {
 //# After every pairing and after every refresh GET /v2/devices/me is asked.
 #[tokio::test]
 async fn tokens_are_renewed_again_and_again_and_who_we_are_is_asked_each_time() {
-    let rig = short_lived(2).paired().await;
+    // A socket would ask once more, when it has joined.
+    let without = "[provider]\npresence = \"heartbeat\"\n".to_owned();
+    let rig = Setup { drop_in: without, ..short_lived(2) }.paired().await;
     refreshed(&rig, 3).await;
     let after = rig.now();
     rig.event(after, Endpoint::Me, EventKind::Replied).await;

@@ -83,6 +83,7 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
             // A signature is the issuer's or not.
             "src/core/provider/id_token.rs",
             "src/core/provider/proof.rs",
+            "src/core/provider/socket.rs",
             // Out to a program that a maker has let in.
             "src/daemon/bus/tokens.rs",
             // Codes, which the screen is there to show.

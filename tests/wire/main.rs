@@ -5,6 +5,7 @@ mod dead_link;
 mod early;
 mod proxies;
 mod server;
+mod socket;
 mod still;
 mod trickle;
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::*;
 
 /// A proxy that connects to one server, whatever it is asked for, and gives what it was asked.
-async fn leading_to(server: &Server) -> (Server, UnboundedReceiver<String>) {
+pub async fn leading_to(server: &Server) -> (Server, UnboundedReceiver<String>) {
     let (seen, asked) = unbounded_channel();
     let address = server.address;
     let proxy = Server::start(None, move |mut peer: Peer| {
@@ -28,11 +28,11 @@ async fn leading_to(server: &Server) -> (Server, UnboundedReceiver<String>) {
     (proxy, asked)
 }
 
-fn through(text: &str) -> Proxies {
+pub fn through(text: &str) -> Proxies {
     Choice::This(Proxy::parse(text).unwrap()).resolve(|_| None).0
 }
 
-fn rig(authority: Option<&Authority>, proxies: Proxies) -> Rig {
+pub fn rig(authority: Option<&Authority>, proxies: Proxies) -> Rig {
     let ca_file = authority.map(Authority::path);
     Rig::with(Egress { ca_file, proxies, ..Egress::default() }, Patience::default())
 }

@@ -21,4 +21,4 @@ mod trouble;
 
 pub use action::{Action, Change, Keep, Parting, Question, Reply};
 pub use event::{AccessId, CommandId, Event, Fresh, Loaded, Provisioned};
-pub use state::Rig;
+pub use state::{Presence, Rig};

@@ -94,6 +94,11 @@ impl Whoami {
         if self.state == State::Idle { self.ask(token.clone()) } else { vec![] }
     }
 
+    /// Nothing is being asked, nor will be by itself.
+    pub fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+
     /// There is no grant any more.
     pub fn stop(&mut self) {
         self.state = State::Idle;

@@ -5,8 +5,6 @@
 //! - Every auth request gets a connection of its own. Only code requests need it (a second one on a reused connection
 //!   is answered `slow_down`), but the others are so rare that an idle connection would only wake the board.
 //! - `humantime` for the one date in an answer: a time zone database is nothing that the daemon needs.
-//! - The API's own heartbeat, and not its websocket: that wants to be spoken to every quarter of a minute, which no idle
-//!   board should have to, and what it would bring sooner, a pause, is asked for with the beats.
 //! - The secret is left out of polls, as in every example of the guide; the API reference marks it as required, so the
 //!   configuration can turn it on.
 mod channels;
@@ -23,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::oauth::{AccessToken, Cause, ClientAuth, DeviceInfo, DeviceStatus, TokenError, Wanting};
 use crate::provider::answer::{Detailed, Sorted, Word, sort, unexpected};
 use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success};
+use crate::provider::socket::SocketRequest;
 use crate::provider::text::short;
 use crate::provider::wire::{Authorization, Body, Connection, Request, Response, trouble};
 use crate::provider::words::Asked;
@@ -120,6 +119,7 @@ impl FrameIo {
             wanting: Wanting::Nothing,
             note: if nameless { NAMELESS.to_owned() } else { String::new() },
             nameless,
+            names: names(response, &a),
             project_id,
             project_name,
             authorized_by: response.text(text(of("creator").and_then(|c| c.get("name"))).unwrap_or_default()),
@@ -130,6 +130,10 @@ impl FrameIo {
                 Some(_) | None => DeviceStatus::Online,
             },
         })
+    }
+
+    pub(super) fn socket_request(&self, token: &AccessToken) -> SocketRequest {
+        SocketRequest::at(&self.base_url, token, &self.client_version)
     }
 
     pub(super) fn heartbeat_request(&self, token: &AccessToken) -> Request {
@@ -299,6 +303,15 @@ fn refused_asset(d: &Detailed) -> CreateError {
         // Maybe this clip's own.
         _ => CreateError::Conflict(d.to_string()),
     }
+}
+
+/// What may name this device where it holds a socket.
+fn names(response: &Response, a: &Map<String, Value>) -> Vec<String> {
+    let named = ["device_id", "id"].into_iter().filter_map(|name| text(a.get(name)));
+    let mut names: Vec<String> =
+        named.filter(|name| *name == response.text(name)).map(str::to_owned).collect();
+    names.dedup();
+    names
 }
 
 fn text(value: Option<&Value>) -> Option<&str> {

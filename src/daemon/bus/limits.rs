@@ -9,8 +9,9 @@
 //!   and to close a file can take as long as its card likes.
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use zbus::message::Header;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
@@ -40,6 +41,8 @@ struct Call {
 
 #[derive(Debug, Default)]
 struct Taken {
+    /// Whoever called last.
+    last: Option<OwnedUniqueName>,
     callers: HashMap<OwnedUniqueName, Vec<Call>>,
     calls: usize,
     bytes: usize,
@@ -47,9 +50,19 @@ struct Taken {
 
 /// What is taken and not answered; shared by the two halves of the connection.
 #[derive(Clone, Debug, Default)]
-pub struct Limits(Arc<Mutex<Taken>>);
+pub struct Limits(Arc<(Mutex<Taken>, Notify)>);
 
 impl Limits {
+    /// Waits for the next call; who made it, or a later one.
+    pub async fn called(&self) -> Option<OwnedUniqueName> {
+        self.0.1.notified().await;
+        self.taken().last.take()
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes a call of this many bytes, or refuses it. `silent`: its answer is not to be sent.
     pub fn take(
         &self,
@@ -58,7 +71,7 @@ impl Limits {
         bytes: usize,
         silent: bool,
     ) -> Result<(), Refusal> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken();
         let own = taken.callers.get(caller.as_str());
         let (calls, sum) = own.map_or((0, 0), |own| (own.len(), own.iter().map(|call| call.bytes).sum()));
         if calls >= MAX_CALLS || sum + bytes > LONG_CALL {
@@ -75,18 +88,16 @@ impl Limits {
         }
         taken.calls += 1;
         taken.bytes += bytes;
-        taken.callers.entry(caller.to_owned().into()).or_default().push(Call {
-            serial,
-            bytes,
-            silent,
-            carried: Vec::new(),
-        });
+        let name: OwnedUniqueName = caller.to_owned().into();
+        taken.last = Some(name.clone());
+        self.0.1.notify_one();
+        taken.callers.entry(name).or_default().push(Call { serial, bytes, silent, carried: Vec::new() });
         Ok(())
     }
 
     /// What a call that was taken carries: it is there as long as the call has no answer.
     pub fn lay_by(&self, caller: &UniqueName<'_>, serial: NonZeroU32, carried: Vec<Descriptor>) {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken();
         let own = taken.callers.get_mut(caller.as_str());
         if let Some(call) = own.and_then(|own| own.iter_mut().find(|call| call.serial == serial)) {
             call.carried = carried;
@@ -95,7 +106,7 @@ impl Limits {
 
     /// The one descriptor that this call carries.
     pub fn pick_up(&self, header: &Header<'_>) -> Result<Descriptor, Refusal> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken();
         let own = header.sender().and_then(|caller| taken.callers.get_mut(caller.as_str()));
         let serial = header.primary().serial_num();
         let call = own.and_then(|own| own.iter_mut().find(|call| call.serial == serial));
@@ -106,14 +117,14 @@ impl Limits {
 
     /// This answer is for a caller that wants none.
     pub fn is_silent(&self, caller: &UniqueName<'_>, serial: NonZeroU32) -> bool {
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = self.taken();
         let own = taken.callers.get(caller.as_str());
         own.and_then(|own| own.iter().find(|call| call.serial == serial)).is_some_and(|call| call.silent)
     }
 
     /// The call is answered. One that was never taken changes nothing.
     pub fn answered(&self, caller: &UniqueName<'_>, serial: NonZeroU32) {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken();
         let Some(own) = taken.callers.get_mut(caller.as_str()) else { return };
         let Some(at) = own.iter().position(|call| call.serial == serial) else { return };
         let bytes = own.swap_remove(at).bytes;
@@ -183,7 +194,7 @@ mod tests {
                 limits.answered(&name(caller), serial(n));
             }
         }
-        let taken = limits.0.lock().unwrap();
+        let taken = limits.taken();
         assert_eq!((taken.calls, taken.bytes, taken.callers.len()), (0, 0, 0));
         assert!(taken.callers.capacity() < 200, "{}", taken.callers.capacity());
     }

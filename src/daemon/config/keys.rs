@@ -152,6 +152,11 @@ keys! {
     ProviderSecretOnPoll = Row::new("provider.secret_on_poll", Kind::Flag,
         "Send the client secret with each request for tokens, not only with the request for a code.")
         .preset(Preset::Flag(false)).of(Of::Frameio);
+    ProviderPresence = Row::new("provider.presence", Kind::Word("auto socket heartbeat none"),
+        "How the project sees that the rig is there: by \"heartbeat\"; by \"socket\", which is always open and says at once that \
+         somebody has paused the rig, and costs a board on battery its sleep; by \"none\" of them; or \"auto\": by heartbeats, \
+         and while clips are sent, or a program on the bus asks for something, by a socket too, if the cloud takes one.")
+        .preset(Preset::Text("auto")).of(Of::Frameio);
     ProviderHeartbeat = Row::new("provider.heartbeat", whole(60, 290, Unit::SecondsOrNone),
         "Every how many seconds the cloud hears from a rig that has nothing else to say, so that the project shows it \
          as online. With it the rig notices that somebody has paused it in the project, or renamed the project.")

@@ -9,6 +9,7 @@ use super::settings::{OAuth, Provider, Tokens};
 use crate::egress::authorities::{self, Unusable};
 use crate::egress::proxy::{Choice, NONE, Proxy};
 use rigpost_contract::UnknownWord;
+use rigpost_core::identity::socket::SocketUse;
 use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::{Binds, ProviderKind};
 
@@ -21,12 +22,15 @@ pub(super) fn section(c: &mut Checker<'_>) -> Provider {
     let client_version = c.text(Key::ProviderClientVersion);
     let url_pairing = c.flag(Key::ProviderUrlPairing);
     let secret_on_poll = c.flag(Key::ProviderSecretOnPoll);
+    let presence = c.word(Key::ProviderPresence, presence).expect(PRESET);
     let seconds: u64 = c.count(Key::ProviderHeartbeat);
     let oauth = oauth(c, kind == ProviderKind::OAuth);
     refuse_others(c, kind);
-    let (oauth, heartbeat) = match kind {
-        ProviderKind::Frameio => (None, (seconds > 0).then_some(Duration::from_secs(seconds))),
-        ProviderKind::OAuth => (Some(oauth), None),
+    let (beats, socket) = presence;
+    let heartbeat = (beats && seconds > 0).then_some(Duration::from_secs(seconds));
+    let (oauth, heartbeat, socket) = match kind {
+        ProviderKind::Frameio => (None, heartbeat, socket),
+        ProviderKind::OAuth => (Some(oauth), None, SocketUse::Never),
     };
     Provider {
         kind,
@@ -36,6 +40,7 @@ pub(super) fn section(c: &mut Checker<'_>) -> Provider {
         url_pairing,
         secret_on_poll,
         heartbeat,
+        socket,
         ca_file,
         proxy,
     }
@@ -140,6 +145,17 @@ fn kind(text: &str) -> Result<ProviderKind, String> {
         let words: Vec<String> = known.words().map(|word| format!("{word:?}")).collect();
         format!("there is no provider {text:?}; this version knows {}", words.join(" and "))
     })
+}
+
+/// Whether there are heartbeats, and when there is a socket.
+fn presence(word: &str) -> Option<(bool, SocketUse)> {
+    match word {
+        "auto" => Some((true, SocketUse::WhenBusy)),
+        "socket" => Some((false, SocketUse::Always)),
+        "heartbeat" => Some((true, SocketUse::Never)),
+        "none" => Some((false, SocketUse::Never)),
+        _ => None,
+    }
 }
 
 fn binds(word: &str) -> Option<Binds> {

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::egress::proxy::Choice;
 use rigpost_contract::item::BeforePairing;
+use rigpost_core::identity::socket::SocketUse;
 use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::{Binds, ProviderKind};
 use rigpost_core::queue::class::Classes;
@@ -67,6 +68,8 @@ pub struct Provider {
     pub secret_on_poll: bool,
     /// How often the cloud hears from a quiet rig: 60 to 290 seconds; `None`: no heartbeat.
     pub heartbeat: Option<Duration>,
+    /// When the rig holds a socket to the cloud.
+    pub socket: SocketUse,
     /// PEM file with certificates to trust besides the system's; absolute.
     pub ca_file: Option<PathBuf>,
     /// Through which proxy everything goes.

@@ -16,10 +16,10 @@ use crate::media::{FdStore, Kept, Pacer, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{
     ChannelTask, Channels, CommentTask, CommentsDue, Deps, GrowingLinks, GrowingTask, InHand, Intake, Lines,
-    Ping, Recordings, RigTask, SourceLinks, SourceTask, UploadSettings, UploadTask,
+    Ping, PresenceTask, Recordings, RigTask, SourceLinks, SourceTask, UploadSettings, UploadTask,
 };
 use crate::vault::KeySource;
-use rigpost_core::identity::rig::Rig;
+use rigpost_core::identity::rig::{Presence, Rig};
 use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::{self, FrameIo, OAuth, Provider, ProviderKey};
 use rigpost_core::time::WallTime;
@@ -33,6 +33,7 @@ pub(super) struct Wired {
     pub(super) growing_task: GrowingTask<Http>,
     pub(super) comment_task: CommentTask<Http>,
     pub(super) channel_task: ChannelTask<Http>,
+    pub(super) presence_task: PresenceTask<Http>,
     /// Where there are media sources.
     pub(super) source_task: Option<(SourceTask, mpsc::Sender<Ping>)>,
     pub(super) rig: watch::Receiver<RigView>,
@@ -89,8 +90,11 @@ pub(super) fn wire(
         (source_task, ping)
     });
     let parts = Deps::new(provider, transport.clone(), store, clock.clone());
-    let machine = Rig::new(settings.provider.kind, seed, built, settings.provider.heartbeat);
-    let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out);
+    let presence = Presence { heartbeat: settings.provider.heartbeat, socket: settings.provider.socket };
+    let machine = Rig::new(settings.provider.kind, seed, built, presence);
+    let (wish, wishes) = watch::channel(None);
+    let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out, wish);
+    let presence_task = PresenceTask::new(parts.clone(), wishes, to_rig.clone());
     let (show_channels, sub_devices) = watch::channel(Vec::new());
     let channel_task =
         ChannelTask::new(parts.clone(), &intake.sources, access.clone(), to_rig.clone(), show_channels);
@@ -136,6 +140,7 @@ pub(super) fn wire(
         growing_task,
         comment_task,
         channel_task,
+        presence_task,
         source_task,
         rig,
         queue,

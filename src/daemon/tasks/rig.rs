@@ -1,4 +1,6 @@
 //! The rig's identity and tokens: drives [`Rig`] against the provider, the store and the people.
+mod publish;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -13,13 +15,14 @@ use crate::http::Transport;
 use crate::link::{DEPTH, Reply, ToRig};
 use crate::tasks::deps::{Deps, too_many};
 use crate::tasks::exchange::exchange;
-use crate::tasks::{journal, revocation};
+use crate::tasks::presence::SocketWish;
+use crate::tasks::revocation;
 use rigpost_core::command::{Ended, ProofOptions, Refusal};
 use rigpost_core::disk::DiskError;
 use rigpost_core::identity::rig::{
     self, AccessId, Action, Change, CommandId, Event, Provisioned, Question, Rig,
 };
-use rigpost_core::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, TokenError, Trouble};
+use rigpost_core::oauth::{AccessToken, Cause, DeviceInfo, TokenError, Trouble};
 use rigpost_core::provider::exchange::Step;
 use rigpost_core::provider::proof::Subject;
 use rigpost_core::provider::wire::{Connection, trouble};
@@ -53,6 +56,7 @@ pub struct RigTask<T> {
     inbox: mpsc::Receiver<ToRig>,
     view: watch::Sender<RigView>,
     access: watch::Sender<Option<Access>>,
+    socket: watch::Sender<Option<SocketWish>>,
     /// Who waits for what, by the machine's numbers.
     commanders: BTreeMap<CommandId, Reply<Option<Ended>>>,
     programs: BTreeMap<AccessId, Reply<(AccessToken, BootTime)>>,
@@ -82,6 +86,7 @@ impl<T: Transport> RigTask<T> {
         inbox: mpsc::Receiver<ToRig>,
         view: watch::Sender<RigView>,
         access: watch::Sender<Option<Access>>,
+        socket: watch::Sender<Option<SocketWish>>,
     ) -> RigTask<T> {
         RigTask {
             rig,
@@ -90,6 +95,7 @@ impl<T: Transport> RigTask<T> {
             inbox,
             view,
             access,
+            socket,
             commanders: BTreeMap::new(),
             programs: BTreeMap::new(),
             answers: Vec::new(),
@@ -150,6 +156,8 @@ impl<T: Transport> RigTask<T> {
                 | ToRig::Unreached(_)
                 | ToRig::ServerDate(_)
                 | ToRig::Sends(_)
+                | ToRig::Socket(..)
+                | ToRig::Watched
                 | ToRig::NetworkUp => {}
             }
         }
@@ -233,6 +241,8 @@ impl<T: Transport> RigTask<T> {
             ToRig::Unreached(cause) => self.event(Event::Unreached(cause)),
             ToRig::ServerDate(date) => self.event(Event::ServerDate(date)),
             ToRig::Sends(sending) => self.event(Event::Sends(sending)),
+            ToRig::Socket(seq, news) => self.event(Event::Socket(seq, news)),
+            ToRig::Watched => self.event(Event::Watched),
             ToRig::NetworkUp => self.event(Event::NetworkUp),
             ToRig::Ping(reply) => drop(reply.send(())),
         }
@@ -283,6 +293,10 @@ impl<T: Transport> RigTask<T> {
                 let step = self.deps.provider.heartbeat(&token);
                 self.ask(step, move |answer| Event::Beaten(seq, answer));
             }
+            Question::OpenSocket(seq, token, names) => {
+                self.socket.send_replace(Some(SocketWish { seq, token, names }));
+            }
+            Question::CloseSocket => drop(self.socket.send_replace(None)),
             Question::Revoke(seq, id) => {
                 let (deps, current) = (self.deps.clone(), self.client.clone());
                 let given_up = self.revoking.clone();
@@ -394,41 +408,6 @@ impl<T: Transport> RigTask<T> {
     fn load_again(&mut self) {
         (self.load_at, self.disk_busy) = (None, true);
         self.running.push(Box::pin(load(self.deps.clone())));
-    }
-
-    fn publish(&mut self) {
-        if self.ending || self.disk_queue.iter().any(|c| matches!(c, Change::EndGrant(_))) {
-            return;
-        }
-        let view = self.rig.view(self.deps.clock.now());
-        self.view.send_if_modified(|old| {
-            let changed = *old != view;
-            if changed {
-                journal::rig_changed(old, &view);
-                *old = view;
-            }
-            changed
-        });
-        let for_clips = self.rig.access().filter(|_| self.deps.provider.clips().is_some());
-        let access = for_clips.map(|(token, device)| Access {
-            token: token.clone(),
-            project_id: device.project_id.clone(),
-            paused: device.status == DeviceStatus::Paused,
-        });
-        self.access.send_if_modified(|old| {
-            let changed = *old != access;
-            if changed {
-                *old = access;
-            }
-            changed
-        });
-        for answer in self.answers.drain(..) {
-            match answer {
-                rig::Reply::Done(id, answer) => tell(self.commanders.remove(&id), answer.map(|()| None)),
-                rig::Reply::Ended(id, ended) => tell(self.commanders.remove(&id), Ok(Some(ended))),
-                rig::Reply::Access(id, answer) => tell(self.programs.remove(&id), answer),
-            }
-        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::vault::KeySource;
 use rigpost_contract::ending::Revocation;
 use rigpost_contract::provider::ProviderKind;
 use rigpost_core::command::{Asking, QueueCommand, Refusal, RigCommand};
-use rigpost_core::identity::rig::Rig;
+use rigpost_core::identity::rig::{Presence, Rig};
 use rigpost_core::oauth::{Cause, ClientSecret, Trouble};
 use rigpost_core::provider::wire::{Authorization, Body, Request, Response, trouble};
 use rigpost_core::provider::{FrameIo, Provider, ProviderKey};
@@ -193,7 +193,8 @@ struct Bench {
 }
 
 fn nothing() -> RigView {
-    Rig::new(ProviderKind::Frameio, 0, WallTime(0), None).view(rigpost_core::time::Now::default())
+    Rig::new(ProviderKind::Frameio, 0, WallTime(0), Presence::default())
+        .view(rigpost_core::time::Now::default())
 }
 
 fn provider() -> Provider {
@@ -239,9 +240,14 @@ impl Bench {
         let (to, inbox) = mpsc::channel(8);
         let (view_out, view) = watch::channel(nothing());
         let (access_out, access) = watch::channel(None);
-        let rig = Rig::new(ProviderKind::Frameio, 7, WallTime(0), Some(BEAT));
+        let rig = Rig::new(
+            ProviderKind::Frameio,
+            7,
+            WallTime(0),
+            Presence { heartbeat: Some(BEAT), ..Presence::default() },
+        );
         let deps = Deps::new(provider, cloud.clone(), store.clone(), clock);
-        let rig_task = RigTask::new(deps, rig, inbox, view_out, access_out);
+        let rig_task = RigTask::new(deps, rig, inbox, view_out, access_out, watch::channel(None).0);
         let stop = CancellationToken::new();
         let task = tokio::spawn(rig_task.run(stop.clone()));
         Bench { cloud, store, to, view, access, stop, task, _dir: dir }

@@ -25,7 +25,7 @@ pub enum Action {
     Reply(Reply),
 }
 
-/// For the provider. Each but the last is answered by the event of that name.
+/// For the provider. Each is answered by the event of that name, where nothing else is said.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the machines' own actions say it")]
 pub enum Question {
@@ -34,6 +34,10 @@ pub enum Question {
     Refresh(Seq, Renewal),
     Identify(Seq, Identify),
     Beat(Seq, AccessToken),
+    /// In the place of any other; by these names of the device. Tells of itself until it is over.
+    OpenSocket(Seq, AccessToken, Vec<String>),
+    /// It tells nothing any more.
+    CloseSocket,
     /// By its number: what it takes is on the disk.
     Revoke(Seq, RevocationId),
     /// Those that are under way are given up.

@@ -70,8 +70,7 @@ impl Rig {
             self.cut = Some(Cut { seq: refresh, late: None, told, kept: None });
         }
         // An answer that comes now must not be written behind the erasure.
-        self.whoami.stop();
-        self.heartbeat.stop();
+        self.stop_presence(now, out);
         let of = self.life.revocable();
         let mut parting = Parting::default();
         for mut leaving in std::mem::take(&mut self.waiting_for_calm) {
@@ -238,8 +237,7 @@ impl Rig {
 
     fn forget_grant(&mut self, fresh: Option<Fresh>, now: Now, out: &mut Vec<Action>) {
         self.live(tokens::Event::Erased, now, out);
-        self.whoami.stop();
-        self.heartbeat.stop();
+        self.stop_presence(now, out);
         self.device = None;
         self.refreshed_at = None;
         (self.access_expires_at, self.runs_out_at) = (None, None);

@@ -3,6 +3,7 @@ use crate::command::{AccessOptions, RigCommand};
 use crate::disk::DiskError;
 use crate::identity::pairing::Running;
 use crate::identity::revocation::{Kept, RevocationId};
+use crate::identity::socket::SocketNews;
 use crate::identity::tokens::Ending;
 use crate::oauth::{
     AccessToken, Cause, DeviceAuthorization, DeviceInfo, Revoked, TokenError, TokenResponse, TokenSet,
@@ -84,6 +85,8 @@ pub enum Event {
     Known(Seq, Result<DeviceInfo, TokenError>),
     DeviceSaved(Seq, Result<(), DiskError>),
     Beaten(Seq, Result<(), TokenError>),
+    /// News of the socket of this number.
+    Socket(Seq, SocketNews),
     BootNoted(Result<(), DiskError>),
     SecretSaved(CommandId, Result<Provisioned, DiskError>),
     TokensErased(CommandId, Result<(), DiskError>),
@@ -104,6 +107,8 @@ pub enum Event {
     NetworkUp,
     /// Clips are on their way to the cloud, or no more.
     Sends(bool),
+    /// A program on the bus has asked for something, and is still there.
+    Watched,
     /// The provider's clock says this many Unix seconds.
     ServerDate(i64),
     Timer,

@@ -25,10 +25,12 @@ impl Rig {
         let life = self.life.deadline().filter(|_| calm);
         let whoami = self.whoami.deadline().filter(|_| calm);
         let heartbeat = self.heartbeat.deadline().filter(|_| self.may_beat());
+        let socket = self.socket.deadline().filter(|_| self.may_beat());
         let caller = self.waiting_for_code.first().map(|(_, since)| *since + START_PATIENCE);
         let access = self.access_deadline();
         let end = self.end_deadline();
-        [self.pairing.deadline(), life, whoami, heartbeat, caller, access, end].into_iter().flatten().min()
+        let all = [self.pairing.deadline(), life, whoami, heartbeat, socket, caller, access, end];
+        all.into_iter().flatten().min()
     }
 
     /// Takes one event. Late news changes nothing.
@@ -105,12 +107,18 @@ impl Rig {
             Event::NetworkUp => {
                 self.hurry(|cause| cause.is_of_the_way() && cause != Cause::Clock, now);
             }
-            Event::Sends(sending) => self.heartbeat.sends(sending, now),
+            Event::Socket(seq, news) => self.socket_news(seq, news, now),
+            Event::Sends(sending) => {
+                self.heartbeat.sends(sending, now);
+                self.socket.sends(sending, now);
+            }
+            Event::Watched => self.socket.watched(now),
             Event::Timer => self.timer(now, &mut out),
         }
         self.after_calm(now, &mut out);
         self.after_revoking(now, &mut out);
         self.answer_access(now, &mut out);
+        self.hold_socket(now, &mut out);
         out
     }
 
@@ -269,8 +277,7 @@ impl Rig {
                     }
                 }
                 tokens::Action::End(ending) => {
-                    self.whoami.stop();
-                    self.heartbeat.stop();
+                    self.stop_presence(now, out);
                     (self.access_expires_at, self.runs_out_at) = (None, None);
                     out.push(Action::Write(Change::EndGrant(ending)));
                 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::identity::rig::action::{Action, Change, Question};
 use crate::identity::rig::state::Rig;
+use crate::identity::socket::{self, SocketNews};
 use crate::identity::{heartbeat, tokens, whoami};
 use crate::oauth::{AccessToken, Cause, DeviceInfo, DeviceStatus, Identify, TokenError, TokenSet, Wanting};
+use crate::provider::SocketEnd;
 use crate::queue::ledger::BootWall;
 use crate::seq::Seq;
 use crate::time::{Now, WallTime};
@@ -80,18 +82,61 @@ impl Rig {
         for action in actions {
             match action {
                 heartbeat::Action::Beat(seq, token) => out.push(Action::Ask(Question::Beat(seq, token))),
-                heartbeat::Action::Look => {
-                    if let Some(token) = self.life.access_token().filter(|_| self.may_beat()) {
-                        let actions = self.whoami.look(token);
-                        self.identify(actions, now, out);
-                    }
-                }
+                heartbeat::Action::Look => self.look(now, out),
                 heartbeat::Action::Unauthorized(token) => {
                     self.live(tokens::Event::Unauthorized(token), now, out);
                 }
                 heartbeat::Action::Accepted(token) => self.live(tokens::Event::Accepted(token), now, out),
             }
         }
+    }
+
+    /// How the project sees the rig is asked anew.
+    fn look(&mut self, now: Now, out: &mut Vec<Action>) {
+        if let Some(token) = self.life.access_token().filter(|_| self.may_beat()) {
+            let actions = self.whoami.look(token);
+            self.identify(actions, now, out);
+        }
+    }
+
+    /// After every event: whether there is to be a socket.
+    pub(super) fn hold_socket(&mut self, now: Now, out: &mut Vec<Action>) {
+        let named = |(_, device): &(&AccessToken, &DeviceInfo)| !device.names.is_empty();
+        let token = self.access().filter(named).map(|(token, _)| token.clone());
+        let (token, may_look) = (token.filter(|_| self.may_beat()), self.may_beat() && self.whoami.is_idle());
+        let actions = self.socket.turn(token.as_ref(), may_look, now);
+        self.perform_socket(actions, now, out);
+    }
+
+    fn perform_socket(&mut self, actions: Vec<socket::Action>, now: Now, out: &mut Vec<Action>) {
+        for action in actions {
+            match action {
+                socket::Action::Open(seq, token) => {
+                    let names = self.device.as_ref().map(|device| device.names.clone()).unwrap_or_default();
+                    out.push(Action::Ask(Question::OpenSocket(seq, token, names)));
+                }
+                socket::Action::Close => out.push(Action::Ask(Question::CloseSocket)),
+                socket::Action::Look => self.look(now, out),
+            }
+        }
+    }
+
+    pub(super) fn socket_news(&mut self, seq: Seq, news: SocketNews, now: Now) {
+        match &news {
+            SocketNews::Joined | SocketNews::Updated | SocketNews::Over(SocketEnd::Refused(_)) => {
+                self.online = true;
+            }
+            SocketNews::Over(SocketEnd::Trouble(_)) => {}
+        }
+        self.socket.news(seq, news, now);
+    }
+
+    /// There is no grant any more, or it is about to end.
+    pub(super) fn stop_presence(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.whoami.stop();
+        self.heartbeat.stop();
+        let actions = self.socket.stop();
+        self.perform_socket(actions, now, out);
     }
 
     /// Not beside a refresh: the token it replaces may be dead already, and the refresh itself is heard.
@@ -127,6 +172,7 @@ impl Rig {
         self.life.hurry(at, &over);
         self.whoami.hurry(at, &over);
         self.heartbeat.hurry(at, &over);
+        self.socket.hurry(at, &over);
         if over(Cause::Network) {
             self.revocations.hurry(at);
         }

@@ -9,6 +9,7 @@ use crate::identity::pairing::Pairing;
 use crate::identity::revocation::Revocations;
 use crate::identity::rig::event::{AccessId, CommandId};
 use crate::identity::rig::leaving::{Cut, Leaving, Left};
+use crate::identity::socket::{Socket, SocketUse};
 use crate::identity::tokens::TokenLife;
 use crate::identity::whoami::Whoami;
 use crate::oauth::{AccessToken, DeviceInfo};
@@ -16,6 +17,15 @@ use crate::queue::ledger;
 use crate::time::{BootTime, Now, WallTime};
 use crate::view::{Protection, Reason};
 use rigpost_contract::provider::ProviderKind;
+
+/// How the provider sees that the rig is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// How often it hears from a quiet rig, 60 to 290 seconds; `None`: only when there is something else to say.
+    pub heartbeat: Option<Duration>,
+    /// When the rig holds a socket.
+    pub socket: SocketUse,
+}
 
 /// Identity and grant of one rig: takes events at [`Rig::on`] and answers with what is to be done.
 #[derive(Debug)]
@@ -30,6 +40,7 @@ pub struct Rig {
     pub(super) life: TokenLife,
     pub(super) whoami: Whoami,
     pub(super) heartbeat: Heartbeat,
+    pub(super) socket: Socket,
     pub(super) device: Option<DeviceInfo>,
     pub(super) refreshed_at: Option<WallTime>,
     pub(super) access_expires_at: Option<BootTime>,
@@ -87,9 +98,8 @@ pub(super) enum HeldBack {
 }
 
 impl Rig {
-    /// Before the store is read: everything is unavailable. `seed` spreads retries between rigs. `heartbeat`: how often
-    /// the provider hears from a quiet rig, 60 to 290 seconds; `None`: only when there is something else to say.
-    pub fn new(provider: ProviderKind, seed: u64, clock_floor: WallTime, heartbeat: Option<Duration>) -> Rig {
+    /// Before the store is read: everything is unavailable. `seed` spreads retries between rigs.
+    pub fn new(provider: ProviderKind, seed: u64, clock_floor: WallTime, presence: Presence) -> Rig {
         Rig {
             provider,
             unusable: Some(DiskError::NoKey(String::new())),
@@ -99,7 +109,8 @@ impl Rig {
             pairing: Pairing::new(Jitter::new(seed)),
             life: TokenLife::new(Jitter::new(seed ^ 1)),
             whoami: Whoami::new(Jitter::new(seed ^ 2)),
-            heartbeat: Heartbeat::new(heartbeat, Jitter::new(seed ^ 4)),
+            heartbeat: Heartbeat::new(presence.heartbeat, Jitter::new(seed ^ 4)),
+            socket: Socket::new(presence.socket, Jitter::new(seed ^ 7)),
             device: None,
             refreshed_at: None,
             access_expires_at: None,

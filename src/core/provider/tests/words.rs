@@ -183,9 +183,19 @@ fn who_we_are_is_read_as_the_guide_prints_it() {
         authorized_by: "Harry Potter".to_owned(),
         authorization_expires: None,
         status: crate::oauth::DeviceStatus::Online,
+        names: vec!["a7e95254".to_owned()],
     };
     assert_eq!(provider().read_identity(&json(200, body)), Ok(expected));
     let read = |body: &str| provider().read_identity(&json(200, body));
+    for (ids, names) in [
+        (r#"{"id":"p1","device_id":"d1"}"#, &["d1", "p1"][..]),
+        (r#"{"id":"p1","device_id":"p1"}"#, &["p1"]),
+        (r#"{"id":"p1","device_id":null}"#, &["p1"]),
+        (r#"{"id":"a\u0007b","device_id":7}"#, &[]),
+        ("{}", &[]),
+    ] {
+        assert_eq!(read(ids).unwrap().names, names, "{ids}");
+    }
     let nameless = read("{}").unwrap();
     assert_eq!(
         (nameless.project_id.as_str(), nameless.project_name.as_str()),

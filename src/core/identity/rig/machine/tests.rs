@@ -15,6 +15,7 @@ use crate::identity::pairing::{CodeOnOffer, Running, TimeLimit};
 use crate::identity::revocation::{Kept, Over, Progress, RevocationId};
 use crate::identity::rig::action::{Keep, Parting};
 use crate::identity::rig::event::Fresh;
+use crate::identity::rig::state::Presence;
 use crate::identity::tokens::Ending;
 use crate::oauth::{
     AccessToken, ClientSecret, DeviceAuthorization, DeviceCode, DeviceInfo, RefreshToken, Revocable, Revoked,
@@ -137,7 +138,11 @@ struct Bench {
 impl Bench {
     /// Before the store is read.
     fn new(heartbeat: Option<Duration>) -> Bench {
-        let rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, heartbeat);
+        Bench::with(Presence { heartbeat, ..Presence::default() })
+    }
+
+    fn with(presence: Presence) -> Bench {
+        let rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, presence);
         Bench { rig, now: at(10), commands: 0, question: Seq(0), noted: vec![] }
     }
 

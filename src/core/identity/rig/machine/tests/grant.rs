@@ -91,7 +91,7 @@ fn a_reboot_with_an_interrupted_mark_asks_at_once() {
 #[test]
 fn tokens_from_another_boot_in_1970_are_refreshed_and_the_clock_is_not_trusted() {
     let loaded = Loaded { tokens: Some((set(1), false)), device: Some(device("one")), ..usable() };
-    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, None);
+    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, Presence::default());
     let now = Now { boot_id: BootId(9), boot: BootTime(secs(12)), wall: WallTime(40) };
     let actions = rig.on(Event::Loaded(Box::new(loaded), Protection::Tpm2), now);
     assert!(matches!(actions[..], [Action::Ask(Question::Identify(..))]), "{actions:?}");

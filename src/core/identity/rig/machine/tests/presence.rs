@@ -1,6 +1,8 @@
 //! That we are there, how the project sees us, a way that opens again, and what time it really is.
 use super::*;
+use crate::identity::socket::{SocketNews, SocketUse};
 use crate::oauth::{DeviceStatus, IdToken, Identify, Revoked, Wanting};
+use crate::provider::SocketEnd;
 
 const BEAT: Duration = Duration::from_secs(120);
 
@@ -378,7 +380,7 @@ fn the_ledger_of_boots_table() {
 
 #[test]
 fn a_ledger_that_cant_be_written_is_tried_again_with_the_next_news() {
-    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, None);
+    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, Presence::default());
     let note = [Action::Write(Change::NoteBoot(BootWall(EPOCH)))];
     assert_eq!(rig.on(Event::Loaded(Box::new(usable()), Protection::File), at(10)), note);
     assert_eq!(rig.on(Event::ServerDate(EPOCH + 11), at(11)), [], "one write at a time");
@@ -390,7 +392,7 @@ fn a_ledger_that_cant_be_written_is_tried_again_with_the_next_news() {
 
 #[test]
 fn a_disk_that_is_of_no_use_is_not_written_to() {
-    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, None);
+    let mut rig = Rig::new(ProviderKind::Frameio, 1, FLOOR, Presence::default());
     let unusable = || {
         Box::new(Loaded {
             unusable: Some(DiskError::ReadOnly),
@@ -520,4 +522,104 @@ fn a_statement_that_nobody_could_verify_is_shown_again_after_a_renewal_and_to_no
     let actions = b.on(Event::TokensSaved(seq, Ok(())));
     let [Action::Ask(Question::Identify(_, ref question))] = actions[..] else { panic!("{actions:?}") };
     assert_eq!(question.id_token, None);
+}
+
+/// Paired by the tokens 1, with a socket while there is something to see, and no heartbeat.
+fn seen() -> Bench {
+    let mut b = Bench::with(Presence { heartbeat: None, socket: SocketUse::WhenBusy });
+    assert_eq!(b.on(Event::Loaded(Box::new(usable()), Protection::File)), []);
+    b.grant(1);
+    b.identified("one");
+    // What the provider calls the device is never on disk.
+    assert_eq!(b.on(Event::Sends(true)), []);
+    assert!(b.rig.deadline() > Some(at(HOUR).boot), "without a name there is no socket");
+    let seq = b.rig.whoami.ask(access(1)).iter().find_map(|action| match action {
+        crate::identity::whoami::Action::Ask(seq, _) => Some(*seq),
+        _ => None,
+    });
+    assert_eq!(b.on(Event::Identified(seq.unwrap(), Ok(named(DeviceStatus::Online)))), []);
+    b
+}
+
+fn named(status: DeviceStatus) -> DeviceInfo {
+    DeviceInfo { status, names: vec!["d1".to_owned(), "p1".to_owned()], ..device("one") }
+}
+
+/// Opens the socket that is due and has it joined; the question that follows has left.
+fn open(b: &mut Bench) -> Seq {
+    b.due();
+    let actions = b.on(Event::Timer);
+    let [Action::Ask(Question::OpenSocket(seq, ref token, ref names))] = actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!((token, names.len()), (&access(1), 2));
+    let actions = b.on(Event::Socket(seq, SocketNews::Joined));
+    assert!(matches!(actions[..], [Action::Ask(Question::Identify(..))]), "{actions:?}");
+    seq
+}
+
+#[test]
+fn a_pause_that_a_socket_tells_of_is_asked_for_at_once() {
+    let mut b = seen();
+    let socket = open(&mut b);
+    // It comes while the answer from before it is on its way.
+    assert_eq!(b.on(Event::Socket(socket, SocketNews::Updated)), []);
+    let question = b.question;
+    let actions = b.after(2).on(Event::Identified(question, Ok(named(DeviceStatus::Online))));
+    assert!(matches!(actions[..], [Action::Ask(Question::Identify(..))]), "{actions:?}");
+    let question = b.question;
+    assert_eq!(b.on(Event::Identified(question, Ok(named(DeviceStatus::Paused)))), []);
+    assert_eq!(b.rig.access().map(|(_, device)| device.status), Some(DeviceStatus::Paused));
+    assert_eq!(b.on(Event::Sends(false)), []);
+    b.due();
+    assert_eq!(b.on(Event::Timer), [Action::Ask(Question::CloseSocket)]);
+}
+
+#[test]
+fn the_socket_ends_with_the_grant() {
+    let mut b = seen();
+    open(&mut b);
+    let (_, actions) = b.command(UNPAIR);
+    let [Action::Ask(Question::CloseSocket), Action::Write(Change::EraseTokens(..))] = actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(b.rig.deadline(), None, "no other one while the disk erases");
+}
+
+#[test]
+fn no_socket_is_opened_beside_a_refresh_and_an_open_one_stays() {
+    let mut b = seen();
+    open(&mut b);
+    let question = b.question;
+    let _ = b.on(Event::Identified(question, Ok(named(DeviceStatus::Online))));
+    b.after(7 * HOUR);
+    let actions = b.on(Event::Timer);
+    let [Action::Write(Change::MarkRefresh(_))] = actions[..] else { panic!("{actions:?}") };
+    let mut b = seen();
+    b.after(7 * HOUR);
+    let actions = b.on(Event::Timer);
+    let [Action::Write(Change::MarkRefresh(seq))] = actions[..] else { panic!("{actions:?}") };
+    let actions = b.on(Event::Marked(seq, Ok(())));
+    let [Action::Ask(Question::Refresh(seq, _))] = actions[..] else { panic!("{actions:?}") };
+    let actions = b.on(Event::Refreshed(seq, Ok(response(2))));
+    let [Action::Write(Change::SaveTokens(seq, _))] = actions[..] else { panic!("{actions:?}") };
+    let actions = b.on(Event::TokensSaved(seq, Ok(())));
+    let [Action::Ask(Question::Identify(..)), Action::Ask(Question::OpenSocket(_, ref token, _))] =
+        actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(*token, access(2));
+}
+
+#[test]
+fn a_refusal_of_sockets_is_no_trouble_of_the_rig() {
+    let mut b = seen();
+    b.due();
+    let actions = b.on(Event::Timer);
+    let [Action::Ask(Question::OpenSocket(seq, ..))] = actions[..] else { panic!("{actions:?}") };
+    let end = SocketEnd::Refused("403".to_owned());
+    assert_eq!(b.on(Event::Socket(seq, SocketNews::Over(end))), []);
+    assert_eq!((b.shows(), b.view().online), ((State::Paired, Reason::None), true));
+    assert!(b.rig.deadline() > Some(b.now.boot + secs(200)));
 }

@@ -5,18 +5,21 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
 use crate::identity::pairing::Running;
+use crate::identity::socket::{SocketNews, SocketUse};
 use crate::identity::tokens::Ending;
 use crate::oauth::{
     ClientSecret, DeviceAuthorization, DeviceCode, Revocable, Revoked, TokenError, TokenResponse, TokenSet,
     Trouble, UserCode,
 };
+use crate::provider::SocketEnd;
 use crate::secret::Secret;
 use crate::time::BootId;
 use crate::view::State;
 use rigpost_contract::exit::ExitCode;
 
 /// Rarer than in life, so that beats do not crowd out everything else.
-const BEAT: Duration = Duration::from_secs(3600);
+const PRESENCE: Presence =
+    Presence { heartbeat: Some(Duration::from_secs(3600)), socket: SocketUse::WhenBusy };
 /// Everything is answered within this, whatever the network does.
 const BOUND: Duration = Duration::from_secs(25);
 
@@ -201,6 +204,8 @@ struct Tally {
     told: u32,
     cut: u32,
     strays: u32,
+    sockets: u32,
+    closed: u32,
 }
 
 struct Walk {
@@ -216,6 +221,8 @@ struct Walk {
     asked: BTreeMap<CommandId, BootTime>,
     commands: u64,
     tally: Tally,
+    /// The one that was asked for last, as long as the rig wants it.
+    socket: Option<Seq>,
     /// The answer to a refresh may have been lost since tokens were last on disk.
     lost: bool,
 }
@@ -224,7 +231,7 @@ impl Walk {
     fn new(seed: u64) -> Walk {
         let mut walk = Walk {
             dice: Jitter::new(seed),
-            rig: Rig::new(ProviderKind::Frameio, seed, WallTime(0), Some(BEAT)),
+            rig: Rig::new(ProviderKind::Frameio, seed, WallTime(0), PRESENCE),
             now: Now { boot_id: BootId(1), boot: BootTime(Duration::from_secs(9)), wall: WallTime(0) },
             cloud: Cloud::default(),
             disc: Disc::default(),
@@ -234,6 +241,7 @@ impl Walk {
             asked: BTreeMap::new(),
             commands: 0,
             tally: Tally::default(),
+            socket: None,
             lost: false,
         };
         walk.event(Event::Loaded(Box::default(), Protection::File));
@@ -268,6 +276,7 @@ impl Walk {
         if self.rig.view(self.now).state == State::Paired {
             assert!(self.disc.tokens.is_some(), "paired, and the disk does not know it");
         }
+        assert!(self.socket.is_none() || self.rig.life.granted(), "a socket without a grant");
     }
 
     fn perform(&mut self, action: Action) {
@@ -301,7 +310,8 @@ impl Walk {
                     Err(self.trouble())
                 } else if self.cloud.current == Some(n) {
                     let project_id = self.cloud.project_of[n].to_string();
-                    Ok(DeviceInfo { project_id, ..DeviceInfo::default() })
+                    let names = vec!["d".to_owned()];
+                    Ok(DeviceInfo { project_id, names, ..DeviceInfo::default() })
                 } else {
                     Err(TokenError::Unauthorized)
                 };
@@ -319,6 +329,21 @@ impl Walk {
                     Err(TokenError::Unauthorized)
                 };
                 self.answer(20.0, Event::Beaten(seq, answer), false);
+            }
+            Action::Ask(Question::OpenSocket(seq, token, names)) => {
+                self.tally.sockets += 1;
+                assert_eq!(self.socket.replace(seq), None, "two sockets");
+                assert!(!self.answers.iter().any(|(.., refresh)| *refresh), "a socket beside a refresh");
+                assert_eq!((self.rig.life.access_token(), names), (Some(&token), vec!["d".to_owned()]));
+                let n: usize = token.expose().trim_start_matches('a').parse().unwrap();
+                let is_good = self.cloud.current == Some(n) && self.chance(0.8);
+                let news = if is_good { SocketNews::Joined } else { self.socket_end() };
+                self.answer(20.0, Event::Socket(seq, news), false);
+            }
+            Action::Ask(Question::CloseSocket) => {
+                self.tally.closed += 1;
+                assert!(self.socket.take().is_some(), "there is none");
+                self.answers.retain(|(_, event, _)| !matches!(event, Event::Socket(..)));
             }
             Action::Ask(Question::Revoke(seq, id)) => {
                 let (n, _) = *self.disc.kept.get(&id).expect("what it takes is on the disk");
@@ -388,6 +413,25 @@ impl Walk {
         let cause = causes[(self.dice.unit() * 5.0) as usize % 5];
         let maybe_applied = self.chance(0.5);
         TokenError::Transient(Trouble { cause, why: String::new(), retry_after: None, maybe_applied })
+    }
+
+    fn socket_end(&mut self) -> SocketNews {
+        SocketNews::Over(match self.trouble() {
+            TokenError::Transient(t) if self.chance(0.7) => SocketEnd::Trouble(t),
+            _ => SocketEnd::Refused("403".to_owned()),
+        })
+    }
+
+    /// What comes over a socket that is open, and its end.
+    fn socket_goes_on(&mut self, event: &Event) {
+        let Event::Socket(seq, news) = event else { return };
+        match news {
+            SocketNews::Over(_) => self.socket = None,
+            SocketNews::Joined | SocketNews::Updated => {
+                let next = if self.chance(0.8) { SocketNews::Updated } else { self.socket_end() };
+                self.answer(300.0, Event::Socket(*seq, next), false);
+            }
+        }
     }
 
     /// The request arrived, and the answer did not.
@@ -474,12 +518,12 @@ impl Walk {
         self.answers.clear();
         self.writes.clear();
         self.asked.clear();
-        self.written = None;
+        (self.written, self.socket) = (None, None);
         if self.chance(0.5) {
             self.now.boot_id = BootId(self.now.boot_id.0 + 1);
             self.now.boot = BootTime(self.seconds(60.0));
         }
-        self.rig = Rig::new(ProviderKind::Frameio, self.commands, WallTime(0), Some(BEAT));
+        self.rig = Rig::new(ProviderKind::Frameio, self.commands, WallTime(0), PRESENCE);
         let loaded = self.disc.loaded();
         self.event(Event::Loaded(Box::new(loaded), Protection::File));
     }
@@ -499,6 +543,9 @@ impl Walk {
             22 => self.restart(),
             23..25 => self.event(Event::NetworkUp),
             25 => self.event(Event::ClockStepped),
+            32..34 => self.event(Event::Sends(true)),
+            34..36 => self.event(Event::Sends(false)),
+            36 => self.event(Event::Watched),
             26..32 => {
                 self.now.wall = WallTime(((self.dice.unit() - 0.5) * 6e8) as i64);
                 let date = (self.dice.unit() * 6e8) as i64;
@@ -537,6 +584,7 @@ impl Walk {
         match answer {
             Some(i) if answer_at == Some(next) => {
                 let (_, event, _) = self.answers.swap_remove(i);
+                self.socket_goes_on(&event);
                 self.event(event);
             }
             _ => {
@@ -551,7 +599,7 @@ impl Walk {
 #[test]
 fn whatever_happens_the_rules_hold() {
     let mut total = Tally::default();
-    for seed in 0..24 {
+    for seed in 0..36 {
         let mut walk = Walk::new(seed);
         walk.tally = total;
         for _ in 0..5000 {
@@ -567,5 +615,6 @@ fn whatever_happens_the_rules_hold() {
     assert!(total.beats > 1000, "{total:?}");
     assert!(total.interrupted > 30 && total.revoked > 30, "{total:?}");
     assert!(total.restarts > 100 && total.unpairings > 100 && total.told > 50, "{total:?}");
+    assert!(total.sockets > 100 && total.closed > 30, "{total:?}");
     assert!(total.cut > 2 && total.strays > 2, "{total:?}");
 }
