@@ -274,6 +274,9 @@ fn takes(kind: Kind) -> String {
             Form::Version => "A semantic version.",
             Form::Label => "1 to 64 letters, digits, \"-\", \"_\", \".\" or blanks.",
             Form::Class => "The name of a class.",
+            Form::Bucket => "3 to 63 small letters, digits, \"-\" and \".\".",
+            Form::Region => "Letters, digits and \"-\".",
+            Form::ObjectName => "At most 256 bytes, without empty steps; it has {id}.",
             Form::ClipName => {
                 "A text of at most 128 bytes in which {file}, {stem}, {ext} (with its point), {parent} (the folder) and \
                  {source} stand for these; it has {file} or {stem}, and ends with {file} or {ext}."

@@ -15,6 +15,7 @@ mod proxy;
 mod report;
 mod service;
 mod sources;
+mod storage;
 
 use std::path::Path;
 
@@ -32,7 +33,8 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Re
     let (facts, check) = config::check(&args.config);
     report.add(check)?;
     report.add(net::clock_alone(built))?;
-    net::provider(&facts, built, &mut report).await?;
+    let http = net::provider(&facts, built, &mut report).await?;
+    storage::check(&facts, &http, &mut report).await?;
     let (device, queue) = match Daemon::open().await {
         Ok(daemon) => {
             report.add(Check::ok("bus", "the system bus answers"))?;

@@ -8,6 +8,8 @@
 pub mod backoff;
 /// What the bus asks of the machines, and what it is refused.
 pub mod command;
+/// Where clips go.
+pub mod delivery;
 /// Why the disk takes nothing.
 pub mod disk;
 /// A few things in order.

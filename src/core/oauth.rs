@@ -151,6 +151,15 @@ pub struct Renewal {
     pub binding: Option<Binding>,
 }
 
+/// What a rig is signed in with, for others who take that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// In force.
+    pub access: AccessToken,
+    /// What came with it; `None`: nothing, or it has served and is not kept.
+    pub id_token: Option<IdToken>,
+}
+
 /// What a revocation names (RFC 7009 §2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revocable {

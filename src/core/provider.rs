@@ -44,6 +44,7 @@ pub use answer::{Sorted, sort};
 pub use client::Client;
 pub use frameio::FrameIo;
 pub use hints::hint;
+pub use id_token::ends as id_token_ends;
 pub use key::{ProviderKey, ProviderKind};
 pub use oauth::{Binds, ConfiguredEndpoints, OAuth};
 pub use socket::{Said, Session, SocketEnd, SocketRequest};

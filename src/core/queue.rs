@@ -12,6 +12,7 @@ pub mod item;
 pub mod ledger;
 pub mod order;
 pub mod pace;
+pub mod promises;
 pub mod rights;
 pub mod schedule;
 pub mod sequence;

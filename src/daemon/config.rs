@@ -15,6 +15,7 @@
 //! - No secret of the rig is configured here: the client secret comes by provisioning. A proxy's address may hold a
 //!   password; it is kept as a secret, and no message repeats it.
 mod check;
+mod delivery;
 mod effective;
 mod forms;
 mod fragment;
@@ -35,5 +36,6 @@ pub use load::{load, load_installed};
 pub use problem::{ConfigError, Problem};
 pub use roots::Roots;
 pub use settings::{
-    ClientIdSource, Device, Level, Log, OAuth, Provider, Queue, Settings, State, Tokens, Vault,
+    Bucket, ClientIdSource, Delivery, Device, Level, Log, OAuth, Provider, Queue, Settings, State, Tokens,
+    Vault,
 };

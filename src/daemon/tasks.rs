@@ -5,9 +5,11 @@
 //! - Actions become futures whose output is an event, so that results need no callbacks and a task is one `select!`.
 //! - Writes to the store leave in the order in which the machine asked for them, one at a time; requests to the
 //!   provider run beside them.
+mod bucket;
 mod channels;
 mod comments;
 mod creation;
+mod delivery;
 mod deps;
 mod exchange;
 mod growing;
@@ -22,14 +24,16 @@ mod sent;
 mod sources;
 mod uploads;
 
+pub use bucket::Bucket;
 pub use channels::ChannelTask;
 pub use comments::{CommentTask, CommentsDue};
+pub use delivery::Deliverer;
 pub use deps::Deps;
 pub use growing::{GrowingLinks, GrowingTask, InHand, Recordings};
 pub use intake::Intake;
 pub use lines::Lines;
 pub use presence::{PresenceTask, SocketWish};
-pub use rig::RigTask;
+pub use rig::{RigLinks, RigTask};
 pub use sources::{Ping, SourceLinks, SourceTask};
 pub use uploads::{Channels, UploadSettings, UploadTask};
 

@@ -21,6 +21,7 @@ mod oidc;
 mod power_disk;
 mod recorder;
 mod rig;
+mod seaweed;
 mod setup;
 
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub(crate) use oidc::{Asked, Oidc, Script};
 pub(crate) use power_disk::{PowerDisk, no_power_disk};
 pub(crate) use recorder::{MIB, Recorder, Stop};
 pub(crate) use rig::{PROJECT, Rig};
+pub(crate) use seaweed::Seaweed;
 pub(crate) use setup::{MARKER, SECRET, Setup};
 
 /// Longer than anything here takes, except when something is wrong.

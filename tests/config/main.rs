@@ -146,7 +146,27 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n[[source]]\nname = \"A\"\npath = \"/media/a\"",
-        "/rigpost.toml:5: key `source`: a provider of the kind \"oauth\" takes no clips: remove this section",
+        "/rigpost.toml:5: key `source`: no clips go anywhere here: remove this section, or say where in [delivery]",
+    ),
+    (
+        "[delivery]\nkind = \"s3\"\nendpoint = \"https://s3.example\"\nbucket = \"footage\"",
+        "/rigpost.toml:2: key `delivery.kind`: needs a provider of the kind \"oauth\", whose ID tokens the storage takes",
+    ),
+    (
+        "[delivery]\nbucket = \"footage\"",
+        "/rigpost.toml:2: key `delivery.bucket`: means nothing without kind = \"s3\"",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n[delivery]\nkind = \"frameio\"",
+        "/rigpost.toml:6: key `delivery.kind`: needs a provider of the kind \"frameio\"",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n[delivery]\nkind = \"s3\"\nbucket = \"footage\"",
+        "/rigpost.toml:6: key `delivery.endpoint`: is missing: kind = \"s3\" needs it",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n[delivery]\nkind = \"s3\"\nbucket = \"footage\"\nendpoint = \"https://s3.example\"\n[[source]]\nname = \"A\"\npath = \"/media/a\"\nwhile_recording = true",
+        "/rigpost.toml:12: key `source.while_recording`: is of projects only: a bucket takes finished clips of one rig",
     ),
     (
         "tokens.allow = true",

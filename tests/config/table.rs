@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rigpost_daemon::config::keys::{Key, LISTS, SECTIONS, TABLE};
 use rigpost_daemon::config::rule::{Form, Kind, Of, Preset, Unit};
-use rigpost_daemon::config::{ClientIdSource, Settings};
+use rigpost_daemon::config::{ClientIdSource, Delivery, Settings};
 
 use crate::load_text;
 
@@ -40,6 +40,14 @@ fn values(kind: Kind) -> (Vec<String>, Vec<String>) {
         Kind::Text(Form::Label) => of(&["\"A camera\""], &["\"\"", "\"a/b\"", "7"]),
         Kind::Text(Form::ClipName) => {
             of(&["\"{parent}_{file}\""], &["\"\"", "\"clip\"", "\"{nonesuch}_{file}\"", "\"a/{file}\"", "7"])
+        }
+        Kind::Text(Form::Bucket) => of(
+            &["\"abc\"", "\"a.b-1\""],
+            &["\"\"", "\"ab\"", "\"Abc\"", "\"a..b\"", "\"-abc\"", "\"a/b\"", "7"],
+        ),
+        Kind::Text(Form::Region) => of(&["\"eu-central-1\""], &["\"\"", "\"a b\"", "\"a/b\"", "7"]),
+        Kind::Text(Form::ObjectName) => {
+            of(&["\"{date}/{id}-{name}\""], &["\"\"", "\"{name}\"", "\"{nonesuch}{id}\"", "\"../{id}\"", "7"])
         }
         Kind::Text(Form::Class) => of(&["\"audio\""], &["\"nonesuch\"", "7"]),
         Kind::Word(_) => {
@@ -102,7 +110,13 @@ fn with(key: Key, value: &str) -> String {
     let section = key.section();
     let header = if LISTS.contains(&section) { format!("[[{section}]]") } else { format!("[{section}]") };
     let of_oauth = key.rule().of == Of::OAuth || (key == Key::ProviderKind && value == "\"oauth\"");
+    let to_bucket = section == "delivery" && (key != Key::DeliveryKind || value == "\"s3\"");
     let beside: &[(Key, &str)] = match section {
+        "delivery" if to_bucket => &[
+            (Key::DeliveryKind, "\"s3\""),
+            (Key::DeliveryEndpoint, "\"https://s3.example\""),
+            (Key::DeliveryBucket, "\"footage\""),
+        ],
         "provider" if of_oauth => &[
             (Key::ProviderKind, "\"oauth\""),
             (Key::ProviderClientId, "\"a\""),
@@ -118,7 +132,9 @@ fn with(key: Key, value: &str) -> String {
         let name = key.name().split_once('.').unwrap().1;
         text.push_str(&format!("{name} = {value}\n"));
     }
-    format!("{header}\n{text}")
+    // Clips go to a bucket for a sign-in that its keys come of.
+    let provider = "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://a.example\"\n";
+    format!("{header}\n{text}{}", if to_bucket { provider } else { "" })
 }
 
 #[test]
@@ -185,11 +201,13 @@ fn the_example_is_the_default() {
         |line: &str| line.strip_prefix('#').is_some_and(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));
     let defaults: Vec<&str> = example.lines().map(|l| if key(l) { &l[1..] } else { l }).collect();
     assert_eq!(load_text(&defaults.join("\n")).unwrap(), Settings::default(), "with every default spelt out");
-    assert_eq!(example.lines().filter(|l| key(l)).count(), 16);
+    assert_eq!(example.lines().filter(|l| key(l)).count(), 19);
     assert!(example.lines().all(|line| line.chars().count() <= 118));
 
     let shown = shown(&example);
     assert_eq!(shown.iter().map(|(key, _)| *key).collect::<Vec<_>>(), Key::ALL, "each key is shown once");
+    let (delivery, shown): (Vec<_>, Vec<_>) =
+        shown.into_iter().partition(|(key, _)| key.section() == Key::DeliveryKind.section());
     let (oauth, others): (Vec<_>, Vec<_>) =
         shown.into_iter().partition(|(key, _)| key.rule().of == Of::OAuth);
     let (mut text, mut section) = (String::new(), "");
@@ -211,7 +229,11 @@ fn the_example_is_the_default() {
     assert_eq!(sources, [("A camera", Some("audio"), Some(210))]);
     assert_eq!(s.classes.of(Path::new("/media/x/a_LOW.mov")).map(|c| c.priority), Some(350));
     let oauth: Vec<&str> = oauth.into_iter().map(|(_, line)| line).collect();
-    let s = load_text(&format!("[provider]\nkind = \"oauth\"\n{}", oauth.join("\n"))).unwrap();
+    let delivery: Vec<&str> = delivery.into_iter().map(|(_, line)| line).collect();
+    let (oauth_lines, delivery_lines) = (oauth.join("\n"), delivery.join("\n"));
+    let text = format!("[provider]\nkind = \"oauth\"\n{oauth_lines}\n[delivery]\n{delivery_lines}");
+    let s = load_text(&text).unwrap();
+    assert!(matches!(s.delivery, Delivery::Bucket(_)), "a bucket is what is shown");
     let o = s.provider.oauth.unwrap();
     assert_eq!((oauth.len(), o.parameters.len()), (11, 2), "every key of this kind is shown");
     assert!(o.issuer.is_some() && o.revocation_endpoint.is_some() && o.jwks_uri.is_some());

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::issuer::metadata;
 use crate::support::*;
 
-pub(crate) const RELEASED: [(&str, &str); 8] = [
+pub(crate) const RELEASED: [(&str, &str); 9] = [
     ("v1", include_str!("../fixtures/store/v1.sql")),
     ("v2", include_str!("../fixtures/store/v2.sql")),
     ("v3", include_str!("../fixtures/store/v3.sql")),
@@ -27,6 +27,7 @@ pub(crate) const RELEASED: [(&str, &str); 8] = [
     ("v5", include_str!("../fixtures/store/v5.sql")),
     ("v6", include_str!("../fixtures/store/v6.sql")),
     ("v7", include_str!("../fixtures/store/v7.sql")),
+    ("v8", include_str!("../fixtures/store/v8.sql")),
 ];
 
 pub(crate) fn restored(sql: &str) -> TempDir {

@@ -84,6 +84,7 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
             "src/core/provider/id_token.rs",
             "src/core/provider/proof.rs",
             "src/core/provider/socket.rs",
+            "src/core/delivery/s3.rs",
             // Out to a program that a maker has let in.
             "src/daemon/bus/tokens.rs",
             // Codes, which the screen is there to show.

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rigpost_core::oauth::{Cause, Trouble};
-use rigpost_core::provider::wire::{Body, Connection, Request, Response};
+use rigpost_core::provider::wire::{Body, Connection, Method, Request, Response};
 use rigpost_core::secret::Secret;
 use rigpost_daemon::clock::Clock;
 use rigpost_daemon::egress::Egress;
@@ -36,7 +36,8 @@ struct Rig {
 fn question(url: &str) -> Request {
     Request {
         name: "health",
-        post: false,
+        method: Method::Get,
+        signed: None,
         url: url.parse().unwrap(),
         headers: Vec::new(),
         authorization: None,

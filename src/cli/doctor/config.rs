@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::Check;
 use crate::start::INSTALLED;
-use rigpost_daemon::config::{OAuth, Provider, Settings, load_installed};
+use rigpost_daemon::config::{Bucket, Delivery, OAuth, Provider, Settings, load_installed};
 use rigpost_daemon::egress::proxy::Choice;
 
 /// The settings that are checked.
@@ -23,6 +23,19 @@ pub(crate) struct Facts {
     pub(crate) media_dirs: Vec<PathBuf>,
     /// Name and path of each.
     pub(crate) sources: Vec<(String, PathBuf)>,
+    /// Where clips go, where that is a bucket.
+    pub(crate) storage: Option<Storage>,
+}
+
+/// A bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Storage {
+    /// Its address.
+    pub(crate) bucket: url::Url,
+    pub(crate) name: String,
+    /// Where keys come from.
+    pub(crate) sts: url::Url,
+    pub(crate) role: Option<String>,
 }
 
 /// Reads the configuration. When it is not good, the other checks go on with the defaults.
@@ -51,7 +64,12 @@ pub(crate) fn check(path: &Path) -> (Facts, Check) {
 
 impl From<Settings> for Facts {
     fn from(settings: Settings) -> Self {
+        let storage = match settings.delivery {
+            Delivery::Bucket(bucket) => Some(Storage::from(*bucket)),
+            Delivery::Frameio | Delivery::None => None,
+        };
         Self {
+            storage,
             probe: probe(&settings.provider),
             any_answer: settings.provider.oauth.is_some(),
             client_version: settings.provider.oauth.is_none().then_some(settings.provider.client_version),
@@ -62,6 +80,18 @@ impl From<Settings> for Facts {
             media_dirs: settings.queue.media_dirs,
             sources: settings.sources.into_iter().map(|source| (source.name, source.path)).collect(),
         }
+    }
+}
+
+impl From<Bucket> for Storage {
+    fn from(bucket: Bucket) -> Self {
+        let mut url = bucket.endpoint;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        // A name that can't stand there stays in the path.
+        if bucket.path_style || url.set_host(Some(&format!("{}.{host}", bucket.name))).is_err() {
+            url.set_path(&format!("{}/{}", url.path().trim_end_matches('/'), bucket.name));
+        }
+        Self { bucket: url, name: bucket.name, sts: bucket.sts, role: bucket.role }
     }
 }
 

@@ -16,7 +16,7 @@ use super::report::{Check, Report, Verdict};
 use crate::exit::Failure;
 use crate::{clock, text};
 use rigpost_core::oauth::Cause;
-use rigpost_core::provider::wire::{Body, Connection, Request, Response};
+use rigpost_core::provider::wire::{Body, Connection, Method, Request, Response};
 use rigpost_core::provider::{Sorted, sort};
 use rigpost_core::time::WallTime;
 use rigpost_daemon::clock::Clock;
@@ -58,21 +58,29 @@ fn judge_clock(now: i64, built: i64) -> Check {
 /// What OpenSSL goes by, and so do we: of whoever runs the program.
 const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// Checks the way to the provider, up to the first step that fails.
-pub(super) async fn provider(facts: &Facts, built: WallTime, report: &mut Report<'_>) -> Result<(), Failure> {
+/// Checks the way to the provider, up to the first step that fails. Comes with the client that it was asked with.
+pub(super) async fn provider(
+    facts: &Facts,
+    built: WallTime,
+    report: &mut Report<'_>,
+) -> Result<Http, Failure> {
     let found = proxy::find(&facts.proxy).await;
     report.add_all(found.checks)?;
     let egress = Egress { ca_file: facts.ca_file.clone(), proxies: found.proxies, built };
     let http = Http::new(egress, env!("CARGO_PKG_VERSION"), Clock::system());
     http.open();
+    way(facts, &http, found.says, report).await.map(|()| http)
+}
+
+async fn way(facts: &Facts, http: &Http, says: &str, report: &mut Report<'_>) -> Result<(), Failure> {
     let host = facts.probe.host_str().unwrap_or_default().to_owned();
     let through = http.proxy(&facts.probe);
     let resolved = match &through {
         Some(proxy) => {
-            report.add(Check::ok("proxy", format!("{proxy} leads to {host}, says {}", found.says)))?;
+            report.add(Check::ok("proxy", format!("{proxy} leads to {host}, says {says}")))?;
             Check::skipped("name", "the proxy looks it up")
         }
-        None => resolve(&http, &host).await,
+        None => resolve(http, &host).await,
     };
     // Where the direct way is closed, somebody may know another.
     let hint = || if through.is_none() { proxy::hint(&facts.probe) } else { None };
@@ -144,8 +152,9 @@ async fn resolve(http: &Http, host: &str) -> Check {
 fn question(facts: &Facts) -> Request {
     Request {
         name: "health",
-        post: false,
+        method: Method::Get,
         url: facts.probe.clone(),
+        signed: None,
         headers: facts.client_version.iter().map(|v| ("x-client-version", v.clone())).collect(),
         authorization: None,
         proof: None,

@@ -15,7 +15,7 @@ use crate::oauth::{
 };
 use crate::provider::answer::{Sorted, sort, token_error, unexpected};
 use crate::provider::client::Client;
-use crate::provider::wire::{Authorization, Body, Connection, Field, Request, Response, trouble};
+use crate::provider::wire::{Authorization, Body, Connection, Field, Method, Request, Response, trouble};
 use crate::provider::words::Asked;
 use crate::secret::Secret;
 
@@ -251,7 +251,8 @@ impl Dialect {
     ) -> Request {
         Request {
             name,
-            post: true,
+            method: Method::Post,
+            signed: None,
             url: endpoint.clone(),
             headers: self.headers.clone(),
             authorization,

@@ -32,7 +32,7 @@ impl<T> Next<T> {
 impl<T> Step<T> {
     /// Sends a request; `then` says what its answer leads to. Without one that is the end.
     pub fn ask(request: Request, then: impl FnOnce(&Response) -> Step<T> + Send + 'static) -> Step<T> {
-        let reads_only = !request.post;
+        let reads_only = request.method.reads_only();
         Step::attempt(request, move |outcome| match outcome {
             Ok(answer) => then(answer),
             Err(trouble) => {

@@ -23,7 +23,7 @@ use crate::provider::answer::{Detailed, Sorted, Word, sort, unexpected};
 use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success};
 use crate::provider::socket::SocketRequest;
 use crate::provider::text::short;
-use crate::provider::wire::{Authorization, Body, Connection, Request, Response, trouble};
+use crate::provider::wire::{Authorization, Body, Connection, Method, Request, Response, trouble};
 use crate::provider::words::Asked;
 use crate::queue::upload::{AssetRequest, CreateError, PartError};
 use crate::secret::Secret;
@@ -137,7 +137,10 @@ impl FrameIo {
     }
 
     pub(super) fn heartbeat_request(&self, token: &AccessToken) -> Request {
-        Request { post: true, ..self.api("heartbeat", self.at("/v2/devices/heartbeat"), token, None) }
+        Request {
+            method: Method::Post,
+            ..self.api("heartbeat", self.at("/v2/devices/heartbeat"), token, None)
+        }
     }
 
     /// Ask for an asset to put a clip in.
@@ -225,8 +228,9 @@ impl FrameIo {
     ) -> Request {
         Request {
             name,
-            post: json.is_some(),
+            method: if json.is_some() { Method::Post } else { Method::Get },
             url,
+            signed: None,
             //= frameio-c2c#2
             //# x-client-version, a semantic version, goes with every HTTPS call.
             headers: vec![("x-client-version", self.client_version.clone())],

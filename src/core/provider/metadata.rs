@@ -16,7 +16,7 @@ use crate::provider::answer::unexpected;
 use crate::provider::dialect::expect_success;
 use crate::provider::exchange::{Step, harmless};
 use crate::provider::proof::ALGORITHM;
-use crate::provider::wire::{Body, Connection, Request, Response, is_private, trouble};
+use crate::provider::wire::{Body, Connection, Method, Request, Response, is_private, trouble};
 use crate::provider::words::Asked;
 
 /// Redirects of one document.
@@ -95,7 +95,8 @@ fn places(issuer: &Url) -> [Url; 2] {
 pub fn request(name: &'static str, url: Url, patience: Duration) -> Request {
     Request {
         name,
-        post: false,
+        method: Method::Get,
+        signed: None,
         url,
         headers: vec![("accept", "application/json".to_owned())],
         authorization: None,

@@ -85,8 +85,7 @@ impl<'a> Subject<'a> {
             Some(Authorization::Dpop(token)) => Some(token),
             Some(Authorization::Bearer(_) | Authorization::Basic { .. }) | None => None,
         };
-        let method = if request.post { "POST" } else { "GET" };
-        Subject { method, url: &request.url, access, nonce: None }
+        Subject { method: request.method.as_str(), url: &request.url, access, nonce: None }
     }
 }
 

@@ -144,7 +144,7 @@ fn cause(e: &TokenError) -> Option<Cause> {
 
 /// A request as text, multipart fields in order.
 fn told(request: &Request) -> String {
-    let mut out = format!("{} {}", if request.post { "POST" } else { "GET" }, request.url);
+    let mut out = format!("{} {}", request.method.as_str(), request.url);
     for (name, value) in &request.headers {
         out += &format!("\n{name}: {value}");
     }
@@ -164,6 +164,7 @@ fn told(request: &Request) -> String {
         Body::Form(fields) => {
             fields.iter().for_each(|(name, value)| out += &format!("\n{name}={}", value.expose()));
         }
+        Body::Xml(text) => out += &format!("\n{text}"),
         Body::Json(bytes) => out += &format!("\n{}", String::from_utf8_lossy(bytes)),
     }
     out

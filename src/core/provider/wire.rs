@@ -33,6 +33,8 @@ pub enum Body {
     Form(Vec<Field>),
     /// `application/json`, already written.
     Json(Zeroizing<Vec<u8>>),
+    /// `application/xml`, already written; no secret is in it.
+    Xml(String),
 }
 
 /// By which a request shows who sends it.
@@ -60,15 +62,50 @@ pub enum Proof {
     Only(Thumbprint),
 }
 
+/// What a request does (RFC 9110 §9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Reads, without the body.
+    Head,
+    /// Changes something.
+    Post,
+    /// Takes something away.
+    Delete,
+}
+
+impl Method {
+    /// Nothing is changed by it.
+    pub fn reads_only(self) -> bool {
+        match self {
+            Method::Get | Method::Head => true,
+            Method::Post | Method::Delete => false,
+        }
+    }
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
 /// One request. `name` is all that a log may say about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// For the journal: "device code", "token refresh".
     pub name: &'static str,
-    /// True for POST, false for GET.
-    pub post: bool,
+    /// RFC 9110 §9.
+    pub method: Method,
     /// Never holds a secret: those go into the body.
     pub url: Url,
+    /// The same with a signature in its query, which is a secret as a whole: it is sent in its place.
+    pub signed: Option<Secret>,
     /// In addition to what the body and the authorization bring.
     pub headers: Vec<(&'static str, String)>,
     /// For `Authorization`.
@@ -94,6 +131,8 @@ pub struct Response {
     pub retry_after: Option<Duration>,
     /// `ETag`, as written.
     pub etag: String,
+    /// The clip's mark, on an object.
+    pub mark: String,
     /// `Date`, Unix seconds, of an answer that was made for this question (no `Age`).
     pub date: Option<i64>,
     /// `Location`, as written.
@@ -148,12 +187,13 @@ impl Request {
             }
             None => vec![],
         };
+        secrets.extend(self.signed.clone());
         match &self.body {
             Body::Multipart(fields) | Body::Form(fields) => {
                 let hidden = fields.iter().filter(|(name, _)| HIDDEN.contains(&name.as_ref()));
                 secrets.extend(hidden.map(|(_, value)| value.clone()));
             }
-            Body::Empty | Body::Json(_) => {}
+            Body::Empty | Body::Json(_) | Body::Xml(_) => {}
         }
         secrets
     }

@@ -232,6 +232,9 @@ impl Schedule {
                 }
                 self.feed(id, upload::Event::PartRecorded(n, ok), now, out);
             }
+            Event::Completed(id, seq, answer) => {
+                self.feed(id, upload::Event::Completed(seq, answer), now, out);
+            }
             Event::LookedAgain(id, file, opened) => self.looked_again(id, file, opened, now, out),
             Event::AsItIs(id, ok) => self.goes_as_it_is(id, ok, out),
             Event::Compared(id, comparison) => self.compared(id, comparison, now, out),

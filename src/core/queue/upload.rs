@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `Creating` | an asset: `Recording`; a refusal: `Failed`; trouble: `Later` |
 //! | `Recording` | the asset is on disk: `Sending` |
-//! | `Sending` | all parts confirmed and on disk: `Finished(Done)`; dead URLs: `Creating`; trouble: `Later` |
+//! | `Sending` | all parts confirmed and on disk: `Completing` where the storage wants to be told, else `Finished(Done)`; dead URLs: `Creating`; trouble: `Later` |
+//! | `Completing` | it is there: `Finished(Done)`; the upload is gone: `Creating`; trouble: `Later` |
 //! | `Finished` | never |
 //!
 //! # Decisions
@@ -25,15 +26,14 @@ use std::time::Duration;
 use crate::few;
 use crate::oauth::Cause;
 use crate::queue::item::{Asset, ItemId, ItemReason};
+use crate::queue::promises::Promises;
 use crate::secret::Secret;
 use crate::seq::Seq;
 use crate::time::Now;
 use rigpost_contract::pairing::Reason;
 
-pub use event::{Action, AssetRequest, Confirmed, CreateError, Ending, Event, PartError};
+pub use event::{Action, AssetRequest, Completed, Confirmed, CreateError, Ending, Event, PartError};
 
-/// The URLs of an asset work for a day from its creation; not begun in the last minutes of it.
-pub const URL_LIFE: Duration = Duration::from_secs(24 * 3600 - 600);
 /// A part is tried this often in one turn.
 const PART_TRIES: u32 = 3;
 /// Assets whose URLs died at once, in one turn, before it is given up.
@@ -55,6 +55,7 @@ enum State {
     Recording(Seq, Asset),
     Forgetting(Seq),
     Sending,
+    Completing(Seq),
     Finished,
 }
 
@@ -64,6 +65,7 @@ pub struct Upload {
     /// Of the item.
     pub id: ItemId,
     size: u64,
+    promises: Promises,
     state: State,
     seq: Seq,
     asset: Option<Asset>,
@@ -84,10 +86,17 @@ impl Upload {
     //= frameio-c2c#8b
     //# none is created anew while its addresses live, and those left behind are counted
     #[must_use]
-    pub fn begin(id: ItemId, size: u64, asset: Option<Asset>, now: Now) -> (Upload, Vec<Action>) {
+    pub fn begin(
+        id: ItemId,
+        size: u64,
+        asset: Option<Asset>,
+        promises: Promises,
+        now: Now,
+    ) -> (Upload, Vec<Action>) {
         let mut upload = Upload {
             id,
             size,
+            promises,
             state: State::Finished,
             seq: Seq::default(),
             asset: None,
@@ -99,7 +108,9 @@ impl Upload {
             early_cuts: 0,
             winding: None,
         };
-        let fresh = |a: &Asset| now.age_of(a.created).is_some_and(|age| age < URL_LIFE);
+        let lives = promises.addresses_live;
+        let fresh =
+            |a: &Asset| lives.is_none_or(|lives| now.age_of(a.created).is_some_and(|age| age < lives));
         // What is whole already needs no URL any more.
         let usable = |a: &Asset| !a.urls.is_empty() && (fresh(a) || missing(a, size).next().is_none());
         let actions = match asset {
@@ -136,6 +147,11 @@ impl Upload {
             && self.winding.is_none()
     }
 
+    /// Where the first part goes, which tells what it is a part of.
+    pub fn address(&self) -> Option<&Secret> {
+        self.asset.as_ref()?.urls.first()
+    }
+
     /// The URL and the byte range of a part.
     pub fn part(&self, n: u32) -> Option<(&Secret, u64, u64)> {
         let asset = self.asset.as_ref()?;
@@ -152,8 +168,9 @@ impl Upload {
             Event::Slot => self.slot(),
             Event::Sent(n, answer) => self.sent(n, answer, now),
             Event::PartRecorded(n, ok) => self.part_recorded(n, ok),
+            Event::Completed(seq, answer) if self.state == State::Completing(seq) => self.completed(answer),
             Event::Stop => self.wind_down(Winding::End(Ending::Stopped)),
-            Event::Created(..) => vec![],
+            Event::Created(..) | Event::Completed(..) => vec![],
         }
     }
 
@@ -213,12 +230,14 @@ impl Upload {
             // Ends at once where somebody has stopped it meanwhile.
             State::Recording(_, asset) => self.send(asset),
             State::Forgetting(_) if self.winding.is_none() => self.create(),
-            State::Forgetting(_) | State::Creating(_) | State::Sending | State::Finished => {
-                match self.winding.take() {
-                    Some(Winding::End(ending)) => self.finish(ending),
-                    Some(Winding::Anew) | None => self.finish(Ending::Stopped),
-                }
-            }
+            State::Forgetting(_)
+            | State::Creating(_)
+            | State::Sending
+            | State::Completing(_)
+            | State::Finished => match self.winding.take() {
+                Some(Winding::End(ending)) => self.finish(ending),
+                Some(Winding::Anew) | None => self.finish(Ending::Stopped),
+            },
         }
     }
 
@@ -248,7 +267,27 @@ impl Upload {
         match self.winding.take() {
             Some(Winding::Anew) => self.forget(),
             Some(Winding::End(ending)) => self.finish(ending),
+            None if self.promises.completes => {
+                let seq = self.seq.step();
+                self.state = State::Completing(seq);
+                vec![Action::Complete(seq)]
+            }
             None => self.finish(Ending::Done),
+        }
+    }
+
+    /// What is there is there, whoever has stopped it meanwhile.
+    fn completed(&mut self, answer: Result<Completed, CreateError>) -> Vec<Action> {
+        match answer {
+            Ok(Completed::Done) => self.finish(Ending::Done),
+            Ok(Completed::Gone(why)) => {
+                self.state = State::Sending;
+                self.url_dead(why)
+            }
+            Err(e) => {
+                let ending = self.stopped_or(e);
+                self.finish(ending)
+            }
         }
     }
 
@@ -276,7 +315,9 @@ impl Upload {
                 }
                 self.again(n, true, Ending::from(t))
             }
-            Err(PartError::Damaged(why)) => self.again(n, true, Ending::Aside(why)),
+            Err(PartError::Damaged(why) | PartError::KeysOver(why)) => {
+                self.again(n, true, Ending::Aside(why))
+            }
             Err(PartError::UrlDead(why)) => self.url_dead(why),
             // Storages have been seen to refuse a good signature once; a second time it is the URL.
             Err(PartError::UrlRefused(_)) if !self.tries.contains_key(&n) && self.winding.is_none() => {
@@ -286,6 +327,7 @@ impl Upload {
             }
             Err(PartError::UrlRefused(why)) => self.url_dead(why),
             Err(PartError::Refused(why)) => self.wind_down(Winding::End(Ending::Aside(why))),
+            Err(PartError::Unauthorized) => self.wind_down(Winding::End(Ending::Unauthorized)),
             Err(PartError::NotAnswering(why)) => self.wind_down(Winding::End(Ending::NotAnswering(why))),
             Err(PartError::File(word, why)) => self.wind_down(Winding::End(Ending::Failed(word, why))),
         }
@@ -339,7 +381,11 @@ impl Upload {
         match self.state {
             State::Sending => self.settle(),
             // What comes back from these is written down first: an asset must not be made twice.
-            State::Creating(_) | State::Recording(..) | State::Forgetting(_) | State::Finished => vec![],
+            State::Creating(_)
+            | State::Recording(..)
+            | State::Forgetting(_)
+            | State::Completing(_)
+            | State::Finished => vec![],
         }
     }
 

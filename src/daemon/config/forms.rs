@@ -20,7 +20,27 @@ pub(super) fn text(form: Form, text: &str) -> Result<String, String> {
         Form::Line => line(text),
         Form::Version => semantic_version(text),
         Form::Label => label(text),
-        Form::Class | Form::ClipName => Ok(text.to_owned()),
+        Form::Bucket => bucket(text),
+        Form::Region => region(text),
+        Form::Class | Form::ClipName | Form::ObjectName => Ok(text.to_owned()),
+    }
+}
+
+/// As AWS has it, which everybody else takes too.
+fn bucket(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
+    let is_open = text.starts_with(['-', '.']) || text.ends_with(['-', '.']) || text.contains("..");
+    match is_plain && !is_open && (3..=63).contains(&text.len()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("must be 3 to 63 small letters, digits, \"-\" and \".\", not {text:?}")),
+    }
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    match is_plain && (1..=64).contains(&text.len()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("must be letters, digits and \"-\", not {text:?}")),
     }
 }
 

@@ -38,6 +38,13 @@ pub enum Change {
 pub const SECTIONS: &[Section] = &[
     Section { name: "device", change: Change::Restart, says: "" },
     Section { name: "provider", change: Change::Restart, says: "" },
+    Section {
+        name: "delivery",
+        change: Change::Restart,
+        says: "Where clips go, apart from whom the rig signs in with: to Frame.io with that provider, and with one of the kind \
+               \"oauth\" nowhere, or to a bucket that you own (AWS, MinIO, Ceph, SeaweedFS, ...). There the rig has no key \
+               of its own: its sign-in is exchanged for keys of an hour (AssumeRoleWithWebIdentity).",
+    },
     Section { name: "tokens", change: Change::Restart, says: "" },
     Section { name: "state", change: Change::Restart, says: "" },
     Section { name: "vault", change: Change::Restart, says: "" },
@@ -201,6 +208,33 @@ keys! {
         .example("\"https://login.example/revoke\"").of(Of::OAuth);
     ProviderJwksUri = Row::new("provider.jwks_uri", Kind::Url, "The keys that ID tokens are signed with.")
         .example("\"https://login.example/keys\"").of(Of::OAuth);
+
+    DeliveryKind = Row::new("delivery.kind", Kind::Word("frameio s3 none"),
+        "\"frameio\", \"s3\" or \"none\". By default \"frameio\" with that provider, else \"none\".")
+        .example("\"s3\"");
+    DeliveryEndpoint = Row::new("delivery.endpoint", Kind::Url,
+        "Where the storage is. This and the next six are of kind = \"s3\".")
+        .example("\"https://s3.eu-central-1.amazonaws.com\"");
+    DeliveryBucket = Row::new("delivery.bucket", Kind::Text(Form::Bucket),
+        "The bucket. Clips are bound to it and to the endpoint: those of another one wait, as those of another project do.")
+        .example("\"footage\"");
+    DeliveryRegion = Row::new("delivery.region", Kind::Text(Form::Region),
+        "Its region; servers of your own mostly take any.")
+        .preset(Preset::Text("us-east-1"));
+    DeliveryPathStyle = Row::new("delivery.path_style", Kind::Flag,
+        "The bucket's name stands in the path, and not before the host.")
+        .preset(Preset::Flag(true));
+    DeliveryRole = Row::new("delivery.role", Kind::Text(Form::Line),
+        "The role to assume. It needs no right but to put objects and to give uploads up (s3:PutObject, \
+         s3:AbortMultipartUpload); with s3:GetObject the rig can look at what lies at a name when an answer was lost.")
+        .example("\"arn:aws:iam::123456789012:role/rig\"");
+    DeliveryStsEndpoint = Row::new("delivery.sts_endpoint", Kind::Url,
+        "Where keys come from. By default the endpoint, as with MinIO, Ceph and SeaweedFS; AWS has its own.")
+        .example("\"https://sts.eu-central-1.amazonaws.com\"");
+    DeliveryObjectName = Row::new("delivery.object_name", Kind::Text(Form::ObjectName),
+        "What objects are called: {date} of the clip (UTC), {device} (the board's host name), {name} of the clip, and {id}, \
+         which no two clips of a rig share and which must be in it.")
+        .preset(Preset::Text("{date}/{device}/{id}/{name}"));
 
     TokensAllow = Row::new("tokens.allow", Kind::Flag,
         "Let members of the group rigpost-token fetch access tokens over D-Bus (org.rigpost.Rigpost1.Tokens), to call \

@@ -29,10 +29,27 @@ pub(super) fn classes(lists: &[Named], problems: &mut Vec<Problem>) -> Classes {
     Classes::new(configured)
 }
 
-/// Where the provider takes no clips.
+/// What only the dialect of projects has: recordings that are sent while they grow, and channels.
+pub(super) fn refuse_projects(lists: &[Named], problems: &mut Vec<Problem>) {
+    for named in lists.iter().filter(|named| named.section == Key::SourceName.section()) {
+        let mut c = Checker { keys: &named.keys, problems };
+        let wants = [
+            (Key::SourceWhileRecording, c.flag(Key::SourceWhileRecording)),
+            (Key::SourceChannel, named.keys.contains_key(&Key::SourceChannel)),
+        ];
+        for (key, _) in wants.into_iter().filter(|(_, wanted)| *wanted) {
+            if let Some(setting) = named.keys.get(&key) {
+                let reason = "is of projects only: a bucket takes finished clips of one rig".to_owned();
+                c.wrong(key, setting, setting.line, reason);
+            }
+        }
+    }
+}
+
+/// Where no clips go.
 pub(super) fn refuse(lists: &[Named], problems: &mut Vec<Problem>) {
     for named in lists.iter().filter(|named| named.section == Key::SourceName.section()) {
-        let reason = "a provider of the kind \"oauth\" takes no clips: remove this section".to_owned();
+        let reason = "no clips go anywhere here: remove this section, or say where in [delivery]".to_owned();
         let (file, line) = (named.file.clone(), Some(named.line));
         problems.push(Problem { file, line, key: Some(named.section.to_owned()), reason });
     }

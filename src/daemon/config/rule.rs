@@ -95,6 +95,12 @@ pub enum Form {
     Class,
     /// A template of clips' names.
     ClipName,
+    /// A bucket's name.
+    Bucket,
+    /// A region's name.
+    Region,
+    /// A template of objects' names.
+    ObjectName,
 }
 
 /// What a number counts.

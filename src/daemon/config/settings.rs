@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::egress::proxy::Choice;
 use rigpost_contract::item::BeforePairing;
+use rigpost_core::delivery::s3::template::Template;
 use rigpost_core::identity::socket::SocketUse;
 use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::{Binds, ProviderKind};
@@ -19,6 +20,8 @@ pub struct Settings {
     pub device: Device,
     /// `[provider]`.
     pub provider: Provider,
+    /// `[delivery]`.
+    pub delivery: Delivery,
     /// `[state]`.
     pub state: State,
     /// `[tokens]`.
@@ -99,6 +102,36 @@ pub struct OAuth {
     pub revocation_endpoint: Option<Url>,
     /// RFC 8414 §2.
     pub jwks_uri: Option<Url>,
+}
+
+/// Where clips go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivery {
+    /// To the project of the pairing.
+    Frameio,
+    /// To a bucket.
+    Bucket(Box<Bucket>),
+    /// Nowhere.
+    None,
+}
+
+/// A bucket. Both URLs are https unless the host is this machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bucket {
+    /// Of the storage.
+    pub endpoint: Url,
+    /// Its name.
+    pub name: String,
+    /// What requests are signed for.
+    pub region: String,
+    /// The name is in the path.
+    pub path_style: bool,
+    /// The role that the rig assumes.
+    pub role: Option<String>,
+    /// Where keys come from.
+    pub sts: Url,
+    /// What objects are called.
+    pub template: Template,
 }
 
 /// Access tokens for other programs.

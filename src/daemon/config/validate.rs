@@ -5,9 +5,8 @@ use super::check::{Checker, PRESET};
 use super::keys::Key;
 use super::merge::{Merged, Setting};
 use super::problem::Problem;
-use super::settings::{ClientIdSource, Device, Level, Log, Queue, Settings, State, Vault};
-use super::{lists, provider};
-use rigpost_core::provider::ProviderKind;
+use super::settings::{ClientIdSource, Delivery, Device, Level, Log, Queue, Settings, State, Vault};
+use super::{delivery, lists, provider};
 
 impl Default for Settings {
     /// What an empty configuration means, where systemd has made no state directory.
@@ -22,6 +21,7 @@ pub(super) fn settings(merged: &Merged, state_dir: Option<&Path>, problems: &mut
     let mut c = Checker { keys: &merged.keys, problems };
     let device = Device { client_id: client_id(&mut c) };
     let provider = provider::section(&mut c);
+    let delivery = delivery::section(&mut c, &provider);
     let tokens = provider::tokens(&mut c, provider.kind);
     let dir = c.path(Key::StateDir).expect(PRESET);
     let made = state_dir.filter(|_| !merged.keys.contains_key(&Key::StateDir));
@@ -31,10 +31,23 @@ pub(super) fn settings(merged: &Merged, state_dir: Option<&Path>, problems: &mut
     let log = Log { level: c.word(Key::LogLevel, level).expect(PRESET) };
     let classes = lists::classes(&merged.lists, problems);
     let sources = lists::sources(&merged.lists, &classes, &queue.media_dirs, problems);
-    if provider.kind == ProviderKind::OAuth {
-        lists::refuse(&merged.lists, problems);
+    match delivery {
+        Delivery::Frameio => {}
+        Delivery::Bucket(_) => lists::refuse_projects(&merged.lists, problems),
+        Delivery::None => lists::refuse(&merged.lists, problems),
     }
-    Settings { device, provider, state, tokens, vault: Vault { key_file }, queue, log, classes, sources }
+    Settings {
+        device,
+        provider,
+        delivery,
+        state,
+        tokens,
+        vault: Vault { key_file },
+        queue,
+        log,
+        classes,
+        sources,
+    }
 }
 
 /// Of a name and a file, the one that a later file sets wins: a site may override its maker either way.

@@ -36,6 +36,7 @@ pub(super) fn head(status: StatusCode, headers: &HeaderMap, now: WallTime) -> Re
             .or_else(|| (status == 429).then(window).flatten())
             .map(|wait| wait.min(Duration::from_secs(3600))),
         etag: written(header::ETAG.as_str(), 128),
+        mark: written(rigpost_core::delivery::s3::MARK, 128),
         // From a cache it is the time of another question (RFC 9111 §5.1).
         date: date.filter(|_| !headers.contains_key(header::AGE)),
         location: written(header::LOCATION.as_str(), 2048),

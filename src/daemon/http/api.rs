@@ -19,7 +19,9 @@ use super::proxy::Ways;
 use super::{answer, failure};
 use crate::clock::Clock;
 use rigpost_core::oauth::{Cause, Trouble};
-use rigpost_core::provider::wire::{Authorization, Body, Connection, MAX_BODY, Request, Response, trouble};
+use rigpost_core::provider::wire::{
+    Authorization, Body, Connection, MAX_BODY, Method, Request, Response, trouble,
+};
 use rigpost_core::secret::Secret;
 
 impl Resolve for Names {
@@ -130,7 +132,16 @@ pub(super) async fn send(
     secrets: Vec<Secret>,
     clock: &Clock,
 ) -> Result<Response, AskError> {
-    let mut builder = if request.post { client.post(request.url) } else { client.get(request.url) };
+    let method = match request.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Head => reqwest::Method::HEAD,
+        Method::Post => reqwest::Method::POST,
+        Method::Delete => reqwest::Method::DELETE,
+    };
+    let mut builder = match &request.signed {
+        None => client.request(method, request.url),
+        Some(signed) => client.request(method, signed.expose()),
+    };
     for (name, value) in &request.headers {
         builder = builder.header(*name, value);
     }
@@ -147,7 +158,7 @@ pub(super) async fn send(
     };
     builder = match request.body {
         // Some proxies refuse a POST that does not say how long it is.
-        Body::Empty if request.post => builder.header(header::CONTENT_LENGTH, 0),
+        Body::Empty if request.method == Method::Post => builder.header(header::CONTENT_LENGTH, 0),
         Body::Empty => builder,
         Body::Multipart(fields) => {
             let form = multipart::Form::new();
@@ -158,6 +169,7 @@ pub(super) async fn send(
             text.extend_pairs(fields.iter().map(|(k, v)| (k.as_ref(), v.expose())));
             builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(text.finish())
         }
+        Body::Xml(xml) => builder.header(header::CONTENT_TYPE, "application/xml").body(xml),
         Body::Json(json) => builder.header(header::CONTENT_TYPE, "application/json").body(json.to_vec()),
     };
     let mut answer = builder.timeout(request.timeout).send().await.map_err(sorted)?;

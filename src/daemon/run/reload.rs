@@ -92,10 +92,12 @@ fn refusal(e: &ConfigError) -> String {
 /// The sections that differ in what is not applied to a running daemon.
 fn waiting_for_restart(in_force: &Settings, wanted: &Settings) -> Vec<&'static str> {
     // Every section is named, so that a new one is not forgotten.
-    let Settings { device, provider, state, tokens, vault, sources, classes: _, queue: _, log: _ } = wanted;
+    let Settings { device, provider, delivery, state, tokens, vault, sources, classes: _, queue: _, log: _ } =
+        wanted;
     let differs = [
         ("[device]", in_force.device != *device),
         ("[provider]", in_force.provider != *provider),
+        ("[delivery]", in_force.delivery != *delivery),
         ("[state]", in_force.state != *state),
         ("[tokens]", in_force.tokens != *tokens),
         ("[vault]", in_force.vault != *vault),
@@ -112,14 +114,15 @@ mod tests {
     use rigpost_core::queue::source::Source;
 
     use super::*;
-    use crate::config::Level;
     use crate::config::keys::{Change, SECTIONS};
+    use crate::config::{Delivery, Level};
 
     /// A change of this section.
     fn change(section: &str, s: &mut Settings) {
         match section {
             "device" => s.device.client_id = Some(ClientIdSource::Literal("SN-1".to_owned())),
             "provider" => s.provider.heartbeat = Some(Duration::from_secs(60)),
+            "delivery" => s.delivery = Delivery::None,
             "tokens" => s.tokens.allow = true,
             "state" => s.state.dir = "/srv".into(),
             "vault" => s.vault.key_file = "/srv/key".into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, watch};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::version::VERSION;
 use crate::clock::Clock;
@@ -15,12 +15,15 @@ use crate::link::{DEPTH, Handle, ToQueue, ToRig};
 use crate::media::{FdStore, Kept, Pacer, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{
-    ChannelTask, Channels, CommentTask, CommentsDue, Deps, GrowingLinks, GrowingTask, InHand, Intake, Lines,
-    Ping, PresenceTask, Recordings, RigTask, SourceLinks, SourceTask, UploadSettings, UploadTask,
+    Bucket, ChannelTask, Channels, CommentTask, CommentsDue, Deliverer, Deps, GrowingLinks, GrowingTask,
+    InHand, Intake, Lines, Ping, PresenceTask, Recordings, RigLinks, RigTask, SourceLinks, SourceTask,
+    UploadSettings, UploadTask,
 };
 use crate::vault::KeySource;
+use rigpost_core::delivery::s3::S3;
+use rigpost_core::delivery::sts::{self, Sts};
 use rigpost_core::identity::rig::{Presence, Rig};
-use rigpost_core::oauth::ClientAuth;
+use rigpost_core::oauth::{ClientAuth, SignIn};
 use rigpost_core::provider::{self, FrameIo, OAuth, Provider, ProviderKey};
 use rigpost_core::time::WallTime;
 use rigpost_core::view::{QueueView, RigView};
@@ -51,7 +54,8 @@ pub(super) fn wire(
     fd_store: FdStore,
 ) -> std::io::Result<Wired> {
     let seed = getrandom::u64().map_err(std::io::Error::other)?;
-    let (provider, key, client) = provider(&settings.provider);
+    let (provider, mut key, client) = provider(&settings.provider);
+    key.takes_clips = settings.delivery != config::Delivery::None;
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let location = Location {
         dir: settings.state.dir.clone(),
@@ -89,11 +93,15 @@ pub(super) fn wire(
         );
         (source_task, ping)
     });
-    let parts = Deps::new(provider, transport.clone(), store, clock.clone());
+    let (sign_in_out, sign_in) = watch::channel(None);
+    let delivery = delivery(settings, &provider, &transport, clock, sign_in);
+    let parts = Deps::new(provider, delivery, transport.clone(), store, clock.clone());
     let presence = Presence { heartbeat: settings.provider.heartbeat, socket: settings.provider.socket };
     let machine = Rig::new(settings.provider.kind, seed, built, presence);
     let (wish, wishes) = watch::channel(None);
-    let rig_task = RigTask::new(parts.clone(), machine, rig_inbox, rig_out, access_out, wish);
+    let links =
+        RigLinks { inbox: rig_inbox, view: rig_out, access: access_out, socket: wish, sign_in: sign_in_out };
+    let rig_task = RigTask::new(parts.clone(), machine, links);
     let presence_task = PresenceTask::new(parts.clone(), wishes, to_rig.clone());
     let (show_channels, sub_devices) = watch::channel(Vec::new());
     let channel_task =
@@ -175,6 +183,30 @@ fn egress(settings: &config::Provider, built: WallTime) -> Egress {
         }
     }
     Egress { ca_file: settings.ca_file.clone(), proxies, built }
+}
+
+/// Where clips go.
+fn delivery(
+    settings: &Settings,
+    provider: &Provider,
+    transport: &Arc<Http>,
+    clock: &Clock,
+    sign_in: watch::Receiver<Option<SignIn>>,
+) -> Option<Deliverer<Http>> {
+    match &settings.delivery {
+        config::Delivery::None => None,
+        config::Delivery::Frameio => provider.clips().cloned().map(Deliverer::FrameIo),
+        config::Delivery::Bucket(b) => {
+            let device = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            let sts =
+                Sts { endpoint: b.sts.clone(), role: b.role.clone(), session: sts::session_name(&device) };
+            let (endpoint, template) = (b.endpoint.clone(), b.template.clone());
+            let s3 = S3::new(endpoint, b.path_style, &b.name, &b.region, template, Some(sts));
+            let s3 = s3.inspect_err(|e| error!("`delivery.endpoint` {e}: no clip is sent")).ok()?;
+            let bucket = Bucket::new(Arc::new(s3), transport.clone(), clock.clone(), sign_in, device);
+            Some(Deliverer::Bucket(Arc::new(bucket)))
+        }
+    }
 }
 
 /// The provider, what tells it from others, and what the rig is to it.

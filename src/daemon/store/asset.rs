@@ -4,6 +4,7 @@
 //! - Each confirmed part is one synced row, so that a power cut costs one part and not a clip.
 //! - A part names the asset it was sent for: an answer that comes late, after the item got a new asset, must not count
 //!   for that one.
+//! - What can be given up is kept until the storage has heard of it, whatever took its asset away: a trigger does that.
 //! - That an asset will be asked for is written down before the request leaves, as a row without URLs under an id that
 //!   no provider gives: a power cut while the cloud answers leaves an asset that we never hear of, and it is counted.
 use rusqlite::OptionalExtension;
@@ -48,12 +49,26 @@ impl Store {
         self.tx(move |tx| load(tx, id)).await
     }
 
+    /// As [`Store::save_upload`], of an asset that nobody can give up.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn save_asset(&self, id: ItemId, asset: &Asset) -> Result<(), StoreError> {
+        self.save_upload(id, asset, None).await
+    }
+
     /// Writes down the asset the provider made, URLs sealed, in place of a former one, which then is an orphan.
-    /// Upholds: a file is uploaded once for each asset, because it is on disk before a part leaves.
+    /// `upload`: what a storage can be told to give up of it, which is no secret. Upholds: a file is uploaded once for each
+    /// asset, because it is on disk before a part leaves.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the item is no longer being sent: nobody will send to this asset.
-    pub async fn save_asset(&self, id: ItemId, asset: &Asset) -> Result<(), StoreError> {
+    pub async fn save_upload(
+        &self,
+        id: ItemId,
+        asset: &Asset,
+        upload: Option<String>,
+    ) -> Result<(), StoreError> {
         let asset = asset.clone();
         self.tx(move |tx| {
             let size = uploading(tx, id)?;
@@ -65,6 +80,8 @@ impl Store {
             insert(tx, id, &asset.id, asset.urls.len() as u64, asset.created)?;
             let sql = "UPDATE item SET asset_id = ?2 WHERE id = ?1";
             tx.prepare_cached(sql)?.execute((rows::sql_id(id), &asset.id))?;
+            let sql = "UPDATE asset SET upload = ?2 WHERE item_id = ?1";
+            tx.prepare_cached(sql)?.execute((rows::sql_id(id), upload.unwrap_or_default()))?;
             seal_urls(tx, id, &asset.urls)?;
             for n in &asset.finished {
                 let bytes = asset.range(*n, size).map_or(0, |(_, len)| len);
@@ -92,6 +109,37 @@ impl Store {
         self.tx(move |tx| {
             rows::item_now(tx, id)?;
             drop_asset(tx, id)
+        })
+        .await
+    }
+
+    /// An upload that is to be given up, at a storage whose addresses begin like this; after the one of this number.
+    pub async fn abandoned(&self, at: &str, after: i64) -> Result<Option<(i64, Secret)>, StoreError> {
+        let at = at.to_owned();
+        self.tx(move |tx| {
+            let sql = "SELECT id, upload FROM abandoned WHERE id > ?2 AND substr(upload, 1, length(?1)) = ?1
+                       ORDER BY id LIMIT 1";
+            let read = |r: &rusqlite::Row<'_>| Ok((r.get(0)?, Secret::new(r.get::<_, String>(1)?)));
+            Ok(tx.prepare_cached(sql)?.query_row((at, after), read).optional()?)
+        })
+        .await
+    }
+
+    /// The storage has heard of it.
+    pub async fn given_up(&self, id: i64) -> Result<(), StoreError> {
+        self.tx(move |tx| {
+            tx.prepare_cached("DELETE FROM abandoned WHERE id = ?1")?.execute([id])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What the storage has called the parts that it has confirmed, in byte order.
+    pub async fn part_etags(&self, id: ItemId) -> Result<Vec<String>, StoreError> {
+        self.tx(move |tx| {
+            let mut statement = tx.prepare_cached("SELECT etag FROM part WHERE item_id = ?1 ORDER BY n")?;
+            let etags = statement.query_map([rows::sql_id(id)], |r| r.get(0))?;
+            Ok(etags.collect::<Result<_, _>>()?)
         })
         .await
     }
@@ -204,7 +252,7 @@ pub(super) fn urls_name(id: ItemId) -> String {
 //= frameio-c2c#8b
 //# none is created anew while its addresses live, and those left behind are counted
 pub(super) fn drop_asset(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
-    let orphans = u64::from(!is_whole(tx, id)?);
+    let orphans = u64::from(!is_whole(tx, id)? && !can_be_given_up(tx, id)?);
     let id = rows::sql_id(id);
     if tx.prepare_cached("DELETE FROM asset WHERE item_id = ?1")?.execute([id])? == 0 {
         return Ok(false);
@@ -220,6 +268,12 @@ pub(super) fn drop_unfinished(tx: &Tx<'_>, id: ItemId) -> Result<(), StoreError>
     if is_whole(tx, id)? { Ok(()) } else { drop_asset(tx, id).map(drop) }
 }
 
+/// It is among those to give up as soon as it is no asset any more, so it will be no orphan.
+fn can_be_given_up(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM asset WHERE item_id = ?1 AND upload <> ''";
+    Ok(tx.prepare_cached(sql)?.exists([rows::sql_id(id)])?)
+}
+
 /// Every byte is confirmed: the cloud has put the asset together.
 fn is_whole(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM asset JOIN item ON item.id = asset.item_id
@@ -230,6 +284,8 @@ fn is_whole(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
 /// The item is sent: its parts and URLs are of no more use; its asset's id stays.
 pub(super) fn complete(tx: &Tx<'_>, id: ItemId) -> Result<(), StoreError> {
     let id = rows::sql_id(id);
+    // What is complete is nothing to give up.
+    tx.prepare_cached("UPDATE asset SET upload = '' WHERE item_id = ?1 AND upload <> ''")?.execute([id])?;
     tx.prepare_cached("DELETE FROM asset WHERE item_id = ?1")?.execute([id])?;
     Ok(())
 }

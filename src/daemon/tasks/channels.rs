@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;
 use crate::store::{Store, StoreError};
+use crate::tasks::delivery::Deliverer;
 use crate::tasks::deps::Deps;
 use rigpost_contract::channel::ChannelState;
 use rigpost_core::backoff::doubled;
@@ -63,13 +64,13 @@ impl<T: Transport> ChannelTask<T> {
         to_rig: mpsc::Sender<ToRig>,
         shows: watch::Sender<Vec<Channel>>,
     ) -> ChannelTask<T> {
-        let Deps { provider, transport, store, clock, .. } = deps;
+        let Deps { delivery, transport, store, clock, .. } = deps;
         let wanted = |s: &Source| Some(Wanted { source: s.name.clone(), model: s.model.clone()? });
         let wanted: Vec<Wanted> = sources.iter().filter_map(wanted).collect();
         shows.send_replace(waiting(&wanted));
         ChannelTask {
             wanted,
-            cloud: provider.clips().cloned(),
+            cloud: delivery.as_ref().and_then(Deliverer::frameio).cloned(),
             transport,
             store,
             clock,

@@ -15,6 +15,7 @@ use crate::http::Transport;
 use crate::link::ToRig;
 use crate::store::{Comment, Store, StoreError};
 use crate::tasks::creation::tell_rig;
+use crate::tasks::delivery::Deliverer;
 use crate::tasks::deps::Deps;
 use rigpost_core::backoff::doubled;
 use rigpost_core::provider::FrameIo;
@@ -70,9 +71,9 @@ impl<T: Transport> CommentTask<T> {
         access: watch::Receiver<Option<Access>>,
         to_rig: mpsc::Sender<ToRig>,
     ) -> CommentTask<T> {
-        let Deps { provider, transport, store, clock, .. } = deps;
+        let Deps { delivery, transport, store, clock, .. } = deps;
         CommentTask {
-            cloud: provider.clips().cloned(),
+            cloud: delivery.as_ref().and_then(Deliverer::frameio).cloned(),
             transport,
             store,
             clock,

@@ -1,4 +1,5 @@
 //! Asking the cloud for an asset, whether its clip lies still or is being recorded.
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -9,6 +10,7 @@ use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;
 use crate::store::{Store, StoreError};
+use crate::tasks::bucket::{Bucket, Object};
 use rigpost_contract::channel::ChannelState;
 use rigpost_core::oauth::{AccessToken, Cause, Trouble};
 use rigpost_core::provider::FrameIo;
@@ -27,8 +29,16 @@ const CONNECTED_WITHIN: Duration = Duration::from_secs(15);
 /// The asset's id, and the addresses of its parts; none of one that grows.
 pub(super) type Created = Result<(String, Vec<Secret>), CreateError>;
 
+/// Who is asked.
+pub(super) enum Asks<T> {
+    /// A project, with what its answer of this kind is read by.
+    FrameIo(FrameIo, fn(&FrameIo, &Response) -> Created),
+    /// A bucket, for this object.
+    Bucket(Arc<Bucket<T>>, Object),
+}
+
 /// Everything that it needs. Once for both kinds: it is a great future.
-pub(super) struct Creation {
+pub(super) struct Creation<T> {
     pub(super) id: ItemId,
     pub(super) at: BootTime,
     pub(super) created: Now,
@@ -37,20 +47,18 @@ pub(super) struct Creation {
     pub(super) floor: WallTime,
     pub(super) clock: Clock,
     pub(super) store: Store,
-    pub(super) cloud: FrameIo,
+    pub(super) asks: Asks<T>,
     pub(super) to_rig: mpsc::Sender<ToRig>,
-    /// What an asset of this kind is answered with.
-    pub(super) read: fn(&FrameIo, &Response) -> Created,
     /// The media source whose channel it is, where that has one of its own; and where they stand.
     pub(super) channel: Option<(String, watch::Receiver<Vec<Channel>>)>,
     /// Where the asset is made.
     pub(super) project: String,
 }
 
-impl Creation {
+impl<T: Transport> Creation<T> {
     //= frameio-c2c#5.1
     //# Each creation of an asset says how many seconds ago the clip was made (offset), as of that moment.
-    pub(super) async fn run(mut self, transport: &impl Transport, dropped: &CancellationToken) -> Created {
+    pub(super) async fn run(mut self, transport: &T, dropped: &CancellationToken) -> Created {
         if dropped.run_until_cancelled(self.clock.sleep_until(self.at)).await.is_none() {
             return Err(cancelled());
         }
@@ -74,14 +82,32 @@ impl Creation {
         }
     }
 
-    async fn ask(&self, transport: &impl Transport) -> Created {
+    async fn ask(&self, transport: &T) -> Created {
         self.note_asked().await?;
-        let answer = transport.send(self.cloud.create_asset_request(&self.token, &self.wanted)).await;
+        match &self.asks {
+            Asks::FrameIo(cloud, read) => self.ask_project(transport, cloud, *read).await,
+            Asks::Bucket(bucket, object) => match bucket.begin(object, self.wanted.offset).await {
+                Ok(begun) => Ok(begun),
+                Err((e, maybe_made)) => {
+                    self.note_answer(maybe_made).await;
+                    Err(e)
+                }
+            },
+        }
+    }
+
+    async fn ask_project(
+        &self,
+        transport: &T,
+        cloud: &FrameIo,
+        read: fn(&FrameIo, &Response) -> Created,
+    ) -> Created {
+        let answer = transport.send(cloud.create_asset_request(&self.token, &self.wanted)).await;
         if let Some(date) = answer.as_ref().ok().and_then(|r| r.date) {
             let _ = self.to_rig.try_send(ToRig::ServerDate(date));
         }
         let maybe_made = maybe_made(&answer);
-        let answer = answer.map_err(CreateError::Transient).and_then(|r| (self.read)(&self.cloud, &r));
+        let answer = answer.map_err(CreateError::Transient).and_then(|r| read(cloud, &r));
         if answer.is_err() {
             self.note_answer(maybe_made).await;
         }

@@ -20,7 +20,7 @@ pub(super) async fn exchange<V, T: Transport>(
             Step::Ask(request, next) => (*request, next),
             Step::Done(outcome) => return (outcome, date),
         };
-        let (name, reads_only) = (request.name, !request.post);
+        let (name, reads_only) = (request.name, request.method.reads_only());
         step = match send(transport, prover, request).await {
             Ok(response) => {
                 debug!(request = name, status = response.status, "answered");
@@ -47,7 +47,7 @@ async fn send<T: Transport>(
     let mut may_ask_again = request.proof.is_some();
     loop {
         let proven = prover.prove(&mut request).await?;
-        let (url, post) = (request.url.clone(), request.post);
+        let (url, post) = (request.url.clone(), !request.method.reads_only());
         let again = may_ask_again.then(|| request.clone());
         let mut response = transport.send(request).await?;
         prover.heard(&url, post, &response);

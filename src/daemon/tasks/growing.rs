@@ -33,6 +33,7 @@ use crate::link::{ToGrowing, ToQueue, ToRig};
 use crate::media::{Growth, MediaFile, Pacer, ReadError, Workers};
 use crate::store::{Recording, Store, StoreError};
 use crate::tasks::comments::CommentsDue;
+use crate::tasks::delivery::Deliverer;
 use crate::tasks::deps::Deps;
 use crate::tasks::lines::{Lines, slots};
 use crate::tasks::uploads::UploadSettings;
@@ -136,10 +137,10 @@ impl<T: Transport> GrowingTask<T> {
         settings: watch::Receiver<UploadSettings>,
         links: GrowingLinks,
     ) -> GrowingTask<T> {
-        let Deps { provider, transport, store, clock, .. } = deps;
+        let Deps { delivery, transport, store, clock, .. } = deps;
         GrowingTask {
             settings,
-            cloud: provider.clips().cloned(),
+            cloud: delivery.as_ref().and_then(Deliverer::frameio).cloned(),
             transport,
             store,
             workers,

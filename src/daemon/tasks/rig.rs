@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 
 use crate::http::Transport;
 use crate::link::{DEPTH, Reply, ToRig};
+use crate::tasks::delivery::Deliverer;
 use crate::tasks::deps::{Deps, too_many};
 use crate::tasks::exchange::exchange;
 use crate::tasks::presence::SocketWish;
@@ -22,7 +23,7 @@ use rigpost_core::disk::DiskError;
 use rigpost_core::identity::rig::{
     self, AccessId, Action, Change, CommandId, Event, Provisioned, Question, Rig,
 };
-use rigpost_core::oauth::{AccessToken, Cause, DeviceInfo, TokenError, Trouble};
+use rigpost_core::oauth::{AccessToken, Cause, DeviceInfo, SignIn, TokenError, Trouble};
 use rigpost_core::provider::exchange::Step;
 use rigpost_core::provider::proof::Subject;
 use rigpost_core::provider::wire::{Connection, trouble};
@@ -48,7 +49,21 @@ impl Done {
     const NOTHING: Done = Done { event: None, date: None, from_disk: false, client: None };
 }
 
-/// The task. Everything it needs is given to it; everything it says goes out through the two watches.
+/// The task's ends of the channels.
+pub struct RigLinks {
+    /// What it is asked and told.
+    pub inbox: mpsc::Receiver<ToRig>,
+    /// The snapshot.
+    pub view: watch::Sender<RigView>,
+    /// What calls for clips may carry.
+    pub access: watch::Sender<Option<Access>>,
+    /// The socket that there is to be.
+    pub socket: watch::Sender<Option<SocketWish>>,
+    /// What the rig is signed in with.
+    pub sign_in: watch::Sender<Option<SignIn>>,
+}
+
+/// The task. Everything it needs is given to it; everything it says goes out through the watches.
 pub struct RigTask<T> {
     rig: Rig,
     client: Option<Client>,
@@ -57,6 +72,7 @@ pub struct RigTask<T> {
     view: watch::Sender<RigView>,
     access: watch::Sender<Option<Access>>,
     socket: watch::Sender<Option<SocketWish>>,
+    sign_in: watch::Sender<Option<SignIn>>,
     /// Who waits for what, by the machine's numbers.
     commanders: BTreeMap<CommandId, Reply<Option<Ended>>>,
     programs: BTreeMap<AccessId, Reply<(AccessToken, BootTime)>>,
@@ -80,14 +96,8 @@ pub struct RigTask<T> {
 
 impl<T: Transport> RigTask<T> {
     /// Nothing happens before [`RigTask::run`].
-    pub fn new(
-        deps: Deps<T>,
-        rig: Rig,
-        inbox: mpsc::Receiver<ToRig>,
-        view: watch::Sender<RigView>,
-        access: watch::Sender<Option<Access>>,
-        socket: watch::Sender<Option<SocketWish>>,
-    ) -> RigTask<T> {
+    pub fn new(deps: Deps<T>, rig: Rig, links: RigLinks) -> RigTask<T> {
+        let RigLinks { inbox, view, access, socket, sign_in } = links;
         RigTask {
             rig,
             client: None,
@@ -96,6 +106,7 @@ impl<T: Transport> RigTask<T> {
             view,
             access,
             socket,
+            sign_in,
             commanders: BTreeMap::new(),
             programs: BTreeMap::new(),
             answers: Vec::new(),
@@ -284,8 +295,10 @@ impl<T: Transport> RigTask<T> {
             }
             Question::Identify(seq, question) => {
                 let step = self.deps.provider.identify(question);
+                let binding = self.deps.delivery.as_ref().and_then(Deliverer::binding);
                 let asked = matches!(step, Step::Ask(..));
                 self.ask(step, move |answer| {
+                    let answer = answer.map(|info| bound(info, binding));
                     if asked { Event::Identified(seq, answer) } else { Event::Known(seq, answer) }
                 });
             }
@@ -409,6 +422,14 @@ impl<T: Transport> RigTask<T> {
         (self.load_at, self.disk_busy) = (None, true);
         self.running.push(Box::pin(load(self.deps.clone())));
     }
+}
+
+/// Clips go where the configuration says, whoever the rig is signed in with.
+fn bound(mut info: DeviceInfo, binding: Option<(String, String)>) -> DeviceInfo {
+    if let Some((id, name)) = binding {
+        (info.project_id, info.project_name, info.nameless) = (id, name, false);
+    }
+    info
 }
 
 fn tell<R>(reply: Option<Reply<R>>, answer: Result<R, Refusal>) {

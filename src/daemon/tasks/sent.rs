@@ -3,31 +3,21 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::http::PutError;
 use crate::media::PartWatch;
+use crate::tasks::delivery::Answered;
 use rigpost_core::oauth::Cause;
-use rigpost_core::provider::FrameIo;
-use rigpost_core::provider::wire::{Response, trouble};
+use rigpost_core::provider::wire::trouble;
 use rigpost_core::queue::item::ItemReason;
 use rigpost_core::queue::upload::{Confirmed, PartError};
 
 /// `sent`: the answer to a part of `len` bytes; `None`: somebody let go of it.
 pub(super) fn sent_part(
-    cloud: &FrameIo,
-    sent: Option<Result<Response, PutError>>,
+    sent: Option<Result<Answered, PutError>>,
     len: u64,
     watch: &PartWatch,
 ) -> Result<Confirmed, PartError> {
     let cancelled = || PutError { trouble: trouble(Cause::Network, "cancelled", None), sent: 0 };
-    read(cloud, sent.unwrap_or_else(|| Err(cancelled())), len, watch)
-}
-
-fn read(
-    cloud: &FrameIo,
-    sent: Result<Response, PutError>,
-    len: u64,
-    watch: &PartWatch,
-) -> Result<Confirmed, PartError> {
-    match sent {
-        Ok(r) => cloud.read_part(&r).map(|()| Confirmed { etag: r.etag, digest: watch.digest() }),
+    match sent.unwrap_or_else(|| Err(cancelled())) {
+        Ok(answered) => answered.map(|etag| Confirmed { etag, digest: watch.digest() }),
         Err(_) if watch.shorter.load(Relaxed) => {
             Err(PartError::File(ItemReason::Changed, "the file became shorter".to_owned()))
         }

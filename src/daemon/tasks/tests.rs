@@ -13,14 +13,16 @@ use crate::http::{PutError, Transport};
 use crate::link::{DEPTH, ToQueue, ToRig};
 use crate::media::{FdStore, Kept, Pacer, PartBody, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
-use crate::tasks::{Channels, CommentsDue, Deps, Intake, Lines, RigTask, UploadSettings, UploadTask};
+use crate::tasks::{
+    Channels, CommentsDue, Deliverer, Deps, Intake, Lines, RigLinks, RigTask, UploadSettings, UploadTask,
+};
 use crate::vault::KeySource;
 use rigpost_contract::ending::Revocation;
 use rigpost_contract::provider::ProviderKind;
 use rigpost_core::command::{Asking, QueueCommand, Refusal, RigCommand};
 use rigpost_core::identity::rig::{Presence, Rig};
 use rigpost_core::oauth::{Cause, ClientSecret, Trouble};
-use rigpost_core::provider::wire::{Authorization, Body, Request, Response, trouble};
+use rigpost_core::provider::wire::{Authorization, Body, Method, Request, Response, trouble};
 use rigpost_core::provider::{FrameIo, Provider, ProviderKey};
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::item::BeforePairing;
@@ -69,7 +71,7 @@ fn field(request: &Request, name: &str) -> String {
         Body::Multipart(fields) | Body::Form(fields) => {
             fields.iter().find(|(n, _)| *n == name).map(|(_, v)| v.expose().to_owned()).unwrap_or_default()
         }
-        Body::Empty | Body::Json(_) => String::new(),
+        Body::Empty | Body::Json(_) | Body::Xml(_) => String::new(),
     }
 }
 
@@ -158,7 +160,7 @@ impl Transport for Cloud {
                 answer(200, format!("{me}{status}\"}}"))
             }
             "heartbeat" => {
-                assert!(request.post && request.body == Body::Empty);
+                assert!(request.method == Method::Post && request.body == Body::Empty);
                 self.heard(request);
                 self.books().beats += 1;
                 answer(204, "")
@@ -195,6 +197,10 @@ struct Bench {
 fn nothing() -> RigView {
     Rig::new(ProviderKind::Frameio, 0, WallTime(0), Presence::default())
         .view(rigpost_core::time::Now::default())
+}
+
+fn clips<T>() -> Option<Deliverer<T>> {
+    provider().clips().cloned().map(Deliverer::FrameIo)
 }
 
 fn provider() -> Provider {
@@ -246,8 +252,15 @@ impl Bench {
             WallTime(0),
             Presence { heartbeat: Some(BEAT), ..Presence::default() },
         );
-        let deps = Deps::new(provider, cloud.clone(), store.clone(), clock);
-        let rig_task = RigTask::new(deps, rig, inbox, view_out, access_out, watch::channel(None).0);
+        let deps = Deps::new(provider, clips(), cloud.clone(), store.clone(), clock);
+        let links = RigLinks {
+            inbox,
+            view: view_out,
+            access: access_out,
+            socket: watch::channel(None).0,
+            sign_in: watch::channel(None).0,
+        };
+        let rig_task = RigTask::new(deps, rig, links);
         let stop = CancellationToken::new();
         let task = tokio::spawn(rig_task.run(stop.clone()));
         Bench { cloud, store, to, view, access, stop, task, _dir: dir }
@@ -504,7 +517,7 @@ async fn more_commands_than_the_queue_has_room_for_are_refused_and_news_is_not()
         sub_devices: watch::channel(Vec::new()).1,
         news: broadcast::channel(8).0,
     };
-    let deps = Deps::new(provider(), b.cloud.clone(), b.store.clone(), Clock::system());
+    let deps = Deps::new(provider(), clips(), b.cloud.clone(), b.store.clone(), Clock::system());
     let (_settings, settings) = watch::channel(settings);
     let workers = Workers::new(Clock::system());
     let kept = Kept::new(&workers, FdStore::default());

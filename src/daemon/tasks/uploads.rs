@@ -28,6 +28,7 @@ use crate::http::Transport;
 use crate::link::{DEPTH, ToQueue, ToRig};
 use crate::media::{Kept, Pacer, Workers};
 use crate::store::StoreError;
+use crate::tasks::delivery::Deliverer;
 use crate::tasks::deps::{Deps, too_many};
 use crate::tasks::lines::slots;
 use crate::watch::Mounts;
@@ -36,10 +37,11 @@ use rigpost_core::provider::wire::Connection;
 use rigpost_core::queue::handed::known_as;
 use rigpost_core::queue::item::{ItemId, ItemState, shown};
 use rigpost_core::queue::order::Slots;
+use rigpost_core::queue::promises::Promises;
 use rigpost_core::queue::schedule::{Action, Event, Options, Postponed, Schedule};
 use rigpost_core::queue::upload::Confirmed;
 use rigpost_core::view::QueueView;
-use state::{Outcome, Progress, Publications};
+use state::{Outcome, Progress, Publications, logged};
 
 pub use state::{Channels, UploadSettings, UploadTask};
 
@@ -57,14 +59,15 @@ impl<T: Transport> UploadTask<T> {
         pacer: Pacer,
         seed: u64,
     ) -> UploadTask<T> {
-        let Deps { provider, transport, store, clock, .. } = deps;
+        let Deps { delivery: cloud, transport, store, clock, .. } = deps;
         let slots = Slots { count: 1, limit: true };
-        let options = Options { slots, settle: Duration::ZERO, usable: false };
+        let promises = cloud.as_ref().map_or(Promises::FRAMEIO, Deliverer::promises);
+        let options = Options { slots, settle: Duration::ZERO, usable: false, promises };
         UploadTask {
             schedule: Schedule::new(options, seed),
             options,
             settings,
-            cloud: provider.clips().cloned(),
+            cloud,
             transport,
             store,
             workers,
@@ -78,6 +81,7 @@ impl<T: Transport> UploadTask<T> {
             progress: Progress::default(),
             publications: Publications::default(),
             told_sends: false,
+            giving_up: false,
         }
     }
 
@@ -145,7 +149,11 @@ impl<T: Transport> UploadTask<T> {
         }
         if access_changed || self.channels.access.has_changed().unwrap_or(false) {
             let access = self.channels.access.borrow_and_update().clone();
+            let is_there = access.is_some();
             self.step(Event::Access(access));
+            if is_there {
+                self.give_up();
+            }
         }
     }
 
@@ -168,7 +176,7 @@ impl<T: Transport> UploadTask<T> {
         let settings = self.settings.borrow();
         let slots = slots(settings.parallel_parts, self.transport.congestion());
         let slots = Slots { count: self.channels.lines.for_queue(slots.count), ..slots };
-        Options { slots, settle: settings.intake.settle, usable: self.store.usable() }
+        Options { slots, settle: settings.intake.settle, usable: self.store.usable(), ..self.options }
     }
 
     fn media_dirs(&self) -> Vec<PathBuf> {
@@ -224,6 +232,7 @@ impl<T: Transport> UploadTask<T> {
             Outcome::Dropped(event, orphans) => {
                 self.channels.view.send_modify(|v| v.orphans += orphans);
                 self.event(event);
+                self.give_up();
             }
             Outcome::PartSent(id, n, answer) => {
                 self.part_over(id, n);
@@ -248,6 +257,7 @@ impl<T: Transport> UploadTask<T> {
             Outcome::Read(queue_summary) => self.show_queue(queue_summary),
             Outcome::CameBack(ids) if ids.is_empty() => {}
             Outcome::CameBack(ids) => self.found(ids),
+            Outcome::GaveUp => self.giving_up = false,
             Outcome::Told => {}
         }
     }
@@ -260,14 +270,12 @@ impl<T: Transport> UploadTask<T> {
             Action::Began(id) => self.began(id),
             Action::Create { id, seq, at, token } => self.create(id, seq, at, token),
             Action::Record(id, seq, asset) => {
-                let save = assets::save(store, id, asset);
+                let upload = self.cloud.as_ref().and_then(|cloud| cloud.upload(&asset.urls));
+                let save = assets::save(store, id, asset, upload);
                 self.disk(save, move |ok| Event::Recorded(id, seq, ok));
             }
-            Action::Forget(id, seq) => self.running.push(Box::pin(async move {
-                let dropped = store.drop_asset(id).await;
-                let orphans = u64::from(*dropped.as_ref().unwrap_or(&false));
-                Outcome::Dropped(Event::Recorded(id, seq, logged(dropped)), orphans)
-            })),
+            Action::Forget(id, seq) => self.forget(id, seq),
+            Action::Complete { id, seq, .. } => self.complete(id, seq),
             Action::Send { id, n, md5 } => self.send(id, n, md5),
             Action::RecordPart { id, asset_id, n, bytes, confirmed } => {
                 self.running.push(Box::pin(async move {
@@ -318,13 +326,6 @@ impl<T: Transport> UploadTask<T> {
         }
         self.show_progress();
     }
-}
-
-fn logged<V>(outcome: Result<V, StoreError>) -> bool {
-    if let Err(e) = &outcome {
-        warn!("the queue can't be written: {e}");
-    }
-    outcome.is_ok()
 }
 
 fn log_postponed(postponed: &Postponed) {

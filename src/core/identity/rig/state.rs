@@ -12,7 +12,7 @@ use crate::identity::rig::leaving::{Cut, Leaving, Left};
 use crate::identity::socket::{Socket, SocketUse};
 use crate::identity::tokens::TokenLife;
 use crate::identity::whoami::Whoami;
-use crate::oauth::{AccessToken, DeviceInfo};
+use crate::oauth::{AccessToken, DeviceInfo, SignIn};
 use crate::queue::ledger;
 use crate::time::{BootTime, Now, WallTime};
 use crate::view::{Protection, Reason};
@@ -153,6 +153,13 @@ impl Rig {
     /// What an API call may carry, and for which project; only when both are known, and of the same grant.
     pub fn access(&self) -> Option<(&AccessToken, &DeviceInfo)> {
         self.life.access_token().zip(self.device.as_ref())
+    }
+
+    /// The access token in force, and the ID token that came with it, as long as it is kept.
+    pub fn sign_in(&self) -> Option<SignIn> {
+        let access = self.life.access_token()?.clone();
+        let id_token = self.life.tokens().and_then(|tokens| tokens.id_token.clone());
+        Some(SignIn { access, id_token })
     }
 
     /// There is no grant, or none that is of any use.

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::{FrameIo, expect, unusable};
 use crate::oauth::AccessToken;
-use crate::provider::wire::{Request, Response};
+use crate::provider::wire::{Method, Request, Response};
 use crate::queue::upload::CreateError;
 
 #[derive(Deserialize)]
@@ -31,6 +31,6 @@ impl FrameIo {
     /// Disconnects all of them.
     pub fn disconnect_channels_request(&self, token: &AccessToken) -> Request {
         let url = self.beneath(&["v2", "devices", "channels", "disconnect"]);
-        Request { post: true, ..self.api("channels", url, token, None) }
+        Request { method: Method::Post, ..self.api("channels", url, token, None) }
     }
 }

@@ -110,7 +110,12 @@ impl Growing {
                     _ => self.later(None, now),
                 }
             }
-            Err(PartError::Damaged(_) | PartError::NotAnswering(_)) => self.later(None, now),
+            Err(
+                PartError::Damaged(_)
+                | PartError::KeysOver(_)
+                | PartError::Unauthorized
+                | PartError::NotAnswering(_),
+            ) => self.later(None, now),
             Err(PartError::Refused(why) | PartError::File(_, why)) => self.leave(Ending::UsualWay(why)),
         }
     }

@@ -91,7 +91,7 @@ impl Schedule {
                 return self.write_end(End::queued(id, ItemReason::Storage, why), out);
             }
         };
-        let (upload, actions) = Upload::begin(id, item.clip.facts.size, asset, now);
+        let (upload, actions) = Upload::begin(id, item.clip.facts.size, asset, self.options.promises, now);
         self.turns.insert(id, Turn { item, upload, doubted: BTreeSet::new(), used: None });
         out.push(Action::Began(id));
         actions.into_iter().for_each(|action| self.perform(id, action, now, out));

@@ -7,7 +7,8 @@ use crate::queue::clip::Copy;
 use crate::queue::evidence::{Relation, Sighting};
 use crate::queue::item::{Asset, Item, ItemId, ItemReason, ItemState};
 use crate::queue::order::Slots;
-use crate::queue::upload::{Confirmed, CreateError, PartError};
+use crate::queue::promises::Promises;
+use crate::queue::upload::{Completed, Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;
 use crate::time::BootTime;
@@ -33,6 +34,8 @@ pub struct Options {
     pub settle: Duration,
     /// Sealing works, so that what the provider hands out can be kept.
     pub usable: bool,
+    /// Of where clips go.
+    pub promises: Promises,
 }
 
 /// An item that was claimed, and what its file and its asset are now.
@@ -192,6 +195,8 @@ pub enum Event {
     PartSent(ItemId, u32, Result<Confirmed, PartError>),
     /// The answer to [`Action::RecordPart`]; true when it is on disk.
     PartRecorded(ItemId, u32, bool),
+    /// The answer to [`Action::Complete`].
+    Completed(ItemId, Seq, Result<Completed, CreateError>),
     /// The answer to [`Action::LookAgain`]: what lies at its path, and what is still open of it.
     LookedAgain(ItemId, Result<Box<Seen>, FileError>, Opened),
     /// The answer to [`Action::Compare`].
@@ -276,6 +281,15 @@ pub enum Action {
         bytes: u64,
         /// What the storage said, and what was read.
         confirmed: Confirmed,
+    },
+    /// Tell the storage that all parts are there.
+    Complete {
+        /// Of this item.
+        id: ItemId,
+        /// To be answered with.
+        seq: Seq,
+        /// For the item's project.
+        token: AccessToken,
     },
     /// Let go of what is in flight of this item: nobody wants it any more. Its answers may still come.
     Cut(ItemId),

@@ -11,7 +11,8 @@ use crate::queue::clip::Copy;
 use crate::queue::evidence::{Fingerprint, Relation, Sighting, Volume};
 use crate::queue::item::{Asset, Clip, FileFacts, Item, ItemReason, ItemState, PartDigest};
 use crate::queue::order::Slots;
-use crate::queue::upload::{Confirmed, CreateError, PartError};
+use crate::queue::promises::Promises;
+use crate::queue::upload::{Completed, Confirmed, CreateError, PartError};
 use crate::secret::Secret;
 use crate::seq::Seq;
 use crate::time::{BootId, WallTime};
@@ -21,7 +22,12 @@ const SETTLE: Duration = Duration::from_secs(3);
 const SIZE: u64 = 1000;
 
 fn options(count: usize) -> Options {
-    Options { slots: Slots { count, limit: false }, settle: SETTLE, usable: true }
+    Options {
+        slots: Slots { count, limit: false },
+        settle: SETTLE,
+        usable: true,
+        promises: Promises::FRAMEIO,
+    }
 }
 
 fn at(ms: u64) -> Now {

@@ -86,6 +86,7 @@ impl Schedule {
                 let asset_id = turn.item.asset_id.clone();
                 out.push(Action::RecordPart { id, asset_id, n, bytes, confirmed });
             }
+            upload::Action::Complete(seq) => self.complete(id, seq, now, out),
             upload::Action::Finish(ending) => self.finish(id, ending, now, out),
         }
     }
@@ -105,6 +106,17 @@ impl Schedule {
         out.push(Action::Create { id, seq, at, token });
     }
 
+    fn complete(&mut self, id: ItemId, seq: Seq, now: Now, out: &mut Vec<Action>) {
+        let Some(turn) = self.turns.get_mut(&id) else { return };
+        let ours = |a: &&Access| turn.item.clip.project_id.as_deref() == Some(a.project_id.as_str());
+        let Some(token) = self.access.as_ref().filter(ours).map(|a| a.token.clone()) else {
+            let nobody = upload::Event::Completed(seq, Err(CreateError::Unauthorized));
+            return self.feed(id, nobody, now, out);
+        };
+        turn.used = Some(token.clone());
+        out.push(Action::Complete { id, seq, token });
+    }
+
     pub(super) fn part_sent(
         &mut self,
         id: ItemId,
@@ -114,6 +126,9 @@ impl Schedule {
         out: &mut Vec<Action>,
     ) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
+        if answer == Err(PartError::Unauthorized) {
+            turn.used = self.access.as_ref().map(|a| a.token.clone());
+        }
         let answer = answer.and_then(|confirmed| {
             let md5 = confirmed.digest.and_then(|d| d.md5);
             let again = turn.doubted.contains(&n);

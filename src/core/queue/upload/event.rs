@@ -52,6 +52,10 @@ pub enum PartError {
     UrlDead(String),
     /// The storage does not accept the URL, and does not say that its time is over. One sentence.
     UrlRefused(String),
+    /// What the keys come of is over.
+    Unauthorized,
+    /// The storage takes the keys for over, or the time for another. One sentence.
+    KeysOver(String),
     /// The storage refuses this part for a reason of its own. One sentence.
     Refused(String),
     /// The file is not what was queued: why, and one sentence.
@@ -91,6 +95,15 @@ pub struct Confirmed {
     pub digest: Option<PartDigest>,
 }
 
+/// What became of a clip of which all parts are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completed {
+    /// The storage has it.
+    Done,
+    /// The storage knows nothing of what was sent, and has not got the clip either. One sentence.
+    Gone(String),
+}
+
 /// How a turn ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -125,6 +138,8 @@ pub enum Event {
     Sent(u32, Result<Confirmed, PartError>),
     /// The answer to [`Action::RecordPart`]; true when it is on disk.
     PartRecorded(u32, bool),
+    /// The answer to [`Action::Complete`].
+    Completed(Seq, Result<Completed, CreateError>),
     /// End the turn after what is in flight.
     Stop,
 }
@@ -142,6 +157,8 @@ pub enum Action {
     Send(u32),
     /// Write down, synced, that this part is confirmed.
     RecordPart(u32, Confirmed),
+    /// Tell the storage that all parts are there.
+    Complete(Seq),
     /// The turn is over.
     Finish(Ending),
 }

@@ -30,7 +30,17 @@ struct Alone {
 
 impl Alone {
     fn begin(size: u64, asset: Option<Asset>, parallel: usize, now: Now) -> (Alone, Vec<Action>) {
-        let (up, mut actions) = Upload::begin(ItemId(1), size, asset, now);
+        Alone::promised(Promises::FRAMEIO, size, asset, parallel, now)
+    }
+
+    fn promised(
+        promises: Promises,
+        size: u64,
+        asset: Option<Asset>,
+        parallel: usize,
+        now: Now,
+    ) -> (Alone, Vec<Action>) {
+        let (up, mut actions) = Upload::begin(ItemId(1), size, asset, promises, now);
         let mut alone = Alone { up, parallel: parallel.max(1) };
         alone.fill(now, &mut actions);
         (alone, actions)
@@ -251,7 +261,8 @@ fn what_the_project_forbids_is_told_from_what_is_wrong_with_one_clip() {
 
 #[test]
 fn a_part_leaves_only_when_it_is_given_a_slot() {
-    let (mut up, actions) = Upload::begin(ItemId(1), SIZE, Some(asset(2, &[], at(0))), at(1));
+    let (mut up, actions) =
+        Upload::begin(ItemId(1), SIZE, Some(asset(2, &[], at(0))), Promises::FRAMEIO, at(1));
     assert!(actions.is_empty() && up.ready() && !up.preparing());
     assert_eq!(up.on(Event::Slot, at(1)), [Action::Send(0)]);
     assert_eq!(up.on(Event::Sent(0, ok()), at(2)), [record(0)]);
@@ -458,9 +469,11 @@ fn walk(seed: u64) {
     let mut disk: Option<Asset> = None;
     let mut stored: std::collections::BTreeMap<String, BTreeSet<u32>> = Default::default();
     let (mut assets, mut time) = (0, 0);
+    let promises = if seed.is_multiple_of(2) { Promises::FRAMEIO } else { BUCKET };
+    let mut complete = BTreeSet::new();
     for _ in 0..400 {
         time += (dice.unit() * 20_000.0) as u64;
-        let (mut up, actions) = Alone::begin(size, disk.clone(), parallel, at(time));
+        let (mut up, actions) = Alone::promised(promises, size, disk.clone(), parallel, at(time));
         let mut open: Vec<Action> = actions;
         let mut flying = BTreeSet::new();
         while !up.finished() || !open.is_empty() {
@@ -521,10 +534,27 @@ fn walk(seed: u64) {
                     }
                     Event::PartRecorded(n, good)
                 }
+                Action::Complete(seq) => {
+                    let id = disk.as_ref().map(|a| a.id.clone()).expect("an asset on disk");
+                    let answer = match (dice.unit() * 8.0) as u32 {
+                        0 => Err(CreateError::Transient(trouble(Cause::Network))),
+                        1 if !complete.contains(&id) => Ok(Completed::Gone("NoSuchUpload".to_owned())),
+                        n => {
+                            complete.insert(id);
+                            if n == 2 {
+                                Err(CreateError::Transient(trouble(Cause::Network)))
+                            } else {
+                                Ok(Completed::Done)
+                            }
+                        }
+                    };
+                    Event::Completed(seq, answer)
+                }
                 Action::Finish(ending) => {
                     assert!(open.is_empty(), "over, and still something under way: {open:?}");
                     if ending == Ending::Done {
                         let asset = disk.expect("done without an asset");
+                        assert!(complete.contains(&asset.id) || !promises.completes, "nobody was told");
                         let sent = &stored[&asset.id];
                         let mut next = 0;
                         for n in (0..asset.urls.len() as u32).filter(|n| asset.range(*n, size).is_some()) {
@@ -574,4 +604,69 @@ fn a_connection_that_ends_early_was_perhaps_not_wanted() {
         let want = if early { PartError::CutEarly(t.clone()) } else { PartError::Transient(t.clone()) };
         assert_eq!(PartError::unanswered(t, sent, len, held), want, "{name}");
     }
+}
+
+/// A storage that wants to be told, and whose addresses don't age.
+const BUCKET: Promises = Promises { addresses_live: None, completes: true };
+
+/// All parts are there; the storage is being told, by this number.
+fn told(asset_of: Asset) -> (Upload, Seq) {
+    let parts = asset_of.urls.len();
+    let done: Vec<u32> = (0..parts as u32).collect();
+    let (up, actions) =
+        Upload::begin(ItemId(1), SIZE, Some(Asset { finished: done, ..asset_of }), BUCKET, at(100_000));
+    let [Action::Complete(seq)] = actions[..] else { panic!("{actions:?}") };
+    (up, seq)
+}
+
+#[test]
+fn a_storage_that_wants_it_is_told_once_everything_is_on_disk() {
+    let (mut up, actions) = Upload::begin(ItemId(1), SIZE, Some(asset(2, &[0], at(0))), BUCKET, at(100_000));
+    assert_eq!(actions, [], "an address does not age");
+    assert_eq!(up.on(Event::Slot, at(100_000)), [Action::Send(1)]);
+    let confirmed = Confirmed::default();
+    assert_eq!(up.on(Event::Sent(1, Ok(confirmed.clone())), at(100_001)), [Action::RecordPart(1, confirmed)]);
+    let actions = up.on(Event::PartRecorded(1, true), at(100_001));
+    let [Action::Complete(seq)] = actions[..] else { panic!("{actions:?}") };
+    assert!(!up.ready() && !up.finished());
+    assert_eq!(up.on(Event::Completed(Seq(seq.0 + 1), Ok(Completed::Done)), at(100_002)), [], "late news");
+    assert_eq!(
+        up.on(Event::Completed(seq, Ok(Completed::Done)), at(100_002)),
+        [Action::Finish(Ending::Done)]
+    );
+    assert!(up.finished());
+}
+
+#[test]
+fn what_is_complete_counts_though_somebody_has_stopped_it() {
+    let (mut up, seq) = told(asset(2, &[], at(0)));
+    assert_eq!(up.on(Event::Stop, at(100_000)), [], "the answer is waited for");
+    assert_eq!(
+        up.on(Event::Completed(seq, Ok(Completed::Done)), at(100_001)),
+        [Action::Finish(Ending::Done)]
+    );
+    let (mut up, seq) = told(asset(2, &[], at(0)));
+    assert_eq!(up.on(Event::Stop, at(100_000)), []);
+    let trouble = CreateError::Unauthorized;
+    assert_eq!(up.on(Event::Completed(seq, Err(trouble)), at(100_001)), [Action::Finish(Ending::Stopped)]);
+}
+
+#[test]
+fn an_upload_that_the_storage_has_forgotten_is_begun_anew_once() {
+    let (mut up, seq) = told(asset(2, &[], at(0)));
+    let gone = || Ok(Completed::Gone("NoSuchUpload".to_owned()));
+    let actions = up.on(Event::Completed(seq, gone()), at(100_001));
+    let [Action::Forget(seq)] = actions[..] else { panic!("{actions:?}") };
+    let actions = up.on(Event::Recorded(seq, true), at(100_001));
+    let [Action::Create(seq)] = actions[..] else { panic!("{actions:?}") };
+    let made = Ok(("asset".to_owned(), urls(1)));
+    let actions = up.on(Event::Created(seq, made), at(100_002));
+    let [Action::Record(seq, _)] = actions[..] else { panic!("{actions:?}") };
+    assert_eq!(up.on(Event::Recorded(seq, true), at(100_002)), []);
+    assert_eq!(up.on(Event::Slot, at(100_002)), [Action::Send(0)]);
+    let _ = up.on(Event::Sent(0, Ok(Confirmed::default())), at(100_003));
+    let actions = up.on(Event::PartRecorded(0, true), at(100_003));
+    let [Action::Complete(seq)] = actions[..] else { panic!("{actions:?}") };
+    let actions = up.on(Event::Completed(seq, gone()), at(100_004));
+    assert_eq!(actions, [Action::Finish(Ending::Aside("NoSuchUpload".to_owned()))], "not for ever");
 }

@@ -10,7 +10,8 @@ use crate::http::Transport;
 use crate::link::{ToQueue, ToRig};
 use crate::media::{PartBody, PartWatch, ReadPlan, digests, look_closer};
 use crate::store::StoreError;
-use crate::tasks::creation::{Creation, tell_rig};
+use crate::tasks::creation::{Asks, Creation, tell_rig};
+use crate::tasks::delivery::put_to;
 use crate::tasks::sent::sent_part;
 use rigpost_core::oauth::{AccessToken, Cause};
 use rigpost_core::provider::FrameIo;
@@ -93,9 +94,8 @@ impl<T: Transport> GrowingTask<T> {
                 floor,
                 clock,
                 store,
-                cloud,
+                asks: Asks::<T>::FrameIo(cloud, FrameIo::read_growing_asset),
                 to_rig,
-                read: FrameIo::read_growing_asset,
                 project: item.clip.project_id.clone().unwrap_or_default(),
                 channel,
             };
@@ -184,11 +184,12 @@ impl<T: Transport> GrowingTask<T> {
         let watch = Arc::new(PartWatch::default());
         let plan = ReadPlan::new(false, slots);
         let body = PartBody::new(file, from, len, plan, watch.clone(), self.links.pacer.clone());
-        let headers = cloud.part_headers(&clip.filetype);
+        let filetype = clip.filetype.clone();
         let (transport, dropped) = (self.transport.clone(), entry.dropped.clone());
         self.running.push(Box::pin(async move {
-            let sent = dropped.run_until_cancelled(transport.put(&url, headers, len, body)).await;
-            Outcome::Event(key, Event::Sent(n, sent_part(&cloud, sent, len, &watch)))
+            let put = put_to(&cloud, transport.as_ref(), &url, &filetype, len, body);
+            let sent = dropped.run_until_cancelled(put).await;
+            Outcome::Event(key, Event::Sent(n, sent_part(sent, len, &watch)))
         }));
     }
 

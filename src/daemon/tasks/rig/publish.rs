@@ -1,9 +1,10 @@
 //! What people and the other tasks see of the rig, and what waits until they do.
 use super::{RigTask, tell};
 use crate::http::Transport;
+use crate::tasks::delivery::Deliverer;
 use crate::tasks::journal;
 use rigpost_core::identity::rig::{Change, Reply};
-use rigpost_core::oauth::DeviceStatus;
+use rigpost_core::oauth::{DeviceInfo, DeviceStatus};
 use rigpost_core::queue::schedule::Access;
 
 impl<T: Transport> RigTask<T> {
@@ -20,7 +21,19 @@ impl<T: Transport> RigTask<T> {
             }
             changed
         });
-        let for_clips = self.rig.access().filter(|_| self.deps.provider.clips().is_some());
+        let delivery = self.deps.delivery.as_ref();
+        let binding = delivery.and_then(Deliverer::binding);
+        // What the disk says of an earlier configuration is of no use before the provider has answered.
+        let is_there = |device: &DeviceInfo| binding.as_ref().is_none_or(|(id, _)| *id == device.project_id);
+        let for_clips = self.rig.access().filter(|(_, device)| delivery.is_some() && is_there(device));
+        let sign_in = self.rig.sign_in();
+        self.sign_in.send_if_modified(|old| {
+            let changed = *old != sign_in;
+            if changed {
+                *old = sign_in;
+            }
+            changed
+        });
         let access = for_clips.map(|(token, device)| Access {
             token: token.clone(),
             project_id: device.project_id.clone(),

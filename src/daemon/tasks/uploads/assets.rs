@@ -1,15 +1,19 @@
 //! Asking the cloud for an asset.
 use std::time::Duration;
 
-use super::state::{Outcome, UploadTask};
+use tracing::warn;
+
+use super::state::{Outcome, UploadTask, logged};
 use crate::http::Transport;
 use crate::store::{Store, StoreError};
-use crate::tasks::creation::Creation;
+use crate::tasks::bucket::{Object, mark};
+use crate::tasks::creation::{Asks, Creation};
+use crate::tasks::delivery::Deliverer;
 use rigpost_core::oauth::AccessToken;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::queue::item::{Asset, ItemId};
 use rigpost_core::queue::schedule::Event;
-use rigpost_core::queue::upload::AssetRequest;
+use rigpost_core::queue::upload::{AssetRequest, CreateError};
 use rigpost_core::seq::Seq;
 use rigpost_core::time::BootTime;
 
@@ -19,6 +23,18 @@ impl<T: Transport> UploadTask<T> {
         // Without clips there is no access either.
         let Some(cloud) = self.cloud.clone() else { return };
         let new = &turn.item.clip;
+        let asks = match cloud {
+            Deliverer::FrameIo(frameio) => Asks::FrameIo(frameio, FrameIo::read_asset),
+            Deliverer::Bucket(bucket) => Asks::Bucket(
+                bucket,
+                Object {
+                    mark: mark(id, new),
+                    name: new.name.clone(),
+                    filetype: new.filetype.clone(),
+                    size: new.facts.size,
+                },
+            ),
+        };
         let creation = Creation {
             id,
             at,
@@ -35,9 +51,8 @@ impl<T: Transport> UploadTask<T> {
             floor: self.settings.borrow().intake.earliest,
             clock: self.clock.clone(),
             store: self.store.clone(),
-            cloud,
+            asks,
             to_rig: self.channels.to_rig.clone(),
-            read: FrameIo::read_asset,
             project: new.project_id.clone().unwrap_or_default(),
             channel: self.settings.borrow().intake.channel_of(new, &self.channels.sub_devices),
         };
@@ -49,9 +64,62 @@ impl<T: Transport> UploadTask<T> {
     }
 }
 
+impl<T: Transport> UploadTask<T> {
+    /// All parts are there, and that is on disk.
+    pub(super) fn complete(&mut self, id: ItemId, seq: Seq) {
+        let Some(turn) = self.schedule.turn(id) else { return };
+        let (clip, address) = (turn.item.clip.clone(), turn.upload.address());
+        let (Some(cloud), Some(address)) = (self.cloud.clone(), address.cloned()) else { return };
+        let store = self.store.clone();
+        self.running.push(Box::pin(async move {
+            let answer = match store.part_etags(id).await {
+                Ok(etags) => cloud.complete(&address, (id, &clip), &etags).await,
+                Err(e) => {
+                    warn!(item = id.0, "what was sent can't be read: {e}");
+                    Err(CreateError::Storage)
+                }
+            };
+            Outcome::Event(Event::Completed(id, seq, answer))
+        }));
+    }
+
+    pub(super) fn forget(&mut self, id: ItemId, seq: Seq) {
+        let store = self.store.clone();
+        self.running.push(Box::pin(async move {
+            let dropped = store.drop_asset(id).await;
+            let orphans = u64::from(*dropped.as_ref().unwrap_or(&false));
+            Outcome::Dropped(Event::Recorded(id, seq, logged(dropped)), orphans)
+        }));
+    }
+
+    /// Tells the storage of what it need not keep any more. One after the other; what comes to nothing is told again when
+    /// the next one is, or there is access again.
+    pub(super) fn give_up(&mut self) {
+        let Some(cloud) = self.cloud.clone() else { return };
+        let (Some((at, _)), false) = (cloud.binding(), self.giving_up) else { return };
+        self.giving_up = true;
+        let store = self.store.clone();
+        self.running.push(Box::pin(async move {
+            let mut last = 0;
+            while let Ok(Some((id, upload))) = store.abandoned(&at, last).await {
+                last = id;
+                if cloud.give_up(&upload).await {
+                    logged(store.given_up(id).await);
+                }
+            }
+            Outcome::GaveUp
+        }));
+    }
+}
+
 /// The asset is on disk, or it is an orphan and counted.
-pub(super) async fn save(store: Store, id: ItemId, asset: Asset) -> Result<(), StoreError> {
-    let saved = store.save_asset(id, &asset).await;
+pub(super) async fn save(
+    store: Store,
+    id: ItemId,
+    asset: Asset,
+    upload: Option<String>,
+) -> Result<(), StoreError> {
+    let saved = store.save_upload(id, &asset, upload).await;
     if let Err(StoreError::NotFound(_)) = &saved {
         // Its item lost its turn while the cloud answered. Where it is gone altogether, that was counted with it.
         let _ = store.drop_asset(id).await;

@@ -26,6 +26,12 @@ impl<T: Transport> UploadTask<T> {
         if matches!(command, QueueCommand::Release(_)) && self.cloud.is_none() {
             return Answer::new(reply, Err(takes_no_clips())).send();
         }
+        if matches!(command, QueueCommand::Comment(..))
+            && self.cloud.as_ref().is_some_and(|c| c.frameio().is_none())
+        {
+            let why = "comments are of projects: the bucket that clips go to keeps none".to_owned();
+            return Answer::new(reply, Err(Refusal::NotSupported(why))).send();
+        }
         if let QueueCommand::SetRecording(true) = command
             && let Some(source) = self.settings.borrow().intake.sent_while_recording()
         {
@@ -169,6 +175,8 @@ impl<T: Transport> UploadTask<T> {
         let priorities = changed.iter().map(|item| (item.id, item.clip.priority)).collect();
         changed.into_iter().for_each(|item| self.publications.news(item));
         self.event(Event::Answered(intent, priorities));
+        // What was taken off the list may have been begun.
+        self.give_up();
     }
 }
 

@@ -22,11 +22,12 @@ impl<T: Transport> UploadTask<T> {
         media.parts.insert(n, OnTheWay { watch: watch.clone(), shown: 0 });
         let plan = ReadPlan::new(md5, self.options.slots.count);
         let body = PartBody::new(media.file.clone(), from, len, plan, watch.clone(), self.pacer.clone());
-        let headers = cloud.part_headers(&turn.item.clip.filetype);
+        let clip = turn.item.clip.clone();
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());
         self.running.push(Box::pin(async move {
-            let sent = dropped.run_until_cancelled(transport.put(&url, headers, len, body)).await;
-            Outcome::PartSent(id, n, sent_part(&cloud, sent, len, &watch))
+            let put = cloud.put(&transport, &url, (id, &clip), len, body);
+            let sent = dropped.run_until_cancelled(put).await;
+            Outcome::PartSent(id, n, sent_part(sent, len, &watch))
         }));
     }
 

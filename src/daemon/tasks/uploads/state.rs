@@ -7,16 +7,17 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::clock::Clock;
 use crate::link::{Reply, ToQueue, ToRig};
 use crate::media::{Kept, MediaFile, Pacer, PartWatch, Workers};
 use crate::store::{Limits, QueueSummary, Store, StoreError};
 use crate::tasks::comments::CommentsDue;
+use crate::tasks::delivery::Deliverer;
 use crate::tasks::intake::Intake;
 use crate::tasks::lines::Lines;
 use rigpost_core::command::Refusal;
-use rigpost_core::provider::FrameIo;
 use rigpost_core::queue::channel::Channel;
 use rigpost_core::queue::item::{Item, ItemId};
 use rigpost_core::queue::schedule::{Access, Claimed, Event, Intent, Options, Schedule, Written};
@@ -74,6 +75,8 @@ pub(super) enum Outcome {
     Read(Result<QueueSummary, StoreError>),
     /// These were away, and wait again.
     CameBack(Vec<ItemId>),
+    /// What is to be given up was tried, once.
+    GaveUp,
     /// Somebody was told something.
     Told,
 }
@@ -86,7 +89,7 @@ pub struct UploadTask<T> {
     /// As the last reload left them.
     pub(super) settings: watch::Receiver<UploadSettings>,
     /// Where clips go; `None`: this provider takes none.
-    pub(super) cloud: Option<FrameIo>,
+    pub(super) cloud: Option<Deliverer<T>>,
     pub(super) transport: Arc<T>,
     pub(super) store: Store,
     /// Who touches clips.
@@ -106,6 +109,8 @@ pub struct UploadTask<T> {
     pub(super) publications: Publications,
     /// The rig's task knows that clips are on their way.
     pub(super) told_sends: bool,
+    /// The storage is being told of uploads that it need not keep.
+    pub(super) giving_up: bool,
 }
 
 /// An item that was claimed, and its file where that could be opened.
@@ -225,4 +230,12 @@ impl Publications {
     pub(super) fn is_empty(&self) -> bool {
         self.next.is_empty() && self.now.is_empty()
     }
+}
+
+/// Whether it is on disk; the journal says why not.
+pub(super) fn logged<V>(outcome: Result<V, StoreError>) -> bool {
+    if let Err(e) = &outcome {
+        warn!("the queue can't be written: {e}");
+    }
+    outcome.is_ok()
 }

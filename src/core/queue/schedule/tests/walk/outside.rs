@@ -103,6 +103,10 @@ impl Walk {
                 let answer = self.cloud.create(id, &token, &mut self.dice, self.faults);
                 self.event(Event::Created(id, seq, answer));
             }
+            Call::Complete { id, seq, asset, token } => {
+                let answer = self.cloud.complete(&asset, &token, &mut self.dice, self.faults);
+                self.event(Event::Completed(id, seq, answer));
+            }
             Call::Part { id, n, asset } => {
                 let file = self.disk.look(id);
                 let queued = self.s.turn(id).map(|t| t.item.clip.facts);

@@ -51,6 +51,7 @@ impl Walk {
                 nothing || (all && stored.received.contains(&n))
             }));
             assert_eq!(Some(&stored.project), row.item.clip.project_id.as_ref(), "in another project");
+            assert!(stored.complete || !self.options.promises.completes, "nobody was told");
         }
         self.job(Job::Machine(Action::WriteEnd(end)));
     }
@@ -67,6 +68,26 @@ impl Walk {
         assert!(!self.calls.iter().any(twice), "two assets for one clip");
         let at = at + self.seconds(8.0);
         self.calls.push((at, Call::Create { id, seq, token }));
+    }
+
+    pub(super) fn complete(&mut self, id: ItemId, seq: Seq, token: AccessToken) {
+        self.tally.completed += 1;
+        assert_eq!(self.stages.get(&id), Some(&Stage::Turn));
+        assert!(self.access.as_ref().is_some_and(|a| a.token == token));
+        let turn = self.s.turn(id).expect("of no turn");
+        let stored = &self.cloud.assets[&turn.item.asset_id];
+        let row = &self.disk.rows[&id];
+        let has_bytes =
+            |n: &u32| row.asset.as_ref().is_none_or(|a| a.range(*n, row.item.clip.facts.size).is_some());
+        assert!(
+            (0..stored.parts).filter(has_bytes).all(|n| stored.received.contains(&n)),
+            "parts are missing"
+        );
+        let twice = |(_, c): &(BootTime, Call)| matches!(c, Call::Complete { id: of, .. } if *of == id);
+        assert!(!self.calls.iter().any(twice), "told twice at once");
+        let asset = turn.item.asset_id.clone();
+        let at = self.now.boot + self.seconds(8.0);
+        self.calls.push((at, Call::Complete { id, seq, asset, token }));
     }
 
     pub(super) fn send(&mut self, id: ItemId, n: u32) {

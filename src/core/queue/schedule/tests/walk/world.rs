@@ -155,6 +155,7 @@ impl Disk {
             Action::Began(_)
             | Action::Compare(..)
             | Action::Create { .. }
+            | Action::Complete { .. }
             | Action::Send { .. }
             | Action::Cut(_)
             | Action::LookAgain(_)
@@ -350,6 +351,8 @@ pub(super) struct Stored {
     pub(super) damaged: BTreeSet<u32>,
     /// Its URLs don't work any more.
     pub(super) dead: bool,
+    /// Somebody has said that all parts are there.
+    pub(super) complete: bool,
 }
 
 /// What goes wrong, each as a chance.
@@ -419,6 +422,7 @@ impl Cloud {
             received: BTreeSet::new(),
             damaged: BTreeSet::new(),
             dead: false,
+            complete: false,
         };
         self.assets.insert(name.clone(), stored);
         // It was made, and the answer is lost.
@@ -426,6 +430,32 @@ impl Cloud {
             return Err(CreateError::Transient(any_trouble(dice)));
         }
         Ok((name, urls(parts as usize)))
+    }
+
+    /// Told that all parts are there; of the asset of the moment.
+    pub(super) fn complete(
+        &mut self,
+        asset: &str,
+        token: &AccessToken,
+        dice: &mut Jitter,
+        faults: Faults,
+    ) -> Result<Completed, CreateError> {
+        let heard = dice.unit() >= faults.way;
+        if !heard && dice.unit() < 0.5 {
+            return Err(CreateError::Transient(any_trouble(dice)));
+        }
+        if self.current != Some(number(token)) {
+            return Err(CreateError::Unauthorized);
+        }
+        let stored = self.assets.get_mut(asset).expect("an asset that was made");
+        if !stored.complete && dice.unit() < faults.storage {
+            return Ok(Completed::Gone("NoSuchUpload".to_owned()));
+        }
+        if dice.unit() < faults.refusals {
+            return Err(CreateError::Forbidden("no".to_owned()));
+        }
+        stored.complete = true;
+        if heard { Ok(Completed::Done) } else { Err(CreateError::Transient(any_trouble(dice))) }
     }
 
     pub(super) fn put(

@@ -1,0 +1,177 @@
+//! The way to a bucket: whether the storage is there, has the bucket, and gives keys for sign-ins.
+//!
+//! # Decisions
+//!
+//! - Asked as a stranger: the rig's sign-in is the daemon's, and what that comes to the daemon says itself (`rigpost status`,
+//!   `rigpost queue`). A storage tells strangers enough to know one step from another.
+
+use std::time::Duration;
+
+use super::config::{Facts, Storage};
+use super::report::{Check, Report};
+use crate::exit::Failure;
+use rigpost_core::delivery::answer;
+use rigpost_core::delivery::sts::Sts;
+use rigpost_core::oauth::IdToken;
+use rigpost_core::provider::wire::{Body, Connection, Method, Request, Response};
+use rigpost_core::secret::Secret;
+use rigpost_daemon::http::Http;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const ASK_NETWORK: &str = "check `delivery.endpoint` and the network";
+
+/// Checks it, where clips go to one.
+pub(super) async fn check(facts: &Facts, http: &Http, report: &mut Report<'_>) -> Result<(), Failure> {
+    let Some(storage) = &facts.storage else { return Ok(()) };
+    let host = storage.bucket.host_str().unwrap_or_default();
+    match http.ask(question(storage)).await {
+        Ok(response) => report.add(bucket(&response, storage))?,
+        Err(error) => {
+            report.add(Check::fail(
+                "bucket",
+                format!("{host} can't be reached: {}", error.root),
+                ASK_NETWORK,
+            ))?;
+            return report.add(Check::skipped("keys", "the storage can't be reached"));
+        }
+    }
+    let sts = Sts { endpoint: storage.sts.clone(), role: storage.role.clone(), session: "doctor".to_owned() };
+    // It is no token: what is told apart is a service that judges tokens from none.
+    let asked = Request { timeout: PATIENCE, ..sts.request(&IdToken(Secret::new("none"))) };
+    report.add(match http.ask(asked).await {
+        Ok(response) => keys(&response),
+        Err(error) => Check::fail(
+            "keys",
+            format!("{} can't be reached: {}", storage.sts.host_str().unwrap_or_default(), error.root),
+            "check `delivery.sts_endpoint` and the network",
+        ),
+    })
+}
+
+fn question(storage: &Storage) -> Request {
+    Request {
+        name: "bucket",
+        method: Method::Get,
+        url: storage.bucket.clone(),
+        signed: None,
+        headers: vec![],
+        authorization: None,
+        proof: None,
+        body: Body::Empty,
+        timeout: PATIENCE,
+        connection: Connection::Fresh,
+    }
+}
+
+fn bucket(response: &Response, storage: &Storage) -> Check {
+    const NAME: &str = "bucket";
+    let name = &storage.name;
+    match (response.status, answer::code(response).as_deref()) {
+        (_, Some("NoSuchBucket")) => Check::fail(
+            NAME,
+            format!("the storage has no bucket {name}"),
+            "make the bucket, or check `delivery.bucket` and `delivery.endpoint`",
+        ),
+        (
+            301 | 307 | 400,
+            Some(word @ ("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed")),
+        ) => Check::fail(
+            NAME,
+            format!("the bucket {name} is elsewhere ({word})"),
+            "give the endpoint of the bucket's own region in `delivery.endpoint` and `delivery.region`",
+        ),
+        (500..=599, _) => Check::warn(
+            NAME,
+            format!("the storage has trouble of its own (status {})", response.status),
+            "wait. Nothing is lost meanwhile",
+        ),
+        (_, _) if answer::is_page(response) => Check::fail(
+            NAME,
+            format!("a web page came in place of the storage (status {})", response.status),
+            ASK_NETWORK,
+        ),
+        (200..=299, None) => Check::warn(
+            NAME,
+            format!("the storage has the bucket {name}, and shows it to strangers"),
+            "if that is not meant to be so, take public reading away from the bucket",
+        ),
+        (_, Some("AccessDenied")) => {
+            Check::ok(NAME, format!("the storage answers, and keeps strangers out of {name}"))
+        }
+        (status, word) => Check::fail(
+            NAME,
+            format!("no storage answers there (status {status} {})", word.unwrap_or_default()),
+            "check `delivery.endpoint`",
+        ),
+    }
+}
+
+fn keys(response: &Response) -> Check {
+    const NAME: &str = "keys";
+    match (response.status, answer::code(response).as_deref()) {
+        (500..=599, _) => Check::warn(
+            NAME,
+            format!("whoever gives keys has trouble of its own (status {})", response.status),
+            "wait. Nothing is lost meanwhile",
+        ),
+        (400..=403, Some(_)) if !answer::is_page(response) => {
+            Check::ok(NAME, "somebody there judges sign-ins; what becomes of this rig's, the daemon says")
+        }
+        (status, word) => Check::fail(
+            NAME,
+            format!("nobody there gives keys for sign-ins (status {status} {})", word.unwrap_or_default()),
+            "check `delivery.sts_endpoint`, and that the storage has AssumeRoleWithWebIdentity",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::report::Verdict;
+
+    fn answered(status: u16, code: &str) -> Response {
+        let body =
+            if code.is_empty() { String::new() } else { format!("<Error><Code>{code}</Code></Error>") };
+        Response { status, body: body.into_bytes().into(), ..Response::default() }
+    }
+
+    #[test]
+    fn a_bucket_is_judged_by_what_strangers_are_told() {
+        let storage = Storage {
+            bucket: "https://s3.example/footage".parse().unwrap(),
+            name: "footage".to_owned(),
+            sts: "https://s3.example/".parse().unwrap(),
+            role: None,
+        };
+        for (status, code, verdict) in [
+            (403, "AccessDenied", Verdict::Ok),
+            (404, "NoSuchBucket", Verdict::Fail),
+            (301, "PermanentRedirect", Verdict::Fail),
+            (200, "", Verdict::Warn),
+            (503, "SlowDown", Verdict::Warn),
+            (404, "", Verdict::Fail),
+        ] {
+            let check = bucket(&answered(status, code), &storage);
+            assert_eq!(check.verdict, verdict, "{status} {code}: {}", check.finding);
+        }
+        let page = Response { body: b"<html>log in".to_vec().into(), status: 200, ..Response::default() };
+        assert_eq!(bucket(&page, &storage).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn whoever_judges_tokens_gives_keys() {
+        for (status, code, verdict) in [
+            (400, "InvalidIdentityToken", Verdict::Ok),
+            (400, "InvalidParameterValue", Verdict::Ok),
+            (403, "AccessDenied", Verdict::Ok),
+            (405, "MethodNotAllowed", Verdict::Fail),
+            (501, "NotImplemented", Verdict::Warn),
+            (404, "", Verdict::Fail),
+            (200, "", Verdict::Fail),
+        ] {
+            let check = keys(&answered(status, code));
+            assert_eq!(check.verdict, verdict, "{status} {code}: {}", check.finding);
+        }
+    }
+}

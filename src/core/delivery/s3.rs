@@ -1,0 +1,369 @@
+//! S3: objects in a bucket that somebody owns (AWS, MinIO, Ceph, SeaweedFS, ...).
+//!
+//! # Decisions
+//! - `rusty-s3` signs: it does no input or output, has no opinion on clients, and the simulator has it anyway. It signs the
+//!   query and not a header, so what is signed is an address that works for minutes.
+//! - An address is kept without its signature: keys of an hour come and go while a clip is sent, and the upload stays.
+//! - Of all that a server can be asked, no read right is needed to deliver. A rig may have a role that only writes; then what
+//!   only reading would tell is not known, and nothing is claimed of it.
+//! - Nothing is overwritten: a name has the clip's own mark in it ([`template`]), and an object that is there is looked at
+//!   before it counts as ours.
+pub mod template;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use roxmltree::Document;
+use rusty_s3::{Bucket, Method as Verb, UrlStyle};
+use url::Url;
+
+use super::answer::{TIMEOUT, code, is_over, is_page, passing, portal};
+use super::keys::Keys;
+use super::sts::Sts;
+use crate::oauth::{Cause, Trouble};
+use crate::provider::wire::{Body, Connection, Method, Request, Response, trouble};
+use crate::queue::upload::{CreateError, PartError};
+use crate::secret::Secret;
+use template::Template;
+
+/// A clip of so many bytes at most goes in one piece.
+pub const ONE_PIECE: u64 = 16 << 20;
+/// Parts of longer ones have at least so many bytes.
+const PART: u64 = 16 << 20;
+const MOST_PARTS: u64 = 10_000;
+/// As long as an address may be used; the keys may end sooner.
+const LIFE: Duration = Duration::from_secs(3600);
+/// The clip's mark, on its object.
+pub const MARK: &str = "x-amz-meta-rigpost-clip";
+
+/// A bucket, and how to come by keys for it.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    bucket: Bucket,
+    endpoint: Url,
+    template: Template,
+    sts: Option<Sts>,
+}
+
+/// Why an address of a bucket can't be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("names no host that a bucket could be at")]
+pub struct NoBucket;
+
+/// Who signs, and when, by the server's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Signer<'a> {
+    /// In force.
+    pub keys: &'a Keys,
+    /// Unix seconds.
+    pub at: i64,
+}
+
+/// What completing an upload came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// The object is there.
+    Done,
+    /// An object of that name is there, or the upload is not: it may be ours, whose answer was lost.
+    Doubtful(String),
+}
+
+/// What lies at an object's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This clip.
+    Ours,
+    /// Nothing.
+    Nothing,
+    /// Something else.
+    Another,
+    /// The role may not look.
+    Hidden,
+}
+
+impl S3 {
+    /// `sts`: none where there are keys of a user.
+    ///
+    /// # Errors
+    /// The address can't be that of a bucket.
+    pub fn new(
+        endpoint: Url,
+        path_style: bool,
+        bucket: &str,
+        region: &str,
+        template: Template,
+        sts: Option<Sts>,
+    ) -> Result<S3, NoBucket> {
+        let style = if path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
+        let made = Bucket::new(endpoint.clone(), style, bucket.to_owned(), region.to_owned());
+        Ok(S3 { bucket: made.map_err(|_| NoBucket)?, endpoint, template, sts })
+    }
+
+    /// What clips are bound to: as long as it stays the same, so does where they go.
+    pub fn binding(&self) -> String {
+        let at = self.endpoint.as_str().trim_end_matches('/');
+        format!("{at}/{}", self.bucket.name())
+    }
+
+    /// For the screen.
+    pub fn name(&self) -> &str {
+        self.bucket.name()
+    }
+
+    /// How keys are come by.
+    pub fn sts(&self) -> Option<&Sts> {
+        self.sts.as_ref()
+    }
+
+    /// What objects are called.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// Where the one piece goes of a clip that is sent in one.
+    pub fn address(&self, key: &str) -> Secret {
+        Secret::new(self.bucket.object_url(key).as_str())
+    }
+
+    /// Begins an upload in parts. `mark`: the clip's.
+    pub fn begin(&self, signer: Signer<'_>, key: &str, filetype: &str, mark: &str) -> Request {
+        let headers = vec![("content-type", filetype.to_owned()), (MARK, mark.to_owned())];
+        let url = self.bucket.object_url(key);
+        let signed = self.sign(signer, Verb::Post, &url, &[("uploads", "")], &headers);
+        request("upload", Method::Post, url, signed, headers, Body::Empty)
+    }
+
+    /// The addresses of its parts, in byte order, of a clip of so many bytes.
+    ///
+    /// # Errors
+    /// There is no upload.
+    pub fn read_begin(&self, response: &Response, key: &str, size: u64) -> Result<Vec<Secret>, CreateError> {
+        expect(response)?;
+        let text = String::from_utf8_lossy(&response.body);
+        let unusable =
+            || CreateError::Transient(trouble(Cause::Provider, "an upload that can't be used", None));
+        let document = Document::parse(text.trim_start()).map_err(|_| unusable())?;
+        let id = document.descendants().find(|node| node.tag_name().name() == "UploadId");
+        let id =
+            id.and_then(|node| node.text()).map(str::trim).filter(|id| !id.is_empty() && id.len() <= 1024);
+        let id = id.ok_or_else(unusable)?;
+        let mut url = self.bucket.object_url(key);
+        let parts = size.div_ceil(part_length(size)).max(1);
+        Ok((1..=parts)
+            .map(|n| {
+                url.query_pairs_mut()
+                    .clear()
+                    .append_pair("partNumber", &n.to_string())
+                    .append_pair("uploadId", id);
+                Secret::new(url.as_str())
+            })
+            .collect())
+    }
+
+    /// Where a part is put, and with what. `mark`: of a clip in one piece.
+    pub fn part(
+        &self,
+        signer: Signer<'_>,
+        address: &Secret,
+        filetype: &str,
+        mark: &str,
+    ) -> Option<(Secret, Vec<(&'static str, String)>)> {
+        let (url, query) = split(address)?;
+        let mut headers = Vec::new();
+        if query.is_empty() {
+            headers.push(("content-type", filetype.to_owned()));
+            headers.push(("if-none-match", "*".to_owned()));
+            headers.push((MARK, mark.to_owned()));
+        }
+        let signed = self.sign(signer, Verb::Put, &url, &borrowed(&query), &headers);
+        Some((signed, headers))
+    }
+
+    /// What the storage's answer to a part means.
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub fn read_part(&self, response: &Response) -> Result<(), PartError> {
+        let named = || match code(response) {
+            Some(code) => format!("HTTP {} {code}", response.status),
+            None => format!("HTTP {}", response.status),
+        };
+        let word = code(response).unwrap_or_default();
+        match (response.status, word.as_str()) {
+            (200..=299, "") if !is_page(response) => Ok(()),
+            (200..=299, "") => Err(PartError::Transient(portal())),
+            // Of one piece: what is there is looked at when it is completed.
+            (412, _) | (409, "ConditionalRequestConflict") => Ok(()),
+            (_, "NoSuchUpload" | "NoSuchKey") => Err(PartError::UrlDead(named())),
+            (400..=499, _) if is_over(response) => Err(PartError::KeysOver(named())),
+            (403, _) if !is_page(response) => Err(PartError::UrlRefused(named())),
+            (
+                400,
+                "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch",
+            ) => Err(PartError::Damaged(named())),
+            (400..=499, "RequestTimeout" | "SlowDown" | "TooManyRequests" | "") => {
+                Err(PartError::Transient(passing(response)))
+            }
+            (400..=499, _) => Err(PartError::Refused(named())),
+            (200..=299, _) | (_, _) => Err(PartError::Transient(passing(response))),
+        }
+    }
+
+    /// Says that all parts are there. `etags`: theirs, in byte order, as the storage wrote them. `None`: it went in one
+    /// piece, and nothing has to be said.
+    pub fn complete(&self, signer: Signer<'_>, address: &Secret, etags: &[String]) -> Option<Request> {
+        let (url, query) = split(address)?;
+        let (_, id) = query.iter().find(|(name, _)| name == "uploadId")?;
+        let headers = vec![("if-none-match", "*".to_owned())];
+        let signed = self.sign(signer, Verb::Post, &url, &[("uploadId", id)], &headers);
+        let mut xml = String::from("<CompleteMultipartUpload>");
+        for (n, etag) in etags.iter().enumerate() {
+            let etag: String =
+                etag.chars().filter(|c| c.is_ascii_alphanumeric() || "\"-_".contains(*c)).collect();
+            xml += &format!("<Part><PartNumber>{}</PartNumber><ETag>{etag}</ETag></Part>", n + 1);
+        }
+        xml += "</CompleteMultipartUpload>";
+        Some(request("completion", Method::Post, url, signed, headers, Body::Xml(xml)))
+    }
+
+    /// A storage may answer 200 before it knows, and say in the body that it came to nothing.
+    ///
+    /// # Errors
+    /// It is not known what became of it, or it was refused.
+    pub fn read_completion(&self, response: &Response) -> Result<Completion, CreateError> {
+        let word = code(response);
+        match (response.status, word.as_deref()) {
+            (200..=299, None) if !is_page(response) => Ok(Completion::Done),
+            (_, Some(word @ ("NoSuchUpload" | "NoSuchKey" | "PreconditionFailed"))) => {
+                Ok(Completion::Doubtful(word.to_owned()))
+            }
+            (412, _) => Ok(Completion::Doubtful("PreconditionFailed".to_owned())),
+            _ => expect(response).and_then(|()| Err(CreateError::Transient(passing(response)))),
+        }
+    }
+
+    /// Looks at what lies at an object's name.
+    pub fn look(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
+        let (url, _) = split(address)?;
+        let signed = self.sign(signer, Verb::Head, &url, &[], &[]);
+        Some(request("object", Method::Head, url, signed, vec![], Body::Empty))
+    }
+
+    /// Whether it is this clip, by its mark.
+    ///
+    /// # Errors
+    /// Nobody knows: try again later.
+    pub fn read_look(&self, response: &Response, mark: &str) -> Result<Found, Trouble> {
+        match response.status {
+            200..=299 if response.mark == mark => Ok(Found::Ours),
+            200..=299 if response.mark.is_empty() && is_page(response) => Err(portal()),
+            200..=299 => Ok(Found::Another),
+            404 => Ok(Found::Nothing),
+            403 => Ok(Found::Hidden),
+            _ => Err(passing(response)),
+        }
+    }
+
+    /// Gives an upload up: its parts cost whoever owns the bucket money. `None`: there is none to give up.
+    pub fn abort(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
+        let (url, query) = split(address)?;
+        let (_, id) = query.iter().find(|(name, _)| name == "uploadId")?;
+        let signed = self.sign(signer, Verb::Delete, &url, &[("uploadId", id)], &[]);
+        Some(request("giving up", Method::Delete, url, signed, vec![], Body::Empty))
+    }
+
+    /// Headers by name, in order.
+    fn sign(
+        &self,
+        signer: Signer<'_>,
+        verb: Verb,
+        url: &Url,
+        query: &[(&str, &str)],
+        headers: &[(&'static str, String)],
+    ) -> Secret {
+        let at = Timestamp::from_second(signer.at).unwrap_or_default();
+        let Keys { id, secret, session, .. } = signer.keys;
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let signed = rusty_s3::signing::sign(
+            &at,
+            verb,
+            url.clone(),
+            id,
+            secret.expose(),
+            session.as_ref().map(Secret::expose),
+            self.bucket.region(),
+            LIFE.as_secs(),
+            query.iter().copied(),
+            headers,
+        );
+        Secret::new(signed.as_str())
+    }
+}
+
+/// The address of an upload that can be given up, where this is one of its parts. Without a signature it is no secret.
+pub fn upload(address: &Secret) -> Option<String> {
+    let (_, query) = split(address)?;
+    query.iter().any(|(name, _)| name == "uploadId").then(|| address.expose().to_owned())
+}
+
+/// Bytes in each part but the last of a clip of so many.
+pub fn part_length(size: u64) -> u64 {
+    // Whole MiB, so that no clip has one part more than its number of bytes needs.
+    let least = size.div_ceil(MOST_PARTS).div_ceil(1 << 20) << 20;
+    least.max(PART)
+}
+
+/// The object's own address, and what stands behind it, by name.
+fn split(address: &Secret) -> Option<(Url, Vec<(String, String)>)> {
+    let mut url = Url::parse(address.expose()).ok()?;
+    let mut query: Vec<(String, String)> =
+        url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    query.sort_unstable();
+    url.set_query(None);
+    Some((url, query))
+}
+
+fn borrowed(query: &[(String, String)]) -> Vec<(&str, &str)> {
+    query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+fn request(
+    name: &'static str,
+    method: Method,
+    url: Url,
+    signed: Secret,
+    headers: Vec<(&'static str, String)>,
+    body: Body,
+) -> Request {
+    Request {
+        name,
+        method,
+        url,
+        signed: Some(signed),
+        headers,
+        authorization: None,
+        proof: None,
+        body,
+        timeout: TIMEOUT,
+        connection: Connection::Fresh,
+    }
+}
+
+/// The answer is a yes, or what its no to an upload means.
+fn expect(response: &Response) -> Result<(), CreateError> {
+    let word = code(response);
+    let named = |word: &str| format!("HTTP {} {word}", response.status);
+    match (response.status, word.as_deref()) {
+        (200..=299, None) if !is_page(response) => Ok(()),
+        (400..=499, Some(_)) if is_over(response) => Err(CreateError::Unauthorized),
+        (403 | 404, Some(word)) => Err(CreateError::Forbidden(named(word))),
+        (400..=499, Some("RequestTimeout" | "SlowDown" | "TooManyRequests")) => {
+            Err(CreateError::Transient(passing(response)))
+        }
+        (400..=499, Some(word)) => Err(CreateError::Conflict(named(word))),
+        _ => Err(CreateError::Transient(passing(response))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! `[delivery]`: where clips go, apart from whom the rig signs in with.
+use super::check::{Checker, PRESET};
+use super::keys::Key;
+use super::settings::{Bucket, Delivery, Provider};
+use rigpost_core::delivery::s3::template::Template;
+use rigpost_core::provider::ProviderKind;
+
+/// What only a bucket has, and that is not preset.
+const OF_BUCKET: [Key; 4] =
+    [Key::DeliveryEndpoint, Key::DeliveryBucket, Key::DeliveryRole, Key::DeliveryStsEndpoint];
+
+pub(super) fn section(c: &mut Checker<'_>, provider: &Provider) -> Delivery {
+    let kind = c.word(Key::DeliveryKind, |word| Some(word.to_owned()));
+    let bucket = bucket(c);
+    let delivery = match (kind.as_deref(), provider.kind) {
+        (None, ProviderKind::Frameio) | (Some("frameio"), ProviderKind::Frameio) => Delivery::Frameio,
+        (None | Some("none"), _) => Delivery::None,
+        (Some("s3"), ProviderKind::OAuth) => {
+            demand(c);
+            bucket.map_or(Delivery::None, |bucket| Delivery::Bucket(Box::new(bucket)))
+        }
+        (Some(word), _) => {
+            let why = if word == "s3" {
+                "needs a provider of the kind \"oauth\", whose ID tokens the storage takes"
+            } else {
+                "needs a provider of the kind \"frameio\""
+            };
+            refuse(c, Key::DeliveryKind, why);
+            Delivery::None
+        }
+    };
+    if kind.as_deref() != Some("s3") {
+        OF_BUCKET.into_iter().for_each(|key| refuse(c, key, "means nothing without kind = \"s3\""));
+    }
+    delivery
+}
+
+fn refuse(c: &mut Checker<'_>, key: Key, why: &str) {
+    if let Some(setting) = c.keys.get(&key) {
+        c.wrong(key, setting, setting.line, why.to_owned());
+    }
+}
+
+fn demand(c: &mut Checker<'_>) {
+    let Some(setting) = c.keys.get(&Key::DeliveryKind) else { return };
+    for key in [Key::DeliveryEndpoint, Key::DeliveryBucket] {
+        if !c.keys.contains_key(&key) {
+            c.wrong(key, setting, setting.line, "is missing: kind = \"s3\" needs it".to_owned());
+        }
+    }
+}
+
+fn bucket(c: &mut Checker<'_>) -> Option<Bucket> {
+    let endpoint = c.url(Key::DeliveryEndpoint);
+    let name = c.text(Key::DeliveryBucket);
+    let region = c.text(Key::DeliveryRegion).expect(PRESET);
+    let path_style = c.flag(Key::DeliveryPathStyle);
+    let role = c.text(Key::DeliveryRole);
+    let sts = c.url(Key::DeliveryStsEndpoint);
+    let template = c.parsed(Key::DeliveryObjectName, Template::parse).expect(PRESET);
+    let (endpoint, name) = (endpoint?, name?);
+    Some(Bucket {
+        sts: sts.unwrap_or_else(|| endpoint.clone()),
+        endpoint,
+        name,
+        region,
+        path_style,
+        role,
+        template,
+    })
+}
