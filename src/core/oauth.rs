@@ -158,6 +158,10 @@ pub struct SignIn {
     pub access: AccessToken,
     /// What came with it; `None`: nothing, or it has served and is not kept.
     pub id_token: Option<IdToken>,
+    /// There is something to renew it with.
+    pub renews: bool,
+    /// Another number is another person's, or another time's.
+    pub grant: u64,
 }
 
 /// What a revocation names (RFC 7009 §2.1).

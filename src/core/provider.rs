@@ -48,7 +48,7 @@ pub use id_token::ends as id_token_ends;
 pub use key::{ProviderKey, ProviderKind};
 pub use oauth::{Binds, ConfiguredEndpoints, OAuth};
 pub use socket::{Said, Session, SocketEnd, SocketRequest};
-pub use text::short;
+pub use text::{mask, short};
 
 /// A provider's dialect.
 #[derive(Clone, Debug)]

@@ -64,6 +64,8 @@ pub enum ToRig {
     Prove(ProofOptions, Reply<String>),
     /// An API call with this token came back with the provider's own 401.
     Unauthorized(AccessToken),
+    /// Somebody needs what comes with a renewal, and had this access token.
+    Renew(AccessToken),
     /// An API call with this token was accepted.
     Accepted(AccessToken),
     /// An API call came to nothing.

@@ -42,6 +42,7 @@ mod slot;
 mod space;
 mod tx;
 
+pub use asset::NOTHING;
 pub use channels::SubDevice;
 pub use comments::Comment;
 pub use counters::{QueueSummary, Tally, Totals};

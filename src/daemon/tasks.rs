@@ -15,6 +15,7 @@ mod exchange;
 mod growing;
 mod intake;
 mod journal;
+mod keys;
 mod lines;
 mod presence;
 mod prover;
@@ -24,7 +25,6 @@ mod sent;
 mod sources;
 mod uploads;
 
-pub use bucket::Bucket;
 pub use channels::ChannelTask;
 pub use comments::{CommentTask, CommentsDue};
 pub use delivery::Deliverer;

@@ -530,7 +530,7 @@ fn good_values_are_taken_over() {
     }
     for (word, heartbeat, socket) in [
         ("auto", Some(120), SocketUse::WhenBusy),
-        ("socket", None, SocketUse::Always),
+        ("socket", Some(120), SocketUse::Always),
         ("heartbeat", Some(120), SocketUse::Never),
         ("none", None, SocketUse::Never),
     ] {

@@ -259,3 +259,52 @@ async fn none_left(desk: &Desk) {
     };
     soon("no upload that nobody wants", none).await;
 }
+
+#[tokio::test]
+async fn a_clip_that_is_rewritten_in_its_middle_is_there_as_it_is_now() {
+    for (name, size, limit, begun) in
+        [("short.mov", 3_000_000, 600_000, 0), ("long.mov", LONG, 5_000_000, 13 * MIB)]
+    {
+        let desk = desk().await;
+        desk.limit(limit).await;
+        let clip = desk.rig.clip(name, size);
+        let id = desk.rig.add(&clip).await.unwrap();
+        desk.rig.wait_item(id, "uploading").await;
+        desk.sent(id, begun as u64).await;
+        let clock = rigpost_daemon::clock::Clock::system();
+        clock.sleep_until(clock.now().boot + Duration::from_millis(1000)).await;
+        // Both ends stay as they were, and what has left is not what is there.
+        let file = std::fs::File::options().write(true).open(&clip).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"patched by the recorder", size as u64 / 4).unwrap();
+        drop(file);
+        desk.limit(0).await;
+        let wanted = std::fs::read(&clip).unwrap();
+        let is_there = async {
+            loop {
+                for key in desk.storage.keys().await {
+                    if desk.storage.object(&key).await.is_some_and(|(bytes, _)| bytes == wanted) {
+                        return;
+                    }
+                }
+            }
+        };
+        soon("the bytes of now", is_there).await;
+        desk.rig.wait_item(id, "done").await;
+        none_left(&desk).await;
+    }
+}
+
+#[tokio::test]
+async fn no_refusal_of_a_storage_ends_a_sign_in_that_can_t_be_renewed() {
+    let edits = json!({ "device-code": { "interval": 1 }, "token-poll": { "refresh_token": null } });
+    let oidc = Oidc::start(json!({ "access": 3600, "code": 120, "edits": edits })).await;
+    let storage = Seaweed::start(oidc.issuer(), CLIENT).await;
+    let mut setup = setup(&oidc, &storage, "");
+    setup.drop_in = setup.drop_in.replace("role/rig", "role/nobody");
+    let rig = setup.start().await;
+    pair(&rig, &oidc, "footage").await;
+    let id = rig.add(rig.clip("short.mov", 4000)).await.unwrap();
+    let told = |i: &Dict| text(i, "detail").contains("pair the rig again");
+    rig.wait_item_that(id, "that the sign-in can't be renewed", told).await;
+    assert_eq!((rig.state().await.as_str(), rig.reason().await.as_str()), ("paired", "none"));
+}

@@ -6,8 +6,8 @@
 //! - An address is kept without its signature: keys of an hour come and go while a clip is sent, and the upload stays.
 //! - Of all that a server can be asked, no read right is needed to deliver. A rig may have a role that only writes; then what
 //!   only reading would tell is not known, and nothing is claimed of it.
-//! - Nothing is overwritten: a name has the clip's own mark in it ([`template`]), and an object that is there is looked at
-//!   before it counts as ours.
+//! - Nothing else is overwritten: a name has the clip's own mark in it ([`template`]). An upload in parts is completed only
+//!   where nothing has its name (`If-None-Match`), and what has is looked at before it counts as ours.
 pub mod template;
 
 use std::time::Duration;
@@ -19,7 +19,6 @@ use url::Url;
 
 use super::answer::{TIMEOUT, code, is_over, is_page, passing, portal};
 use super::keys::Keys;
-use super::sts::Sts;
 use crate::oauth::{Cause, Trouble};
 use crate::provider::wire::{Body, Connection, Method, Request, Response, trouble};
 use crate::queue::upload::{CreateError, PartError};
@@ -33,16 +32,17 @@ const PART: u64 = 16 << 20;
 const MOST_PARTS: u64 = 10_000;
 /// As long as an address may be used; the keys may end sooner.
 const LIFE: Duration = Duration::from_secs(3600);
+/// A storage puts the parts of a large object together for minutes.
+const COMPLETION: Duration = Duration::from_secs(900);
 /// The clip's mark, on its object.
 pub const MARK: &str = "x-amz-meta-rigpost-clip";
 
-/// A bucket, and how to come by keys for it.
+/// A bucket.
 #[derive(Clone, Debug)]
 pub struct S3 {
     bucket: Bucket,
     endpoint: Url,
     template: Template,
-    sts: Option<Sts>,
 }
 
 /// Why an address of a bucket can't be one.
@@ -66,6 +66,8 @@ pub enum Completion {
     Done,
     /// An object of that name is there, or the upload is not: it may be ours, whose answer was lost.
     Doubtful(String),
+    /// The storage can't make an object of what was sent. Holds its word.
+    Unusable(String),
 }
 
 /// What lies at an object's name.
@@ -82,8 +84,6 @@ pub enum Found {
 }
 
 impl S3 {
-    /// `sts`: none where there are keys of a user.
-    ///
     /// # Errors
     /// The address can't be that of a bucket.
     pub fn new(
@@ -92,11 +92,10 @@ impl S3 {
         bucket: &str,
         region: &str,
         template: Template,
-        sts: Option<Sts>,
     ) -> Result<S3, NoBucket> {
         let style = if path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
         let made = Bucket::new(endpoint.clone(), style, bucket.to_owned(), region.to_owned());
-        Ok(S3 { bucket: made.map_err(|_| NoBucket)?, endpoint, template, sts })
+        Ok(S3 { bucket: made.map_err(|_| NoBucket)?, endpoint, template })
     }
 
     /// What clips are bound to: as long as it stays the same, so does where they go.
@@ -105,14 +104,14 @@ impl S3 {
         format!("{at}/{}", self.bucket.name())
     }
 
+    /// What all addresses of it begin with, up to a slash: the binding of one bucket begins that of another.
+    pub fn base(&self) -> String {
+        self.bucket.object_url("").as_str().to_owned()
+    }
+
     /// For the screen.
     pub fn name(&self) -> &str {
         self.bucket.name()
-    }
-
-    /// How keys are come by.
-    pub fn sts(&self) -> Option<&Sts> {
-        self.sts.as_ref()
     }
 
     /// What objects are called.
@@ -172,7 +171,6 @@ impl S3 {
         let mut headers = Vec::new();
         if query.is_empty() {
             headers.push(("content-type", filetype.to_owned()));
-            headers.push(("if-none-match", "*".to_owned()));
             headers.push((MARK, mark.to_owned()));
         }
         let signed = self.sign(signer, Verb::Put, &url, &borrowed(&query), &headers);
@@ -183,20 +181,23 @@ impl S3 {
     ///
     /// # Errors
     /// It was not taken.
-    pub fn read_part(&self, response: &Response) -> Result<(), PartError> {
+    pub fn read_part(&self, address: &Secret, response: &Response) -> Result<(), PartError> {
         let named = || match code(response) {
             Some(code) => format!("HTTP {} {code}", response.status),
             None => format!("HTTP {}", response.status),
         };
         let word = code(response).unwrap_or_default();
         match (response.status, word.as_str()) {
-            (200..=299, "") if !is_page(response) => Ok(()),
-            (200..=299, "") => Err(PartError::Transient(portal())),
-            // Of one piece: what is there is looked at when it is completed.
-            (412, _) | (409, "ConditionalRequestConflict") => Ok(()),
+            (200..=299, "") if is_page(response) => Err(PartError::Transient(portal())),
+            // What is completed is completed by these.
+            (200..=299, "") if response.etag.is_empty() && upload(address).is_some() => {
+                Err(PartError::Damaged("the storage has named no ETag".to_owned()))
+            }
+            (200..=299, "") => Ok(()),
+            (300..=399, word) if !word.is_empty() => Err(PartError::Forbidden(elsewhere(&named()))),
             (_, "NoSuchUpload" | "NoSuchKey") => Err(PartError::UrlDead(named())),
             (400..=499, _) if is_over(response) => Err(PartError::KeysOver(named())),
-            (403, _) if !is_page(response) => Err(PartError::UrlRefused(named())),
+            (403, _) if !is_page(response) => Err(PartError::Forbidden(named())),
             (
                 400,
                 "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch",
@@ -204,7 +205,10 @@ impl S3 {
             (400..=499, "RequestTimeout" | "SlowDown" | "TooManyRequests" | "") => {
                 Err(PartError::Transient(passing(response)))
             }
-            (400..=499, _) => Err(PartError::Refused(named())),
+            (400, "EntityTooLarge" | "KeyTooLongError" | "EntityTooSmall") => {
+                Err(PartError::Refused(named()))
+            }
+            (400..=499, _) => Err(PartError::Forbidden(named())),
             (200..=299, _) | (_, _) => Err(PartError::Transient(passing(response))),
         }
     }
@@ -218,12 +222,12 @@ impl S3 {
         let signed = self.sign(signer, Verb::Post, &url, &[("uploadId", id)], &headers);
         let mut xml = String::from("<CompleteMultipartUpload>");
         for (n, etag) in etags.iter().enumerate() {
-            let etag: String =
-                etag.chars().filter(|c| c.is_ascii_alphanumeric() || "\"-_".contains(*c)).collect();
+            let etag = etag.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             xml += &format!("<Part><PartNumber>{}</PartNumber><ETag>{etag}</ETag></Part>", n + 1);
         }
         xml += "</CompleteMultipartUpload>";
-        Some(request("completion", Method::Post, url, signed, headers, Body::Xml(xml)))
+        let asked = request("completion", Method::Post, url, signed, headers, Body::Xml(xml));
+        Some(Request { timeout: COMPLETION, ..asked })
     }
 
     /// A storage may answer 200 before it knows, and say in the body that it came to nothing.
@@ -238,6 +242,11 @@ impl S3 {
                 Ok(Completion::Doubtful(word.to_owned()))
             }
             (412, _) => Ok(Completion::Doubtful("PreconditionFailed".to_owned())),
+            (400, Some(word @ ("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "MalformedXML"))) => {
+                Ok(Completion::Unusable(word.to_owned()))
+            }
+            // Another one is at it, and may come to nothing.
+            (409, Some(_)) => Err(CreateError::Transient(passing(response))),
             _ => expect(response).and_then(|()| Err(CreateError::Transient(passing(response)))),
         }
     }
@@ -306,6 +315,18 @@ pub fn upload(address: &Secret) -> Option<String> {
     query.iter().any(|(name, _)| name == "uploadId").then(|| address.expose().to_owned())
 }
 
+/// What an answer to [`S3::abort`] says: nothing of it is left.
+pub fn is_given_up(response: &Response) -> bool {
+    let word = code(response);
+    let is_unknown = matches!(word.as_deref(), Some("NoSuchUpload" | "NoSuchKey"));
+    !is_page(response) && ((200..=299).contains(&response.status) && word.is_none() || is_unknown)
+}
+
+/// Where else, nobody says in a way that could be followed blindly.
+fn elsewhere(named: &str) -> String {
+    format!("{named}: the bucket is in another region, or at another endpoint")
+}
+
 /// Bytes in each part but the last of a clip of so many.
 pub fn part_length(size: u64) -> u64 {
     // Whole MiB, so that no clip has one part more than its number of bytes needs.
@@ -356,6 +377,7 @@ fn expect(response: &Response) -> Result<(), CreateError> {
     match (response.status, word.as_deref()) {
         (200..=299, None) if !is_page(response) => Ok(()),
         (400..=499, Some(_)) if is_over(response) => Err(CreateError::Unauthorized),
+        (300..=399, Some(word)) => Err(CreateError::Forbidden(elsewhere(&named(word)))),
         (403 | 404, Some(word)) => Err(CreateError::Forbidden(named(word))),
         (400..=499, Some("RequestTimeout" | "SlowDown" | "TooManyRequests")) => {
             Err(CreateError::Transient(passing(response)))

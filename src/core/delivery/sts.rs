@@ -4,6 +4,8 @@
 //! - A refusal does not say which of its words is meant: Ceph answers every bad token with an empty 403. So the token's own
 //!   end is read before it is sent, by whoever has it, and every refusal is tried once more with a fresh token.
 //! - Read leniently: where the elements stand, and in which namespace, differs; their names don't.
+use std::time::Duration;
+
 use roxmltree::Document;
 use url::Url;
 
@@ -15,6 +17,8 @@ use crate::secret::Secret;
 
 /// The version of the API that everybody speaks.
 const VERSION: &str = "2011-06-15";
+/// Others wait for what comes of it.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Seconds that are asked for; a role may allow less, and then says so.
 const LIFE: &str = "3600";
 
@@ -60,7 +64,7 @@ impl Sts {
             authorization: None,
             proof: None,
             body: Body::Form(fields),
-            timeout: answer::TIMEOUT,
+            timeout: PATIENCE,
             connection: Connection::Fresh,
         }
     }

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::oauth::{AccessToken, Cause, Trouble};
 use crate::provider::answer::{Sorted, sort};
-use crate::provider::text::short;
+use crate::provider::text::{mask, short};
 use crate::provider::wire::{Response, trouble};
 use crate::secret::Secret;
 use crate::time::{BootTime, Now};
@@ -92,7 +92,7 @@ impl SocketEnd {
             Sorted::Word(word) if word.is_of_now() => SocketEnd::Trouble(word.trouble()),
             Sorted::Word(word) => SocketEnd::Refused(word.to_string()),
             Sorted::Detailed(said) => SocketEnd::Refused(said.title),
-            Sorted::Trouble(_) if matches!(response.status, 400..=406 | 409..=428) => {
+            Sorted::Trouble(_) if matches!(response.status, 400..=406 | 409..=428) && !response.is_html() => {
                 SocketEnd::Refused(format!("HTTP {}", response.status))
             }
             Sorted::Trouble(trouble) => SocketEnd::Trouble(trouble),
@@ -108,6 +108,8 @@ type Asked = (u64, BootTime);
 pub struct Session {
     /// The device's names, the next one last.
     names: Vec<String>,
+    /// What no text may repeat.
+    secrets: Vec<Secret>,
     topic: String,
     joined: bool,
     reference: u64,
@@ -140,13 +142,20 @@ fn with_field(url: &Url, value: &str) -> Secret {
 }
 
 impl Session {
-    /// A socket is open. `names`: what the provider calls the device, the likelier first, one at least. Comes with the first
-    /// message.
-    pub fn begin(names: &[String], now: Now) -> (Session, String) {
+    /// A socket is open, with this token. `names`: what the provider calls the device, the likelier first, one at least. Comes
+    /// with the first message.
+    pub fn begin(names: &[String], token: &AccessToken, now: Now) -> (Session, String) {
         let mut names: Vec<String> = names.iter().rev().cloned().collect();
         let topic = format!("{TOPIC}{}", names.pop().unwrap_or_default());
-        let mut session =
-            Session { names, topic, joined: false, reference: 0, asked: None, next: now.boot + KEEP_ALIVE };
+        let mut session = Session {
+            names,
+            secrets: vec![token.0.clone()],
+            topic,
+            joined: false,
+            reference: 0,
+            asked: None,
+            next: now.boot + KEEP_ALIVE,
+        };
         let join = session.join(now);
         (session, join)
     }
@@ -211,7 +220,8 @@ impl Session {
                 None => {
                     let response = payload.and_then(|payload| payload.get("response"));
                     let reason = response.and_then(|response| response.get("reason")).and_then(Value::as_str);
-                    vec![Said::Refused(short(reason.unwrap_or("without a reason")))]
+                    let reason = reason.unwrap_or("without a reason");
+                    vec![Said::Refused(short(&mask(reason, &self.secrets)))]
                 }
             },
         }
@@ -240,8 +250,12 @@ mod tests {
         Now { boot_id: BootId(1), boot: BootTime(Duration::from_secs(s)), wall: WallTime(0) }
     }
 
+    fn token() -> AccessToken {
+        AccessToken(Secret::new("a1-token"))
+    }
+
     fn reply(reference: &str, status: &str) -> String {
-        let payload = json!({ "status": status, "response": { "reason": "unmatched\ntopic" } });
+        let payload = json!({ "status": status, "response": { "reason": "unmatched\ntopic for a1-token" } });
         json!({ "event": "phx_reply", "topic": "x", "ref": reference, "payload": payload }).to_string()
     }
 
@@ -252,7 +266,7 @@ mod tests {
 
     /// Joined as "d1" at second 0.
     fn joined() -> Session {
-        let (mut session, _) = Session::begin(&["d1".to_owned()], at(0));
+        let (mut session, _) = Session::begin(&["d1".to_owned()], &token(), at(0));
         assert_eq!(session.heard(&reply("1", "ok"), at(0)), [Said::Joined]);
         session
     }
@@ -282,13 +296,16 @@ mod tests {
 
     #[test]
     fn a_device_joins_by_the_name_that_is_taken() {
-        let (mut session, join) = Session::begin(&["d1".to_owned(), "p1".to_owned()], at(0));
+        let (mut session, join) = Session::begin(&["d1".to_owned(), "p1".to_owned()], &token(), at(0));
         let join: Value = serde_json::from_str(&join).unwrap();
         assert_eq!(join, json!({ "topic": "devices:d1", "event": "phx_join", "payload": {}, "ref": "1" }));
         let join = sent(&session.heard(&reply("1", "error"), at(1)));
         assert_eq!((&join["topic"], &join["ref"]), (&json!("devices:p1"), &json!("2")));
         assert_eq!(session.heard(&reply("1", "ok"), at(1)), [], "a reply to what is not asked any more");
-        assert_eq!(session.heard(&reply("2", "error"), at(2)), [Said::Refused("unmatched topic".to_owned())]);
+        assert_eq!(
+            session.heard(&reply("2", "error"), at(2)),
+            [Said::Refused("unmatched topic for [redacted]".to_owned())]
+        );
     }
 
     #[test]
@@ -305,7 +322,7 @@ mod tests {
         assert_eq!(session.deadline(), at(30).boot);
         let _ = session.timer(at(30));
         assert_eq!(session.timer(at(40)), [Said::Dead("no reply in time")]);
-        let (mut session, _) = Session::begin(&["d1".to_owned()], at(0));
+        let (mut session, _) = Session::begin(&["d1".to_owned()], &token(), at(0));
         assert_eq!(session.timer(at(10)), [Said::Dead("no reply in time")], "nor to a join");
     }
 
@@ -317,7 +334,7 @@ mod tests {
         let refused = |word: &str| SocketEnd::Refused(word.to_owned());
         for (status, body, end) in [
             (403, "", refused("HTTP 403")),
-            (404, "<html>", refused("HTTP 404")),
+            (404, "", refused("HTTP 404")),
             (401, r#"{"error":"unauthorized"}"#, refused("unauthorized")),
             (403, r#"{"code":403,"errors":[{"title":"Forbidden","detail":"no"}]}"#, refused("Forbidden")),
         ] {
@@ -326,6 +343,7 @@ mod tests {
         for (status, body, cause) in [
             (200, "", Cause::Provider),
             (200, "<html>", Cause::CaptivePortal),
+            (403, "<html>", Cause::CaptivePortal),
             (302, "", Cause::CaptivePortal),
             (407, "", Cause::Proxy),
             (429, "", Cause::RateLimited),
@@ -354,7 +372,7 @@ mod tests {
         ] {
             assert_eq!(session.heard(&text, at(1)), said, "{text}");
         }
-        let (mut session, _) = Session::begin(&["d1".to_owned()], at(0));
+        let (mut session, _) = Session::begin(&["d1".to_owned()], &token(), at(0));
         assert_eq!(session.heard(&push("devices:d1", "status_updated"), at(0)), [], "before it has joined");
     }
 }

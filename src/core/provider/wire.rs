@@ -187,7 +187,6 @@ impl Request {
             }
             None => vec![],
         };
-        secrets.extend(self.signed.clone());
         match &self.body {
             Body::Multipart(fields) | Body::Form(fields) => {
                 let hidden = fields.iter().filter(|(name, _)| HIDDEN.contains(&name.as_ref()));
@@ -213,7 +212,7 @@ pub fn is_private(url: &Url) -> bool {
 }
 
 /// Fields that only the provider may see.
-const HIDDEN: [&str; 4] = ["client_secret", "refresh_token", "device_code", "token"];
+const HIDDEN: [&str; 5] = ["client_secret", "refresh_token", "device_code", "token", "WebIdentityToken"];
 /// A transient trouble after which the request may have had its effect.
 pub fn trouble(cause: Cause, why: impl Into<String>, retry_after: Option<Duration>) -> Trouble {
     Trouble { cause, why: why.into(), retry_after, maybe_applied: true }

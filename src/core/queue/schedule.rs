@@ -219,7 +219,8 @@ impl Schedule {
             Event::Access(access) => self.access_changed(access, now, out),
             Event::Claimed(answer) => self.claimed(answer, now, out),
             Event::Created(id, seq, answer) => {
-                if answer.is_ok() {
+                // Where nothing is asked for a short clip, that it was begun shows nothing.
+                if answer.is_ok() && !self.options.promises.completes {
                     self.retry.allowed();
                 }
                 self.feed(id, upload::Event::Created(seq, answer), now, out);
@@ -228,6 +229,7 @@ impl Schedule {
             Event::PartSent(id, n, answer) => self.part_sent(id, n, answer, now, out),
             Event::PartRecorded(id, n, ok) => {
                 if ok {
+                    self.retry.allowed();
                     self.part_recorded(id, n);
                 }
                 self.feed(id, upload::Event::PartRecorded(n, ok), now, out);

@@ -315,9 +315,9 @@ impl Upload {
                 }
                 self.again(n, true, Ending::from(t))
             }
-            Err(PartError::Damaged(why) | PartError::KeysOver(why)) => {
-                self.again(n, true, Ending::Aside(why))
-            }
+            Err(PartError::Damaged(why)) => self.again(n, true, Ending::Aside(why)),
+            Err(PartError::KeysOver(why)) => self.again(n, true, Ending::Forbidden(why)),
+            Err(PartError::Forbidden(why)) => self.wind_down(Winding::End(Ending::Forbidden(why))),
             Err(PartError::UrlDead(why)) => self.url_dead(why),
             // Storages have been seen to refuse a good signature once; a second time it is the URL.
             Err(PartError::UrlRefused(_)) if !self.tries.contains_key(&n) && self.winding.is_none() => {
@@ -327,7 +327,6 @@ impl Upload {
             }
             Err(PartError::UrlRefused(why)) => self.url_dead(why),
             Err(PartError::Refused(why)) => self.wind_down(Winding::End(Ending::Aside(why))),
-            Err(PartError::Unauthorized) => self.wind_down(Winding::End(Ending::Unauthorized)),
             Err(PartError::NotAnswering(why)) => self.wind_down(Winding::End(Ending::NotAnswering(why))),
             Err(PartError::File(word, why)) => self.wind_down(Winding::End(Ending::Failed(word, why))),
         }

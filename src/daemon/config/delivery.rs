@@ -2,6 +2,7 @@
 use super::check::{Checker, PRESET};
 use super::keys::Key;
 use super::settings::{Bucket, Delivery, Provider};
+use rigpost_core::delivery::s3::S3;
 use rigpost_core::delivery::s3::template::Template;
 use rigpost_core::provider::ProviderKind;
 
@@ -59,6 +60,12 @@ fn bucket(c: &mut Checker<'_>) -> Option<Bucket> {
     let sts = c.url(Key::DeliveryStsEndpoint);
     let template = c.parsed(Key::DeliveryObjectName, Template::parse).expect(PRESET);
     let (endpoint, name) = (endpoint?, name?);
+    let setting = c.keys.get(&Key::DeliveryEndpoint);
+    if let (Err(e), Some(setting)) =
+        (S3::new(endpoint.clone(), path_style, &name, &region, template.clone()), setting)
+    {
+        c.wrong(Key::DeliveryEndpoint, setting, setting.line, format!("{e} whose name stands before it"));
+    }
     Some(Bucket {
         sts: sts.unwrap_or_else(|| endpoint.clone()),
         endpoint,

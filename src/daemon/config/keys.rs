@@ -134,8 +134,8 @@ keys! {
 
     ProviderKind = Row::new("provider.kind", Kind::Word("frameio oauth"),
         "Which cloud: \"frameio\" for Frame.io Camera to Cloud, or \"oauth\" for any provider with the device flow of \
-         RFC 8628, such as Auth0. Each kind has keys of its own. \"oauth\" takes no clips: it keeps the rig signed in, \
-         for other programs on it.")
+         RFC 8628, such as Auth0. Each kind has keys of its own. \"oauth\" keeps the rig signed in for other \
+         programs on it, and to post its clips to a bucket of your own ([delivery]).")
         .preset(Preset::Text("frameio"));
     ProviderCaFile = Row::new("provider.ca_file", Kind::Path,
         "Certificates (PEM) to trust besides the system's, for a proxy, a private authority or a simulator.")
@@ -160,9 +160,10 @@ keys! {
         "Send the client secret with each request for tokens, not only with the request for a code.")
         .preset(Preset::Flag(false)).of(Of::Frameio);
     ProviderPresence = Row::new("provider.presence", Kind::Word("auto socket heartbeat none"),
-        "How the project sees that the rig is there: by \"heartbeat\"; by \"socket\", which is always open and says at once that \
-         somebody has paused the rig, and costs a board on battery its sleep; by \"none\" of them; or \"auto\": by heartbeats, \
-         and while clips are sent, or a program on the bus asks for something, by a socket too, if the cloud takes one.")
+        "How the project sees that the rig is there: by \"heartbeat\"; by \"socket\" beside it, which is always open and says at \
+         once that somebody has paused the rig, and costs a board on battery its sleep; by \"none\" of them; or \"auto\": by \
+         heartbeats, and while clips are sent, or a program on the bus asks for something, by a socket too, if the cloud \
+         takes one.")
         .preset(Preset::Text("auto")).of(Of::Frameio);
     ProviderHeartbeat = Row::new("provider.heartbeat", whole(60, 290, Unit::SecondsOrNone),
         "Every how many seconds the cloud hears from a rig that has nothing else to say, so that the project shows it \

@@ -151,7 +151,8 @@ fn kind(text: &str) -> Result<ProviderKind, String> {
 fn presence(word: &str) -> Option<(bool, SocketUse)> {
     match word {
         "auto" => Some((true, SocketUse::WhenBusy)),
-        "socket" => Some((false, SocketUse::Always)),
+        // Where it is refused the rig is heard by these.
+        "socket" => Some((true, SocketUse::Always)),
         "heartbeat" => Some((true, SocketUse::Never)),
         "none" => Some((false, SocketUse::Never)),
         _ => None,

@@ -20,7 +20,7 @@ use super::{answer, failure};
 use crate::clock::Clock;
 use rigpost_core::oauth::Cause;
 use rigpost_core::provider::wire::trouble;
-use rigpost_core::provider::{SocketEnd, SocketRequest, short};
+use rigpost_core::provider::{SocketEnd, SocketRequest, mask, short};
 use rigpost_core::secret::Secret;
 
 /// From the first packet to the answer.
@@ -37,6 +37,8 @@ const BUFFER: usize = 4 << 10;
 pub struct Socket {
     stream: WebSocketStream<Box<dyn Io>>,
     clock: Clock,
+    /// What no text may repeat.
+    secrets: Vec<Secret>,
 }
 
 impl Socket {
@@ -74,7 +76,7 @@ impl Socket {
         if opened.is_err() {
             connector.doubt(&host);
         }
-        opened.map(|stream| Socket { stream, clock: clock.clone() })
+        opened.map(|stream| Socket { stream, clock: clock.clone(), secrets })
     }
 
     /// Sends a text. An error is the end of the socket.
@@ -92,7 +94,9 @@ impl Socket {
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
                 Some(Ok(Message::Close(frame))) => {
-                    let reason = frame.map(|frame| short(&frame.reason)).filter(|reason| !reason.is_empty());
+                    let reason = frame
+                        .map(|frame| short(&mask(&frame.reason, &self.secrets)))
+                        .filter(|reason| !reason.is_empty());
                     let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
                     let why = format!("the provider closed the socket{why}");
                     return Err(SocketEnd::Trouble(trouble(Cause::Provider, why, None)));

@@ -15,8 +15,8 @@ use crate::link::{DEPTH, Handle, ToQueue, ToRig};
 use crate::media::{FdStore, Kept, Pacer, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{
-    Bucket, ChannelTask, Channels, CommentTask, CommentsDue, Deliverer, Deps, GrowingLinks, GrowingTask,
-    InHand, Intake, Lines, Ping, PresenceTask, Recordings, RigLinks, RigTask, SourceLinks, SourceTask,
+    ChannelTask, Channels, CommentTask, CommentsDue, Deliverer, Deps, GrowingLinks, GrowingTask, InHand,
+    Intake, Lines, Ping, PresenceTask, Recordings, RigLinks, RigTask, SourceLinks, SourceTask,
     UploadSettings, UploadTask,
 };
 use crate::vault::KeySource;
@@ -94,7 +94,7 @@ pub(super) fn wire(
         (source_task, ping)
     });
     let (sign_in_out, sign_in) = watch::channel(None);
-    let delivery = delivery(settings, &provider, &transport, clock, sign_in);
+    let delivery = delivery(settings, &provider, &transport, clock, sign_in, to_rig.clone());
     let parts = Deps::new(provider, delivery, transport.clone(), store, clock.clone());
     let presence = Presence { heartbeat: settings.provider.heartbeat, socket: settings.provider.socket };
     let machine = Rig::new(settings.provider.kind, seed, built, presence);
@@ -192,6 +192,7 @@ fn delivery(
     transport: &Arc<Http>,
     clock: &Clock,
     sign_in: watch::Receiver<Option<SignIn>>,
+    to_rig: mpsc::Sender<ToRig>,
 ) -> Option<Deliverer<Http>> {
     match &settings.delivery {
         config::Delivery::None => None,
@@ -201,10 +202,10 @@ fn delivery(
             let sts =
                 Sts { endpoint: b.sts.clone(), role: b.role.clone(), session: sts::session_name(&device) };
             let (endpoint, template) = (b.endpoint.clone(), b.template.clone());
-            let s3 = S3::new(endpoint, b.path_style, &b.name, &b.region, template, Some(sts));
+            // Tried when the configuration was judged.
+            let s3 = S3::new(endpoint, b.path_style, &b.name, &b.region, template);
             let s3 = s3.inspect_err(|e| error!("`delivery.endpoint` {e}: no clip is sent")).ok()?;
-            let bucket = Bucket::new(Arc::new(s3), transport.clone(), clock.clone(), sign_in, device);
-            Some(Deliverer::Bucket(Arc::new(bucket)))
+            Some(Deliverer::bucket(s3, sts, transport, clock, sign_in, to_rig, device))
         }
     }
 }

@@ -18,6 +18,8 @@ use rigpost_core::queue::item::{Asset, ItemId, PartDigest};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::Now;
 
+/// In place of an upload: nothing of this asset is left in the cloud when it is given up.
+pub const NOTHING: &str = "-";
 /// Of an asset that was asked for: whether it was made is not known yet.
 const ASKED: &str = "?";
 
@@ -121,6 +123,15 @@ impl Store {
                        ORDER BY id LIMIT 1";
             let read = |r: &rusqlite::Row<'_>| Ok((r.get(0)?, Secret::new(r.get::<_, String>(1)?)));
             Ok(tx.prepare_cached(sql)?.query_row((at, after), read).optional()?)
+        })
+        .await
+    }
+
+    /// This upload is not wanted, and has no asset.
+    pub async fn abandon(&self, upload: String) -> Result<(), StoreError> {
+        self.tx(move |tx| {
+            tx.prepare_cached("INSERT OR IGNORE INTO abandoned (upload) VALUES (?1)")?.execute([upload])?;
+            Ok(())
         })
         .await
     }
@@ -274,10 +285,10 @@ fn can_be_given_up(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
     Ok(tx.prepare_cached(sql)?.exists([rows::sql_id(id)])?)
 }
 
-/// Every byte is confirmed: the cloud has put the asset together.
+/// Every byte is confirmed: the cloud has put the asset together, unless it has to be told to.
 fn is_whole(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM asset JOIN item ON item.id = asset.item_id
-               WHERE item.id = ?1 AND sent_bytes = size_bytes";
+               WHERE item.id = ?1 AND sent_bytes = size_bytes AND length(upload) <= 1";
     Ok(tx.prepare_cached(sql)?.exists([rows::sql_id(id)])?)
 }
 

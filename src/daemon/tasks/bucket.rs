@@ -1,60 +1,37 @@
-//! Delivers to a bucket: comes by keys, signs, and asks.
+//! Delivers to a bucket: names, signs, and asks.
 //!
 //! # Decisions
-//! - Keys are made when something is to be signed, renewed before they end, and in memory only: the ID token that they come
-//!   of is on the disk, sealed.
-//! - The time that is signed is the server's, by the `Date` of its last answer: storages refuse a clock that is a quarter of
-//!   an hour off, and a rig may wake up in 1970.
 //! - Keys that the storage refuses are given up and made anew, once for each request, before anything is believed: expired
-//!   ones are called by as many names as there are servers.
+//!   ones are called by as many names as there are servers, plain "access denied" among them.
+//! - A clip in one piece may be put again and again: its name is its own, so nothing else is overwritten. One in parts is
+//!   completed only where nothing has its name; what has is looked at.
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
 use tracing::debug;
+use xxhash_rust::xxh64::xxh64;
 
 use crate::clock::Clock;
 use crate::http::Transport;
-use rigpost_core::delivery::keys::Keys;
+use crate::tasks::keys::{KeyRing, Lease};
 use rigpost_core::delivery::s3::template::Facts;
-use rigpost_core::delivery::s3::{Completion, Found, ONE_PIECE, S3, Signer};
-use rigpost_core::delivery::sts::{self, StsError};
-use rigpost_core::oauth::{AccessToken, IdToken, SignIn};
-use rigpost_core::provider::id_token_ends;
+use rigpost_core::delivery::s3::{Completion, Found, ONE_PIECE, S3, Signer, is_given_up};
 use rigpost_core::provider::wire::{Request, Response};
 use rigpost_core::queue::item::{Clip, ItemId};
 use rigpost_core::queue::upload::{Completed, CreateError, PartError};
 use rigpost_core::secret::Secret;
-use rigpost_core::time::BootTime;
 
-/// Keys are renewed so long before they end, or when three quarters of a shorter life are over.
-const AHEAD: i64 = 300;
 /// What an upload that is given up may cost.
 const GIVE_UP_PATIENCE: Duration = Duration::from_secs(20);
-
-/// What is known between requests.
-#[derive(Default)]
-struct Held {
-    keys: Option<Keys>,
-    /// The server's time from which on they are renewed.
-    renew_at: i64,
-    /// The access token with which it was first seen that there is no ID token.
-    without: Option<AccessToken>,
-    /// The ID token that was refused last, and whether one before it was, too: then it is not the token's age.
-    refused: Option<(IdToken, bool)>,
-    /// The server's clock at this boot's zero, Unix seconds.
-    zero: Option<i64>,
-}
 
 /// A bucket, and the way to it.
 pub struct Bucket<T> {
     s3: Arc<S3>,
     transport: Arc<T>,
     clock: Clock,
-    sign_in: watch::Receiver<Option<SignIn>>,
+    keys: KeyRing<T>,
     /// What the rig is called in the names of objects.
     device: String,
-    held: Mutex<Held>,
 }
 
 /// What an object is made of.
@@ -67,27 +44,57 @@ pub(super) struct Object {
     pub(super) size: u64,
 }
 
-/// What tells this clip from every other of this rig.
+/// What came of giving an upload up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// Nothing of it is left.
+    Gone,
+    /// It is there still.
+    Kept,
+    /// Nobody answered.
+    Unknown,
+}
+
+/// What tells this clip from every other of this rig, and from what it was before somebody wrote to it: both its ends, and its
+/// size, may be the same, so when that was and what it takes the place of are in it.
 pub(super) fn mark(id: ItemId, clip: &Clip) -> String {
     let bytes = clip.fingerprint.map_or(clip.facts.size, |fingerprint| fingerprint.whole);
-    format!("{bytes:016x}-{id}")
+    let written = format!("{} {}", clip.facts.mtime_ns, clip.version_of);
+    format!("{bytes:016x}-{id}-{:08x}", xxh64(written.as_bytes(), 0) >> 32)
 }
 
 impl<T: Transport> Bucket<T> {
-    /// `sign_in`: what the rig is signed in with now.
-    pub fn new(
+    pub(super) fn new(
         s3: Arc<S3>,
         transport: Arc<T>,
         clock: Clock,
-        sign_in: watch::Receiver<Option<SignIn>>,
+        keys: KeyRing<T>,
         device: String,
     ) -> Bucket<T> {
-        Bucket { s3, transport, clock, sign_in, device, held: Mutex::default() }
+        Bucket { s3, transport, clock, keys, device }
     }
 
     /// What clips are bound to, and its name for the screen.
     pub(super) fn binding(&self) -> (String, String) {
         (self.s3.binding(), self.s3.name().to_owned())
+    }
+
+    /// What all addresses in it begin with.
+    pub(super) fn base(&self) -> String {
+        self.s3.base()
+    }
+
+    /// Nothing is asked for a clip of this size before its bytes leave.
+    pub(super) fn is_one_piece(size: u64) -> bool {
+        size <= ONE_PIECE
+    }
+
+    /// There are keys.
+    ///
+    /// # Errors
+    /// There are none: nothing needs to be begun.
+    pub(super) async fn ready(&self) -> Result<(), CreateError> {
+        self.keys.lease().await.map(drop)
     }
 
     /// An object's name, and the addresses of its parts. `age`: of the clip. Nothing is asked for a clip in one piece.
@@ -100,11 +107,11 @@ impl<T: Transport> Bucket<T> {
         age: Duration,
     ) -> Result<(String, Vec<Secret>), (CreateError, bool)> {
         // With keys the server's time is known, too.
-        let (_, now) = self.keys().await.map_err(|e| (e, false))?;
-        let made = now.saturating_sub_unsigned(age.as_secs());
+        let lease = self.keys.lease().await.map_err(|e| (e, false))?;
+        let made = lease.at.saturating_sub_unsigned(age.as_secs());
         let Object { mark, name, filetype, size } = object;
         let key = self.s3.template().fill(Facts { made, device: &self.device, name, mark });
-        if *size <= ONE_PIECE {
+        if Bucket::<T>::is_one_piece(*size) {
             let address = self.s3.address(&key);
             return Ok((key, vec![address]));
         }
@@ -136,26 +143,42 @@ impl<T: Transport> Bucket<T> {
         address: &Secret,
         filetype: &str,
         mark: &str,
-    ) -> Result<(Secret, Vec<(&'static str, String)>), PartError> {
-        let (keys, at) = self.keys().await.map_err(|e| match e {
+    ) -> Result<(Lease, Secret, Vec<(&'static str, String)>), PartError> {
+        let lease = self.keys.lease().await.map_err(|e| match e {
             CreateError::Transient(t) => PartError::Transient(t),
-            CreateError::Unauthorized => PartError::Unauthorized,
             CreateError::Refused(why) | CreateError::Conflict(why) | CreateError::Forbidden(why) => {
-                PartError::KeysOver(why)
+                PartError::Forbidden(why)
             }
-            CreateError::RecordedWhilePaused | CreateError::Storage => PartError::Unauthorized,
+            CreateError::Unauthorized | CreateError::RecordedWhilePaused | CreateError::Storage => {
+                PartError::Forbidden("there are no keys for the bucket".to_owned())
+            }
         })?;
-        let part = self.s3.part(Signer { keys: &keys, at }, address, filetype, mark);
-        part.ok_or_else(|| PartError::UrlDead("the address of a part is none".to_owned()))
+        let part = self.s3.part(Signer { keys: &lease.keys, at: lease.at }, address, filetype, mark);
+        let (url, headers) =
+            part.ok_or_else(|| PartError::UrlDead("the address of a part is none".to_owned()))?;
+        Ok((lease, url, headers))
     }
 
-    /// What came of it.
-    pub(super) async fn read_part(&self, answer: &Response) -> Result<(), PartError> {
-        let read = self.s3.read_part(answer);
-        if matches!(read, Err(PartError::KeysOver(_))) {
-            self.doubt(answer).await;
+    /// What came of it: its ETag.
+    pub(super) async fn read_part(
+        &self,
+        address: &Secret,
+        lease: &Lease,
+        answer: &Response,
+    ) -> Result<String, PartError> {
+        match self.s3.read_part(address, answer) {
+            Ok(()) => Ok(answer.etag.clone()),
+            Err(PartError::KeysOver(why)) => {
+                self.keys.doubt(lease, answer).await;
+                Err(PartError::KeysOver(why))
+            }
+            // It may be the keys, and is not believed of old ones.
+            Err(PartError::Forbidden(why)) if !lease.fresh => {
+                self.keys.doubt(lease, answer).await;
+                Err(PartError::KeysOver(why))
+            }
+            Err(e) => Err(e),
         }
-        read
     }
 
     /// All parts are there. `etags`: theirs, in byte order.
@@ -168,31 +191,35 @@ impl<T: Transport> Bucket<T> {
         let told = self
             .ask(|signer| self.s3.complete(signer, address, etags), |answer| self.s3.read_completion(answer))
             .await?;
-        let (doubt, may_be_hidden) = match told {
-            Some(Completion::Done) => return Ok(Completed::Done),
-            // In one piece, and the storage has confirmed it.
-            None if etags.iter().all(|etag| !etag.is_empty()) && !etags.is_empty() => {
-                return Ok(Completed::Done);
-            }
-            None => ("PreconditionFailed".to_owned(), true),
-            Some(Completion::Doubtful(word)) => {
-                let is_there = word == "PreconditionFailed";
-                (word, is_there)
-            }
+        let doubt = match told {
+            // In one piece: the storage has confirmed it.
+            Some(Completion::Done) | None => return Ok(Completed::Done),
+            Some(Completion::Unusable(why)) => return Ok(Completed::Gone(why)),
+            Some(Completion::Doubtful(word)) => word,
         };
-        let found = self.found(address, mark).await?;
-        // What was told about is not what is there: its parts are of no more use to anybody.
-        if matches!(found, Some(Found::Ours | Found::Another | Found::Hidden)) && may_be_hidden {
-            self.give_up(address).await;
-        }
-        match found {
-            Some(Found::Ours) => Ok(Completed::Done),
+        let is_taken = doubt == "PreconditionFailed";
+        match self.found(address, mark).await? {
+            Some(Found::Ours) => {
+                self.give_up_in_vain(address, is_taken).await;
+                Ok(Completed::Done)
+            }
             // Something is there, under a name that no other clip has.
-            Some(Found::Hidden) if may_be_hidden => Ok(Completed::Done),
+            Some(Found::Hidden) if is_taken => {
+                self.give_up_in_vain(address, true).await;
+                Ok(Completed::Done)
+            }
             Some(Found::Another) => {
                 Err(CreateError::Conflict("the bucket has another object of this name".to_owned()))
             }
             Some(Found::Nothing | Found::Hidden) | None => Ok(Completed::Gone(doubt)),
+        }
+    }
+
+    /// What was told about is not what is there: its parts are of no more use to anybody.
+    async fn give_up_in_vain(&self, address: &Secret, is_open: bool) {
+        if is_open {
+            let given_up = self.give_up(address).await;
+            debug!("an upload of what is there already: {given_up:?}");
         }
     }
 
@@ -202,23 +229,20 @@ impl<T: Transport> Bucket<T> {
         self.ask(|signer| self.s3.look(signer, address), read).await
     }
 
-    /// Gives an upload up; true: nothing of it is left.
-    pub(super) async fn give_up(&self, address: &Secret) -> bool {
-        let mut gone = false;
-        let asked = self.ask(
-            |signer| self.s3.abort(signer, address),
-            |answer| {
-                gone = matches!(answer.status, 200..=299 | 404);
-                Ok(())
-            },
-        );
+    /// Gives an upload up.
+    pub(super) async fn give_up(&self, address: &Secret) -> GivenUp {
+        let asked = self.ask(|signer| self.s3.abort(signer, address), |answer| Ok(is_given_up(answer)));
         let deadline = self.clock.now().boot + GIVE_UP_PATIENCE;
-        let there_was_one = tokio::select! {
+        let asked = tokio::select! {
             biased;
-            asked = asked => asked.map(|asked| asked.is_some()),
-            () = self.clock.sleep_until(deadline) => Ok(true),
+            asked = asked => asked,
+            () = self.clock.sleep_until(deadline) => return GivenUp::Unknown,
         };
-        gone || there_was_one == Ok(false)
+        match asked {
+            Ok(Some(true) | None) => GivenUp::Gone,
+            Ok(Some(false)) => GivenUp::Kept,
+            Err(_) => GivenUp::Unknown,
+        }
     }
 
     /// Signs, sends, and once more with other keys where these are refused. `None`: there is nothing to ask.
@@ -229,87 +253,25 @@ impl<T: Transport> Bucket<T> {
     ) -> Result<Option<V>, CreateError> {
         let mut again = true;
         loop {
-            let (keys, at) = self.keys().await?;
-            let Some(asked) = request(Signer { keys: &keys, at }) else { return Ok(None) };
+            let lease = self.keys.lease().await?;
+            let signer = Signer { keys: &lease.keys, at: lease.at };
+            let Some(asked) = request(signer) else { return Ok(None) };
             let name = asked.name;
             let answer = self.transport.send(asked).await.map_err(CreateError::Transient)?;
             debug!(request = name, status = answer.status, "answered");
+            let may_be_keys = answer.status == 403 && !lease.fresh;
             match read(&answer) {
-                Err(CreateError::Unauthorized) if again => {
-                    self.doubt(&answer).await;
-                    again = false;
+                Err(CreateError::Unauthorized) if !again => {
+                    let why = "the storage takes no keys of this rig's role".to_owned();
+                    return Err(CreateError::Forbidden(why));
+                }
+                Err(CreateError::Unauthorized) => self.keys.doubt(&lease, &answer).await,
+                Err(CreateError::Forbidden(_)) if again && may_be_keys => {
+                    self.keys.doubt(&lease, &answer).await;
                 }
                 read => return read.map(Some),
             }
+            again = false;
         }
     }
-
-    /// Other keys are wanted, or another time.
-    async fn doubt(&self, answer: &Response) {
-        let mut held = self.held.lock().await;
-        held.keys = None;
-        self.note_time(&mut held, answer);
-    }
-
-    /// Keys, and the server's time.
-    async fn keys(&self) -> Result<(Keys, i64), CreateError> {
-        let mut held = self.held.lock().await;
-        let now = self.server_time(&held);
-        if let Some(keys) = held.keys.as_ref().filter(|_| now < held.renew_at) {
-            return Ok((keys.clone(), now));
-        }
-        let Some(sts) = self.s3.sts() else {
-            return Err(CreateError::Forbidden("there are no keys for the bucket".to_owned()));
-        };
-        let Some(SignIn { access, id_token }) = self.sign_in.borrow().clone() else {
-            return Err(CreateError::Unauthorized);
-        };
-        let Some(id_token) = id_token else {
-            // What came at the sign-in is kept until it has served; the next renewal brings another.
-            let renewed = held.without.get_or_insert_with(|| access.clone()) != &access;
-            let why = "the provider gives no ID token: its scope must have openid in it".to_owned();
-            return Err(if renewed { CreateError::Forbidden(why) } else { CreateError::Unauthorized });
-        };
-        held.without = None;
-        // What the server thinks of the time is not known before its first answer.
-        if held.zero.is_some() && id_token_ends(&id_token).is_some_and(|ends| ends <= now) {
-            return Err(CreateError::Unauthorized);
-        }
-        let answer = self.transport.send(sts.request(&id_token)).await.map_err(CreateError::Transient)?;
-        self.note_time(&mut held, &answer);
-        match sts::read(&answer) {
-            Ok(keys) => {
-                held.refused = None;
-                let now = self.server_time(&held);
-                let life = keys.ends.map_or(i64::MAX / 2, |ends| ends.saturating_sub(now).max(0));
-                held.renew_at = now.saturating_add((life - AHEAD).max(life / 4 * 3));
-                held.keys = Some(keys.clone());
-                Ok((keys, now))
-            }
-            Err(StsError::Transient(t)) => Err(CreateError::Transient(t)),
-            Err(StsError::Refused(word)) => {
-                // The first may have ended on its way; a fresh one has not.
-                let before = held.refused.take();
-                let is_final = before.is_some_and(|(token, is_final)| is_final || token != id_token);
-                held.refused = Some((id_token, is_final));
-                let why = format!("no keys for the bucket: the role refuses this rig's sign-in ({word})");
-                Err(if is_final { CreateError::Forbidden(why) } else { CreateError::Unauthorized })
-            }
-        }
-    }
-
-    fn note_time(&self, held: &mut Held, answer: &Response) {
-        if let Some(date) = answer.date {
-            held.zero = date.checked_sub_unsigned(seconds(self.clock.now().boot));
-        }
-    }
-
-    fn server_time(&self, held: &Held) -> i64 {
-        let now = self.clock.now();
-        held.zero.map_or(now.wall.0, |zero| zero.saturating_add_unsigned(seconds(now.boot)))
-    }
-}
-
-fn seconds(boot: BootTime) -> u64 {
-    boot.0.as_secs()
 }

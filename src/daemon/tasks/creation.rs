@@ -83,16 +83,25 @@ impl<T: Transport> Creation<T> {
     }
 
     async fn ask(&self, transport: &T) -> Created {
-        self.note_asked().await?;
         match &self.asks {
-            Asks::FrameIo(cloud, read) => self.ask_project(transport, cloud, *read).await,
-            Asks::Bucket(bucket, object) => match bucket.begin(object, self.wanted.offset).await {
-                Ok(begun) => Ok(begun),
-                Err((e, maybe_made)) => {
-                    self.note_answer(maybe_made).await;
-                    Err(e)
+            Asks::FrameIo(cloud, read) => {
+                self.note_asked().await?;
+                self.ask_project(transport, cloud, *read).await
+            }
+            Asks::Bucket(bucket, object) if Bucket::<T>::is_one_piece(object.size) => {
+                bucket.begin(object, self.wanted.offset).await.map_err(|(e, _)| e)
+            }
+            Asks::Bucket(bucket, object) => {
+                bucket.ready().await?;
+                self.note_asked().await?;
+                match bucket.begin(object, self.wanted.offset).await {
+                    Ok(begun) => Ok(begun),
+                    Err((e, maybe_made)) => {
+                        self.note_answer(maybe_made).await;
+                        Err(e)
+                    }
                 }
-            },
+            }
         }
     }
 

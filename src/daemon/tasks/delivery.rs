@@ -5,12 +5,20 @@
 //!   providers: the set is closed, and every difference stands side by side.
 use std::sync::Arc;
 
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::Clock;
 use crate::http::{PutError, Transport};
+use crate::link::ToRig;
 use crate::media::PartBody;
-use crate::tasks::bucket::{Bucket, mark};
+use crate::store::NOTHING;
+use crate::tasks::bucket::{Bucket, GivenUp, mark};
+use crate::tasks::keys::KeyRing;
 use rigpost_core::delivery::s3;
+use rigpost_core::delivery::s3::S3;
+use rigpost_core::delivery::sts::Sts;
+use rigpost_core::oauth::SignIn;
 use rigpost_core::provider::FrameIo;
-use rigpost_core::provider::wire::Response;
 use rigpost_core::queue::item::{Clip, ItemId};
 use rigpost_core::queue::promises::Promises;
 use rigpost_core::queue::upload::{Completed, CreateError, PartError};
@@ -38,6 +46,20 @@ impl<T> Clone for Deliverer<T> {
 pub(super) type Answered = Result<String, PartError>;
 
 impl<T: Transport> Deliverer<T> {
+    /// To a bucket. `sign_in`: what the rig is signed in with now; `device`: what it is called in the names of objects.
+    pub fn bucket(
+        s3: S3,
+        sts: Sts,
+        transport: &Arc<T>,
+        clock: &Clock,
+        sign_in: watch::Receiver<Option<SignIn>>,
+        to_rig: mpsc::Sender<ToRig>,
+        device: String,
+    ) -> Deliverer<T> {
+        let keys = KeyRing::new(sts, transport.clone(), clock.clone(), sign_in, to_rig);
+        Deliverer::Bucket(Arc::new(Bucket::new(Arc::new(s3), transport.clone(), clock.clone(), keys, device)))
+    }
+
     /// What clips are bound to, where that is not the project of the pairing: its address, and its name for the screen.
     pub(super) fn binding(&self) -> Option<(String, String)> {
         match self {
@@ -77,12 +99,13 @@ impl<T: Transport> Deliverer<T> {
                 put_to(frameio, transport, address, &clip.filetype, len, body).await
             }
             Deliverer::Bucket(bucket) => {
-                let (url, headers) = match bucket.part(address, &clip.filetype, &mark(id, clip)).await {
+                let (lease, url, headers) = match bucket.part(address, &clip.filetype, &mark(id, clip)).await
+                {
                     Ok(part) => part,
                     Err(e) => return Ok(Err(e)),
                 };
                 let answer = transport.put(&url, headers, len, body).await?;
-                Ok(bucket.read_part(&answer).await.map(|()| etag(&answer)))
+                Ok(bucket.read_part(address, &lease, &answer).await)
             }
         }
     }
@@ -100,18 +123,29 @@ impl<T: Transport> Deliverer<T> {
         }
     }
 
-    /// What of an asset with these addresses can be given up, later and by whoever knows it.
+    /// What of an asset with these addresses can be given up, later and by whoever knows it; `None`: what is left of it is
+    /// left for good.
     pub(super) fn upload(&self, urls: &[Secret]) -> Option<String> {
         match self {
             Deliverer::FrameIo(_) => None,
-            Deliverer::Bucket(_) => urls.first().and_then(s3::upload),
+            Deliverer::Bucket(_) => {
+                Some(urls.first().and_then(s3::upload).unwrap_or_else(|| NOTHING.to_owned()))
+            }
         }
     }
 
-    /// Gives up what lies at this address; true: nothing of it is left.
-    pub(super) async fn give_up(&self, address: &Secret) -> bool {
+    /// What addresses of uploads that can be given up begin with; `None`: there are none.
+    pub(super) fn base(&self) -> Option<String> {
         match self {
-            Deliverer::FrameIo(_) => false,
+            Deliverer::FrameIo(_) => None,
+            Deliverer::Bucket(bucket) => Some(bucket.base()),
+        }
+    }
+
+    /// Gives up what lies at this address.
+    pub(super) async fn give_up(&self, address: &Secret) -> GivenUp {
+        match self {
+            Deliverer::FrameIo(_) => GivenUp::Kept,
             Deliverer::Bucket(bucket) => bucket.give_up(address).await,
         }
     }
@@ -128,9 +162,4 @@ pub(super) async fn put_to(
 ) -> Result<Answered, PutError> {
     let answer = transport.put(address, frameio.part_headers(filetype), len, body).await?;
     Ok(frameio.read_part(&answer).map(|()| answer.etag))
-}
-
-/// Of what was refused because something is there, nothing is known by its ETag.
-fn etag(answer: &Response) -> String {
-    if (200..300).contains(&answer.status) { answer.etag.clone() } else { String::new() }
 }

@@ -106,7 +106,7 @@ impl<T: Transport> PresenceTask<T> {
     }
 
     async fn talk(&self, socket: &mut Socket, wish: &SocketWish) -> SocketEnd {
-        let (mut session, join) = Session::begin(&wish.names, self.clock.now());
+        let (mut session, join) = Session::begin(&wish.names, &wish.token, self.clock.now());
         let mut due = vec![Said::Send(join)];
         loop {
             for said in due {

@@ -163,6 +163,7 @@ impl<T: Transport> RigTask<T> {
                 ToRig::Prove(_, reply) => tell(Some(reply), Err(Refusal::Stopping)),
                 ToRig::Ping(reply) => drop(reply.send(())),
                 ToRig::Unauthorized(_)
+                | ToRig::Renew(_)
                 | ToRig::Accepted(_)
                 | ToRig::Unreached(_)
                 | ToRig::ServerDate(_)
@@ -248,6 +249,7 @@ impl<T: Transport> RigTask<T> {
             ToRig::Prove(_, reply) if self.running.len() >= DEPTH => tell(Some(reply), Err(too_many())),
             ToRig::Prove(options, reply) => self.prove(options, reply),
             ToRig::Unauthorized(token) => self.event(Event::Unauthorized(token)),
+            ToRig::Renew(token) => self.event(Event::Renew(token)),
             ToRig::Accepted(token) => self.event(Event::Accepted(token)),
             ToRig::Unreached(cause) => self.event(Event::Unreached(cause)),
             ToRig::ServerDate(date) => self.event(Event::ServerDate(date)),
@@ -298,7 +300,7 @@ impl<T: Transport> RigTask<T> {
                 let binding = self.deps.delivery.as_ref().and_then(Deliverer::binding);
                 let asked = matches!(step, Step::Ask(..));
                 self.ask(step, move |answer| {
-                    let answer = answer.map(|info| bound(info, binding));
+                    let answer = answer.map(|info| publish::bound(info, binding));
                     if asked { Event::Identified(seq, answer) } else { Event::Known(seq, answer) }
                 });
             }
@@ -422,14 +424,6 @@ impl<T: Transport> RigTask<T> {
         (self.load_at, self.disk_busy) = (None, true);
         self.running.push(Box::pin(load(self.deps.clone())));
     }
-}
-
-/// Clips go where the configuration says, whoever the rig is signed in with.
-fn bound(mut info: DeviceInfo, binding: Option<(String, String)>) -> DeviceInfo {
-    if let Some((id, name)) = binding {
-        (info.project_id, info.project_name, info.nameless) = (id, name, false);
-    }
-    info
 }
 
 fn tell<R>(reply: Option<Reply<R>>, answer: Result<R, Refusal>) {

@@ -252,6 +252,8 @@ impl<T: Transport> UploadTask<T> {
                     self.publications.news(*item);
                 }
                 self.event(Event::Written(id, written));
+                // What it was sent as before may be over.
+                self.give_up();
             }
             Outcome::Answered(intent, changed, answer) => self.answered(intent, changed, answer),
             Outcome::Read(queue_summary) => self.show_queue(queue_summary),

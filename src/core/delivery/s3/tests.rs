@@ -6,7 +6,7 @@ const AT: i64 = 1_796_000_000;
 
 fn bucket(path_style: bool) -> S3 {
     let endpoint = "https://s3.example:8333".parse().unwrap();
-    S3::new(endpoint, path_style, "footage", "eu-central-1", Template::default(), None).unwrap()
+    S3::new(endpoint, path_style, "footage", "eu-central-1", Template::default()).unwrap()
 }
 
 fn keys() -> Keys {
@@ -34,17 +34,10 @@ fn a_clip_in_one_piece_overwrites_nothing_and_says_whose_it_is() {
     assert_eq!(address.expose(), "https://s3.example:8333/footage/2026/rig%207/%C3%84.mov");
     let signer = Signer { keys: &keys, at: AT };
     let (url, headers) = s3.part(signer, &address, "video/quicktime", "12ab-3").unwrap();
-    assert_eq!(
-        headers,
-        [
-            ("content-type", "video/quicktime".to_owned()),
-            ("if-none-match", "*".to_owned()),
-            (MARK, "12ab-3".to_owned())
-        ]
-    );
+    assert_eq!(headers, [("content-type", "video/quicktime".to_owned()), (MARK, "12ab-3".to_owned())]);
     assert!(url.expose().starts_with("https://s3.example:8333/footage/2026/rig%207/%C3%84.mov?"));
     let signed = field(&url, "X-Amz-SignedHeaders").unwrap();
-    assert_eq!(signed, "content-type;host;if-none-match;x-amz-meta-rigpost-clip");
+    assert_eq!(signed, "content-type;host;x-amz-meta-rigpost-clip");
     assert_eq!(field(&url, "X-Amz-Credential").unwrap(), "AKID/20261130/eu-central-1/s3/aws4_request");
     assert_eq!(field(&url, "X-Amz-Date").unwrap(), "20261130T005320Z");
     assert_eq!(field(&url, "X-Amz-Security-Token").unwrap(), "session/+==");
@@ -68,12 +61,12 @@ fn a_longer_one_goes_in_parts_of_an_upload() {
     assert_eq!(field(&parts[3], "uploadId").as_deref(), Some("up/1+2=="));
     let (url, headers) = s3.part(signer, &parts[3], "video/quicktime", "12ab-3").unwrap();
     assert_eq!((field(&url, "partNumber").as_deref(), headers), (Some("4"), vec![]));
-    let etags = ["\"aa\"".to_owned(), "b<b>-1".to_owned()];
+    let etags = ["\"aa\"".to_owned(), "b<b>=+/1".to_owned()];
     let completion = s3.complete(signer, &parts[0], &etags).unwrap();
     assert_eq!(field(completion.signed.as_ref().unwrap(), "uploadId").as_deref(), Some("up/1+2=="));
     assert_eq!(field(completion.signed.as_ref().unwrap(), "partNumber"), None);
     let xml = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>\"aa\"</ETag></Part>\
-               <Part><PartNumber>2</PartNumber><ETag>bb-1</ETag></Part></CompleteMultipartUpload>";
+               <Part><PartNumber>2</PartNumber><ETag>b&lt;b&gt;=+/1</ETag></Part></CompleteMultipartUpload>";
     assert_eq!(completion.body, Body::Xml(xml.to_owned()));
     let abort = s3.abort(signer, &parts[0]).unwrap();
     assert_eq!(
@@ -103,7 +96,14 @@ fn the_longest_object_has_no_more_parts_than_there_may_be() {
 #[test]
 fn what_an_answer_to_a_part_means() {
     let s3 = bucket(true);
-    let read = |status, body: &str| s3.read_part(&answer(status, body)).err();
+    let part = Secret::new("https://s3.example/footage/a?partNumber=1&uploadId=u");
+    let etag = "\"a\"".to_owned();
+    let read = |status, body: &str| {
+        s3.read_part(&part, &Response { etag: etag.clone(), ..answer(status, body) }).err()
+    };
+    let nameless = s3.read_part(&part, &answer(200, ""));
+    assert!(matches!(nameless, Err(PartError::Damaged(_))), "it could not be completed: {nameless:?}");
+    assert_eq!(s3.read_part(&s3.address("a"), &answer(200, "")), Ok(()));
     let kind = |e: Option<PartError>| {
         format!("{e:?}").chars().take_while(|c| c.is_alphanumeric() || *c == '(').collect::<String>()
     };
@@ -111,16 +111,17 @@ fn what_an_answer_to_a_part_means() {
         (200, String::new(), "None"),
         (200, "<html>".to_owned(), "Some(Transient(Trouble"),
         (200, error("InternalError"), "Some(Transient(Trouble"),
-        (412, error("PreconditionFailed"), "None"),
         (404, error("NoSuchUpload"), "Some(UrlDead("),
         (404, error("NoSuchKey"), "Some(UrlDead("),
-        (404, error("NoSuchBucket"), "Some(Refused("),
+        (404, error("NoSuchBucket"), "Some(Forbidden("),
+        (301, error("PermanentRedirect"), "Some(Forbidden("),
+        (307, String::new(), "Some(Transient(Trouble"),
         (400, error("ExpiredToken"), "Some(KeysOver("),
         (403, error("InvalidAccessKeyId"), "Some(KeysOver("),
         (403, error("RequestTimeTooSkewed"), "Some(KeysOver("),
-        (403, error("AccessDenied"), "Some(UrlRefused("),
+        (403, error("AccessDenied"), "Some(Forbidden("),
         (403, error("AccessDenied").replace("<Message>m", "<Message>Request has expired"), "Some(KeysOver("),
-        (403, error("SignatureDoesNotMatch"), "Some(UrlRefused("),
+        (403, error("SignatureDoesNotMatch"), "Some(Forbidden("),
         (403, "<html>".to_owned(), "Some(Transient(Trouble"),
         (400, error("BadDigest"), "Some(Damaged("),
         (400, error("RequestTimeout"), "Some(Transient(Trouble"),
@@ -145,7 +146,8 @@ fn what_an_answer_to_a_completion_means() {
     }
     assert_eq!(read(403, &error("ExpiredToken")), Err(CreateError::Unauthorized));
     assert!(matches!(read(403, &error("AccessDenied")), Err(CreateError::Forbidden(_))));
-    assert!(matches!(read(400, &error("InvalidPart")), Err(CreateError::Conflict(_))));
+    assert_eq!(read(400, &error("InvalidPart")), Ok(Completion::Unusable("InvalidPart".to_owned())));
+    assert!(matches!(read(409, &error("ConditionalRequestConflict")), Err(CreateError::Transient(_))));
     for (status, body) in [(200, error("InternalError")), (500, String::new()), (200, "<html>".to_owned())] {
         assert!(matches!(read(status, &body), Err(CreateError::Transient(_))), "{status} {body}");
     }
@@ -173,6 +175,34 @@ fn what_lies_there_is_ours_by_its_mark() {
 fn clips_are_bound_to_where_they_go() {
     assert_eq!(bucket(true).binding(), "https://s3.example:8333/footage");
     assert_eq!(bucket(true).name(), "footage");
-    let odd = S3::new("data:,x".parse().unwrap(), true, "b", "r", Template::default(), None);
+    let odd = S3::new("data:,x".parse().unwrap(), true, "b", "r", Template::default());
     assert_eq!(odd.err(), Some(NoBucket));
+}
+
+#[test]
+fn an_upload_is_gone_only_where_the_storage_says_so() {
+    for (status, body, gone) in [
+        (204, String::new(), true),
+        (200, String::new(), true),
+        (404, error("NoSuchUpload"), true),
+        (404, error("NoSuchKey"), true),
+        (404, error("NoSuchBucket"), false),
+        (404, String::new(), false),
+        (200, "<html>log in".to_owned(), false),
+        (403, error("AccessDenied"), false),
+        (503, error("SlowDown"), false),
+    ] {
+        assert_eq!(is_given_up(&answer(status, &body)), gone, "{status} {body}");
+    }
+}
+
+#[test]
+fn no_bucket_is_taken_for_another_whose_name_begins_like_it() {
+    for (path_style, base) in
+        [(true, "https://s3.example:8333/footage/"), (false, "https://footage.s3.example:8333/")]
+    {
+        let s3 = bucket(path_style);
+        assert_eq!(s3.base(), base);
+        assert!(s3.address("a/b").expose().starts_with(base));
+    }
 }

@@ -97,6 +97,8 @@ pub enum Event {
     RevocationErased(RevocationId, Result<(), DiskError>),
     /// An API call that carried this access token came back with the provider's own 401.
     Unauthorized(AccessToken),
+    /// Somebody needs what comes with a renewal, and had this access token.
+    Renew(AccessToken),
     /// An API call that carried this access token was accepted.
     Accepted(AccessToken),
     /// An API call came to nothing.

@@ -88,6 +88,11 @@ impl Rig {
                 self.live(tokens::Event::Unauthorized(used), now, &mut out);
             }
             Event::Unauthorized(_) => {}
+            Event::Renew(used) => {
+                if self.erasing == 0 && self.life.access_token() == Some(&used) {
+                    self.live(tokens::Event::Wanted, now, &mut out);
+                }
+            }
             Event::Unreached(cause) => self.note_trouble(cause),
             Event::Accepted(used) => {
                 self.online = true;

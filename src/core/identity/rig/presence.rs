@@ -133,6 +133,7 @@ impl Rig {
 
     /// There is no grant any more, or it is about to end.
     pub(super) fn stop_presence(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.grants += 1;
         self.whoami.stop();
         self.heartbeat.stop();
         let actions = self.socket.stop();

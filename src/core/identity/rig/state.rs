@@ -60,6 +60,8 @@ pub struct Rig {
     pub(super) jitter: Jitter,
     /// A grant whose tokens have never been on disk.
     pub(super) grant_unsaved: bool,
+    /// How many grants have ended.
+    pub(super) grants: u64,
     /// Start, since when.
     pub(super) waiting_for_code: Vec<(CommandId, BootTime)>,
     /// Unpair or Forget, held back while a refresh is in flight.
@@ -123,6 +125,7 @@ impl Rig {
             hurried: None,
             jitter: Jitter::new(seed ^ 5),
             grant_unsaved: false,
+            grants: 0,
             waiting_for_code: Vec::new(),
             waiting_for_calm: Vec::new(),
             leaving: Vec::new(),
@@ -158,8 +161,9 @@ impl Rig {
     /// The access token in force, and the ID token that came with it, as long as it is kept.
     pub fn sign_in(&self) -> Option<SignIn> {
         let access = self.life.access_token()?.clone();
-        let id_token = self.life.tokens().and_then(|tokens| tokens.id_token.clone());
-        Some(SignIn { access, id_token })
+        let tokens = self.life.tokens()?;
+        let (id_token, renews) = (tokens.id_token.clone(), tokens.refresh.is_some());
+        Some(SignIn { access, id_token, renews, grant: self.grants })
     }
 
     /// There is no grant, or none that is of any use.

@@ -113,7 +113,7 @@ impl Growing {
             Err(
                 PartError::Damaged(_)
                 | PartError::KeysOver(_)
-                | PartError::Unauthorized
+                | PartError::Forbidden(_)
                 | PartError::NotAnswering(_),
             ) => self.later(None, now),
             Err(PartError::Refused(why) | PartError::File(_, why)) => self.leave(Ending::UsualWay(why)),

@@ -126,9 +126,6 @@ impl Schedule {
         out: &mut Vec<Action>,
     ) {
         let Some(turn) = self.turns.get_mut(&id) else { return };
-        if answer == Err(PartError::Unauthorized) {
-            turn.used = self.access.as_ref().map(|a| a.token.clone());
-        }
         let answer = answer.and_then(|confirmed| {
             let md5 = confirmed.digest.and_then(|d| d.md5);
             let again = turn.doubted.contains(&n);

@@ -52,8 +52,8 @@ pub enum PartError {
     UrlDead(String),
     /// The storage does not accept the URL, and does not say that its time is over. One sentence.
     UrlRefused(String),
-    /// What the keys come of is over.
-    Unauthorized,
+    /// The storage takes this part, and maybe any, only after a person has acted there. One sentence.
+    Forbidden(String),
     /// The storage takes the keys for over, or the time for another. One sentence.
     KeysOver(String),
     /// The storage refuses this part for a reason of its own. One sentence.

@@ -3,17 +3,19 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use super::ends::look_closer;
 use super::state::{Outcome, UploadTask, logged};
 use crate::http::Transport;
-use crate::store::{Store, StoreError};
-use crate::tasks::bucket::{Object, mark};
+use crate::store::{NOTHING, Store, StoreError};
+use crate::tasks::bucket::{GivenUp, Object, mark};
 use crate::tasks::creation::{Asks, Creation};
 use crate::tasks::delivery::Deliverer;
+use rigpost_core::delivery::s3;
 use rigpost_core::oauth::AccessToken;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::queue::item::{Asset, ItemId};
-use rigpost_core::queue::schedule::Event;
-use rigpost_core::queue::upload::{AssetRequest, CreateError};
+use rigpost_core::queue::schedule::{Event, Opened};
+use rigpost_core::queue::upload::{AssetRequest, Completed, CreateError};
 use rigpost_core::seq::Seq;
 use rigpost_core::time::BootTime;
 
@@ -68,13 +70,21 @@ impl<T: Transport> UploadTask<T> {
     /// All parts are there, and that is on disk.
     pub(super) fn complete(&mut self, id: ItemId, seq: Seq) {
         let Some(turn) = self.schedule.turn(id) else { return };
-        let (clip, address) = (turn.item.clip.clone(), turn.upload.address());
+        let (item, address) = (turn.item.clone(), turn.upload.address());
         let (Some(cloud), Some(address)) = (self.cloud.clone(), address.cloned()) else { return };
-        let store = self.store.clone();
+        let (store, file) = (self.store.clone(), self.media.get(&id).map(|media| media.file.clone()));
         self.running.push(Box::pin(async move {
-            let answer = match store.part_etags(id).await {
-                Ok(etags) => cloud.complete(&address, (id, &clip), &etags).await,
-                Err(e) => {
+            // What a storage has not put together yet can still be kept from having the bytes of two clips.
+            let looked = match &file {
+                Some(file) if s3::upload(&address).is_some() => look_closer(&store, &item, file).await,
+                Some(_) | None => Opened::Unknown,
+            };
+            let answer = match (looked, store.part_etags(id).await) {
+                (Opened::WrittenOn(_), _) => {
+                    Ok(Completed::Gone("it was written on while it was sent".to_owned()))
+                }
+                (_, Ok(etags)) => cloud.complete(&address, (id, &item.clip), &etags).await,
+                (_, Err(e)) => {
                     warn!(item = id.0, "what was sent can't be read: {e}");
                     Err(CreateError::Storage)
                 }
@@ -83,6 +93,7 @@ impl<T: Transport> UploadTask<T> {
         }));
     }
 
+    /// Nothing is sent to it any more.
     pub(super) fn forget(&mut self, id: ItemId, seq: Seq) {
         let store = self.store.clone();
         self.running.push(Box::pin(async move {
@@ -96,15 +107,17 @@ impl<T: Transport> UploadTask<T> {
     /// the next one is, or there is access again.
     pub(super) fn give_up(&mut self) {
         let Some(cloud) = self.cloud.clone() else { return };
-        let (Some((at, _)), false) = (cloud.binding(), self.giving_up) else { return };
+        let (Some(at), false) = (cloud.base(), self.giving_up) else { return };
         self.giving_up = true;
         let store = self.store.clone();
         self.running.push(Box::pin(async move {
             let mut last = 0;
             while let Ok(Some((id, upload))) = store.abandoned(&at, last).await {
                 last = id;
-                if cloud.give_up(&upload).await {
-                    logged(store.given_up(id).await);
+                match cloud.give_up(&upload).await {
+                    GivenUp::Gone => drop(logged(store.given_up(id).await)),
+                    GivenUp::Kept => {}
+                    GivenUp::Unknown => break,
                 }
             }
             Outcome::GaveUp
@@ -119,8 +132,12 @@ pub(super) async fn save(
     asset: Asset,
     upload: Option<String>,
 ) -> Result<(), StoreError> {
-    let saved = store.save_upload(id, &asset, upload).await;
+    let saved = store.save_upload(id, &asset, upload.clone()).await;
     if let Err(StoreError::NotFound(_)) = &saved {
+        if let Some(upload) = upload.filter(|upload| upload != NOTHING) {
+            logged(store.asset_refused(id).await);
+            logged(store.abandon(upload).await);
+        }
         // Its item lost its turn while the cloud answered. Where it is gone altogether, that was counted with it.
         let _ = store.drop_asset(id).await;
     }

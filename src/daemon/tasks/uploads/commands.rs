@@ -210,7 +210,9 @@ pub(super) fn refuse(message: ToQueue, why: &Refusal) {
 }
 
 fn takes_no_clips() -> Refusal {
-    Refusal::NotSupported("the provider that this rig is set up for takes no clips".to_owned())
+    Refusal::NotSupported(
+        "no clips go anywhere from this rig, as its configuration has it ([provider], [delivery])".to_owned(),
+    )
 }
 
 fn intent(command: &QueueCommand) -> Intent {

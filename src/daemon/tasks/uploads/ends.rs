@@ -56,7 +56,7 @@ impl<T: Transport> UploadTask<T> {
 }
 
 /// What was opened and sent, whatever lies at its path by now.
-async fn look_closer(store: &Store, item: &Item, file: &Arc<MediaFile>) -> Opened {
+pub(super) async fn look_closer(store: &Store, item: &Item, file: &Arc<MediaFile>) -> Opened {
     let before = item.clip.sighting();
     let Ok(now) = media::look_closer(file, &before).await else { return Opened::Unknown };
     let is_as_sent = match closer(&before, &now) {
