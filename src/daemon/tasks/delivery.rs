@@ -17,7 +17,7 @@ use crate::tasks::keys::KeyRing;
 use rigpost_core::delivery::s3;
 use rigpost_core::delivery::s3::S3;
 use rigpost_core::delivery::sts::Sts;
-use rigpost_core::oauth::SignIn;
+use rigpost_core::oauth::{DeviceInfo, SignIn};
 use rigpost_core::provider::FrameIo;
 use rigpost_core::queue::item::{Clip, ItemId};
 use rigpost_core::queue::promises::Promises;
@@ -162,4 +162,12 @@ pub(super) async fn put_to(
 ) -> Result<Answered, PutError> {
     let answer = transport.put(address, frameio.part_headers(filetype), len, body).await?;
     Ok(frameio.read_part(&answer).map(|()| answer.etag))
+}
+
+/// Clips go where the configuration says, whoever the rig is signed in with.
+pub(super) fn bound(mut info: DeviceInfo, binding: Option<(String, String)>) -> DeviceInfo {
+    if let Some((id, name)) = binding {
+        (info.project_id, info.project_name, info.nameless) = (id, name, false);
+    }
+    info
 }

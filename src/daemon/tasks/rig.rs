@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use crate::http::Transport;
 use crate::link::{DEPTH, Reply, ToRig};
-use crate::tasks::delivery::Deliverer;
+use crate::tasks::delivery::{Deliverer, bound};
 use crate::tasks::deps::{Deps, too_many};
 use crate::tasks::exchange::exchange;
 use crate::tasks::presence::SocketWish;
@@ -300,7 +300,7 @@ impl<T: Transport> RigTask<T> {
                 let binding = self.deps.delivery.as_ref().and_then(Deliverer::binding);
                 let asked = matches!(step, Step::Ask(..));
                 self.ask(step, move |answer| {
-                    let answer = answer.map(|info| publish::bound(info, binding));
+                    let answer = answer.map(|info| bound(info, binding));
                     if asked { Event::Identified(seq, answer) } else { Event::Known(seq, answer) }
                 });
             }

@@ -55,11 +55,3 @@ impl<T: Transport> RigTask<T> {
         }
     }
 }
-
-/// Clips go where the configuration says, whoever the rig is signed in with.
-pub(super) fn bound(mut info: DeviceInfo, binding: Option<(String, String)>) -> DeviceInfo {
-    if let Some((id, name)) = binding {
-        (info.project_id, info.project_name, info.nameless) = (id, name, false);
-    }
-    info
-}
