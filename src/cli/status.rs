@@ -94,7 +94,10 @@ fn pairing_rows(Snapshot { device, pairing, .. }: &Snapshot) -> Vec<Row> {
         rows.push(("host", clean(&words::host(pairing))));
     }
     if !pairing.project_name.is_empty() {
-        let label = words::kind(&device.provider).map_or("with", ProviderKind::label);
+        let label = match delivers_to_bucket(pairing) {
+            true => "bucket",
+            false => words::kind(&device.provider).map_or("with", ProviderKind::label),
+        };
         rows.push((label, clean(&pairing.project_name)));
     }
     if !pairing.device_name.is_empty() {
@@ -121,6 +124,12 @@ fn to_revoke(pairing: &Pairing) -> String {
         false => "the rig tries again by itself",
     };
     format!("{former}, of which the provider has not heard yet; {when}")
+}
+
+/// Clips go to a bucket: what they are bound to ends with its name, behind the storage's own.
+fn delivers_to_bucket(pairing: &Pairing) -> bool {
+    let before = pairing.project_id.strip_suffix(&pairing.project_name);
+    before.is_some_and(|before| before.ends_with('/') && !before.ends_with("//"))
 }
 
 fn authorization(pairing: &Pairing) -> String {

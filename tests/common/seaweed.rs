@@ -23,6 +23,8 @@ use super::soon;
 const PROGRAM: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/../python/bin/weed");
 const BUCKET: &str = "footage";
 const ROLE: &str = "arn:aws:iam::000000000001:role/rig";
+/// May put objects, and neither look at them nor list.
+const WRITER: &str = "arn:aws:iam::000000000001:role/writer";
 /// The keys of whoever looks into the bucket.
 const ADMIN: (&str, &str) = ("admin", "admin-secret");
 /// How long our own addresses are good.
@@ -152,6 +154,11 @@ impl Seaweed {
         ROLE
     }
 
+    /// The one that only writes.
+    pub(crate) fn writer(&self) -> &'static str {
+        WRITER
+    }
+
     pub(crate) fn bucket(&self) -> &'static str {
         BUCKET
     }
@@ -230,11 +237,10 @@ fn access(issuer: &str, audience: &str, longest: Duration) -> Value {
         "Principal": { "Federated": "provider" },
         "Action": ["sts:AssumeRoleWithWebIdentity"],
     }));
-    let footage = policy(json!({
-        "Effect": "Allow",
-        "Action": ["s3:*"],
-        "Resource": [format!("arn:aws:s3:::{BUCKET}"), format!("arn:aws:s3:::{BUCKET}/*")],
-    }));
+    let bucket = [format!("arn:aws:s3:::{BUCKET}"), format!("arn:aws:s3:::{BUCKET}/*")];
+    let allowed = |what: &[&str]| policy(json!({ "Effect": "Allow", "Action": what, "Resource": bucket }));
+    let (footage, writing) = (allowed(&["s3:*"]), allowed(&["s3:PutObject", "s3:AbortMultipartUpload"]));
+    let role = |name: &str, arn: &str, policy: &str| json!({ "roleName": name, "roleArn": arn, "trustPolicy": trust, "attachedPolicies": [policy] });
     json!({
         "sts": {
             "tokenDuration": life,
@@ -250,8 +256,11 @@ fn access(issuer: &str, audience: &str, longest: Duration) -> Value {
             "config": { "issuer": issuer, "clientId": audience },
         }],
         "policy": { "defaultEffect": "Deny", "storeType": "memory" },
-        "policies": [{ "name": "footage", "document": footage }],
-        "roles": [{ "roleName": "rig", "roleArn": ROLE, "trustPolicy": trust, "attachedPolicies": ["footage"] }],
+        "policies": [
+            { "name": "footage", "document": footage },
+            { "name": "writing", "document": writing },
+        ],
+        "roles": [role("rig", ROLE, "footage"), role("writer", WRITER, "writing")],
     })
 }
 

@@ -1,4 +1,5 @@
 //! A bucket: the rig signs in with oidc-provider, and SeaweedFS gives keys for that and takes the clips.
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,6 +70,11 @@ impl Desk {
     async fn limit(&self, bytes: u64) {
         let body = (QUEUE, "BandwidthLimit", Variant::from(bytes));
         self.rig.call("org.freedesktop.DBus.Properties", "Set", &body).await.unwrap();
+    }
+
+    async fn clear(&self, id: u64) {
+        let options = HashMap::from([("ids", Variant::from(vec![id]))]);
+        self.rig.call(QUEUE, "Clear", &(options,)).await.unwrap();
     }
 
     /// Waits until so much of it is there.
@@ -177,6 +183,58 @@ async fn what_stands_in_the_way_is_named() {
 }
 
 #[tokio::test]
+async fn a_role_that_only_writes_is_enough() {
+    let oidc = provider().await;
+    let storage = Seaweed::start(oidc.issuer(), CLIENT).await;
+    let mut setup = setup(&oidc, &storage, "");
+    setup.drop_in = setup.drop_in.replace(storage.role(), storage.writer());
+    let rig = setup.start().await;
+    pair(&rig, &oidc, "footage").await;
+    let mut desk = Desk { rig, oidc, storage };
+    desk.limit(8_000_000).await;
+    let clips = [("short.mov", 4000), ("long.mov", LONG)].map(|(name, size)| desk.rig.clip(name, size));
+    let short = desk.rig.add(&clips[0]).await.unwrap();
+    desk.rig.wait_item(short, "done").await;
+    let long = desk.rig.add(&clips[1]).await.unwrap();
+    desk.sent(long, 13 * MIB as u64).await;
+    desk.rig.kill_and_start().await;
+    desk.limit(0).await;
+    desk.rig.wait_item(long, "done").await;
+    for clip in &clips {
+        desk.has(clip).await;
+    }
+    let given_up = desk.rig.clip("given up.mov", LONG);
+    desk.limit(8_000_000).await;
+    let id = desk.rig.add(&given_up).await.unwrap();
+    desk.sent(id, 13 * MIB as u64).await;
+    desk.rig.queue_items("Cancel", &[id]).await.unwrap();
+    desk.rig.wait_item(id, "cancelled").await;
+    desk.clear(id).await;
+    none_left(&desk).await;
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_when_another_person_signs_the_rig_in() {
+    let desk = desk().await;
+    desk.limit(8_000_000).await;
+    let clip = desk.rig.clip("long.mov", LONG);
+    let id = desk.rig.add(&clip).await.unwrap();
+    desk.sent(id, 13 * MIB as u64).await;
+    desk.rig.unpair().await.unwrap();
+    desk.rig.wait_state("unpaired").await;
+    let item = desk.rig.item(id).await;
+    let sent = *item["sent"].downcast_ref::<&u64>().unwrap();
+    assert!(sent < LONG as u64, "nothing is sent without a sign-in");
+    let code = desk.rig.start_pairing().await;
+    desk.oidc.approve(&code, "charles.babbage").await;
+    desk.rig.wait_project("footage").await;
+    desk.limit(0).await;
+    desk.rig.wait_item(id, "done").await;
+    desk.has(&clip).await;
+    assert_eq!((desk.storage.keys().await.len(), desk.storage.uploads().await), (1, 0));
+}
+
+#[tokio::test]
 async fn clips_of_another_bucket_wait_for_it() {
     let mut desk = desk().await;
     desk.rig.queue("Pause").await.unwrap();
@@ -225,16 +283,7 @@ async fn what_is_begun_and_not_wanted_any_more_is_given_up() {
     desk.rig.wait_item(cleared, "cancelled").await;
     // The storage can't be reached when it is cleared, and the rig is switched off before it can.
     desk.storage.stop();
-    desk.rig
-        .call(
-            QUEUE,
-            "Clear",
-            &([("ids", Variant::from(vec![cleared]))]
-                .into_iter()
-                .collect::<std::collections::HashMap<_, _>>(),),
-        )
-        .await
-        .unwrap();
+    desk.clear(cleared).await;
     desk.rig.kill().await;
     desk.storage.go_on();
     desk.rig.start().await;
