@@ -16,7 +16,7 @@ use super::report::{Check, Report, Verdict};
 use crate::exit::Failure;
 use crate::{clock, text};
 use rigpost_core::oauth::Cause;
-use rigpost_core::provider::wire::{Body, Connection, Method, Request, Response};
+use rigpost_core::provider::wire::{Method, Request, Response};
 use rigpost_core::provider::{Sorted, sort};
 use rigpost_core::time::WallTime;
 use rigpost_daemon::clock::Clock;
@@ -150,18 +150,8 @@ async fn resolve(http: &Http, host: &str) -> Check {
 //= frameio-c2c#2
 //# x-client-version, a semantic version, goes with every HTTPS call.
 fn question(facts: &Facts) -> Request {
-    Request {
-        name: "health",
-        method: Method::Get,
-        url: facts.probe.clone(),
-        signed: None,
-        headers: facts.client_version.iter().map(|v| ("x-client-version", v.clone())).collect(),
-        authorization: None,
-        proof: None,
-        body: Body::Empty,
-        timeout: PATIENCE,
-        connection: Connection::Fresh,
-    }
+    let headers = facts.client_version.iter().map(|v| ("x-client-version", v.clone())).collect();
+    Request { headers, ..Request::plain("health", Method::Get, facts.probe.clone(), PATIENCE) }
 }
 
 fn encryption(facts: &Facts) -> Check {

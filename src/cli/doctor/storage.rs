@@ -13,7 +13,7 @@ use crate::exit::Failure;
 use rigpost_core::delivery::answer;
 use rigpost_core::delivery::sts::Sts;
 use rigpost_core::oauth::IdToken;
-use rigpost_core::provider::wire::{Body, Connection, Method, Request, Response};
+use rigpost_core::provider::wire::{Method, Request, Response};
 use rigpost_core::secret::Secret;
 use rigpost_daemon::http::Http;
 
@@ -24,7 +24,8 @@ const ASK_NETWORK: &str = "check `delivery.endpoint` and the network";
 pub(super) async fn check(facts: &Facts, http: &Http, report: &mut Report<'_>) -> Result<(), Failure> {
     let Some(storage) = &facts.storage else { return Ok(()) };
     let host = storage.bucket.host_str().unwrap_or_default();
-    match http.ask(question(storage)).await {
+    let question = Request::plain("bucket", Method::Get, storage.bucket.clone(), PATIENCE);
+    match http.ask(question).await {
         Ok(response) => report.add(bucket(&response, storage))?,
         Err(error) => {
             report.add(Check::fail(
@@ -46,21 +47,6 @@ pub(super) async fn check(facts: &Facts, http: &Http, report: &mut Report<'_>) -
             "check `delivery.sts_endpoint` and the network",
         ),
     })
-}
-
-fn question(storage: &Storage) -> Request {
-    Request {
-        name: "bucket",
-        method: Method::Get,
-        url: storage.bucket.clone(),
-        signed: None,
-        headers: vec![],
-        authorization: None,
-        proof: None,
-        body: Body::Empty,
-        timeout: PATIENCE,
-        connection: Connection::Fresh,
-    }
 }
 
 fn bucket(response: &Response, storage: &Storage) -> Check {

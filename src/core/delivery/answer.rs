@@ -1,20 +1,41 @@
 //! What a storage's answers say, the same for objects, uploads and keys.
+//!
+//! # Decisions
+//! - Read leniently: where the elements stand, and in which namespace, differs; their names don't.
 use std::time::Duration;
 
 use roxmltree::Document;
 
 use crate::oauth::{Cause, Trouble};
-use crate::provider::wire::{Response, trouble};
+use crate::provider::wire::{Response, trouble, web_page};
 
 /// Completing a large upload takes a storage its time.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The text of an answer's body as XML, if it is that.
+pub(super) fn xml(text: &str) -> Option<Document<'_>> {
+    Document::parse(text.trim_start()).ok()
+}
+
+/// What the first element of this name says that says anything.
+pub(super) fn element<'a>(document: &'a Document<'_>, name: &str) -> Option<&'a str> {
+    let mut found = document.descendants().filter(|node| node.tag_name().name() == name);
+    found.find_map(|node| node.text()).map(str::trim).filter(|text| !text.is_empty())
+}
+
 /// The storage's own word, shortened; `None`: it is not the storage that speaks.
 pub fn code(response: &Response) -> Option<String> {
     let text = String::from_utf8_lossy(&response.body);
-    let document = Document::parse(text.trim_start()).ok()?;
-    let code = document.descendants().find(|node| node.tag_name().name() == "Code")?;
-    Some(response.text(code.text().unwrap_or_default().trim())).filter(|code| !code.is_empty())
+    let document = xml(&text)?;
+    Some(response.text(element(&document, "Code")?)).filter(|code| !code.is_empty())
+}
+
+/// For a person: a status, and the storage's own word where it has said one.
+pub(super) fn named(status: u16, word: Option<&str>) -> String {
+    match word {
+        Some(word) => format!("HTTP {status} {word}"),
+        None => format!("HTTP {status}"),
+    }
 }
 
 /// An address that is signed is over: the keys are, or the clock is wrong that it was signed by. Every storage has a name of
@@ -29,13 +50,10 @@ pub fn is_over(response: &Response) -> bool {
         "RequestExpired",
     ];
     let text = String::from_utf8_lossy(&response.body);
-    let Ok(document) = Document::parse(text.trim_start()) else { return false };
-    let member = |name: &str| {
-        let node = document.descendants().find(|node| node.tag_name().name() == name);
-        node.and_then(|node| node.text()).unwrap_or_default().trim().to_owned()
-    };
+    let Some(document) = xml(&text) else { return false };
+    let member = |name: &str| element(&document, name).unwrap_or_default();
     let code = member("Code");
-    NAMES.contains(&code.as_str())
+    NAMES.contains(&code)
         || (code == "AccessDenied" && member("Message").to_ascii_lowercase().contains("expired"))
 }
 
@@ -47,22 +65,14 @@ pub fn is_page(response: &Response) -> bool {
     is_html || (response.content_type.starts_with("text/html") && !begins.is_empty())
 }
 
-/// A log-in page answers in the storage's place.
-pub fn portal() -> Trouble {
-    trouble(Cause::CaptivePortal, "a web page came instead of an answer", None)
-}
-
 /// What may be otherwise in a while.
 pub fn passing(response: &Response) -> Trouble {
-    let named = || match code(response) {
-        Some(code) => format!("HTTP {} {code}", response.status),
-        None => format!("HTTP {}", response.status),
-    };
+    let named = || named(response.status, code(response).as_deref());
     match response.status {
         407 => trouble(Cause::Proxy, named(), None),
         429 => trouble(Cause::RateLimited, named(), response.retry_after.or(Some(Duration::from_secs(1)))),
         300..=399 | 511 => trouble(Cause::CaptivePortal, named(), None),
-        _ if is_page(response) && response.status < 500 => portal(),
+        _ if is_page(response) && response.status < 500 => web_page(),
         _ => trouble(Cause::Provider, named(), response.retry_after),
     }
 }

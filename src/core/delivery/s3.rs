@@ -13,14 +13,13 @@ pub mod template;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use roxmltree::Document;
 use rusty_s3::{Bucket, Method as Verb, UrlStyle};
 use url::Url;
 
-use super::answer::{TIMEOUT, code, is_over, is_page, passing, portal};
+use super::answer::{TIMEOUT, code, element, is_over, is_page, named, passing, xml};
 use super::keys::Keys;
 use crate::oauth::{Cause, Trouble};
-use crate::provider::wire::{Body, Connection, Method, Request, Response, trouble};
+use crate::provider::wire::{Body, Method, Request, Response, trouble, web_page};
 use crate::queue::upload::{CreateError, PartError};
 use crate::secret::Secret;
 use template::Template;
@@ -141,11 +140,8 @@ impl S3 {
         let text = String::from_utf8_lossy(&response.body);
         let unusable =
             || CreateError::Transient(trouble(Cause::Provider, "an upload that can't be used", None));
-        let document = Document::parse(text.trim_start()).map_err(|_| unusable())?;
-        let id = document.descendants().find(|node| node.tag_name().name() == "UploadId");
-        let id =
-            id.and_then(|node| node.text()).map(str::trim).filter(|id| !id.is_empty() && id.len() <= 1024);
-        let id = id.ok_or_else(unusable)?;
+        let document = xml(&text).ok_or_else(unusable)?;
+        let id = element(&document, "UploadId").filter(|id| id.len() <= 1024).ok_or_else(unusable)?;
         let mut url = self.bucket.object_url(key);
         let parts = size.div_ceil(part_length(size)).max(1);
         Ok((1..=parts)
@@ -182,13 +178,10 @@ impl S3 {
     /// # Errors
     /// It was not taken.
     pub fn read_part(&self, address: &Secret, response: &Response) -> Result<(), PartError> {
-        let named = || match code(response) {
-            Some(code) => format!("HTTP {} {code}", response.status),
-            None => format!("HTTP {}", response.status),
-        };
-        let word = code(response).unwrap_or_default();
-        match (response.status, word.as_str()) {
-            (200..=299, "") if is_page(response) => Err(PartError::Transient(portal())),
+        let word = code(response);
+        let named = || named(response.status, word.as_deref());
+        match (response.status, word.as_deref().unwrap_or_default()) {
+            (200..=299, "") if is_page(response) => Err(PartError::Transient(web_page())),
             // What is completed is completed by these.
             (200..=299, "") if response.etag.is_empty() && upload(address).is_some() => {
                 Err(PartError::Damaged("the storage has named no ETag".to_owned()))
@@ -216,10 +209,9 @@ impl S3 {
     /// Says that all parts are there. `etags`: theirs, in byte order, as the storage wrote them. `None`: it went in one
     /// piece, and nothing has to be said.
     pub fn complete(&self, signer: Signer<'_>, address: &Secret, etags: &[String]) -> Option<Request> {
-        let (url, query) = split(address)?;
-        let (_, id) = query.iter().find(|(name, _)| name == "uploadId")?;
+        let (url, id) = upload_of(address)?;
         let headers = vec![("if-none-match", "*".to_owned())];
-        let signed = self.sign(signer, Verb::Post, &url, &[("uploadId", id)], &headers);
+        let signed = self.sign(signer, Verb::Post, &url, &[("uploadId", &id)], &headers);
         let mut xml = String::from("<CompleteMultipartUpload>");
         for (n, etag) in etags.iter().enumerate() {
             let etag = etag.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -265,7 +257,7 @@ impl S3 {
     pub fn read_look(&self, response: &Response, mark: &str) -> Result<Found, Trouble> {
         match response.status {
             200..=299 if response.mark == mark => Ok(Found::Ours),
-            200..=299 if response.mark.is_empty() && is_page(response) => Err(portal()),
+            200..=299 if response.mark.is_empty() && is_page(response) => Err(web_page()),
             200..=299 => Ok(Found::Another),
             404 => Ok(Found::Nothing),
             403 => Ok(Found::Hidden),
@@ -275,9 +267,8 @@ impl S3 {
 
     /// Gives an upload up: its parts cost whoever owns the bucket money. `None`: there is none to give up.
     pub fn abort(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
-        let (url, query) = split(address)?;
-        let (_, id) = query.iter().find(|(name, _)| name == "uploadId")?;
-        let signed = self.sign(signer, Verb::Delete, &url, &[("uploadId", id)], &[]);
+        let (url, id) = upload_of(address)?;
+        let signed = self.sign(signer, Verb::Delete, &url, &[("uploadId", &id)], &[]);
         Some(request("giving up", Method::Delete, url, signed, vec![], Body::Empty))
     }
 
@@ -311,8 +302,7 @@ impl S3 {
 
 /// The address of an upload that can be given up, where this is one of its parts. Without a signature it is no secret.
 pub fn upload(address: &Secret) -> Option<String> {
-    let (_, query) = split(address)?;
-    query.iter().any(|(name, _)| name == "uploadId").then(|| address.expose().to_owned())
+    upload_of(address).map(|_| address.expose().to_owned())
 }
 
 /// What an answer to [`S3::abort`] says: nothing of it is left.
@@ -344,6 +334,13 @@ fn split(address: &Secret) -> Option<(Url, Vec<(String, String)>)> {
     Some((url, query))
 }
 
+/// The object's own address, and the upload to it that this is a part of.
+fn upload_of(address: &Secret) -> Option<(Url, String)> {
+    let (url, query) = split(address)?;
+    let (_, id) = query.into_iter().find(|(name, _)| name == "uploadId")?;
+    Some((url, id))
+}
+
 fn borrowed(query: &[(String, String)]) -> Vec<(&str, &str)> {
     query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
@@ -356,24 +353,13 @@ fn request(
     headers: Vec<(&'static str, String)>,
     body: Body,
 ) -> Request {
-    Request {
-        name,
-        method,
-        url,
-        signed: Some(signed),
-        headers,
-        authorization: None,
-        proof: None,
-        body,
-        timeout: TIMEOUT,
-        connection: Connection::Fresh,
-    }
+    Request { signed: Some(signed), headers, body, ..Request::plain(name, method, url, TIMEOUT) }
 }
 
 /// The answer is a yes, or what its no to an upload means.
 fn expect(response: &Response) -> Result<(), CreateError> {
     let word = code(response);
-    let named = |word: &str| format!("HTTP {} {word}", response.status);
+    let named = |word| named(response.status, Some(word));
     match (response.status, word.as_deref()) {
         (200..=299, None) if !is_page(response) => Ok(()),
         (400..=499, Some(_)) if is_over(response) => Err(CreateError::Unauthorized),

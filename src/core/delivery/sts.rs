@@ -3,16 +3,14 @@
 //! # Decisions
 //! - A refusal does not say which of its words is meant: Ceph answers every bad token with an empty 403. So the token's own
 //!   end is read before it is sent, by whoever has it, and every refusal is tried once more with a fresh token.
-//! - Read leniently: where the elements stand, and in which namespace, differs; their names don't.
 use std::time::Duration;
 
-use roxmltree::Document;
 use url::Url;
 
-use super::answer::{self, code};
+use super::answer::{code, element, is_page, named, passing, xml};
 use super::keys::Keys;
 use crate::oauth::{Cause, IdToken, Trouble};
-use crate::provider::wire::{Body, Connection, Method, Request, Response, trouble};
+use crate::provider::wire::{Body, Method, Request, Response, trouble, web_page};
 use crate::secret::Secret;
 
 /// The version of the API that everybody speaks.
@@ -55,18 +53,8 @@ impl Sts {
         if let Some(role) = &self.role {
             fields.push(("RoleArn".into(), Secret::new(role.as_str())));
         }
-        Request {
-            name: "keys",
-            method: Method::Post,
-            url: self.endpoint.clone(),
-            signed: None,
-            headers: vec![],
-            authorization: None,
-            proof: None,
-            body: Body::Form(fields),
-            timeout: PATIENCE,
-            connection: Connection::Fresh,
-        }
+        let plain = Request::plain("keys", Method::Post, self.endpoint.clone(), PATIENCE);
+        Request { body: Body::Form(fields), ..plain }
     }
 }
 
@@ -79,19 +67,16 @@ pub fn session_name(name: &str) -> String {
 
 /// The keys, or why there are none.
 pub fn read(response: &Response) -> Result<Keys, StsError> {
-    let text = String::from_utf8_lossy(&response.body);
     if !(200..300).contains(&response.status) {
         return Err(refusal(response));
     }
     let unusable = || StsError::Transient(trouble(Cause::Provider, "keys that can't be used", None));
-    if answer::is_page(response) {
-        return Err(StsError::Transient(answer::portal()));
+    if is_page(response) {
+        return Err(StsError::Transient(web_page()));
     }
-    let document = Document::parse(text.trim_start()).map_err(|_| unusable())?;
-    let member = |name: &str| {
-        let mut found = document.descendants().filter(|node| node.tag_name().name() == name);
-        found.find_map(|node| node.text()).map(str::trim).filter(|text| !text.is_empty())
-    };
+    let text = String::from_utf8_lossy(&response.body);
+    let document = xml(&text).ok_or_else(unusable)?;
+    let member = |name: &str| element(&document, name);
     let fits = |text: &&str| text.len() <= 4096 && text.bytes().all(|b| b.is_ascii_graphic());
     let secret = |name: &str| member(name).filter(fits).map(Secret::new);
     Ok(Keys {
@@ -106,11 +91,11 @@ pub fn read(response: &Response) -> Result<Keys, StsError> {
 
 fn refusal(response: &Response) -> StsError {
     match response.status {
-        400 | 401 | 403 | 404 if !answer::is_page(response) => {
-            let word = code(response).unwrap_or_else(|| format!("HTTP {}", response.status));
+        400 | 401 | 403 | 404 if !is_page(response) => {
+            let word = code(response).unwrap_or_else(|| named(response.status, None));
             StsError::Refused(word)
         }
-        _ => StsError::Transient(answer::passing(response)),
+        _ => StsError::Transient(passing(response)),
     }
 }
 

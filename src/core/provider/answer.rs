@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::oauth::{Cause, TokenError, Trouble};
 use crate::provider::members::Members;
-use crate::provider::wire::{Response, trouble};
+use crate::provider::wire::{Response, trouble, web_page};
 use crate::provider::words::{self, Asked, Meaning};
 
 /// An answer, sorted.
@@ -94,9 +94,7 @@ pub fn sort(response: &Response) -> Sorted {
         return Sorted::Word(word);
     }
     match status {
-        200..=299 if response.is_html() => {
-            Sorted::Trouble(trouble(Cause::CaptivePortal, "a web page came instead of an answer", None))
-        }
+        200..=299 if response.is_html() => Sorted::Trouble(web_page()),
         200..=299 => Sorted::Success,
         300..=399 | 511 => {
             Sorted::Trouble(trouble(Cause::CaptivePortal, format!("HTTP {status} points elsewhere"), None))

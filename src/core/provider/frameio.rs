@@ -23,7 +23,7 @@ use crate::provider::answer::{Detailed, Sorted, Word, sort, unexpected};
 use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success};
 use crate::provider::socket::SocketRequest;
 use crate::provider::text::short;
-use crate::provider::wire::{Authorization, Body, Connection, Method, Request, Response, trouble};
+use crate::provider::wire::{Authorization, Body, Connection, Method, Request, Response, trouble, web_page};
 use crate::provider::words::Asked;
 use crate::queue::upload::{AssetRequest, CreateError, PartError};
 use crate::secret::Secret;
@@ -210,11 +210,7 @@ impl FrameIo {
             400..=499 if !is_s3 && response.is_html() => {
                 Err(PartError::Transient(trouble(Cause::CaptivePortal, named(), None)))
             }
-            200..=399 | 511 => Err(PartError::Transient(trouble(
-                Cause::CaptivePortal,
-                "a web page came instead of an answer",
-                None,
-            ))),
+            200..=399 | 511 => Err(PartError::Transient(web_page())),
             _ => Err(PartError::Transient(trouble(Cause::Provider, named(), response.retry_after))),
         }
     }

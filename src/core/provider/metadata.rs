@@ -16,7 +16,7 @@ use crate::provider::answer::unexpected;
 use crate::provider::dialect::expect_success;
 use crate::provider::exchange::{Step, harmless};
 use crate::provider::proof::ALGORITHM;
-use crate::provider::wire::{Body, Connection, Method, Request, Response, is_private, trouble};
+use crate::provider::wire::{Method, Request, Response, is_private, trouble};
 use crate::provider::words::Asked;
 
 /// Redirects of one document.
@@ -93,18 +93,8 @@ fn places(issuer: &Url) -> [Url; 2] {
 //# An authorization server metadata document MUST be queried using an HTTP "GET" request at the previously
 //# specified path.
 pub fn request(name: &'static str, url: Url, patience: Duration) -> Request {
-    Request {
-        name,
-        method: Method::Get,
-        signed: None,
-        url,
-        headers: vec![("accept", "application/json".to_owned())],
-        authorization: None,
-        proof: None,
-        body: Body::Empty,
-        timeout: patience,
-        connection: Connection::Fresh,
-    }
+    let headers = vec![("accept", "application/json".to_owned())];
+    Request { headers, ..Request::plain(name, Method::Get, url, patience) }
 }
 
 /// Asks for the document, at one place and then at the other.

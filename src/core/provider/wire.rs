@@ -178,6 +178,22 @@ impl Response {
 }
 
 impl Request {
+    /// One that carries nothing and shows nothing of the rig, on a connection of its own.
+    pub fn plain(name: &'static str, method: Method, url: Url, timeout: Duration) -> Request {
+        Request {
+            name,
+            method,
+            url,
+            signed: None,
+            headers: vec![],
+            authorization: None,
+            proof: None,
+            body: Body::Empty,
+            timeout,
+            connection: Connection::Fresh,
+        }
+    }
+
     /// What it shows of the rig's secrets.
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets = match &self.authorization {
@@ -213,6 +229,11 @@ pub fn is_private(url: &Url) -> bool {
 
 /// Fields that only the provider may see.
 const HIDDEN: [&str; 5] = ["client_secret", "refresh_token", "device_code", "token", "WebIdentityToken"];
+/// A log-in page answers in the place of whoever was asked.
+pub fn web_page() -> Trouble {
+    trouble(Cause::CaptivePortal, "a web page came instead of an answer", None)
+}
+
 /// A transient trouble after which the request may have had its effect.
 pub fn trouble(cause: Cause, why: impl Into<String>, retry_after: Option<Duration>) -> Trouble {
     Trouble { cause, why: why.into(), retry_after, maybe_applied: true }

@@ -22,6 +22,13 @@ pub(super) struct Checker<'a> {
 }
 
 impl Checker<'_> {
+    /// Where this key is set, that is wrong.
+    pub(super) fn refuse(&mut self, key: Key, reason: impl Into<String>) {
+        if let Some(setting) = self.keys.get(&key) {
+            self.wrong(key, setting, setting.line, reason.into());
+        }
+    }
+
     /// Notes what is wrong with a key, at this line of the file that sets it.
     pub(super) fn wrong(&mut self, key: Key, setting: &Setting, line: usize, reason: String) {
         let key = Some(key.name().to_owned());

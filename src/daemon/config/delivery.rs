@@ -26,20 +26,14 @@ pub(super) fn section(c: &mut Checker<'_>, provider: &Provider) -> Delivery {
             } else {
                 "needs a provider of the kind \"frameio\""
             };
-            refuse(c, Key::DeliveryKind, why);
+            c.refuse(Key::DeliveryKind, why);
             Delivery::None
         }
     };
     if kind.as_deref() != Some("s3") {
-        OF_BUCKET.into_iter().for_each(|key| refuse(c, key, "means nothing without kind = \"s3\""));
+        OF_BUCKET.into_iter().for_each(|key| c.refuse(key, "means nothing without kind = \"s3\""));
     }
     delivery
-}
-
-fn refuse(c: &mut Checker<'_>, key: Key, why: &str) {
-    if let Some(setting) = c.keys.get(&key) {
-        c.wrong(key, setting, setting.line, why.to_owned());
-    }
 }
 
 fn demand(c: &mut Checker<'_>) {
@@ -60,11 +54,8 @@ fn bucket(c: &mut Checker<'_>) -> Option<Bucket> {
     let sts = c.url(Key::DeliveryStsEndpoint);
     let template = c.parsed(Key::DeliveryObjectName, Template::parse).expect(PRESET);
     let (endpoint, name) = (endpoint?, name?);
-    let setting = c.keys.get(&Key::DeliveryEndpoint);
-    if let (Err(e), Some(setting)) =
-        (S3::new(endpoint.clone(), path_style, &name, &region, template.clone()), setting)
-    {
-        c.wrong(Key::DeliveryEndpoint, setting, setting.line, format!("{e} whose name stands before it"));
+    if let Err(e) = S3::new(endpoint.clone(), path_style, &name, &region, template.clone()) {
+        c.refuse(Key::DeliveryEndpoint, format!("{e} whose name stands before it"));
     }
     Some(Bucket {
         sts: sts.unwrap_or_else(|| endpoint.clone()),

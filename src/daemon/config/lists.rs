@@ -38,10 +38,7 @@ pub(super) fn refuse_projects(lists: &[Named], problems: &mut Vec<Problem>) {
             (Key::SourceChannel, named.keys.contains_key(&Key::SourceChannel)),
         ];
         for (key, _) in wants.into_iter().filter(|(_, wanted)| *wanted) {
-            if let Some(setting) = named.keys.get(&key) {
-                let reason = "is of projects only: a bucket takes finished clips of one rig".to_owned();
-                c.wrong(key, setting, setting.line, reason);
-            }
+            c.refuse(key, "is of projects only: a bucket takes finished clips of one rig");
         }
     }
 }

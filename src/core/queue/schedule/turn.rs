@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::event::{Access, Action, Claimed, End, FileError, Postponed, Written};
 use super::state::{Leaving, Resume, Schedule, Turn};
+use crate::oauth::AccessToken;
 use crate::queue::etag::Verdict;
 use crate::queue::item::{Item, ItemId, ItemReason, ItemState};
 use crate::queue::upload::{self, Confirmed, CreateError, Ending, PartError};
@@ -94,27 +95,30 @@ impl Schedule {
     //= frameio-c2c#6.4
     //# At most five assets are created in a second.
     fn create(&mut self, id: ItemId, seq: Seq, now: Now, out: &mut Vec<Action>) {
-        let Some(turn) = self.turns.get_mut(&id) else { return };
-        let ours = |a: &&Access| turn.item.clip.project_id.as_deref() == Some(a.project_id.as_str());
-        let Some(token) = self.access.as_ref().filter(ours).map(|a| a.token.clone()) else {
+        let Some(token) = self.use_token(id) else {
             let nobody = upload::Event::Created(seq, Err(CreateError::Unauthorized));
             return self.feed(id, nobody, now, out);
         };
-        turn.used = Some(token.clone());
         let at = now.boot.max(self.next_create);
         self.next_create = at + CREATE_EVERY;
         out.push(Action::Create { id, seq, at, token });
     }
 
     fn complete(&mut self, id: ItemId, seq: Seq, now: Now, out: &mut Vec<Action>) {
-        let Some(turn) = self.turns.get_mut(&id) else { return };
-        let ours = |a: &&Access| turn.item.clip.project_id.as_deref() == Some(a.project_id.as_str());
-        let Some(token) = self.access.as_ref().filter(ours).map(|a| a.token.clone()) else {
+        let Some(token) = self.use_token(id) else {
             let nobody = upload::Event::Completed(seq, Err(CreateError::Unauthorized));
             return self.feed(id, nobody, now, out);
         };
-        turn.used = Some(token.clone());
         out.push(Action::Complete { id, seq, token });
+    }
+
+    /// What the cloud is asked with for this item, if it is of the project that there is access to; the turn remembers it.
+    fn use_token(&mut self, id: ItemId) -> Option<AccessToken> {
+        let turn = self.turns.get_mut(&id)?;
+        let ours = |a: &&Access| turn.item.clip.project_id.as_deref() == Some(a.project_id.as_str());
+        let token = self.access.as_ref().filter(ours)?.token.clone();
+        turn.used = Some(token.clone());
+        Some(token)
     }
 
     pub(super) fn part_sent(

@@ -1,4 +1,6 @@
 //! What people and the other tasks see of the rig, and what waits until they do.
+use tokio::sync::watch;
+
 use super::{RigTask, tell};
 use crate::http::Transport;
 use crate::tasks::delivery::Deliverer;
@@ -27,25 +29,13 @@ impl<T: Transport> RigTask<T> {
         let is_there = |device: &DeviceInfo| binding.as_ref().is_none_or(|(id, _)| *id == device.project_id);
         let for_clips = self.rig.access().filter(|(_, device)| delivery.is_some() && is_there(device));
         let sign_in = self.rig.sign_in();
-        self.sign_in.send_if_modified(|old| {
-            let changed = *old != sign_in;
-            if changed {
-                *old = sign_in;
-            }
-            changed
-        });
+        show(&self.sign_in, sign_in);
         let access = for_clips.map(|(token, device)| Access {
             token: token.clone(),
             project_id: device.project_id.clone(),
             paused: device.status == DeviceStatus::Paused,
         });
-        self.access.send_if_modified(|old| {
-            let changed = *old != access;
-            if changed {
-                *old = access;
-            }
-            changed
-        });
+        show(&self.access, access);
         for answer in self.answers.drain(..) {
             match answer {
                 Reply::Done(id, answer) => tell(self.commanders.remove(&id), answer.map(|()| None)),
@@ -54,4 +44,15 @@ impl<T: Transport> RigTask<T> {
             }
         }
     }
+}
+
+/// Wakes whoever watches it only where it is another.
+fn show<V: PartialEq>(to: &watch::Sender<V>, value: V) {
+    to.send_if_modified(|old| {
+        let changed = *old != value;
+        if changed {
+            *old = value;
+        }
+        changed
+    });
 }
