@@ -265,6 +265,8 @@ table! {
         Parts { word: "parts", signature: "as", of: KeyOf::Receipt }
         /// Of the file, or of the parts' digests.
         Digest { word: "digest", signature: "s", of: KeyOf::Receipt }
+        /// What the storage has vouched for.
+        Vouched { word: "vouched", signature: "s", of: KeyOf::Receipt }
     }
 }
 

@@ -9,6 +9,7 @@
 //! # Decisions
 //! - What a dialect promises is data ([`Promises`](crate::queue::promises::Promises)): the queue's machines ask for nothing else, so they know no dialect.
 pub mod answer;
+pub mod dialect;
 pub mod keys;
 pub mod s3;
 pub mod sts;

@@ -1,5 +1,6 @@
 //! What the queue decides: whose turn it is, what becomes of one upload, when a clip is whole.
 pub mod channel;
+pub mod checksum;
 pub mod class;
 pub mod clip;
 pub mod clip_name;

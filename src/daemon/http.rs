@@ -39,9 +39,8 @@ use connect::Connector;
 use names::Names;
 use proxy::Ways;
 use rigpost_core::oauth::{Cause, Trouble};
-use rigpost_core::provider::wire::{Connection, Request, Response, trouble};
+use rigpost_core::provider::wire::{Connection, PartRequest, Request, Response, trouble};
 use rigpost_core::provider::{SocketEnd, SocketRequest};
-use rigpost_core::secret::Secret;
 use shown::Shown;
 use tls::Trust;
 
@@ -56,12 +55,11 @@ pub trait Transport: Send + Sync + 'static {
     /// Sends it and reads the answer to its end. Dropping the future cancels the request.
     fn send(&self, request: Request) -> impl Future<Output = Result<Response, Trouble>> + Send;
 
-    /// Puts one part of a file to a presigned URL, on a connection that parts share one after another. Takes as long as
-    /// its bytes keep moving, and then a bounded time for the answer. Dropping the future closes the connection.
+    /// Sends `length` bytes of a part, on a connection that parts share one after another. Takes as long as they keep
+    /// moving, and then a bounded time for the answer. Dropping the future closes the connection.
     fn put(
         &self,
-        url: &Secret,
-        headers: Vec<(&'static str, String)>,
+        part: PartRequest,
         length: u64,
         body: PartBody,
     ) -> impl Future<Output = Result<Response, PutError>> + Send;
@@ -184,15 +182,9 @@ impl Transport for Http {
         self.ask(request).await.map_err(|e| e.trouble)
     }
 
-    async fn put(
-        &self,
-        url: &Secret,
-        headers: Vec<(&'static str, String)>,
-        length: u64,
-        body: PartBody,
-    ) -> Result<Response, PutError> {
+    async fn put(&self, part: PartRequest, length: u64, body: PartBody) -> Result<Response, PutError> {
         self.open.cancelled().await;
-        self.uploads.put(url, headers, length, body).await
+        self.uploads.put(part, length, body).await
     }
 
     async fn socket(&self, request: SocketRequest) -> Result<Socket, SocketEnd> {

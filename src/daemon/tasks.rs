@@ -5,7 +5,6 @@
 //! - Actions become futures whose output is an event, so that results need no callbacks and a task is one `select!`.
 //! - Writes to the store leave in the order in which the machine asked for them, one at a time; requests to the
 //!   provider run beside them.
-mod bucket;
 mod channels;
 mod comments;
 mod creation;
@@ -23,6 +22,7 @@ mod revocation;
 mod rig;
 mod sent;
 mod sources;
+mod storage;
 mod uploads;
 
 pub use channels::ChannelTask;
@@ -31,6 +31,7 @@ pub use delivery::Deliverer;
 pub use deps::Deps;
 pub use growing::{GrowingLinks, GrowingTask, InHand, Recordings};
 pub use intake::Intake;
+pub use keys::Source;
 pub use lines::Lines;
 pub use presence::{PresenceTask, SocketWish};
 pub use rig::{RigLinks, RigTask};

@@ -100,6 +100,7 @@ fn receipt() -> Receipt {
         chunk_size: 5_000_000,
         parts: vec![0xabc, u64::MAX],
         digest: Some(1),
+        vouched: "crc64nvme:rosUhgp5mIg=".to_owned(),
     }
 }
 
@@ -460,15 +461,15 @@ async fn a_receipt_says_how_to_check_the_file() {
     assert!(matches!(bench.asked().await, Heard::Receipt(ItemId(7))));
     let receipt: Dict = answer.body().deserialize().unwrap();
     let keys = "added algorithm asset_id attempts channel chunk_size class delivered detail digest handed_over id name parts path \
-                priority project_id project_name reason sent size source state uid";
+                priority project_id project_name reason sent size source state uid vouched";
     let mut has: Vec<&str> = receipt.keys().map(String::as_str).collect();
     has.sort_unstable();
     assert_eq!(has.join(" "), keys);
     let parts: Vec<String> = receipt["parts"].try_clone().unwrap().try_into().unwrap();
     assert_eq!(parts, ["0000000000000abc", "ffffffffffffffff"]);
     assert_eq!(
-        (text(&receipt, "digest"), text(&receipt, "algorithm")),
-        ("0000000000000001".into(), "xxh64".into())
+        (text(&receipt, "digest"), text(&receipt, "algorithm"), text(&receipt, "vouched")),
+        ("0000000000000001".into(), "xxh64".into(), "crc64nvme:rosUhgp5mIg=".into())
     );
     assert_eq!(receipt["delivered"].downcast_ref::<i64>().unwrap(), 1_790_000_000);
     *bench.refuse.lock().unwrap() = Some(Refusal::NotFound("item 8".to_owned()));

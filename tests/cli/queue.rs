@@ -713,10 +713,17 @@ async fn a_receipt_is_shown_and_checked() {
     set(&mut receipt, "chunk_size", 4u64);
     set(&mut receipt, "parts", vec![digest.clone()]);
     set(&mut receipt, "digest", digest.clone());
+    set(&mut receipt, "vouched", "crc64nvme:rosUhgp5mIg=");
     fake.world().receipt = receipt;
     let (status, output, _) = run(&bus, &["queue", "receipt", "7"]).await;
     assert_eq!(status, 0);
     assert!(output.contains(&digest) && output.contains("21 Sep 2026, 14:13"), "{output}");
+    assert!(output.contains("crc64nvme rosUhgp5mIg= by the storage, of the file"), "{output}");
+    for (said, words) in [("sha256", "sha256 by the storage, of each part"), ("", "has named no checksum")] {
+        set(&mut fake.world().receipt, "vouched", said);
+        let (_, output, _) = run(&bus, &["queue", "receipt", "7"]).await;
+        assert!(output.contains(words), "{output}");
+    }
     let (_, output, _) = run(&bus, &["queue", "receipt", "7", "--json"]).await;
     let json: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!((json["id"].as_u64(), json["parts"][0].as_str()), (Some(7), Some(digest.as_str())));

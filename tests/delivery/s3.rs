@@ -3,10 +3,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
 use serde_json::json;
 use zbus::Variant;
 
 use crate::common::*;
+
+/// As the storage writes it.
+fn crc(bytes: &[u8]) -> String {
+    let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes);
+    base64::prelude::BASE64_STANDARD.encode(sum.to_be_bytes())
+}
 
 const CLIENT: &str = "public";
 const MARK: &str = "x-amz-meta-rigpost-clip";
@@ -65,6 +72,18 @@ impl Desk {
         let [date, _device, id, _] = steps[..] else { panic!("{key}") };
         assert_eq!(headers[MARK], id, "{key}");
         assert!(date.len() == 10 && date.starts_with("20"), "{key}");
+        assert!(headers["x-amz-meta-rigpost-created"].starts_with(date), "{headers:?}");
+        assert!(!headers["x-amz-meta-rigpost-device"].is_empty(), "{headers:?}");
+        let theirs = headers.get("x-amz-checksum-crc64nvme");
+        assert_eq!(theirs, Some(&crc(&bytes)), "the storage knows what it has: {headers:?}");
+    }
+
+    /// What the receipt says the storage has named.
+    async fn vouched(&self, id: u64) -> String {
+        let asked = (id, HashMap::<&str, Variant<'_>>::new());
+        let answer = self.rig.call(QUEUE, "GetReceipt", &asked).await.unwrap();
+        let receipt: Dict = answer.body().deserialize().unwrap();
+        text(&receipt, "vouched").to_owned()
     }
 
     async fn limit(&self, bytes: u64) {
@@ -98,11 +117,14 @@ async fn clips_of_every_size_and_name_are_in_the_bucket_with_their_bytes() {
     .map(|(name, size)| desk.rig.clip(name, size))
     .into();
     let paths: Vec<&str> = clips.iter().map(|clip| clip.to_str().unwrap()).collect();
-    for id in desk.rig.add_many(&paths).await.unwrap() {
-        desk.rig.wait_item(id, "done").await;
+    let ids = desk.rig.add_many(&paths).await.unwrap();
+    for id in &ids {
+        desk.rig.wait_item(*id, "done").await;
     }
-    for clip in &clips {
+    for (clip, id) in clips.iter().zip(ids) {
         desk.has(clip).await;
+        let sum = crc(&std::fs::read(clip).unwrap());
+        assert_eq!(desk.vouched(id).await, format!("crc64nvme:{sum}"), "{clip:?}");
     }
     assert_eq!((desk.storage.keys().await.len(), desk.storage.uploads().await), (clips.len(), 0));
 }

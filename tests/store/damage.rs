@@ -135,11 +135,11 @@ async fn what_a_power_cut_left_of_the_making_is_no_hindrance() {
 #[tokio::test]
 async fn a_newer_database_is_refused_byte_for_byte() {
     let (dir, _) = rig().await;
-    raw(dir.path()).pragma_update(None, "user_version", 10).unwrap();
+    raw(dir.path()).pragma_update(None, "user_version", 11).unwrap();
     let before = contents(dir.path());
     assert_eq!(before.len(), 1);
     let refused = Store::open(dir.path()).unwrap_err();
-    assert_eq!(refused, StoreError::TooNew { found: 10, known: 9 });
+    assert_eq!(refused, StoreError::TooNew { found: 11, known: 10 });
     assert_eq!(contents(dir.path()), before);
 }
 
@@ -147,11 +147,11 @@ async fn a_newer_database_is_refused_byte_for_byte() {
 async fn a_newer_version_that_is_only_in_the_log_is_refused_too() {
     let (dir, _) = rig().await;
     let conn = raw(dir.path());
-    conn.pragma_update(None, "user_version", 10).unwrap();
+    conn.pragma_update(None, "user_version", 11).unwrap();
     let copy = cut_power(dir.path());
     let before = contents(copy.path());
     assert_eq!(before.len(), 2);
-    assert_eq!(Store::open(copy.path()).unwrap_err(), StoreError::TooNew { found: 10, known: 9 });
+    assert_eq!(Store::open(copy.path()).unwrap_err(), StoreError::TooNew { found: 11, known: 10 });
     let after: Vec<_> =
         contents(copy.path()).into_iter().filter(|(name, _)| !name.ends_with("-shm")).collect();
     assert_eq!(after, before);

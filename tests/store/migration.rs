@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::issuer::metadata;
 use crate::support::*;
 
-pub(crate) const RELEASED: [(&str, &str); 9] = [
+pub(crate) const RELEASED: [(&str, &str); 10] = [
     ("v1", include_str!("../fixtures/store/v1.sql")),
     ("v2", include_str!("../fixtures/store/v2.sql")),
     ("v3", include_str!("../fixtures/store/v3.sql")),
@@ -28,6 +28,7 @@ pub(crate) const RELEASED: [(&str, &str); 9] = [
     ("v6", include_str!("../fixtures/store/v6.sql")),
     ("v7", include_str!("../fixtures/store/v7.sql")),
     ("v8", include_str!("../fixtures/store/v8.sql")),
+    ("v9", include_str!("../fixtures/store/v9.sql")),
 ];
 
 pub(crate) fn restored(sql: &str) -> TempDir {
@@ -249,4 +250,17 @@ async fn what_version_6_had_to_revoke_is_still_to_be_revoked_and_of_issuers_it_k
     store.keep_issuer(vec![metadata(1, "{}")]).await.unwrap();
     store.end_grant(Ending::Revoked, false).await.unwrap();
     assert_eq!(store.grants().await.unwrap().issuer, [metadata(1, "{}")], "it is nobody's secret");
+}
+
+#[tokio::test]
+async fn an_upload_that_nobody_wants_is_still_to_be_given_up() {
+    let dir = restored(RELEASED[9].1);
+    let store = ready(dir.path()).await;
+    let (id, upload) =
+        store.abandoned("https://s3.example/footage/", 0).await.unwrap().expect("it was there");
+    assert!(upload.expose().ends_with("uploadId=u1"));
+    store.given_up(id).await.unwrap();
+    assert_eq!(store.abandoned("https://s3.example/footage/", 0).await.unwrap().map(|(id, _)| id), None);
+    // Of its part nothing was noted that a storage could vouch for.
+    assert_eq!(store.sent_parts(ItemId(2)).await.unwrap()[0].checksum, None);
 }

@@ -224,7 +224,14 @@ async fn what_is_done_has_a_receipt() {
     let item = store.finish(id, ItemState::Done, ItemReason::None, "", at(77)).await.unwrap();
     let parts = vec![11, 22, u64::MAX];
     let digest_of_all = Some(file_digest(&parts));
-    let expected = Receipt { item, delivered: at(77), chunk_size: 334, parts, digest: digest_of_all };
+    let expected = Receipt {
+        item,
+        delivered: at(77),
+        chunk_size: 334,
+        parts,
+        digest: digest_of_all,
+        vouched: String::new(),
+    };
     assert_eq!(store.receipt(id).await, Ok(Some(expected.clone())));
     // Told again, later: the delivery stays when it was.
     store.finish(id, ItemState::Done, ItemReason::None, "", at(99)).await.unwrap();

@@ -153,7 +153,7 @@ pub(crate) fn asset(name: &str, parts: usize) -> Asset {
 
 /// Of bytes that are nobody's.
 pub(crate) fn digest(xxh64: u64) -> Option<PartDigest> {
-    Some(PartDigest { md5: None, xxh64 })
+    Some(PartDigest { xxh64, ..PartDigest::default() })
 }
 
 pub(crate) async fn add_one(store: &Store, item: Clip) -> ItemId {

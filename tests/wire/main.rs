@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rigpost_core::oauth::{Cause, Trouble};
-use rigpost_core::provider::wire::{Body, Connection, Method, Request, Response};
+use rigpost_core::provider::wire::{Body, Connection, Method, PartRequest, Request, Response};
 use rigpost_core::secret::Secret;
 use rigpost_daemon::clock::Clock;
 use rigpost_daemon::egress::Egress;
@@ -75,8 +75,14 @@ impl Rig {
 
     async fn put(&self, url: &str, len: u64) -> Result<Response, PutError> {
         let (body, _) = self.part(0, len);
-        self.http.put(&Secret::new(url), vec![("x-amz-acl", "private".to_owned())], len, body).await
+        self.http.put(to(url), len, body).await
     }
+}
+
+/// A part's way there.
+fn to(url: &str) -> PartRequest {
+    let headers = vec![("x-amz-acl", "private".to_owned())];
+    PartRequest { method: Method::Put, url: Secret::new(url), headers, bearer: None }
 }
 
 fn bytes(len: usize) -> Vec<u8> {
@@ -109,9 +115,7 @@ async fn parts_share_a_connection_until_there_is_a_rest() {
         let rig = Rig::new(authority.as_ref());
         for n in 0..3 {
             let (body, watch) = rig.part(n * 1_000_000, 1_000_000);
-            let url = Secret::new(server.url());
-            let answer =
-                rig.http.put(&url, vec![("x-amz-acl", "private".to_owned())], 1_000_000, body).await.unwrap();
+            let answer = rig.http.put(to(&server.url()), 1_000_000, body).await.unwrap();
             assert_eq!((answer.status, answer.etag.as_str()), (200, "\"abc\""));
             let (head, body) = requests.recv().await.unwrap();
             let start = "put /parts/clip%20one.mov?x-amz-signature=topsecret&n=1 http/1.1\r\n";
@@ -178,7 +182,7 @@ async fn a_file_that_became_shorter_is_no_reason_for_another_attempt() {
     let rig = Rig::new(None);
     assert!(rig.put(&server.url(), 10).await.is_ok());
     let (body, watch) = rig.part((8 << 20) - 1000, 2000);
-    let failed = rig.http.put(&Secret::new(server.url()), vec![], 2000, body).await;
+    let failed = rig.http.put(to(&server.url()), 2000, body).await;
     assert!(failed.is_err() && watch.shorter.load(Relaxed));
     assert_eq!(server.connections(), 1);
 }

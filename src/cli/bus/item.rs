@@ -138,6 +138,7 @@ pub(crate) struct Receipt {
     pub(crate) chunk_size: u64,
     pub(crate) parts: Vec<String>,
     pub(crate) digest: String,
+    pub(crate) vouched: String,
 }
 
 impl Receipt {
@@ -149,6 +150,7 @@ impl Receipt {
             chunk_size: take(all, ItemKey::ChunkSize.as_str()),
             parts: take(all, ItemKey::Parts.as_str()),
             digest: take(all, ItemKey::Digest.as_str()),
+            vouched: take(all, ItemKey::Vouched.as_str()),
             item: Item::read(all),
         }
     }

@@ -80,6 +80,7 @@ fn lines(receipt: &Receipt) -> Vec<String> {
         row("asset", &clean(&item.asset_id)),
         row("project", &clean(&item.project_id)),
         row(&clean(&receipt.algorithm), if receipt.digest.is_empty() { "not noted" } else { &digest }),
+        row("vouched", &vouched(&receipt.vouched)),
     ];
     if receipt.parts.len() > 1 {
         let of = text::count(receipt.parts.len() as u64, "part");
@@ -91,6 +92,15 @@ fn lines(receipt: &Receipt) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What the storage has said of it.
+fn vouched(said: &str) -> String {
+    match said.split_once(':') {
+        Some((algorithm, sum)) => format!("{} {} by the storage, of the file", clean(algorithm), clean(sum)),
+        None if said.is_empty() => "the storage has named no checksum".to_owned(),
+        None => format!("{} by the storage, of each part", clean(said)),
+    }
 }
 
 /// How the file differs from what was sent; `None` when it does not.
@@ -157,6 +167,7 @@ mod tests {
             chunk_size,
             parts: parts.iter().map(hex).collect(),
             digest: hex(&digest),
+            vouched: String::new(),
         }
     }
 

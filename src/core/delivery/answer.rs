@@ -30,6 +30,13 @@ pub fn code(response: &Response) -> Option<String> {
     Some(response.text(element(&document, "Code")?)).filter(|code| !code.is_empty())
 }
 
+/// What the storage says of it for people; empty where it is not the storage that speaks.
+pub(super) fn message(response: &Response) -> String {
+    let text = String::from_utf8_lossy(&response.body);
+    let message = xml(&text).and_then(|document| element(&document, "Message").map(str::to_owned));
+    message.map_or_else(String::new, |message| response.text(&message))
+}
+
 /// For a person: a status, and the storage's own word where it has said one.
 pub(super) fn named(status: u16, word: Option<&str>) -> String {
     match word {

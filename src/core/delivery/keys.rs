@@ -1,7 +1,8 @@
-//! Keys that requests to a bucket are signed with.
+//! By what a storage knows who asks.
+use crate::oauth::AccessToken;
 use crate::secret::Secret;
 
-/// Of a role, for an hour or so; or of a user.
+/// Keys that requests to a bucket are signed with: of a role, for an hour or so; or of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
     /// `AccessKeyId`.
@@ -12,4 +13,40 @@ pub struct Keys {
     pub session: Option<Secret>,
     /// Unix seconds at which they end, by the server's clock; `None`: never, or nothing is said.
     pub ends: Option<i64>,
+}
+
+/// What a request shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// A signature.
+    Keys(Keys),
+    /// The sign-in's own access token (RFC 6750).
+    Bearer(AccessToken),
+}
+
+impl Authority {
+    /// These two are the same.
+    pub fn is(&self, other: &Authority) -> bool {
+        match (self, other) {
+            (Authority::Keys(a), Authority::Keys(b)) => a.id == b.id,
+            (Authority::Bearer(a), Authority::Bearer(b)) => a == b,
+            (Authority::Keys(_) | Authority::Bearer(_), _) => false,
+        }
+    }
+
+    /// The keys, if it is that.
+    pub fn keys(&self) -> Option<&Keys> {
+        match self {
+            Authority::Keys(keys) => Some(keys),
+            Authority::Bearer(_) => None,
+        }
+    }
+
+    /// The token, if it is that.
+    pub fn bearer(&self) -> Option<&AccessToken> {
+        match self {
+            Authority::Keys(_) => None,
+            Authority::Bearer(token) => Some(token),
+        }
+    }
 }

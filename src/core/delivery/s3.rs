@@ -8,24 +8,32 @@
 //!   only reading would tell is not known, and nothing is claimed of it.
 //! - Nothing else is overwritten: a name has the clip's own mark in it ([`template`]). An upload in parts is completed only
 //!   where nothing has its name (`If-None-Match`), and what has is looked at before it counts as ours.
+mod headers;
+mod read;
 pub mod template;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusty_s3::{Bucket, Method as Verb, UrlStyle};
-use url::Url;
+use url::{Url, form_urlencoded};
 
-use super::answer::{TIMEOUT, code, element, is_over, is_page, named, passing, xml};
+use super::answer::TIMEOUT;
+use super::dialect::{Beginning, Begun, Completion, Dialect, Found, Habits, Object, Piece, SentPart, Signer};
 use super::keys::Keys;
-use crate::oauth::{Cause, Trouble};
-use crate::provider::wire::{Body, Method, Request, Response, trouble, web_page};
+use crate::oauth::Trouble;
+use crate::provider::wire::{Body, Method, PartRequest, Request, Response};
+use crate::queue::checksum::{Algorithm, Checksum, whole};
+use crate::queue::promises::Promises;
 use crate::queue::upload::{CreateError, PartError};
 use crate::secret::Secret;
-use template::Template;
+use headers::{Headers, checked, kind, said};
+use template::{Facts, Template};
 
 /// A clip of so many bytes at most goes in one piece.
-pub const ONE_PIECE: u64 = 16 << 20;
+const ONE_PIECE: u64 = 16 << 20;
 /// Parts of longer ones have at least so many bytes.
 const PART: u64 = 16 << 20;
 const MOST_PARTS: u64 = 10_000;
@@ -33,54 +41,19 @@ const MOST_PARTS: u64 = 10_000;
 const LIFE: Duration = Duration::from_secs(3600);
 /// A storage puts the parts of a large object together for minutes.
 const COMPLETION: Duration = Duration::from_secs(900);
-/// The clip's mark, on its object.
-pub const MARK: &str = "x-amz-meta-rigpost-clip";
-
 /// A bucket.
 #[derive(Clone, Debug)]
 pub struct S3 {
     bucket: Bucket,
     endpoint: Url,
     template: Template,
+    checksum: Option<Algorithm>,
 }
 
 /// Why an address of a bucket can't be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("names no host that a bucket could be at")]
 pub struct NoBucket;
-
-/// Who signs, and when, by the server's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct Signer<'a> {
-    /// In force.
-    pub keys: &'a Keys,
-    /// Unix seconds.
-    pub at: i64,
-}
-
-/// What completing an upload came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Completion {
-    /// The object is there.
-    Done,
-    /// An object of that name is there, or the upload is not: it may be ours, whose answer was lost.
-    Doubtful(String),
-    /// The storage can't make an object of what was sent. Holds its word.
-    Unusable(String),
-}
-
-/// What lies at an object's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// This clip.
-    Ours,
-    /// Nothing.
-    Nothing,
-    /// Something else.
-    Another,
-    /// The role may not look.
-    Hidden,
-}
 
 impl S3 {
     /// # Errors
@@ -91,198 +64,43 @@ impl S3 {
         bucket: &str,
         region: &str,
         template: Template,
+        checksum: Option<Algorithm>,
     ) -> Result<S3, NoBucket> {
         let style = if path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
         let made = Bucket::new(endpoint.clone(), style, bucket.to_owned(), region.to_owned());
-        Ok(S3 { bucket: made.map_err(|_| NoBucket)?, endpoint, template })
+        Ok(S3 { bucket: made.map_err(|_| NoBucket)?, endpoint, template, checksum })
     }
 
-    /// What clips are bound to: as long as it stays the same, so does where they go.
-    pub fn binding(&self) -> String {
-        let at = self.endpoint.as_str().trim_end_matches('/');
-        format!("{at}/{}", self.bucket.name())
-    }
-
-    /// What all addresses of it begin with, up to a slash: the binding of one bucket begins that of another.
-    pub fn base(&self) -> String {
-        self.bucket.object_url("").as_str().to_owned()
-    }
-
-    /// For the screen.
-    pub fn name(&self) -> &str {
-        self.bucket.name()
-    }
-
-    /// What objects are called.
-    pub fn template(&self) -> &Template {
-        &self.template
-    }
-
-    /// Where the one piece goes of a clip that is sent in one.
-    pub fn address(&self, key: &str) -> Secret {
-        Secret::new(self.bucket.object_url(key).as_str())
-    }
-
-    /// Begins an upload in parts. `mark`: the clip's.
-    pub fn begin(&self, signer: Signer<'_>, key: &str, filetype: &str, mark: &str) -> Request {
-        let headers = vec![("content-type", filetype.to_owned()), (MARK, mark.to_owned())];
-        let url = self.bucket.object_url(key);
-        let signed = self.sign(signer, Verb::Post, &url, &[("uploads", "")], &headers);
-        request("upload", Method::Post, url, signed, headers, Body::Empty)
-    }
-
-    /// The addresses of its parts, in byte order, of a clip of so many bytes.
-    ///
-    /// # Errors
-    /// There is no upload.
-    pub fn read_begin(&self, response: &Response, key: &str, size: u64) -> Result<Vec<Secret>, CreateError> {
-        expect(response)?;
-        let text = String::from_utf8_lossy(&response.body);
-        let unusable =
-            || CreateError::Transient(trouble(Cause::Provider, "an upload that can't be used", None));
-        let document = xml(&text).ok_or_else(unusable)?;
-        let id = element(&document, "UploadId").filter(|id| id.len() <= 1024).ok_or_else(unusable)?;
+    /// Where the one piece goes of a clip that is sent in one, and what its object will say of it: behind the `#`, which no
+    /// server sees.
+    fn address(&self, key: &str, object: &Object) -> Secret {
         let mut url = self.bucket.object_url(key);
-        let parts = size.div_ceil(part_length(size)).max(1);
-        Ok((1..=parts)
-            .map(|n| {
-                url.query_pairs_mut()
-                    .clear()
-                    .append_pair("partNumber", &n.to_string())
-                    .append_pair("uploadId", id);
-                Secret::new(url.as_str())
-            })
-            .collect())
+        let made = object.made.to_string();
+        let said = form_urlencoded::Serializer::new(String::new())
+            .append_pair("made", &made)
+            .append_pair("device", &object.device)
+            .finish();
+        url.set_fragment(Some(&said));
+        Secret::new(url.as_str())
     }
 
-    /// Where a part is put, and with what. `mark`: of a clip in one piece.
-    pub fn part(
-        &self,
-        signer: Signer<'_>,
-        address: &Secret,
-        filetype: &str,
-        mark: &str,
-    ) -> Option<(Secret, Vec<(&'static str, String)>)> {
-        let (url, query) = split(address)?;
-        let mut headers = Vec::new();
-        if query.is_empty() {
-            headers.push(("content-type", filetype.to_owned()));
-            headers.push((MARK, mark.to_owned()));
-        }
-        let signed = self.sign(signer, Verb::Put, &url, &borrowed(&query), &headers);
-        Some((signed, headers))
+    fn key(&self, object: &Object) -> String {
+        let Object { mark, name, device, made, .. } = object;
+        self.template.fill(Facts { made: *made, device, name, mark })
     }
 
-    /// What the storage's answer to a part means.
-    ///
-    /// # Errors
-    /// It was not taken.
-    pub fn read_part(&self, address: &Secret, response: &Response) -> Result<(), PartError> {
-        let word = code(response);
-        let named = || named(response.status, word.as_deref());
-        match (response.status, word.as_deref().unwrap_or_default()) {
-            (200..=299, "") if is_page(response) => Err(PartError::Transient(web_page())),
-            // What is completed is completed by these.
-            (200..=299, "") if response.etag.is_empty() && upload(address).is_some() => {
-                Err(PartError::Damaged("the storage has named no ETag".to_owned()))
-            }
-            (200..=299, "") => Ok(()),
-            (300..=399, word) if !word.is_empty() => Err(PartError::Forbidden(elsewhere(&named()))),
-            (_, "NoSuchUpload" | "NoSuchKey") => Err(PartError::UrlDead(named())),
-            (400..=499, _) if is_over(response) => Err(PartError::KeysOver(named())),
-            (403, _) if !is_page(response) => Err(PartError::Forbidden(named())),
-            (
-                400,
-                "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch",
-            ) => Err(PartError::Damaged(named())),
-            (400..=499, "RequestTimeout" | "SlowDown" | "TooManyRequests" | "") => {
-                Err(PartError::Transient(passing(response)))
-            }
-            (400, "EntityTooLarge" | "KeyTooLongError" | "EntityTooSmall") => {
-                Err(PartError::Refused(named()))
-            }
-            (400..=499, _) => Err(PartError::Forbidden(named())),
-            (200..=299, _) | (_, _) => Err(PartError::Transient(passing(response))),
-        }
-    }
-
-    /// Says that all parts are there. `etags`: theirs, in byte order, as the storage wrote them. `None`: it went in one
-    /// piece, and nothing has to be said.
-    pub fn complete(&self, signer: Signer<'_>, address: &Secret, etags: &[String]) -> Option<Request> {
-        let (url, id) = upload_of(address)?;
-        let headers = vec![("if-none-match", "*".to_owned())];
-        let signed = self.sign(signer, Verb::Post, &url, &[("uploadId", &id)], &headers);
-        let mut xml = String::from("<CompleteMultipartUpload>");
-        for (n, etag) in etags.iter().enumerate() {
-            let etag = etag.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            xml += &format!("<Part><PartNumber>{}</PartNumber><ETag>{etag}</ETag></Part>", n + 1);
-        }
-        xml += "</CompleteMultipartUpload>";
-        let asked = request("completion", Method::Post, url, signed, headers, Body::Xml(xml));
-        Some(Request { timeout: COMPLETION, ..asked })
-    }
-
-    /// A storage may answer 200 before it knows, and say in the body that it came to nothing.
-    ///
-    /// # Errors
-    /// It is not known what became of it, or it was refused.
-    pub fn read_completion(&self, response: &Response) -> Result<Completion, CreateError> {
-        let word = code(response);
-        match (response.status, word.as_deref()) {
-            (200..=299, None) if !is_page(response) => Ok(Completion::Done),
-            (_, Some(word @ ("NoSuchUpload" | "NoSuchKey" | "PreconditionFailed"))) => {
-                Ok(Completion::Doubtful(word.to_owned()))
-            }
-            (412, _) => Ok(Completion::Doubtful("PreconditionFailed".to_owned())),
-            (400, Some(word @ ("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "MalformedXML"))) => {
-                Ok(Completion::Unusable(word.to_owned()))
-            }
-            // Another one is at it, and may come to nothing.
-            (409, Some(_)) => Err(CreateError::Transient(passing(response))),
-            _ => expect(response).and_then(|()| Err(CreateError::Transient(passing(response)))),
-        }
-    }
-
-    /// Looks at what lies at an object's name.
-    pub fn look(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
-        let (url, _) = split(address)?;
-        let signed = self.sign(signer, Verb::Head, &url, &[], &[]);
-        Some(request("object", Method::Head, url, signed, vec![], Body::Empty))
-    }
-
-    /// Whether it is this clip, by its mark.
-    ///
-    /// # Errors
-    /// Nobody knows: try again later.
-    pub fn read_look(&self, response: &Response, mark: &str) -> Result<Found, Trouble> {
-        match response.status {
-            200..=299 if response.mark == mark => Ok(Found::Ours),
-            200..=299 if response.mark.is_empty() && is_page(response) => Err(web_page()),
-            200..=299 => Ok(Found::Another),
-            404 => Ok(Found::Nothing),
-            403 => Ok(Found::Hidden),
-            _ => Err(passing(response)),
-        }
-    }
-
-    /// Gives an upload up: its parts cost whoever owns the bucket money. `None`: there is none to give up.
-    pub fn abort(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
-        let (url, id) = upload_of(address)?;
-        let signed = self.sign(signer, Verb::Delete, &url, &[("uploadId", &id)], &[]);
-        Some(request("giving up", Method::Delete, url, signed, vec![], Body::Empty))
-    }
-
-    /// Headers by name, in order.
+    /// Puts the headers in the order in which they are signed.
     fn sign(
         &self,
         signer: Signer<'_>,
         verb: Verb,
         url: &Url,
         query: &[(&str, &str)],
-        headers: &[(&'static str, String)],
-    ) -> Secret {
+        headers: &mut Headers,
+    ) -> Option<Secret> {
+        headers.sort_unstable();
         let at = Timestamp::from_second(signer.at).unwrap_or_default();
-        let Keys { id, secret, session, .. } = signer.keys;
+        let Keys { id, secret, session, .. } = signer.authority.keys()?;
         let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
         let signed = rusty_s3::signing::sign(
             &at,
@@ -296,25 +114,171 @@ impl S3 {
             query.iter().copied(),
             headers,
         );
-        Secret::new(signed.as_str())
+        Some(Secret::new(signed.as_str()))
     }
 }
 
-/// The address of an upload that can be given up, where this is one of its parts. Without a signature it is no secret.
-pub fn upload(address: &Secret) -> Option<String> {
-    upload_of(address).map(|_| address.expose().to_owned())
+impl Dialect for S3 {
+    fn promises(&self) -> Promises {
+        Promises::BUCKET
+    }
+
+    fn binding(&self) -> String {
+        let at = self.endpoint.as_str().trim_end_matches('/');
+        format!("{at}/{}", self.bucket.name())
+    }
+
+    fn name(&self) -> String {
+        self.bucket.name().to_owned()
+    }
+
+    /// Up to a slash: the binding of one bucket begins that of another.
+    fn base(&self) -> String {
+        self.bucket.object_url("").as_str().to_owned()
+    }
+
+    fn habits(&self) -> Habits {
+        Habits { asked: true, checksum: self.checksum, gives_up: true, ..Habits::default() }
+    }
+
+    fn read_discovery(&self, _: &Response) -> Result<Habits, CreateError> {
+        Ok(self.habits())
+    }
+
+    fn learn(&self, habits: Habits, answer: &Response) -> Option<Habits> {
+        read::learn(habits, answer)
+    }
+
+    fn asks(&self, size: u64) -> bool {
+        size > ONE_PIECE
+    }
+
+    fn begin(&self, signer: Signer<'_>, habits: Habits, object: &Object) -> Result<Beginning, CreateError> {
+        let key = self.key(object);
+        if !self.asks(object.size) {
+            let addresses = vec![self.address(&key, object)];
+            return Ok(Beginning::Known(Begun { id: key, addresses }));
+        }
+        let mut headers = said(&object.mark, &object.filetype, Some(object.made), Some(&object.device));
+        if let Some((algorithm, kind)) = habits.checksum.and_then(kind) {
+            headers.push(("x-amz-checksum-algorithm", algorithm.to_owned()));
+            headers.push(("x-amz-checksum-type", kind.to_owned()));
+        }
+        let url = self.bucket.object_url(&key);
+        let signed = self.sign(signer, Verb::Post, &url, &[("uploads", "")], &mut headers);
+        let signed = signed.ok_or_else(|| CreateError::Forbidden("a bucket takes keys only".to_owned()))?;
+        Ok(Beginning::Ask(Box::new(request("upload", Method::Post, url, signed, headers, Body::Empty))))
+    }
+
+    fn read_begin(&self, answer: &Response, object: &Object) -> Result<Begun, CreateError> {
+        let (key, upload) = (self.key(object), read::upload_id(answer)?);
+        let mut url = self.bucket.object_url(&key);
+        let parts = object.size.div_ceil(part_length(object.size)).max(1);
+        let mut address = |n: u64| {
+            let number = n.to_string();
+            url.query_pairs_mut().clear().append_pair("partNumber", &number).append_pair("uploadId", &upload);
+            Secret::new(url.as_str())
+        };
+        let addresses = (1..=parts).map(&mut address).collect();
+        Ok(Begun { id: key, addresses })
+    }
+
+    fn checksums(&self, habits: Habits, md5: bool) -> (Option<Algorithm>, bool) {
+        match habits.vouches {
+            Some(true) => (habits.checksum, false),
+            // Who names none may check an MD5, and says nothing of it.
+            Some(false) => (None, true),
+            None => (habits.checksum, md5),
+        }
+    }
+
+    fn part(&self, signer: Signer<'_>, piece: Piece<'_>) -> Option<PartRequest> {
+        let (url, query) = split(piece.address)?;
+        let mut headers = checked(&piece);
+        if query.is_empty() {
+            let tail = Url::parse(piece.address.expose()).ok()?;
+            let told = form_urlencoded::parse(tail.fragment().unwrap_or_default().as_bytes());
+            let told: Vec<_> = told.into_owned().collect();
+            let of = |name: &str| told.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+            let made = of("made").and_then(|made| made.parse().ok());
+            headers.extend(said(piece.mark, piece.filetype, made, of("device")));
+        }
+        let url = self.sign(signer, Verb::Put, &url, &borrowed(&query), &mut headers)?;
+        Some(PartRequest { method: Method::Put, url, headers, bearer: None })
+    }
+
+    fn read_part(&self, piece: Piece<'_>, answer: &Response) -> Result<SentPart, PartError> {
+        read::part(piece, answer, upload_of(piece.address).is_some())
+    }
+
+    fn complete(
+        &self,
+        signer: Signer<'_>,
+        habits: Habits,
+        address: &Secret,
+        parts: &[SentPart],
+        size: u64,
+    ) -> Option<Request> {
+        let (url, id) = upload_of(address)?;
+        let mut headers = vec![("if-none-match", "*".to_owned())];
+        let chunk = size.div_ceil((parts.len() as u64).max(1));
+        let lengths = (0..).map(|n: u64| chunk.min(size.saturating_sub(chunk.saturating_mul(n))));
+        let of_all = whole(parts.iter().map(|part| part.checksum).zip(lengths));
+        if let Some(sum @ Checksum::Crc64Nvme(_)) = of_all.filter(|_| habits.checksum.is_some()) {
+            headers.push(("x-amz-checksum-crc64nvme", sum.base64()));
+            headers.push(("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
+        }
+        let signed = self.sign(signer, Verb::Post, &url, &[("uploadId", &id)], &mut headers)?;
+        let asked = request("completion", Method::Post, url, signed, headers, Body::Xml(list(parts)));
+        Some(Request { timeout: COMPLETION, ..asked })
+    }
+
+    fn read_completion(&self, answer: &Response) -> Result<Completion, CreateError> {
+        read::completion(answer)
+    }
+
+    fn look(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
+        let (url, _) = split(address)?;
+        let signed = self.sign(signer, Verb::Head, &url, &[], &mut vec![])?;
+        Some(request("object", Method::Head, url, signed, vec![], Body::Empty))
+    }
+
+    fn read_look(&self, answer: &Response, mark: &str) -> Result<Found, Trouble> {
+        read::look(answer, mark)
+    }
+
+    /// Without a signature it is no secret.
+    fn upload(&self, _: Habits, addresses: &[Secret]) -> Option<String> {
+        let first = addresses.first().filter(|first| upload_of(first).is_some());
+        Some(first.map_or_else(String::new, |first| first.expose().to_owned()))
+    }
+
+    fn give_up(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
+        let (url, id) = upload_of(address)?;
+        let signed = self.sign(signer, Verb::Delete, &url, &[("uploadId", &id)], &mut vec![])?;
+        Some(request("giving up", Method::Delete, url, signed, vec![], Body::Empty))
+    }
+
+    fn is_given_up(&self, answer: &Response) -> bool {
+        read::is_given_up(answer)
+    }
 }
 
-/// What an answer to [`S3::abort`] says: nothing of it is left.
-pub fn is_given_up(response: &Response) -> bool {
-    let word = code(response);
-    let is_unknown = matches!(word.as_deref(), Some("NoSuchUpload" | "NoSuchKey"));
-    !is_page(response) && ((200..=299).contains(&response.status) && word.is_none() || is_unknown)
-}
-
-/// Where else, nobody says in a way that could be followed blindly.
-fn elsewhere(named: &str) -> String {
-    format!("{named}: the bucket is in another region, or at another endpoint")
+/// The list of the parts, in byte order.
+fn list(parts: &[SentPart]) -> String {
+    let mut xml = String::from("<CompleteMultipartUpload>");
+    for (n, SentPart { etag, checksum }) in parts.iter().enumerate() {
+        let etag = etag.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let sum = match checksum {
+            Some(sum @ Checksum::Crc64Nvme(_)) => {
+                format!("<ChecksumCRC64NVME>{}</ChecksumCRC64NVME>", sum.base64())
+            }
+            Some(sum @ Checksum::Sha256(_)) => format!("<ChecksumSHA256>{}</ChecksumSHA256>", sum.base64()),
+            Some(Checksum::Sha1(_) | Checksum::Md5(_)) | None => String::new(),
+        };
+        xml += &format!("<Part><PartNumber>{}</PartNumber><ETag>{etag}</ETag>{sum}</Part>", n + 1);
+    }
+    xml + "</CompleteMultipartUpload>"
 }
 
 /// Bytes in each part but the last of a clip of so many.
@@ -327,6 +291,7 @@ pub fn part_length(size: u64) -> u64 {
 /// The object's own address, and what stands behind it, by name.
 fn split(address: &Secret) -> Option<(Url, Vec<(String, String)>)> {
     let mut url = Url::parse(address.expose()).ok()?;
+    url.set_fragment(None);
     let mut query: Vec<(String, String)> =
         url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
     query.sort_unstable();
@@ -350,28 +315,8 @@ fn request(
     method: Method,
     url: Url,
     signed: Secret,
-    headers: Vec<(&'static str, String)>,
+    headers: Headers,
     body: Body,
 ) -> Request {
     Request { signed: Some(signed), headers, body, ..Request::plain(name, method, url, TIMEOUT) }
 }
-
-/// The answer is a yes, or what its no to an upload means.
-fn expect(response: &Response) -> Result<(), CreateError> {
-    let word = code(response);
-    let named = |word| named(response.status, Some(word));
-    match (response.status, word.as_deref()) {
-        (200..=299, None) if !is_page(response) => Ok(()),
-        (400..=499, Some(_)) if is_over(response) => Err(CreateError::Unauthorized),
-        (300..=399, Some(word)) => Err(CreateError::Forbidden(elsewhere(&named(word)))),
-        (403 | 404, Some(word)) => Err(CreateError::Forbidden(named(word))),
-        (400..=499, Some("RequestTimeout" | "SlowDown" | "TooManyRequests")) => {
-            Err(CreateError::Transient(passing(response)))
-        }
-        (400..=499, Some(word)) => Err(CreateError::Conflict(named(word))),
-        _ => Err(CreateError::Transient(passing(response))),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -23,7 +23,9 @@ use crate::provider::answer::{Detailed, Sorted, Word, sort, unexpected};
 use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expect_success};
 use crate::provider::socket::SocketRequest;
 use crate::provider::text::short;
-use crate::provider::wire::{Authorization, Body, Connection, Method, Request, Response, trouble, web_page};
+use crate::provider::wire::{
+    Authorization, Body, Connection, Method, PartRequest, Request, Response, trouble, web_page,
+};
 use crate::provider::words::Asked;
 use crate::queue::upload::{AssetRequest, CreateError, PartError};
 use crate::secret::Secret;
@@ -176,12 +178,13 @@ impl FrameIo {
         Ok((id, a.upload_urls.into_iter().map(Secret::new).collect()))
     }
 
-    /// The headers that every part must carry, besides its length.
+    /// Where a part goes, and the headers that it must carry.
     //= frameio-c2c#5.2
     //# A part carries the content-type that its asset was created with, and x-amz-acl: private.
-    pub fn part_headers(&self, filetype: &str) -> Vec<(&'static str, String)> {
+    pub fn part(&self, address: &Secret, filetype: &str) -> PartRequest {
         // Both are signed into the URL: another value fails the signature.
-        vec![("content-type", filetype.to_owned()), ("x-amz-acl", "private".to_owned())]
+        let headers = vec![("content-type", filetype.to_owned()), ("x-amz-acl", "private".to_owned())];
+        PartRequest { method: Method::Put, url: address.clone(), headers, bearer: None }
     }
 
     /// What the storage's answer to a part means.

@@ -73,14 +73,20 @@ pub enum Method {
     Post,
     /// Takes something away.
     Delete,
+    /// Puts bytes in their place.
+    Put,
+    /// Adds bytes (RFC 5789).
+    Patch,
+    /// Says what can be done.
+    Options,
 }
 
 impl Method {
     /// Nothing is changed by it.
     pub fn reads_only(self) -> bool {
         match self {
-            Method::Get | Method::Head => true,
-            Method::Post | Method::Delete => false,
+            Method::Get | Method::Head | Method::Options => true,
+            Method::Post | Method::Delete | Method::Put | Method::Patch => false,
         }
     }
 
@@ -91,6 +97,9 @@ impl Method {
             Method::Head => "HEAD",
             Method::Post => "POST",
             Method::Delete => "DELETE",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Options => "OPTIONS",
         }
     }
 }
@@ -120,6 +129,31 @@ pub struct Request {
     pub connection: Connection,
 }
 
+/// Where the bytes of a part go, and with what; the bytes come from their file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartRequest {
+    /// PUT or PATCH.
+    pub method: Method,
+    /// With a signature in its query, or guessed by nobody.
+    pub url: Secret,
+    /// In addition to what sending brings.
+    pub headers: Vec<(&'static str, String)>,
+    /// For `Authorization`; a storage that takes signed addresses wants none.
+    pub bearer: Option<AccessToken>,
+}
+
+/// Headers of answers that only one dialect reads; their names in lower case.
+pub const KEPT_HEADERS: [&str; 8] = [
+    "x-amz-meta-rigpost-clip",
+    "x-amz-checksum-crc64nvme",
+    "x-amz-checksum-sha256",
+    "tus-extension",
+    "tus-checksum-algorithm",
+    "tus-max-size",
+    "upload-length",
+    "upload-offset",
+];
+
 /// One answer, body read to its end (at most [`MAX_BODY`] bytes).
 #[derive(Clone, Debug, Default)]
 pub struct Response {
@@ -131,8 +165,8 @@ pub struct Response {
     pub retry_after: Option<Duration>,
     /// `ETag`, as written.
     pub etag: String,
-    /// The clip's mark, on an object.
-    pub mark: String,
+    /// Those of [`KEPT_HEADERS`] that it has, as written.
+    pub kept: Vec<(&'static str, String)>,
     /// `Date`, Unix seconds, of an answer that was made for this question (no `Age`).
     pub date: Option<i64>,
     /// `Location`, as written.
@@ -153,6 +187,11 @@ pub const MAX_BODY: usize = 4 << 20;
 pub const MAX_PART_ANSWER: usize = 1 << 20;
 
 impl Response {
+    /// What one of [`KEPT_HEADERS`] says; empty where it isn't there.
+    pub fn header(&self, name: &str) -> &str {
+        self.kept.iter().find(|(kept, _)| *kept == name).map_or("", |(_, value)| value.trim())
+    }
+
     /// The body as a JSON object of the expected shape; `None` for anything else.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(without_mark(&self.body)).ok()

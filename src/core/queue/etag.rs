@@ -5,6 +5,7 @@
 //!   the ETag looks the same and means nothing. So one part that matches proves the kind, and only after that a part
 //!   that does not match is damaged for sure. Before that, a mismatch is tried once more and then taken as another kind.
 //! - MD5 costs more than all the rest of sending: where the ETags are of another kind it is no longer computed.
+use crate::queue::checksum::Checksum;
 
 /// What is known of one storage's ETags; for as long as the daemon runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,11 @@ impl EtagKind {
             }
         }
     }
+}
+
+/// What the storage has vouched for with this ETag: it is the MD5 of what was read.
+pub fn vouched(etag: &str, md5: Option<[u8; 16]>) -> Option<Checksum> {
+    md5.filter(|md5| parse(etag) == Some(*md5)).map(Checksum::Md5)
 }
 
 /// 32 hexadecimal digits, with the quotes of RFC 9110 §8.8.3 or without.

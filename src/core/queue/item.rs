@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh64::Xxh64;
 
+use crate::queue::checksum::Checksum;
 use crate::queue::evidence::{Fingerprint, Sighting, Volume};
 use crate::secret::Secret;
 use crate::time::Now;
@@ -122,13 +123,15 @@ pub struct Asset {
     pub finished: Vec<u32>,
 }
 
-/// What the bytes of one part were, computed while they were read for sending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the bytes of one part were, computed while they were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartDigest {
     /// For comparing with the storage's ETag; `None` where that is known to be none.
     pub md5: Option<[u8; 16]>,
     /// XXH64 with seed 0.
     pub xxh64: u64,
+    /// The one that the storage checks, where it does.
+    pub checksum: Option<Checksum>,
 }
 
 /// What was delivered, so that anybody can check it against the file later.
@@ -144,6 +147,9 @@ pub struct Receipt {
     pub parts: Vec<u64>,
     /// One number for the file: see [`file_digest`]. `None` where a part was sent by a version that did not note it.
     pub digest: Option<u64>,
+    /// What the storage has vouched for: a checksum of the file, `algorithm:base64`; `algorithm` alone where it has for each
+    /// part; empty where it has said nothing.
+    pub vouched: String,
 }
 
 /// XXH64 of the whole file where it was sent in one part, else XXH64 over the parts' digests, each as eight bytes, most

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `Creating` | an asset: `Recording`; a refusal: `Failed`; trouble: `Later` |
 //! | `Recording` | the asset is on disk: `Sending` |
-//! | `Sending` | all parts confirmed and on disk: `Completing` where the storage wants to be told, else `Finished(Done)`; dead URLs: `Creating`; trouble: `Later` |
+//! | `Rewinding` | what the storage has lost counts as not sent, on disk: `Sending` |
+//! | `Sending` | the storage has less than it had confirmed: `Rewinding`; all parts confirmed and on disk: `Completing` where the storage wants to be told, else `Finished(Done)`; dead URLs: `Creating`; trouble: `Later` |
 //! | `Completing` | it is there: `Finished(Done)`; the upload is gone: `Creating`; trouble: `Later` |
 //! | `Finished` | never |
 //!
@@ -15,9 +16,13 @@
 //!   of them goes next is not one clip's business.
 //! - Trouble ends this turn and not the item: the queue decides when and whether this or another goes next. Trouble of
 //!   the way (`Later`) is told from trouble of the clip (`Aside`), so that one bad clip never blocks the others.
+//! - Where the storage takes bytes at one growing offset only, parts leave one after the other. What it has is its own word,
+//!   asked for by whoever sends; where that is less than was confirmed, the parts from there on are sent again, and so often
+//!   in one turn and no more.
 //! - A storage that has had enough of a URL may close before it has read anything, and its answer may be lost. Such
 //!   early cuts of an asset that has some age, with nothing going through in between, count as a dead URL; those of a
 //!   young one as a bad line, because a new asset would throw the finished parts away.
+mod anew;
 mod event;
 
 use std::collections::BTreeSet;
@@ -36,8 +41,6 @@ pub use event::{Action, AssetRequest, Completed, Confirmed, CreateError, Ending,
 
 /// A part is tried this often in one turn.
 const PART_TRIES: u32 = 3;
-/// Assets whose URLs died at once, in one turn, before it is given up.
-const ASSET_TRIES: u32 = 2;
 /// Keys that sign URLs have been seen to live for an hour; before that a cut is a bad line.
 const URL_SUSPECT: Duration = Duration::from_secs(3600);
 
@@ -46,6 +49,8 @@ const URL_SUSPECT: Duration = Duration::from_secs(3600);
 enum Winding {
     /// The URLs are dead: another asset.
     Anew,
+    /// The storage has only the parts before this one.
+    Rewind(u32),
     End(Ending),
 }
 
@@ -54,6 +59,7 @@ enum State {
     Creating(Seq),
     Recording(Seq, Asset),
     Forgetting(Seq),
+    Rewinding(Seq, u32),
     Sending,
     Completing(Seq),
     Finished,
@@ -74,6 +80,7 @@ pub struct Upload {
     unrecorded: BTreeSet<u32>,
     tries: std::collections::BTreeMap<u32, u32>,
     assets_tried: u32,
+    rewinds: u32,
     /// Early cuts since something went through.
     early_cuts: u32,
     winding: Option<Winding>,
@@ -105,6 +112,7 @@ impl Upload {
             unrecorded: BTreeSet::new(),
             tries: std::collections::BTreeMap::new(),
             assets_tried: 0,
+            rewinds: 0,
             early_cuts: 0,
             winding: None,
         };
@@ -128,7 +136,8 @@ impl Upload {
 
     /// Would use a slot now.
     pub fn ready(&self) -> bool {
-        self.state == State::Sending && self.winding.is_none() && !self.todo.is_empty()
+        let free = !self.promises.in_order || self.in_flight.is_empty();
+        free && self.state == State::Sending && self.winding.is_none() && !self.todo.is_empty()
     }
 
     /// Parts that are on their way.
@@ -198,7 +207,7 @@ impl Upload {
     fn stopped_or(&mut self, e: CreateError) -> Ending {
         match (self.winding.take(), e) {
             (Some(Winding::End(ending)), _) => ending,
-            (Some(Winding::Anew) | None, e) => match e {
+            (Some(Winding::Anew | Winding::Rewind(_)) | None, e) => match e {
                 CreateError::Unauthorized => Ending::Unauthorized,
                 CreateError::RecordedWhilePaused => Ending::Failed(
                     ItemReason::RecordedWhilePaused,
@@ -214,7 +223,10 @@ impl Upload {
     }
 
     fn recorded(&mut self, seq: Seq, ok: bool) -> Vec<Action> {
-        let known = matches!(&self.state, State::Recording(s, _) | State::Forgetting(s) if *s == seq);
+        let known = matches!(
+            &self.state,
+            State::Recording(s, _) | State::Forgetting(s) | State::Rewinding(s, _) if *s == seq
+        );
         if !known {
             return vec![];
         }
@@ -222,7 +234,7 @@ impl Upload {
             // Taken away by a person meanwhile, or else the disk.
             let ending = match self.winding.take() {
                 Some(Winding::End(ending)) => ending,
-                Some(Winding::Anew) | None => storage(),
+                Some(Winding::Anew | Winding::Rewind(_)) | None => storage(),
             };
             return self.finish(ending);
         }
@@ -230,13 +242,21 @@ impl Upload {
             // Ends at once where somebody has stopped it meanwhile.
             State::Recording(_, asset) => self.send(asset),
             State::Forgetting(_) if self.winding.is_none() => self.create(),
+            State::Rewinding(_, n) if self.winding.is_none() => match self.asset.take() {
+                Some(mut asset) => {
+                    asset.finished.retain(|finished| *finished < n);
+                    self.send(asset)
+                }
+                None => self.finish(storage()),
+            },
             State::Forgetting(_)
+            | State::Rewinding(..)
             | State::Creating(_)
             | State::Sending
             | State::Completing(_)
             | State::Finished => match self.winding.take() {
                 Some(Winding::End(ending)) => self.finish(ending),
-                Some(Winding::Anew) | None => self.finish(Ending::Stopped),
+                Some(Winding::Anew | Winding::Rewind(_)) | None => self.finish(Ending::Stopped),
             },
         }
     }
@@ -266,6 +286,7 @@ impl Upload {
         }
         match self.winding.take() {
             Some(Winding::Anew) => self.forget(),
+            Some(Winding::Rewind(n)) => self.rewind(n),
             Some(Winding::End(ending)) => self.finish(ending),
             None if self.promises.completes => {
                 let seq = self.seq.step();
@@ -319,6 +340,7 @@ impl Upload {
             Err(PartError::KeysOver(why)) => self.again(n, true, Ending::Forbidden(why)),
             Err(PartError::Forbidden(why)) => self.wind_down(Winding::End(Ending::Forbidden(why))),
             Err(PartError::UrlDead(why)) => self.url_dead(why),
+            Err(PartError::Behind(has)) => self.behind(has),
             // Storages have been seen to refuse a good signature once; a second time it is the URL.
             Err(PartError::UrlRefused(_)) if !self.tries.contains_key(&n) && self.winding.is_none() => {
                 self.tries.insert(n, 1);
@@ -345,25 +367,15 @@ impl Upload {
         self.wind_down(Winding::End(ending))
     }
 
-    fn url_dead(&mut self, why: String) -> Vec<Action> {
-        // Several parts of one asset may find it dead.
-        if self.winding == Some(Winding::Anew) {
-            return self.settle();
-        }
-        self.assets_tried += 1;
-        self.early_cuts = 0;
-        if self.assets_tried >= ASSET_TRIES {
-            return self.wind_down(Winding::End(Ending::Aside(why)));
-        }
-        self.wind_down(Winding::Anew)
-    }
-
     fn part_recorded(&mut self, n: u32, ok: bool) -> Vec<Action> {
         if self.state != State::Sending || !self.unrecorded.remove(&n) {
             return vec![];
         }
         if !ok {
             return self.wind_down(Winding::End(storage()));
+        }
+        if let Some(asset) = &mut self.asset {
+            asset.finished.push(n);
         }
         self.settle()
     }
@@ -383,24 +395,10 @@ impl Upload {
             State::Creating(_)
             | State::Recording(..)
             | State::Forgetting(_)
+            | State::Rewinding(..)
             | State::Completing(_)
             | State::Finished => vec![],
         }
-    }
-
-    fn create(&mut self) -> Vec<Action> {
-        let seq = self.seq.step();
-        self.state = State::Creating(seq);
-        vec![Action::Create(seq)]
-    }
-
-    fn forget(&mut self) -> Vec<Action> {
-        self.winding = None;
-        self.asset = None;
-        self.todo.clear();
-        let seq = self.seq.step();
-        self.state = State::Forgetting(seq);
-        vec![Action::Forget(seq)]
     }
 
     fn finish(&mut self, ending: Ending) -> Vec<Action> {

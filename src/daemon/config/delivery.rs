@@ -5,6 +5,7 @@ use super::settings::{Bucket, Delivery, Provider};
 use rigpost_core::delivery::s3::S3;
 use rigpost_core::delivery::s3::template::Template;
 use rigpost_core::provider::ProviderKind;
+use rigpost_core::queue::checksum::Algorithm;
 
 /// What only a bucket has, and that is not preset.
 const OF_BUCKET: [Key; 4] =
@@ -53,8 +54,15 @@ fn bucket(c: &mut Checker<'_>) -> Option<Bucket> {
     let role = c.text(Key::DeliveryRole);
     let sts = c.url(Key::DeliveryStsEndpoint);
     let template = c.parsed(Key::DeliveryObjectName, Template::parse).expect(PRESET);
+    let checksum = c
+        .word(Key::DeliveryChecksum, |word| match word {
+            "crc64nvme" => Some(Some(Algorithm::Crc64Nvme)),
+            "sha256" => Some(Some(Algorithm::Sha256)),
+            _ => Some(None),
+        })
+        .expect(PRESET);
     let (endpoint, name) = (endpoint?, name?);
-    if let Err(e) = S3::new(endpoint.clone(), path_style, &name, &region, template.clone()) {
+    if let Err(e) = S3::new(endpoint.clone(), path_style, &name, &region, template.clone(), checksum) {
         c.refuse(Key::DeliveryEndpoint, format!("{e} whose name stands before it"));
     }
     Some(Bucket {
@@ -65,5 +73,6 @@ fn bucket(c: &mut Checker<'_>) -> Option<Bucket> {
         path_style,
         role,
         template,
+        checksum,
     })
 }

@@ -214,7 +214,7 @@ keys! {
         "\"frameio\", \"s3\" or \"none\". By default \"frameio\" with that provider, else \"none\".")
         .example("\"s3\"");
     DeliveryEndpoint = Row::new("delivery.endpoint", Kind::Url,
-        "Where the storage is. This and the next six are of kind = \"s3\".")
+        "Where the storage is. This and the next seven are of kind = \"s3\".")
         .example("\"https://s3.eu-central-1.amazonaws.com\"");
     DeliveryBucket = Row::new("delivery.bucket", Kind::Text(Form::Bucket),
         "The bucket. Clips are bound to it and to the endpoint: those of another one wait, as those of another project do.")
@@ -236,6 +236,10 @@ keys! {
         "What objects are called: {date} of the clip (UTC), {device} (the board's host name), {name} of the clip, and {id}, \
          which no two clips of a rig share and which must be in it.")
         .preset(Preset::Text("{date}/{device}/{id}/{name}"));
+    DeliveryChecksum = Row::new("delivery.checksum", Kind::Word("crc64nvme sha256 none"),
+        "By which the storage checks what arrives, computed before a part leaves and sent ahead of it: \"crc64nvme\", which \
+         costs least, \"sha256\", or \"none\". A storage that does not know the one is asked for the other.")
+        .preset(Preset::Text("crc64nvme"));
 
     TokensAllow = Row::new("tokens.allow", Kind::Flag,
         "Let members of the group rigpost-token fetch access tokens over D-Bus (org.rigpost.Rigpost1.Tokens), to call \

@@ -10,6 +10,7 @@ use rigpost_core::delivery::s3::template::Template;
 use rigpost_core::identity::socket::SocketUse;
 use rigpost_core::oauth::ClientAuth;
 use rigpost_core::provider::{Binds, ProviderKind};
+use rigpost_core::queue::checksum::Algorithm;
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::source::Source;
 
@@ -132,6 +133,8 @@ pub struct Bucket {
     pub sts: Url,
     /// What objects are called.
     pub template: Template,
+    /// By which the storage checks what arrives.
+    pub checksum: Option<Algorithm>,
 }
 
 /// Access tokens for other programs.

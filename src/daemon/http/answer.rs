@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{HeaderMap, StatusCode, header};
 use zeroize::Zeroizing;
 
-use rigpost_core::provider::wire::Response;
+use rigpost_core::provider::wire::{KEPT_HEADERS, Response};
 use rigpost_core::time::WallTime;
 
 /// The answer without its body.
@@ -36,7 +36,11 @@ pub(super) fn head(status: StatusCode, headers: &HeaderMap, now: WallTime) -> Re
             .or_else(|| (status == 429).then(window).flatten())
             .map(|wait| wait.min(Duration::from_secs(3600))),
         etag: written(header::ETAG.as_str(), 128),
-        mark: written(rigpost_core::delivery::s3::MARK, 128),
+        kept: KEPT_HEADERS
+            .into_iter()
+            .filter(|name| headers.contains_key(*name))
+            .map(|name| (name, written(name, 256)))
+            .collect(),
         // From a cache it is the time of another question (RFC 9111 §5.1).
         date: date.filter(|_| !headers.contains_key(header::AGE)),
         location: written(header::LOCATION.as_str(), 2048),

@@ -137,6 +137,9 @@ pub(super) async fn send(
         Method::Head => reqwest::Method::HEAD,
         Method::Post => reqwest::Method::POST,
         Method::Delete => reqwest::Method::DELETE,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Options => reqwest::Method::OPTIONS,
     };
     let mut builder = match &request.signed {
         None => client.request(method, request.url),

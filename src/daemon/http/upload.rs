@@ -16,12 +16,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 use super::answer;
 use super::connect::{Congestion, Connector};
@@ -33,7 +34,7 @@ use super::tls::Trust;
 use crate::clock::Clock;
 use crate::media::{PartBody, PartWatch};
 use rigpost_core::oauth::{Cause, Trouble};
-use rigpost_core::provider::wire::{MAX_PART_ANSWER, Response, trouble};
+use rigpost_core::provider::wire::{MAX_PART_ANSWER, PartRequest, Response, trouble};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::WallTime;
 
@@ -63,8 +64,7 @@ struct Sender {
 
 /// One part and where it goes.
 struct Part {
-    url: Secret,
-    headers: Vec<(&'static str, String)>,
+    request: PartRequest,
     length: u64,
     origin: Origin,
     watch: Arc<PartWatch>,
@@ -119,13 +119,12 @@ impl Uploads {
 
     pub(super) async fn put(
         &self,
-        url: &Secret,
-        headers: Vec<(&'static str, String)>,
+        request: PartRequest,
         length: u64,
         body: PartBody,
     ) -> Result<Response, PutError> {
-        let origin = origin(url).ok_or_else(|| unsent("the URL for a part is not one"))?;
-        let part = Part { url: url.clone(), headers, length, origin, watch: body.watch().clone() };
+        let origin = origin(&request.url).ok_or_else(|| unsent("the URL for a part is not one"))?;
+        let part = Part { request, length, origin, watch: body.watch().clone() };
         let sender = self.sender.clone();
         let sent = self.sending.spawn(|pool| async move { sender.put(&part, body, &pool).await });
         match sent.map_err(|e| unsent(&format!("no thread to send with: {e}")))?.await {
@@ -251,7 +250,7 @@ impl Sender {
                 no_answer: false,
             }),
             Ok(response) => {
-                let response = Response { secrets: secrets_in(&part.url), ..response };
+                let response = Response { secrets: secrets(&part.request), ..response };
                 if !over && line.settle().await {
                     pool.give_back(part.origin.clone(), line, self.clock.now().boot);
                 }
@@ -276,15 +275,22 @@ impl Sender {
         ask: bool,
         interim: Arc<Interim>,
     ) -> Option<Request<Gated>> {
-        let uri: Uri = part.url.expose().parse().ok()?;
+        let PartRequest { method, url, headers, bearer } = &part.request;
+        let uri: Uri = url.expose().parse().ok()?;
         let mut builder = Request::builder()
-            .method(Method::PUT)
+            .method(method.as_str())
             .uri(uri.path_and_query()?.clone())
             .header(header::HOST, &part.origin.authority)
             .header(header::USER_AGENT, &self.user_agent)
             .header(header::CONTENT_LENGTH, part.length);
-        for (name, value) in &part.headers {
+        for (name, value) in headers {
             builder = builder.header(*name, value);
+        }
+        if let Some(token) = bearer {
+            let value = Zeroizing::new(format!("Bearer {}", token.expose()));
+            let mut value = HeaderValue::from_str(&value).ok()?;
+            value.set_sensitive(true);
+            builder = builder.header(header::AUTHORIZATION, value);
         }
         if ask {
             builder = builder.header(header::EXPECT, "100-continue");
@@ -359,11 +365,12 @@ fn trouble_of(broken: &Broken) -> Trouble {
     }
 }
 
-/// What signs a presigned URL, in case the storage repeats it.
-fn secrets_in(url: &Secret) -> Vec<Secret> {
-    let query = url.expose().split_once('?').map_or("", |(_, query)| query);
+/// What signs a presigned URL, or is shown beside it, in case the storage repeats it.
+fn secrets(part: &PartRequest) -> Vec<Secret> {
+    let query = part.url.expose().split_once('?').map_or("", |(_, query)| query);
     let values = form_urlencoded::parse(query.as_bytes()).map(|(_, value)| value);
-    values.filter(|value| value.len() >= SIGNATURE).map(Secret::new).collect()
+    let signed = values.filter(|value| value.len() >= SIGNATURE).map(Secret::new);
+    signed.chain(part.bearer.iter().map(|token| token.0.clone())).collect()
 }
 
 fn origin(url: &Secret) -> Option<Origin> {

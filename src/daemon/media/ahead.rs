@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use rustix::buffer::spare_capacity;
 use rustix::io::pread;
 use tokio::sync::mpsc;
 use xxhash_rust::xxh64::Xxh64;
 
 use super::file::{MediaFile, ReadError};
+use rigpost_core::queue::checksum::{Algorithm, Checksum};
 use rigpost_core::queue::item::PartDigest;
 
 /// Bytes that all parts together read ahead, twice.
@@ -23,7 +25,9 @@ const MOST: usize = 512 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadPlan {
     /// Computed too: about a second and a half of processor time per GiB.
-    md5: bool,
+    pub(super) md5: bool,
+    /// And one that the storage checks; SHA by the processor's own instructions, where it has them.
+    pub(super) checksum: Option<Algorithm>,
     /// Bytes that are read and hashed in one go.
     pub(super) chunk: usize,
 }
@@ -31,7 +35,7 @@ pub struct ReadPlan {
 impl ReadPlan {
     /// `at_once`: parts that may be on their way at the same time, which share the memory.
     pub fn new(md5: bool, at_once: usize) -> ReadPlan {
-        ReadPlan { md5, chunk: (AHEAD / at_once.max(1)).clamp(LEAST, MOST) }
+        ReadPlan { md5, checksum: None, chunk: (AHEAD / at_once.max(1)).clamp(LEAST, MOST) }
     }
 }
 
@@ -54,9 +58,45 @@ pub(super) struct Chunk {
     pub(super) digest: Option<PartDigest>,
 }
 
+/// One that is being computed.
+enum Running {
+    Crc64Nvme(crc_fast::Digest),
+    Sha(ring::digest::Context, fn(&[u8]) -> Option<Checksum>),
+}
+
+impl Running {
+    fn new(algorithm: Algorithm) -> Option<Running> {
+        let sha = |with, made| Some(Running::Sha(ring::digest::Context::new(with), made));
+        match algorithm {
+            Algorithm::Crc64Nvme => {
+                Some(Running::Crc64Nvme(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme)))
+            }
+            Algorithm::Sha256 => sha(&SHA256, |sum| sum.try_into().ok().map(Checksum::Sha256)),
+            Algorithm::Sha1 => sha(&SHA1_FOR_LEGACY_USE_ONLY, |sum| sum.try_into().ok().map(Checksum::Sha1)),
+            // It has a place of its own.
+            Algorithm::Md5 => None,
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Running::Crc64Nvme(crc) => crc.update(bytes),
+            Running::Sha(sha, _) => sha.update(bytes),
+        }
+    }
+
+    fn finish(self) -> Option<Checksum> {
+        match self {
+            Running::Crc64Nvme(crc) => Some(Checksum::Crc64Nvme(crc.finalize())),
+            Running::Sha(sha, made) => made(sha.finish().as_ref()),
+        }
+    }
+}
+
 struct Hashes {
     md5: Option<Md5>,
     xxh64: Xxh64,
+    checksum: Option<Running>,
 }
 
 impl Hashes {
@@ -64,11 +104,18 @@ impl Hashes {
         if let Some(md5) = &mut self.md5 {
             md5.update(bytes);
         }
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(bytes);
+        }
         self.xxh64.update(bytes);
     }
 
     fn digest(&mut self) -> PartDigest {
-        PartDigest { md5: self.md5.take().map(|md5| md5.finalize().into()), xxh64: self.xxh64.digest() }
+        PartDigest {
+            md5: self.md5.take().map(|md5| md5.finalize().into()),
+            xxh64: self.xxh64.digest(),
+            checksum: self.checksum.take().and_then(Running::finish),
+        }
     }
 }
 
@@ -112,7 +159,11 @@ impl Reader {
         len: u64,
         plan: ReadPlan,
     ) -> mpsc::Receiver<Result<Chunk, ReadError>> {
-        let hashes = Hashes { md5: plan.md5.then(Md5::new), xxh64: Xxh64::new(0) };
+        let hashes = Hashes {
+            md5: plan.md5.then(Md5::new),
+            xxh64: Xxh64::new(0),
+            checksum: plan.checksum.and_then(Running::new),
+        };
         let (back, mut free) = mpsc::channel(BUFFERS);
         (0..BUFFERS).for_each(|_| drop(back.try_send(Vec::new())));
         let mut reader = Reader { file, at, unread: len, chunk: plan.chunk, hashes, back };

@@ -29,6 +29,7 @@ use super::ahead::{Chunk, ReadPlan, Reader};
 use super::file::{MediaFile, ReadError};
 use super::pacer::Pacer;
 use super::workers::NotAnswering;
+use rigpost_core::queue::checksum::Algorithm;
 use rigpost_core::queue::item::PartDigest;
 
 /// Handed on at once: what is not on the wire yet is what an early refusal wastes.
@@ -82,6 +83,10 @@ pub struct PartBody {
     plan: ReadPlan,
     watch: Arc<PartWatch>,
     pacer: Pacer,
+    /// Read and hashed, and not handed on: the storage has these.
+    skip: u64,
+    /// Of those, not passed yet.
+    unskipped: u64,
     /// Not taken from the reader yet.
     ahead: u64,
     chunks: Option<mpsc::Receiver<Result<Chunk, ReadError>>>,
@@ -109,6 +114,8 @@ impl PartBody {
             plan,
             watch,
             pacer,
+            skip: 0,
+            unskipped: 0,
             ahead: len,
             chunks: None,
             unsent: Bytes::new(),
@@ -119,7 +126,53 @@ impl PartBody {
     /// The same part from its beginning, for another attempt. What this one had sent counts no more.
     pub fn again(&self) -> PartBody {
         let (file, watch, pacer) = (self.file.clone(), self.watch.clone(), self.pacer.clone());
-        PartBody::new(file, self.from, self.len, self.plan, watch, pacer)
+        PartBody::new(file, self.from, self.len, self.plan, watch, pacer).after(self.skip)
+    }
+
+    /// Without the first bytes, of which the digest goes on to be.
+    pub fn after(mut self, skip: u64) -> PartBody {
+        self.skip = skip.min(self.len);
+        self.unskipped = self.skip;
+        self
+    }
+
+    /// Reads once what this is going to send, and computes what goes ahead of it. Not paced: nothing leaves.
+    ///
+    /// # Errors
+    /// It can't be read, and its watch says why.
+    pub fn read_before(
+        &self,
+        checksum: Option<Algorithm>,
+        md5: bool,
+    ) -> impl Future<Output = Result<PartDigest, ReadError>> + Send + use<> {
+        let plan = ReadPlan { checksum, md5, ..self.plan };
+        let (from, len) = (self.from + self.skip, self.len - self.skip);
+        let (mut chunks, watch) = (Reader::start(self.file.clone(), from, len, plan), self.watch.clone());
+        async move {
+            while let Some(chunk) = chunks.recv().await {
+                match chunk {
+                    Ok(Chunk { digest: Some(digest), .. }) => return Ok(digest),
+                    Ok(_) => {}
+                    Err(why) => {
+                        watch.failed(&why);
+                        return Err(why);
+                    }
+                }
+            }
+            Err(cut_short())
+        }
+    }
+
+    /// Reads all of the part, of which nothing is sent: the storage has it. Its watch knows the digest then.
+    ///
+    /// # Errors
+    /// It can't be read, and its watch says why.
+    pub fn read_through(&self) -> impl Future<Output = Result<(), ReadError>> + Send + use<> {
+        let (read, watch) = (self.again().after(0).read_before(None, false), self.watch.clone());
+        async move {
+            watch.set_digest(Some(read.await?));
+            Ok(())
+        }
     }
 
     /// Shared with whoever made the part.
@@ -147,17 +200,22 @@ impl PartBody {
             .chunks
             .get_or_insert_with(|| Reader::start(self.file.clone(), self.from, self.len, self.plan));
         let chunk = ready!(chunks.poll_recv(cx));
-        let cut_short = || ReadError::Unreadable(io::Error::other("the reading was cut short"));
         Poll::Ready(chunk.unwrap_or_else(|| Err(cut_short())))
     }
 
-    fn take(&mut self, chunk: Chunk) {
+    fn take(&mut self, mut chunk: Chunk) {
         self.ahead -= chunk.bytes.len() as u64;
-        self.unsent = chunk.bytes;
+        let passed = usize::try_from(self.unskipped).map_or(chunk.bytes.len(), |n| n.min(chunk.bytes.len()));
+        self.unskipped -= passed as u64;
+        self.unsent = chunk.bytes.split_off(passed);
         if chunk.digest.is_some() {
             self.watch.set_digest(chunk.digest);
         }
     }
+}
+
+fn cut_short() -> ReadError {
+    ReadError::Unreadable(io::Error::other("the reading was cut short"))
 }
 
 impl http_body::Body for PartBody {
@@ -169,10 +227,10 @@ impl http_body::Body for PartBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = &mut *self;
-        if this.is_end_stream() {
-            return Poll::Ready(None);
-        }
-        if this.unsent.is_empty() {
+        while this.unsent.is_empty() {
+            if this.ahead == 0 {
+                return Poll::Ready(None);
+            }
             match ready!(this.poll_chunk(cx)) {
                 Ok(chunk) => this.take(chunk),
                 Err(why) => {
@@ -189,11 +247,11 @@ impl http_body::Body for PartBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead == 0 && self.unsent.is_empty()
+        self.ahead == self.unskipped && self.unsent.is_empty()
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        http_body::SizeHint::with_exact(self.ahead + self.unsent.len() as u64)
+        http_body::SizeHint::with_exact(self.ahead - self.unskipped + self.unsent.len() as u64)
     }
 }
 
@@ -263,7 +321,10 @@ mod tests {
         assert_eq!(watch.digest(), None);
         body.collect().await.unwrap();
         let md5 = *b"\x90\x01\x50\x98\x3c\xd2\x4f\xb0\xd6\x96\x3f\x7d\x28\xe1\x7f\x72";
-        assert_eq!(watch.digest(), Some(PartDigest { md5: Some(md5), xxh64: 0x44bc_2cf5_ad77_0999 }));
+        assert_eq!(
+            watch.digest(),
+            Some(PartDigest { md5: Some(md5), xxh64: 0x44bc_2cf5_ad77_0999, checksum: None })
+        );
         let (body, watch) = part(&file, 0, 3, false);
         body.collect().await.unwrap();
         assert_eq!(watch.digest().unwrap().md5, None, "not asked for");

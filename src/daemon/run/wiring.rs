@@ -16,7 +16,7 @@ use crate::media::{FdStore, Kept, Pacer, Workers};
 use crate::store::{ClientKind, Limits, Location, Store};
 use crate::tasks::{
     ChannelTask, Channels, CommentTask, CommentsDue, Deliverer, Deps, GrowingLinks, GrowingTask, InHand,
-    Intake, Lines, Ping, PresenceTask, Recordings, RigLinks, RigTask, SourceLinks, SourceTask,
+    Intake, Lines, Ping, PresenceTask, Recordings, RigLinks, RigTask, Source, SourceLinks, SourceTask,
     UploadSettings, UploadTask,
 };
 use crate::vault::KeySource;
@@ -203,9 +203,10 @@ fn delivery(
                 Sts { endpoint: b.sts.clone(), role: b.role.clone(), session: sts::session_name(&device) };
             let (endpoint, template) = (b.endpoint.clone(), b.template.clone());
             // Tried when the configuration was judged.
-            let s3 = S3::new(endpoint, b.path_style, &b.name, &b.region, template);
+            let s3 = S3::new(endpoint, b.path_style, &b.name, &b.region, template, b.checksum);
             let s3 = s3.inspect_err(|e| error!("`delivery.endpoint` {e}: no clip is sent")).ok()?;
-            Some(Deliverer::bucket(s3, sts, transport, clock, sign_in, to_rig, device))
+            let (s3, source) = (Arc::new(s3), Source::Sts(sts));
+            Some(Deliverer::storage(s3, source, transport, clock, sign_in, to_rig, device))
         }
     }
 }

@@ -14,6 +14,9 @@ use super::error::StoreError;
 use super::handle::Store;
 use super::rows;
 use super::tx::Tx;
+use rigpost_core::delivery::dialect::SentPart;
+use rigpost_core::queue::checksum::Checksum;
+use rigpost_core::queue::etag;
 use rigpost_core::queue::item::{Asset, ItemId, PartDigest};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::Now;
@@ -145,12 +148,37 @@ impl Store {
         .await
     }
 
-    /// What the storage has called the parts that it has confirmed, in byte order.
-    pub async fn part_etags(&self, id: ItemId) -> Result<Vec<String>, StoreError> {
+    /// What the storage has said of the parts that it has confirmed, in byte order.
+    pub async fn sent_parts(&self, id: ItemId) -> Result<Vec<SentPart>, StoreError> {
         self.tx(move |tx| {
-            let mut statement = tx.prepare_cached("SELECT etag FROM part WHERE item_id = ?1 ORDER BY n")?;
-            let etags = statement.query_map([rows::sql_id(id)], |r| r.get(0))?;
-            Ok(etags.collect::<Result<_, _>>()?)
+            let sql = "SELECT etag, checksum FROM part WHERE item_id = ?1 ORDER BY n";
+            let mut statement = tx.prepare_cached(sql)?;
+            let part = |r: &rusqlite::Row<'_>| {
+                Ok(SentPart { etag: r.get(0)?, checksum: Checksum::parse(&r.get::<_, String>(1)?) })
+            };
+            Ok(statement.query_map([rows::sql_id(id)], part)?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Part `n` of the item's asset and those behind it are not confirmed any more: they are to be sent again. Upholds: the
+    /// bytes left are exact.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such item.
+    pub async fn rewind(&self, id: ItemId, n: u32) -> Result<(), StoreError> {
+        self.tx(move |tx| {
+            let size = rows::item_now(tx, id)?.clip.facts.size;
+            let id = rows::sql_id(id);
+            let sql = "SELECT parts FROM asset WHERE item_id = ?1";
+            let parts = tx.prepare_cached(sql)?.query_row([id], |r| rows::unsigned(r, 0)).optional()?;
+            let Some(parts) = parts else { return Ok(()) };
+            tx.prepare_cached("DELETE FROM part WHERE item_id = ?1 AND n >= ?2")?.execute((id, n))?;
+            let chunk = size.div_ceil(parts.max(1));
+            let sql = "UPDATE item SET sent_bytes = min(sent_bytes, ?2) WHERE id = ?1";
+            let sent = chunk.saturating_mul(u64::from(n)).min(size);
+            tx.prepare_cached(sql)?.execute((id, rows::signed(sent)))?;
+            Ok(())
         })
         .await
     }
@@ -219,9 +247,12 @@ pub(super) fn count_part(
     digest: Option<PartDigest>,
 ) -> Result<(), StoreError> {
     let id = rows::sql_id(id);
-    let sql = "INSERT INTO part (item_id, n, etag, xxh64) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO part (item_id, n, etag, xxh64, checksum) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT DO NOTHING";
     let xxh64 = digest.map(|digest| digest.xxh64.cast_signed());
-    if tx.prepare_cached(sql)?.execute((id, n, etag, xxh64))? == 1 {
+    let vouched = digest.and_then(|digest| digest.checksum.or_else(|| etag::vouched(etag, digest.md5)));
+    let vouched = vouched.map_or_else(String::new, |sum| sum.to_string());
+    if tx.prepare_cached(sql)?.execute((id, n, etag, xxh64, vouched))? == 1 {
         // Never beyond the size, whatever the caller counts.
         let sql = "UPDATE item SET sent_bytes = min(size_bytes, sent_bytes + ?2) WHERE id = ?1";
         tx.prepare_cached(sql)?.execute((id, rows::signed(bytes).min(i64::MAX / 2)))?;

@@ -27,6 +27,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("migrations/0007_issuers_and_projects.sql"),
     include_str!("migrations/0008_recordings_and_channels.sql"),
     include_str!("migrations/0009_uploads_to_give_up.sql"),
+    include_str!("migrations/0010_checksums.sql"),
 ];
 
 /// [`StoreError::TooNew`] where `found` is beyond what `steps` lead to.

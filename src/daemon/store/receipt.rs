@@ -11,6 +11,7 @@ use super::error::StoreError;
 use super::handle::Store;
 use super::rows;
 use super::tx::Tx;
+use rigpost_core::queue::checksum::{self, Checksum};
 use rigpost_core::queue::item::{Item, ItemId, Receipt, file_digest};
 use rigpost_core::time::Now;
 
@@ -23,7 +24,7 @@ impl Store {
         self.tx(move |tx| {
             let item = rows::item_now(tx, id)?;
             let sql =
-                "SELECT delivered_boot_id, delivered_boot_us, delivered_wall_s, chunk_bytes, parts, digest
+                "SELECT delivered_boot_id, delivered_boot_us, delivered_wall_s, chunk_bytes, parts, digest, vouched
                        FROM receipt WHERE item_id = ?1";
             let row = tx.prepare_cached(sql)?.query_row([rows::sql_id(id)], |r| {
                 Ok(Receipt {
@@ -33,6 +34,7 @@ impl Store {
                     parts: numbers(&r.get::<_, Vec<u8>>(4)?)
                         .ok_or_else(|| rows::odd(4, Type::Blob, "no digests of parts"))?,
                     digest: r.get::<_, Option<i64>>(5)?.map(i64::cast_unsigned),
+                    vouched: r.get(6)?,
                 })
             });
             Ok(row.optional()?)
@@ -85,8 +87,8 @@ pub(super) fn digest(tx: &Tx<'_>, id: ItemId) -> Result<Option<FileDigest>, Stor
 pub(super) fn copy(tx: &Tx<'_>, from: ItemId, to: ItemId) -> Result<bool, StoreError> {
     let sql =
         "INSERT OR REPLACE INTO receipt (item_id, delivered_boot_id, delivered_boot_us, delivered_wall_s,
-                   chunk_bytes, parts, digest)
-               SELECT ?2, delivered_boot_id, delivered_boot_us, delivered_wall_s, chunk_bytes, parts, digest
+                   chunk_bytes, parts, digest, vouched)
+               SELECT ?2, delivered_boot_id, delivered_boot_us, delivered_wall_s, chunk_bytes, parts, digest, vouched
                FROM receipt WHERE item_id = ?1";
     Ok(tx.prepare_cached(sql)?.execute((rows::sql_id(from), rows::sql_id(to)))? > 0)
 }
@@ -112,9 +114,21 @@ pub(super) fn write(tx: &Tx<'_>, item: &Item, now: Now) -> Result<(), StoreError
     let (boot_id, boot, wall) = rows::sql_now(now);
     let sql =
         "INSERT OR REPLACE INTO receipt (item_id, delivered_boot_id, delivered_boot_us, delivered_wall_s,
-                   chunk_bytes, parts, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    tx.prepare_cached(sql)?.execute((id, boot_id, boot, wall, rows::signed(chunk), bytes, digest))?;
+                   chunk_bytes, parts, digest, vouched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let vouched = vouched(tx, id, item.clip.facts.size, chunk)?;
+    let row = (id, boot_id, boot, wall, rows::signed(chunk), bytes, digest, vouched);
+    tx.prepare_cached(sql)?.execute(row)?;
     Ok(())
+}
+
+/// What the storage has vouched for: a checksum of the whole; or by which it has of each part; or nothing.
+fn vouched(tx: &Tx<'_>, id: i64, size: u64, chunk: u64) -> Result<String, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT checksum FROM part WHERE item_id = ?1 ORDER BY n")?;
+    let read = |r: &rusqlite::Row<'_>| Ok(Checksum::parse(&r.get::<_, String>(0)?));
+    let parts: Vec<Option<Checksum>> = statement.query_map([id], read)?.collect::<Result<_, _>>()?;
+    let lengths = (0..).map(|n: u64| chunk.min(size.saturating_sub(chunk.saturating_mul(n))));
+    let is_all = parts.len() as u64 == size.div_ceil(chunk);
+    Ok(checksum::vouched(parts.into_iter().zip(lengths)).filter(|_| is_all).unwrap_or_default())
 }
 
 /// How large its parts are, and the digests of all of them where each is known.

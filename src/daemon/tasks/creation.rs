@@ -10,13 +10,13 @@ use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;
 use crate::store::{Store, StoreError};
-use crate::tasks::bucket::{Bucket, Object};
+use crate::tasks::storage::Storage;
 use rigpost_contract::channel::ChannelState;
 use rigpost_core::oauth::{AccessToken, Cause, Trouble};
 use rigpost_core::provider::FrameIo;
 use rigpost_core::provider::wire::{Response, trouble};
 use rigpost_core::queue::channel::Channel;
-use rigpost_core::queue::item::ItemId;
+use rigpost_core::queue::item::{Clip, ItemId};
 use rigpost_core::queue::ledger;
 use rigpost_core::queue::schedule::CREATE_EVERY;
 use rigpost_core::queue::upload::{AssetRequest, CreateError};
@@ -33,8 +33,8 @@ pub(super) type Created = Result<(String, Vec<Secret>), CreateError>;
 pub(super) enum Asks<T> {
     /// A project, with what its answer of this kind is read by.
     FrameIo(FrameIo, fn(&FrameIo, &Response) -> Created),
-    /// A bucket, for this object.
-    Bucket(Arc<Bucket<T>>, Object),
+    /// A storage of the site's own, for this clip.
+    Storage(Arc<Storage<T>>, Box<Clip>),
 }
 
 /// Everything that it needs. Once for both kinds: it is a great future.
@@ -88,13 +88,13 @@ impl<T: Transport> Creation<T> {
                 self.note_asked().await?;
                 self.ask_project(transport, cloud, *read).await
             }
-            Asks::Bucket(bucket, object) if Bucket::<T>::is_one_piece(object.size) => {
-                bucket.begin(object, self.wanted.offset).await.map_err(|(e, _)| e)
+            Asks::Storage(storage, clip) if !storage.dialect().asks(clip.facts.size) => {
+                storage.begin(self.id, clip, self.wanted.offset).await.map_err(|(e, _)| e)
             }
-            Asks::Bucket(bucket, object) => {
-                bucket.ready().await?;
+            Asks::Storage(storage, clip) => {
+                storage.ready().await?;
                 self.note_asked().await?;
-                match bucket.begin(object, self.wanted.offset).await {
+                match storage.begin(self.id, clip, self.wanted.offset).await {
                     Ok(begun) => Ok(begun),
                     Err((e, maybe_made)) => {
                         self.note_answer(maybe_made).await;

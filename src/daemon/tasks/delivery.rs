@@ -12,11 +12,9 @@ use crate::http::{PutError, Transport};
 use crate::link::ToRig;
 use crate::media::PartBody;
 use crate::store::NOTHING;
-use crate::tasks::bucket::{Bucket, GivenUp, mark};
-use crate::tasks::keys::KeyRing;
-use rigpost_core::delivery::s3;
-use rigpost_core::delivery::s3::S3;
-use rigpost_core::delivery::sts::Sts;
+use crate::tasks::keys::{KeyRing, Source};
+use crate::tasks::storage::{GivenUp, Sending, Storage, Taken, mark};
+use rigpost_core::delivery::dialect::{Dialect, SentPart};
 use rigpost_core::oauth::{DeviceInfo, SignIn};
 use rigpost_core::provider::FrameIo;
 use rigpost_core::queue::item::{Clip, ItemId};
@@ -28,8 +26,8 @@ use rigpost_core::secret::Secret;
 pub enum Deliverer<T> {
     /// To a project.
     FrameIo(FrameIo),
-    /// To a bucket.
-    Bucket(Arc<Bucket<T>>),
+    /// To a storage of the site's own.
+    Storage(Arc<Storage<T>>),
 }
 
 // Derived, it would ask the transport to be `Clone`.
@@ -37,34 +35,35 @@ impl<T> Clone for Deliverer<T> {
     fn clone(&self) -> Deliverer<T> {
         match self {
             Deliverer::FrameIo(frameio) => Deliverer::FrameIo(frameio.clone()),
-            Deliverer::Bucket(bucket) => Deliverer::Bucket(bucket.clone()),
+            Deliverer::Storage(storage) => Deliverer::Storage(storage.clone()),
         }
     }
 }
 
-/// What came of a part that somebody answered: its ETag, and whether it was taken.
-pub(super) type Answered = Result<String, PartError>;
+/// What came of a part that somebody answered.
+pub(super) type Answered = Result<Taken, PartError>;
 
 impl<T: Transport> Deliverer<T> {
-    /// To a bucket. `sign_in`: what the rig is signed in with now; `device`: what it is called in the names of objects.
-    pub fn bucket(
-        s3: S3,
-        sts: Sts,
+    /// To a storage. `sign_in`: what the rig is signed in with now; `device`: what it is called there.
+    pub fn storage(
+        dialect: Arc<dyn Dialect>,
+        source: Source,
         transport: &Arc<T>,
         clock: &Clock,
         sign_in: watch::Receiver<Option<SignIn>>,
         to_rig: mpsc::Sender<ToRig>,
         device: String,
     ) -> Deliverer<T> {
-        let keys = KeyRing::new(sts, transport.clone(), clock.clone(), sign_in, to_rig);
-        Deliverer::Bucket(Arc::new(Bucket::new(Arc::new(s3), transport.clone(), clock.clone(), keys, device)))
+        let keys = KeyRing::new(source, transport.clone(), clock.clone(), sign_in, to_rig);
+        let storage = Storage::new(dialect, transport.clone(), clock.clone(), keys, device);
+        Deliverer::Storage(Arc::new(storage))
     }
 
     /// What clips are bound to, where that is not the project of the pairing: its address, and its name for the screen.
     pub(super) fn binding(&self) -> Option<(String, String)> {
         match self {
             Deliverer::FrameIo(_) => None,
-            Deliverer::Bucket(bucket) => Some(bucket.binding()),
+            Deliverer::Storage(storage) => Some((storage.dialect().binding(), storage.dialect().name())),
         }
     }
 
@@ -72,7 +71,7 @@ impl<T: Transport> Deliverer<T> {
     pub(super) fn frameio(&self) -> Option<&FrameIo> {
         match self {
             Deliverer::FrameIo(frameio) => Some(frameio),
-            Deliverer::Bucket(_) => None,
+            Deliverer::Storage(_) => None,
         }
     }
 
@@ -80,46 +79,38 @@ impl<T: Transport> Deliverer<T> {
     pub(super) fn promises(&self) -> Promises {
         match self {
             Deliverer::FrameIo(_) => Promises::FRAMEIO,
-            Deliverer::Bucket(_) => Promises::BUCKET,
+            Deliverer::Storage(storage) => storage.dialect().promises(),
         }
     }
 
-    /// Puts a part of `len` bytes of this clip to its address. Dropping the future closes the connection.
+    /// Sends a part. Dropping the future closes the connection.
     pub(super) async fn put(
         &self,
         transport: &T,
-        address: &Secret,
-        of: (ItemId, &Clip),
-        len: u64,
+        part: Sending<'_>,
         body: PartBody,
     ) -> Result<Answered, PutError> {
-        let (id, clip) = of;
         match self {
             Deliverer::FrameIo(frameio) => {
-                put_to(frameio, transport, address, &clip.filetype, len, body).await
+                put_to(frameio, transport, part.address, &part.clip.filetype, part.len, body).await
             }
-            Deliverer::Bucket(bucket) => {
-                let (lease, url, headers) = match bucket.part(address, &clip.filetype, &mark(id, clip)).await
-                {
-                    Ok(part) => part,
-                    Err(e) => return Ok(Err(e)),
-                };
-                let answer = transport.put(&url, headers, len, body).await?;
-                Ok(bucket.read_part(address, &lease, &answer).await)
-            }
+            Deliverer::Storage(storage) => storage.send(part, body).await,
         }
     }
 
-    /// All parts of this clip are there. `etags`: theirs, in byte order.
+    /// All parts of this clip are there: these, in byte order.
     pub(super) async fn complete(
         &self,
         address: &Secret,
         of: (ItemId, &Clip),
-        etags: &[String],
+        parts: &[SentPart],
     ) -> Result<Completed, CreateError> {
         match self {
             Deliverer::FrameIo(_) => Ok(Completed::Done),
-            Deliverer::Bucket(bucket) => bucket.complete(address, etags, &mark(of.0, of.1)).await,
+            Deliverer::Storage(storage) => {
+                let (id, clip) = of;
+                storage.complete(address, parts, clip.facts.size, &mark(id, clip)).await
+            }
         }
     }
 
@@ -128,8 +119,9 @@ impl<T: Transport> Deliverer<T> {
     pub(super) fn upload(&self, urls: &[Secret]) -> Option<String> {
         match self {
             Deliverer::FrameIo(_) => None,
-            Deliverer::Bucket(_) => {
-                Some(urls.first().and_then(s3::upload).unwrap_or_else(|| NOTHING.to_owned()))
+            Deliverer::Storage(storage) => {
+                let upload = storage.dialect().upload(storage.habits(), urls)?;
+                Some(if upload.is_empty() { NOTHING.to_owned() } else { upload })
             }
         }
     }
@@ -138,7 +130,7 @@ impl<T: Transport> Deliverer<T> {
     pub(super) fn base(&self) -> Option<String> {
         match self {
             Deliverer::FrameIo(_) => None,
-            Deliverer::Bucket(bucket) => Some(bucket.base()),
+            Deliverer::Storage(storage) => Some(storage.dialect().base()),
         }
     }
 
@@ -146,7 +138,7 @@ impl<T: Transport> Deliverer<T> {
     pub(super) async fn give_up(&self, address: &Secret) -> GivenUp {
         match self {
             Deliverer::FrameIo(_) => GivenUp::Kept,
-            Deliverer::Bucket(bucket) => bucket.give_up(address).await,
+            Deliverer::Storage(storage) => storage.give_up(address).await,
         }
     }
 }
@@ -160,8 +152,8 @@ pub(super) async fn put_to(
     len: u64,
     body: PartBody,
 ) -> Result<Answered, PutError> {
-    let answer = transport.put(address, frameio.part_headers(filetype), len, body).await?;
-    Ok(frameio.read_part(&answer).map(|()| answer.etag))
+    let answer = transport.put(frameio.part(address, filetype), len, body).await?;
+    Ok(frameio.read_part(&answer).map(|()| Taken { etag: answer.etag, before: None }))
 }
 
 /// Clips go where the configuration says, whoever the rig is signed in with.

@@ -1,4 +1,5 @@
-//! Keys of an hour for a bucket, come by with the rig's sign-in.
+//! What a storage is shown: keys of an hour, come by with the rig's sign-in; the sign-in's own access token; or keys that
+//! somebody has put into the vault.
 //!
 //! # Decisions
 //! - Made when something is to be signed, renewed before they end, and in memory only: the ID token that they come of is on
@@ -16,7 +17,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;
-use rigpost_core::delivery::keys::Keys;
+use rigpost_core::delivery::keys::{Authority, Keys};
 use rigpost_core::delivery::sts::{self, Sts, StsError};
 use rigpost_core::oauth::{AccessToken, Cause, IdToken, SignIn, Trouble};
 use rigpost_core::provider::id_token_ends;
@@ -40,7 +41,7 @@ const MEANWHILE: Duration = Duration::from_secs(3);
 /// What to sign with now.
 #[derive(Clone, Debug)]
 pub(super) struct Lease {
-    pub(super) keys: Keys,
+    pub(super) authority: Authority,
     /// By the server's clock, Unix seconds.
     pub(super) at: i64,
     /// They were made a moment ago.
@@ -62,11 +63,25 @@ struct Held {
     /// The ID token that was refused last.
     refused: Option<IdToken>,
     failed: Option<(BootTime, CreateError)>,
+    /// The sign-in's token that was refused last, and when; and that so was the one before it.
+    refused_token: Option<(AccessToken, BootTime)>,
+    refused_again: bool,
+}
+
+/// Where it comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Whoever gives keys for an ID token.
+    Sts(Sts),
+    /// The sign-in.
+    Bearer,
+    /// The vault.
+    Own(Keys),
 }
 
 /// Where keys come from.
 pub(super) struct KeyRing<T> {
-    sts: Sts,
+    source: Source,
     transport: Arc<T>,
     clock: Clock,
     sign_in: watch::Receiver<Option<SignIn>>,
@@ -76,13 +91,13 @@ pub(super) struct KeyRing<T> {
 
 impl<T: Transport> KeyRing<T> {
     pub(super) fn new(
-        sts: Sts,
+        source: Source,
         transport: Arc<T>,
         clock: Clock,
         sign_in: watch::Receiver<Option<SignIn>>,
         to_rig: mpsc::Sender<ToRig>,
     ) -> KeyRing<T> {
-        KeyRing { sts, transport, clock, sign_in, to_rig, held: Mutex::default() }
+        KeyRing { source, transport, clock, sign_in, to_rig, held: Mutex::default() }
     }
 
     /// Those in force, or new ones.
@@ -91,6 +106,10 @@ impl<T: Transport> KeyRing<T> {
     /// There are none.
     pub(super) async fn lease(&self) -> Result<Lease, CreateError> {
         let mut held = self.held.lock().await;
+        if let Source::Own(keys) = &self.source {
+            let authority = Authority::Keys(keys.clone());
+            return Ok(Lease { authority, at: self.server_time(&held), fresh: true });
+        }
         let Some(sign_in) = self.sign_in.borrow().clone() else {
             held.keys = None;
             return Err(CreateError::Transient(trouble(Cause::Provider, "the rig is not signed in", None)));
@@ -98,27 +117,29 @@ impl<T: Transport> KeyRing<T> {
         if sign_in.grant != held.grant {
             *held = Held { zero: held.zero, grant: sign_in.grant, ..Held::default() };
         }
+        let Source::Sts(sts) = &self.source else { return self.bearer(&mut held, sign_in) };
         let now = self.server_time(&held);
-        if let Some(keys) = held.keys.as_ref().filter(|_| now < held.renew_at) {
-            return Ok(Lease { keys: keys.clone(), at: now, fresh: now - held.made < FRESH });
+        if let Some(keys) = held.keys.clone().filter(|_| now < held.renew_at) {
+            let fresh = now - held.made < FRESH;
+            return Ok(Lease { authority: Authority::Keys(keys), at: now, fresh });
         }
         let boot = self.clock.now().boot;
         let shared = held.failed.as_ref().filter(|(when, _)| boot.since(*when) < SHARED);
         let outcome = match shared {
             Some((_, e)) => Err(e.clone()),
-            None => self.fetch(&mut held, sign_in).await,
+            None => self.fetch(&mut held, sts, sign_in).await,
         };
         let now = self.server_time(&held);
         let in_force = held.keys.clone().filter(|keys| keys.ends.is_none_or(|ends| now < ends));
         match (outcome, in_force) {
             (Ok(()), Some(keys)) => {
                 held.failed = None;
-                Ok(Lease { keys, at: now, fresh: true })
+                Ok(Lease { authority: Authority::Keys(keys), at: now, fresh: true })
             }
             (Ok(()), None) => Err(CreateError::Transient(trouble(Cause::Clock, "keys that are over", None))),
             (Err(CreateError::Transient(t)), Some(keys)) => {
                 held.failed = Some((self.clock.now().boot, CreateError::Transient(t)));
-                Ok(Lease { keys, at: now, fresh: false })
+                Ok(Lease { authority: Authority::Keys(keys), at: now, fresh: false })
             }
             (Err(e), _) => {
                 held.failed = Some((self.clock.now().boot, e.clone()));
@@ -127,18 +148,45 @@ impl<T: Transport> KeyRing<T> {
         }
     }
 
-    /// The storage does not take these keys: others are wanted, or another time.
-    pub(super) async fn doubt(&self, lease: &Lease, answer: &Response) {
-        let mut held = self.held.lock().await;
-        self.note_time(&mut held, answer);
-        // A sibling may have new ones already.
-        if held.keys.as_ref().is_some_and(|keys| keys.id == lease.keys.id) {
-            held.keys = None;
-            held.renew_at = 0;
+    /// The sign-in's own token, unless that was refused.
+    fn bearer(&self, held: &mut Held, sign_in: SignIn) -> Result<Lease, CreateError> {
+        let why = "the storage does not take the sign-in's token";
+        match &held.refused_token {
+            Some((refused, _)) if *refused == sign_in.access && held.refused_again => {
+                Err(CreateError::Forbidden(why.to_owned()))
+            }
+            Some((refused, _)) if *refused == sign_in.access => Err(self.renew(held, &sign_in, why)),
+            Some(_) | None => {
+                let at = self.server_time(held);
+                Ok(Lease { authority: Authority::Bearer(sign_in.access), at, fresh: true })
+            }
         }
     }
 
-    async fn fetch(&self, held: &mut Held, sign_in: SignIn) -> Result<(), CreateError> {
+    /// The storage does not take what it was shown: something else is wanted, or another time.
+    pub(super) async fn doubt(&self, lease: &Lease, answer: &Response) {
+        let mut held = self.held.lock().await;
+        self.note_time(&mut held, answer);
+        match &lease.authority {
+            // A sibling may have new ones already.
+            Authority::Keys(keys) if held.keys.as_ref().is_some_and(|now| now.id == keys.id) => {
+                held.keys = None;
+                held.renew_at = 0;
+            }
+            Authority::Keys(_) => {}
+            Authority::Bearer(token) => {
+                let now = self.clock.now().boot;
+                let soon =
+                    |(before, when): &(AccessToken, BootTime)| before != token && now.since(*when) < RENEWAL;
+                let is_known = held.refused_token.as_ref().is_some_and(|(before, _)| before == token);
+                held.refused_again =
+                    held.refused_token.as_ref().is_some_and(soon) || (is_known && held.refused_again);
+                held.refused_token = Some((token.clone(), now));
+            }
+        }
+    }
+
+    async fn fetch(&self, held: &mut Held, sts: &Sts, sign_in: SignIn) -> Result<(), CreateError> {
         let Some(id_token) = sign_in.id_token.clone() else {
             let is_renewed = held.asked.as_ref().is_some_and(|(access, _)| *access != sign_in.access);
             let why = "the provider has given no ID token (its scope must have openid in it, and a renewal bring one)";
@@ -152,8 +200,7 @@ impl<T: Transport> KeyRing<T> {
         if held.zero.is_some() && id_token_ends(&id_token).is_some_and(|ends| ends <= now) {
             return Err(self.renew(held, &sign_in, "the ID token has ended"));
         }
-        let answer =
-            self.transport.send(self.sts.request(&id_token)).await.map_err(CreateError::Transient)?;
+        let answer = self.transport.send(sts.request(&id_token)).await.map_err(CreateError::Transient)?;
         self.note_time(held, &answer);
         match sts::read(&answer) {
             Ok(keys) => {

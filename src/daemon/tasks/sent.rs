@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::http::PutError;
 use crate::media::PartWatch;
 use crate::tasks::delivery::Answered;
+use crate::tasks::storage::Taken;
 use rigpost_core::oauth::Cause;
 use rigpost_core::provider::wire::trouble;
-use rigpost_core::queue::item::ItemReason;
+use rigpost_core::queue::item::{ItemReason, PartDigest};
 use rigpost_core::queue::upload::{Confirmed, PartError};
 
 /// `sent`: the answer to a part of `len` bytes; `None`: somebody let go of it.
@@ -17,7 +18,7 @@ pub(super) fn sent_part(
 ) -> Result<Confirmed, PartError> {
     let cancelled = || PutError { trouble: trouble(Cause::Network, "cancelled", None), sent: 0 };
     match sent.unwrap_or_else(|| Err(cancelled())) {
-        Ok(answered) => answered.map(|etag| Confirmed { etag, digest: watch.digest() }),
+        Ok(answered) => answered.map(|taken| confirmed(taken, watch)),
         Err(_) if watch.shorter.load(Relaxed) => {
             Err(PartError::File(ItemReason::Changed, "the file became shorter".to_owned()))
         }
@@ -29,4 +30,15 @@ pub(super) fn sent_part(
             None => Err(PartError::unanswered(e.trouble, e.sent, len, watch.held())),
         },
     }
+}
+
+/// The bytes are those that left; what they were before that, the storage has vouched for.
+fn confirmed(taken: Taken, watch: &PartWatch) -> Confirmed {
+    let Taken { etag, before } = taken;
+    let digest = watch.digest().map(|sent| PartDigest {
+        md5: sent.md5.or(before.and_then(|before| before.md5)),
+        checksum: before.and_then(|before| before.checksum),
+        ..sent
+    });
+    Confirmed { etag, digest }
 }

@@ -22,7 +22,7 @@ use rigpost_contract::provider::ProviderKind;
 use rigpost_core::command::{Asking, QueueCommand, Refusal, RigCommand};
 use rigpost_core::identity::rig::{Presence, Rig};
 use rigpost_core::oauth::{Cause, ClientSecret, Trouble};
-use rigpost_core::provider::wire::{Authorization, Body, Method, Request, Response, trouble};
+use rigpost_core::provider::wire::{Authorization, Body, Method, PartRequest, Request, Response, trouble};
 use rigpost_core::provider::{FrameIo, Provider, ProviderKey};
 use rigpost_core::queue::class::Classes;
 use rigpost_core::queue::item::BeforePairing;
@@ -169,13 +169,7 @@ impl Transport for Cloud {
         }
     }
 
-    async fn put(
-        &self,
-        _: &Secret,
-        _: Vec<(&'static str, String)>,
-        _: u64,
-        _: PartBody,
-    ) -> Result<Response, PutError> {
+    async fn put(&self, _: PartRequest, _: u64, _: PartBody) -> Result<Response, PutError> {
         panic!("the rig's task sends no clips")
     }
 

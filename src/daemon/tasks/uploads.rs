@@ -277,6 +277,7 @@ impl<T: Transport> UploadTask<T> {
                 self.disk(save, move |ok| Event::Recorded(id, seq, ok));
             }
             Action::Forget(id, seq) => self.forget(id, seq),
+            Action::Rewind(id, seq, n) => self.rewind(id, seq, n),
             Action::Complete { id, seq, .. } => self.complete(id, seq),
             Action::Send { id, n, md5 } => self.send(id, n, md5),
             Action::RecordPart { id, asset_id, n, bytes, confirmed } => {

@@ -1,17 +1,37 @@
 use zeroize::Zeroizing;
 
+use super::headers::{CREATED, DEVICE, MARK};
+use super::read::is_given_up;
 use super::*;
+use crate::delivery::keys::Authority;
+use crate::queue::item::PartDigest;
 
 const AT: i64 = 1_796_000_000;
 
 fn bucket(path_style: bool) -> S3 {
     let endpoint = "https://s3.example:8333".parse().unwrap();
-    S3::new(endpoint, path_style, "footage", "eu-central-1", Template::default()).unwrap()
+    let crc = Some(Algorithm::Crc64Nvme);
+    S3::new(endpoint, path_style, "footage", "eu-central-1", Template::default(), crc).unwrap()
 }
 
-fn keys() -> Keys {
+fn keys() -> Authority {
     let (secret, session) = (Secret::new("topsecret"), Some(Secret::new("session/+==")));
-    Keys { id: "AKID".to_owned(), secret, session, ends: None }
+    Authority::Keys(Keys { id: "AKID".to_owned(), secret, session, ends: None })
+}
+
+fn object(size: u64) -> Object {
+    Object {
+        mark: "12ab-3".to_owned(),
+        name: "Ä.mov".to_owned(),
+        filetype: "video/quicktime".to_owned(),
+        size,
+        device: "rig 7".to_owned(),
+        made: AT,
+    }
+}
+
+fn piece<'a>(address: &'a Secret, digest: Option<PartDigest>) -> Piece<'a> {
+    Piece { address, mark: "12ab-3", filetype: "video/quicktime", from: 0, len: 1, digest }
 }
 
 fn answer(status: u16, body: &str) -> Response {
@@ -27,55 +47,157 @@ fn field(url: &Secret, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
+fn known(s3: &S3, object: &Object) -> (String, Secret) {
+    let keys = keys();
+    match s3.begin(Signer { authority: &keys, at: AT }, s3.habits(), object).unwrap() {
+        Beginning::Known(Begun { id, mut addresses }) => (id, addresses.remove(0)),
+        Beginning::Ask(asked) => panic!("{asked:?}"),
+    }
+}
+
 #[test]
 fn a_clip_in_one_piece_overwrites_nothing_and_says_whose_it_is() {
     let (s3, keys) = (bucket(true), keys());
-    let address = s3.address("2026/rig 7/Ä.mov");
-    assert_eq!(address.expose(), "https://s3.example:8333/footage/2026/rig%207/%C3%84.mov");
-    let signer = Signer { keys: &keys, at: AT };
-    let (url, headers) = s3.part(signer, &address, "video/quicktime", "12ab-3").unwrap();
-    assert_eq!(headers, [("content-type", "video/quicktime".to_owned()), (MARK, "12ab-3".to_owned())]);
-    assert!(url.expose().starts_with("https://s3.example:8333/footage/2026/rig%207/%C3%84.mov?"));
+    let (key, address) = known(&s3, &object(1));
+    assert_eq!(key, "2026-11-30/rig 7/12ab-3/Ä.mov");
+    let at = "https://s3.example:8333/footage/2026-11-30/rig%207/12ab-3/%C3%84.mov";
+    assert!(address.expose().starts_with(at), "{}", address.expose());
+    let signer = Signer { authority: &keys, at: AT };
+    let sum = Checksum::Crc64Nvme(1);
+    let digest = PartDigest { md5: Some([0; 16]), xxh64: 1, checksum: Some(sum) };
+    let part = s3.part(signer, piece(&address, Some(digest))).unwrap();
+    let said = [
+        ("content-md5", "AAAAAAAAAAAAAAAAAAAAAA=="),
+        ("content-type", "video/quicktime"),
+        ("x-amz-checksum-crc64nvme", "AAAAAAAAAAE="),
+        (MARK, "12ab-3"),
+        (CREATED, "2026-11-30T00:53:20Z"),
+        (DEVICE, "rig+7"),
+    ];
+    let mut said = said.map(|(name, value)| (name, value.to_owned()));
+    said.sort_unstable();
+    assert_eq!(part.headers, said);
+    let url = part.url;
+    assert!(url.expose().starts_with(&format!("{at}?")) && !url.expose().contains('#'));
     let signed = field(&url, "X-Amz-SignedHeaders").unwrap();
-    assert_eq!(signed, "content-type;host;x-amz-meta-rigpost-clip");
+    assert_eq!(
+        signed,
+        "content-md5;content-type;host;x-amz-checksum-crc64nvme;x-amz-meta-rigpost-clip;\
+         x-amz-meta-rigpost-created;x-amz-meta-rigpost-device"
+    );
     assert_eq!(field(&url, "X-Amz-Credential").unwrap(), "AKID/20261130/eu-central-1/s3/aws4_request");
     assert_eq!(field(&url, "X-Amz-Date").unwrap(), "20261130T005320Z");
     assert_eq!(field(&url, "X-Amz-Security-Token").unwrap(), "session/+==");
-    assert_eq!(s3.complete(signer, &address, &[]), None, "nothing has to be said");
-    assert_eq!(s3.abort(signer, &address), None);
-    assert!(bucket(false).address("a").expose().starts_with("https://footage.s3.example:8333/a"));
+    assert_eq!(s3.complete(signer, s3.habits(), &address, &[], 1), None, "nothing has to be said");
+    assert_eq!(s3.give_up(signer, &address), None);
+    assert_eq!(s3.upload(s3.habits(), &[address]).as_deref(), Some(""));
+    let (_, elsewhere) = known(&bucket(false), &object(1));
+    assert!(elsewhere.expose().starts_with("https://footage.s3.example:8333/2026-11-30/"));
 }
 
 #[test]
 fn a_longer_one_goes_in_parts_of_an_upload() {
     let (s3, keys) = (bucket(true), keys());
-    let signer = Signer { keys: &keys, at: AT };
-    let begin = s3.begin(signer, "a/b.mov", "video/quicktime", "12ab-3");
-    assert_eq!((begin.method, begin.url.as_str()), (Method::Post, "https://s3.example:8333/footage/a/b.mov"));
+    let signer = Signer { authority: &keys, at: AT };
+    let long = object(3 * part_length(0) + 1);
+    let Beginning::Ask(begin) = s3.begin(signer, s3.habits(), &long).unwrap() else { panic!("it is asked") };
+    let at = "https://s3.example:8333/footage/2026-11-30/rig%207/12ab-3/%C3%84.mov";
+    assert_eq!((begin.method, begin.url.as_str()), (Method::Post, at));
     assert_eq!(field(begin.signed.as_ref().unwrap(), "uploads").as_deref(), Some(""));
+    for header in [("x-amz-checksum-algorithm", "CRC64NVME"), ("x-amz-checksum-type", "FULL_OBJECT")] {
+        assert!(begin.headers.contains(&(header.0, header.1.to_owned())), "{:?}", begin.headers);
+    }
     assert!(!format!("{begin:?}").contains("topsecret") && !format!("{begin:?}").contains("Signature"));
     let made = "<InitiateMultipartUploadResult><UploadId>up/1+2==</UploadId></InitiateMultipartUploadResult>";
-    let size = 3 * part_length(0) + 1;
-    let parts = s3.read_begin(&answer(200, made), "a/b.mov", size).unwrap();
+    let parts = s3.read_begin(&answer(200, made), &long).unwrap().addresses;
     assert_eq!(parts.len(), 4);
     assert_eq!(field(&parts[3], "uploadId").as_deref(), Some("up/1+2=="));
-    let (url, headers) = s3.part(signer, &parts[3], "video/quicktime", "12ab-3").unwrap();
-    assert_eq!((field(&url, "partNumber").as_deref(), headers), (Some("4"), vec![]));
-    let etags = ["\"aa\"".to_owned(), "b<b>=+/1".to_owned()];
-    let completion = s3.complete(signer, &parts[0], &etags).unwrap();
-    assert_eq!(field(completion.signed.as_ref().unwrap(), "uploadId").as_deref(), Some("up/1+2=="));
+    let part = s3.part(signer, piece(&parts[3], None)).unwrap();
+    assert_eq!((field(&part.url, "partNumber").as_deref(), part.headers), (Some("4"), vec![]));
+    assert_eq!(s3.upload(s3.habits(), &parts).as_deref(), Some(parts[0].expose()));
+    let give_up = s3.give_up(signer, &parts[0]).unwrap();
+    assert_eq!((give_up.method, give_up.url.as_str()), (Method::Delete, at));
+    for body in ["", "<a><UploadId> </UploadId></a>", "<a/>", "no xml"] {
+        assert!(s3.read_begin(&answer(200, body), &long).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn an_upload_is_completed_by_what_the_storage_has_said_of_its_parts() {
+    let (s3, keys) = (bucket(true), keys());
+    let signer = Signer { authority: &keys, at: AT };
+    let address = Secret::new("https://s3.example:8333/footage/a?partNumber=1&uploadId=up");
+    let part = |etag: &str, checksum| SentPart { etag: etag.to_owned(), checksum };
+    let plain = [part("\"aa\"", None), part("b<b>=+/1", None)];
+    let completion = s3.complete(signer, s3.habits(), &address, &plain, 2).unwrap();
+    assert_eq!(field(completion.signed.as_ref().unwrap(), "uploadId").as_deref(), Some("up"));
     assert_eq!(field(completion.signed.as_ref().unwrap(), "partNumber"), None);
+    assert_eq!(completion.headers, [("if-none-match", "*".to_owned())]);
     let xml = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>\"aa\"</ETag></Part>\
                <Part><PartNumber>2</PartNumber><ETag>b&lt;b&gt;=+/1</ETag></Part></CompleteMultipartUpload>";
     assert_eq!(completion.body, Body::Xml(xml.to_owned()));
-    let abort = s3.abort(signer, &parts[0]).unwrap();
-    assert_eq!(
-        (abort.method, abort.url.as_str()),
-        (Method::Delete, "https://s3.example:8333/footage/a/b.mov")
-    );
-    for body in ["", "<a><UploadId> </UploadId></a>", "<a/>", "no xml"] {
-        assert!(s3.read_begin(&answer(200, body), "k", 1).is_err(), "{body}");
+    let crc = |bytes: &[u8]| {
+        Some(Checksum::Crc64Nvme(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes)))
+    };
+    let known = [part("a", crc(b"12345")), part("b", crc(b"6789"))];
+    let completion = s3.complete(signer, s3.habits(), &address, &known, 9).unwrap();
+    let of_all = ("x-amz-checksum-crc64nvme", crc(b"123456789").unwrap().base64());
+    assert!(completion.headers.contains(&of_all), "{:?}", completion.headers);
+    let Body::Xml(xml) = completion.body else { panic!("{:?}", completion.body) };
+    assert!(xml.contains(&format!("<ChecksumCRC64NVME>{}<", crc(b"6789").unwrap().base64())), "{xml}");
+    // One of which it has said nothing: then nothing is said of the whole.
+    let half = [part("a", crc(b"12345")), part("b", None)];
+    let completion = s3.complete(signer, s3.habits(), &address, &half, 9).unwrap();
+    assert_eq!(completion.headers, [("if-none-match", "*".to_owned())]);
+}
+
+#[test]
+fn only_what_the_storage_names_itself_is_its_word() {
+    let s3 = bucket(true);
+    let address = Secret::new("https://s3.example/footage/a");
+    let sum = Checksum::Crc64Nvme(7);
+    let digest = PartDigest { checksum: Some(sum), ..PartDigest::default() };
+    let named = |value: &str| Response {
+        kept: vec![("x-amz-checksum-crc64nvme", value.to_owned())],
+        ..answer(200, "")
+    };
+    let read = |digest, answer| s3.read_part(piece(&address, digest), &answer);
+    assert_eq!(read(Some(digest), named(&sum.base64())).unwrap().checksum, Some(sum));
+    assert_eq!(read(Some(digest), answer(200, "")).unwrap().checksum, None, "it has said nothing");
+    assert!(matches!(read(Some(digest), named("AAAAAAAAAAE=")), Err(PartError::Damaged(_))));
+    assert_eq!(read(None, named(&sum.base64())).unwrap().checksum, None, "it was not told");
+    let habits = |vouches| Habits { vouches, ..s3.habits() };
+    assert_eq!(s3.checksums(habits(None), true), (Some(Algorithm::Crc64Nvme), true));
+    assert_eq!(s3.checksums(habits(Some(true)), true), (Some(Algorithm::Crc64Nvme), false));
+    assert_eq!(s3.checksums(habits(Some(false)), false), (None, true));
+}
+
+#[test]
+fn a_storage_that_knows_no_such_checksum_is_given_another_and_then_none() {
+    let s3 = bucket(true);
+    let said = |status, code: &str, message: &str| {
+        answer(status, &format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
+    };
+    let mut habits = s3.habits();
+    for left in [Some(Algorithm::Sha256), None] {
+        let answer = said(400, "InvalidRequest", "Checksum algorithm provided is unsupported.");
+        habits = s3.learn(habits, &answer).unwrap();
+        assert_eq!(habits.checksum, left);
     }
+    assert_eq!(s3.learn(habits, &said(501, "NotImplemented", "")), None, "there is nothing to take away");
+    for (status, code, message) in [
+        (400, "InvalidRequest", "no"),
+        (403, "InvalidRequest", "checksum"),
+        (200, "", ""),
+        (400, "BadDigest", "The checksum did not match"),
+    ] {
+        assert_eq!(s3.learn(s3.habits(), &said(status, code, message)), None, "{status} {code}");
+    }
+    let sha = S3 { checksum: Some(Algorithm::Sha256), ..s3 };
+    let keys = keys();
+    let signer = Signer { authority: &keys, at: AT };
+    let Ok(Beginning::Ask(begin)) = sha.begin(signer, sha.habits(), &object(1 << 30)) else { panic!() };
+    assert!(begin.headers.contains(&("x-amz-checksum-type", "COMPOSITE".to_owned())));
 }
 
 #[test]
@@ -99,11 +221,13 @@ fn what_an_answer_to_a_part_means() {
     let part = Secret::new("https://s3.example/footage/a?partNumber=1&uploadId=u");
     let etag = "\"a\"".to_owned();
     let read = |status, body: &str| {
-        s3.read_part(&part, &Response { etag: etag.clone(), ..answer(status, body) }).err()
+        let answer = Response { etag: etag.clone(), ..answer(status, body) };
+        s3.read_part(piece(&part, None), &answer).err()
     };
-    let nameless = s3.read_part(&part, &answer(200, ""));
+    let nameless = s3.read_part(piece(&part, None), &answer(200, ""));
     assert!(matches!(nameless, Err(PartError::Damaged(_))), "it could not be completed: {nameless:?}");
-    assert_eq!(s3.read_part(&s3.address("a"), &answer(200, "")), Ok(()));
+    let whole = Secret::new("https://s3.example/footage/a");
+    assert_eq!(s3.read_part(piece(&whole, None), &answer(200, "")), Ok(SentPart::default()));
     let kind = |e: Option<PartError>| {
         format!("{e:?}").chars().take_while(|c| c.is_alphanumeric() || *c == '(').collect::<String>()
     };
@@ -157,7 +281,8 @@ fn what_an_answer_to_a_completion_means() {
 fn what_lies_there_is_ours_by_its_mark() {
     let s3 = bucket(true);
     let found = |status, mark: &str| {
-        s3.read_look(&Response { status, mark: mark.to_owned(), ..Response::default() }, "12ab-3")
+        let kept = vec![(MARK, mark.to_owned())];
+        s3.read_look(&Response { status, kept, ..Response::default() }, "12ab-3")
     };
     for (status, mark, is) in [
         (200, "12ab-3", Found::Ours),
@@ -175,7 +300,7 @@ fn what_lies_there_is_ours_by_its_mark() {
 fn clips_are_bound_to_where_they_go() {
     assert_eq!(bucket(true).binding(), "https://s3.example:8333/footage");
     assert_eq!(bucket(true).name(), "footage");
-    let odd = S3::new("data:,x".parse().unwrap(), true, "b", "r", Template::default());
+    let odd = S3::new("data:,x".parse().unwrap(), true, "b", "r", Template::default(), None);
     assert_eq!(odd.err(), Some(NoBucket));
 }
 
@@ -203,6 +328,6 @@ fn no_bucket_is_taken_for_another_whose_name_begins_like_it() {
     {
         let s3 = bucket(path_style);
         assert_eq!(s3.base(), base);
-        assert!(s3.address("a/b").expose().starts_with(base));
+        assert!(known(&s3, &object(1)).1.expose().starts_with(base));
     }
 }

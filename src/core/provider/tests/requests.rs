@@ -104,7 +104,7 @@ fn api_calls_carry_the_access_token_and_the_version() {
         told(&first(provider().heartbeat(&token))),
         "POST https://api.frame.io/v2/devices/heartbeat\nx-client-version: 1.4.2\nauthorization: Bearer at"
     );
-    let headers = frameio().part_headers("video/quicktime");
+    let headers = frameio().part(&Secret::new("https://storage.example/1"), "video/quicktime").headers;
     assert_eq!(
         headers,
         [("content-type", "video/quicktime".to_owned()), ("x-amz-acl", "private".to_owned())]

@@ -113,6 +113,7 @@ impl Growing {
             Err(
                 PartError::Damaged(_)
                 | PartError::KeysOver(_)
+                | PartError::Behind(_)
                 | PartError::Forbidden(_)
                 | PartError::NotAnswering(_),
             ) => self.later(None, now),

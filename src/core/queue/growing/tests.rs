@@ -387,7 +387,7 @@ impl World {
                 let bytes = self.store(n);
                 // What was read is what is noted; a number stands for it.
                 self.digests.insert(n, bytes);
-                Ok(Confirmed { etag: String::new(), digest: Some(PartDigest { md5: None, xxh64: 0 }) })
+                Ok(Confirmed { etag: String::new(), digest: Some(PartDigest::default()) })
             }
         };
         self.event(Event::Sent(n, answer));

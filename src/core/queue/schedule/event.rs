@@ -260,6 +260,8 @@ pub enum Action {
     Record(ItemId, Seq, Asset),
     /// Write down that there is no usable asset any more.
     Forget(ItemId, Seq),
+    /// Write down, synced, that this part and those behind it are not confirmed any more.
+    Rewind(ItemId, Seq, u32),
     /// Send a part, by the URL and the range that the turn's upload tells.
     Send {
         /// Of this item.

@@ -81,6 +81,11 @@ impl Schedule {
                 turn.doubted.clear();
                 out.push(Action::Forget(id, seq));
             }
+            upload::Action::Rewind(seq, n) => {
+                turn.item.sent = turn.upload.part(n).map_or(turn.item.sent, |(_, from, _)| from);
+                out.push(Action::Rewind(id, seq, n));
+                self.read(out);
+            }
             upload::Action::Send(n) => out.push(Action::Send { id, n, md5: self.etags.wants_md5() }),
             upload::Action::RecordPart(n, confirmed) => {
                 let bytes = turn.upload.part(n).map_or(0, |(_, _, len)| len);

@@ -50,6 +50,8 @@ pub enum CreateError {
 pub enum PartError {
     /// The URL will not work again: a new asset is needed. One sentence.
     UrlDead(String),
+    /// The storage has only so many bytes of the clip, and had confirmed more.
+    Behind(u64),
     /// The storage does not accept the URL, and does not say that its time is over. One sentence.
     UrlRefused(String),
     /// The storage takes this part, and maybe any, only after a person has acted there. One sentence.
@@ -130,7 +132,7 @@ pub enum Ending {
 pub enum Event {
     /// The answer to [`Action::Create`].
     Created(Seq, Result<(String, Vec<Secret>), CreateError>),
-    /// The answer to [`Action::Record`] and [`Action::Forget`]; true when it is on disk.
+    /// The answer to [`Action::Record`], [`Action::Forget`] and [`Action::Rewind`]; true when it is on disk.
     Recorded(Seq, bool),
     /// One more part may be in flight. Changes nothing unless [`Upload::ready`].
     Slot,
@@ -153,6 +155,8 @@ pub enum Action {
     Record(Seq, Asset),
     /// Write down that there is no usable asset any more.
     Forget(Seq),
+    /// Write down, synced, that this part and those behind it are not confirmed any more.
+    Rewind(Seq, u32),
     /// Send this part.
     Send(u32),
     /// Write down, synced, that this part is confirmed.

@@ -1,3 +1,5 @@
+mod offset;
+
 use super::*;
 use crate::backoff::Jitter;
 use crate::oauth::Trouble;
@@ -469,7 +471,7 @@ fn walk(seed: u64) {
     let mut disk: Option<Asset> = None;
     let mut stored: std::collections::BTreeMap<String, BTreeSet<u32>> = Default::default();
     let (mut assets, mut time) = (0, 0);
-    let promises = if seed.is_multiple_of(2) { Promises::FRAMEIO } else { BUCKET };
+    let promises = [Promises::FRAMEIO, BUCKET, Promises::OFFSET][(seed % 3) as usize];
     let mut complete = BTreeSet::new();
     for _ in 0..400 {
         time += (dice.unit() * 20_000.0) as u64;
@@ -516,6 +518,19 @@ fn walk(seed: u64) {
                     let again = open.iter().any(|a| matches!(a, Action::Send(m) if *m == n));
                     assert!(!again, "seed {seed}: two sends of part {n} at once");
                     assert!(up.part(n).is_some());
+                    let has = stored.entry(id.clone()).or_default();
+                    if promises.in_order {
+                        assert!(flying.is_empty(), "seed {seed}: two parts at once");
+                        if dice.unit() < 0.02 {
+                            let kept = (dice.unit() * f64::from(n)) as u32;
+                            has.retain(|part| *part < kept);
+                        }
+                        let len = has.len() as u64 * disk.as_ref().map_or(0, |asset| asset.chunk_size(size));
+                        if (has.len() as u32) < n {
+                            open.extend(up.on(Event::Sent(n, Err(PartError::Behind(len))), at(time)));
+                            continue;
+                        }
+                    }
                     let answer = match (dice.unit() * 12.0) as u32 {
                         0 => Err(PartError::Transient(trouble(Cause::Network))),
                         1 => Err(PartError::Transient(trouble(Cause::Provider))),
@@ -526,6 +541,12 @@ fn walk(seed: u64) {
                         stored.entry(id).or_default().insert(n);
                     }
                     Event::Sent(n, answer)
+                }
+                Action::Rewind(seq, n) => {
+                    if let (true, Some(asset)) = (good, &mut disk) {
+                        asset.finished.retain(|part| *part < n);
+                    }
+                    Event::Recorded(seq, good)
                 }
                 Action::RecordPart(n, _) => {
                     if let (true, Some(asset)) = (good, &mut disk) {
@@ -607,7 +628,7 @@ fn a_connection_that_ends_early_was_perhaps_not_wanted() {
 }
 
 /// A storage that wants to be told, and whose addresses don't age.
-const BUCKET: Promises = Promises { addresses_live: None, completes: true };
+const BUCKET: Promises = Promises::BUCKET;
 
 /// All parts are there; the storage is being told, by this number.
 fn told(asset_of: Asset) -> (Upload, Seq) {

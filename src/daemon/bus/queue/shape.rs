@@ -143,6 +143,7 @@ impl Serialize for Delivered {
         fact(&mut map, ItemKey::ChunkSize, &receipt.chunk_size)?;
         fact(&mut map, ItemKey::Parts, &parts)?;
         fact(&mut map, ItemKey::Digest, &receipt.digest.map(digits).unwrap_or_default())?;
+        fact(&mut map, ItemKey::Vouched, &receipt.vouched)?;
         map.end()
     }
 }

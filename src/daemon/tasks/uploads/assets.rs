@@ -7,10 +7,9 @@ use super::ends::look_closer;
 use super::state::{Outcome, UploadTask, logged};
 use crate::http::Transport;
 use crate::store::{NOTHING, Store, StoreError};
-use crate::tasks::bucket::{GivenUp, Object, mark};
 use crate::tasks::creation::{Asks, Creation};
 use crate::tasks::delivery::Deliverer;
-use rigpost_core::delivery::s3;
+use crate::tasks::storage::GivenUp;
 use rigpost_core::oauth::AccessToken;
 use rigpost_core::provider::FrameIo;
 use rigpost_core::queue::item::{Asset, ItemId};
@@ -27,15 +26,7 @@ impl<T: Transport> UploadTask<T> {
         let new = &turn.item.clip;
         let asks = match cloud {
             Deliverer::FrameIo(frameio) => Asks::FrameIo(frameio, FrameIo::read_asset),
-            Deliverer::Bucket(bucket) => Asks::Bucket(
-                bucket,
-                Object {
-                    mark: mark(id, new),
-                    name: new.name.clone(),
-                    filetype: new.filetype.clone(),
-                    size: new.facts.size,
-                },
-            ),
+            Deliverer::Storage(storage) => Asks::Storage(storage, Box::new(new.clone())),
         };
         let creation = Creation {
             id,
@@ -76,14 +67,20 @@ impl<T: Transport> UploadTask<T> {
         self.running.push(Box::pin(async move {
             // What a storage has not put together yet can still be kept from having the bytes of two clips.
             let looked = match &file {
-                Some(file) if s3::upload(&address).is_some() => look_closer(&store, &item, file).await,
+                Some(file)
+                    if cloud
+                        .upload(std::slice::from_ref(&address))
+                        .is_some_and(|upload| upload != NOTHING) =>
+                {
+                    look_closer(&store, &item, file).await
+                }
                 Some(_) | None => Opened::Unknown,
             };
-            let answer = match (looked, store.part_etags(id).await) {
+            let answer = match (looked, store.sent_parts(id).await) {
                 (Opened::WrittenOn(_), _) => {
                     Ok(Completed::Gone("it was written on while it was sent".to_owned()))
                 }
-                (_, Ok(etags)) => cloud.complete(&address, (id, &item.clip), &etags).await,
+                (_, Ok(parts)) => cloud.complete(&address, (id, &item.clip), &parts).await,
                 (_, Err(e)) => {
                     warn!(item = id.0, "what was sent can't be read: {e}");
                     Err(CreateError::Storage)
@@ -101,6 +98,12 @@ impl<T: Transport> UploadTask<T> {
             let orphans = u64::from(*dropped.as_ref().unwrap_or(&false));
             Outcome::Dropped(Event::Recorded(id, seq, logged(dropped)), orphans)
         }));
+    }
+
+    /// The storage has lost these parts.
+    pub(super) fn rewind(&mut self, id: ItemId, seq: Seq, n: u32) {
+        let store = self.store.clone();
+        self.disk(async move { store.rewind(id, n).await }, move |ok| Event::Recorded(id, seq, ok));
     }
 
     /// Tells the storage of what it need not keep any more. One after the other; what comes to nothing is told again when

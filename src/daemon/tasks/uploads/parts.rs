@@ -6,6 +6,7 @@ use super::state::{OnTheWay, Outcome, UploadTask};
 use crate::http::Transport;
 use crate::media::{PartBody, PartWatch, ReadPlan};
 use crate::tasks::sent::sent_part;
+use crate::tasks::storage::{Sending, mark};
 use rigpost_core::queue::item::ItemId;
 
 impl<T: Transport> UploadTask<T> {
@@ -20,12 +21,14 @@ impl<T: Transport> UploadTask<T> {
         let url = url.clone();
         let watch = Arc::new(PartWatch::default());
         media.parts.insert(n, OnTheWay { watch: watch.clone(), shown: 0 });
-        let plan = ReadPlan::new(md5, self.options.slots.count);
+        // A storage of one's own decides when its checksums are computed.
+        let plan = ReadPlan::new(md5 && cloud.frameio().is_some(), self.options.slots.count);
         let body = PartBody::new(media.file.clone(), from, len, plan, watch.clone(), self.pacer.clone());
         let clip = turn.item.clip.clone();
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());
         self.running.push(Box::pin(async move {
-            let put = cloud.put(&transport, &url, (id, &clip), len, body);
+            let part = Sending { address: &url, mark: mark(id, &clip), clip: &clip, from, len, md5 };
+            let put = cloud.put(&transport, part, body);
             let sent = dropped.run_until_cancelled(put).await;
             Outcome::PartSent(id, n, sent_part(sent, len, &watch))
         }));

@@ -213,7 +213,7 @@ fn the_first_look_at_a_file_serves_once() {
 #[test]
 fn with_another_asset_everything_begins_anew() {
     let sent = |etag: &str| {
-        let digest = Some(PartDigest { md5: Some([7; 16]), xxh64: 1 });
+        let digest = Some(PartDigest { md5: Some([7; 16]), xxh64: 1, checksum: None });
         Ok(Confirmed { etag: etag.to_owned(), digest })
     };
     let other = "\"ffffffffffffffffffffffffffffffff\"";
@@ -429,7 +429,10 @@ fn an_etag_that_is_not_the_md5_is_tried_once_more_and_then_believed_to_be_of_ano
     let other = "\"ffffffffffffffffffffffffffffffff\"";
     let ours = "\"07070707070707070707070707070707\"";
     let sent = |etag: &str| {
-        Ok(Confirmed { etag: etag.to_owned(), digest: Some(PartDigest { md5: Some(md5), xxh64: 1 }) })
+        Ok(Confirmed {
+            etag: etag.to_owned(),
+            digest: Some(PartDigest { md5: Some(md5), xxh64: 1, checksum: None }),
+        })
     };
     let recorded = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::RecordPart { .. }));
     let mut b = Bench::alone(3);

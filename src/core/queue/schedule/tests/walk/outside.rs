@@ -117,7 +117,21 @@ impl Walk {
                     Ok(seen) if queued.is_some_and(|q| seen.sighting.facts.size < q.size) => {
                         Err(PartError::File(ItemReason::Changed, "the file became shorter".to_owned()))
                     }
-                    Ok(_) => self.cloud.put(&asset, n, &mut self.dice, self.faults),
+                    Ok(_) => {
+                        let chunk =
+                            self.s.turn(id).and_then(|t| t.upload.part(0)).map_or(1, |(_, _, len)| len);
+                        let lost = match self.options.promises.in_order {
+                            true => self.cloud.loses(&asset, n, chunk, &mut self.dice, self.faults),
+                            false => None,
+                        };
+                        match lost {
+                            Some(has) => {
+                                self.tally.lost += 1;
+                                Err(PartError::Behind(has))
+                            }
+                            None => self.cloud.put(&asset, n, &mut self.dice, self.faults),
+                        }
+                    }
                 };
                 self.event(Event::PartSent(id, n, answer));
             }

@@ -121,6 +121,12 @@ impl Disk {
                 }
                 Event::Recorded(*id, *seq, ok)
             }
+            Action::Rewind(id, seq, n) => {
+                let asset = self.rows.get_mut(id).and_then(|r| r.asset.as_mut());
+                let ok = !full && asset.is_some();
+                asset.filter(|_| ok).into_iter().for_each(|asset| asset.finished.retain(|part| part < n));
+                Event::Recorded(*id, *seq, ok)
+            }
             Action::RecordPart { id, asset_id, n, .. } => {
                 let asset = self.rows.get_mut(id).and_then(|r| r.asset.as_mut());
                 let ok = match asset.filter(|a| a.id == *asset_id) {
@@ -458,6 +464,25 @@ impl Cloud {
         if heard { Ok(Completed::Done) } else { Err(CreateError::Transient(any_trouble(dice))) }
     }
 
+    /// Where bytes go to one growing offset only: those before part `n` of so many bytes may be lost, and then how many
+    /// there are.
+    pub(super) fn loses(
+        &mut self,
+        asset: &str,
+        n: u32,
+        chunk: u64,
+        dice: &mut Jitter,
+        faults: Faults,
+    ) -> Option<u64> {
+        let stored = self.assets.get_mut(asset)?;
+        if dice.unit() < 4.0 * faults.storage {
+            let kept = (dice.unit() * f64::from(n)) as u32;
+            stored.received.retain(|part| *part < kept);
+        }
+        let has = stored.received.len() as u64;
+        (has < u64::from(n)).then_some(has * chunk)
+    }
+
     pub(super) fn put(
         &mut self,
         asset: &str,
@@ -491,7 +516,7 @@ impl Cloud {
             return Err(PartError::Transient(any_trouble(dice)));
         }
         let etag = if damaged { u128::MAX } else { u128::from_be_bytes(md5) };
-        let digest = Some(PartDigest { md5: Some(md5), xxh64: 0 });
+        let digest = Some(PartDigest { md5: Some(md5), ..PartDigest::default() });
         Ok(Confirmed { etag: format!("{etag:032x}"), digest })
     }
 }

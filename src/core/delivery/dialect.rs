@@ -1,0 +1,264 @@
+//! What is said to a storage, and what its answers mean: what every dialect has, however it writes it.
+//!
+//! # Decisions
+//! - A trait, and a new dialect is a file: whoever drives one knows none. What one has no word for has a default that asks
+//!   nothing.
+//! - A dialect keeps nothing. What is learned of a server is [`Habits`], and whoever drives it keeps that for as long as it
+//!   runs.
+use std::fmt::Debug;
+
+use super::keys::Authority;
+use crate::oauth::Trouble;
+use crate::provider::wire::{PartRequest, Request, Response};
+use crate::queue::checksum::{Algorithm, Checksum};
+use crate::queue::item::PartDigest;
+use crate::queue::promises::Promises;
+use crate::queue::upload::{CreateError, PartError};
+use crate::secret::Secret;
+
+/// Who asks, and when, by the server's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Signer<'a> {
+    /// In force.
+    pub authority: &'a Authority,
+    /// Unix seconds.
+    pub at: i64,
+}
+
+/// What a clip becomes there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// The clip's own: no other clip of this rig has it, nor had this one before somebody wrote to it.
+    pub mark: String,
+    /// The clip's name, for people.
+    pub name: String,
+    /// MIME type.
+    pub filetype: String,
+    /// Bytes.
+    pub size: u64,
+    /// What the rig is called.
+    pub device: String,
+    /// When the clip was made, by the server's clock, Unix seconds.
+    pub made: i64,
+}
+
+/// What is known of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// It was asked for them.
+    pub asked: bool,
+    /// By which it checks what arrives, as far as is known.
+    pub checksum: Option<Algorithm>,
+    /// It has named the checksum of what arrived; `None`: nothing has arrived yet.
+    pub vouches: Option<bool>,
+    /// What is not finished can be taken away.
+    pub gives_up: bool,
+    /// Bytes of the largest clip that it takes.
+    pub most: Option<u64>,
+}
+
+/// A part on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'a> {
+    /// Where it goes, as [`Dialect::read_begin`] gave it.
+    pub address: &'a Secret,
+    /// Of its clip ([`Object`]).
+    pub mark: &'a str,
+    /// Of its clip.
+    pub filetype: &'a str,
+    /// The first byte that is sent, counted from the clip's.
+    pub from: u64,
+    /// Bytes that are sent.
+    pub len: u64,
+    /// What is known of these bytes before they leave.
+    pub digest: Option<PartDigest>,
+}
+
+/// How an upload begins.
+#[derive(Debug)]
+pub enum Beginning {
+    /// By nothing: it is known what it is.
+    Known(Begun),
+    /// By a question, which [`Dialect::read_begin`] reads the answer of.
+    Ask(Box<Request>),
+}
+
+/// An upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The storage's name for it, for people.
+    pub id: String,
+    /// Where its parts go, in byte order.
+    pub addresses: Vec<Secret>,
+}
+
+/// A part that the storage has confirmed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SentPart {
+    /// As the storage wrote it.
+    pub etag: String,
+    /// Which the storage has named, or checked.
+    pub checksum: Option<Checksum>,
+}
+
+/// What completing an upload came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// The object is there.
+    Done,
+    /// An object of that name is there, or the upload is not: it may be ours, whose answer was lost.
+    Doubtful(String),
+    /// The storage can't make an object of what was sent. Holds its word.
+    Unusable(String),
+}
+
+/// What lies at an object's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This clip.
+    Ours,
+    /// Nothing.
+    Nothing,
+    /// Something else.
+    Another,
+    /// The role may not look.
+    Hidden,
+}
+
+/// One way to speak to a storage.
+pub trait Dialect: Debug + Send + Sync {
+    /// What the queue may count on.
+    fn promises(&self) -> Promises;
+
+    /// What clips are bound to: as long as it stays the same, so does where they go.
+    fn binding(&self) -> String;
+
+    /// For the screen.
+    fn name(&self) -> String;
+
+    /// What all addresses of it begin with.
+    fn base(&self) -> String;
+
+    /// What a server is taken for before it has said anything.
+    fn habits(&self) -> Habits {
+        Habits { asked: true, ..Habits::default() }
+    }
+
+    /// Asks the server what it can, before the first upload.
+    fn discover(&self) -> Option<Request> {
+        None
+    }
+
+    /// What it can.
+    ///
+    /// # Errors
+    /// Nobody knows: try again later.
+    fn read_discovery(&self, answer: &Response) -> Result<Habits, CreateError>;
+
+    /// Other habits, where this answer shows that it has others: then the same is asked once more.
+    fn learn(&self, habits: Habits, answer: &Response) -> Option<Habits> {
+        let _ = (habits, answer);
+        None
+    }
+
+    /// Something is asked before the bytes of a clip of this size leave.
+    fn asks(&self, size: u64) -> bool {
+        let _ = size;
+        true
+    }
+
+    /// Begins an upload.
+    ///
+    /// # Errors
+    /// It would be refused.
+    fn begin(&self, signer: Signer<'_>, habits: Habits, object: &Object) -> Result<Beginning, CreateError>;
+
+    /// The upload.
+    ///
+    /// # Errors
+    /// There is none.
+    fn read_begin(&self, answer: &Response, object: &Object) -> Result<Begun, CreateError>;
+
+    /// Asks how many bytes are there, where parts go one after the other.
+    fn offset(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
+        let _ = (signer, address);
+        None
+    }
+
+    /// How many are. `size`: of the clip.
+    ///
+    /// # Errors
+    /// Nothing can be added to it, or nobody knows.
+    fn read_offset(&self, answer: &Response, size: u64) -> Result<u64, PartError> {
+        let _ = (answer, size);
+        Err(PartError::UrlDead("it has no end that could grow".to_owned()))
+    }
+
+    /// The same answer says that nothing is missing.
+    fn is_whole(&self, answer: &Response) -> bool {
+        let _ = answer;
+        false
+    }
+
+    /// Which checksum goes ahead of a part; and its MD5, if that is wished for by whoever compares it afterwards.
+    fn checksums(&self, habits: Habits, md5: bool) -> (Option<Algorithm>, bool) {
+        let _ = md5;
+        (habits.checksum, false)
+    }
+
+    /// Where a part goes, and with what; `None`: its address is none.
+    fn part(&self, signer: Signer<'_>, piece: Piece<'_>) -> Option<PartRequest>;
+
+    /// What the answer to a part means.
+    ///
+    /// # Errors
+    /// It was not taken.
+    fn read_part(&self, piece: Piece<'_>, answer: &Response) -> Result<SentPart, PartError>;
+
+    /// Says that all parts are there. `None`: nothing has to be said.
+    fn complete(
+        &self,
+        signer: Signer<'_>,
+        habits: Habits,
+        address: &Secret,
+        parts: &[SentPart],
+        size: u64,
+    ) -> Option<Request> {
+        let _ = (signer, habits, address, parts, size);
+        None
+    }
+
+    /// What came of that.
+    ///
+    /// # Errors
+    /// It is not known what became of it, or it was refused.
+    fn read_completion(&self, answer: &Response) -> Result<Completion, CreateError> {
+        let _ = answer;
+        Ok(Completion::Done)
+    }
+
+    /// Looks at what lies at an object's name.
+    fn look(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
+        let _ = (signer, address);
+        None
+    }
+
+    /// Whether it is this clip, by its mark.
+    ///
+    /// # Errors
+    /// Nobody knows: try again later.
+    fn read_look(&self, answer: &Response, mark: &str) -> Result<Found, Trouble> {
+        let _ = (answer, mark);
+        Ok(Found::Nothing)
+    }
+
+    /// What of these addresses can be given up, later and by whoever knows it; `None`: what is left of it is left for good;
+    /// empty: nothing ever is.
+    fn upload(&self, habits: Habits, addresses: &[Secret]) -> Option<String>;
+
+    /// Gives an upload up: what lies there costs its owner. `None`: there is none to give up.
+    fn give_up(&self, signer: Signer<'_>, address: &Secret) -> Option<Request>;
+
+    /// What the answer says: nothing of it is left.
+    fn is_given_up(&self, answer: &Response) -> bool;
+}
