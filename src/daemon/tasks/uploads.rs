@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::http::Transport;
 use crate::link::{DEPTH, ToQueue, ToRig};
@@ -266,6 +266,9 @@ impl<T: Transport> UploadTask<T> {
 
     fn perform(&mut self, action: Action) {
         let store = self.store.clone();
+        if let Some((id, part, what)) = step(&action) {
+            debug!(item = id.0, part, "{what}");
+        }
         match action {
             Action::Resume => self.disk(async move { store.resume_uploading().await }, Event::Resumed),
             Action::Claim { project, above, but, resume } => self.claim(project, above, but, resume),
@@ -328,6 +331,30 @@ impl<T: Transport> UploadTask<T> {
             self.tell(&turn.item);
         }
         self.show_progress();
+    }
+}
+
+/// What is done for an item, for whoever looks closely.
+fn step(action: &Action) -> Option<(ItemId, Option<u32>, &'static str)> {
+    match action {
+        Action::Create { id, .. } => Some((*id, None, "begins an upload")),
+        Action::Record(id, ..) => Some((*id, None, "writes down the upload")),
+        Action::Forget(id, _) => Some((*id, None, "writes down that the upload is of no use")),
+        Action::Rewind(id, _, n) => Some((*id, Some(*n), "writes down what the storage has lost")),
+        Action::Send { id, n, .. } => Some((*id, Some(*n), "sends a part")),
+        Action::RecordPart { id, n, .. } => Some((*id, Some(*n), "writes down that a part is there")),
+        Action::Complete { id, .. } => Some((*id, None, "completes the upload")),
+        Action::LookAgain(item) => Some((item.id, None, "looks at the file again")),
+        Action::WriteEnd(end) => Some((end.id, None, "writes down the end")),
+        Action::Resume
+        | Action::Claim { .. }
+        | Action::Compare(..)
+        | Action::SendAsItIs(_)
+        | Action::Began(_)
+        | Action::Cut(_)
+        | Action::Postponed(_)
+        | Action::ReportRefused(_)
+        | Action::Read => None,
     }
 }
 
