@@ -94,10 +94,8 @@ fn pairing_rows(Snapshot { device, pairing, .. }: &Snapshot) -> Vec<Row> {
         rows.push(("host", clean(&words::host(pairing))));
     }
     if !pairing.project_name.is_empty() {
-        let label = match delivers_to_bucket(pairing) {
-            true => "bucket",
-            false => words::kind(&device.provider).map_or("with", ProviderKind::label),
-        };
+        let by_provider = || words::kind(&device.provider).map_or("with", ProviderKind::label);
+        let label = storage(pairing).unwrap_or_else(by_provider);
         rows.push((label, clean(&pairing.project_name)));
     }
     if !pairing.device_name.is_empty() {
@@ -126,10 +124,15 @@ fn to_revoke(pairing: &Pairing) -> String {
     format!("{former}, of which the provider has not heard yet; {when}")
 }
 
-/// Clips go to a bucket: what they are bound to ends with its name, behind the storage's own.
-fn delivers_to_bucket(pairing: &Pairing) -> bool {
-    let before = pairing.project_id.strip_suffix(&pairing.project_name);
-    before.is_some_and(|before| before.ends_with('/') && !before.ends_with("//"))
+/// What clips go to, where that is storage of one's own: they are bound to its address then, which of a bucket ends with its
+/// name.
+fn storage(pairing: &Pairing) -> Option<&'static str> {
+    let (id, name) = (&pairing.project_id, &pairing.project_name);
+    if !id.starts_with("https://") && !id.starts_with("http://") {
+        return None;
+    }
+    let is_bucket = id.strip_suffix(name).is_some_and(|at| at.ends_with('/') && !at.ends_with("//"));
+    Some(if is_bucket { "bucket" } else { "uploads to" })
 }
 
 fn authorization(pairing: &Pairing) -> String {

@@ -20,9 +20,11 @@ mod media;
 mod oidc;
 mod power_disk;
 mod recorder;
+mod relay;
 mod rig;
 mod seaweed;
 mod setup;
+mod tus;
 
 use std::time::Duration;
 
@@ -35,9 +37,11 @@ pub(crate) use media::{fill, sha256};
 pub(crate) use oidc::{Asked, Oidc, Script};
 pub(crate) use power_disk::{PowerDisk, no_power_disk};
 pub(crate) use recorder::{MIB, Recorder, Stop};
+pub(crate) use relay::Relay;
 pub(crate) use rig::{PROJECT, Rig};
 pub(crate) use seaweed::Seaweed;
 pub(crate) use setup::{MARKER, SECRET, Setup};
+pub(crate) use tus::{TusRequest, TusServer, TusUpload};
 
 /// Longer than anything here takes, except when something is wrong.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);

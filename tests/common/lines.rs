@@ -24,6 +24,13 @@ impl Lines {
         self.0.borrow().len()
     }
 
+    /// Waits until there are so many.
+    pub(crate) async fn grown_to(&self, len: usize) {
+        let mut news = self.0.subscribe();
+        let grown = news.wait_for(|lines| lines.len() >= len).await;
+        drop(grown.expect("the list outlives its readers"));
+    }
+
     /// The first line after the first `skip` that holds `wanted`, once it is there.
     pub(crate) async fn wait(&self, skip: usize, wanted: &str) -> String {
         let mut news = self.0.subscribe();

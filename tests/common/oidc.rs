@@ -38,15 +38,21 @@ impl Asked {
     }
 }
 
-/// A program of tests/oidc that says where it listens; it ends with this.
+/// A program for Node.js that says where it listens; it ends with this.
 pub(crate) struct Script {
     _child: Child,
     pub(crate) url: String,
 }
 
 impl Script {
+    /// One of tests/oidc.
     pub(crate) async fn start(name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Script {
-        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oidc");
+        Self::of("tests/oidc", name, arguments, env).await
+    }
+
+    /// One of this folder.
+    pub(crate) async fn of(folder: &str, name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Script {
+        let dir = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
         assert!(std::fs::exists(format!("{dir}/node_modules")).unwrap(), "tests/setup tests installs them");
         let mut command = Command::new("node");
         command.arg(name).args(arguments).envs(env.iter().copied()).current_dir(dir);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use rigpost_daemon::clock::Clock;
-use rusty_s3::actions::{CreateBucket, DeleteObject, GetObject, PutObject};
+use rusty_s3::actions::{AbortMultipartUpload, CreateBucket, DeleteObject, GetObject, PutObject};
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -210,6 +210,17 @@ impl Seaweed {
     /// How many multipart uploads have neither been completed nor aborted.
     pub(crate) async fn uploads(&self) -> usize {
         self.list(&[("uploads", "")], "UploadId").await.len()
+    }
+
+    /// Its owner takes all of those away.
+    pub(crate) async fn abort_all(&self) {
+        let query = [("uploads", "")];
+        let (keys, ids) = (self.list(&query, "Key").await, self.list(&query, "UploadId").await);
+        for (key, id) in keys.iter().zip(ids) {
+            let url = AbortMultipartUpload::new(&self.bucket, Some(&self.admin), key, &id).sign(OURS);
+            let answer = soon("the storage", self.http.delete(url).send()).await.unwrap();
+            assert!(answer.status().is_success(), "{answer:?}");
+        }
     }
 }
 

@@ -153,6 +153,18 @@ const MISTAKES: &[(&str, &str)] = &[
         "/rigpost.toml:2: key `delivery.kind`: needs a provider of the kind \"oauth\", whose ID tokens the storage takes",
     ),
     (
+        "[delivery]\nendpoint = \"https://tus.example\"",
+        "/rigpost.toml:2: key `delivery.endpoint`: means nothing without kind = \"s3\" or \"tus\"",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n[delivery]\nkind = \"tus\"",
+        "/rigpost.toml:6: key `delivery.endpoint`: is missing: kind = \"tus\" needs it",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n[delivery]\nkind = \"tus\"\nendpoint = \"https://tus.example\"\nrole = \"r\"",
+        "/rigpost.toml:8: key `delivery.role`: means nothing without kind = \"s3\"",
+    ),
+    (
         "[delivery]\nbucket = \"footage\"",
         "/rigpost.toml:2: key `delivery.bucket`: means nothing without kind = \"s3\"",
     ),
@@ -647,11 +659,34 @@ fn what_the_readme_writes_for_each_provider_is_taken_as_it_stands() {
     let filled = |block: &str| block.replace('…', "id").replace("TENANT", "tenant").replace("REALM", "realm");
     for block in &blocks {
         let settings = load_text(filled(block).trim_start()).unwrap_or_else(|e| panic!("{block}\n{e}"));
-        assert_eq!(settings.provider.kind, ProviderKind::OAuth, "{block}");
+        let frameio = block.contains("kind = \"frameio\"");
+        let kind = if frameio { ProviderKind::Frameio } else { ProviderKind::OAuth };
+        assert_eq!(settings.provider.kind, kind, "{block}");
     }
-    let hosts = ["auth0.com", "accounts.google.com", "login.microsoftonline.com", "id.example", "github.com"];
+    let hosts = [
+        "auth0.com",
+        "accounts.google.com",
+        "login.microsoftonline.com",
+        "id.example",
+        "github.com",
+        "c2c.example",
+    ];
     for host in hosts {
         assert!(blocks.iter().any(|block| block.contains(host)), "{host}");
     }
     assert_eq!(blocks.len(), hosts.len());
+}
+
+/// What it writes of storage of one's own is taken with any provider whose tokens that takes.
+#[test]
+fn what_the_readme_writes_of_storage_is_taken_as_it_stands() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let provider = "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n";
+    let mut kinds = 0;
+    for block in readme.split("```").skip(1).step_by(2).filter(|block| block.contains("[delivery]\n")) {
+        let settings = load_text(&format!("{provider}{block}")).unwrap_or_else(|e| panic!("{block}\n{e}"));
+        assert!(matches!(settings.delivery, Delivery::Bucket(_) | Delivery::Tus(_)), "{block}");
+        kinds += 1;
+    }
+    assert!(kinds >= 2, "{kinds}");
 }

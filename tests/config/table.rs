@@ -110,8 +110,10 @@ fn with(key: Key, value: &str) -> String {
     let section = key.section();
     let header = if LISTS.contains(&section) { format!("[[{section}]]") } else { format!("[{section}]") };
     let of_oauth = key.rule().of == Of::OAuth || (key == Key::ProviderKind && value == "\"oauth\"");
+    let to_tus = section == "delivery" && value == "\"tus\"";
     let to_bucket = section == "delivery" && (key != Key::DeliveryKind || value == "\"s3\"");
     let beside: &[(Key, &str)] = match section {
+        "delivery" if to_tus => &[(Key::DeliveryEndpoint, "\"https://tus.example/files\"")],
         "delivery" if to_bucket => &[
             (Key::DeliveryKind, "\"s3\""),
             (Key::DeliveryEndpoint, "\"https://s3.example\""),
@@ -132,9 +134,9 @@ fn with(key: Key, value: &str) -> String {
         let name = key.name().split_once('.').unwrap().1;
         text.push_str(&format!("{name} = {value}\n"));
     }
-    // Clips go to a bucket for a sign-in that its keys come of.
+    // Clips go to storage of one's own for a sign-in that it takes.
     let provider = "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://a.example\"\n";
-    format!("{header}\n{text}{}", if to_bucket { provider } else { "" })
+    format!("{header}\n{text}{}", if to_bucket || to_tus { provider } else { "" })
 }
 
 #[test]

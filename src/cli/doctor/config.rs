@@ -23,13 +23,21 @@ pub(crate) struct Facts {
     pub(crate) media_dirs: Vec<PathBuf>,
     /// Name and path of each.
     pub(crate) sources: Vec<(String, PathBuf)>,
-    /// Where clips go, where that is a bucket.
+    /// Where clips go, where that is storage of one's own.
     pub(crate) storage: Option<Storage>,
+}
+
+/// Storage of one's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Storage {
+    Bucket(BucketFacts),
+    /// Where uploads are created.
+    Tus(url::Url),
 }
 
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Storage {
+pub(crate) struct BucketFacts {
     /// Its address.
     pub(crate) bucket: url::Url,
     pub(crate) name: String,
@@ -65,7 +73,8 @@ pub(crate) fn check(path: &Path) -> (Facts, Check) {
 impl From<Settings> for Facts {
     fn from(settings: Settings) -> Self {
         let storage = match settings.delivery {
-            Delivery::Bucket(bucket) => Some(Storage::from(*bucket)),
+            Delivery::Bucket(bucket) => Some(Storage::Bucket(BucketFacts::from(*bucket))),
+            Delivery::Tus(endpoint) => Some(Storage::Tus(endpoint)),
             Delivery::Frameio | Delivery::None => None,
         };
         Self {
@@ -83,7 +92,7 @@ impl From<Settings> for Facts {
     }
 }
 
-impl From<Bucket> for Storage {
+impl From<Bucket> for BucketFacts {
     fn from(bucket: Bucket) -> Self {
         let mut url = bucket.endpoint;
         let host = url.host_str().unwrap_or_default().to_owned();

@@ -7,13 +7,16 @@
 
 use std::time::Duration;
 
-use super::config::{Facts, Storage};
+use super::config::{BucketFacts, Facts, Storage};
 use super::report::{Check, Report};
 use crate::exit::Failure;
 use rigpost_core::delivery::answer;
+use rigpost_core::delivery::dialect::Dialect as _;
 use rigpost_core::delivery::sts::Sts;
+use rigpost_core::delivery::tus::Tus;
 use rigpost_core::oauth::IdToken;
 use rigpost_core::provider::wire::{Method, Request, Response};
+use rigpost_core::queue::upload::CreateError;
 use rigpost_core::secret::Secret;
 use rigpost_daemon::http::Http;
 
@@ -22,7 +25,58 @@ const ASK_NETWORK: &str = "check `delivery.endpoint` and the network";
 
 /// Checks it, where clips go to one.
 pub(super) async fn check(facts: &Facts, http: &Http, report: &mut Report<'_>) -> Result<(), Failure> {
-    let Some(storage) = &facts.storage else { return Ok(()) };
+    match &facts.storage {
+        None => Ok(()),
+        Some(Storage::Bucket(bucket)) => check_bucket(bucket, http, report).await,
+        Some(Storage::Tus(endpoint)) => report.add(check_tus(endpoint, http).await),
+    }
+}
+
+async fn check_tus(endpoint: &url::Url, http: &Http) -> Check {
+    const NAME: &str = "uploads";
+    let host = endpoint.host_str().unwrap_or_default();
+    let tus = Tus::new(endpoint.clone());
+    let Some(asked) = tus.discover() else { return Check::skipped(NAME, "nothing to ask") };
+    match http.ask(Request { timeout: PATIENCE, ..asked }).await {
+        Ok(response) => uploads(&tus, &response),
+        Err(error) => Check::fail(NAME, format!("{host} can't be reached: {}", error.root), ASK_NETWORK),
+    }
+}
+
+fn uploads(tus: &Tus, response: &Response) -> Check {
+    const NAME: &str = "uploads";
+    const ASK_ENDPOINT: &str = "check that uploads are created at `delivery.endpoint`";
+    match tus.read_discovery(response) {
+        Ok(_) if !(200..300).contains(&response.status) => Check::warn(
+            NAME,
+            format!("nobody there says that uploads can be created (status {})", response.status),
+            ASK_ENDPOINT,
+        ),
+        Ok(_) if response.header("tus-extension").is_empty() => {
+            Check::warn(NAME, "a server answers there that does not say it speaks tus", ASK_ENDPOINT)
+        }
+        Ok(habits) => {
+            let checks = habits.checksum.map_or_else(
+                || "checks no checksum".to_owned(),
+                |algorithm| format!("checks what arrives by {}", algorithm.as_str()),
+            );
+            let gives_up =
+                if habits.gives_up { "lets uploads be given up" } else { "keeps what is given up" };
+            Check::ok(NAME, format!("a tus server answers; it {checks} and {gives_up}"))
+        }
+        Err(CreateError::Transient(trouble)) => {
+            Check::fail(NAME, format!("no tus server answers there: {}", trouble.why), ASK_NETWORK)
+        }
+        Err(CreateError::Forbidden(why) | CreateError::Conflict(why) | CreateError::Refused(why)) => {
+            Check::fail(NAME, why, ASK_ENDPOINT)
+        }
+        Err(CreateError::Unauthorized | CreateError::RecordedWhilePaused | CreateError::Storage) => {
+            Check::fail(NAME, "the server tells strangers nothing", ASK_ENDPOINT)
+        }
+    }
+}
+
+async fn check_bucket(storage: &BucketFacts, http: &Http, report: &mut Report<'_>) -> Result<(), Failure> {
     let host = storage.bucket.host_str().unwrap_or_default();
     let question = Request::plain("bucket", Method::Get, storage.bucket.clone(), PATIENCE);
     match http.ask(question).await {
@@ -49,7 +103,7 @@ pub(super) async fn check(facts: &Facts, http: &Http, report: &mut Report<'_>) -
     })
 }
 
-fn bucket(response: &Response, storage: &Storage) -> Check {
+fn bucket(response: &Response, storage: &BucketFacts) -> Check {
     const NAME: &str = "bucket";
     let name = &storage.name;
     match (response.status, answer::code(response).as_deref()) {
@@ -124,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_bucket_is_judged_by_what_strangers_are_told() {
-        let storage = Storage {
+        let storage = BucketFacts {
             bucket: "https://s3.example/footage".parse().unwrap(),
             name: "footage".to_owned(),
             sts: "https://s3.example/".parse().unwrap(),
@@ -143,6 +197,28 @@ mod tests {
         }
         let page = Response { body: b"<html>log in".to_vec().into(), status: 200, ..Response::default() };
         assert_eq!(bucket(&page, &storage).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_tus_server_is_one_that_says_so() {
+        let tus = Tus::new("https://tus.example/files/".parse().unwrap());
+        let says = |status, extensions: &str| {
+            let kept =
+                vec![("tus-extension", extensions.to_owned()), ("tus-checksum-algorithm", "sha1".to_owned())];
+            uploads(&tus, &Response { status, kept, ..Response::default() })
+        };
+        for (status, extensions, verdict, word) in [
+            (204, "creation,termination", Verdict::Ok, "no checksum and lets"),
+            (200, "creation,checksum", Verdict::Ok, "by sha1 and keeps"),
+            (204, "expiration", Verdict::Fail, "lets nobody create uploads"),
+            (204, "", Verdict::Warn, "does not say"),
+            (404, "", Verdict::Warn, "status 404"),
+            (503, "", Verdict::Fail, "HTTP 503"),
+        ] {
+            let check = says(status, extensions);
+            assert_eq!(check.verdict, verdict, "{status} {extensions}: {}", check.finding);
+            assert!(check.finding.contains(word), "{}", check.finding);
+        }
     }
 
     #[test]

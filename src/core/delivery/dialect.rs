@@ -55,6 +55,8 @@ pub struct Habits {
     pub gives_up: bool,
     /// Bytes of the largest clip that it takes.
     pub most: Option<u64>,
+    /// It may take names of ASCII letters only.
+    pub ascii: bool,
 }
 
 /// A part on its way.

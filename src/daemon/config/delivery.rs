@@ -8,24 +8,27 @@ use rigpost_core::provider::ProviderKind;
 use rigpost_core::queue::checksum::Algorithm;
 
 /// What only a bucket has, and that is not preset.
-const OF_BUCKET: [Key; 4] =
-    [Key::DeliveryEndpoint, Key::DeliveryBucket, Key::DeliveryRole, Key::DeliveryStsEndpoint];
+const OF_BUCKET: [Key; 3] = [Key::DeliveryBucket, Key::DeliveryRole, Key::DeliveryStsEndpoint];
 
 pub(super) fn section(c: &mut Checker<'_>, provider: &Provider) -> Delivery {
     let kind = c.word(Key::DeliveryKind, |word| Some(word.to_owned()));
-    let bucket = bucket(c);
+    let (endpoint, bucket) = (c.url(Key::DeliveryEndpoint), bucket(c));
     let delivery = match (kind.as_deref(), provider.kind) {
         (None, ProviderKind::Frameio) | (Some("frameio"), ProviderKind::Frameio) => Delivery::Frameio,
         (None | Some("none"), _) => Delivery::None,
         (Some("s3"), ProviderKind::OAuth) => {
-            demand(c);
+            demand(c, "s3", &[Key::DeliveryEndpoint, Key::DeliveryBucket]);
             bucket.map_or(Delivery::None, |bucket| Delivery::Bucket(Box::new(bucket)))
         }
+        (Some("tus"), ProviderKind::OAuth) => {
+            demand(c, "tus", &[Key::DeliveryEndpoint]);
+            endpoint.map_or(Delivery::None, Delivery::Tus)
+        }
         (Some(word), _) => {
-            let why = if word == "s3" {
-                "needs a provider of the kind \"oauth\", whose ID tokens the storage takes"
-            } else {
-                "needs a provider of the kind \"frameio\""
+            let why = match word {
+                "s3" => "needs a provider of the kind \"oauth\", whose ID tokens the storage takes",
+                "tus" => "needs a provider of the kind \"oauth\", whose access tokens the server takes",
+                _ => "needs a provider of the kind \"frameio\"",
             };
             c.refuse(Key::DeliveryKind, why);
             Delivery::None
@@ -34,14 +37,17 @@ pub(super) fn section(c: &mut Checker<'_>, provider: &Provider) -> Delivery {
     if kind.as_deref() != Some("s3") {
         OF_BUCKET.into_iter().for_each(|key| c.refuse(key, "means nothing without kind = \"s3\""));
     }
+    if !matches!(kind.as_deref(), Some("s3" | "tus")) {
+        c.refuse(Key::DeliveryEndpoint, "means nothing without kind = \"s3\" or \"tus\"");
+    }
     delivery
 }
 
-fn demand(c: &mut Checker<'_>) {
+fn demand(c: &mut Checker<'_>, kind: &str, keys: &[Key]) {
     let Some(setting) = c.keys.get(&Key::DeliveryKind) else { return };
-    for key in [Key::DeliveryEndpoint, Key::DeliveryBucket] {
-        if !c.keys.contains_key(&key) {
-            c.wrong(key, setting, setting.line, "is missing: kind = \"s3\" needs it".to_owned());
+    for key in keys {
+        if !c.keys.contains_key(key) {
+            c.wrong(*key, setting, setting.line, format!("is missing: kind = \"{kind}\" needs it"));
         }
     }
 }

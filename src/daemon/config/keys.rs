@@ -42,8 +42,9 @@ pub const SECTIONS: &[Section] = &[
         name: "delivery",
         change: Change::Restart,
         says: "Where clips go, apart from whom the rig signs in with: to Frame.io with that provider, and with one of the kind \
-               \"oauth\" nowhere, or to a bucket that you own (AWS, MinIO, Ceph, SeaweedFS, ...). There the rig has no key \
-               of its own: its sign-in is exchanged for keys of an hour (AssumeRoleWithWebIdentity).",
+               \"oauth\" nowhere, or to storage that you own. To a bucket (AWS, MinIO, Ceph, SeaweedFS, ...) the rig needs no key \
+               of its own: its sign-in is exchanged for keys of an hour (AssumeRoleWithWebIdentity). To a tus server \
+               (tusd, @tus/server, rustus, ...) it shows the sign-in's access token.",
     },
     Section { name: "tokens", change: Change::Restart, says: "" },
     Section { name: "state", change: Change::Restart, says: "" },
@@ -135,7 +136,7 @@ keys! {
     ProviderKind = Row::new("provider.kind", Kind::Word("frameio oauth"),
         "Which cloud: \"frameio\" for Frame.io Camera to Cloud, or \"oauth\" for any provider with the device flow of \
          RFC 8628, such as Auth0. Each kind has keys of its own. \"oauth\" keeps the rig signed in for other \
-         programs on it, and to post its clips to a bucket of your own ([delivery]).")
+         programs on it, and to post its clips to storage of your own ([delivery]).")
         .preset(Preset::Text("frameio"));
     ProviderCaFile = Row::new("provider.ca_file", Kind::Path,
         "Certificates (PEM) to trust besides the system's, for a proxy, a private authority or a simulator.")
@@ -210,11 +211,11 @@ keys! {
     ProviderJwksUri = Row::new("provider.jwks_uri", Kind::Url, "The keys that ID tokens are signed with.")
         .example("\"https://login.example/keys\"").of(Of::OAuth);
 
-    DeliveryKind = Row::new("delivery.kind", Kind::Word("frameio s3 none"),
-        "\"frameio\", \"s3\" or \"none\". By default \"frameio\" with that provider, else \"none\".")
+    DeliveryKind = Row::new("delivery.kind", Kind::Word("frameio s3 tus none"),
+        "\"frameio\", \"s3\", \"tus\" or \"none\". By default \"frameio\" with that provider, else \"none\".")
         .example("\"s3\"");
     DeliveryEndpoint = Row::new("delivery.endpoint", Kind::Url,
-        "Where the storage is. This and the next seven are of kind = \"s3\".")
+        "Where the storage is; of kind = \"tus\", where uploads are created. The next seven are of kind = \"s3\".")
         .example("\"https://s3.eu-central-1.amazonaws.com\"");
     DeliveryBucket = Row::new("delivery.bucket", Kind::Text(Form::Bucket),
         "The bucket. Clips are bound to it and to the endpoint: those of another one wait, as those of another project do.")

@@ -112,6 +112,8 @@ pub enum Delivery {
     Frameio,
     /// To a bucket.
     Bucket(Box<Bucket>),
+    /// To a tus server, by where uploads are created there.
+    Tus(Url),
     /// Nowhere.
     None,
 }

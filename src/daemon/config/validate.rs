@@ -33,7 +33,7 @@ pub(super) fn settings(merged: &Merged, state_dir: Option<&Path>, problems: &mut
     let sources = lists::sources(&merged.lists, &classes, &queue.media_dirs, problems);
     match delivery {
         Delivery::Frameio => {}
-        Delivery::Bucket(_) => lists::refuse_projects(&merged.lists, problems),
+        Delivery::Bucket(_) | Delivery::Tus(_) => lists::refuse_projects(&merged.lists, problems),
         Delivery::None => lists::refuse(&merged.lists, problems),
     }
     Settings {

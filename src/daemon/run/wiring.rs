@@ -22,6 +22,7 @@ use crate::tasks::{
 use crate::vault::KeySource;
 use rigpost_core::delivery::s3::S3;
 use rigpost_core::delivery::sts::{self, Sts};
+use rigpost_core::delivery::tus::Tus;
 use rigpost_core::identity::rig::{Presence, Rig};
 use rigpost_core::oauth::{ClientAuth, SignIn};
 use rigpost_core::provider::{self, FrameIo, OAuth, Provider, ProviderKey};
@@ -197,8 +198,12 @@ fn delivery(
     match &settings.delivery {
         config::Delivery::None => None,
         config::Delivery::Frameio => provider.clips().cloned().map(Deliverer::FrameIo),
+        config::Delivery::Tus(endpoint) => {
+            let (tus, device) = (Arc::new(Tus::new(endpoint.clone())), host_name());
+            Some(Deliverer::storage(tus, Source::Bearer, transport, clock, sign_in, to_rig, device))
+        }
         config::Delivery::Bucket(b) => {
-            let device = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            let device = host_name();
             let sts =
                 Sts { endpoint: b.sts.clone(), role: b.role.clone(), session: sts::session_name(&device) };
             let (endpoint, template) = (b.endpoint.clone(), b.template.clone());
@@ -209,6 +214,11 @@ fn delivery(
             Some(Deliverer::storage(s3, source, transport, clock, sign_in, to_rig, device))
         }
     }
+}
+
+/// What this board is called.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The provider, what tells it from others, and what the rig is to it.

@@ -1,0 +1,291 @@
+//! tus 1.0: an upload that grows at its end, at a server that somebody owns (tusd, @tus/server, rustus, ...).
+//!
+//! # Decisions
+//! - Bytes go in requests of 8 MiB: a server may keep nothing of one that is cut, and a long clip must end on a bad line.
+//! - Whether an upload can be gone on with is the server's word, asked by HEAD and never assumed. Expired ones are "not found"
+//!   as often as "gone".
+//! - A checksum goes along only where the server offers to check it: others accept a wrong one and say nothing.
+//! - Name and type go along, as there are servers that want both. Names beyond ASCII are refused by some; those are told the
+//!   name with what they can't read left out.
+//! - What is whole is never taken away: most servers would delete a finished upload.
+//! - The sign-in's token goes to the endpoint's own host and to no other, whatever `Location` says.
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use url::Url;
+
+use super::answer::{TIMEOUT, is_page, passing};
+use super::dialect::{Beginning, Begun, Dialect, Habits, Object, Piece, SentPart, Signer};
+use crate::oauth::Cause;
+use crate::provider::wire::{Authorization, Method, PartRequest, Request, Response, trouble, web_page};
+use crate::queue::checksum::Algorithm;
+use crate::queue::promises::Promises;
+use crate::queue::upload::{CreateError, PartError};
+use crate::secret::Secret;
+
+/// Bytes in one request, at least; of longer clips so many that there are no more than [`MOST_PARTS`].
+const PART: u64 = 8 << 20;
+const MOST_PARTS: u64 = 10_000;
+/// The only version there is (tus 1.0 §Headers).
+const VERSION: (&str, &str) = ("tus-resumable", "1.0.0");
+/// An upload's address is no longer.
+const LONGEST: usize = 2000;
+
+/// A server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tus {
+    endpoint: Url,
+}
+
+impl Tus {
+    /// `endpoint`: where uploads are created.
+    pub fn new(endpoint: Url) -> Tus {
+        Tus { endpoint }
+    }
+
+    fn ask(&self, name: &'static str, method: Method, url: Url, signer: Signer<'_>) -> Request {
+        let authorization = signer.authority.bearer().cloned().map(Authorization::Bearer);
+        let headers = vec![(VERSION.0, VERSION.1.to_owned())];
+        Request { authorization, headers, ..Request::plain(name, method, url, TIMEOUT) }
+    }
+
+    /// Where an upload is, by what the server says; `None`: it is nowhere that the token may go.
+    fn located(&self, location: &str) -> Option<Url> {
+        let mut url = self.endpoint.join(location.trim()).ok()?;
+        if url.host() != self.endpoint.host() {
+            return None;
+        }
+        // Behind a proxy a server knows neither its own scheme nor its port.
+        if url.origin() != self.endpoint.origin() {
+            url.set_scheme(self.endpoint.scheme()).ok()?;
+            url.set_port(self.endpoint.port()).ok()?;
+        }
+        url.set_fragment(None);
+        url.set_username("").ok()?;
+        url.set_password(None).ok()?;
+        Some(url).filter(|url| url.as_str().len() <= LONGEST && url.as_str() != self.endpoint.as_str())
+    }
+}
+
+impl Dialect for Tus {
+    fn promises(&self) -> Promises {
+        Promises::OFFSET
+    }
+
+    fn binding(&self) -> String {
+        self.endpoint.as_str().to_owned()
+    }
+
+    fn name(&self) -> String {
+        self.endpoint.host_str().unwrap_or_default().to_owned()
+    }
+
+    fn base(&self) -> String {
+        format!("{}/", self.endpoint.origin().ascii_serialization())
+    }
+
+    fn habits(&self) -> Habits {
+        Habits::default()
+    }
+
+    fn discover(&self) -> Option<Request> {
+        let headers = vec![(VERSION.0, VERSION.1.to_owned())];
+        let plain = Request::plain("extensions", Method::Options, self.endpoint.clone(), TIMEOUT);
+        Some(Request { headers, ..plain })
+    }
+
+    fn read_discovery(&self, answer: &Response) -> Result<Habits, CreateError> {
+        let told = |name: &str| -> Vec<String> {
+            answer.header(name).split(',').map(|word| word.trim().to_ascii_lowercase()).collect()
+        };
+        let extensions = told("tus-extension");
+        let has = |name: &str| extensions.iter().any(|extension| extension == name);
+        match answer.status {
+            200..=299 if !is_page(answer) => {}
+            // Some answer it only to web browsers.
+            400..=499 if !matches!(answer.status, 407 | 408 | 429) => {
+                return Ok(Habits { asked: true, ..Habits::default() });
+            }
+            _ => return Err(CreateError::Transient(passing(answer))),
+        }
+        if !answer.header("tus-extension").is_empty() && !has("creation") {
+            let why = "the tus server lets nobody create uploads".to_owned();
+            return Err(CreateError::Forbidden(why));
+        }
+        let algorithms = told("tus-checksum-algorithm");
+        let offered = [Algorithm::Sha256, Algorithm::Sha1]
+            .into_iter()
+            .find(|algorithm| algorithms.iter().any(|name| name == algorithm.as_str()));
+        Ok(Habits {
+            asked: true,
+            checksum: offered.filter(|_| has("checksum")),
+            gives_up: has("termination"),
+            most: answer.header("tus-max-size").parse().ok().filter(|most| *most > 0),
+            ..Habits::default()
+        })
+    }
+
+    fn learn(&self, habits: Habits, answer: &Response) -> Option<Habits> {
+        let refused = matches!(answer.status, 400 | 422) && !is_page(answer);
+        (refused && !habits.ascii).then_some(Habits { ascii: true, ..habits })
+    }
+
+    fn begin(&self, signer: Signer<'_>, habits: Habits, object: &Object) -> Result<Beginning, CreateError> {
+        if let Some(most) = habits.most.filter(|most| object.size > *most) {
+            return Err(CreateError::Conflict(format!("the storage takes no clip of over {most} bytes")));
+        }
+        let asked = self.ask("upload", Method::Post, self.endpoint.clone(), signer);
+        let more =
+            [("upload-length", object.size.to_string()), ("upload-metadata", metadata(object, habits.ascii))];
+        let headers = asked.headers.into_iter().chain(more).collect();
+        Ok(Beginning::Ask(Box::new(Request { headers, ..asked })))
+    }
+
+    fn read_begin(&self, answer: &Response, object: &Object) -> Result<Begun, CreateError> {
+        let named = || format!("HTTP {}", answer.status);
+        match answer.status {
+            201 => {}
+            401 => return Err(CreateError::Unauthorized),
+            403 if !is_page(answer) => return Err(CreateError::Forbidden(named())),
+            404 | 405 if !is_page(answer) => {
+                let why =
+                    format!("{}: no uploads are created there; `delivery.endpoint` is another", named());
+                return Err(CreateError::Forbidden(why));
+            }
+            412 => {
+                let why = "the server speaks no tus 1.0.0 (HTTP 412)".to_owned();
+                return Err(CreateError::Forbidden(why));
+            }
+            413 => {
+                return Err(CreateError::Conflict(
+                    "the storage takes no clip of this size (HTTP 413)".to_owned(),
+                ));
+            }
+            400 | 415 | 422 if !is_page(answer) => return Err(CreateError::Conflict(named())),
+            _ => return Err(CreateError::Transient(passing(answer))),
+        }
+        let url = self.located(&answer.location).ok_or_else(|| {
+            let why = "the server names another host for its uploads: `delivery.endpoint` has to be that";
+            CreateError::Forbidden(why.to_owned())
+        })?;
+        let id = url.path_segments().and_then(|mut steps| steps.rfind(|step| !step.is_empty()));
+        let id = id.unwrap_or("upload").to_owned();
+        let parts = object.size.div_ceil(part_length(object.size)).max(1);
+        let addresses = (0..parts).map(|_| Secret::new(url.as_str())).collect();
+        Ok(Begun { id, addresses })
+    }
+
+    fn offset(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
+        Some(self.ask("offset", Method::Head, Url::parse(address.expose()).ok()?, signer))
+    }
+
+    fn read_offset(&self, answer: &Response, size: u64) -> Result<u64, PartError> {
+        let number = |name: &str| answer.header(name).parse::<u64>().ok();
+        match (answer.status, number("upload-offset"), number("upload-length")) {
+            (200..=299, _, Some(length)) if length != size => {
+                Err(PartError::UrlDead(format!("the upload is one of {length} bytes")))
+            }
+            (200..=299, Some(has), _) if has > size => {
+                Err(PartError::UrlDead(format!("the upload has {has} bytes already")))
+            }
+            (200..=299, Some(has), _) => Ok(has),
+            (200..=299, None, _) => Err(PartError::Transient(web_page())),
+            _ => Err(refusal(answer)),
+        }
+    }
+
+    fn is_whole(&self, answer: &Response) -> bool {
+        let number = |name: &str| answer.header(name).parse::<u64>().ok();
+        (200..300).contains(&answer.status)
+            && number("upload-length").is_some_and(|length| number("upload-offset") == Some(length))
+    }
+
+    fn part(&self, signer: Signer<'_>, piece: Piece<'_>) -> Option<PartRequest> {
+        let mut headers = vec![
+            ("content-type", "application/offset+octet-stream".to_owned()),
+            (VERSION.0, VERSION.1.to_owned()),
+            ("upload-offset", piece.from.to_string()),
+        ];
+        let sum = piece.digest.and_then(|digest| digest.checksum);
+        let sum = sum.map(|sum| format!("{} {}", sum.algorithm().as_str(), sum.base64()));
+        headers.extend(sum.map(|sum| ("upload-checksum", sum)));
+        let bearer = signer.authority.bearer().cloned();
+        Some(PartRequest { method: Method::Patch, url: piece.address.clone(), headers, bearer })
+    }
+
+    fn read_part(&self, piece: Piece<'_>, answer: &Response) -> Result<SentPart, PartError> {
+        let has = answer.header("upload-offset").parse::<u64>().ok();
+        match answer.status {
+            // Whoever offers to check has checked.
+            200..=299 if has == Some(piece.from + piece.len) => Ok(SentPart {
+                etag: String::new(),
+                checksum: piece.digest.and_then(|digest| digest.checksum),
+            }),
+            200..=299 if has.is_some() => {
+                let why = "the server has taken another number of bytes than it was sent";
+                Err(PartError::Transient(trouble(Cause::Provider, why, None)))
+            }
+            200..=299 => Err(PartError::Transient(web_page())),
+            460 => {
+                Err(PartError::Damaged("the server's checksum of a part is another (HTTP 460)".to_owned()))
+            }
+            _ => Err(refusal(answer)),
+        }
+    }
+
+    fn upload(&self, habits: Habits, addresses: &[Secret]) -> Option<String> {
+        addresses.first().filter(|_| habits.gives_up).map(|first| first.expose().to_owned())
+    }
+
+    fn give_up(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
+        Some(self.ask("giving up", Method::Delete, Url::parse(address.expose()).ok()?, signer))
+    }
+
+    fn is_given_up(&self, answer: &Response) -> bool {
+        matches!(answer.status, 200..=299 | 404 | 410) && !is_page(answer)
+    }
+}
+
+/// What a no to an upload that was begun means.
+fn refusal(answer: &Response) -> PartError {
+    let named = || format!("HTTP {}", answer.status);
+    match answer.status {
+        401 => PartError::KeysOver(named()),
+        _ if is_page(answer) => PartError::Transient(passing(answer)),
+        403 => PartError::Forbidden(named()),
+        404 | 410 => PartError::UrlDead(format!("{}: the upload is not there any more", named())),
+        // Somebody else's request has moved the end, or one of ours whose answer was lost.
+        409 => {
+            PartError::Transient(trouble(Cause::Provider, "the upload's end is elsewhere (HTTP 409)", None))
+        }
+        412 | 415 => PartError::Forbidden(format!("{}: the server speaks no tus 1.0.0", named())),
+        400 | 413 | 422 => PartError::Refused(named()),
+        _ => PartError::Transient(passing(answer)),
+    }
+}
+
+/// What the server is told of the clip (tus 1.0 §Creation). `ascii`: in letters of that only.
+fn metadata(object: &Object, ascii: bool) -> String {
+    let plain = |text: &str| -> String {
+        text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '_' }).collect()
+    };
+    let written = |text: &str| if ascii { plain(text) } else { text.to_owned() };
+    let made = Timestamp::from_second(object.made).unwrap_or_default().to_string();
+    let pairs = [
+        ("filename", written(&object.name)),
+        ("filetype", plain(&object.filetype)),
+        ("rigpost-clip", object.mark.clone()),
+        ("rigpost-device", written(&object.device)),
+        ("rigpost-created", made),
+    ];
+    let encoded = pairs.map(|(key, value)| format!("{key} {}", BASE64_STANDARD.encode(value)));
+    encoded.join(",")
+}
+
+/// Bytes in each request but the last of a clip of so many.
+fn part_length(size: u64) -> u64 {
+    (size.div_ceil(MOST_PARTS).div_ceil(1 << 20) << 20).max(PART)
+}
+
+#[cfg(test)]
+mod tests;

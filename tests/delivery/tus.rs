@@ -1,0 +1,115 @@
+//! A tus server: what is its own.
+use serde_json::json;
+
+use crate::common::*;
+use crate::place::{Kind, Place, Unusual};
+
+async fn place() -> Place {
+    Place::new(Kind::Tus, Unusual::default()).await
+}
+
+#[tokio::test]
+async fn bytes_leave_in_bounded_requests_one_after_the_other_and_none_twice() {
+    let place = place().await;
+    let size = 20 * MIB + 5;
+    let clip = place.rig.clip("long.mov", size);
+    let id = place.rig.add(&clip).await.unwrap();
+    place.rig.wait_item(id, "done").await;
+    place.has(&clip).await;
+    let log = place.tus().log().await;
+    let patches: Vec<&TusRequest> = log.iter().filter(|r| r.method == "PATCH").collect();
+    let mut next = 0;
+    for patch in &patches {
+        assert_eq!(patch.offset, next, "{patches:?}");
+        assert!(patch.length <= 8 << 20 && patch.status == Some(204), "{patch:?}");
+        next += patch.length as i64;
+    }
+    assert_eq!(next, size as i64);
+    let asked = |method: &str| log.iter().filter(|r| r.method == method).count();
+    assert_eq!((asked("OPTIONS"), asked("POST"), asked("HEAD")), (1, 1, 1), "{log:?}");
+}
+
+#[tokio::test]
+async fn the_server_is_told_what_is_known_of_the_clip() {
+    let place = place().await;
+    let clip = place.rig.clip("Ä 1.mov", 5000);
+    let id = place.rig.add(&clip).await.unwrap();
+    place.rig.wait_item(id, "done").await;
+    let [upload] = &place.tus().uploads().await[..] else { panic!("one upload") };
+    let told = |key: &str| upload.metadata[key].as_str();
+    assert_eq!((told("filename"), told("filetype")), ("Ä 1.mov", "video/quicktime"));
+    assert!(told("rigpost-clip").contains(&format!("-{id}-")), "{:?}", upload.metadata);
+    assert!(told("rigpost-created").starts_with("20") && !told("rigpost-device").is_empty());
+    let item = place.rig.item(id).await;
+    assert_eq!(text(&item, "asset_id"), upload.id);
+}
+
+#[tokio::test]
+async fn of_a_request_that_was_cut_the_rest_leaves_and_no_more() {
+    let place = place().await;
+    place.tus().fault("PATCH", json!({ "cut": 5 * MIB })).await;
+    let clip = place.rig.clip("cut.mov", 8 * MIB);
+    let id = place.rig.add(&clip).await.unwrap();
+    place.rig.wait_item(id, "done").await;
+    place.has(&clip).await;
+    let log = place.tus().log().await;
+    let last = log.iter().rfind(|r| r.method == "PATCH").unwrap();
+    assert!(last.offset >= 4 * MIB as i64, "the server has kept what came: {log:?}");
+}
+
+#[tokio::test]
+async fn an_upload_that_was_finished_is_never_taken_away() {
+    let mut place = place().await;
+    // All of it is there, and nobody hears of it: the answer is lost, and then the rig is switched off.
+    place.tus().fault("PATCH", json!({ "lost": true, "times": 1000 })).await;
+    let clip = place.rig.clip("finished.mov", 5000);
+    let id = place.rig.add(&clip).await.unwrap();
+    let there = async {
+        while place.found(&clip).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("all of it", there).await;
+    place.rig.kill().await;
+    place.tus().mend().await;
+    place.rig.start().await;
+    place.rig.wait_item(id, "done").await;
+    place.has(&clip).await;
+    let log = place.tus().log().await;
+    assert!(log.iter().all(|r| r.method != "DELETE"), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_is_renewed_and_named() {
+    let place = place().await;
+    for (times, words) in [(1, "the sign-in is renewed first"), (1000, "does not take the sign-in's token")] {
+        place.tus().fault("POST", json!({ "status": 401, "times": times })).await;
+        let clip = place.rig.clip(&format!("refused {times}.mov"), 5000);
+        let id = place.rig.add(&clip).await.unwrap();
+        let told = |i: &Dict| text(i, "detail").contains(words);
+        place.rig.wait_item_that(id, words, told).await;
+        assert_eq!(place.rig.state().await, "paired");
+        if times == 1 {
+            place.rig.wait_item(id, "done").await;
+            place.has(&clip).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_is_named() {
+    for (method, status, words) in [
+        ("POST", 404, "`delivery.endpoint` is another"),
+        ("POST", 413, "takes no clip of this size"),
+        ("POST", 403, "HTTP 403"),
+        ("PATCH", 403, "HTTP 403"),
+        ("PATCH", 410, "HTTP 410"),
+    ] {
+        let place = place().await;
+        place.tus().fault(method, json!({ "status": status, "times": 1000 })).await;
+        let id = place.rig.add(place.rig.clip("short.mov", 4000)).await.unwrap();
+        let told = |i: &Dict| text(i, "detail").contains(words);
+        place.rig.wait_item_that(id, words, told).await;
+        assert_eq!(place.rig.state().await, "paired");
+    }
+}
