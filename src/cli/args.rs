@@ -158,6 +158,22 @@ pub enum Command {
     /// not UTF-8. Keys may be added but are never renamed.
     #[command(args_conflicts_with_subcommands = true)]
     Queue(QueueArgs),
+    /// Show what was delivered, check it against a file, or write it down for a card
+    ///
+    /// A receipt has the digests of the bytes that left, part by part, and what the storage itself has named of what arrived. With
+    /// --check, the file is read and compared with them.
+    ///
+    /// With --mhl, every file of the folder is read that has the name and the size of a delivered clip. Those that are what was
+    /// delivered are written to the folder's history (ASC MHL 2.0, in `ascmhl`) as a new generation, which the reference tool
+    /// `ascmhl` and others verify. What else lies there is named, and is not in it. Ends with 1 where a file is not what was
+    /// delivered under its name, or nothing was.
+    ///
+    /// With --json, prints one object: for an item its keys (see `rigpost queue`) and delivered (Unix seconds), algorithm,
+    /// chunk_size, parts, digest and vouched, as documented for GetReceipt on D-Bus; with --mhl, "manifest" (empty where none
+    /// was written), "delivered" and "others" (paths in the folder), and "differ", each with "path" and "why".
+    ///
+    /// For example: `rigpost receipt --mhl /media/card`
+    Receipt(ReceiptArgs),
     /// Stop sending, until `rigpost resume`
     ///
     /// The parts in flight are finished first. The pause survives a restart of the rig.

@@ -43,6 +43,8 @@ mod frames;
 mod leave;
 /// `rigpost log`.
 mod log;
+/// `rigpost receipt --mhl`.
+mod mhl;
 /// Standard output, and the terminal behind it.
 mod out;
 /// `rigpost pair`.
@@ -108,6 +110,7 @@ async fn run(command: Command, out: &mut Out, built: WallTime) -> Result<ExitCod
         Command::Provision(args) => provision::run(&args, out).await?,
         Command::Add(args) => Box::pin(add::run(&args, out)).await?,
         Command::Queue(args) => Box::pin(queue::run(&args, out)).await?,
+        Command::Receipt(args) => Box::pin(queue::receipt(&args, out)).await?,
         Command::Pause(args) => control::pause(&args, out).await?,
         Command::Resume(args) => control::resume(&args, out).await?,
         Command::Limit(args) => control::limit(&args, out).await?,

@@ -10,9 +10,10 @@
 use serde::Serialize;
 use zbus::Variant;
 
-use super::args::{QueueArgs, QueueCommand};
+use super::args::{QueueArgs, QueueCommand, ReceiptArgs};
 use super::bus::{Daemon, Item, Options, QueueMethods};
 use super::exit::{Failure, group};
+use super::mhl;
 use super::out::Out;
 use rigpost_contract::item::ItemState;
 use rigpost_contract::method::MAX_PAGE;
@@ -35,12 +36,26 @@ pub(crate) async fn run(args: &QueueArgs, out: &mut Out) -> Result<(), Failure> 
         Some(QueueCommand::Priority(args)) => steer::priority(&daemon, args, out).await,
         Some(QueueCommand::Comment(args)) => steer::comment(&daemon, args, out).await,
         Some(QueueCommand::Clear(args)) => steer::clear(&daemon, args, out).await,
-        Some(QueueCommand::Receipt(args)) => receipt::run(&daemon, args, out).await,
+        Some(QueueCommand::Receipt(args)) => receipt_of(&daemon, args, out).await,
         None => {
             let queue = daemon.queue();
             let list = fetch(queue, &states(args), args.offset, args.limit).await.map_err(group)?;
             show(args, &list, out)
         }
+    }
+}
+
+/// `rigpost receipt`.
+pub(crate) async fn receipt(args: &ReceiptArgs, out: &mut Out) -> Result<(), Failure> {
+    receipt_of(&Daemon::connect().await?, args, out).await
+}
+
+async fn receipt_of(daemon: &Daemon, args: &ReceiptArgs, out: &mut Out) -> Result<(), Failure> {
+    match (&args.mhl, args.id) {
+        (Some(dir), _) => mhl::run(daemon, dir, args.json, out).await,
+        (None, Some(id)) => receipt::run(daemon, id, args, out).await,
+        // The arguments have one of both.
+        (None, None) => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 
 #[path = "../common/lib.rs"]
 mod common;
+mod mhl;
 mod place;
 mod s3;
 mod table;

@@ -225,10 +225,7 @@ pub enum QueueCommand {
     ///
     /// With --json, prints "count", and "items" as `rigpost queue retry` does.
     Clear(ClearArgs),
-    /// Show what was delivered, or check it against the file
-    ///
-    /// With --json, prints one object with the keys of the item (see `rigpost queue`) and delivered (Unix seconds),
-    /// algorithm, chunk_size, parts and digest, as documented for GetReceipt on D-Bus.
+    /// Show what was delivered: `rigpost receipt`
     Receipt(ReceiptArgs),
 }
 
@@ -291,18 +288,21 @@ pub struct ShowArgs {
     pub json: bool,
 }
 
-/// Options of `rigpost queue receipt`.
+/// Options of `rigpost receipt`.
 #[derive(Debug, Args)]
 pub struct ReceiptArgs {
     /// Number of the item, as `rigpost queue --all` shows it
-    #[arg(value_name = "ID")]
-    pub id: u64,
+    #[arg(value_name = "ID", required_unless_present = "mhl")]
+    pub id: Option<u64>,
     /// Print one JSON object instead
     #[arg(long)]
     pub json: bool,
     /// Read this file, or the one that was queued, and compare it with what was sent; ends with 1 when it differs
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub check: Option<Option<PathBuf>>,
+    /// Read this folder, a card or a copy of one, and add to its ASC MHL history what of it was delivered
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["id", "check"])]
+    pub mhl: Option<PathBuf>,
 }
 
 #[cfg(test)]

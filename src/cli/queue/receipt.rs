@@ -1,4 +1,4 @@
-//! `rigpost queue receipt`: what was delivered, and whether the file is still that.
+//! `rigpost receipt`: what was delivered, and whether the file is still that.
 //!
 //! # Decisions
 //!
@@ -22,9 +22,9 @@ use crate::text::{self, clean};
 const SHOWN: usize = 8;
 
 /// Shows or checks a receipt.
-pub(super) async fn run(daemon: &Daemon, args: &ReceiptArgs, out: &mut Out) -> Result<(), Failure> {
+pub(super) async fn run(daemon: &Daemon, id: u64, args: &ReceiptArgs, out: &mut Out) -> Result<(), Failure> {
     let queue = daemon.queue();
-    let mut answer = queue.get_receipt(args.id, Options::new()).await.map_err(group)?;
+    let mut answer = queue.get_receipt(id, Options::new()).await.map_err(group)?;
     let receipt = Receipt::read(&mut answer);
     if args.json {
         out.json(&receipt)?;
