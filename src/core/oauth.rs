@@ -160,6 +160,8 @@ pub struct SignIn {
     pub id_token: Option<IdToken>,
     /// There is something to renew it with.
     pub renews: bool,
+    /// The access token is bound to the rig's key (RFC 9449 §5): it is of no use as a bearer's.
+    pub is_bound: bool,
     /// Another number is another person's, or another time's.
     pub grant: u64,
 }

@@ -81,6 +81,11 @@ impl TusServer {
         self.order::<()>("fault", fault).await;
     }
 
+    /// How many faults nothing has met.
+    pub(crate) async fn pending(&self) -> u64 {
+        self.order("pending", json!({})).await
+    }
+
     /// No more faults.
     pub(crate) async fn mend(&self) {
         self.order::<()>("mend", json!({})).await;

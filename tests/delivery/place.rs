@@ -204,8 +204,27 @@ impl Place {
         }
     }
 
-    pub(crate) fn has_struck(&self) -> bool {
-        self.line.as_ref().is_none_or(Relay::has_struck)
+    /// What was to go wrong has.
+    pub(crate) async fn has_struck(&self) -> bool {
+        match &self.there {
+            There::Frameio => self.rig.sim.faults().is_empty(),
+            There::S3(_) => self.line.as_ref().is_some_and(Relay::has_struck),
+            There::Tus(server) => {
+                server.pending().await == 0 && self.line.as_ref().is_some_and(Relay::has_struck)
+            }
+        }
+    }
+
+    /// When what is there was made, as it is said there.
+    pub(crate) async fn dates(&self) -> Vec<String> {
+        match &self.there {
+            There::Frameio => vec![],
+            There::S3(storage) => storage.keys().await,
+            There::Tus(server) => {
+                let uploads = server.uploads().await;
+                uploads.into_iter().map(|upload| upload.metadata["rigpost-created"].clone()).collect()
+            }
+        }
     }
 
     pub(crate) async fn limit(&self, bytes: u64) {

@@ -126,7 +126,7 @@ async fn cut_in_the_middle(kind: Kind) {
         // Of a part, there; of the line, elsewhere.
         place.cut_after(if kind == Kind::Frameio { bytes.min(7 << 20) } else { bytes });
         send(&place, &clip).await;
-        assert!(place.has_struck());
+        assert!(place.has_struck().await);
     }
     assert_eq!(place.unfinished().await, 0);
 }
@@ -137,7 +137,7 @@ async fn an_answer_that_is_lost(kind: Kind) {
         let clip = place.rig.clip(&format!("lost {n}.mov"), LONG);
         place.lose_answer(what);
         send(&place, &clip).await;
-        assert!(place.has_struck());
+        assert!(place.has_struck().await);
     }
     let left = place.unfinished().await;
     assert!(left <= 1, "only what nobody has the name of: {left}");
@@ -156,6 +156,9 @@ async fn a_clock_in_1970(kind: Kind) {
     for (name, size) in [("short.mov", 4000), ("long.mov", LONG)] {
         send(&place, &place.rig.clip(name, size)).await;
     }
+    for date in place.dates().await {
+        assert!(date.starts_with("20"), "by the server's clock: {date}");
+    }
 }
 
 async fn an_upload_that_is_forgotten_there(kind: Kind) {
@@ -171,7 +174,7 @@ async fn no_room_there(kind: Kind) {
     let place = usual(kind).await;
     place.refuse_parts(2, 507, "InsufficientStorage").await;
     send(&place, &place.rig.clip("full.mov", 5000)).await;
-    assert!(place.has_struck());
+    assert!(place.has_struck().await);
 }
 
 async fn a_refusal(kind: Kind) {
@@ -187,7 +190,7 @@ async fn a_refusal(kind: Kind) {
     }
     place.rig.wait_item(id, "done").await;
     place.has(&clip).await;
-    assert!(place.has_struck());
+    assert!(place.has_struck().await);
     let state = (place.rig.state().await, place.rig.reason().await);
     assert_eq!(state, ("paired".to_owned(), "none".to_owned()), "the sign-in is none of the storage's");
 }
@@ -281,5 +284,7 @@ async fn what_was_confirmed_is_lost_there(kind: Kind) {
         place.rig.wait_item(id, "done").await;
         place.has(&clip).await;
         assert_eq!(place.unfinished().await, 0);
+        let begun = place.tus().log().await.iter().filter(|asked| asked.method == "POST").count();
+        assert_eq!(begun, 1, "it was gone on with");
     }
 }

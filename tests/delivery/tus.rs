@@ -60,7 +60,7 @@ async fn of_a_request_that_was_cut_the_rest_leaves_and_no_more() {
 #[tokio::test]
 async fn an_upload_that_was_finished_is_never_taken_away() {
     let mut place = place().await;
-    // All of it is there, and nobody hears of it: the answer is lost, and then the rig is switched off.
+    // All of it is there, and nobody hears of it: each answer is lost, and then somebody wants it no more.
     place.tus().fault("PATCH", json!({ "lost": true, "times": 1000 })).await;
     let clip = place.rig.clip("finished.mov", 5000);
     let id = place.rig.add(&clip).await.unwrap();
@@ -70,10 +70,25 @@ async fn an_upload_that_was_finished_is_never_taken_away() {
         }
     };
     soon("all of it", there).await;
-    place.rig.kill().await;
-    place.tus().mend().await;
-    place.rig.start().await;
-    place.rig.wait_item(id, "done").await;
+    place.tus().fault("HEAD", json!({ "status": 503, "times": 3 })).await;
+    place.rig.queue_items("Cancel", &[id]).await.unwrap();
+    place.rig.wait_item(id, "cancelled").await;
+    let options = std::collections::HashMap::from([("ids", zbus::Variant::from(vec![id]))]);
+    place.rig.call(QUEUE, "Clear", &(options,)).await.unwrap();
+    place.rig.kill_and_start().await;
+    let forgotten = async {
+        loop {
+            let left = place.rig.column("SELECT upload FROM abandoned");
+            if left.is_empty() {
+                return;
+            }
+            // The next one is looked at as well.
+            place.tus().mend().await;
+            let other = place.rig.add(place.rig.clip("other.mov", 6000)).await.unwrap();
+            place.rig.wait_item(other, "done").await;
+        }
+    };
+    soon("that nobody has to give it up", forgotten).await;
     place.has(&clip).await;
     let log = place.tus().log().await;
     assert!(log.iter().all(|r| r.method != "DELETE"), "{log:?}");

@@ -72,6 +72,7 @@ const uploads = async () => {
 const orders = {
   fault: ({ method, times = 1, ...fault }) => void faults.push({ method, times, ...fault }),
   mend: () => void (faults = []),
+  pending: () => faults.reduce((sum, fault) => sum + fault.times, 0),
   log: () => log,
   uploads,
   // All uploads that are not finished lose what lies behind so many bytes.

@@ -36,7 +36,7 @@ async fn check_tus(endpoint: &url::Url, http: &Http) -> Check {
     const NAME: &str = "uploads";
     let host = endpoint.host_str().unwrap_or_default();
     let tus = Tus::new(endpoint.clone());
-    let Some(asked) = tus.discover() else { return Check::skipped(NAME, "nothing to ask") };
+    let asked = tus.question();
     match http.ask(Request { timeout: PATIENCE, ..asked }).await {
         Ok(response) => uploads(&tus, &response),
         Err(error) => Check::fail(NAME, format!("{host} can't be reached: {}", error.root), ASK_NETWORK),
@@ -47,15 +47,15 @@ fn uploads(tus: &Tus, response: &Response) -> Check {
     const NAME: &str = "uploads";
     const ASK_ENDPOINT: &str = "check that uploads are created at `delivery.endpoint`";
     match tus.read_discovery(response) {
-        Ok(_) if !(200..300).contains(&response.status) => Check::warn(
+        Ok(None) if answer::is_page(response) => {
+            Check::fail(NAME, "a web page came in place of a tus server", ASK_NETWORK)
+        }
+        Ok(None) => Check::warn(
             NAME,
-            format!("nobody there says that uploads can be created (status {})", response.status),
+            format!("nobody there says to strangers that he speaks tus (status {})", response.status),
             ASK_ENDPOINT,
         ),
-        Ok(_) if response.header("tus-extension").is_empty() => {
-            Check::warn(NAME, "a server answers there that does not say it speaks tus", ASK_ENDPOINT)
-        }
-        Ok(habits) => {
+        Ok(Some(habits)) => {
             let checks = habits.checksum.map_or_else(
                 || "checks no checksum".to_owned(),
                 |algorithm| format!("checks what arrives by {}", algorithm.as_str()),
@@ -211,9 +211,9 @@ mod tests {
             (204, "creation,termination", Verdict::Ok, "no checksum and lets"),
             (200, "creation,checksum", Verdict::Ok, "by sha1 and keeps"),
             (204, "expiration", Verdict::Fail, "lets nobody create uploads"),
-            (204, "", Verdict::Warn, "does not say"),
+            (204, "", Verdict::Warn, "status 204"),
             (404, "", Verdict::Warn, "status 404"),
-            (503, "", Verdict::Fail, "HTTP 503"),
+            (503, "", Verdict::Warn, "status 503"),
         ] {
             let check = says(status, extensions);
             assert_eq!(check.verdict, verdict, "{status} {extensions}: {}", check.finding);

@@ -45,8 +45,6 @@ pub struct Object {
 /// What is known of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Habits {
-    /// It was asked for them.
-    pub asked: bool,
     /// By which it checks what arrives, as far as is known.
     pub checksum: Option<Algorithm>,
     /// It has named the checksum of what arrived; `None`: nothing has arrived yet.
@@ -57,6 +55,28 @@ pub struct Habits {
     pub most: Option<u64>,
     /// It may take names of ASCII letters only.
     pub ascii: bool,
+}
+
+/// What was asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked<'a> {
+    /// For an upload.
+    Upload(&'a Object),
+    /// To take a part.
+    Part(Piece<'a>),
+}
+
+/// How an upload stands that is to be given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is missing: it is nobody's to take away.
+    Whole,
+    /// Bytes are missing.
+    Open,
+    /// It is not there.
+    Gone,
+    /// Nobody knows.
+    Unknown,
 }
 
 /// A part on its way.
@@ -112,6 +132,8 @@ pub enum Completion {
     Doubtful(String),
     /// The storage can't make an object of what was sent. Holds its word.
     Unusable(String),
+    /// The checksum of all is another to the storage. Holds its word.
+    AnotherSum(String),
 }
 
 /// What lies at an object's name.
@@ -143,23 +165,27 @@ pub trait Dialect: Debug + Send + Sync {
 
     /// What a server is taken for before it has said anything.
     fn habits(&self) -> Habits {
-        Habits { asked: true, ..Habits::default() }
+        Habits::default()
     }
 
     /// Asks the server what it can, before the first upload.
-    fn discover(&self) -> Option<Request> {
+    fn discover(&self, signer: Signer<'_>) -> Option<Request> {
+        let _ = signer;
         None
     }
 
-    /// What it can.
+    /// What it can; `None`: it has not said so, and is asked again before long.
     ///
     /// # Errors
-    /// Nobody knows: try again later.
-    fn read_discovery(&self, answer: &Response) -> Result<Habits, CreateError>;
+    /// It can't do what it takes.
+    fn read_discovery(&self, answer: &Response) -> Result<Option<Habits>, CreateError> {
+        let _ = answer;
+        Ok(None)
+    }
 
-    /// Other habits, where this answer shows that it has others: then the same is asked once more.
-    fn learn(&self, habits: Habits, answer: &Response) -> Option<Habits> {
-        let _ = (habits, answer);
+    /// Other habits, where this answer to what was asked by these shows that it has others: then the same is asked once more.
+    fn learn(&self, habits: Habits, asked: Asked<'_>, answer: &Response) -> Option<Habits> {
+        let _ = (habits, asked, answer);
         None
     }
 
@@ -175,11 +201,11 @@ pub trait Dialect: Debug + Send + Sync {
     /// It would be refused.
     fn begin(&self, signer: Signer<'_>, habits: Habits, object: &Object) -> Result<Beginning, CreateError>;
 
-    /// The upload.
+    /// The upload. `habits`: those that it was asked for by.
     ///
     /// # Errors
     /// There is none.
-    fn read_begin(&self, answer: &Response, object: &Object) -> Result<Begun, CreateError>;
+    fn read_begin(&self, answer: &Response, habits: Habits, object: &Object) -> Result<Begun, CreateError>;
 
     /// Asks how many bytes are there, where parts go one after the other.
     fn offset(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {
@@ -196,15 +222,16 @@ pub trait Dialect: Debug + Send + Sync {
         Err(PartError::UrlDead("it has no end that could grow".to_owned()))
     }
 
-    /// The same answer says that nothing is missing.
-    fn is_whole(&self, answer: &Response) -> bool {
+    /// What the same answer says of an upload that nobody wants.
+    fn standing(&self, answer: &Response) -> Standing {
         let _ = answer;
-        false
+        Standing::Unknown
     }
 
-    /// Which checksum goes ahead of a part; and its MD5, if that is wished for by whoever compares it afterwards.
-    fn checksums(&self, habits: Habits, md5: bool) -> (Option<Algorithm>, bool) {
-        let _ = md5;
+    /// Which checksum goes ahead of a part that goes there; and its MD5, if that is wished for by whoever compares it
+    /// afterwards.
+    fn checksums(&self, habits: Habits, address: &Secret, md5: bool) -> (Option<Algorithm>, bool) {
+        let _ = (address, md5);
         (habits.checksum, false)
     }
 
@@ -217,16 +244,17 @@ pub trait Dialect: Debug + Send + Sync {
     /// It was not taken.
     fn read_part(&self, piece: Piece<'_>, answer: &Response) -> Result<SentPart, PartError>;
 
-    /// Says that all parts are there. `None`: nothing has to be said.
+    /// Says that all parts are there, and with `sum` what the checksum of all is, where it is known. `None`: nothing has to
+    /// be said.
     fn complete(
         &self,
         signer: Signer<'_>,
-        habits: Habits,
         address: &Secret,
         parts: &[SentPart],
         size: u64,
+        sum: bool,
     ) -> Option<Request> {
-        let _ = (signer, habits, address, parts, size);
+        let _ = (signer, address, parts, size, sum);
         None
     }
 

@@ -21,7 +21,9 @@ use rusty_s3::{Bucket, Method as Verb, UrlStyle};
 use url::{Url, form_urlencoded};
 
 use super::answer::TIMEOUT;
-use super::dialect::{Beginning, Begun, Completion, Dialect, Found, Habits, Object, Piece, SentPart, Signer};
+use super::dialect::{
+    Asked, Beginning, Begun, Completion, Dialect, Found, Habits, Object, Piece, SentPart, Signer,
+};
 use super::keys::Keys;
 use crate::oauth::Trouble;
 use crate::provider::wire::{Body, Method, PartRequest, Request, Response};
@@ -138,15 +140,15 @@ impl Dialect for S3 {
     }
 
     fn habits(&self) -> Habits {
-        Habits { asked: true, checksum: self.checksum, gives_up: true, ..Habits::default() }
+        Habits { checksum: self.checksum, gives_up: true, ..Habits::default() }
     }
 
-    fn read_discovery(&self, _: &Response) -> Result<Habits, CreateError> {
-        Ok(self.habits())
-    }
-
-    fn learn(&self, habits: Habits, answer: &Response) -> Option<Habits> {
-        read::learn(habits, answer)
+    /// An upload keeps to what it was begun with.
+    fn learn(&self, habits: Habits, asked: Asked<'_>, answer: &Response) -> Option<Habits> {
+        match asked {
+            Asked::Part(piece) if upload_of(piece.address).is_some() => None,
+            Asked::Part(_) | Asked::Upload(_) => read::learn(habits, answer),
+        }
     }
 
     fn asks(&self, size: u64) -> bool {
@@ -170,10 +172,12 @@ impl Dialect for S3 {
         Ok(Beginning::Ask(Box::new(request("upload", Method::Post, url, signed, headers, Body::Empty))))
     }
 
-    fn read_begin(&self, answer: &Response, object: &Object) -> Result<Begun, CreateError> {
+    fn read_begin(&self, answer: &Response, habits: Habits, object: &Object) -> Result<Begun, CreateError> {
         let (key, upload) = (self.key(object), read::upload_id(answer)?);
         let mut url = self.bucket.object_url(&key);
         let parts = object.size.div_ceil(part_length(object.size)).max(1);
+        // Where no server sees it: what the upload was begun with holds for all of it.
+        url.set_fragment(habits.checksum.and_then(kind).and(habits.checksum).map(Algorithm::as_str));
         let mut address = |n: u64| {
             let number = n.to_string();
             url.query_pairs_mut().clear().append_pair("partNumber", &number).append_pair("uploadId", &upload);
@@ -183,12 +187,14 @@ impl Dialect for S3 {
         Ok(Begun { id: key, addresses })
     }
 
-    fn checksums(&self, habits: Habits, md5: bool) -> (Option<Algorithm>, bool) {
+    fn checksums(&self, habits: Habits, address: &Secret, md5: bool) -> (Option<Algorithm>, bool) {
+        let is_of_many = upload_of(address).is_some();
+        let algorithm = if is_of_many { algorithm_of(address) } else { habits.checksum };
         match habits.vouches {
-            Some(true) => (habits.checksum, false),
+            Some(true) if algorithm.is_some() => (algorithm, false),
             // Who names none may check an MD5, and says nothing of it.
-            Some(false) => (None, true),
-            None => (habits.checksum, md5),
+            Some(false) => (algorithm.filter(|_| is_of_many), true),
+            Some(true) | None => (algorithm, md5),
         }
     }
 
@@ -214,17 +220,17 @@ impl Dialect for S3 {
     fn complete(
         &self,
         signer: Signer<'_>,
-        habits: Habits,
         address: &Secret,
         parts: &[SentPart],
         size: u64,
+        sum: bool,
     ) -> Option<Request> {
         let (url, id) = upload_of(address)?;
         let mut headers = vec![("if-none-match", "*".to_owned())];
         let chunk = size.div_ceil((parts.len() as u64).max(1));
         let lengths = (0..).map(|n: u64| chunk.min(size.saturating_sub(chunk.saturating_mul(n))));
         let of_all = whole(parts.iter().map(|part| part.checksum).zip(lengths));
-        if let Some(sum @ Checksum::Crc64Nvme(_)) = of_all.filter(|_| habits.checksum.is_some()) {
+        if let Some(sum @ Checksum::Crc64Nvme(_)) = of_all.filter(|_| sum) {
             headers.push(("x-amz-checksum-crc64nvme", sum.base64()));
             headers.push(("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
         }
@@ -297,6 +303,13 @@ fn split(address: &Secret) -> Option<(Url, Vec<(String, String)>)> {
     query.sort_unstable();
     url.set_query(None);
     Some((url, query))
+}
+
+/// The checksum that the upload was begun with that this is a part of.
+fn algorithm_of(address: &Secret) -> Option<Algorithm> {
+    let url = Url::parse(address.expose()).ok()?;
+    let told = url.fragment()?;
+    [Algorithm::Crc64Nvme, Algorithm::Sha256].into_iter().find(|algorithm| algorithm.as_str() == told)
 }
 
 /// The object's own address, and the upload to it that this is a part of.

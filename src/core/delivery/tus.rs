@@ -15,9 +15,8 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::answer::{TIMEOUT, is_page, passing};
-use super::dialect::{Beginning, Begun, Dialect, Habits, Object, Piece, SentPart, Signer};
-use crate::oauth::Cause;
-use crate::provider::wire::{Authorization, Method, PartRequest, Request, Response, trouble, web_page};
+use super::dialect::{Asked, Beginning, Begun, Dialect, Habits, Object, Piece, SentPart, Signer, Standing};
+use crate::provider::wire::{Authorization, Method, PartRequest, Request, Response, web_page};
 use crate::queue::checksum::Algorithm;
 use crate::queue::promises::Promises;
 use crate::queue::upload::{CreateError, PartError};
@@ -29,7 +28,7 @@ const MOST_PARTS: u64 = 10_000;
 /// The only version there is (tus 1.0 §Headers).
 const VERSION: (&str, &str) = ("tus-resumable", "1.0.0");
 /// An upload's address is no longer.
-const LONGEST: usize = 2000;
+const LONGEST: usize = 1000;
 
 /// A server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +40,13 @@ impl Tus {
     /// `endpoint`: where uploads are created.
     pub fn new(endpoint: Url) -> Tus {
         Tus { endpoint }
+    }
+
+    /// What it can, asked as a stranger.
+    pub fn question(&self) -> Request {
+        let headers = vec![(VERSION.0, VERSION.1.to_owned())];
+        let plain = Request::plain("extensions", Method::Options, self.endpoint.clone(), TIMEOUT);
+        Request { headers, ..plain }
     }
 
     fn ask(&self, name: &'static str, method: Method, url: Url, signer: Signer<'_>) -> Request {
@@ -84,29 +90,22 @@ impl Dialect for Tus {
         format!("{}/", self.endpoint.origin().ascii_serialization())
     }
 
-    fn habits(&self) -> Habits {
-        Habits::default()
+    fn discover(&self, signer: Signer<'_>) -> Option<Request> {
+        let authorization = signer.authority.bearer().cloned().map(Authorization::Bearer);
+        Some(Request { authorization, ..self.question() })
     }
 
-    fn discover(&self) -> Option<Request> {
-        let headers = vec![(VERSION.0, VERSION.1.to_owned())];
-        let plain = Request::plain("extensions", Method::Options, self.endpoint.clone(), TIMEOUT);
-        Some(Request { headers, ..plain })
-    }
-
-    fn read_discovery(&self, answer: &Response) -> Result<Habits, CreateError> {
+    /// Some answer it only to web browsers, and something on the way may answer in their place: it counts where it says that
+    /// it speaks tus.
+    fn read_discovery(&self, answer: &Response) -> Result<Option<Habits>, CreateError> {
         let told = |name: &str| -> Vec<String> {
             answer.header(name).split(',').map(|word| word.trim().to_ascii_lowercase()).collect()
         };
         let extensions = told("tus-extension");
         let has = |name: &str| extensions.iter().any(|extension| extension == name);
-        match answer.status {
-            200..=299 if !is_page(answer) => {}
-            // Some answer it only to web browsers.
-            400..=499 if !matches!(answer.status, 407 | 408 | 429) => {
-                return Ok(Habits { asked: true, ..Habits::default() });
-            }
-            _ => return Err(CreateError::Transient(passing(answer))),
+        let speaks = !answer.header("tus-version").is_empty() || !answer.header("tus-extension").is_empty();
+        if !(200..300).contains(&answer.status) || !speaks {
+            return Ok(None);
         }
         if !answer.header("tus-extension").is_empty() && !has("creation") {
             let why = "the tus server lets nobody create uploads".to_owned();
@@ -116,18 +115,19 @@ impl Dialect for Tus {
         let offered = [Algorithm::Sha256, Algorithm::Sha1]
             .into_iter()
             .find(|algorithm| algorithms.iter().any(|name| name == algorithm.as_str()));
-        Ok(Habits {
-            asked: true,
+        Ok(Some(Habits {
             checksum: offered.filter(|_| has("checksum")),
             gives_up: has("termination"),
             most: answer.header("tus-max-size").parse().ok().filter(|most| *most > 0),
             ..Habits::default()
-        })
+        }))
     }
 
-    fn learn(&self, habits: Habits, answer: &Response) -> Option<Habits> {
+    fn learn(&self, habits: Habits, asked: Asked<'_>, answer: &Response) -> Option<Habits> {
+        let Asked::Upload(object) = asked else { return None };
         let refused = matches!(answer.status, 400 | 422) && !is_page(answer);
-        (refused && !habits.ascii).then_some(Habits { ascii: true, ..habits })
+        let may_be_names = !(object.name.is_ascii() && object.device.is_ascii());
+        (refused && may_be_names && !habits.ascii).then_some(Habits { ascii: true, ..habits })
     }
 
     fn begin(&self, signer: Signer<'_>, habits: Habits, object: &Object) -> Result<Beginning, CreateError> {
@@ -141,7 +141,7 @@ impl Dialect for Tus {
         Ok(Beginning::Ask(Box::new(Request { headers, ..asked })))
     }
 
-    fn read_begin(&self, answer: &Response, object: &Object) -> Result<Begun, CreateError> {
+    fn read_begin(&self, answer: &Response, _: Habits, object: &Object) -> Result<Begun, CreateError> {
         let named = || format!("HTTP {}", answer.status);
         match answer.status {
             201 => {}
@@ -194,10 +194,14 @@ impl Dialect for Tus {
         }
     }
 
-    fn is_whole(&self, answer: &Response) -> bool {
+    fn standing(&self, answer: &Response) -> Standing {
         let number = |name: &str| answer.header(name).parse::<u64>().ok();
-        (200..300).contains(&answer.status)
-            && number("upload-length").is_some_and(|length| number("upload-offset") == Some(length))
+        match (answer.status, number("upload-offset"), number("upload-length")) {
+            (200..=299, Some(has), Some(length)) if has < length => Standing::Open,
+            (200..=299, Some(_), Some(_)) => Standing::Whole,
+            (404 | 410, ..) if is_its_own(answer) => Standing::Gone,
+            _ => Standing::Unknown,
+        }
     }
 
     fn part(&self, signer: Signer<'_>, piece: Piece<'_>) -> Option<PartRequest> {
@@ -223,7 +227,7 @@ impl Dialect for Tus {
             }),
             200..=299 if has.is_some() => {
                 let why = "the server has taken another number of bytes than it was sent";
-                Err(PartError::Transient(trouble(Cause::Provider, why, None)))
+                Err(PartError::Damaged(why.to_owned()))
             }
             200..=299 => Err(PartError::Transient(web_page())),
             460 => {
@@ -242,8 +246,17 @@ impl Dialect for Tus {
     }
 
     fn is_given_up(&self, answer: &Response) -> bool {
-        matches!(answer.status, 200..=299 | 404 | 410) && !is_page(answer)
+        match answer.status {
+            200..=299 => !is_page(answer),
+            404 | 410 => is_its_own(answer),
+            _ => false,
+        }
     }
+}
+
+/// It is the server that speaks, and nothing before it: it says so in every answer (tus 1.0 §Headers).
+fn is_its_own(answer: &Response) -> bool {
+    !answer.header(VERSION.0).is_empty()
 }
 
 /// What a no to an upload that was begun means.
@@ -253,11 +266,13 @@ fn refusal(answer: &Response) -> PartError {
         401 => PartError::KeysOver(named()),
         _ if is_page(answer) => PartError::Transient(passing(answer)),
         403 => PartError::Forbidden(named()),
-        404 | 410 => PartError::UrlDead(format!("{}: the upload is not there any more", named())),
-        // Somebody else's request has moved the end, or one of ours whose answer was lost.
-        409 => {
-            PartError::Transient(trouble(Cause::Provider, "the upload's end is elsewhere (HTTP 409)", None))
+        404 | 410 if is_its_own(answer) => {
+            PartError::UrlDead(format!("{}: the upload is not there any more", named()))
         }
+        404 | 410 => PartError::Transient(passing(answer)),
+        // A request of ours has moved the end whose answer was lost, or holds the upload still: this clip's trouble only.
+        409 => PartError::Damaged("the upload's end is elsewhere (HTTP 409)".to_owned()),
+        423 => PartError::Damaged("another request holds the upload (HTTP 423)".to_owned()),
         412 | 415 => PartError::Forbidden(format!("{}: the server speaks no tus 1.0.0", named())),
         400 | 413 | 422 => PartError::Refused(named()),
         _ => PartError::Transient(passing(answer)),

@@ -143,13 +143,15 @@ pub struct PartRequest {
 }
 
 /// Headers of answers that only one dialect reads; their names in lower case.
-pub const KEPT_HEADERS: [&str; 8] = [
+pub const KEPT_HEADERS: [&str; 10] = [
     "x-amz-meta-rigpost-clip",
     "x-amz-checksum-crc64nvme",
     "x-amz-checksum-sha256",
     "tus-extension",
     "tus-checksum-algorithm",
     "tus-max-size",
+    "tus-resumable",
+    "tus-version",
     "upload-length",
     "upload-offset",
 ];

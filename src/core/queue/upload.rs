@@ -19,7 +19,7 @@
 //! - Where the storage takes bytes at one growing offset only, parts leave one after the other. What it has is its own word,
 //!   asked for by whoever sends; where that is less than was confirmed, the parts from there on are sent again, and so often
 //!   in one turn and no more.
-//! - A storage that has had enough of a URL may close before it has read anything, and its answer may be lost. Such
+//! - A storage that has had enough of a URL that ages may close before it has read anything, and its answer may be lost. Such
 //!   early cuts of an asset that has some age, with nothing going through in between, count as a dead URL; those of a
 //!   young one as a bad line, because a new asset would throw the finished parts away.
 mod anew;
@@ -331,7 +331,8 @@ impl Upload {
             Err(PartError::CutEarly(t)) => {
                 self.early_cuts += 1;
                 let created = self.asset.as_ref().and_then(|a| now.age_of(a.created));
-                if self.early_cuts >= PART_TRIES && created.is_none_or(|age| age >= URL_SUSPECT) {
+                let may_age = self.promises.addresses_live.is_some();
+                if may_age && self.early_cuts >= PART_TRIES && created.is_none_or(|age| age >= URL_SUSPECT) {
                     return self.url_dead(t.why);
                 }
                 self.again(n, true, Ending::from(t))

@@ -61,6 +61,11 @@ impl PartWatch {
         *self.digest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// It was sent before, and was this.
+    pub fn is_known(&self, digest: PartDigest) {
+        self.set_digest(Some(digest));
+    }
+
     fn set_digest(&self, digest: Option<PartDigest>) {
         *self.digest.lock().unwrap_or_else(PoisonError::into_inner) = digest;
     }

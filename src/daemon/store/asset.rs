@@ -161,6 +161,16 @@ impl Store {
         .await
     }
 
+    /// What the storage has named of the parts is not of what it has.
+    pub async fn forget_checksums(&self, id: ItemId) -> Result<(), StoreError> {
+        self.tx(move |tx| {
+            tx.prepare_cached("UPDATE part SET checksum = '' WHERE item_id = ?1")?
+                .execute([rows::sql_id(id)])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Part `n` of the item's asset and those behind it are not confirmed any more: they are to be sent again. Upholds: the
     /// bytes left are exact.
     ///

@@ -98,15 +98,15 @@ impl<T: Transport> Deliverer<T> {
         }
     }
 
-    /// All parts of this clip are there: these, in byte order.
+    /// All parts of this clip are there: these, in byte order. True: what is there is of these.
     pub(super) async fn complete(
         &self,
         address: &Secret,
         of: (ItemId, &Clip),
         parts: &[SentPart],
-    ) -> Result<Completed, CreateError> {
+    ) -> Result<(Completed, bool), CreateError> {
         match self {
-            Deliverer::FrameIo(_) => Ok(Completed::Done),
+            Deliverer::FrameIo(_) => Ok((Completed::Done, true)),
             Deliverer::Storage(storage) => {
                 let (id, clip) = of;
                 storage.complete(address, parts, clip.facts.size, &mark(id, clip)).await

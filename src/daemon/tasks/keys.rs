@@ -151,16 +151,31 @@ impl<T: Transport> KeyRing<T> {
     /// The sign-in's own token, unless that was refused.
     fn bearer(&self, held: &mut Held, sign_in: SignIn) -> Result<Lease, CreateError> {
         let why = "the storage does not take the sign-in's token";
-        match &held.refused_token {
-            Some((refused, _)) if *refused == sign_in.access && held.refused_again => {
-                Err(CreateError::Forbidden(why.to_owned()))
-            }
-            Some((refused, _)) if *refused == sign_in.access => Err(self.renew(held, &sign_in, why)),
-            Some(_) | None => {
+        if sign_in.is_bound {
+            let why = "the provider binds the sign-in to the rig's key (DPoP), which such a storage can't be shown: set \
+                       provider.dpop = \"never\" and pair the rig again";
+            return Err(CreateError::Forbidden(why.to_owned()));
+        }
+        // Whoever judges tokens for the storage may have been away.
+        let now = self.clock.now().boot;
+        let is_refused = held
+            .refused_token
+            .as_ref()
+            .is_some_and(|(refused, when)| *refused == sign_in.access && now.since(*when) < RENEWAL);
+        match (is_refused, held.refused_again) {
+            (true, true) => Err(CreateError::Forbidden(why.to_owned())),
+            (true, false) => Err(self.renew(held, &sign_in, why)),
+            (false, _) => {
                 let at = self.server_time(held);
                 Ok(Lease { authority: Authority::Bearer(sign_in.access), at, fresh: true })
             }
         }
+    }
+
+    /// What time it is there.
+    pub(super) async fn heard(&self, answer: &Response) {
+        let mut held = self.held.lock().await;
+        self.note_time(&mut held, answer);
     }
 
     /// The storage does not take what it was shown: something else is wanted, or another time.

@@ -9,31 +9,36 @@
 //!   and what it names itself is its word. Twice from a card is once from memory.
 //! - Where bytes go to one growing offset, the server's word on it is taken from its last answer, and asked for where that
 //!   was not heard. Of a part that is there in part the rest leaves.
+mod asking;
 mod offsets;
+mod sending;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex as AsyncMutex;
 use tracing::debug;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::clock::Clock;
-use crate::http::{PutError, Transport};
-use crate::media::PartBody;
-use crate::tasks::keys::{KeyRing, Lease};
+use crate::http::Transport;
+use crate::tasks::keys::KeyRing;
 use offsets::Offsets;
 use rigpost_core::delivery::dialect::{
-    Beginning, Begun, Completion, Dialect, Found, Habits, Object, Piece, SentPart, Signer,
+    Asked, Beginning, Begun, Completion, Dialect, Found, Habits, Object, SentPart, Signer, Standing,
 };
-use rigpost_core::oauth::Cause;
-use rigpost_core::provider::wire::{Request, Response, trouble};
+use rigpost_core::provider::wire::Response;
 use rigpost_core::queue::item::{Clip, ItemId, PartDigest};
-use rigpost_core::queue::upload::{Completed, CreateError, PartError};
+use rigpost_core::queue::upload::{Completed, CreateError};
 use rigpost_core::secret::Secret;
+use rigpost_core::time::BootTime;
 
 /// What an upload that is given up may cost.
 const GIVE_UP_PATIENCE: Duration = Duration::from_secs(20);
+/// What a server can may be otherwise after this.
+const DISCOVERY: Duration = Duration::from_secs(3600);
+/// And is asked again after this, where it has not said it.
+const DISCOVERY_IN_VAIN: Duration = Duration::from_secs(300);
 
 /// A storage, and the way to it.
 pub struct Storage<T> {
@@ -44,9 +49,16 @@ pub struct Storage<T> {
     /// What the rig is called there.
     device: String,
     habits: Mutex<Habits>,
-    discovered: OnceCell<()>,
+    discovered: AsyncMutex<Option<Discovered>>,
     /// Where uploads grow at their end, how long they are, by their last answer.
     offsets: Offsets,
+}
+
+/// The server was asked what it can.
+struct Discovered {
+    at: BootTime,
+    /// And has said so.
+    told: bool,
 }
 
 /// What came of giving an upload up.
@@ -97,7 +109,7 @@ impl<T: Transport> Storage<T> {
         device: String,
     ) -> Storage<T> {
         let habits = Mutex::new(dialect.habits());
-        let (discovered, offsets) = (OnceCell::new(), Offsets::default());
+        let (discovered, offsets) = (AsyncMutex::default(), Offsets::default());
         Storage { dialect, transport, clock, keys, device, habits, discovered, offsets }
     }
 
@@ -113,21 +125,30 @@ impl<T: Transport> Storage<T> {
         *self.habits.lock().unwrap_or_else(PoisonError::into_inner) = habits;
     }
 
-    /// There is something to show, and it is known what the server can.
+    /// There is something to show, and the server was asked what it can.
     ///
     /// # Errors
     /// There is not: nothing needs to be begun.
     pub(super) async fn ready(&self) -> Result<(), CreateError> {
-        self.keys.lease().await?;
-        let discover = async {
-            let Some(asked) = self.dialect.discover() else { return Ok(()) };
-            let answer = self.transport.send(asked).await.map_err(CreateError::Transient)?;
-            let habits = self.dialect.read_discovery(&answer)?;
-            debug!("the storage has said what it can: {habits:?}");
+        let lease = self.keys.lease().await?;
+        let mut discovered = self.discovered.lock().await;
+        let now = self.clock.now().boot;
+        let holds =
+            |known: &Discovered| now.since(known.at) < if known.told { DISCOVERY } else { DISCOVERY_IN_VAIN };
+        if discovered.as_ref().is_some_and(holds) {
+            return Ok(());
+        }
+        let signer = Signer { authority: &lease.authority, at: lease.at };
+        let Some(asked) = self.dialect.discover(signer) else { return Ok(()) };
+        let answer = self.transport.send(asked).await.map_err(CreateError::Transient)?;
+        self.keys.heard(&answer).await;
+        let habits = self.dialect.read_discovery(&answer)?;
+        debug!("what the storage can: {habits:?}");
+        *discovered = Some(Discovered { at: now, told: habits.is_some() });
+        if let Some(habits) = habits {
             self.set_habits(habits);
-            Ok(())
-        };
-        self.discovered.get_or_try_init(|| discover).await.copied()
+        }
+        Ok(())
     }
 
     /// An upload. `age`: of the clip.
@@ -156,18 +177,24 @@ impl<T: Transport> Storage<T> {
             return Ok((id, addresses));
         }
         let mut maybe_made = false;
+        let before = self.habits();
         let begun = self
-            .ask(
+            .ask_and_learn(
+                Some(Asked::Upload(&object)),
                 |signer, habits| match self.dialect.begin(signer, habits, &object) {
                     Ok(Beginning::Ask(asked)) => Some(*asked),
                     Ok(Beginning::Known(_)) | Err(_) => None,
                 },
-                |answer| {
+                |habits, answer| {
                     maybe_made |= (200..300).contains(&answer.status);
-                    self.dialect.read_begin(answer, &object)
+                    self.dialect.read_begin(answer, habits, &object)
                 },
             )
             .await;
+        if begun.is_err() {
+            // What did not help was not the reason.
+            self.set_habits(before);
+        }
         match begun {
             Ok(Some(Begun { id, addresses })) => Ok((id, addresses)),
             Ok(None) => Err((CreateError::Forbidden("the storage can't be asked".to_owned()), false)),
@@ -178,161 +205,59 @@ impl<T: Transport> Storage<T> {
         }
     }
 
-    /// Sends a part. Dropping the future closes the connection.
-    pub(super) async fn send(
-        &self,
-        part: Sending<'_>,
-        body: PartBody,
-    ) -> Result<Result<Taken, PartError>, PutError> {
-        let mut skip = 0;
-        if self.dialect.promises().in_order {
-            let has = match self.offset(&part).await {
-                Ok(has) => has,
-                Err(e) => return Ok(Err(e)),
-            };
-            if has < part.from {
-                return Ok(Err(PartError::Behind(has)));
-            }
-            skip = (has - part.from).min(part.len);
-        }
-        if skip == part.len {
-            // It is there already. What it is, its file says.
-            return body.read_through().await.map(|()| Ok(Taken::default())).map_err(|_| unread());
-        }
-        self.send_from(&part, skip, body.after(skip)).await
-    }
-
-    async fn send_from(
-        &self,
-        part: &Sending<'_>,
-        skip: u64,
-        body: PartBody,
-    ) -> Result<Result<Taken, PartError>, PutError> {
-        let (from, len) = (part.from + skip, part.len - skip);
-        let (algorithm, md5) = self.dialect.checksums(self.habits(), part.md5);
-        let before = match algorithm.is_some() || md5 {
-            true => Some(body.read_before(algorithm, md5).await.map_err(|_| unread())?),
-            false => None,
-        };
-        let Sending { address, ref mark, clip, .. } = *part;
-        let piece = Piece { address, mark, filetype: &clip.filetype, from, len, digest: before };
-        let lease = match self.keys.lease().await {
-            Ok(lease) => lease,
-            Err(e) => return Ok(Err(nobody(e))),
-        };
-        let signer = Signer { authority: &lease.authority, at: lease.at };
-        let Some(request) = self.dialect.part(signer, piece) else {
-            return Ok(Err(PartError::UrlDead("the address of a part is none".to_owned())));
-        };
-        self.offsets.forget(address);
-        let watch = body.watch().clone();
-        let answer = self.transport.put(request, len, body).await?;
-        let read = self.read_part(piece, &lease, &answer).await;
-        let is_as_read = match (before, watch.digest()) {
-            (Some(before), Some(sent)) if skip == 0 => before.xxh64 == sent.xxh64,
-            _ => true,
-        };
-        Ok(match read {
-            Ok(_) if !is_as_read => {
-                Err(PartError::Damaged("the file was written to while it was read".to_owned()))
-            }
-            Ok(SentPart { etag, checksum }) => {
-                self.offsets.set(address, from + len);
-                Ok(Taken { etag, before: before.map(|before| PartDigest { checksum, ..before }) })
-            }
-            Err(e) => Err(e),
-        })
-    }
-
-    async fn read_part(
-        &self,
-        piece: Piece<'_>,
-        lease: &Lease,
-        answer: &Response,
-    ) -> Result<SentPart, PartError> {
-        let habits = self.habits();
-        if let Some(others) = self.dialect.learn(habits, answer) {
-            self.set_habits(others);
-            return Err(PartError::Damaged("the storage takes no such checksum".to_owned()));
-        }
-        match self.dialect.read_part(piece, answer) {
-            Ok(sent) => {
-                if piece.digest.is_some_and(|digest| digest.checksum.is_some()) {
-                    self.set_habits(Habits { vouches: Some(sent.checksum.is_some()), ..habits });
-                }
-                Ok(sent)
-            }
-            Err(PartError::KeysOver(why)) => {
-                self.keys.doubt(lease, answer).await;
-                Err(PartError::KeysOver(why))
-            }
-            // It may be the keys, and is not believed of old ones.
-            Err(PartError::Forbidden(why)) if !lease.fresh => {
-                self.keys.doubt(lease, answer).await;
-                Err(PartError::KeysOver(why))
-            }
-            Err(e) => Err(e),
-        }
-    }
-
-    /// How many bytes of the clip are there.
-    async fn offset(&self, part: &Sending<'_>) -> Result<u64, PartError> {
-        if let Some(has) = self.offsets.of(part.address) {
-            return Ok(has);
-        }
-        let size = part.clip.facts.size;
-        let asked = self
-            .ask(
-                |signer, _| self.dialect.offset(signer, part.address),
-                |answer| match self.dialect.read_offset(answer, size) {
-                    Err(PartError::KeysOver(_)) => Err(CreateError::Unauthorized),
-                    read => Ok(read),
-                },
-            )
-            .await;
-        match asked {
-            Ok(Some(read)) => read,
-            Ok(None) => Err(PartError::UrlDead("it has no end that could grow".to_owned())),
-            Err(e) => Err(nobody(e)),
-        }
-    }
-
-    /// All parts are there: these, in byte order, of a clip of `size` bytes.
+    /// All parts are there: these, in byte order, of a clip of `size` bytes. True: what is there is of these.
     pub(super) async fn complete(
         &self,
         address: &Secret,
         parts: &[SentPart],
         size: u64,
         mark: &str,
-    ) -> Result<Completed, CreateError> {
-        let told = self
-            .ask(
-                |signer, habits| self.dialect.complete(signer, habits, address, parts, size),
-                |answer| self.dialect.read_completion(answer),
-            )
-            .await?;
+    ) -> Result<(Completed, bool), CreateError> {
+        let mut told = self.tell(address, parts, size, true).await?;
+        // Each part was checked; of what they make, some compute another sum.
+        if matches!(told, Some(Completion::AnotherSum(_))) {
+            told = self.tell(address, parts, size, false).await?;
+        }
         let doubt = match told {
             // In one piece: the storage has confirmed it.
-            Some(Completion::Done) | None => return Ok(Completed::Done),
-            Some(Completion::Unusable(why)) => return Ok(Completed::Gone(why)),
+            Some(Completion::Done) | None => return Ok((Completed::Done, true)),
+            Some(Completion::Unusable(why) | Completion::AnotherSum(why)) => {
+                return Ok((Completed::Gone(why), false));
+            }
             Some(Completion::Doubtful(word)) => word,
         };
         let is_taken = doubt == "PreconditionFailed";
-        match self.found(address, mark).await? {
+        let completed = match self.found(address, mark).await? {
             Some(Found::Ours) => {
                 self.give_up_in_vain(address, is_taken).await;
-                Ok(Completed::Done)
+                Completed::Done
             }
             // Something is there, under a name that no other clip has.
             Some(Found::Hidden) if is_taken => {
                 self.give_up_in_vain(address, true).await;
-                Ok(Completed::Done)
+                Completed::Done
             }
             Some(Found::Another) => {
-                Err(CreateError::Conflict("the bucket has another object of this name".to_owned()))
+                let why = "the bucket has another object of this name";
+                return Err(CreateError::Conflict(why.to_owned()));
             }
-            Some(Found::Nothing | Found::Hidden) | None => Ok(Completed::Gone(doubt)),
-        }
+            Some(Found::Nothing | Found::Hidden) | None => Completed::Gone(doubt),
+        };
+        Ok((completed, false))
+    }
+
+    async fn tell(
+        &self,
+        address: &Secret,
+        parts: &[SentPart],
+        size: u64,
+        sum: bool,
+    ) -> Result<Option<Completion>, CreateError> {
+        self.ask(
+            |signer| self.dialect.complete(signer, address, parts, size, sum),
+            |answer| self.dialect.read_completion(answer),
+        )
+        .await
     }
 
     /// What was told about is not what is there: its parts are of no more use to anybody.
@@ -346,23 +271,26 @@ impl<T: Transport> Storage<T> {
     /// What lies at the object's name.
     async fn found(&self, address: &Secret, mark: &str) -> Result<Option<Found>, CreateError> {
         let read = |answer: &Response| self.dialect.read_look(answer, mark).map_err(CreateError::Transient);
-        self.ask(|signer, _| self.dialect.look(signer, address), read).await
+        self.ask(|signer| self.dialect.look(signer, address), read).await
     }
 
     /// Gives an upload up, unless all of it is there.
     pub(super) async fn give_up(&self, address: &Secret) -> GivenUp {
         let asked = async {
-            let is_whole = self
+            let looked = self
                 .ask(
-                    |signer, _| self.dialect.offset(signer, address),
-                    |answer| Ok(self.dialect.is_whole(answer)),
+                    |signer| self.dialect.offset(signer, address),
+                    |answer| Ok(self.dialect.standing(answer)),
                 )
                 .await?;
-            if is_whole == Some(true) {
-                return Ok(Some(true));
+            match looked {
+                // Whole, it is what somebody wanted: it is finished, and not to be taken away.
+                Some(Standing::Whole | Standing::Gone) => return Ok(Some(true)),
+                Some(Standing::Unknown) => return Ok(Some(false)),
+                Some(Standing::Open) | None => {}
             }
             let read = |answer: &Response| Ok(self.dialect.is_given_up(answer));
-            self.ask(|signer, _| self.dialect.give_up(signer, address), read).await
+            self.ask(|signer| self.dialect.give_up(signer, address), read).await
         };
         let deadline = self.clock.now().boot + GIVE_UP_PATIENCE;
         let asked: Result<Option<bool>, CreateError> = tokio::select! {
@@ -376,58 +304,7 @@ impl<T: Transport> Storage<T> {
             Err(_) => GivenUp::Unknown,
         }
     }
-
-    /// Asks, and once more with something else to show where this is refused, or by other habits where the answer tells of
-    /// them. `None`: there is nothing to ask.
-    async fn ask<V>(
-        &self,
-        request: impl Fn(Signer<'_>, Habits) -> Option<Request>,
-        mut read: impl FnMut(&Response) -> Result<V, CreateError>,
-    ) -> Result<Option<V>, CreateError> {
-        let mut again = true;
-        loop {
-            let lease = self.keys.lease().await?;
-            let (signer, habits) = (Signer { authority: &lease.authority, at: lease.at }, self.habits());
-            let Some(asked) = request(signer, habits) else { return Ok(None) };
-            let name = asked.name;
-            let answer = self.transport.send(asked).await.map_err(CreateError::Transient)?;
-            debug!(request = name, status = answer.status, "answered");
-            // Each has fewer than the one before.
-            if let Some(others) = self.dialect.learn(habits, &answer) {
-                self.set_habits(others);
-                continue;
-            }
-            let may_be_keys = answer.status == 403 && !lease.fresh;
-            match read(&answer) {
-                Err(CreateError::Unauthorized) if !again => {
-                    let why = "the storage takes nothing that this rig's sign-in gives".to_owned();
-                    return Err(CreateError::Forbidden(why));
-                }
-                Err(CreateError::Unauthorized) => self.keys.doubt(&lease, &answer).await,
-                Err(CreateError::Forbidden(_)) if again && may_be_keys => {
-                    self.keys.doubt(&lease, &answer).await;
-                }
-                read => return read.map(Some),
-            }
-            again = false;
-        }
-    }
 }
 
-/// There is nothing to show for a part.
-fn nobody(e: CreateError) -> PartError {
-    match e {
-        CreateError::Transient(t) => PartError::Transient(t),
-        CreateError::Refused(why) | CreateError::Conflict(why) | CreateError::Forbidden(why) => {
-            PartError::Forbidden(why)
-        }
-        CreateError::Unauthorized | CreateError::RecordedWhilePaused | CreateError::Storage => {
-            PartError::Forbidden("there is nothing to show to the storage".to_owned())
-        }
-    }
-}
-
-/// Why not, the part's watch tells.
-fn unread() -> PutError {
-    PutError { trouble: trouble(Cause::Network, "the part was not read", None), sent: 0 }
-}
+#[cfg(test)]
+mod tests;

@@ -14,13 +14,15 @@ pub(super) fn learn(habits: Habits, answer: &Response) -> Option<Habits> {
     }
     let is_it = match code(answer)?.as_str() {
         "NotImplemented" => true,
-        "InvalidRequest" | "InvalidArgument" | "UnsupportedArgument" => {
-            message(answer).to_ascii_lowercase().contains("checksum")
-        }
+        "InvalidRequest" | "InvalidArgument" | "UnsupportedArgument" => is_about_checksums(answer),
         _ => false,
     };
     let checksum = habits.checksum.filter(|algorithm| *algorithm == Algorithm::Crc64Nvme);
     is_it.then_some(Habits { checksum: checksum.map(|_| Algorithm::Sha256), ..habits })
+}
+
+fn is_about_checksums(answer: &Response) -> bool {
+    message(answer).to_ascii_lowercase().contains("checksum")
 }
 
 /// The number of an upload that was begun.
@@ -45,6 +47,10 @@ pub(super) fn part(piece: Piece<'_>, answer: &Response, is_of_many: bool) -> Res
         (200..=299, "") => confirmed(piece, answer),
         (300..=399, word) if !word.is_empty() => Err(PartError::Forbidden(elsewhere(&named()))),
         (_, "NoSuchUpload" | "NoSuchKey") => Err(PartError::UrlDead(named())),
+        // It was begun with another.
+        (400, "InvalidRequest" | "InvalidArgument") if is_of_many && is_about_checksums(answer) => {
+            Err(PartError::UrlDead(named()))
+        }
         (400..=499, _) if is_over(answer) => Err(PartError::KeysOver(named())),
         (403, _) if !is_page(answer) => Err(PartError::Forbidden(named())),
         (
@@ -84,12 +90,15 @@ pub(super) fn completion(answer: &Response) -> Result<Completion, CreateError> {
             Ok(Completion::Doubtful(word.to_owned()))
         }
         (412, _) => Ok(Completion::Doubtful("PreconditionFailed".to_owned())),
-        (
-            400,
-            Some(
-                word @ ("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "MalformedXML" | "BadDigest"),
-            ),
-        ) => Ok(Completion::Unusable(word.to_owned())),
+        (400, Some(word @ ("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "MalformedXML"))) => {
+            Ok(Completion::Unusable(word.to_owned()))
+        }
+        (400, Some(word @ ("BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch"))) => {
+            Ok(Completion::AnotherSum(word.to_owned()))
+        }
+        (400, Some(word @ ("InvalidRequest" | "InvalidArgument"))) if is_about_checksums(answer) => {
+            Ok(Completion::AnotherSum(word.to_owned()))
+        }
         // Another one is at it, and may come to nothing.
         (409, Some(_)) => Err(CreateError::Transient(passing(answer))),
         _ => expect(answer).and_then(|()| Err(CreateError::Transient(passing(answer)))),

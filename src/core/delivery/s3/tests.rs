@@ -88,7 +88,7 @@ fn a_clip_in_one_piece_overwrites_nothing_and_says_whose_it_is() {
     assert_eq!(field(&url, "X-Amz-Credential").unwrap(), "AKID/20261130/eu-central-1/s3/aws4_request");
     assert_eq!(field(&url, "X-Amz-Date").unwrap(), "20261130T005320Z");
     assert_eq!(field(&url, "X-Amz-Security-Token").unwrap(), "session/+==");
-    assert_eq!(s3.complete(signer, s3.habits(), &address, &[], 1), None, "nothing has to be said");
+    assert_eq!(s3.complete(signer, &address, &[], 1, true), None, "nothing has to be said");
     assert_eq!(s3.give_up(signer, &address), None);
     assert_eq!(s3.upload(s3.habits(), &[address]).as_deref(), Some(""));
     let (_, elsewhere) = known(&bucket(false), &object(1));
@@ -109,7 +109,7 @@ fn a_longer_one_goes_in_parts_of_an_upload() {
     }
     assert!(!format!("{begin:?}").contains("topsecret") && !format!("{begin:?}").contains("Signature"));
     let made = "<InitiateMultipartUploadResult><UploadId>up/1+2==</UploadId></InitiateMultipartUploadResult>";
-    let parts = s3.read_begin(&answer(200, made), &long).unwrap().addresses;
+    let parts = s3.read_begin(&answer(200, made), s3.habits(), &long).unwrap().addresses;
     assert_eq!(parts.len(), 4);
     assert_eq!(field(&parts[3], "uploadId").as_deref(), Some("up/1+2=="));
     let part = s3.part(signer, piece(&parts[3], None)).unwrap();
@@ -118,7 +118,7 @@ fn a_longer_one_goes_in_parts_of_an_upload() {
     let give_up = s3.give_up(signer, &parts[0]).unwrap();
     assert_eq!((give_up.method, give_up.url.as_str()), (Method::Delete, at));
     for body in ["", "<a><UploadId> </UploadId></a>", "<a/>", "no xml"] {
-        assert!(s3.read_begin(&answer(200, body), &long).is_err(), "{body}");
+        assert!(s3.read_begin(&answer(200, body), s3.habits(), &long).is_err(), "{body}");
     }
 }
 
@@ -129,7 +129,7 @@ fn an_upload_is_completed_by_what_the_storage_has_said_of_its_parts() {
     let address = Secret::new("https://s3.example:8333/footage/a?partNumber=1&uploadId=up");
     let part = |etag: &str, checksum| SentPart { etag: etag.to_owned(), checksum };
     let plain = [part("\"aa\"", None), part("b<b>=+/1", None)];
-    let completion = s3.complete(signer, s3.habits(), &address, &plain, 2).unwrap();
+    let completion = s3.complete(signer, &address, &plain, 2, true).unwrap();
     assert_eq!(field(completion.signed.as_ref().unwrap(), "uploadId").as_deref(), Some("up"));
     assert_eq!(field(completion.signed.as_ref().unwrap(), "partNumber"), None);
     assert_eq!(completion.headers, [("if-none-match", "*".to_owned())]);
@@ -140,14 +140,16 @@ fn an_upload_is_completed_by_what_the_storage_has_said_of_its_parts() {
         Some(Checksum::Crc64Nvme(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes)))
     };
     let known = [part("a", crc(b"12345")), part("b", crc(b"6789"))];
-    let completion = s3.complete(signer, s3.habits(), &address, &known, 9).unwrap();
+    let without = s3.complete(signer, &address, &known, 9, false).unwrap();
+    assert_eq!(without.headers, [("if-none-match", "*".to_owned())]);
+    let completion = s3.complete(signer, &address, &known, 9, true).unwrap();
     let of_all = ("x-amz-checksum-crc64nvme", crc(b"123456789").unwrap().base64());
     assert!(completion.headers.contains(&of_all), "{:?}", completion.headers);
     let Body::Xml(xml) = completion.body else { panic!("{:?}", completion.body) };
     assert!(xml.contains(&format!("<ChecksumCRC64NVME>{}<", crc(b"6789").unwrap().base64())), "{xml}");
     // One of which it has said nothing: then nothing is said of the whole.
     let half = [part("a", crc(b"12345")), part("b", None)];
-    let completion = s3.complete(signer, s3.habits(), &address, &half, 9).unwrap();
+    let completion = s3.complete(signer, &address, &half, 9, true).unwrap();
     assert_eq!(completion.headers, [("if-none-match", "*".to_owned())]);
 }
 
@@ -167,9 +169,21 @@ fn only_what_the_storage_names_itself_is_its_word() {
     assert!(matches!(read(Some(digest), named("AAAAAAAAAAE=")), Err(PartError::Damaged(_))));
     assert_eq!(read(None, named(&sum.base64())).unwrap().checksum, None, "it was not told");
     let habits = |vouches| Habits { vouches, ..s3.habits() };
-    assert_eq!(s3.checksums(habits(None), true), (Some(Algorithm::Crc64Nvme), true));
-    assert_eq!(s3.checksums(habits(Some(true)), true), (Some(Algorithm::Crc64Nvme), false));
-    assert_eq!(s3.checksums(habits(Some(false)), false), (None, true));
+    let crc = Some(Algorithm::Crc64Nvme);
+    let part = |sum: &str| Secret::new(format!("https://s3.example/footage/a?partNumber=1&uploadId=u{sum}"));
+    for (vouches, address, md5, goes) in [
+        (None, address.clone(), true, (crc, true)),
+        (Some(true), address.clone(), true, (crc, false)),
+        (Some(false), address.clone(), false, (None, true)),
+        // An upload keeps to what it was begun with, whatever is known by now.
+        (None, part("#crc64nvme"), true, (crc, true)),
+        (Some(true), part("#sha256"), true, (Some(Algorithm::Sha256), false)),
+        (Some(false), part("#sha256"), false, (Some(Algorithm::Sha256), true)),
+        (Some(true), part(""), true, (None, true)),
+        (None, part("#blake3"), false, (None, false)),
+    ] {
+        assert_eq!(s3.checksums(habits(vouches), &address, md5), goes, "{vouches:?} {}", address.expose());
+    }
 }
 
 #[test]
@@ -181,17 +195,29 @@ fn a_storage_that_knows_no_such_checksum_is_given_another_and_then_none() {
     let mut habits = s3.habits();
     for left in [Some(Algorithm::Sha256), None] {
         let answer = said(400, "InvalidRequest", "Checksum algorithm provided is unsupported.");
-        habits = s3.learn(habits, &answer).unwrap();
+        habits = s3.learn(habits, Asked::Upload(&object(1)), &answer).unwrap();
         assert_eq!(habits.checksum, left);
     }
-    assert_eq!(s3.learn(habits, &said(501, "NotImplemented", "")), None, "there is nothing to take away");
+    let asked = object(1);
+    let asked = Asked::Upload(&asked);
+    assert_eq!(
+        s3.learn(habits, asked, &said(501, "NotImplemented", "")),
+        None,
+        "there is nothing to take away"
+    );
+    // A part of an upload teaches nothing: that keeps to what it was begun with, or is begun anew.
+    let part = Secret::new("https://s3.example/footage/a?partNumber=1&uploadId=u#sha256");
+    let other = said(400, "InvalidRequest", "Checksum Type mismatch occurred");
+    assert_eq!(s3.learn(s3.habits(), Asked::Part(piece(&part, None)), &other), None);
+    let read = s3.read_part(piece(&part, None), &other);
+    assert!(matches!(read, Err(PartError::UrlDead(_))), "{read:?}");
     for (status, code, message) in [
         (400, "InvalidRequest", "no"),
         (403, "InvalidRequest", "checksum"),
         (200, "", ""),
         (400, "BadDigest", "The checksum did not match"),
     ] {
-        assert_eq!(s3.learn(s3.habits(), &said(status, code, message)), None, "{status} {code}");
+        assert_eq!(s3.learn(s3.habits(), asked, &said(status, code, message)), None, "{status} {code}");
     }
     let sha = S3 { checksum: Some(Algorithm::Sha256), ..s3 };
     let keys = keys();
@@ -272,6 +298,11 @@ fn what_an_answer_to_a_completion_means() {
     assert!(matches!(read(403, &error("AccessDenied")), Err(CreateError::Forbidden(_))));
     assert_eq!(read(400, &error("InvalidPart")), Ok(Completion::Unusable("InvalidPart".to_owned())));
     assert!(matches!(read(409, &error("ConditionalRequestConflict")), Err(CreateError::Transient(_))));
+    for body in [error("BadDigest"), error("InvalidRequest").replace("<Message>m", "<Message>checksum mode")]
+    {
+        assert!(matches!(read(400, &body), Ok(Completion::AnotherSum(_))), "{body}");
+    }
+    assert!(matches!(read(400, &error("InvalidRequest")), Err(CreateError::Conflict(_))));
     for (status, body) in [(200, error("InternalError")), (500, String::new()), (200, "<html>".to_owned())] {
         assert!(matches!(read(status, &body), Err(CreateError::Transient(_))), "{status} {body}");
     }

@@ -76,10 +76,17 @@ fn an_upload_is_created_with_what_is_known_of_the_clip() {
     ];
     let all = all.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(decoded(&said("Ä 1.mov", Habits::default())), all);
-    let refused = tus.learn(Habits::default(), &answer(400, &[])).unwrap();
+    let (odd, plain) = (object("Ä 1.mov"), object("a.mov"));
+    let asked = Asked::Upload(&odd);
+    let refused = tus.learn(Habits::default(), asked, &answer(400, &[])).unwrap();
     assert_eq!(decoded(&said("Ä 1.mov", refused))[0].1, "_ 1.mov");
-    assert_eq!(tus.learn(refused, &answer(400, &[])), None, "once");
-    assert_eq!(tus.learn(Habits::default(), &page(400)), None);
+    assert_eq!(tus.learn(refused, asked, &answer(400, &[])), None, "once");
+    assert_eq!(tus.learn(Habits::default(), asked, &page(400)), None);
+    assert_eq!(
+        tus.learn(Habits::default(), Asked::Upload(&plain), &answer(400, &[])),
+        None,
+        "no name's fault"
+    );
     let small = Habits { most: Some(SIZE - 1), ..Habits::default() };
     assert!(matches!(tus.begin(signer, small, &object("a")), Err(CreateError::Conflict(_))));
 }
@@ -100,7 +107,7 @@ fn an_upload_is_where_the_server_says_and_nowhere_that_the_token_may_not_go() {
         ("", None),
         ("https://tus.example:8443/files/", None),
     ] {
-        match (tus().read_begin(&made(location), &object("a")), at) {
+        match (tus().read_begin(&made(location), Habits::default(), &object("a")), at) {
             (Ok(begun), Some(at)) => {
                 assert_eq!(begun.addresses.len(), 3);
                 assert!(begun.addresses.iter().all(|address| address.expose() == at), "{location}");
@@ -131,7 +138,7 @@ fn what_a_refusal_to_create_means() {
         (page(403), "Transient(Trouble"),
         (page(404), "Transient(Trouble"),
     ] {
-        let got = tus().read_begin(&answer, &object("a")).unwrap_err();
+        let got = tus().read_begin(&answer, Habits::default(), &object("a")).unwrap_err();
         assert_eq!(kind(&got), means, "{answer:?}");
     }
 }
@@ -142,6 +149,7 @@ fn where_an_upload_stands_is_the_servers_word() {
         let mut kept = vec![];
         kept.extend((!offset.is_empty()).then_some(("upload-offset", offset)));
         kept.extend((!length.is_empty()).then_some(("upload-length", length)));
+        kept.push(("tus-resumable", "1.0.0"));
         tus().read_offset(&answer(status, &kept), 100)
     };
     for (status, offset, length, has) in [(200, "0", "100", 0), (204, "100", "100", 100), (200, "7", "", 7)] {
@@ -156,16 +164,34 @@ fn where_an_upload_stands_is_the_servers_word() {
         (403, "", "", "Forbidden("),
         (404, "", "", "UrlDead("),
         (410, "", "", "UrlDead("),
-        (423, "", "", "Transient(Trouble"),
+        (423, "", "", "Damaged("),
         (500, "", "", "Transient(Trouble"),
     ] {
         let got = read(status, offset, length).unwrap_err();
         assert_eq!(kind(&got), means, "{status} {offset} {length}");
     }
-    let whole = |offset, length| {
-        tus().is_whole(&answer(200, &[("upload-offset", offset), ("upload-length", length)]))
+    // Whoever stands before the server, and knows of nothing while that is away, says the same without its word.
+    let someone = tus().read_offset(&answer(404, &[]), 100).unwrap_err();
+    assert_eq!(kind(&someone), "Transient(Trouble");
+    let standing = |status, offset, length, its_own: bool| {
+        let mut kept = vec![("upload-offset", offset), ("upload-length", length)];
+        kept.extend(its_own.then_some(("tus-resumable", "1.0.0")));
+        tus().standing(&answer(status, &kept))
     };
-    assert!(whole("100", "100") && !whole("99", "100") && !whole("", ""));
+    for (status, offset, length, its_own, is) in [
+        (200, "100", "100", true, Standing::Whole),
+        (200, "99", "100", true, Standing::Open),
+        (200, "", "100", true, Standing::Unknown),
+        (200, "99", "", true, Standing::Unknown),
+        (404, "", "", true, Standing::Gone),
+        (410, "", "", true, Standing::Gone),
+        (404, "", "", false, Standing::Unknown),
+        (401, "", "", true, Standing::Unknown),
+        (423, "", "", true, Standing::Unknown),
+        (503, "", "", true, Standing::Unknown),
+    ] {
+        assert_eq!(standing(status, offset, length, its_own), is, "{status} {offset} {length} {its_own}");
+    }
 }
 
 #[test]
@@ -188,24 +214,27 @@ fn a_part_is_there_when_the_upload_has_grown_by_it() {
     assert_eq!(header("content-type"), "application/offset+octet-stream");
     assert_eq!((header("upload-offset"), header("tus-resumable")), ("8", "1.0.0"));
     assert_eq!(header("upload-checksum"), "sha1 AQEBAQEBAQEBAQEBAQEBAQEBAQE=");
-    let read = |status, offset: &str| tus.read_part(piece, &answer(status, &[("upload-offset", offset)]));
+    let read = |status, offset: &str| {
+        let kept = [("upload-offset", offset), ("tus-resumable", "1.0.0")];
+        tus.read_part(piece, &answer(status, &kept))
+    };
     assert_eq!(read(204, "12").unwrap().checksum, digest.checksum);
     let untold = Piece { digest: None, ..piece };
     let taken = tus.read_part(untold, &answer(204, &[("upload-offset", "12")])).unwrap();
     assert_eq!(taken.checksum, None, "nobody has checked anything");
     for (status, offset, means) in [
-        (204, "11", "Transient(Trouble"),
+        (204, "11", "Damaged("),
         (204, "", "Transient(Trouble"),
         (460, "", "Damaged("),
         (401, "", "KeysOver("),
         (403, "", "Forbidden("),
         (404, "", "UrlDead("),
-        (409, "", "Transient(Trouble"),
+        (409, "", "Damaged("),
         (410, "", "UrlDead("),
         (412, "", "Forbidden("),
         (413, "", "Refused("),
         (415, "", "Forbidden("),
-        (423, "", "Transient(Trouble"),
+        (423, "", "Damaged("),
         (502, "", "Transient(Trouble"),
     ] {
         assert_eq!(kind(&read(status, offset).unwrap_err()), means, "{status} {offset}");
@@ -220,19 +249,22 @@ fn what_a_server_can_it_says_itself() {
             [("tus-extension", extensions), ("tus-checksum-algorithm", algorithms), ("tus-max-size", most)];
         tus().read_discovery(&answer(204, &kept))
     };
-    let all = told("creation,expiration, Checksum,termination", "md5,sha1,crc32", "1000").unwrap();
+    let all = told("creation,expiration, Checksum,termination", "md5,sha1,crc32", "1000").unwrap().unwrap();
     assert_eq!((all.checksum, all.gives_up, all.most), (Some(Algorithm::Sha1), true, Some(1000)));
-    let none = told("creation", "sha1", "0").unwrap();
+    let none = told("creation", "sha1", "0").unwrap().unwrap();
     assert_eq!((none.checksum, none.gives_up, none.most), (None, false, None), "it is not offered");
-    assert_eq!(told("creation,checksum", "sha1,sha256", "").unwrap().checksum, Some(Algorithm::Sha256));
+    assert_eq!(
+        told("creation,checksum", "sha1,sha256", "").unwrap().unwrap().checksum,
+        Some(Algorithm::Sha256)
+    );
     assert!(matches!(told("expiration", "", ""), Err(CreateError::Forbidden(_))));
-    assert!(told("", "", "").unwrap().asked, "it may be one that does not say");
-    for status in [401, 404, 405] {
-        let habits = tus().read_discovery(&answer(status, &[])).unwrap();
-        assert_eq!(habits, Habits { asked: true, ..Habits::default() }, "{status}");
-    }
-    for answer in [answer(503, &[]), answer(429, &[]), answer(302, &[]), page(200)] {
-        assert!(matches!(tus().read_discovery(&answer), Err(CreateError::Transient(_))), "{answer:?}");
+    let silent = tus().read_discovery(&answer(204, &[("tus-version", "1.0.0")]));
+    assert_eq!(silent, Ok(Some(Habits::default())), "it speaks tus, and can nothing more");
+    // It may be somebody else who says that.
+    for answer in
+        [answer(204, &[]), answer(401, &[]), answer(404, &[]), answer(503, &[]), answer(302, &[]), page(200)]
+    {
+        assert_eq!(tus().read_discovery(&answer), Ok(None), "{answer:?}");
     }
 }
 
@@ -247,8 +279,9 @@ fn only_what_can_be_is_given_up() {
     assert_eq!((asked.method, asked.url.as_str()), (Method::Delete, address.expose()));
     for (answer, gone) in [
         (answer(204, &[]), true),
-        (answer(404, &[]), true),
-        (answer(410, &[]), true),
+        (answer(404, &[("tus-resumable", "1.0.0")]), true),
+        (answer(410, &[("tus-resumable", "1.0.0")]), true),
+        (answer(404, &[]), false),
         (answer(400, &[]), false),
         (answer(403, &[]), false),
         (answer(405, &[]), false),

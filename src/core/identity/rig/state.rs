@@ -163,7 +163,8 @@ impl Rig {
         let access = self.life.access_token()?.clone();
         let tokens = self.life.tokens()?;
         let (id_token, renews) = (tokens.id_token.clone(), tokens.refresh.is_some());
-        Some(SignIn { access, id_token, renews, grant: self.grants })
+        let is_bound = tokens.access_key().is_some();
+        Some(SignIn { access, id_token, renews, is_bound, grant: self.grants })
     }
 
     /// There is no grant, or none that is of any use.

@@ -80,7 +80,15 @@ impl<T: Transport> UploadTask<T> {
                 (Opened::WrittenOn(_), _) => {
                     Ok(Completed::Gone("it was written on while it was sent".to_owned()))
                 }
-                (_, Ok(parts)) => cloud.complete(&address, (id, &item.clip), &parts).await,
+                (_, Ok(parts)) => match cloud.complete(&address, (id, &item.clip), &parts).await {
+                    Ok((completed, true)) => Ok(completed),
+                    // What is there is of an upload before: of that the storage has said nothing here.
+                    Ok((completed, false)) => {
+                        logged(store.forget_checksums(id).await);
+                        Ok(completed)
+                    }
+                    Err(e) => Err(e),
+                },
                 (_, Err(e)) => {
                     warn!(item = id.0, "what was sent can't be read: {e}");
                     Err(CreateError::Storage)

@@ -101,3 +101,19 @@ fn who_stops_it_while_that_is_written_is_heard() {
     assert_eq!(up.on(Event::Stop, at(2)), [], "the disk is waited for");
     assert_eq!(up.on(Event::Recorded(seq, true), at(2)), [Action::Finish(Ending::Stopped)]);
 }
+
+#[test]
+fn early_cuts_make_no_address_dead_that_does_not_age() {
+    for promises in [Promises::OFFSET, Promises::BUCKET, Promises::FRAMEIO] {
+        let parts = Some(asset(4, &[], at(0)));
+        let (mut up, _) = Upload::begin(ItemId(1), SIZE, parts, promises, at(10_000));
+        let mut last = vec![];
+        for _ in 0..3 {
+            assert_eq!(up.on(Event::Slot, at(10_000)), [Action::Send(0)]);
+            let cut = Trouble { maybe_applied: true, ..trouble(Cause::Network) };
+            last = up.on(Event::Sent(0, Err(PartError::CutEarly(cut))), at(10_000));
+        }
+        let is_dead = matches!(last[..], [Action::Forget(_)]);
+        assert_eq!(is_dead, promises.addresses_live.is_some(), "{promises:?}: {last:?}");
+    }
+}

@@ -1,0 +1,181 @@
+//! Parts on their way.
+//!
+//! # Decisions
+//! - A checksum that was sent ahead of the rest of a part says nothing of the part: nothing is vouched for then.
+//! - Of bytes that left and whose answer was lost, what they were is remembered: the file may be another by the time that the
+//!   storage is known to have them.
+use super::{Sending, Storage, Taken};
+use crate::http::{PutError, Transport};
+use crate::media::PartBody;
+use crate::tasks::keys::Lease;
+use rigpost_core::delivery::dialect::{Asked, Habits, Piece, SentPart, Signer};
+use rigpost_core::oauth::Cause;
+use rigpost_core::provider::wire::{Response, trouble};
+use rigpost_core::queue::item::PartDigest;
+use rigpost_core::queue::upload::{CreateError, PartError};
+
+impl<T: Transport> Storage<T> {
+    /// Sends a part. Dropping the future closes the connection.
+    pub(in crate::tasks) async fn send(
+        &self,
+        part: Sending<'_>,
+        body: PartBody,
+    ) -> Result<Result<Taken, PartError>, PutError> {
+        let mut skip = 0;
+        if self.dialect.promises().in_order {
+            let has = match self.offset(&part).await {
+                Ok(has) => has,
+                Err(e) => return Ok(Err(e)),
+            };
+            if has < part.from {
+                return Ok(Err(PartError::Behind(has)));
+            }
+            skip = (has - part.from).min(part.len);
+        }
+        if skip < part.len {
+            return self.send_from(&part, skip, body.after(skip)).await;
+        }
+        // It is there already.
+        match self.offsets.left(part.address, part.from) {
+            Some(digest) => body.watch().is_known(digest),
+            None => body.read_through().await.map_err(|_| unread())?,
+        }
+        Ok(Ok(Taken::default()))
+    }
+
+    async fn send_from(
+        &self,
+        part: &Sending<'_>,
+        skip: u64,
+        body: PartBody,
+    ) -> Result<Result<Taken, PartError>, PutError> {
+        let (from, len, habits) = (part.from + skip, part.len - skip, self.habits());
+        let (algorithm, md5) = self.dialect.checksums(habits, part.address, part.md5);
+        let before = match algorithm.is_some() || md5 {
+            true => Some(body.read_before(algorithm, md5).await.map_err(|_| unread())?),
+            false => None,
+        };
+        let Sending { address, ref mark, clip, .. } = *part;
+        let piece = Piece { address, mark, filetype: &clip.filetype, from, len, digest: before };
+        let lease = match self.keys.lease().await {
+            Ok(lease) => lease,
+            Err(e) => return Ok(Err(nobody(e))),
+        };
+        let signer = Signer { authority: &lease.authority, at: lease.at };
+        let Some(request) = self.dialect.part(signer, piece) else {
+            return Ok(Err(PartError::UrlDead("the address of a part is none".to_owned())));
+        };
+        self.offsets.forget(address);
+        let watch = body.watch().clone();
+        let put = self.transport.put(request, len, body).await;
+        if let (Some(digest), 0, true) = (watch.digest(), skip, self.dialect.promises().in_order) {
+            self.offsets.set_left(address, part.from, digest);
+        }
+        let answer = put?;
+        let read = self.read_part(piece, habits, &lease, &answer).await;
+        let is_as_read = match (before, watch.digest()) {
+            (Some(before), Some(sent)) if skip == 0 => before.xxh64 == sent.xxh64,
+            _ => true,
+        };
+        Ok(match read {
+            Ok(_) if !is_as_read => Err(self.unlike("the file was written to while it was read")),
+            Ok(SentPart { etag, checksum }) => {
+                if self.dialect.promises().in_order {
+                    self.offsets.set(address, from + len);
+                }
+                let before = before.filter(|_| skip == 0).map(|before| PartDigest { checksum, ..before });
+                Ok(Taken { etag, before })
+            }
+            Err(e) => Err(e),
+        })
+    }
+
+    /// What the storage has taken is not what it was to take. Where bytes can't be taken back all of it is of no use.
+    fn unlike(&self, why: &str) -> PartError {
+        match self.dialect.promises().in_order {
+            true => PartError::UrlDead(why.to_owned()),
+            false => PartError::Damaged(why.to_owned()),
+        }
+    }
+
+    /// `habits`: those that it was sent by.
+    async fn read_part(
+        &self,
+        piece: Piece<'_>,
+        habits: Habits,
+        lease: &Lease,
+        answer: &Response,
+    ) -> Result<SentPart, PartError> {
+        self.keys.heard(answer).await;
+        if let Some(others) = self.dialect.learn(habits, Asked::Part(piece), answer) {
+            // Of several that left together the first one teaches it.
+            if self.habits().checksum == habits.checksum {
+                self.set_habits(others);
+            }
+            return Err(PartError::Damaged("the storage takes no such checksum".to_owned()));
+        }
+        match self.dialect.read_part(piece, answer) {
+            Ok(sent) => {
+                let now = self.habits();
+                if piece.digest.is_some_and(|digest| digest.checksum.is_some())
+                    && now.checksum == habits.checksum
+                {
+                    self.set_habits(Habits { vouches: Some(sent.checksum.is_some()), ..now });
+                }
+                Ok(sent)
+            }
+            Err(PartError::KeysOver(why)) => {
+                self.keys.doubt(lease, answer).await;
+                Err(PartError::KeysOver(why))
+            }
+            // It may be the keys, and is not believed of old ones.
+            Err(PartError::Forbidden(why)) if !lease.fresh => {
+                self.keys.doubt(lease, answer).await;
+                Err(PartError::KeysOver(why))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// How many bytes of the clip are there.
+    async fn offset(&self, part: &Sending<'_>) -> Result<u64, PartError> {
+        if let Some(has) = self.offsets.of(part.address) {
+            return Ok(has);
+        }
+        // What the server can counts for an upload of the last run, too.
+        self.ready().await.map_err(nobody)?;
+        let size = part.clip.facts.size;
+        let asked = self
+            .ask(
+                |signer| self.dialect.offset(signer, part.address),
+                |answer| match self.dialect.read_offset(answer, size) {
+                    Err(PartError::KeysOver(_)) => Err(CreateError::Unauthorized),
+                    read => Ok(read),
+                },
+            )
+            .await;
+        match asked {
+            Ok(Some(read)) => read,
+            Ok(None) => Err(PartError::UrlDead("it has no end that could grow".to_owned())),
+            Err(e) => Err(nobody(e)),
+        }
+    }
+}
+
+/// There is nothing to show for a part.
+fn nobody(e: CreateError) -> PartError {
+    match e {
+        CreateError::Transient(t) => PartError::Transient(t),
+        CreateError::Refused(why) | CreateError::Conflict(why) | CreateError::Forbidden(why) => {
+            PartError::Forbidden(why)
+        }
+        CreateError::Unauthorized | CreateError::RecordedWhilePaused | CreateError::Storage => {
+            PartError::Forbidden("there is nothing to show to the storage".to_owned())
+        }
+    }
+}
+
+/// Why not, the part's watch tells.
+fn unread() -> PutError {
+    PutError { trouble: trouble(Cause::Network, "the part was not read", None), sent: 0 }
+}
