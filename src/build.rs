@@ -51,6 +51,7 @@ const SOURCES: &[&str] = &[
     "src/build/interfaces.rs",
     "src/release.ld",
     "src/cli/args.rs",
+    "src/cli/args/identity.rs",
     "src/cli/args/queue.rs",
     "src/contract/exit.rs",
     "src/daemon/config/keys.rs",

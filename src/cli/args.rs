@@ -15,9 +15,12 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use rigpost_contract::exit::ExitCode;
 
+#[path = "args/identity.rs"]
+mod identity;
 #[path = "args/queue.rs"]
 mod queue;
 
+pub use identity::*;
 pub use queue::*;
 
 /// Exit codes, as `--help` lists them.
@@ -108,6 +111,8 @@ pub enum Command {
     ///
     /// Reads the secret from standard input, or asks for it (without showing it) when that is a terminal. It reaches the
     /// daemon through a pipe, never as an argument: other users could see those, and shells remember them.
+    ///
+    /// With --s3-key it is the key of a user of the bucket that clips go to, where the configuration has [delivery] keys = "vault".
     ///
     /// For example: `sudo rigpost provision < /run/secrets/client-secret`
     Provision(ProvisionArgs),
@@ -332,52 +337,6 @@ pub struct TokenArgs {
     /// Print one JSON object instead: "token" and "expires_in" (seconds), or "proof"
     #[arg(long)]
     pub json: bool,
-}
-
-/// Options of `rigpost unpair`.
-#[derive(Debug, Args)]
-pub struct UnpairArgs {
-    /// Don't ask
-    #[arg(long, short)]
-    pub yes: bool,
-    /// Don't tell the provider, now or later
-    ///
-    /// What it gave stays in force there until somebody ends it. Also ends the tries to revoke what it gave before.
-    #[arg(long)]
-    pub offline: bool,
-    /// Print one JSON object: "was_paired", and revocation, detail, kept, erased and at, as of `rigpost forget --json`
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Options of `rigpost forget`.
-#[derive(Debug, Args)]
-pub struct ForgetArgs {
-    /// Don't ask
-    #[arg(long, short)]
-    pub yes: bool,
-    /// Don't tell the provider, now or later, and keep nothing for that
-    ///
-    /// What it gave stays in force there until somebody ends it. Also ends the tries to revoke what it gave before.
-    #[arg(long)]
-    pub offline: bool,
-    /// Print what was revoked, what was erased, and when (UTC)
-    #[arg(long)]
-    pub receipt: bool,
-    /// Print the receipt as one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Options of `rigpost provision`.
-#[derive(Debug, Args)]
-pub struct ProvisionArgs {
-    /// Print one JSON object: "provisioned"
-    #[arg(long)]
-    pub json: bool,
-    /// Only here to be refused with an explanation.
-    #[arg(hide = true, value_name = "NOTHING", allow_hyphen_values = true)]
-    pub refused: Vec<std::ffi::OsString>,
 }
 
 /// The commands of `rigpost config`.

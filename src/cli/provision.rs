@@ -11,12 +11,14 @@ use std::io::{IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 
 use serde_json::json;
+use zbus::Variant;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::args::ProvisionArgs;
 use super::bus::{Daemon, Options};
 use super::exit::{Doing, ExitCode, Failure, from_bus};
 use super::out::Out;
+use rigpost_contract::option::OptionKey;
 
 /// The longest secret that the daemon takes, in bytes.
 const LONGEST: usize = 4096;
@@ -33,7 +35,11 @@ pub(crate) async fn run(args: &ProvisionArgs, out: &mut Out) -> Result<(), Failu
     let root = |error: zbus::Error| from_bus(&error, Doing::Root("provision"));
     let daemon = Daemon::connect().await?;
     let stdin = std::io::stdin();
-    let secret = if stdin.is_terminal() { ask()? } else { read_all(stdin.as_fd())? };
+    let prompt = match args.s3_key {
+        true => "AccessKeyId:SecretAccessKey (it is not shown): ",
+        false => "Client secret (it is not shown): ",
+    };
+    let secret = if stdin.is_terminal() { ask(prompt)? } else { read_all(stdin.as_fd())? };
     let secret = trimmed(&secret)?;
 
     // Smaller than any pipe's buffer, so that this can't block before the daemon reads.
@@ -41,11 +47,16 @@ pub(crate) async fn run(args: &ProvisionArgs, out: &mut Out) -> Result<(), Failu
     writer.write_all(secret).map_err(|error| broken(&error))?;
     drop(writer);
     let device = daemon.device();
-    device.provision(zbus::Fd::from(reader.as_fd()), Options::new()).await.map_err(root)?;
+    let kind = (OptionKey::Kind.as_str(), Variant::from("storage-key"));
+    let options: Options<'_> = args.s3_key.then_some(kind).into_iter().collect();
+    device.provision(zbus::Fd::from(reader.as_fd()), options).await.map_err(root)?;
     if args.json {
         return Ok(out.json(&json!({ "provisioned": true }))?);
     }
-    out.say("The client secret is stored. To pair this rig: rigpost pair")?;
+    out.say(match args.s3_key {
+        true => "The key for the bucket is stored. Clips that waited for it are tried now.",
+        false => "The client secret is stored. To pair this rig: rigpost pair",
+    })?;
     Ok(())
 }
 
@@ -53,9 +64,8 @@ fn broken(error: &std::io::Error) -> Failure {
     Failure::new(ExitCode::Failed, format!("can't read or pass on the secret: {error}"), "try again")
 }
 
-fn ask() -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let typed =
-        rpassword::prompt_password("Client secret (it is not shown): ").map_err(|error| broken(&error))?;
+fn ask(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let typed = rpassword::prompt_password(prompt).map_err(|error| broken(&error))?;
     Ok(Zeroizing::new(typed.into_bytes()))
 }
 

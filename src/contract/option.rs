@@ -42,6 +42,8 @@ table! {
         Ids { word: "ids", signature: "at", meaning: "a list of item numbers" }
         /// `Queue.Pause` and `Queue.Resume`: a hold of the caller's connection, and not a person's pause.
         WhileRecording { word: "while_recording", signature: "b", meaning: "true or false" }
+        /// `Device.Provision`: what the secret is.
+        Kind { word: "kind", signature: "s", meaning: "\"client-secret\" or \"storage-key\"" }
         /// `Tokens.GetAccessToken`: seconds that the token must still live.
         MinValidity { word: "min_validity", signature: "u", meaning: "a number of seconds" }
         /// `Tokens.GetAccessToken`: a token that the caller's API has refused.

@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use rigpost_core::command::{
     AccessOptions, AddOptions, Added, Answers, Ended, ProofOptions, QueueCommand, Refusal, RigCommand,
 };
+use rigpost_core::delivery::keys::Keys;
 use rigpost_core::identity::socket::SocketNews;
 use rigpost_core::oauth::{AccessToken, Cause};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt};
@@ -124,6 +125,8 @@ pub enum ToQueue {
     Item(ItemId, Reply<ItemNow>),
     /// What was delivered.
     Receipt(ItemId, Reply<Receipt>),
+    /// The key of a user of the storage that clips go to.
+    StorageKey(Keys, Reply<()>),
     /// Take what is over off the list: these states (of `done`, `failed`, `cancelled`), and these items.
     Clear {
         /// Every item in one of these.
@@ -246,6 +249,11 @@ impl Handle {
     /// What was delivered.
     pub async fn receipt(&self, id: ItemId) -> Result<Receipt, Refusal> {
         answer(&self.to_queue, |reply| ToQueue::Receipt(id, reply)).await
+    }
+
+    /// Seals the key of a user of the storage that clips go to.
+    pub async fn storage_key(&self, keys: Keys) -> Result<(), Refusal> {
+        answer(&self.to_queue, |reply| ToQueue::StorageKey(keys, reply)).await
     }
 
     /// Takes what is over off the list: how many that were, and what came of `ids`.

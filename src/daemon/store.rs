@@ -40,6 +40,7 @@ mod rows;
 mod sealed;
 mod slot;
 mod space;
+mod storage_key;
 mod tx;
 
 pub use asset::NOTHING;

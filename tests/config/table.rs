@@ -203,7 +203,7 @@ fn the_example_is_the_default() {
         |line: &str| line.strip_prefix('#').is_some_and(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));
     let defaults: Vec<&str> = example.lines().map(|l| if key(l) { &l[1..] } else { l }).collect();
     assert_eq!(load_text(&defaults.join("\n")).unwrap(), Settings::default(), "with every default spelt out");
-    assert_eq!(example.lines().filter(|l| key(l)).count(), 20);
+    assert_eq!(example.lines().filter(|l| key(l)).count(), 21);
     assert!(example.lines().all(|line| line.chars().count() <= 118));
 
     let shown = shown(&example);

@@ -80,11 +80,13 @@ const PRIVILEGES: &[(&[&str], &str, &[&str])] = &[
             "src/daemon/store/pairing.rs",
             "src/daemon/store/queue/growing.rs",
             "src/daemon/store/revocation.rs",
+            "src/daemon/store/storage_key.rs",
             // A signature is the issuer's or not.
             "src/core/provider/id_token.rs",
             "src/core/provider/proof.rs",
             "src/core/provider/socket.rs",
             // Addresses of uploads, some of which are all that it takes.
+            "src/core/delivery/keys.rs",
             "src/core/delivery/s3.rs",
             "src/core/delivery/tus.rs",
             // Out to a program that a maker has let in.

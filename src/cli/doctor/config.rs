@@ -41,8 +41,8 @@ pub(crate) struct BucketFacts {
     /// Its address.
     pub(crate) bucket: url::Url,
     pub(crate) name: String,
-    /// Where keys come from.
-    pub(crate) sts: url::Url,
+    /// Where keys come from; `None`: out of the vault.
+    pub(crate) sts: Option<url::Url>,
     pub(crate) role: Option<String>,
 }
 
@@ -100,7 +100,12 @@ impl From<Bucket> for BucketFacts {
         if bucket.path_style || url.set_host(Some(&format!("{}.{host}", bucket.name))).is_err() {
             url.set_path(&format!("{}/{}", url.path().trim_end_matches('/'), bucket.name));
         }
-        Self { bucket: url, name: bucket.name, sts: bucket.sts, role: bucket.role }
+        Self {
+            bucket: url,
+            name: bucket.name,
+            sts: (!bucket.own_key).then_some(bucket.sts),
+            role: bucket.role,
+        }
     }
 }
 

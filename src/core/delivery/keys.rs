@@ -15,6 +15,17 @@ pub struct Keys {
     pub ends: Option<i64>,
 }
 
+impl Keys {
+    /// A user's, written as `AccessKeyId:SecretAccessKey`; `None`: that is none.
+    pub fn of_user(text: &Secret) -> Option<Keys> {
+        let (id, secret) = text.expose().split_once(':')?;
+        let fits =
+            |text: &str| (1..=1024).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        let keys = Keys { id: id.to_owned(), secret: Secret::new(secret), session: None, ends: None };
+        (fits(id) && fits(secret)).then_some(keys)
+    }
+}
+
 /// What a request shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authority {
@@ -47,6 +58,22 @@ impl Authority {
         match self {
             Authority::Keys(_) => None,
             Authority::Bearer(token) => Some(token),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_s_key_is_read_as_it_is_written() {
+        let keys = Keys::of_user(&Secret::new("AKIA1:se/+=:cret")).unwrap();
+        assert_eq!((keys.id.as_str(), keys.secret.expose()), ("AKIA1", "se/+=:cret"));
+        assert!(!format!("{keys:?}").contains("cret"));
+        for text in ["", ":", "AKIA1", "AKIA1:", ":secret", "AK IA:secret", "AKIA1:se cret", "AKIA1:sécret"]
+        {
+            assert_eq!(Keys::of_user(&Secret::new(text)), None, "{text}");
         }
     }
 }

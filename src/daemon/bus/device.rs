@@ -11,10 +11,12 @@ use crate::bus::caller::Callers;
 use crate::bus::ending;
 use crate::bus::error::BusError;
 use crate::bus::limits::Limits;
-use crate::bus::options::{self, Options};
+use crate::bus::options::Options;
 use crate::bus::queue::Dict;
 use crate::link::Handle;
+use rigpost_contract::option::OptionKey;
 use rigpost_core::command::{Refusal, RigCommand};
+use rigpost_core::delivery::keys::Keys;
 use rigpost_core::oauth::ClientSecret;
 use rigpost_core::secret::Secret;
 use rigpost_core::view::{Stands, blockers, safe_to_power_off};
@@ -68,14 +70,30 @@ impl Device {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), BusError> {
         self.only_root(&header, connection).await?;
-        options::none(options)?;
+        let mut options = options;
+        let kind: Option<String> = options.take(OptionKey::Kind)?;
+        options.finish()?;
+        let is_of_storage = match kind.as_deref() {
+            None | Some("client-secret") => false,
+            Some("storage-key") => true,
+            Some(_) => {
+                let meaning = OptionKey::Kind.meaning();
+                return Err(Refusal::InvalidArgs(format!("option \"kind\" must be {meaning}")).into());
+            }
+        };
         // It only stands for the one that the call carries.
         drop(secret);
         let secret = self.limits.pick_up(&header)?.into_fd().ok_or(Refusal::Stopping)?;
         // A panic ends the daemon, so what does not come back was not begun.
         let secret = tokio::task::spawn_blocking(move || read_secret(&secret)).await;
         let secret = secret.map_err(|_| Refusal::Stopping)??;
-        Ok(self.handle.ask_rig(RigCommand::Provision(secret)).await?)
+        if is_of_storage {
+            let keys = Keys::of_user(&secret).ok_or_else(|| {
+                Refusal::InvalidArgs("a storage's key is written AccessKeyId:SecretAccessKey".to_owned())
+            })?;
+            return Ok(self.handle.storage_key(keys).await?);
+        }
+        Ok(self.handle.ask_rig(RigCommand::Provision(ClientSecret(secret))).await?)
     }
 
     #[zbus(out_args("ended"))]
@@ -131,7 +149,7 @@ impl Device {
     }
 }
 
-fn read_secret(fd: &impl AsFd) -> Result<ClientSecret, Refusal> {
+fn read_secret(fd: &impl AsFd) -> Result<Secret, Refusal> {
     let unreadable =
         |e: Errno| Refusal::InvalidArgs(format!("the secret's file descriptor can't be read: {e}"));
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 2));
@@ -167,7 +185,7 @@ fn read_secret(fd: &impl AsFd) -> Result<ClientSecret, Refusal> {
     if text.chars().any(char::is_control) {
         return Err(Refusal::InvalidArgs("the secret holds a control character or a second line".to_owned()));
     }
-    Ok(ClientSecret(Secret::new(text)))
+    Ok(Secret::new(text))
 }
 
 #[cfg(test)]
@@ -176,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    fn given(bytes: &[u8]) -> Result<ClientSecret, Refusal> {
+    fn given(bytes: &[u8]) -> Result<Secret, Refusal> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();

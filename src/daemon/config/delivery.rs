@@ -37,6 +37,10 @@ pub(super) fn section(c: &mut Checker<'_>, provider: &Provider) -> Delivery {
     if kind.as_deref() != Some("s3") {
         OF_BUCKET.into_iter().for_each(|key| c.refuse(key, "means nothing without kind = \"s3\""));
     }
+    if matches!(&delivery, Delivery::Bucket(bucket) if bucket.own_key) {
+        let of_sign_in = [Key::DeliveryRole, Key::DeliveryStsEndpoint];
+        of_sign_in.into_iter().for_each(|key| c.refuse(key, "means nothing with keys = \"vault\""));
+    }
     if !matches!(kind.as_deref(), Some("s3" | "tus")) {
         c.refuse(Key::DeliveryEndpoint, "means nothing without kind = \"s3\" or \"tus\"");
     }
@@ -57,6 +61,7 @@ fn bucket(c: &mut Checker<'_>) -> Option<Bucket> {
     let name = c.text(Key::DeliveryBucket);
     let region = c.text(Key::DeliveryRegion).expect(PRESET);
     let path_style = c.flag(Key::DeliveryPathStyle);
+    let own_key = c.word(Key::DeliveryKeys, |word| Some(word == "vault")).expect(PRESET);
     let role = c.text(Key::DeliveryRole);
     let sts = c.url(Key::DeliveryStsEndpoint);
     let template = c.parsed(Key::DeliveryObjectName, Template::parse).expect(PRESET);
@@ -77,6 +82,7 @@ fn bucket(c: &mut Checker<'_>) -> Option<Bucket> {
         name,
         region,
         path_style,
+        own_key,
         role,
         template,
         checksum,

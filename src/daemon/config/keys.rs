@@ -215,7 +215,7 @@ keys! {
         "\"frameio\", \"s3\", \"tus\" or \"none\". By default \"frameio\" with that provider, else \"none\".")
         .example("\"s3\"");
     DeliveryEndpoint = Row::new("delivery.endpoint", Kind::Url,
-        "Where the storage is; of kind = \"tus\", where uploads are created. The next seven are of kind = \"s3\".")
+        "Where the storage is; of kind = \"tus\", where uploads are created. The next eight are of kind = \"s3\".")
         .example("\"https://s3.eu-central-1.amazonaws.com\"");
     DeliveryBucket = Row::new("delivery.bucket", Kind::Text(Form::Bucket),
         "The bucket. Clips are bound to it and to the endpoint: those of another one wait, as those of another project do.")
@@ -226,6 +226,11 @@ keys! {
     DeliveryPathStyle = Row::new("delivery.path_style", Kind::Flag,
         "The bucket's name stands in the path, and not before the host.")
         .preset(Preset::Flag(true));
+    DeliveryKeys = Row::new("delivery.keys", Kind::Word("sign-in vault"),
+        "By what the bucket knows the rig: \"sign-in\", which is exchanged for keys of an hour; or \"vault\", for storage without \
+         OpenID Connect: the key of a user, given by rigpost provision --s3-key and sealed. That lives until somebody takes it \
+         back: give its user no right but those of the role below.")
+        .preset(Preset::Text("sign-in"));
     DeliveryRole = Row::new("delivery.role", Kind::Text(Form::Line),
         "The role to assume. It needs no right but to put objects and to give uploads up (s3:PutObject, \
          s3:AbortMultipartUpload); with s3:GetObject the rig can look at what lies at a name when an answer was lost.")

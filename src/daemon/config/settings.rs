@@ -129,6 +129,8 @@ pub struct Bucket {
     pub region: String,
     /// The name is in the path.
     pub path_style: bool,
+    /// It is known by a key that is in the vault.
+    pub own_key: bool,
     /// The role that the rig assumes.
     pub role: Option<String>,
     /// Where keys come from.

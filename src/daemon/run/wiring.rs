@@ -95,7 +95,7 @@ pub(super) fn wire(
         (source_task, ping)
     });
     let (sign_in_out, sign_in) = watch::channel(None);
-    let delivery = delivery(settings, &provider, &transport, clock, sign_in, to_rig.clone());
+    let delivery = delivery(settings, &provider, &transport, (clock, &store), sign_in, to_rig.clone());
     let parts = Deps::new(provider, delivery, transport.clone(), store, clock.clone());
     let presence = Presence { heartbeat: settings.provider.heartbeat, socket: settings.provider.socket };
     let machine = Rig::new(settings.provider.kind, seed, built, presence);
@@ -191,7 +191,7 @@ fn delivery(
     settings: &Settings,
     provider: &Provider,
     transport: &Arc<Http>,
-    clock: &Clock,
+    (clock, store): (&Clock, &Store),
     sign_in: watch::Receiver<Option<SignIn>>,
     to_rig: mpsc::Sender<ToRig>,
 ) -> Option<Deliverer<Http>> {
@@ -210,7 +210,8 @@ fn delivery(
             // Tried when the configuration was judged.
             let s3 = S3::new(endpoint, b.path_style, &b.name, &b.region, template, b.checksum);
             let s3 = s3.inspect_err(|e| error!("`delivery.endpoint` {e}: no clip is sent")).ok()?;
-            let (s3, source) = (Arc::new(s3), Source::Sts(sts));
+            let source = if b.own_key { Source::Own(store.clone()) } else { Source::Sts(sts) };
+            let s3 = Arc::new(s3);
             Some(Deliverer::storage(s3, source, transport, clock, sign_in, to_rig, device))
         }
     }

@@ -67,6 +67,14 @@ impl<T: Transport> Deliverer<T> {
         }
     }
 
+    /// It takes a key out of the vault.
+    pub(super) fn takes_own_key(&self) -> bool {
+        match self {
+            Deliverer::FrameIo(_) => false,
+            Deliverer::Storage(storage) => storage.takes_own_key(),
+        }
+    }
+
     /// The dialect of projects, where it is that one: its recordings, channels and comments are of no other.
     pub(super) fn frameio(&self) -> Option<&FrameIo> {
         match self {

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use crate::clock::Clock;
 use crate::http::Transport;
 use crate::link::ToRig;
+use crate::store::{Store, StoreError};
 use rigpost_core::delivery::keys::{Authority, Keys};
 use rigpost_core::delivery::sts::{self, Sts, StsError};
 use rigpost_core::oauth::{AccessToken, Cause, IdToken, SignIn, Trouble};
@@ -35,6 +36,8 @@ const FRESH: i64 = 60;
 const SHARED: Duration = Duration::from_secs(3);
 /// A renewal of the sign-in is asked for again after this, where nothing came of it.
 const RENEWAL: Duration = Duration::from_secs(300);
+/// Somebody may give a key.
+const WITHOUT: Duration = Duration::from_secs(10);
 /// A renewal takes seconds.
 const MEANWHILE: Duration = Duration::from_secs(3);
 
@@ -69,14 +72,14 @@ struct Held {
 }
 
 /// Where it comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Source {
     /// Whoever gives keys for an ID token.
     Sts(Sts),
     /// The sign-in.
     Bearer,
     /// The vault.
-    Own(Keys),
+    Own(Store),
 }
 
 /// Where keys come from.
@@ -100,14 +103,19 @@ impl<T: Transport> KeyRing<T> {
         KeyRing { source, transport, clock, sign_in, to_rig, held: Mutex::default() }
     }
 
+    /// They are in the vault.
+    pub(super) fn are_own(&self) -> bool {
+        matches!(self.source, Source::Own(_))
+    }
+
     /// Those in force, or new ones.
     ///
     /// # Errors
     /// There are none.
     pub(super) async fn lease(&self) -> Result<Lease, CreateError> {
         let mut held = self.held.lock().await;
-        if let Source::Own(keys) = &self.source {
-            let authority = Authority::Keys(keys.clone());
+        if let Source::Own(store) = &self.source {
+            let authority = Authority::Keys(own(store).await?);
             return Ok(Lease { authority, at: self.server_time(&held), fresh: true });
         }
         let Some(sign_in) = self.sign_in.borrow().clone() else {
@@ -271,5 +279,21 @@ impl<T: Transport> KeyRing<T> {
     fn server_time(&self, held: &Held) -> i64 {
         let now = self.clock.now();
         held.zero.map_or(now.wall.0, |zero| zero.saturating_add_unsigned(now.boot.0.as_secs()))
+    }
+}
+
+/// Read each time: it may have been given, or taken, meanwhile.
+async fn own(store: &Store) -> Result<Keys, CreateError> {
+    const PROVISION: &str = "sudo rigpost provision --s3-key";
+    match store.storage_key().await {
+        Ok(Some(keys)) => Ok(keys),
+        Ok(None) => {
+            let why = format!("there is no key for the bucket in the vault: {PROVISION}");
+            Err(CreateError::Transient(trouble(Cause::Provider, why, Some(WITHOUT))))
+        }
+        Err(StoreError::Sealed { .. }) => {
+            Err(CreateError::Forbidden(format!("the key for the bucket can't be opened: {PROVISION}")))
+        }
+        Err(_) => Err(CreateError::Storage),
     }
 }

@@ -117,6 +117,10 @@ impl<T: Transport> Storage<T> {
         self.dialect.as_ref()
     }
 
+    pub(super) fn takes_own_key(&self) -> bool {
+        self.keys.are_own()
+    }
+
     pub(super) fn habits(&self) -> Habits {
         *self.habits.lock().unwrap_or_else(PoisonError::into_inner)
     }

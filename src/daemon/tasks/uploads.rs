@@ -216,6 +216,7 @@ impl<T: Transport> UploadTask<T> {
             }
             ToQueue::Item(id, reply) => self.item(id, reply),
             ToQueue::Receipt(id, reply) => self.receipt(id, reply),
+            ToQueue::StorageKey(keys, reply) => self.storage_key(keys, reply),
             ToQueue::Clear { states, ids, reply } => self.clear(states, ids, reply),
         }
     }

@@ -41,7 +41,10 @@ impl<T: Transport> Storage<T> {
             let may_be_keys = answer.status == 403 && !lease.fresh;
             match read(habits, &answer) {
                 Err(CreateError::Unauthorized) if !again => {
-                    let why = "the storage takes nothing that this rig's sign-in gives".to_owned();
+                    let why = match self.keys.are_own() {
+                        true => "the storage does not take the key that is in the vault".to_owned(),
+                        false => "the storage takes nothing that this rig's sign-in gives".to_owned(),
+                    };
                     return Err(CreateError::Forbidden(why));
                 }
                 Err(CreateError::Unauthorized) => self.keys.doubt(&lease, &answer).await,

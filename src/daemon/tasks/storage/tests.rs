@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::*;
 use crate::http::PutError;
 use crate::media::{MediaFile, Pacer, PartBody, PartWatch, ReadPlan, Workers};
+use crate::store::Store;
 use crate::tasks::keys::Source;
 use rigpost_core::delivery::keys::Keys;
 use rigpost_core::delivery::s3::S3;
@@ -82,6 +83,7 @@ struct Desk {
     clip: Clip,
     _sign_in: watch::Sender<Option<SignIn>>,
     _rig: mpsc::Receiver<crate::link::ToRig>,
+    _dir: Option<tempfile::TempDir>,
 }
 
 fn desk(dialect: Arc<dyn Dialect>, source: Source) -> Desk {
@@ -98,19 +100,21 @@ fn desk(dialect: Arc<dyn Dialect>, source: Source) -> Desk {
     let media = Arc::new(MediaFile::new(file.try_clone().unwrap(), volume));
     let mut clip = Clip { name: "a.mov".to_owned(), filetype: "video/mp4".to_owned(), ..Clip::default() };
     clip.facts.size = SIZE;
-    Desk { storage, script, file, media, clip, _sign_in: signed_in, _rig: rig }
+    Desk { storage, script, file, media, clip, _sign_in: signed_in, _rig: rig, _dir: None }
 }
 
 fn tus() -> Desk {
     desk(Arc::new(Tus::new("https://tus.example/files/".parse().unwrap())), Source::Bearer)
 }
 
-fn s3() -> Desk {
+async fn s3() -> Desk {
     let endpoint = "https://s3.example/".parse().unwrap();
     let crc = Some(Algorithm::Crc64Nvme);
     let s3 = S3::new(endpoint, true, "footage", "r", Template::default(), crc).unwrap();
-    let keys = Keys { id: "k".to_owned(), secret: Secret::new("s"), session: None, ends: None };
-    desk(Arc::new(s3), Source::Own(keys))
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store.save_storage_key(&Keys::of_user(&Secret::new("k:s")).unwrap()).await.unwrap();
+    Desk { _dir: Some(dir), ..desk(Arc::new(s3), Source::Own(store)) }
 }
 
 impl Desk {
@@ -214,7 +218,7 @@ async fn nothing_is_taken_away_that_may_be_finished() {
 
 #[tokio::test]
 async fn of_parts_that_left_together_one_refusal_teaches() {
-    let desk = s3();
+    let desk = s3().await;
     let address = Secret::new("https://s3.example/footage/a.mov");
     let refusal = "<Error><Code>InvalidRequest</Code><Message>no such checksum</Message></Error>";
     (0..3).for_each(|_| desk.script.part(Some(answer(400, &[], refusal))));
@@ -256,7 +260,7 @@ async fn a_server_that_says_nothing_of_itself_is_asked_again_and_kept_waiting_fo
 
 #[tokio::test]
 async fn a_sum_of_all_that_the_storage_computes_otherwise_is_left_out_once() {
-    let desk = s3();
+    let desk = s3().await;
     let address = Secret::new("https://s3.example/footage/a.mov?partNumber=1&uploadId=u#crc64nvme");
     let sum = rigpost_core::queue::checksum::Checksum::Crc64Nvme(7);
     let part = SentPart { etag: "e".to_owned(), checksum: Some(sum) };

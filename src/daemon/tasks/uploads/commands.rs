@@ -9,8 +9,10 @@ use crate::link::{Descriptor, ItemNow, Page, Reply, ToQueue};
 use crate::media::{Kept, Workers};
 use crate::store::Store;
 use crate::tasks::comments::CommentsDue;
+use crate::tasks::delivery::Deliverer;
 use crate::tasks::intake::with_fingerprints;
 use rigpost_core::command::{AddOptions, Added, Answers, QueueCommand, Refusal};
+use rigpost_core::delivery::keys::Keys;
 use rigpost_core::queue::handed::{known_as, stays_open};
 use rigpost_core::queue::item::{Item, ItemId, ItemState, Receipt, shown};
 use rigpost_core::queue::schedule::{Event, Intent};
@@ -147,6 +149,19 @@ impl<T: Transport> UploadTask<T> {
         });
     }
 
+    /// What waits for it is tried at once.
+    pub(super) fn storage_key(&mut self, keys: Keys, reply: Reply<()>) {
+        if !self.cloud.as_ref().is_some_and(Deliverer::takes_own_key) {
+            let why =
+                "the configuration has clips go nowhere that such a key is for: [delivery] keys = \"vault\"";
+            return Answer::new(reply, Err(Refusal::NotSupported(why.to_owned()))).send();
+        }
+        let store = self.store.clone();
+        self.ask_disk(Some(Intent::TryNow), reply, async move {
+            (store.save_storage_key(&keys).await.map_err(Refusal::from), vec![])
+        });
+    }
+
     /// `work`: the answer, and the items that changed, as they are now. It waits for the disk only. Without an intent
     /// nothing changes.
     fn ask_disk<R: Send + 'static>(
@@ -189,6 +204,7 @@ pub(super) fn is_command(message: &ToQueue) -> bool {
         | ToQueue::List { .. }
         | ToQueue::Item(..)
         | ToQueue::Receipt(..)
+        | ToQueue::StorageKey(..)
         | ToQueue::Clear { .. } => true,
         ToQueue::Ping(_) | ToQueue::Found(_) | ToQueue::Recorded(_) | ToQueue::NetworkUp => false,
     }
@@ -203,6 +219,7 @@ pub(super) fn refuse(message: ToQueue, why: &Refusal) {
         ToQueue::List { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Item(_, reply) => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Receipt(_, reply) => Answer::new(reply, Err(why.clone())).send(),
+        ToQueue::StorageKey(_, reply) => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Clear { reply, .. } => Answer::new(reply, Err(why.clone())).send(),
         ToQueue::Ping(reply) => drop(reply.send(())),
         ToQueue::Found(_) | ToQueue::Recorded(_) | ToQueue::NetworkUp => {}
