@@ -175,7 +175,7 @@ pub enum Command {
     ///
     /// With --json, prints one object: for an item its keys (see `rigpost queue`) and delivered (Unix seconds), algorithm,
     /// chunk_size, parts, digest and vouched, as documented for GetReceipt on D-Bus; with --mhl, "manifest" (empty where none
-    /// was written), "delivered" and "others" (paths in the folder), and "differ", each with "path" and "why".
+    /// was written), "delivered" and "others" (paths in the folder), and "differ" and "unknown", each with "path" and "why".
     ///
     /// For example: `rigpost receipt --mhl /media/card`
     Receipt(ReceiptArgs),

@@ -5,7 +5,8 @@
 //! - It looks for itself instead of asking the daemon, so that it works best when the daemon does not work.
 //! - It changes nothing and never starts the daemon: what it finds must be what was there before.
 //! - A check that can't be made is said to be "not checked" with the reason; it is never passed over in silence.
-//! - Its output is safe to post: no code, no secret, no query of a URL, nothing from the queue but how much is in it.
+//! - Its output is safe to post: no code, no secret, no query of a URL, nothing from the queue but how much
+//!   is in it, and the storage's own words.
 
 pub(crate) mod account;
 mod config;
@@ -41,6 +42,9 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Re
             let device = service::check(&daemon, &mut report).await?;
             // One that does not run must not be started.
             let queue = if device.is_some() { daemon.read_queue().await.ok() } else { None };
+            if device.is_some() {
+                report.add_all(storage::seen(&facts, &daemon).await)?;
+            }
             (device, queue)
         }
         Err(error) => {

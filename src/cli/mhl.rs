@@ -13,11 +13,12 @@
 
 mod card;
 mod chain;
+mod disk;
 mod hash;
 mod manifest;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use zbus::Variant;
@@ -28,6 +29,7 @@ use super::out::{Out, Tone};
 use super::text;
 use card::{File, Verdict};
 use chain::History;
+use rigpost_contract::error::ErrorName;
 use rigpost_contract::item::ItemState;
 use rigpost_contract::method::MAX_PAGE;
 use rigpost_contract::option::OptionKey;
@@ -36,13 +38,15 @@ use rigpost_contract::option::OptionKey;
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     /// The generation; empty: none was written.
-    manifest: PathBuf,
+    manifest: String,
     /// In it, by their paths in the folder.
     delivered: Vec<String>,
     /// Not in it: nothing was delivered that has these names.
     others: Vec<String>,
     /// Not in it, and why: something was.
     differ: Vec<Differs>,
+    /// Not in it, and why: it can't be found out.
+    unknown: Vec<Differs>,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,9 +67,12 @@ pub(crate) async fn run(daemon: &Daemon, dir: &Path, json: bool, out: &mut Out) 
     };
     let root = dir.canonicalize().map_err(unreadable)?;
     let history = History::read(&root)?;
-    let files = card::files(&root)?;
+    let (files, unread) = card::files(&root)?;
     let receipts = receipts(daemon, &files).await?;
     let mut summary = Summary::default();
+    for path in unread {
+        summary.unknown.push(Differs { path, why: "it can't be looked into".to_owned() });
+    }
     let mut entries = Vec::new();
     for file in &files {
         let known = history.of(&file.name);
@@ -81,6 +88,12 @@ pub(crate) async fn run(daemon: &Daemon, dir: &Path, json: bool, out: &mut Out) 
                 }
                 summary.differ.push(Differs { path: file.name.clone(), why });
             }
+            Verdict::Unknown(why) => {
+                if !json {
+                    out.line(&out.paint(Tone::Warn, &format!("{}: {why}", text::clean(&file.name))))?;
+                }
+                summary.unknown.push(Differs { path: file.name.clone(), why });
+            }
             Verdict::Delivered(entry) => {
                 if !json {
                     out.line(&format!("{}  {}", entry.shown(), text::clean(&file.name)))?;
@@ -91,7 +104,7 @@ pub(crate) async fn run(daemon: &Daemon, dir: &Path, json: bool, out: &mut Out) 
         }
     }
     if !entries.is_empty() {
-        summary.manifest = history.add(&entries)?;
+        summary.manifest = history.add(&entries)?.to_string_lossy().into_owned();
     }
     end(&summary, json, out)
 }
@@ -104,14 +117,22 @@ fn end(summary: &Summary, json: bool, out: &mut Out) -> Result<(), Failure> {
             out.say(&line)?;
         }
     }
-    let (delivered, differ) = (summary.delivered.len(), summary.differ.len());
-    match (delivered, differ) {
-        (_, 1..) => Err(Failure::new(
+    let (delivered, differ, unknown) = (summary.delivered.len(), summary.differ.len(), summary.unknown.len());
+    match (delivered, differ, unknown) {
+        (_, 1.., _) => Err(Failure::new(
             ExitCode::Failed,
             format!("{} not what was delivered under their names", text::count(differ as u64, "file")),
-            "compare them with what is in the cloud: rigpost queue receipt ID --check FILE",
+            "compare them with what is in the cloud: rigpost receipt ID --check FILE",
         )),
-        (0, 0) => Err(Failure::new(
+        (_, 0, 1..) => Err(Failure::new(
+            ExitCode::Failed,
+            format!(
+                "of {} it can't be found out whether they were delivered",
+                text::count(unknown as u64, "path")
+            ),
+            "look at each; --json has them all, with why",
+        )),
+        (0, 0, 0) => Err(Failure::new(
             ExitCode::Failed,
             "nothing there was delivered by this rig, as far as it has receipts",
             "look at rigpost queue --state done; receipts go when what is done is cleared",
@@ -123,8 +144,8 @@ fn end(summary: &Summary, json: bool, out: &mut Out) -> Result<(), Failure> {
 fn lines(summary: &Summary) -> Vec<String> {
     let count = |n: usize| text::count(n as u64, "file");
     let mut lines = Vec::new();
-    if !summary.manifest.as_os_str().is_empty() {
-        let manifest = text::clean(&summary.manifest.to_string_lossy());
+    if !summary.manifest.is_empty() {
+        let manifest = text::clean(&summary.manifest);
         lines.push(format!("{} as delivered, in {manifest}.", count(summary.delivered.len())));
     }
     if !summary.others.is_empty() {
@@ -148,23 +169,30 @@ async fn receipts(daemon: &Daemon, files: &[File]) -> Result<BTreeMap<card::Key,
     let queue = daemon.queue();
     let mut found: BTreeMap<card::Key, Vec<Receipt>> = BTreeMap::new();
     let wanted: std::collections::BTreeSet<card::Key> = files.iter().map(File::key).collect();
-    let mut from = 0;
+    let mut after = 0;
     loop {
-        let done = Variant::from(ItemState::Done.as_str());
-        let filter: Options<'_> = [(OptionKey::State.as_str(), done)].into_iter().collect();
-        let (items, total) = queue.list(filter, from, MAX_PAGE).await.map_err(group)?;
-        let got = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        for mut item in items {
-            let item = Item::read(&mut item);
-            let Some(key) = card::key_of(&item).filter(|key| wanted.contains(key)) else { continue };
-            // It may have been cleared since.
-            if let Ok(mut receipt) = queue.get_receipt(item.id, Options::new()).await {
-                found.entry(key).or_default().push(Receipt::read(&mut receipt));
-            }
-        }
-        from = from.saturating_add(got);
-        if got == 0 || from >= total {
+        // By their numbers: what is cleared meanwhile moves nothing.
+        let done = (OptionKey::State.as_str(), Variant::from(ItemState::Done.as_str()));
+        let filter: Options<'_> =
+            [done, (OptionKey::After.as_str(), Variant::from(after))].into_iter().collect();
+        let (items, _) = queue.list(filter, 0, MAX_PAGE).await.map_err(group)?;
+        if items.is_empty() {
             return Ok(found);
         }
+        for mut item in items {
+            let item = Item::read(&mut item);
+            after = after.max(item.id);
+            let Some(key) = card::key_of(&item).filter(|key| wanted.contains(key)) else { continue };
+            match queue.get_receipt(item.id, Options::new()).await {
+                Ok(mut receipt) => found.entry(key).or_default().push(Receipt::read(&mut receipt)),
+                // It was cleared since.
+                Err(e) if is_not_found(&e) => {}
+                Err(e) => return Err(group(e)),
+            }
+        }
     }
+}
+
+fn is_not_found(error: &zbus::Error) -> bool {
+    matches!(error, zbus::Error::MethodError(name, ..) if name.as_str() == ErrorName::NotFound.as_str())
 }

@@ -165,6 +165,14 @@ const MISTAKES: &[(&str, &str)] = &[
         "/rigpost.toml:8: key `delivery.role`: means nothing without kind = \"s3\"",
     ),
     (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n[delivery]\nkind = \"tus\"\nendpoint = \"https://tus.example\"\nkeys = \"vault\"",
+        "/rigpost.toml:8: key `delivery.keys`: means nothing without kind = \"s3\"",
+    ),
+    (
+        "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://login.example\"\n[delivery]\nkind = \"s3\"\nendpoint = \"https://s3.example\"\nbucket = \"footage\"\nkeys = \"vault\"\nrole = \"r\"",
+        "/rigpost.toml:10: key `delivery.role`: means nothing with keys = \"vault\"",
+    ),
+    (
         "[delivery]\nbucket = \"footage\"",
         "/rigpost.toml:2: key `delivery.bucket`: means nothing without kind = \"s3\"",
     ),

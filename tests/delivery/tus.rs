@@ -62,6 +62,7 @@ async fn an_upload_that_was_finished_is_never_taken_away() {
     let mut place = place().await;
     // All of it is there, and nobody hears of it: each answer is lost, and then somebody wants it no more.
     place.tus().fault("PATCH", json!({ "lost": true, "times": 1000 })).await;
+    place.tus().fault("HEAD", json!({ "status": 503, "times": 1000, "after": 1 })).await;
     let clip = place.rig.clip("finished.mov", 5000);
     let id = place.rig.add(&clip).await.unwrap();
     let there = async {
@@ -70,7 +71,6 @@ async fn an_upload_that_was_finished_is_never_taken_away() {
         }
     };
     soon("all of it", there).await;
-    place.tus().fault("HEAD", json!({ "status": 503, "times": 3 })).await;
     place.rig.queue_items("Cancel", &[id]).await.unwrap();
     place.rig.wait_item(id, "cancelled").await;
     let options = std::collections::HashMap::from([("ids", zbus::Variant::from(vec![id]))]);

@@ -18,9 +18,15 @@ struct Desk {
     rig: Rig,
     storage: Bucket,
     _oidc: Oidc,
+    _clock: Option<tempfile::NamedTempFile>,
 }
 
 async fn desk_with(more: &str) -> Desk {
+    desk_at(more, None).await
+}
+
+/// `time`: of the rig's clock.
+async fn desk_at(more: &str, time: Option<&str>) -> Desk {
     let edits = json!({ "device-code": { "interval": 1 } });
     let oidc = Oidc::start(json!({ "access": 3600, "code": 120, "edits": edits })).await;
     let storage = Bucket::start().await;
@@ -28,13 +34,15 @@ async fn desk_with(more: &str) -> Desk {
     let (issuer, endpoint) = (oidc.issuer(), storage.options().endpoint);
     let provider = format!("kind = \"oauth\"\nissuer = {issuer:?}\nclient_id = \"public\"\n");
     let drop_in = format!(
-        "[delivery]\nkind = \"s3\"\nendpoint = \"{endpoint}\"\nbucket = \"clips\"\nkeys = \"vault\"\nobject_name = \"{{id}}/{{name}}\"\n{more}\n"
+        "[delivery]\nkind = \"s3\"\nendpoint = \"{endpoint}\"\nbucket = \"clips\"\nkeys = \"vault\"\nobject_name = \"{{date}} {{id}}/{{name}}\"\n{more}\n"
     );
-    let rig = Setup { provider: Some(provider), drop_in, ..Setup::new() }.start().await;
+    let mut setup = Setup { provider: Some(provider), drop_in, ..Setup::new() };
+    let clock = time.map(|time| clock_of(&mut setup, time));
+    let rig = setup.start().await;
     let code = rig.start_pairing().await;
     oidc.approve(&code, "ada.lovelace").await;
     rig.wait_project("clips").await;
-    Desk { rig, storage, _oidc: oidc }
+    Desk { rig, storage, _oidc: oidc, _clock: clock }
 }
 
 impl Desk {
@@ -79,8 +87,11 @@ async fn clips_wait_for_the_key_and_go_with_it() {
         desk.rig.wait_item(id, "done").await;
         desk.has(&clip);
     }
-    let database = std::fs::read(desk.rig.state_dir().join("rigpost.db")).unwrap();
-    assert!(!database.windows(SECRET_KEY.len()).any(|bytes| bytes == SECRET_KEY.as_bytes()), "in the open");
+    for file in ["rigpost.db", "rigpost.db-wal"] {
+        let bytes = std::fs::read(desk.rig.state_dir().join(file)).unwrap();
+        let is_there = bytes.windows(SECRET_KEY.len()).any(|bytes| bytes == SECRET_KEY.as_bytes());
+        assert!(!is_there, "in the open in {file}");
+    }
     desk.rig.forget().await.unwrap();
     assert_eq!(desk.rig.column("SELECT name FROM sealed WHERE name = 'storage_key'"), [""; 0]);
 }
@@ -110,4 +121,17 @@ async fn a_key_is_taken_only_where_there_is_a_use_for_it() {
     let options = HashMap::from([("kind", Variant::from("storage-key"))]);
     let refused = rig.call(DEVICE, "Provision", &(Fd::from(reader.as_fd()), options)).await.unwrap_err();
     assert_eq!(refused.name, "NotSupported", "{}", refused.text);
+}
+
+#[tokio::test]
+async fn a_rig_without_a_clock_files_nothing_under_1970() {
+    let desk = desk_at("", Some(EARLY)).await;
+    desk.key(ACCESS_KEY, SECRET_KEY).await.unwrap();
+    for (name, size) in [("first.mov", 4000), ("long.mov", LONG)] {
+        let clip = desk.rig.clip(name, size);
+        let id = desk.rig.add(&clip).await.unwrap();
+        let item = desk.rig.wait_item(id, "done").await;
+        let date = text(&item, "asset_id");
+        assert!(date.starts_with("20"), "{date}");
+    }
 }

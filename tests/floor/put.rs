@@ -2,12 +2,12 @@
 //! threads, one connection each, `read` and `write` through rustls.
 //!
 //! ```text
-//! put CERTIFICATE-FILE URL FILE PART-SIZE CONNECTIONS [--hash | --hash-md5]
+//! put CERTIFICATE-FILE URL FILE PART-SIZE CONNECTIONS [--hash | --hash-md5 | --hash-crc64nvme | --hash-sha256]
 //! ```
 //!
 //! Sends FILE in parts of PART-SIZE bytes, each as one PUT, over CONNECTIONS connections that are used again, and prints
 //! the processor seconds that this process used, and the wall seconds. `--hash` computes XXH64 of each part on the way,
-//! `--hash-md5` MD5 too, as the daemon does.
+//! `--hash-md5` MD5 too, `--hash-crc64nvme` and `--hash-sha256` these, as the daemon does.
 //!
 //! # Decisions
 //!
@@ -27,8 +27,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use md5::{Digest as _, Md5};
+use ring::digest::{Context, SHA256};
 use rustix::time::{ClockId, clock_gettime};
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::crypto::ring as provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -43,6 +44,8 @@ enum Hash {
     None,
     Xxh64,
     Md5Too,
+    CrcToo,
+    ShaToo,
 }
 
 struct Job {
@@ -57,7 +60,7 @@ struct Job {
 fn config(certificate: &str) -> Result<Arc<ClientConfig>, Failure> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate)?)?;
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let config = ClientConfig::builder_with_provider(Arc::new(provider::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
@@ -80,6 +83,8 @@ fn run(job: &Job, config: Arc<ClientConfig>) -> Result<(), Failure> {
         let head = format!("PUT /{from} HTTP/1.1\r\nhost: {}\r\ncontent-length: {length}\r\n\r\n", job.host);
         stream.write_all(head.as_bytes())?;
         let (mut xxh64, mut md5) = (Xxh64::new(0), Md5::new());
+        let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+        let mut sha = Context::new(&SHA256);
         let mut at = from;
         while at < from + length {
             let want = usize::try_from(from + length - at).unwrap_or(BUFFER).min(BUFFER);
@@ -87,13 +92,16 @@ fn run(job: &Job, config: Arc<ClientConfig>) -> Result<(), Failure> {
             if job.hash != Hash::None {
                 xxh64.update(&buffer[..got]);
             }
-            if job.hash == Hash::Md5Too {
-                md5.update(&buffer[..got]);
+            match job.hash {
+                Hash::Md5Too => md5.update(&buffer[..got]),
+                Hash::CrcToo => crc.update(&buffer[..got]),
+                Hash::ShaToo => sha.update(&buffer[..got]),
+                Hash::None | Hash::Xxh64 => {}
             }
             stream.write_all(&buffer[..got])?;
             at += got as u64;
         }
-        std::hint::black_box((xxh64.digest(), md5.finalize()));
+        std::hint::black_box((xxh64.digest(), md5.finalize(), crc.finalize(), sha.finish()));
         answer(&mut stream)?;
     }
 }
@@ -112,11 +120,16 @@ fn answer(stream: &mut StreamOwned<ClientConnection, TcpStream>) -> Result<(), F
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [certificate, url, file, part, connections, rest @ ..] = &arguments[..] else {
-        return Err("usage: put CERTIFICATE-FILE URL FILE PART-SIZE CONNECTIONS [--hash | --hash-md5]".into());
+        return Err(
+            "usage: put CERTIFICATE-FILE URL FILE PART-SIZE CONNECTIONS [--hash[-md5|-crc64nvme|-sha256]]"
+                .into(),
+        );
     };
     let hash = match rest.first().map(String::as_str) {
         Some("--hash") => Hash::Xxh64,
         Some("--hash-md5") => Hash::Md5Too,
+        Some("--hash-crc64nvme") => Hash::CrcToo,
+        Some("--hash-sha256") => Hash::ShaToo,
         Some(_) | None => Hash::None,
     };
     let file = File::open(file)?;

@@ -6,6 +6,7 @@
 //!
 //! Makes itself a certificate for `localhost` and ADDRESS, writes it to CERTIFICATE-FILE, listens there on a port of its
 //! own (on loopback without ADDRESS) and writes its URL to READY-FILE. With `--md5` the ETag is the MD5 of what came; without, it is none.
+//! A checksum that goes ahead of a part it names again, unchecked; uploads in parts are begun and completed.
 //!
 //! # Decisions
 //!
@@ -20,7 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{ETAG, HeaderValue};
 use hyper::service::service_fn;
@@ -46,8 +47,22 @@ fn acceptor(certificate: &Path, names: Vec<String>) -> Result<TlsAcceptor, Failu
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn take(request: Request<Incoming>, md5: bool) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let mut answer = Response::new(Empty::new());
+/// What a bucket says to whoever begins or completes an upload.
+const SAID: &str = "<Result><UploadId>upload</UploadId><ETag>\"whole\"</ETag></Result>";
+const CHECKSUMS: [&str; 2] = ["x-amz-checksum-crc64nvme", "x-amz-checksum-sha256"];
+
+async fn take(request: Request<Incoming>, md5: bool) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut answer = Response::new(Full::default());
+    if request.method() == Method::POST {
+        // What says that all is there is read before it is answered.
+        let _ = request.into_body().collect().await;
+        *answer.body_mut() = Full::from(SAID);
+        return Ok(answer);
+    }
+    let named = CHECKSUMS.map(|name| (name, request.headers().get(name).cloned()));
+    for (name, sum) in named {
+        sum.into_iter().for_each(|sum| drop(answer.headers_mut().insert(name, sum)));
+    }
     if request.method() != Method::PUT {
         *answer.status_mut() = StatusCode::NOT_FOUND;
         return Ok(answer);

@@ -41,7 +41,7 @@ const tus = new Server({
   onIncomingRequest: authorize,
 });
 
-// One fault for each of the next `times` requests of a method: `status` answers with it at once; `cut` closes the
+// One fault for each of the next `times` requests of a method, the first `after` left alone: `status` answers with it at once; `cut` closes the
 // connection when so many bytes have come; `lost` lets the server do its work and closes in place of the answer.
 let faults = [];
 const log = [];
@@ -70,7 +70,7 @@ const uploads = async () => {
 };
 
 const orders = {
-  fault: ({ method, times = 1, ...fault }) => void faults.push({ method, times, ...fault }),
+  fault: ({ method, times = 1, after = 0, ...fault }) => void faults.push({ method, times, after, ...fault }),
   mend: () => void (faults = []),
   pending: () => faults.reduce((sum, fault) => sum + fault.times, 0),
   log: () => log,
@@ -100,7 +100,7 @@ const server = http.createServer((request, response) => {
   const entry = { method, url, offset: Number(headers['upload-offset'] ?? -1), length: Number(headers['content-length'] ?? 0) };
   log.push(entry);
   response.on('close', () => (entry.status = response.headersSent ? response.statusCode : 0));
-  const fault = faults.find((fault) => fault.method === method && fault.times > 0);
+  const fault = faults.find((fault) => fault.method === method && fault.times > 0 && !(fault.after-- > 0));
   if (!fault) return void tus.handle(request, response);
   fault.times -= 1;
   faulty(request, response, fault);

@@ -35,9 +35,21 @@ pub(crate) enum Storage {
     Tus(url::Url),
 }
 
+impl Storage {
+    /// What clips are bound to that go there.
+    pub(crate) fn binding(&self) -> &str {
+        match self {
+            Storage::Bucket(bucket) => &bucket.binding,
+            Storage::Tus(endpoint) => endpoint.as_str(),
+        }
+    }
+}
+
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BucketFacts {
+    /// What clips are bound to.
+    pub(crate) binding: String,
     /// Its address.
     pub(crate) bucket: url::Url,
     pub(crate) name: String,
@@ -95,12 +107,14 @@ impl From<Settings> for Facts {
 impl From<Bucket> for BucketFacts {
     fn from(bucket: Bucket) -> Self {
         let mut url = bucket.endpoint;
+        let binding = format!("{}/{}", url.as_str().trim_end_matches('/'), bucket.name);
         let host = url.host_str().unwrap_or_default().to_owned();
         // A name that can't stand there stays in the path.
         if bucket.path_style || url.set_host(Some(&format!("{}.{host}", bucket.name))).is_err() {
             url.set_path(&format!("{}/{}", url.path().trim_end_matches('/'), bucket.name));
         }
         Self {
+            binding,
             bucket: url,
             name: bucket.name,
             sts: (!bucket.own_key).then_some(bucket.sts),

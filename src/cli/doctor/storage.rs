@@ -7,9 +7,15 @@
 
 use std::time::Duration;
 
+use zbus::Variant;
+
 use super::config::{BucketFacts, Facts, Storage};
 use super::report::{Check, Report};
+use crate::bus::{Daemon, Item, Options, Receipt};
 use crate::exit::Failure;
+use crate::text;
+use rigpost_contract::item::ItemState;
+use rigpost_contract::option::OptionKey;
 use rigpost_core::delivery::answer;
 use rigpost_core::delivery::dialect::Dialect as _;
 use rigpost_core::delivery::sts::Sts;
@@ -30,6 +36,58 @@ pub(super) async fn check(facts: &Facts, http: &Http, report: &mut Report<'_>) -
         Some(Storage::Bucket(bucket)) => check_bucket(bucket, http, report).await,
         Some(Storage::Tus(endpoint)) => report.add(check_tus(endpoint, http).await),
     }
+}
+
+/// What the last clip came to that went there, and what keeps the next one: as the daemon has seen it.
+pub(super) async fn seen(facts: &Facts, daemon: &Daemon) -> Vec<Check> {
+    let Some(storage) = &facts.storage else { return vec![] };
+    let last = last_of(daemon, ItemState::Done).await.filter(|item| item.project_id == storage.binding());
+    let receipt = match &last {
+        Some(item) => daemon.queue().get_receipt(item.id, Options::new()).await.ok(),
+        None => None,
+    };
+    let receipt = receipt.map(|mut receipt| Receipt::read(&mut receipt));
+    let waiting = last_of(daemon, ItemState::Queued).await.filter(|item| item.attempts > 0);
+    sent(receipt.as_ref(), waiting.as_ref().map(|item| item.detail.as_str()))
+}
+
+async fn last_of(daemon: &Daemon, state: ItemState) -> Option<Item> {
+    let queue = daemon.queue();
+    let filter = || -> Options<'_> {
+        [(OptionKey::State.as_str(), Variant::from(state.as_str()))].into_iter().collect()
+    };
+    let (_, total) = queue.list(filter(), 0, 1).await.ok()?;
+    let (items, _) = queue.list(filter(), total.checked_sub(1)?, 1).await.ok()?;
+    items.into_iter().next().map(|mut item| Item::read(&mut item))
+}
+
+fn sent(receipt: Option<&Receipt>, waits: Option<&str>) -> Vec<Check> {
+    const PUT: &str = "put";
+    const CHECKSUM: &str = "checksum";
+    let put = match (waits.filter(|why| !why.is_empty()), receipt) {
+        (Some(why), _) => Check::fail(
+            PUT,
+            format!("a clip waits: {}", text::clean(why)),
+            "mend that; rigpost queue retry --all tries again at once",
+        ),
+        (None, Some(receipt)) => {
+            Check::ok(PUT, format!("the last clip was taken there on {}", text::date(receipt.delivered)))
+        }
+        (None, None) => Check::skipped(PUT, "no clip has gone there that the queue still knows of"),
+    };
+    let checksum = match receipt {
+        Some(receipt) if receipt.vouched.is_empty() => Check::warn(
+            CHECKSUM,
+            "the storage has named no checksum of it",
+            "it is as safe as the line and the storage are; compare clips there, or use storage that names CRC64NVME",
+        ),
+        Some(receipt) => {
+            let algorithm = receipt.vouched.split(':').next().unwrap_or_default();
+            Check::ok(CHECKSUM, format!("the storage vouches for what arrives by {}", text::clean(algorithm)))
+        }
+        None => Check::skipped(CHECKSUM, "no clip has gone there that the queue still knows of"),
+    };
+    vec![put, checksum]
 }
 
 async fn check_tus(endpoint: &url::Url, http: &Http) -> Check {
@@ -183,6 +241,7 @@ mod tests {
     #[test]
     fn a_bucket_is_judged_by_what_strangers_are_told() {
         let storage = BucketFacts {
+            binding: "https://s3.example/footage".to_owned(),
             bucket: "https://s3.example/footage".parse().unwrap(),
             name: "footage".to_owned(),
             sts: "https://s3.example/".parse().ok(),
@@ -222,6 +281,28 @@ mod tests {
             let check = says(status, extensions);
             assert_eq!(check.verdict, verdict, "{status} {extensions}: {}", check.finding);
             assert!(check.finding.contains(word), "{}", check.finding);
+        }
+    }
+
+    #[test]
+    fn what_was_sent_tells_of_the_last_steps() {
+        let receipt = |vouched: &str| Receipt {
+            item: Item::default(),
+            delivered: 1_796_000_000,
+            algorithm: String::new(),
+            chunk_size: 1,
+            parts: vec![],
+            digest: String::new(),
+            vouched: vouched.to_owned(),
+        };
+        for (receipt, waits, verdicts) in [
+            (Some(receipt("crc64nvme:rosUhgp5mIg=")), None, [Verdict::Ok, Verdict::Ok]),
+            (Some(receipt("")), Some(""), [Verdict::Ok, Verdict::Warn]),
+            (Some(receipt("md5")), Some("HTTP 403 AccessDenied"), [Verdict::Fail, Verdict::Ok]),
+            (None, None, [Verdict::Skipped, Verdict::Skipped]),
+        ] {
+            let checks = sent(receipt.as_ref(), waits);
+            assert_eq!(checks.iter().map(|check| check.verdict).collect::<Vec<_>>(), verdicts, "{waits:?}");
         }
     }
 

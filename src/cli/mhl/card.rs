@@ -16,6 +16,7 @@ use super::manifest::{Action, Entry, Hash, is_writable, now};
 use crate::bus::{Item, Receipt};
 use crate::exit::{ExitCode, Failure};
 use crate::text;
+use rigpost_core::queue::item::file_digest as digest_of;
 
 /// Where a history lies.
 pub(super) const FOLDER: &str = "ascmhl";
@@ -45,6 +46,8 @@ pub(super) enum Verdict {
     Other,
     /// Something was, and it is not that. Holds why.
     Differs(String),
+    /// It can't be found out. Holds why.
+    Unknown(String),
     /// These bytes were.
     Delivered(Entry),
 }
@@ -64,13 +67,25 @@ impl File {
     }
 }
 
-/// All files beneath it, in the order of their names; links are none.
-pub(super) fn files(root: &Path) -> Result<Vec<File>, Failure> {
-    let mut files = Vec::new();
+/// All files beneath it, in the order of their names, and where nobody can look; links are none.
+pub(super) fn files(root: &Path) -> Result<(Vec<File>, Vec<String>), Failure> {
+    let (mut files, mut unread) = (Vec::new(), Vec::new());
     let walk = WalkDir::new(root).max_depth(DEEPEST).sort_by_file_name().into_iter();
     let is_history = |entry: &walkdir::DirEntry| entry.depth() == 1 && entry.file_name() == FOLDER;
     for entry in walk.filter_entry(|entry| !is_history(entry)) {
-        let entry = entry.map_err(|e| unreadable(root, &e.into()))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A folder of the file system's own, which nobody but root may read.
+            Err(e) if e.depth() > 0 => {
+                let path = e.path().and_then(|path| path.strip_prefix(root).ok()).unwrap_or(root);
+                unread.push(path.to_string_lossy().into_owned());
+                continue;
+            }
+            Err(e) => return Err(unreadable(root, &e.into())),
+        };
+        if entry.file_type().is_dir() && entry.depth() == DEEPEST {
+            unread.push(entry.path().strip_prefix(root).unwrap_or(root).to_string_lossy().into_owned());
+        }
         if entry.file_type().is_dir() && entry.file_name() == FOLDER {
             let inner = entry.path().parent().unwrap_or(root);
             return Err(Failure::new(
@@ -91,7 +106,7 @@ pub(super) fn files(root: &Path) -> Result<Vec<File>, Failure> {
         }
         files.push(file(root, entry.path()).map_err(|e| unreadable(entry.path(), &e))?);
     }
-    Ok(files)
+    Ok((files, unread))
 }
 
 fn file(root: &Path, path: &Path) -> io::Result<File> {
@@ -114,28 +129,29 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 /// Reads it, and holds it against what was delivered and against what its history knows of it.
 pub(super) fn judge(file: &File, receipts: &[Receipt], known: &[(String, String)]) -> Verdict {
     if !is_writable(&file.name) {
-        return Verdict::Differs("a manifest can't hold its name".to_owned());
+        return Verdict::Unknown("a manifest can't hold its name".to_owned());
     }
-    let usable = receipts.iter().filter(|receipt| receipt.algorithm == "xxh64" && !receipt.parts.is_empty());
+    let usable = receipts.iter().filter(|receipt| receipt.algorithm == "xxh64" && !receipt.digest.is_empty());
     let chunks: BTreeSet<u64> = usable.clone().map(|receipt| receipt.chunk_size.max(1)).collect();
     if chunks.is_empty() {
-        return Verdict::Differs("its receipt has no digest".to_owned());
+        return Verdict::Unknown("its receipt has no digest".to_owned());
     }
     let formats = match formats(known) {
         Ok(formats) => formats,
-        Err(why) => return Verdict::Differs(why),
+        Err(why) => return Verdict::Unknown(why),
     };
     for chunk in chunks {
         let (parts, hashes) = match read(&file.path, chunk, &formats) {
             Ok(read) => read,
             Err(e) => {
-                return Verdict::Differs(format!(
+                return Verdict::Unknown(format!(
                     "it can't be read: {}",
                     text::without_errno(&e.to_string())
                 ));
             }
         };
-        let is_sent = |receipt: &Receipt| receipt.chunk_size.max(1) == chunk && receipt.parts == parts;
+        let whole = format!("{:016x}", digest_of(&parts));
+        let is_sent = |receipt: &Receipt| receipt.chunk_size.max(1) == chunk && receipt.digest == whole;
         if usable.clone().any(is_sent) {
             return entry(file, hashes, known);
         }
@@ -183,7 +199,7 @@ fn entry(file: &File, hashes: Sums, known: &[(String, String)]) -> Verdict {
 type Sums = Vec<(Format, String)>;
 
 /// The digests of its parts as a receipt has them, and these hashes of all of it.
-fn read(path: &Path, chunk: u64, formats: &[Format]) -> io::Result<(Vec<String>, Sums)> {
+fn read(path: &Path, chunk: u64, formats: &[Format]) -> io::Result<(Vec<u64>, Sums)> {
     let mut file = fs::File::open(path)?;
     let mut hashers: Vec<Hasher> = formats.iter().map(|format| Hasher::new(*format)).collect();
     let (mut parts, mut part, mut in_part) = (Vec::new(), Xxh64::new(0), 0);
@@ -199,7 +215,7 @@ fn read(path: &Path, chunk: u64, formats: &[Format]) -> io::Result<(Vec<String>,
         part.update(&buffer[..n]);
         in_part += n as u64;
         if in_part == chunk || (n == 0 && in_part > 0) {
-            parts.push(format!("{:016x}", part.digest()));
+            parts.push(part.digest());
             (part, in_part) = (Xxh64::new(0), 0);
         }
         if n == 0 {
@@ -215,14 +231,15 @@ mod tests {
     use super::*;
 
     fn receipt(bytes: &[u8], chunk: usize) -> Receipt {
-        let parts = bytes.chunks(chunk).map(|part| format!("{:016x}", xxh64(part, 0))).collect();
+        let parts: Vec<u64> = bytes.chunks(chunk).map(|part| xxh64(part, 0)).collect();
         Receipt {
             item: Item::default(),
             delivered: 0,
             algorithm: "xxh64".to_owned(),
             chunk_size: chunk as u64,
-            parts,
-            digest: "d".to_owned(),
+            digest: format!("{:016x}", digest_of(&parts)),
+            // Of what was sent while it was recorded there are none.
+            parts: vec![],
             vouched: String::new(),
         }
     }
@@ -232,7 +249,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("Clips")).unwrap();
         fs::write(dir.path().join("Clips/a.mov"), b"0123456789").unwrap();
-        let [file] = &files(dir.path()).unwrap()[..] else { panic!("one file") };
+        let [file] = &files(dir.path()).unwrap().0[..] else { panic!("one file") };
         assert_eq!((file.name.as_str(), file.key()), ("Clips/a.mov", (OsString::from("a.mov"), 10)));
         let whole = format!("{:016x}", xxh64(b"0123456789", 0));
         for chunk in [1, 3, 4, 5, 10, 11] {
@@ -242,8 +259,9 @@ mod tests {
             };
             assert_eq!((entry.hashes[0].sum.as_str(), entry.hashes[0].action), (&*whole, Action::Original));
         }
-        let unknown = Receipt { parts: vec![], ..receipt(b"0123456789", 10) };
-        for receipts in [vec![receipt(b"0123456780", 4)], vec![receipt(b"012345678", 4)], vec![unknown]] {
+        let unknown = Receipt { digest: String::new(), ..receipt(b"0123456789", 10) };
+        assert!(matches!(judge(file, &[unknown], &[]), Verdict::Unknown(_)));
+        for receipts in [vec![receipt(b"0123456780", 4)], vec![receipt(b"012345678", 4)]] {
             assert!(matches!(judge(file, &receipts, &[]), Verdict::Differs(_)), "{receipts:?}");
         }
     }
@@ -252,7 +270,7 @@ mod tests {
     fn what_a_history_knows_is_held_against_it() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a.mov"), b"hello\n").unwrap();
-        let files = files(dir.path()).unwrap();
+        let (files, _) = files(dir.path()).unwrap();
         let receipts = [receipt(b"hello\n", 6)];
         let judged = |known: &[(&str, &str)]| {
             let known: Vec<_> = known.iter().map(|(f, s)| ((*f).to_owned(), (*s).to_owned())).collect();
@@ -272,7 +290,8 @@ mod tests {
                 "{formats:?}"
             );
         }
-        for known in [&[("xxh64", "0000000000000000")][..], &[("md5", "0")], &[("blake3", "0")]] {
+        assert!(matches!(judged(&[("blake3", "0")]), Verdict::Unknown(_)));
+        for known in [&[("xxh64", "0000000000000000")][..], &[("md5", "0")]] {
             assert!(matches!(judged(known), Verdict::Differs(_)), "{known:?}");
         }
     }
@@ -286,7 +305,7 @@ mod tests {
         for file in ["ascmhl/ascmhl_chain.xml", "A001/Clips/a.mov", ".DS_Store"] {
             fs::write(dir.path().join(file), b"x").unwrap();
         }
-        assert_eq!(files(dir.path()).unwrap().len(), 1);
+        assert_eq!(files(dir.path()).unwrap().0.len(), 1);
         fs::create_dir(dir.path().join("A001/ascmhl")).unwrap();
         assert!(files(dir.path()).unwrap_err().what.contains("history of its own"));
     }

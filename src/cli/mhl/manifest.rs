@@ -5,6 +5,11 @@ use jiff::Timestamp;
 use super::hash::Format;
 use crate::clock;
 
+/// Who makes it.
+pub(super) const TOOL: &str = "rigpost";
+/// What no history has, where nobody has said otherwise.
+const LEFT_OUT: [&str; 3] = [".DS_Store", "ascmhl", "ascmhl/"];
+
 /// What a hash is to the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -68,31 +73,36 @@ pub(super) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
-/// The manifest of these, made on this board at this moment.
-pub(super) fn write(entries: &[Entry], host: &str, version: &str, at: Timestamp) -> String {
+/// The manifest of these, made on this board at this moment. `patterns`: of what the history leaves out so far.
+pub(super) fn write(
+    entries: &[Entry],
+    patterns: &[String],
+    host: &str,
+    version: &str,
+    at: Timestamp,
+) -> String {
     let mut xml = format!(
         r#"<?xml version="1.0" encoding="UTF-8"?>
 <hashlist version="2.0" xmlns="urn:ASC:MHL:v2.0">
   <creatorinfo>
     <creationdate>{}</creationdate>
     <hostname>{}</hostname>
-    <tool version="{}">rigpost</tool>
+    <tool version="{}">{TOOL}</tool>
     <comment>Delivered: each file was read whole, and is what its receipt says was sent.</comment>
   </creatorinfo>
   <processinfo>
     <process>in-place</process>
     <ignore>
-      <pattern>.DS_Store</pattern>
-      <pattern>ascmhl</pattern>
-      <pattern>ascmhl/</pattern>
-    </ignore>
-  </processinfo>
-  <hashes>
 "#,
         moment(at),
         escaped(host),
         escaped(version)
     );
+    let usual = LEFT_OUT.map(str::to_owned);
+    for pattern in if patterns.is_empty() { &usual[..] } else { patterns } {
+        xml += &format!("      <pattern>{}</pattern>\n", escaped(pattern));
+    }
+    xml += "    </ignore>\n  </processinfo>\n  <hashes>\n";
     for entry in entries {
         let (name, size, modified) = (escaped(&entry.name), entry.size, moment(entry.modified));
         xml += &format!(
@@ -123,7 +133,7 @@ mod tests {
         let name = "Clips/Ä & <b> \"c\" 'd'.mov";
         assert!(is_writable(name) && !is_writable("a\nb") && !is_writable("a\u{fffd}b"));
         let entry = Entry { name: name.to_owned(), size: 6, modified: at, hashes: vec![hash] };
-        let xml = write(&[entry], "rig <7>", "0.1.0", at);
+        let xml = write(&[entry], &[], "rig <7>", "0.1.0", at);
         let document = roxmltree::Document::parse(&xml).unwrap();
         let text = |name: &str| {
             document.descendants().find(|node| node.tag_name().name() == name).and_then(|node| node.text())

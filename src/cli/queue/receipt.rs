@@ -17,6 +17,7 @@ use crate::bus::{Daemon, Options, Receipt};
 use crate::exit::{ExitCode, Failure, group};
 use crate::out::{Out, Tone};
 use crate::text::{self, clean};
+use rigpost_core::queue::item::file_digest;
 
 /// Parts that are shown; `--json` has them all.
 const SHOWN: usize = 8;
@@ -119,6 +120,15 @@ fn compare(path: &Path, receipt: &Receipt) -> std::io::Result<Option<String>> {
     let mut file = BufReader::with_capacity(1 << 20, file);
     let mut of_parts = Xxh64::new(0);
     let mut last = 0;
+    if receipt.parts.is_empty() {
+        // It was sent while it was recorded: there is one digest, of all.
+        let mut all = Vec::new();
+        for _ in 0..size.div_ceil(receipt.chunk_size.max(1)) {
+            all.push(digest(&mut (&mut file).take(receipt.chunk_size.max(1)))?);
+        }
+        let same = format!("{:016x}", file_digest(&all)) == receipt.digest;
+        return Ok((!same).then(|| "the digest of the whole differs".to_owned()));
+    }
     for (n, expected) in receipt.parts.iter().enumerate() {
         last = digest(&mut (&mut file).take(receipt.chunk_size))?;
         if format!("{last:016x}") != *expected {
@@ -192,6 +202,11 @@ mod tests {
         assert!(compare(&path, &forged).unwrap().is_some());
         let newer = Receipt { algorithm: "blake3".to_owned(), ..three };
         assert!(compare(&path, &newer).unwrap().unwrap().contains("blake3"));
+        std::fs::write(&path, b"0123456789").unwrap();
+        let whole = Receipt { parts: vec![], ..receipt(10, 4, &[b"0123", b"4567", b"89"]) };
+        assert_eq!(compare(&path, &whole).unwrap(), None, "of what was sent while it was recorded");
+        std::fs::write(&path, b"012345678x").unwrap();
+        assert!(compare(&path, &whole).unwrap().is_some());
         assert!(compare(&dir.path().join("gone"), &receipt(1, 1, &[b"x"])).is_err());
     }
 }

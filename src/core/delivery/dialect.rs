@@ -168,6 +168,11 @@ pub trait Dialect: Debug + Send + Sync {
         Habits::default()
     }
 
+    /// Asks for nothing but the time, where that may not be known when an upload is named.
+    fn clock(&self) -> Option<Request> {
+        None
+    }
+
     /// Asks the server what it can, before the first upload.
     fn discover(&self, signer: Signer<'_>) -> Option<Request> {
         let _ = signer;

@@ -12,7 +12,8 @@ const OF_BUCKET: [Key; 3] = [Key::DeliveryBucket, Key::DeliveryRole, Key::Delive
 
 pub(super) fn section(c: &mut Checker<'_>, provider: &Provider) -> Delivery {
     let kind = c.word(Key::DeliveryKind, |word| Some(word.to_owned()));
-    let (endpoint, bucket) = (c.url(Key::DeliveryEndpoint), bucket(c));
+    let own_key = c.word(Key::DeliveryKeys, |word| Some(word == "vault")).expect(PRESET);
+    let (endpoint, bucket) = (c.url(Key::DeliveryEndpoint), bucket(c, own_key));
     let delivery = match (kind.as_deref(), provider.kind) {
         (None, ProviderKind::Frameio) | (Some("frameio"), ProviderKind::Frameio) => Delivery::Frameio,
         (None | Some("none"), _) => Delivery::None,
@@ -35,7 +36,9 @@ pub(super) fn section(c: &mut Checker<'_>, provider: &Provider) -> Delivery {
         }
     };
     if kind.as_deref() != Some("s3") {
-        OF_BUCKET.into_iter().for_each(|key| c.refuse(key, "means nothing without kind = \"s3\""));
+        let own_key = own_key.then_some(Key::DeliveryKeys);
+        let all = OF_BUCKET.into_iter().chain(own_key);
+        all.for_each(|key| c.refuse(key, "means nothing without kind = \"s3\""));
     }
     if matches!(&delivery, Delivery::Bucket(bucket) if bucket.own_key) {
         let of_sign_in = [Key::DeliveryRole, Key::DeliveryStsEndpoint];
@@ -56,12 +59,11 @@ fn demand(c: &mut Checker<'_>, kind: &str, keys: &[Key]) {
     }
 }
 
-fn bucket(c: &mut Checker<'_>) -> Option<Bucket> {
+fn bucket(c: &mut Checker<'_>, own_key: bool) -> Option<Bucket> {
     let endpoint = c.url(Key::DeliveryEndpoint);
     let name = c.text(Key::DeliveryBucket);
     let region = c.text(Key::DeliveryRegion).expect(PRESET);
     let path_style = c.flag(Key::DeliveryPathStyle);
-    let own_key = c.word(Key::DeliveryKeys, |word| Some(word == "vault")).expect(PRESET);
     let role = c.text(Key::DeliveryRole);
     let sts = c.url(Key::DeliveryStsEndpoint);
     let template = c.parsed(Key::DeliveryObjectName, Template::parse).expect(PRESET);

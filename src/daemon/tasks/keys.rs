@@ -108,6 +108,11 @@ impl<T: Transport> KeyRing<T> {
         matches!(self.source, Source::Own(_))
     }
 
+    /// A server has said what time it is.
+    pub(super) async fn know_time(&self) -> bool {
+        self.held.lock().await.zero.is_some()
+    }
+
     /// Those in force, or new ones.
     ///
     /// # Errors

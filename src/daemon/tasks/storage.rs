@@ -165,7 +165,14 @@ impl<T: Transport> Storage<T> {
         clip: &Clip,
         age: Duration,
     ) -> Result<(String, Vec<Secret>), (CreateError, bool)> {
-        // With keys the server's time is known, too.
+        if !self.keys.know_time().await
+            && let Some(asked) = self.dialect.clock().filter(|_| self.keys.are_own())
+        {
+            let answer = self.transport.send(asked).await;
+            let answer = answer.map_err(|trouble| (CreateError::Transient(trouble), false))?;
+            self.keys.heard(&answer).await;
+        }
+        // With keys of an hour, or of a server that was asked what it can, its time is known.
         let lease = self.keys.lease().await.map_err(|e| (e, false))?;
         let object = Object {
             mark: mark(id, clip),
@@ -219,12 +226,13 @@ impl<T: Transport> Storage<T> {
     ) -> Result<(Completed, bool), CreateError> {
         let mut told = self.tell(address, parts, size, true).await?;
         // Each part was checked; of what they make, some compute another sum.
-        if matches!(told, Some(Completion::AnotherSum(_))) {
+        let is_denied = matches!(told, Some(Completion::AnotherSum(_)));
+        if is_denied {
             told = self.tell(address, parts, size, false).await?;
         }
         let doubt = match told {
             // In one piece: the storage has confirmed it.
-            Some(Completion::Done) | None => return Ok((Completed::Done, true)),
+            Some(Completion::Done) | None => return Ok((Completed::Done, !is_denied)),
             Some(Completion::Unusable(why) | Completion::AnotherSum(why)) => {
                 return Ok((Completed::Gone(why), false));
             }

@@ -13,8 +13,9 @@ pub(super) fn learn(habits: Habits, answer: &Response) -> Option<Habits> {
         return None;
     }
     let is_it = match code(answer)?.as_str() {
-        "NotImplemented" => true,
-        "InvalidRequest" | "InvalidArgument" | "UnsupportedArgument" => is_about_checksums(answer),
+        "NotImplemented" | "InvalidRequest" | "InvalidArgument" | "UnsupportedArgument" => {
+            is_about_checksums(answer)
+        }
         _ => false,
     };
     let checksum = habits.checksum.filter(|algorithm| *algorithm == Algorithm::Crc64Nvme);
@@ -48,7 +49,9 @@ pub(super) fn part(piece: Piece<'_>, answer: &Response, is_of_many: bool) -> Res
         (300..=399, word) if !word.is_empty() => Err(PartError::Forbidden(elsewhere(&named()))),
         (_, "NoSuchUpload" | "NoSuchKey") => Err(PartError::UrlDead(named())),
         // It was begun with another.
-        (400, "InvalidRequest" | "InvalidArgument") if is_of_many && is_about_checksums(answer) => {
+        (400 | 501, "InvalidRequest" | "InvalidArgument" | "NotImplemented")
+            if is_of_many && is_about_checksums(answer) =>
+        {
             Err(PartError::UrlDead(named()))
         }
         (400..=499, _) if is_over(answer) => Err(PartError::KeysOver(named())),

@@ -209,6 +209,10 @@ fn a_storage_that_knows_no_such_checksum_is_given_another_and_then_none() {
     let part = Secret::new("https://s3.example/footage/a?partNumber=1&uploadId=u#sha256");
     let other = said(400, "InvalidRequest", "Checksum Type mismatch occurred");
     assert_eq!(s3.learn(s3.habits(), Asked::Part(piece(&part, None)), &other), None);
+    // Unless it was begun by these.
+    let ours = Secret::new(part.expose().replace("sha256", "crc64nvme"));
+    assert!(s3.learn(s3.habits(), Asked::Part(piece(&ours, None)), &other).is_some());
+    assert_eq!(s3.clock().map(|asked| (asked.method, asked.signed)), Some((Method::Head, None)));
     let read = s3.read_part(piece(&part, None), &other);
     assert!(matches!(read, Err(PartError::UrlDead(_))), "{read:?}");
     for (status, code, message) in [

@@ -112,7 +112,10 @@ impl<T: Transport> Storage<T> {
             if self.habits().checksum == habits.checksum {
                 self.set_habits(others);
             }
-            return Err(PartError::Damaged("the storage takes no such checksum".to_owned()));
+            return Err(match self.dialect.read_part(piece, answer) {
+                Err(PartError::UrlDead(why)) => PartError::UrlDead(why),
+                Ok(_) | Err(_) => PartError::Damaged("the storage takes no such checksum".to_owned()),
+            });
         }
         match self.dialect.read_part(piece, answer) {
             Ok(sent) => {
@@ -169,7 +172,11 @@ fn nobody(e: CreateError) -> PartError {
         CreateError::Refused(why) | CreateError::Conflict(why) | CreateError::Forbidden(why) => {
             PartError::Forbidden(why)
         }
-        CreateError::Unauthorized | CreateError::RecordedWhilePaused | CreateError::Storage => {
+        CreateError::Storage => {
+            let why = "what is shown to the storage can't be read from the rig's own disk";
+            PartError::Transient(trouble(Cause::Provider, why, None))
+        }
+        CreateError::Unauthorized | CreateError::RecordedWhilePaused => {
             PartError::Forbidden("there is nothing to show to the storage".to_owned())
         }
     }

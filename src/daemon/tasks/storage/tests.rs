@@ -265,14 +265,15 @@ async fn a_sum_of_all_that_the_storage_computes_otherwise_is_left_out_once() {
     let sum = rigpost_core::queue::checksum::Checksum::Crc64Nvme(7);
     let part = SentPart { etag: "e".to_owned(), checksum: Some(sum) };
     let refusal = "<Error><Code>BadDigest</Code></Error>";
-    for (second, completed) in [("", Completed::Done), (refusal, Completed::Gone("BadDigest".to_owned()))] {
+    let gone = Completed::Gone("BadDigest".to_owned());
+    for (second, completed) in [("", Completed::Done), (refusal, gone)] {
         let status = if second.is_empty() { 200 } else { 400 };
         for (status, body) in [(400, refusal), (status, second)] {
             desk.script.answers.lock().unwrap().push_back(answer(status, &[], body));
         }
         let parts = std::slice::from_ref(&part);
-        let (told, _) = desk.storage.complete(&address, parts, SIZE, "m").await.unwrap();
-        assert_eq!(told, completed);
+        let told = desk.storage.complete(&address, parts, SIZE, "m").await.unwrap();
+        assert_eq!(told, (completed, false), "nothing is vouched for");
         assert_eq!(desk.script.asked(), ["POST completion", "POST completion"]);
     }
 }
