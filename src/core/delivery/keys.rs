@@ -70,7 +70,7 @@ mod tests {
     fn a_user_s_key_is_read_as_it_is_written() {
         let keys = Keys::of_user(&Secret::new("AKIA1:se/+=:cret")).unwrap();
         assert_eq!((keys.id.as_str(), keys.secret.expose()), ("AKIA1", "se/+=:cret"));
-        assert!(!format!("{keys:?}").contains("cret"));
+        assert!(!format!("{keys:?}").contains(":cret"));
         for text in ["", ":", "AKIA1", "AKIA1:", ":secret", "AK IA:secret", "AKIA1:se cret", "AKIA1:sécret"]
         {
             assert_eq!(Keys::of_user(&Secret::new(text)), None, "{text}");
