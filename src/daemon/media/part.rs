@@ -278,6 +278,7 @@ mod tests {
     use super::super::workers::Workers;
     use super::*;
     use crate::clock::Clock;
+    use rigpost_core::queue::checksum::Checksum;
 
     fn holding(bytes: &[u8]) -> Arc<MediaFile> {
         let file = tempfile::tempfile().unwrap();
@@ -333,6 +334,36 @@ mod tests {
         let (body, watch) = part(&file, 0, 3, false);
         body.collect().await.unwrap();
         assert_eq!(watch.digest().unwrap().md5, None, "not asked for");
+    }
+
+    #[tokio::test]
+    async fn what_goes_ahead_of_a_part_is_of_what_is_sent_and_the_digest_of_all_of_it() {
+        let file = holding(b"..123456789");
+        let (body, watch) = part(&file, 0, 11, false);
+        let body = body.after(2);
+        let ahead = body.read_before(Some(Algorithm::Crc64Nvme), true).await.unwrap();
+        // The catalogue's check value.
+        assert_eq!(ahead.checksum, Some(Checksum::Crc64Nvme(0xae8b_1486_0a79_9888)));
+        assert_eq!(ahead.md5, Some(Md5::digest(b"123456789").into()));
+        assert_eq!(watch.digest(), None, "nothing has left");
+        assert_eq!(http_body::Body::size_hint(&body).exact(), Some(9));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), &b"123456789"[..]);
+        assert_eq!(watch.digest().unwrap().xxh64, xxh64(b"..123456789", 0));
+        assert_eq!(watch.sent.load(Relaxed), 9);
+        let (body, watch) = part(&file, 2, 9, false);
+        body.read_through().await.unwrap();
+        assert_eq!(watch.digest().unwrap().xxh64, xxh64(b"123456789", 0));
+        for (algorithm, first) in [(Algorithm::Sha256, 0x15), (Algorithm::Sha1, 0xf7)] {
+            let sum = body.read_before(Some(algorithm), false).await.unwrap().checksum.unwrap();
+            let is_known = match sum {
+                Checksum::Sha256(sum) => sum[0] == first,
+                Checksum::Sha1(sum) => sum[0] == first,
+                Checksum::Crc64Nvme(_) | Checksum::Md5(_) => false,
+            };
+            assert!(is_known, "{sum}");
+        }
+        let (short, watch) = part(&file, 2, 100, false);
+        assert!(short.read_before(None, false).await.is_err() && watch.shorter.load(Relaxed));
     }
 
     #[test]

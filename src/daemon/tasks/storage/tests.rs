@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, watch};
 use super::*;
 use crate::http::PutError;
 use crate::media::{MediaFile, Pacer, PartBody, PartWatch, ReadPlan, Workers};
-use crate::store::Store;
+use crate::store::{Store, VaultState};
 use crate::tasks::keys::Source;
+use crate::vault::{KeySource, Vault};
 use rigpost_core::delivery::keys::Keys;
 use rigpost_core::delivery::s3::S3;
 use rigpost_core::delivery::s3::template::Template;
@@ -113,6 +114,8 @@ async fn s3() -> Desk {
     let s3 = S3::new(endpoint, true, "footage", "r", Template::default(), crc).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
+    let vault = Vault::open(&KeySource::File { path: dir.path().join("key") }, true).unwrap();
+    assert_eq!(store.attach(Some(vault)).await, Ok(VaultState::Ready));
     store.save_storage_key(&Keys::of_user(&Secret::new("k:s")).unwrap()).await.unwrap();
     Desk { _dir: Some(dir), ..desk(Arc::new(s3), Source::Own(store)) }
 }
