@@ -24,7 +24,7 @@ use serde::Serialize;
 use zbus::Variant;
 
 use super::bus::{Daemon, Item, Options, Receipt};
-use super::exit::{ExitCode, Failure, group};
+use super::exit::{ExitCode, Failure, group, name_of};
 use super::out::{Out, Tone};
 use super::text;
 use card::{File, Verdict};
@@ -194,5 +194,5 @@ async fn receipts(daemon: &Daemon, files: &[File]) -> Result<BTreeMap<card::Key,
 }
 
 fn is_not_found(error: &zbus::Error) -> bool {
-    matches!(error, zbus::Error::MethodError(name, ..) if name.as_str() == ErrorName::NotFound.as_str())
+    name_of(error).is_some_and(|(name, _)| name.parse() == Ok(ErrorName::NotFound))
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::Check;
 use crate::start::INSTALLED;
+use rigpost_core::delivery::s3;
 use rigpost_daemon::config::{Bucket, Delivery, OAuth, Provider, Settings, load_installed};
 use rigpost_daemon::egress::proxy::Choice;
 
@@ -107,7 +108,7 @@ impl From<Settings> for Facts {
 impl From<Bucket> for BucketFacts {
     fn from(bucket: Bucket) -> Self {
         let mut url = bucket.endpoint;
-        let binding = format!("{}/{}", url.as_str().trim_end_matches('/'), bucket.name);
+        let binding = s3::binding(&url, &bucket.name);
         let host = url.host_str().unwrap_or_default().to_owned();
         // A name that can't stand there stays in the path.
         if bucket.path_style || url.set_host(Some(&format!("{}.{host}", bucket.name))).is_err() {

@@ -118,26 +118,22 @@ fn compare(path: &Path, receipt: &Receipt) -> std::io::Result<Option<String>> {
         )));
     }
     let mut file = BufReader::with_capacity(1 << 20, file);
-    let mut of_parts = Xxh64::new(0);
-    let mut last = 0;
-    if receipt.parts.is_empty() {
-        // It was sent while it was recorded: there is one digest, of all.
-        let mut all = Vec::new();
-        for _ in 0..size.div_ceil(receipt.chunk_size.max(1)) {
-            all.push(digest(&mut (&mut file).take(receipt.chunk_size.max(1)))?);
+    let chunk = receipt.chunk_size.max(1);
+    // Of what was sent while it was recorded there is one digest, of all.
+    let count = match receipt.parts.len() as u64 {
+        0 => size.div_ceil(chunk),
+        count => count,
+    };
+    let mut digests = Vec::new();
+    for n in 0..count {
+        let part = digest(&mut (&mut file).take(chunk))?;
+        digests.push(part);
+        let expected = receipt.parts.get(digests.len() - 1);
+        if expected.is_some_and(|expected| format!("{part:016x}") != *expected) {
+            return Ok(Some(format!("part {} of {count} differs", n + 1)));
         }
-        let same = format!("{:016x}", file_digest(&all)) == receipt.digest;
-        return Ok((!same).then(|| "the digest of the whole differs".to_owned()));
     }
-    for (n, expected) in receipt.parts.iter().enumerate() {
-        last = digest(&mut (&mut file).take(receipt.chunk_size))?;
-        if format!("{last:016x}") != *expected {
-            return Ok(Some(format!("part {} of {} differs", n + 1, receipt.parts.len())));
-        }
-        of_parts.update(&last.to_be_bytes());
-    }
-    let whole = if receipt.parts.len() == 1 { last } else { of_parts.digest() };
-    let same = format!("{whole:016x}") == receipt.digest;
+    let same = format!("{:016x}", file_digest(&digests)) == receipt.digest;
     Ok((!same).then(|| "the digest of the whole differs".to_owned()))
 }
 

@@ -27,7 +27,7 @@ use super::dialect::{
 use super::keys::Keys;
 use crate::oauth::Trouble;
 use crate::provider::wire::{Body, Method, PartRequest, Request, Response};
-use crate::queue::checksum::{Algorithm, Checksum, whole};
+use crate::queue::checksum::{Algorithm, Checksum, lengths, whole};
 use crate::queue::promises::Promises;
 use crate::queue::upload::{CreateError, PartError};
 use crate::secret::Secret;
@@ -126,8 +126,7 @@ impl Dialect for S3 {
     }
 
     fn binding(&self) -> String {
-        let at = self.endpoint.as_str().trim_end_matches('/');
-        format!("{at}/{}", self.bucket.name())
+        binding(&self.endpoint, self.bucket.name())
     }
 
     fn name(&self) -> String {
@@ -238,8 +237,7 @@ impl Dialect for S3 {
         let (url, id) = upload_of(address)?;
         let mut headers = vec![("if-none-match", "*".to_owned())];
         let chunk = size.div_ceil((parts.len() as u64).max(1));
-        let lengths = (0..).map(|n: u64| chunk.min(size.saturating_sub(chunk.saturating_mul(n))));
-        let of_all = whole(parts.iter().map(|part| part.checksum).zip(lengths));
+        let of_all = whole(parts.iter().map(|part| part.checksum).zip(lengths(size, chunk)));
         if let Some(sum @ Checksum::Crc64Nvme(_)) = of_all.filter(|_| sum) {
             headers.push(("x-amz-checksum-crc64nvme", sum.base64()));
             headers.push(("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
@@ -302,6 +300,11 @@ pub fn part_length(size: u64) -> u64 {
     // Whole MiB, so that no clip has one part more than its number of bytes needs.
     let least = size.div_ceil(MOST_PARTS).div_ceil(1 << 20) << 20;
     least.max(PART)
+}
+
+/// What clips are bound to that go to this bucket.
+pub fn binding(endpoint: &Url, bucket: &str) -> String {
+    format!("{}/{bucket}", endpoint.as_str().trim_end_matches('/'))
 }
 
 /// The object's own address, and what stands behind it, by name.

@@ -27,6 +27,8 @@ const PART: u64 = 8 << 20;
 const MOST_PARTS: u64 = 10_000;
 /// The only version there is (tus 1.0 §Headers).
 const VERSION: (&str, &str) = ("tus-resumable", "1.0.0");
+/// The name of the question what a server can.
+const EXTENSIONS: &str = "extensions";
 /// An upload's address is no longer.
 const LONGEST: usize = 1000;
 
@@ -44,15 +46,12 @@ impl Tus {
 
     /// What it can, asked as a stranger.
     pub fn question(&self) -> Request {
-        let headers = vec![(VERSION.0, VERSION.1.to_owned())];
-        let plain = Request::plain("extensions", Method::Options, self.endpoint.clone(), TIMEOUT);
-        Request { headers, ..plain }
+        question(EXTENSIONS, Method::Options, self.endpoint.clone())
     }
 
     fn ask(&self, name: &'static str, method: Method, url: Url, signer: Signer<'_>) -> Request {
         let authorization = signer.authority.bearer().cloned().map(Authorization::Bearer);
-        let headers = vec![(VERSION.0, VERSION.1.to_owned())];
-        Request { authorization, headers, ..Request::plain(name, method, url, TIMEOUT) }
+        Request { authorization, ..question(name, method, url) }
     }
 
     /// Where an upload is, by what the server says; `None`: it is nowhere that the token may go.
@@ -91,8 +90,7 @@ impl Dialect for Tus {
     }
 
     fn discover(&self, signer: Signer<'_>) -> Option<Request> {
-        let authorization = signer.authority.bearer().cloned().map(Authorization::Bearer);
-        Some(Request { authorization, ..self.question() })
+        Some(self.ask(EXTENSIONS, Method::Options, self.endpoint.clone(), signer))
     }
 
     /// Some answer it only to web browsers, and something on the way may answer in their place: it counts where it says that
@@ -118,7 +116,7 @@ impl Dialect for Tus {
         Ok(Some(Habits {
             checksum: offered.filter(|_| has("checksum")),
             gives_up: has("termination"),
-            most: answer.header("tus-max-size").parse().ok().filter(|most| *most > 0),
+            most: number(answer, "tus-max-size").filter(|most| *most > 0),
             ..Habits::default()
         }))
     }
@@ -180,8 +178,7 @@ impl Dialect for Tus {
     }
 
     fn read_offset(&self, answer: &Response, size: u64) -> Result<u64, PartError> {
-        let number = |name: &str| answer.header(name).parse::<u64>().ok();
-        match (answer.status, number("upload-offset"), number("upload-length")) {
+        match (answer.status, number(answer, "upload-offset"), number(answer, "upload-length")) {
             (200..=299, _, Some(length)) if length != size => {
                 Err(PartError::UrlDead(format!("the upload is one of {length} bytes")))
             }
@@ -195,8 +192,7 @@ impl Dialect for Tus {
     }
 
     fn standing(&self, answer: &Response) -> Standing {
-        let number = |name: &str| answer.header(name).parse::<u64>().ok();
-        match (answer.status, number("upload-offset"), number("upload-length")) {
+        match (answer.status, number(answer, "upload-offset"), number(answer, "upload-length")) {
             (200..=299, Some(has), Some(length)) if has < length => Standing::Open,
             (200..=299, Some(_), Some(_)) => Standing::Whole,
             (404 | 410, ..) if is_its_own(answer) => Standing::Gone,
@@ -218,7 +214,7 @@ impl Dialect for Tus {
     }
 
     fn read_part(&self, piece: Piece<'_>, answer: &Response) -> Result<SentPart, PartError> {
-        let has = answer.header("upload-offset").parse::<u64>().ok();
+        let has = number(answer, "upload-offset");
         match answer.status {
             // Whoever offers to check has checked.
             200..=299 if has == Some(piece.from + piece.len) => Ok(SentPart {
@@ -252,6 +248,17 @@ impl Dialect for Tus {
             _ => false,
         }
     }
+}
+
+/// Asks as a stranger.
+fn question(name: &'static str, method: Method, url: Url) -> Request {
+    let headers = vec![(VERSION.0, VERSION.1.to_owned())];
+    Request { headers, ..Request::plain(name, method, url, TIMEOUT) }
+}
+
+/// What a header counts; `None`: nothing.
+fn number(answer: &Response, header: &str) -> Option<u64> {
+    answer.header(header).parse().ok()
 }
 
 /// It is the server that speaks, and nothing before it: it says so in every answer (tus 1.0 §Headers).

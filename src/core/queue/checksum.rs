@@ -103,6 +103,11 @@ pub fn whole(parts: impl IntoIterator<Item = (Option<Checksum>, u64)>) -> Option
     whole
 }
 
+/// How long the parts are of `size` bytes that are cut in chunks of so many; none at all where there are no more.
+pub fn lengths(size: u64, chunk: u64) -> impl Iterator<Item = u64> {
+    (0..).map(move |n: u64| chunk.min(size.saturating_sub(chunk.saturating_mul(n))))
+}
+
 /// What a storage has vouched for that has named these: the checksum of the whole, or by which it knows each part; `None`:
 /// there is one of which it has said nothing.
 pub fn vouched(parts: impl IntoIterator<Item = (Option<Checksum>, u64)>) -> Option<String> {

@@ -126,9 +126,10 @@ fn vouched(tx: &Tx<'_>, id: i64, size: u64, chunk: u64) -> Result<String, StoreE
     let mut statement = tx.prepare_cached("SELECT checksum FROM part WHERE item_id = ?1 ORDER BY n")?;
     let read = |r: &rusqlite::Row<'_>| Ok(Checksum::parse(&r.get::<_, String>(0)?));
     let parts: Vec<Option<Checksum>> = statement.query_map([id], read)?.collect::<Result<_, _>>()?;
-    let lengths = (0..).map(|n: u64| chunk.min(size.saturating_sub(chunk.saturating_mul(n))));
     let is_all = parts.len() as u64 == size.div_ceil(chunk);
-    Ok(checksum::vouched(parts.into_iter().zip(lengths)).filter(|_| is_all).unwrap_or_default())
+    Ok(checksum::vouched(parts.into_iter().zip(checksum::lengths(size, chunk)))
+        .filter(|_| is_all)
+        .unwrap_or_default())
 }
 
 /// How large its parts are, and the digests of all of them where each is known.
