@@ -100,4 +100,9 @@ impl TusServer {
     pub(crate) async fn forget(&self) {
         self.order::<()>("forget", json!({})).await;
     }
+
+    /// The same, and something before it speaks in its place.
+    pub(crate) async fn forget_without_a_word(&self) {
+        self.order::<()>("forget", json!({ "without_a_word": true })).await;
+    }
 }

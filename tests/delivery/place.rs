@@ -22,6 +22,8 @@ pub(crate) struct Unusual {
     pub(crate) clock: Option<&'static str>,
     /// Access, or keys, live no longer than these seconds.
     pub(crate) brief: Option<u64>,
+    /// Bytes of the largest request that something before the server takes.
+    pub(crate) largest: u64,
 }
 
 enum There {
@@ -68,9 +70,9 @@ impl Place {
         let keys = Duration::from_secs(unusual.brief.unwrap_or(43_200));
         let there = match kind {
             Kind::S3 => There::S3(Box::new(Seaweed::start_brief(oidc.issuer(), CLIENT, keys).await)),
-            Kind::Frameio | Kind::Tus => {
-                There::Tus(Box::new(TusServer::start(oidc.issuer(), json!({})).await))
-            }
+            Kind::Frameio | Kind::Tus => There::Tus(Box::new(
+                TusServer::start(oidc.issuer(), json!({ "largest": unusual.largest })).await,
+            )),
         };
         let (line, delivery) = match &there {
             There::S3(storage) => {

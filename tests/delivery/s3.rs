@@ -161,6 +161,18 @@ async fn keys_that_end_in_the_middle_are_renewed() {
 }
 
 #[tokio::test]
+async fn a_rig_that_is_started_while_its_provider_is_away_delivers() {
+    let Desk { mut rig, oidc, storage } = desk().await;
+    let before = rig.add(rig.clip("before.mov", 5000)).await.unwrap();
+    rig.wait_item(before, "done").await;
+    drop(oidc);
+    rig.kill_and_start().await;
+    let after = rig.add(rig.clip("after.mov", 5000)).await.unwrap();
+    rig.wait_item(after, "done").await;
+    assert_eq!(storage.keys().await.len(), 2);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_wrong_signs_by_the_servers_time() {
     for time in [EARLY, "@2035-01-01 00:00:00"] {
         let oidc = provider().await;

@@ -58,6 +58,66 @@ async fn of_a_request_that_was_cut_the_rest_leaves_and_no_more() {
 }
 
 #[tokio::test]
+async fn where_bytes_were_cut_is_asked_before_more_leave() {
+    let place = place().await;
+    // On a connection that has carried a part before.
+    place.tus().fault("PATCH", json!({ "cut": 5 * MIB, "after": 1 })).await;
+    let clip = place.rig.clip("cut.mov", 20 * MIB);
+    let id = place.rig.add(&clip).await.unwrap();
+    place.rig.wait_item(id, "done").await;
+    place.has(&clip).await;
+    let log = place.tus().log().await;
+    assert!(log.iter().all(|r| r.status != Some(409)), "{log:?}");
+}
+
+#[tokio::test]
+async fn requests_that_something_takes_no_larger_are_made_smaller() {
+    let place = Place::new(Kind::Tus, Unusual { largest: MIB as u64, ..Unusual::default() }).await;
+    let (long, short) = (place.rig.clip("long.mov", 9 * MIB), place.rig.clip("short.mov", 900_000));
+    for clip in [&long, &short] {
+        let id = place.rig.add(clip).await.unwrap();
+        place.rig.wait_item(id, "done").await;
+        place.has(clip).await;
+    }
+    let log = place.tus().log().await;
+    let too_large = log.iter().filter(|r| r.length > MIB as u64).count();
+    assert_eq!(too_large, 1, "it is found out once: {log:?}");
+    assert_eq!(place.tus().uploads().await.len(), 2, "nothing is left of the first");
+}
+
+#[tokio::test]
+async fn an_upload_of_which_nobody_knows_is_begun_anew_and_keeps_nobody_waiting() {
+    let place = place().await;
+    let clip = place.rig.clip("long.mov", 20 * MIB);
+    place.tus().fault("PATCH", json!({ "status": 503, "times": 1000, "after": 1 })).await;
+    let id = place.rig.add(&clip).await.unwrap();
+    place.rig.wait_item_that(id, "a part there", |i| *i["sent"].downcast_ref::<&u64>().unwrap() > 0).await;
+    place.tus().forget_without_a_word().await;
+    place.tus().mend().await;
+    for _ in 0..3 {
+        place.rig.queue_items("Retry", &[id]).await.unwrap();
+        let told = |i: &Dict| text(i, "state") == "queued" && text(i, "detail").contains("HTTP 404");
+        place.rig.wait_item_that(id, "put aside", told).await;
+        let other = place.rig.clip("other.mov", 5000);
+        let other = place.rig.add(&other).await.unwrap();
+        place.rig.wait_item(other, "done").await;
+    }
+    place.rig.queue_items("Retry", &[id]).await.unwrap();
+    place.rig.wait_item(id, "done").await;
+    place.has(&clip).await;
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_off_where_it_is_asked_what_it_can_gets_clips() {
+    let place = place().await;
+    place.tus().fault("OPTIONS", json!({ "lost": true, "times": 1000 })).await;
+    let clip = place.rig.clip("short.mov", 5000);
+    let id = place.rig.add(&clip).await.unwrap();
+    place.rig.wait_item(id, "done").await;
+    place.has(&clip).await;
+}
+
+#[tokio::test]
 async fn an_upload_that_was_finished_is_never_taken_away() {
     let mut place = place().await;
     // All of it is there, and nobody hears of it: each answer is lost, and then somebody wants it no more.

@@ -6,7 +6,8 @@
 //!
 //! Makes itself a certificate for `localhost` and ADDRESS, writes it to CERTIFICATE-FILE, listens there on a port of its
 //! own (on loopback without ADDRESS) and writes its URL to READY-FILE. With `--md5` the ETag is the MD5 of what came; without, it is none.
-//! A checksum that goes ahead of a part it names again, unchecked; uploads in parts are begun and completed.
+//! A checksum that goes ahead of a part it names again, unchecked; of a part without one it computes CRC64NVME, where that
+//! belongs to an upload of several. Those are begun and completed.
 //!
 //! # Decisions
 //!
@@ -20,10 +21,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use crc_fast::{CrcAlgorithm, Digest};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{ETAG, HeaderValue};
+use hyper::header::{ETAG, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -49,6 +53,7 @@ fn acceptor(certificate: &Path, names: Vec<String>) -> Result<TlsAcceptor, Failu
 
 /// What a bucket says to whoever begins or completes an upload.
 const SAID: &str = "<Result><UploadId>upload</UploadId><ETag>\"whole\"</ETag></Result>";
+const CRC64NVME: HeaderName = HeaderName::from_static("x-amz-checksum-crc64nvme");
 const CHECKSUMS: [&str; 2] = ["x-amz-checksum-crc64nvme", "x-amz-checksum-sha256"];
 
 async fn take(request: Request<Incoming>, md5: bool) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -67,12 +72,22 @@ async fn take(request: Request<Incoming>, md5: bool) -> Result<Response<Full<Byt
         *answer.status_mut() = StatusCode::NOT_FOUND;
         return Ok(answer);
     }
+    let is_told = answer.headers().keys().any(|name| CHECKSUMS.contains(&name.as_str()));
+    let is_of_many = request.uri().query().is_some_and(|query| query.contains("uploadId="));
     let mut body = request.into_body();
     let mut hash = md5.then(Md5::new);
+    let mut crc = (is_of_many && !is_told).then(|| Digest::new(CrcAlgorithm::Crc64Nvme));
     while let Some(Ok(frame)) = body.frame().await {
         if let (Some(hash), Some(data)) = (&mut hash, frame.data_ref()) {
             hash.update(data);
         }
+        if let (Some(crc), Some(data)) = (&mut crc, frame.data_ref()) {
+            crc.update(data);
+        }
+    }
+    if let Some(crc) = crc {
+        let sum = BASE64_STANDARD.encode(crc.finalize().to_be_bytes());
+        answer.headers_mut().extend(HeaderValue::from_str(&sum).map(|sum| (CRC64NVME, sum)));
     }
     let mut etag = String::from("\"");
     match hash {

@@ -125,7 +125,7 @@ async fn what_one_provider_has_granted_is_not_another_s_and_is_there_again_when_
 }
 
 #[tokio::test]
-async fn an_id_token_is_kept_until_it_has_been_verified() {
+async fn an_id_token_is_kept_where_keys_may_be_asked_for_with_it() {
     let dir = dir();
     let store = ready(dir.path()).await;
     let id_token = Some(IdToken(Secret::new("h.p.s")));
@@ -137,8 +137,9 @@ async fn an_id_token_is_kept_until_it_has_been_verified() {
         assert_eq!(kept(store.grants().await.unwrap()), id_token, "nobody could verify it");
     }
     store.save_device(&device("p")).await.unwrap();
-    assert_eq!(kept(store.grants().await.unwrap()), None);
-    assert_eq!(store.grants().await.unwrap().tokens.unwrap().0, tokens(1), "and nothing else went");
+    assert_eq!(kept(store.grants().await.unwrap()), id_token, "clips are delivered");
+    store.save_tokens(&tokens(2)).await.unwrap();
+    assert_eq!(store.grants().await.unwrap().tokens.unwrap().0, tokens(2), "it goes with its set");
 }
 
 #[tokio::test]

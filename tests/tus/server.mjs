@@ -15,6 +15,7 @@ const OPTIONS = {
   dir: '.', // where uploads lie
   issuer: null, // whose access tokens it takes; null: it asks for none
   max: 0, // bytes of the largest upload; 0: any
+  largest: 0, // bytes of the largest request that something before it takes; 0: any
   expires: 0, // milliseconds after which an upload that is not finished is over; 0: never
   ...JSON.parse(process.argv[2] ?? '{}'),
 };
@@ -45,6 +46,8 @@ const tus = new Server({
 // connection when so many bytes have come; `lost` lets the server do its work and closes in place of the answer.
 let faults = [];
 const log = [];
+// Uploads of which something before the server says that there is no such thing.
+let unfound = new Set();
 
 function faulty(request, response, fault) {
   if (fault.status) return void response.writeHead(fault.status).end(fault.body ?? '');
@@ -81,8 +84,11 @@ const orders = {
       if (upload.offset < upload.size) await fs.truncate(path.join(OPTIONS.dir, upload.id), bytes);
     }
   },
-  forget: async () => {
-    for (const upload of await uploads()) await store.remove(upload.id);
+  forget: async ({ without_a_word }) => {
+    for (const upload of await uploads()) {
+      if (without_a_word) unfound.add(`/files/${upload.id}`);
+      await store.remove(upload.id);
+    }
   },
 };
 
@@ -100,6 +106,10 @@ const server = http.createServer((request, response) => {
   const entry = { method, url, offset: Number(headers['upload-offset'] ?? -1), length: Number(headers['content-length'] ?? 0) };
   log.push(entry);
   response.on('close', () => (entry.status = response.headersSent ? response.statusCode : 0));
+  if (unfound.has(url)) return void response.writeHead(404, { 'content-type': 'application/json' }).end('{"detail": "Not Found"}');
+  if (OPTIONS.largest && entry.length > OPTIONS.largest) {
+    return void response.writeHead(413, { 'content-type': 'text/html' }).end('<html><h1>413 Request Entity Too Large</h1></html>');
+  }
   const fault = faults.find((fault) => fault.method === method && fault.times > 0 && !(fault.after-- > 0));
   if (!fault) return void tus.handle(request, response);
   fault.times -= 1;

@@ -64,12 +64,21 @@ pub fn is_over(response: &Response) -> bool {
         || (code == "AccessDenied" && member("Message").to_ascii_lowercase().contains("expired"))
 }
 
+/// A request was larger than something there takes, whoever says so and however it looks.
+pub const TOO_LARGE: u16 = 413;
+
 /// A web page, and no storage.
 pub fn is_page(response: &Response) -> bool {
     let begins = response.body.trim_ascii_start();
     let begins = String::from_utf8_lossy(&begins[..begins.len().min(256)]).to_ascii_lowercase();
     let is_html = begins.starts_with("<!doctype html") || begins.contains("<html");
     is_html || (response.content_type.starts_with("text/html") && !begins.is_empty())
+}
+
+/// For a person: why a request of so many bytes is not taken.
+pub(super) fn too_large(response: &Response, len: u64) -> String {
+    let named = named(response.status, code(response).as_deref());
+    format!("{named}: the storage, or something before it, takes no requests of {len} bytes")
 }
 
 /// What may be otherwise in a while.

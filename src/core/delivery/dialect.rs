@@ -49,12 +49,16 @@ pub struct Habits {
     pub checksum: Option<Algorithm>,
     /// It has named the checksum of what arrived; `None`: nothing has arrived yet.
     pub vouches: Option<bool>,
+    /// It names that of a part, too, of which it was told none; `None`: it was not tried.
+    pub names_unasked: Option<bool>,
     /// What is not finished can be taken away.
     pub gives_up: bool,
     /// Bytes of the largest clip that it takes.
     pub most: Option<u64>,
     /// It may take names of ASCII letters only.
     pub ascii: bool,
+    /// Bytes of the largest request that it, or something before it, may take.
+    pub part: Option<u64>,
 }
 
 /// What was asked.
@@ -94,6 +98,17 @@ pub struct Piece<'a> {
     pub len: u64,
     /// What is known of these bytes before they leave.
     pub digest: Option<PartDigest>,
+}
+
+/// What is computed of a part, so that the storage's word on it can be compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checks {
+    /// The storage is told this before the bytes: they are read once more for it.
+    pub ahead: Option<Algorithm>,
+    /// And their MD5.
+    pub md5: bool,
+    /// Computed of the bytes as they leave. The storage is not told, and has to say it itself.
+    pub along: Option<Algorithm>,
 }
 
 /// How an upload begins.
@@ -233,11 +248,10 @@ pub trait Dialect: Debug + Send + Sync {
         Standing::Unknown
     }
 
-    /// Which checksum goes ahead of a part that goes there; and its MD5, if that is wished for by whoever compares it
-    /// afterwards.
-    fn checksums(&self, habits: Habits, address: &Secret, md5: bool) -> (Option<Algorithm>, bool) {
+    /// What is computed of a part that goes there. `md5`: that is wished for by whoever compares it afterwards.
+    fn checks(&self, habits: Habits, address: &Secret, md5: bool) -> Checks {
         let _ = (address, md5);
-        (habits.checksum, false)
+        Checks { ahead: habits.checksum, ..Checks::default() }
     }
 
     /// Where a part goes, and with what; `None`: its address is none.

@@ -1,4 +1,6 @@
 //! By what a storage knows who asks.
+use zeroize::Zeroizing;
+
 use crate::oauth::AccessToken;
 use crate::secret::Secret;
 
@@ -16,13 +18,21 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// A user's, written as `AccessKeyId:SecretAccessKey`; `None`: that is none.
+    /// A user's, written as `AccessKeyId:SecretAccessKey`, or in two lines where the first has a colon in it; `None`: that is
+    /// none.
     pub fn of_user(text: &Secret) -> Option<Keys> {
-        let (id, secret) = text.expose().split_once(':')?;
+        let text = text.expose();
+        let (id, secret) = text.split_once('\n').or_else(|| text.split_once(':'))?;
+        let id = id.trim_end_matches('\r');
         let fits =
             |text: &str| (1..=1024).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         let keys = Keys { id: id.to_owned(), secret: Secret::new(secret), session: None, ends: None };
         (fits(id) && fits(secret)).then_some(keys)
+    }
+
+    /// As [`Keys::of_user`] reads it.
+    pub fn written(&self) -> Secret {
+        Secret::new(Zeroizing::new(format!("{}\n{}", self.id, self.secret.expose())).as_str())
     }
 }
 
@@ -71,8 +81,25 @@ mod tests {
         let keys = Keys::of_user(&Secret::new("AKIA1:se/+=:cret")).unwrap();
         assert_eq!((keys.id.as_str(), keys.secret.expose()), ("AKIA1", "se/+=:cret"));
         assert!(!format!("{keys:?}").contains(":cret"));
-        for text in ["", ":", "AKIA1", "AKIA1:", ":secret", "AK IA:secret", "AKIA1:se cret", "AKIA1:sécret"]
-        {
+        assert_eq!(Keys::of_user(&keys.written()), Some(keys));
+        for text in ["account:user\nse:cret", "account:user\r\nse:cret"] {
+            let keys = Keys::of_user(&Secret::new(text)).unwrap();
+            assert_eq!((keys.id.as_str(), keys.secret.expose()), ("account:user", "se:cret"));
+            assert_eq!(Keys::of_user(&keys.written()), Some(keys));
+        }
+        for text in [
+            "",
+            ":",
+            "\n",
+            "AKIA1\n",
+            "AKIA1\nse\ncret",
+            "AKIA1",
+            "AKIA1:",
+            ":secret",
+            "AK IA:secret",
+            "AKIA1:se cret",
+            "AKIA1:sécret",
+        ] {
             assert_eq!(Keys::of_user(&Secret::new(text)), None, "{text}");
         }
     }

@@ -4,6 +4,10 @@
 //! - `rusty-s3` signs: it does no input or output, has no opinion on clients, and the simulator has it anyway. It signs the
 //!   query and not a header, so what is signed is an address that works for minutes.
 //! - An address is kept without its signature: keys of an hour come and go while a clip is sent, and the upload stays.
+//! - Of a part of several the storage is not told the checksum, where it names it all the same: what it says then it has
+//!   computed, and the part is read once. In one piece it is told: there what is wrong would be an object before anybody saw
+//!   that. Checksums behind the bytes (`aws-chunked`) would need signed headers, and servers that don't know them store the
+//!   framing as if it were footage.
 //! - Of all that a server can be asked, no read right is needed to deliver. A rig may have a role that only writes; then what
 //!   only reading would tell is not known, and nothing is claimed of it.
 //! - Nothing else is overwritten: a name has the clip's own mark in it ([`template`]). An upload in parts is completed only
@@ -22,7 +26,7 @@ use url::{Url, form_urlencoded};
 
 use super::answer::TIMEOUT;
 use super::dialect::{
-    Asked, Beginning, Begun, Completion, Dialect, Found, Habits, Object, Piece, SentPart, Signer,
+    Asked, Beginning, Begun, Checks, Completion, Dialect, Found, Habits, Object, Piece, SentPart, Signer,
 };
 use super::keys::Keys;
 use crate::oauth::Trouble;
@@ -151,6 +155,9 @@ impl Dialect for S3 {
     /// An upload keeps to what it was begun with: what is refused of it counts where it was begun by these habits.
     fn learn(&self, habits: Habits, asked: Asked<'_>, answer: &Response) -> Option<Habits> {
         match asked {
+            Asked::Part(piece) if self.checks(habits, piece.address, false).along.is_some() => {
+                read::wants_to_be_told(answer).then_some(Habits { names_unasked: Some(false), ..habits })
+            }
             Asked::Part(piece)
                 if upload_of(piece.address).is_some() && algorithm_of(piece.address) != habits.checksum =>
             {
@@ -196,14 +203,19 @@ impl Dialect for S3 {
         Ok(Begun { id: key, addresses })
     }
 
-    fn checksums(&self, habits: Habits, address: &Secret, md5: bool) -> (Option<Algorithm>, bool) {
+    fn checks(&self, habits: Habits, address: &Secret, md5: bool) -> Checks {
         let is_of_many = upload_of(address).is_some();
         let algorithm = if is_of_many { algorithm_of(address) } else { habits.checksum };
+        let ahead = |ahead, md5| Checks { ahead, md5, along: None };
         match habits.vouches {
-            Some(true) if algorithm.is_some() => (algorithm, false),
+            // What is wrong can be put once more as long as it is not an object.
+            Some(true) if algorithm.is_some() && is_of_many && habits.names_unasked != Some(false) => {
+                Checks { along: algorithm, ..Checks::default() }
+            }
+            Some(true) if algorithm.is_some() => ahead(algorithm, false),
             // Who names none may check an MD5, and says nothing of it.
-            Some(false) => (algorithm.filter(|_| is_of_many), true),
-            Some(true) | None => (algorithm, md5),
+            Some(false) => ahead(algorithm.filter(|_| is_of_many), true),
+            Some(true) | None => ahead(algorithm, md5),
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! # Decisions
 //! - Bytes go in requests of 8 MiB: a server may keep nothing of one that is cut, and a long clip must end on a bad line.
+//!   Something before it may take less (nginx 1 MiB, aiohttp a byte less, Django 2.5 MB by themselves): the upload is begun
+//!   anew then, in requests of a sixteenth.
 //! - Whether an upload can be gone on with is the server's word, asked by HEAD and never assumed. Expired ones are "not found"
 //!   as often as "gone".
 //! - A checksum goes along only where the server offers to check it: others accept a wrong one and say nothing.
@@ -14,7 +16,7 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use url::Url;
 
-use super::answer::{TIMEOUT, is_page, passing};
+use super::answer::{TIMEOUT, TOO_LARGE, is_page, passing, too_large};
 use super::dialect::{Asked, Beginning, Begun, Dialect, Habits, Object, Piece, SentPart, Signer, Standing};
 use crate::provider::wire::{Authorization, Method, PartRequest, Request, Response, web_page};
 use crate::queue::checksum::Algorithm;
@@ -25,6 +27,9 @@ use crate::secret::Secret;
 /// Bytes in one request, at least; of longer clips so many that there are no more than [`MOST_PARTS`].
 const PART: u64 = 8 << 20;
 const MOST_PARTS: u64 = 10_000;
+/// So much less where requests are too large, and no less than this.
+const SMALLER: u64 = 16;
+const LEAST: u64 = 32 << 10;
 /// The only version there is (tus 1.0 §Headers).
 const VERSION: (&str, &str) = ("tus-resumable", "1.0.0");
 /// The name of the question what a server can.
@@ -122,7 +127,13 @@ impl Dialect for Tus {
     }
 
     fn learn(&self, habits: Habits, asked: Asked<'_>, answer: &Response) -> Option<Habits> {
-        let Asked::Upload(object) = asked else { return None };
+        let object = match asked {
+            Asked::Upload(object) => object,
+            Asked::Part(piece) => {
+                let smaller = Some(piece.len / SMALLER).filter(|_| is_too_large(&piece, answer));
+                return smaller.map(|part| Habits { part: Some(part), ..habits });
+            }
+        };
         let refused = matches!(answer.status, 400 | 422) && !is_page(answer);
         let may_be_names = !(object.name.is_ascii() && object.device.is_ascii());
         (refused && may_be_names && !habits.ascii).then_some(Habits { ascii: true, ..habits })
@@ -139,7 +150,7 @@ impl Dialect for Tus {
         Ok(Beginning::Ask(Box::new(Request { headers, ..asked })))
     }
 
-    fn read_begin(&self, answer: &Response, _: Habits, object: &Object) -> Result<Begun, CreateError> {
+    fn read_begin(&self, answer: &Response, habits: Habits, object: &Object) -> Result<Begun, CreateError> {
         let named = || format!("HTTP {}", answer.status);
         match answer.status {
             201 => {}
@@ -159,6 +170,17 @@ impl Dialect for Tus {
                     "the storage takes no clip of this size (HTTP 413)".to_owned(),
                 ));
             }
+            301 | 302 | 307 | 308 if self.located(&answer.location).is_some() => {
+                let there = self.located(&answer.location);
+                let path = there.as_ref().map_or("", Url::path);
+                let why =
+                    format!("{}: uploads are created at {path}: `delivery.endpoint` has to be that", named());
+                return Err(CreateError::Forbidden(why));
+            }
+            409 if !is_page(answer) => {
+                let why = "the server has a file of this name already (HTTP 409)";
+                return Err(CreateError::Conflict(why.to_owned()));
+            }
             400 | 415 | 422 if !is_page(answer) => return Err(CreateError::Conflict(named())),
             _ => return Err(CreateError::Transient(passing(answer))),
         }
@@ -168,7 +190,7 @@ impl Dialect for Tus {
         })?;
         let id = url.path_segments().and_then(|mut steps| steps.rfind(|step| !step.is_empty()));
         let id = id.unwrap_or("upload").to_owned();
-        let parts = object.size.div_ceil(part_length(object.size)).max(1);
+        let parts = object.size.div_ceil(part_length(object.size, habits.part)).max(1);
         let addresses = (0..parts).map(|_| Secret::new(url.as_str())).collect();
         Ok(Begun { id, addresses })
     }
@@ -226,6 +248,8 @@ impl Dialect for Tus {
                 Err(PartError::Damaged(why.to_owned()))
             }
             200..=299 => Err(PartError::Transient(web_page())),
+            _ if is_too_large(&piece, answer) => Err(PartError::UrlDead(too_large(answer, piece.len))),
+            TOO_LARGE => Err(PartError::Refused(too_large(answer, piece.len))),
             460 => {
                 Err(PartError::Damaged("the server's checksum of a part is another (HTTP 460)".to_owned()))
             }
@@ -276,7 +300,7 @@ fn refusal(answer: &Response) -> PartError {
         404 | 410 if is_its_own(answer) => {
             PartError::UrlDead(format!("{}: the upload is not there any more", named()))
         }
-        404 | 410 => PartError::Transient(passing(answer)),
+        404 | 410 => PartError::Unfound(format!("{}: somebody there knows nothing of the upload", named())),
         // A request of ours has moved the end whose answer was lost, or holds the upload still: this clip's trouble only.
         409 => PartError::Damaged("the upload's end is elsewhere (HTTP 409)".to_owned()),
         423 => PartError::Damaged("another request holds the upload (HTTP 423)".to_owned()),
@@ -305,8 +329,17 @@ fn metadata(object: &Object, ascii: bool) -> String {
 }
 
 /// Bytes in each request but the last of a clip of so many.
-fn part_length(size: u64) -> u64 {
-    (size.div_ceil(MOST_PARTS).div_ceil(1 << 20) << 20).max(PART)
+fn part_length(size: u64, most: Option<u64>) -> u64 {
+    match most {
+        Some(most) => most.max(size.div_ceil(MOST_PARTS)),
+        None => (size.div_ceil(MOST_PARTS).div_ceil(1 << 20) << 20).max(PART),
+    }
+}
+
+/// A smaller request may be taken. Some frameworks call it a bad one, in a page of theirs.
+fn is_too_large(piece: &Piece<'_>, answer: &Response) -> bool {
+    let is_it = answer.status == TOO_LARGE || (answer.status == 400 && is_page(answer));
+    is_it && piece.len / SMALLER >= LEAST
 }
 
 #[cfg(test)]

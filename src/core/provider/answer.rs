@@ -152,10 +152,22 @@ fn sort_error(response: &Response) -> Sorted {
         return Sorted::Detailed(detailed);
     }
     let portal = || format!("HTTP {status} with a web page instead of an answer");
+    let said = || match words_of(response) {
+        Some(words) => format!("HTTP {status}: {words}"),
+        None => format!("HTTP {status} without a reason"),
+    };
     match response.is_html() {
         true => Sorted::Trouble(trouble(Cause::CaptivePortal, portal(), None)),
-        false => Sorted::Trouble(trouble(Cause::Provider, format!("HTTP {status} without a reason"), None)),
+        false => Sorted::Trouble(trouble(Cause::Provider, said(), None)),
     }
+}
+
+/// What whoever it is says for people: shown, and not believed.
+fn words_of(response: &Response) -> Option<String> {
+    let body = response.json::<Value>()?;
+    let said = ["message", "detail", "description", "error_description", "title"];
+    let said = said.into_iter().find_map(|name| body.get(name).and_then(Value::as_str));
+    said.map(|words| response.text(words)).filter(|words| !words.is_empty())
 }
 
 /// A message alone is how gateways speak, not the provider behind them.

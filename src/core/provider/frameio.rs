@@ -192,7 +192,11 @@ impl FrameIo {
         let body = String::from_utf8_lossy(&response.body);
         let code =
             body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
-        let named = || format!("HTTP {} {}", response.status, response.text(code.unwrap_or_default()));
+        let word = code.map(|code| response.text(code)).filter(|code| !code.is_empty());
+        let named = || match &word {
+            Some(word) => format!("HTTP {} {word}", response.status),
+            None => format!("HTTP {}", response.status),
+        };
         let is_s3 = code.is_some();
         match response.status {
             200..=299 if !response.is_html() => Ok(()),
@@ -202,6 +206,7 @@ impl FrameIo {
             //# A storage that says that an address has expired: another asset.
             403 if is_s3 && body.contains("expired") => Err(PartError::UrlDead(named())),
             404 if is_s3 => Err(PartError::UrlDead(named())),
+            404 | 410 if !is_s3 && !response.is_html() => Err(PartError::Unfound(named())),
             400 | 403 if code == Some("ExpiredToken") => Err(PartError::UrlDead(named())),
             403 if is_s3 => Err(PartError::UrlRefused(named())),
             // The storage's own no; these three only ask for patience.

@@ -255,12 +255,12 @@ impl Request {
     }
 }
 
-/// Whether others on the way can't read what is sent there: https, or this machine.
+/// Whether others on the way can't read what is sent there: https, or this machine (RFC 6761 §6.3).
 //= https://www.rfc-editor.org/rfc/rfc8628#section-3.1
 //# All requests from the device MUST use the Transport Layer Security (TLS) protocol
 pub fn is_private(url: &Url) -> bool {
     let is_here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,

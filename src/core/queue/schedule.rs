@@ -19,7 +19,7 @@
 //! | | failed | `Writing` | failed, by the upload's word |
 //! | | failed, its file unreadable or shorter | `Looking` | away where it is gone or another one; queued where it was written on; else failed |
 //! | | later | `Writing` | queued; the whole queue waits |
-//! | | aside, forbidden | `Writing`, aside | queued; it waits alone, at the second `forbidden` in a row all do |
+//! | | aside, forbidden | `Writing`, aside | queued; it waits alone, at the `forbidden` of a second clip in a row all do |
 //! | | not answering | `Writing`, aside | queued: `not-answering`; it waits alone, until other cards answer than do now |
 //! | | unauthorized | `Writing` | queued; the token is reported and not used again |
 //! | | stopped | `Writing` | queued |

@@ -349,7 +349,9 @@ impl Upload {
                 vec![]
             }
             Err(PartError::UrlRefused(why)) => self.url_dead(why),
-            Err(PartError::Refused(why)) => self.wind_down(Winding::End(Ending::Aside(why))),
+            Err(PartError::Refused(why) | PartError::Unfound(why)) => {
+                self.wind_down(Winding::End(Ending::Aside(why)))
+            }
             Err(PartError::NotAnswering(why)) => self.wind_down(Winding::End(Ending::NotAnswering(why))),
             Err(PartError::File(word, why)) => self.wind_down(Winding::End(Ending::Failed(word, why))),
         }

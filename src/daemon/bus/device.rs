@@ -89,7 +89,9 @@ impl Device {
         let secret = secret.map_err(|_| Refusal::Stopping)??;
         if is_of_storage {
             let keys = Keys::of_user(&secret).ok_or_else(|| {
-                Refusal::InvalidArgs("a storage's key is written AccessKeyId:SecretAccessKey".to_owned())
+                Refusal::InvalidArgs(
+                    "a storage's key is written AccessKeyId:SecretAccessKey, or in two lines".to_owned(),
+                )
             })?;
             return Ok(self.handle.storage_key(keys).await?);
         }

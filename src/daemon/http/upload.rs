@@ -9,7 +9,8 @@
 //! - An answer has an end in time, or it is none: neither bytes that trickle in nor interim answers (RFC 9110 §15.2)
 //!   prolong a part. Of a refusal counts what was said of it by then.
 //! - A part that meets a closed door on a connection that had been idle goes once more over a fresh one: a PUT may be
-//!   repeated (RFC 9110 §9.2.2), and an old connection's end says nothing about this part.
+//!   repeated (RFC 9110 §9.2.2), and an old connection's end says nothing about this part. What is added to the end of something
+//!   is not, once a byte of it has left.
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -34,7 +35,7 @@ use super::tls::Trust;
 use crate::clock::Clock;
 use crate::media::{PartBody, PartWatch};
 use rigpost_core::oauth::{Cause, Trouble};
-use rigpost_core::provider::wire::{MAX_PART_ANSWER, PartRequest, Response, trouble};
+use rigpost_core::provider::wire::{MAX_PART_ANSWER, Method, PartRequest, Response, trouble};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::WallTime;
 
@@ -143,7 +144,7 @@ impl Sender {
         let spare = body.again();
         if let Some(line) = pool.take(&part.origin, self.clock.now().boot).await {
             match self.attempt(part, line, body, false, pool).await {
-                Err(failure) if failure.no_answer => {}
+                Err(failure) if failure.no_answer && may_repeat(part, &failure) => {}
                 outcome => return outcome.map_err(|failure| failure.error),
             }
         }
@@ -299,6 +300,11 @@ impl Sender {
         hyper::ext::on_informational(&mut request, move |response| interim.came(response.status()));
         Some(request)
     }
+}
+
+/// Nothing is done twice by that.
+fn may_repeat(part: &Part, failure: &Failure) -> bool {
+    part.request.method == Method::Put || failure.error.sent == 0
 }
 
 /// A success for a part that has not left: whoever says that is not the storage. A web page is told by its own name.

@@ -35,7 +35,7 @@ impl MediaFile {
         MediaFile { file: Some(file), volume }
     }
 
-    /// For the workers of its volume only.
+    /// For the workers of its volume only, and for what does not touch it.
     ///
     /// # Errors
     /// [`ReadError::Unreadable`]: it is closed.

@@ -228,6 +228,12 @@ impl Volume {
         outcome.ok_or_else(|| self.inner.not_answering())
     }
 
+    /// It does not answer at this moment.
+    pub fn is_silent(&self) -> bool {
+        let silent = self.inner.shared.silent.borrow();
+        !silent.is_empty() && silent.contains(&self.inner.key)
+    }
+
     /// Once for all kinds of jobs, and behind a pointer for all who wait: it would be a great part of the program.
     fn done(&self, job: Job) -> Pin<Box<dyn Future<Output = Result<(), NotAnswering>> + Send + '_>> {
         let inner = &self.inner;

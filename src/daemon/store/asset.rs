@@ -43,7 +43,7 @@ impl Store {
 
     /// None was made: nothing to count.
     pub async fn asset_refused(&self, id: ItemId) -> Result<(), StoreError> {
-        self.tx(move |tx| answered(tx, id)).await
+        self.tx(move |tx| answered(tx, id).map(drop)).await
     }
 
     /// How to go on with an item; `None` before it has an asset that its file was cut for.
@@ -130,9 +130,13 @@ impl Store {
         .await
     }
 
-    /// This upload is not wanted, and has no asset.
-    pub async fn abandon(&self, upload: String) -> Result<(), StoreError> {
+    /// The upload that was asked for is there, and its item wants it no more. Where that had been counted as an orphan, because
+    /// nobody knew, it is none now.
+    pub async fn abandon(&self, id: ItemId, upload: String) -> Result<(), StoreError> {
         self.tx(move |tx| {
+            if !answered(tx, id)? {
+                tx.execute("UPDATE rig SET orphans = max(orphans - 1, 0) WHERE id = 1", [])?;
+            }
             tx.prepare_cached("INSERT OR IGNORE INTO abandoned (upload) VALUES (?1)")?.execute([upload])?;
             Ok(())
         })
@@ -235,10 +239,9 @@ pub(super) fn insert(
 }
 
 /// It is known what became of the asset that was asked for.
-pub(super) fn answered(tx: &Tx<'_>, id: ItemId) -> Result<(), StoreError> {
+pub(super) fn answered(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
     let sql = "DELETE FROM asset WHERE item_id = ?1 AND asset_id = ?2";
-    tx.prepare_cached(sql)?.execute((rows::sql_id(id), ASKED))?;
-    Ok(())
+    Ok(tx.prepare_cached(sql)?.execute((rows::sql_id(id), ASKED))? > 0)
 }
 
 /// The size of an item that is being sent, or recorded and sent meanwhile.

@@ -24,7 +24,7 @@ use rigpost_core::provider::kept::KeptDocument;
 use rigpost_core::queue::item::ItemId;
 use rigpost_core::time::{Now, WallTime};
 
-/// Goes once what it says is written down.
+/// Goes once what it says is written down, unless keys for the storage are asked for with it.
 const ID_TOKEN: &str = "id_token";
 const ACCESS_TOKEN: &str = "access_token";
 const REFRESH_TOKEN: &str = "refresh_token";
@@ -159,12 +159,13 @@ impl Store {
             };
             device::write(tx, &tag, &info, since)?;
             projects::remember(tx, &project, &info.project_name)?;
-            if info.wanting == Wanting::Nothing {
+            let takes_clips = providers::takes_clips(tx, tag.provider)?;
+            if info.wanting == Wanting::Nothing && !takes_clips {
                 // It has served: what it said is in the row now.
                 tx.erase(ID_TOKEN)?;
             }
             // What waits for a provider that takes clips waits.
-            if providers::takes_clips(tx, tag.provider)? { queue::bind_to(tx, &project) } else { Ok(vec![]) }
+            if takes_clips { queue::bind_to(tx, &project) } else { Ok(vec![]) }
         })
         .await
     }
@@ -223,7 +224,7 @@ fn load_grant(tx: &Tx<'_>, tag: &Tag, loaded: &mut Grants) -> Result<(), StoreEr
     let access = tx.open_or_note(ACCESS_TOKEN, &mut loaded.broken)?.map(AccessToken);
     let refresh = tx.open_or_note(REFRESH_TOKEN, &mut loaded.broken)?.map(RefreshToken);
     let binding = tx.open_or_note(BINDING, &mut loaded.broken)?;
-    // It only names a person, and is asked for anew with the next refresh.
+    // It is asked for anew with the next refresh.
     let id_token = tx.open_or_note(ID_TOKEN, &mut Vec::new())?.map(IdToken);
     // Half a set is none: without its refresh token it would end unnoticed in an hour.
     if let (Some(access), true) = (access, loaded.broken.len() == before) {

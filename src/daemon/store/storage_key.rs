@@ -1,10 +1,7 @@
 //! The key of a user of the site's storage, sealed. It goes with everything else that is sealed when the rig is made to forget.
-use zeroize::Zeroizing;
-
 use super::error::StoreError;
 use super::handle::Store;
 use rigpost_core::delivery::keys::Keys;
-use rigpost_core::secret::Secret;
 
 const RECORD: &str = "storage_key";
 
@@ -24,7 +21,7 @@ impl Store {
 
     /// Seals it, in place of what was there.
     pub async fn save_storage_key(&self, keys: &Keys) -> Result<(), StoreError> {
-        let text = Secret::new(Zeroizing::new(format!("{}:{}", keys.id, keys.secret.expose())).as_str());
+        let text = keys.written();
         self.tx(move |tx| tx.seal(RECORD, text.expose().as_bytes())).await
     }
 }

@@ -161,7 +161,7 @@ pub(super) async fn put_to(
     body: PartBody,
 ) -> Result<Answered, PutError> {
     let answer = transport.put(frameio.part(address, filetype), len, body).await?;
-    Ok(frameio.read_part(&answer).map(|()| Taken { etag: answer.etag, before: None }))
+    Ok(frameio.read_part(&answer).map(|()| Taken { etag: answer.etag, ..Taken::default() }))
 }
 
 /// Clips go where the configuration says, whoever the rig is signed in with.

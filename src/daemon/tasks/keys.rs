@@ -185,6 +185,12 @@ impl<T: Transport> KeyRing<T> {
         }
     }
 
+    /// Something else would be shown by now: somebody has given another key meanwhile.
+    pub(super) async fn is_replaced(&self, lease: &Lease) -> bool {
+        let Source::Own(store) = &self.source else { return false };
+        own(store).await.is_ok_and(|keys| lease.authority.keys() != Some(&keys))
+    }
+
     /// What time it is there.
     pub(super) async fn heard(&self, answer: &Response) {
         let mut held = self.held.lock().await;

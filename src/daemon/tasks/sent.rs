@@ -34,11 +34,7 @@ pub(super) fn sent_part(
 
 /// The bytes are those that left; what they were before that, the storage has vouched for.
 fn confirmed(taken: Taken, watch: &PartWatch) -> Confirmed {
-    let Taken { etag, before } = taken;
-    let digest = watch.digest().map(|sent| PartDigest {
-        md5: sent.md5.or(before.and_then(|before| before.md5)),
-        checksum: before.and_then(|before| before.checksum),
-        ..sent
-    });
+    let Taken { etag, md5, checksum } = taken;
+    let digest = watch.digest().map(|sent| PartDigest { md5: sent.md5.or(md5), checksum, ..sent });
     Confirmed { etag, digest }
 }

@@ -6,13 +6,15 @@
 //! - A clip in one piece may be put again and again: its name is its own, so nothing else is overwritten. One in parts is
 //!   completed only where nothing has its name; what has is looked at.
 //! - A part is read before it leaves where its checksum goes ahead of it: a server refuses then what is not what was read,
-//!   and what it names itself is its word. Twice from a card is once from memory.
+//!   and what it names itself is its word. Twice from a card is once from memory. Whether a server names it without that is
+//!   tried by one part in a run of the daemon, which goes once more if not.
 //! - Where bytes go to one growing offset, the server's word on it is taken from its last answer, and asked for where that
 //!   was not heard. Of a part that is there in part the rest leaves.
 mod asking;
 mod offsets;
 mod sending;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,8 +29,10 @@ use offsets::Offsets;
 use rigpost_core::delivery::dialect::{
     Asked, Beginning, Begun, Completion, Dialect, Found, Habits, Object, SentPart, Signer, Standing,
 };
+use rigpost_core::oauth::Cause;
 use rigpost_core::provider::wire::Response;
-use rigpost_core::queue::item::{Clip, ItemId, PartDigest};
+use rigpost_core::queue::checksum::Checksum;
+use rigpost_core::queue::item::{Clip, ItemId};
 use rigpost_core::queue::upload::{Completed, CreateError};
 use rigpost_core::secret::Secret;
 use rigpost_core::time::BootTime;
@@ -49,6 +53,8 @@ pub struct Storage<T> {
     /// What the rig is called there.
     device: String,
     habits: Mutex<Habits>,
+    /// A part is on its way that tries whether the storage names checksums unasked.
+    trying: AtomicBool,
     discovered: AsyncMutex<Option<Discovered>>,
     /// Where uploads grow at their end, how long they are, by their last answer.
     offsets: Offsets,
@@ -88,8 +94,10 @@ pub(super) struct Sending<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     pub(super) etag: String,
-    /// Of what was read before it left; the XXH64 is that of the part as a whole.
-    pub(super) before: Option<PartDigest>,
+    /// Of the part as a whole.
+    pub(super) md5: Option<[u8; 16]>,
+    /// The storage has vouched for all of it by this.
+    pub(super) checksum: Option<Checksum>,
 }
 
 /// What tells this clip from every other of this rig, and from what it was before somebody wrote to it: both its ends, and its
@@ -110,7 +118,8 @@ impl<T: Transport> Storage<T> {
     ) -> Storage<T> {
         let habits = Mutex::new(dialect.habits());
         let (discovered, offsets) = (AsyncMutex::default(), Offsets::default());
-        Storage { dialect, transport, clock, keys, device, habits, discovered, offsets }
+        let trying = AtomicBool::default();
+        Storage { dialect, transport, clock, keys, device, habits, trying, discovered, offsets }
     }
 
     pub(super) fn dialect(&self) -> &dyn Dialect {
@@ -144,13 +153,20 @@ impl<T: Transport> Storage<T> {
         }
         let signer = Signer { authority: &lease.authority, at: lease.at };
         let Some(asked) = self.dialect.discover(signer) else { return Ok(()) };
-        let answer = self.transport.send(asked).await.map_err(CreateError::Transient)?;
-        self.keys.heard(&answer).await;
-        let habits = self.dialect.read_discovery(&answer)?;
+        let habits = match self.transport.send(asked).await {
+            Ok(answer) => {
+                self.keys.heard(&answer).await;
+                self.dialect.read_discovery(&answer)?
+            }
+            // It was there, and broke off: whether it can take clips, the first one tells.
+            Err(trouble) if trouble.maybe_applied && trouble.cause == Cause::Network => None,
+            Err(trouble) => return Err(CreateError::Transient(trouble)),
+        };
         debug!("what the storage can: {habits:?}");
         *discovered = Some(Discovered { at: now, told: habits.is_some() });
         if let Some(habits) = habits {
-            self.set_habits(habits);
+            let Habits { ascii, part, .. } = self.habits();
+            self.set_habits(Habits { ascii, part, ..habits });
         }
         Ok(())
     }

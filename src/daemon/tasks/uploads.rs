@@ -47,6 +47,8 @@ pub use state::{Channels, UploadSettings, UploadTask};
 
 /// For an answer that is under way when the daemon stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// What nobody heard is said again.
+const GIVE_UP_EVERY: Duration = Duration::from_secs(60);
 
 impl<T: Transport> UploadTask<T> {
     /// Nothing happens before [`UploadTask::run`].
@@ -82,6 +84,7 @@ impl<T: Transport> UploadTask<T> {
             publications: Publications::default(),
             told_sends: false,
             giving_up: false,
+            give_up_at: None,
         }
     }
 
@@ -93,7 +96,8 @@ impl<T: Transport> UploadTask<T> {
         self.event(Event::Started);
         self.look_for_away();
         loop {
-            let deadline = [self.schedule.deadline(), self.progress_due()].into_iter().flatten().min();
+            let deadlines = [self.schedule.deadline(), self.progress_due(), self.give_up_at];
+            let deadline = deadlines.into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return self.wind_up().await,
@@ -188,6 +192,9 @@ impl<T: Transport> UploadTask<T> {
         if self.progress_due().is_some_and(|at| now >= at) {
             self.show_progress();
         }
+        if self.give_up_at.take_if(|at| now >= *at).is_some() {
+            self.give_up();
+        }
         self.event(Event::Timer);
     }
 
@@ -260,7 +267,10 @@ impl<T: Transport> UploadTask<T> {
             Outcome::Read(queue_summary) => self.show_queue(queue_summary),
             Outcome::CameBack(ids) if ids.is_empty() => {}
             Outcome::CameBack(ids) => self.found(ids),
-            Outcome::GaveUp => self.giving_up = false,
+            Outcome::GaveUp { unheard } => {
+                self.giving_up = false;
+                self.give_up_at = unheard.then(|| self.clock.now().boot + GIVE_UP_EVERY);
+            }
             Outcome::Told => {}
         }
     }

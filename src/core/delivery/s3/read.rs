@@ -1,6 +1,8 @@
 //! What a bucket's answers mean.
 use super::headers::{MARK, header};
-use crate::delivery::answer::{code, element, is_over, is_page, message, named, passing, xml};
+use crate::delivery::answer::{
+    TOO_LARGE, code, element, is_over, is_page, message, named, passing, too_large, xml,
+};
 use crate::delivery::dialect::{Completion, Found, Habits, Piece, SentPart};
 use crate::oauth::{Cause, Trouble};
 use crate::provider::wire::{Response, trouble, web_page};
@@ -20,6 +22,13 @@ pub(super) fn learn(habits: Habits, answer: &Response) -> Option<Habits> {
     };
     let checksum = habits.checksum.filter(|algorithm| *algorithm == Algorithm::Crc64Nvme);
     is_it.then_some(Habits { checksum: checksum.map(|_| Algorithm::Sha256), ..habits })
+}
+
+/// A part without a checksum is none to it.
+pub(super) fn wants_to_be_told(answer: &Response) -> bool {
+    let word = code(answer).unwrap_or_default();
+    let refused = ["InvalidRequest", "InvalidArgument", "NotImplemented", "InvalidDigest", "BadDigest"];
+    matches!(answer.status, 400 | 501) && (refused.contains(&&*word) || is_about_checksums(answer))
 }
 
 fn is_about_checksums(answer: &Response) -> bool {
@@ -48,6 +57,8 @@ pub(super) fn part(piece: Piece<'_>, answer: &Response, is_of_many: bool) -> Res
         (200..=299, "") => confirmed(piece, answer),
         (300..=399, word) if !word.is_empty() => Err(PartError::Forbidden(elsewhere(&named()))),
         (_, "NoSuchUpload" | "NoSuchKey") => Err(PartError::UrlDead(named())),
+        (404, "") if is_of_many && !is_page(answer) => Err(PartError::Unfound(named())),
+        (TOO_LARGE, _) => Err(PartError::Refused(too_large(answer, piece.len))),
         // It was begun with another.
         (400 | 501, "InvalidRequest" | "InvalidArgument" | "NotImplemented")
             if is_of_many && is_about_checksums(answer) =>

@@ -168,21 +168,59 @@ fn only_what_the_storage_names_itself_is_its_word() {
     assert_eq!(read(Some(digest), answer(200, "")).unwrap().checksum, None, "it has said nothing");
     assert!(matches!(read(Some(digest), named("AAAAAAAAAAE=")), Err(PartError::Damaged(_))));
     assert_eq!(read(None, named(&sum.base64())).unwrap().checksum, None, "it was not told");
-    let habits = |vouches| Habits { vouches, ..s3.habits() };
-    let crc = Some(Algorithm::Crc64Nvme);
+}
+
+#[test]
+fn what_is_computed_of_a_part_is_what_the_storage_needs_to_vouch_for_it() {
+    let s3 = bucket(true);
+    let address = Secret::new("https://s3.example/footage/a");
+    let (crc, sha) = (Some(Algorithm::Crc64Nvme), Some(Algorithm::Sha256));
+    let ahead = |ahead, md5| Checks { ahead, md5, along: None };
+    let along = |along| Checks { along, ..Checks::default() };
     let part = |sum: &str| Secret::new(format!("https://s3.example/footage/a?partNumber=1&uploadId=u{sum}"));
-    for (vouches, address, md5, goes) in [
-        (None, address.clone(), true, (crc, true)),
-        (Some(true), address.clone(), true, (crc, false)),
-        (Some(false), address.clone(), false, (None, true)),
+    for (vouches, names_unasked, address, md5, checks) in [
+        (None, None, address.clone(), true, ahead(crc, true)),
+        (Some(true), None, address.clone(), true, ahead(crc, false)),
+        // One that is an object at once is checked before it is one.
+        (Some(true), Some(true), address.clone(), true, ahead(crc, false)),
+        (Some(false), None, address.clone(), false, ahead(None, true)),
         // An upload keeps to what it was begun with, whatever is known by now.
-        (None, part("#crc64nvme"), true, (crc, true)),
-        (Some(true), part("#sha256"), true, (Some(Algorithm::Sha256), false)),
-        (Some(false), part("#sha256"), false, (Some(Algorithm::Sha256), true)),
-        (Some(true), part(""), true, (None, true)),
-        (None, part("#blake3"), false, (None, false)),
+        (None, None, part("#crc64nvme"), true, ahead(crc, true)),
+        (Some(true), None, part("#crc64nvme"), true, along(crc)),
+        (Some(true), Some(true), part("#sha256"), true, along(sha)),
+        (Some(true), Some(false), part("#sha256"), true, ahead(sha, false)),
+        (Some(false), Some(true), part("#sha256"), false, ahead(sha, true)),
+        (Some(true), None, part(""), true, ahead(None, true)),
+        (None, None, part("#blake3"), false, ahead(None, false)),
     ] {
-        assert_eq!(s3.checksums(habits(vouches), &address, md5), goes, "{vouches:?} {}", address.expose());
+        let habits = Habits { vouches, names_unasked, ..s3.habits() };
+        assert_eq!(s3.checks(habits, &address, md5), checks, "{habits:?} {}", address.expose());
+    }
+}
+
+#[test]
+fn a_storage_that_wants_to_be_told_is_told() {
+    let s3 = bucket(true);
+    let part = Secret::new("https://s3.example/footage/a?partNumber=1&uploadId=u#crc64nvme");
+    let habits = Habits { vouches: Some(true), ..s3.habits() };
+    let told = Some(Habits { names_unasked: Some(false), ..habits });
+    for (status, code, message, learned) in [
+        (400, "InvalidRequest", "Checksum Type mismatch occurred, expected crc64nvme", told),
+        (400, "InvalidArgument", "no", told),
+        (400, "Odd", "the checksum is missing", told),
+        (501, "NotImplemented", "", told),
+        (400, "ExpiredToken", "", None),
+        (400, "RequestTimeout", "", None),
+        (403, "InvalidRequest", "", None),
+        (500, "InternalError", "checksum", None),
+        (200, "", "", None),
+    ] {
+        let body = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+        assert_eq!(
+            s3.learn(habits, Asked::Part(piece(&part, None)), &answer(status, &body)),
+            learned,
+            "{status} {code}"
+        );
     }
 }
 

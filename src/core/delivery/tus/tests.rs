@@ -135,6 +135,12 @@ fn what_a_refusal_to_create_means() {
         (answer(503, &[]), "Transient(Trouble"),
         (answer(507, &[]), "Transient(Trouble"),
         (answer(302, &[]), "Transient(Trouble"),
+        (Response { location: "/uploads".to_owned(), ..answer(307, &[]) }, "Forbidden("),
+        (
+            Response { location: "https://portal.example/".to_owned(), ..answer(302, &[]) },
+            "Transient(Trouble",
+        ),
+        (answer(409, &[]), "Conflict("),
         (page(403), "Transient(Trouble"),
         (page(404), "Transient(Trouble"),
     ] {
@@ -172,7 +178,7 @@ fn where_an_upload_stands_is_the_servers_word() {
     }
     // Whoever stands before the server, and knows of nothing while that is away, says the same without its word.
     let someone = tus().read_offset(&answer(404, &[]), 100).unwrap_err();
-    assert_eq!(kind(&someone), "Transient(Trouble");
+    assert_eq!(kind(&someone), "Unfound(");
     let standing = |status, offset, length, its_own: bool| {
         let mut kept = vec![("upload-offset", offset), ("upload-length", length)];
         kept.extend(its_own.then_some(("tus-resumable", "1.0.0")));
@@ -269,6 +275,38 @@ fn what_a_server_can_it_says_itself() {
 }
 
 #[test]
+fn requests_that_something_takes_no_larger_get_smaller() {
+    let tus = tus();
+    let address = Secret::new("https://tus.example:8443/files/24e5");
+    let mark = "12ab-3";
+    let piece = |len| Piece { address: &address, mark, filetype: "video/mp4", from: 0, len, digest: None };
+    let told = |status, is_page: bool| if is_page { page(status) } else { answer(status, &[]) };
+    for (len, status, is_page, part, means) in [
+        (PART, 413, true, Some(PART / 16), "UrlDead("),
+        (PART, 413, false, Some(PART / 16), "UrlDead("),
+        // A framework's own page.
+        (PART, 400, true, Some(PART / 16), "UrlDead("),
+        (PART, 400, false, None, "Refused("),
+        (512 << 10, 413, true, Some(LEAST), "UrlDead("),
+        (LEAST, 413, true, None, "Refused("),
+        (LEAST, 400, true, None, "Transient(Trouble"),
+        (PART, 503, true, None, "Transient(Trouble"),
+    ] {
+        let (piece, answer) = (piece(len), told(status, is_page));
+        let learned = tus.learn(Habits::default(), Asked::Part(piece), &answer);
+        assert_eq!(learned.and_then(|habits| habits.part), part, "{len} {status}");
+        assert_eq!(kind(&tus.read_part(piece, &answer).unwrap_err()), means, "{len} {status}");
+    }
+    let begun = |part| {
+        let habits = Habits { part, ..Habits::default() };
+        let made = Response { location: "/files/1".to_owned(), ..answer(201, &[]) };
+        let object = Object { size: 10 * PART, ..object("a") };
+        tus.read_begin(&made, habits, &object).unwrap().addresses.len()
+    };
+    assert_eq!((begun(None), begun(Some(PART / 16)), begun(Some(1))), (10, 160, 10_000));
+}
+
+#[test]
 fn only_what_can_be_is_given_up() {
     let (tus, token) = (tus(), token());
     let address = Secret::new("https://tus.example:8443/files/24e5");
@@ -294,7 +332,7 @@ fn only_what_can_be_is_given_up() {
 #[test]
 fn the_longest_clip_has_no_more_parts_than_there_may_be() {
     for (size, length) in [(0, PART), (PART + 1, PART), (10_000 * PART, PART), (10_000 * PART + 1, 9 << 20)] {
-        assert_eq!(part_length(size), length, "{size}");
+        assert_eq!(part_length(size, None), length, "{size}");
     }
     assert_eq!(
         (tus().binding().as_str(), tus().name().as_str()),

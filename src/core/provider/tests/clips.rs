@@ -182,10 +182,13 @@ fn what_the_storage_says_to_a_part() {
         s3(500, "InternalError"),
         s3(503, "SlowDown"),
         answer(403, "", ""),
-        answer(404, "text/plain", "not here"),
         answer(502, "text/plain", ""),
     ] {
         assert_eq!(cause(&response), Some((Cause::Provider, None)), "{}", response.status);
+    }
+    for response in [answer(404, "text/plain", "not here"), answer(404, "", ""), answer(410, "", "{}")] {
+        let why = format!("HTTP {}", response.status);
+        assert_eq!(read(&response), Err(PartError::Unfound(why)), "it may not be the storage");
     }
     assert_eq!(cause(&answer(407, "", "")), Some((Cause::Proxy, None)));
     let slow = Response { retry_after: Some(Duration::from_secs(9)), ..s3(503, "SlowDown") };

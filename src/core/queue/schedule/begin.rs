@@ -92,7 +92,7 @@ impl Schedule {
             }
         };
         let (upload, actions) = Upload::begin(id, item.clip.facts.size, asset, self.options.promises, now);
-        self.turns.insert(id, Turn { item, upload, doubted: BTreeSet::new(), used: None });
+        self.turns.insert(id, Turn { item, upload, doubted: BTreeSet::new(), unfound: false, used: None });
         out.push(Action::Began(id));
         actions.into_iter().for_each(|action| self.perform(id, action, now, out));
     }

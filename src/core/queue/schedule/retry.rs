@@ -14,6 +14,9 @@ const MAX_RETRY: Duration = Duration::from_secs(120);
 const FIRST_ASIDE: Duration = Duration::from_secs(15);
 const MAX_ASIDE: Duration = Duration::from_secs(3600);
 
+/// Somebody on the way who knows nothing of uploads is gone by then: the clip was put aside in between, longer each time.
+const UNFOUND_TURNS: u32 = 4;
+
 /// A person has to act in the project: asking more often would only be noise.
 const PERSON_WAIT: Duration = Duration::from_secs(300);
 
@@ -31,14 +34,16 @@ pub(super) struct Retry {
     queue: Option<Wait>,
     /// Waits of the whole queue in a row.
     troubles: u32,
-    /// Clips in a row that the project forbade.
-    forbidden: u32,
+    /// The clip that the project forbade last, if it has taken none since.
+    forbidden: Option<ItemId>,
     /// Clips in trouble of their own, or still being written, until when.
     aside: BTreeMap<ItemId, BootTime>,
     /// Those of them whose card does not answer.
     cards: BTreeSet<ItemId>,
     /// How often each was put aside for trouble of its own, since it was last through or a person acted.
     own: BTreeMap<ItemId, u32>,
+    /// In how many turns in a row somebody knew nothing of its upload.
+    unfound: BTreeMap<ItemId, u32>,
     trouble: Option<(Reason, String)>,
     /// The queue could not be read the last time.
     unread: Option<(Reason, String)>,
@@ -50,10 +55,11 @@ impl Retry {
         Retry {
             queue: None,
             troubles: 0,
-            forbidden: 0,
+            forbidden: None,
             aside: BTreeMap::new(),
             cards: BTreeSet::new(),
             own: BTreeMap::new(),
+            unfound: BTreeMap::new(),
             trouble: None,
             unread: None,
             jitter,
@@ -163,19 +169,31 @@ impl Retry {
         self.trouble = Some((reason, why.to_owned()));
     }
 
-    /// The project forbade a clip. One may be the clip's own fault. Two in a row are the project's, and all the others
-    /// would follow.
+    /// The project forbade a clip. One may be the clip's own fault, however often. Two in a row are the project's, and all
+    /// the others would follow.
     pub(super) fn forbidden(&mut self, id: ItemId, why: &str, now: BootTime) {
         self.put_aside(id, Reason::Provider, why, now);
-        self.forbidden = self.forbidden.saturating_add(1);
-        if self.forbidden > 1 {
+        if self.forbidden.replace(id).is_some_and(|before| before != id) {
             self.later(Reason::Provider, why.to_owned(), Some(PERSON_WAIT), now);
         }
     }
 
+    /// Somebody knows nothing of the clip's upload, once in this turn. True: it was said in so many turns that it is so, though
+    /// nobody knows whether it was the storage that spoke.
+    pub(super) fn unfound(&mut self, id: ItemId) -> bool {
+        let turns = self.unfound.entry(id).or_default();
+        *turns = turns.saturating_add(1);
+        *turns >= UNFOUND_TURNS
+    }
+
+    /// The clip's upload is there.
+    pub(super) fn found(&mut self, id: ItemId) {
+        self.unfound.remove(&id);
+    }
+
     /// The project took a clip.
     pub(super) fn allowed(&mut self) {
-        self.forbidden = 0;
+        self.forbidden = None;
     }
 
     /// The file may still be being written.
@@ -213,12 +231,14 @@ impl Retry {
     /// What stood in the way in one project says nothing about the next.
     pub(super) fn forgive(&mut self, settling: &BTreeMap<ItemId, FileFacts>) {
         self.try_now(settling);
-        (self.troubles, self.forbidden, self.trouble) = (0, 0, None);
+        (self.troubles, self.forbidden, self.trouble) = (0, None, None);
+        self.unfound.clear();
     }
 
     /// The item is not in the queue any more.
     pub(super) fn forget(&mut self, id: ItemId) {
         self.own.remove(&id);
+        self.unfound.remove(&id);
     }
 
     /// There is nothing left that could be in trouble.

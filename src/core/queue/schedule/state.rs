@@ -127,6 +127,8 @@ pub struct Turn {
     pub upload: Upload,
     /// Parts that were sent again because their ETag was not what they should be.
     pub(super) doubted: BTreeSet<u32>,
+    /// Somebody knew nothing of its upload.
+    pub(super) unfound: bool,
     /// The token that the asset was asked for with.
     pub(super) used: Option<AccessToken>,
 }

@@ -146,12 +146,20 @@ impl Schedule {
                 }
             }
         });
+        let answer = match answer {
+            Err(PartError::Unfound(why)) if !std::mem::replace(&mut turn.unfound, true) => {
+                let is_gone = self.retry.unfound(id);
+                Err(if is_gone { PartError::UrlDead(why) } else { PartError::Unfound(why) })
+            }
+            answer => answer,
+        };
         self.feed(id, upload::Event::Sent(n, answer), now, out);
     }
 
     /// Part `n` is confirmed and on disk.
     pub(super) fn part_recorded(&mut self, id: ItemId, n: u32) {
         self.retry.got_through();
+        self.retry.found(id);
         if let Some(turn) = self.turns.get_mut(&id) {
             turn.item.sent += turn.upload.part(n).map_or(0, |(_, _, len)| len);
         }

@@ -2,16 +2,20 @@
 //!
 //! # Decisions
 //! - A checksum that was sent ahead of the rest of a part says nothing of the part: nothing is vouched for then.
+//! - A storage that names checksums says itself whether what came is what was read for them. So nothing is computed a second
+//!   time of bytes on their way to one that has done so; a part of which it then names none goes once more.
 //! - Of bytes that left and whose answer was lost, what they were is remembered: the file may be another by the time that the
 //!   storage is known to have them.
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::{Sending, Storage, Taken};
 use crate::http::{PutError, Transport};
 use crate::media::PartBody;
 use crate::tasks::keys::Lease;
-use rigpost_core::delivery::dialect::{Asked, Habits, Piece, SentPart, Signer};
+use rigpost_core::delivery::dialect::{Asked, Checks, Habits, Piece, SentPart, Signer};
 use rigpost_core::oauth::Cause;
 use rigpost_core::provider::wire::{Response, trouble};
-use rigpost_core::queue::item::PartDigest;
 use rigpost_core::queue::upload::{CreateError, PartError};
 
 impl<T: Transport> Storage<T> {
@@ -49,10 +53,10 @@ impl<T: Transport> Storage<T> {
         skip: u64,
         body: PartBody,
     ) -> Result<Result<Taken, PartError>, PutError> {
-        let (from, len, habits) = (part.from + skip, part.len - skip, self.habits());
-        let (algorithm, md5) = self.dialect.checksums(habits, part.address, part.md5);
-        let before = match algorithm.is_some() || md5 {
-            true => Some(body.read_before(algorithm, md5).await.map_err(|_| unread())?),
+        let (from, len) = (part.from + skip, part.len - skip);
+        let (habits, checks, _trial) = self.checks(part);
+        let before = match checks.ahead.is_some() || checks.md5 {
+            true => Some(body.read_before(checks.ahead, checks.md5).await.map_err(|_| unread())?),
             false => None,
         };
         let Sending { address, ref mark, clip, .. } = *part;
@@ -66,28 +70,54 @@ impl<T: Transport> Storage<T> {
             return Ok(Err(PartError::UrlDead("the address of a part is none".to_owned())));
         };
         self.offsets.forget(address);
+        let vouches = habits.vouches == Some(true) && !self.dialect.promises().in_order;
+        let known = before.filter(|before| vouches && before.checksum.is_some());
+        let body = match (known, checks.along) {
+            (Some(before), _) => body.known_as(before),
+            (None, Some(along)) => body.computing(along),
+            (None, None) => body,
+        };
         let watch = body.watch().clone();
         let put = self.transport.put(request, len, body).await;
         if let (Some(digest), 0, true) = (watch.digest(), skip, self.dialect.promises().in_order) {
             self.offsets.set_left(address, part.from, digest);
         }
         let answer = put?;
-        let read = self.read_part(piece, habits, &lease, &answer).await;
+        let piece = Piece { digest: before.or_else(|| checks.along.and(watch.digest())), ..piece };
+        let read = self.read_part(piece, habits, checks, &lease, &answer).await;
         let is_as_read = match (before, watch.digest()) {
             (Some(before), Some(sent)) if skip == 0 => before.xxh64 == sent.xxh64,
             _ => true,
         };
         Ok(match read {
             Ok(_) if !is_as_read => Err(self.unlike("the file was written to while it was read")),
+            Ok(SentPart { checksum: None, .. }) if known.is_some() => {
+                Err(self.unlike("the storage has named no checksum, as it did before"))
+            }
             Ok(SentPart { etag, checksum }) => {
                 if self.dialect.promises().in_order {
                     self.offsets.set(address, from + len);
                 }
-                let before = before.filter(|_| skip == 0).map(|before| PartDigest { checksum, ..before });
-                Ok(Taken { etag, before })
+                let md5 = before.and_then(|before| before.md5).filter(|_| skip == 0);
+                Ok(Taken { etag, md5, checksum: checksum.filter(|_| skip == 0) })
             }
             Err(e) => Err(e),
         })
+    }
+
+    /// What is computed of a part, by which habits. Whether the storage has to be told is tried by one part at a time.
+    fn checks(&self, part: &Sending<'_>) -> (Habits, Checks, Option<Trial<'_>>) {
+        let checks = |habits| self.dialect.checks(habits, part.address, part.md5);
+        let habits = self.habits();
+        let tried = checks(habits);
+        if tried.along.is_none() || habits.names_unasked.is_some() {
+            return (habits, tried, None);
+        }
+        if self.trying.swap(true, Relaxed) {
+            let told = Habits { names_unasked: Some(false), ..habits };
+            return (told, checks(told), None);
+        }
+        (habits, tried, Some(Trial(&self.trying)))
     }
 
     /// What the storage has taken is not what it was to take. Where bytes can't be taken back all of it is of no use.
@@ -103,6 +133,7 @@ impl<T: Transport> Storage<T> {
         &self,
         piece: Piece<'_>,
         habits: Habits,
+        checks: Checks,
         lease: &Lease,
         answer: &Response,
     ) -> Result<SentPart, PartError> {
@@ -113,6 +144,9 @@ impl<T: Transport> Storage<T> {
                 self.set_habits(others);
             }
             return Err(match self.dialect.read_part(piece, answer) {
+                _ if checks.along.is_some() => {
+                    PartError::Damaged("the storage wants to be told a checksum".to_owned())
+                }
                 Err(PartError::UrlDead(why)) => PartError::UrlDead(why),
                 Ok(_) | Err(_) => PartError::Damaged("the storage takes no such checksum".to_owned()),
             });
@@ -120,6 +154,12 @@ impl<T: Transport> Storage<T> {
         match self.dialect.read_part(piece, answer) {
             Ok(sent) => {
                 let now = self.habits();
+                if checks.along.is_some() {
+                    let is_named = sent.checksum.is_some();
+                    self.set_habits(Habits { names_unasked: Some(is_named), ..now });
+                    let why = "the storage has named no checksum of a part";
+                    return is_named.then_some(sent).ok_or_else(|| PartError::Damaged(why.to_owned()));
+                }
                 if piece.digest.is_some_and(|digest| digest.checksum.is_some())
                     && now.checksum == habits.checksum
                 {
@@ -132,9 +172,14 @@ impl<T: Transport> Storage<T> {
                 Err(PartError::KeysOver(why))
             }
             // It may be the keys, and is not believed of old ones.
-            Err(PartError::Forbidden(why)) if !lease.fresh => {
+            Err(PartError::Forbidden(why)) if !lease.fresh || self.keys.is_replaced(lease).await => {
                 self.keys.doubt(lease, answer).await;
                 Err(PartError::KeysOver(why))
+            }
+            Err(PartError::Damaged(why)) if checks.along.is_some() => {
+                // It is told of the next one, and says itself then which of us is wrong.
+                self.set_habits(Habits { names_unasked: Some(false), ..self.habits() });
+                Err(PartError::Damaged(why))
             }
             Err(e) => Err(e),
         }
@@ -162,6 +207,15 @@ impl<T: Transport> Storage<T> {
             Ok(None) => Err(PartError::UrlDead("it has no end that could grow".to_owned())),
             Err(e) => Err(nobody(e)),
         }
+    }
+}
+
+/// A part that tries something. Dropped, it is over, whatever came of it.
+struct Trial<'a>(&'a AtomicBool);
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
     }
 }
 

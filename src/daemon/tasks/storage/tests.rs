@@ -18,7 +18,8 @@ use rigpost_core::delivery::s3::template::Template;
 use rigpost_core::delivery::tus::Tus;
 use rigpost_core::oauth::{AccessToken, Cause, SignIn, Trouble};
 use rigpost_core::provider::wire::{Connection, PartRequest, Request, trouble};
-use rigpost_core::queue::checksum::Algorithm;
+use rigpost_core::queue::checksum::{Algorithm, Checksum};
+use rigpost_core::queue::item::PartDigest;
 use rigpost_core::queue::upload::PartError;
 
 /// Answers in order, of questions and of parts, and what was asked.
@@ -53,6 +54,8 @@ impl Transport for Script {
     async fn put(&self, part: PartRequest, length: u64, body: PartBody) -> Result<Response, PutError> {
         let told: Vec<&str> = part.headers.iter().map(|(name, _)| *name).collect();
         self.asked.lock().unwrap().push(format!("{} {length} {}", part.method.as_str(), told.join(" ")));
+        // Others begin while it is on its way.
+        tokio::task::yield_now().await;
         let bytes = body.collect().await.unwrap().to_bytes();
         assert_eq!(bytes.len() as u64, length);
         let lost = PutError { trouble: trouble(Cause::Network, "no answer", None), sent: length };
@@ -144,6 +147,13 @@ impl Desk {
     }
 }
 
+/// Of the clip.
+fn sum() -> Checksum {
+    let mut crc = crc64fast_nvme::Digest::new();
+    crc.write(&[7; SIZE as usize]);
+    Checksum::Crc64Nvme(crc.sum64())
+}
+
 fn there() -> Secret {
     Secret::new("https://tus.example/files/1")
 }
@@ -156,8 +166,7 @@ async fn a_checksum_of_the_rest_of_a_part_vouches_for_no_part() {
         desk.at(has);
         desk.script.part(Some(answer(204, &[("upload-offset", "100")], "")));
         let (taken, digest) = desk.send(&there()).await;
-        let before = taken.unwrap().unwrap().before;
-        assert_eq!(before.and_then(|before| before.checksum).is_some(), is_vouched, "{has}");
+        assert_eq!(taken.unwrap().unwrap().checksum.is_some(), is_vouched, "{has}");
         assert!(digest.is_some(), "of the part as a whole");
         let patch = format!("PATCH {sent} content-type tus-resumable upload-offset upload-checksum");
         assert_eq!(desk.script.asked(), ["OPTIONS extensions", "HEAD offset", &patch]);
@@ -238,6 +247,68 @@ async fn of_parts_that_left_together_one_refusal_teaches() {
 }
 
 #[tokio::test]
+async fn a_part_that_a_storage_no_longer_vouches_for_goes_once_more() {
+    let desk = s3().await;
+    let address = Secret::new("https://s3.example/footage/a.mov");
+    let named = sum().base64();
+    for (named, goes) in [(&*named, true), (&*named, true), ("", false), ("", true)] {
+        desk.script.part(Some(answer(200, &[("x-amz-checksum-crc64nvme", named)], "")));
+        let (sent, digest) = desk.send(&address).await;
+        let sent = sent.unwrap();
+        assert_eq!(sent.is_ok(), goes, "{named}: {sent:?}");
+        assert_eq!(digest.unwrap().xxh64, xxh64(&[7; SIZE as usize], 0));
+        assert_eq!(sent.ok().and_then(|taken| taken.checksum), (!named.is_empty()).then_some(sum()));
+        assert_eq!(desk.storage.habits().vouches, Some(!named.is_empty()));
+    }
+    let asked = desk.script.asked();
+    assert!(asked[3].contains("content-md5"), "what is left to check it by: {asked:?}");
+}
+
+#[tokio::test]
+async fn a_storage_that_names_checksums_unasked_is_told_none_of_parts() {
+    let refusal = "<Error><Code>InvalidRequest</Code><Message>Checksum Type mismatch</Message></Error>";
+    let (right, wrong) = (sum().base64(), Checksum::Crc64Nvme(1).base64());
+    let named = |sum: &str| Some(answer(200, &[("x-amz-checksum-crc64nvme", sum)], ""));
+    // What comes of a part that is told nothing, and whether the next one is.
+    for (said, goes, names) in [
+        (named(&right), true, Some(true)),
+        (named(&wrong), false, Some(false)),
+        (Some(answer(200, &[], "")), false, Some(false)),
+        (Some(answer(400, &[], refusal)), false, Some(false)),
+        (None, false, None),
+    ] {
+        let desk = s3().await;
+        let address = Secret::new("https://s3.example/footage/a.mov?partNumber=1&uploadId=u#crc64nvme");
+        desk.script.part(named(&right));
+        assert_eq!(desk.send(&address).await.0.unwrap().unwrap().checksum, Some(sum()), "it is told");
+        desk.script.part(said.clone());
+        let sent = desk.send(&address).await.0;
+        let vouched = sent.ok().and_then(Result::ok).map(|taken| taken.checksum);
+        assert_eq!(vouched, goes.then_some(Some(sum())), "{said:?}");
+        assert_eq!(desk.storage.habits().names_unasked, names, "{said:?}");
+        desk.script.part(named(&right));
+        assert_eq!(desk.send(&address).await.0.unwrap().unwrap().checksum, Some(sum()), "{said:?}");
+        let told = desk.script.asked().iter().map(|asked| asked.contains("checksum")).collect::<Vec<_>>();
+        assert_eq!(told, [true, false, names == Some(false)], "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_part_tries_whether_a_storage_has_to_be_told() {
+    let desk = s3().await;
+    let address = Secret::new("https://s3.example/footage/a.mov?partNumber=1&uploadId=u#crc64nvme");
+    let named = answer(200, &[("x-amz-checksum-crc64nvme", &sum().base64())], "");
+    (0..4).for_each(|_| desk.script.part(Some(named.clone())));
+    assert!(desk.send(&address).await.0.unwrap().is_ok());
+    desk.script.asked();
+    let (one, two, three) = tokio::join!(desk.send(&address), desk.send(&address), desk.send(&address));
+    assert!([one, two, three].into_iter().all(|(sent, _)| sent.unwrap().is_ok()));
+    let told = desk.script.asked().iter().filter(|asked| asked.contains("checksum")).count();
+    assert_eq!(told, 2);
+    assert_eq!(desk.storage.habits().names_unasked, Some(true));
+}
+
+#[tokio::test]
 async fn names_are_spelled_out_only_where_that_helps() {
     for (second, name, ascii) in [(201, "Ä.mov", true), (400, "Ä.mov", false), (201, "a.mov", false)] {
         let mut desk = tus();
@@ -265,7 +336,7 @@ async fn a_server_that_says_nothing_of_itself_is_asked_again_and_kept_waiting_fo
 async fn a_sum_of_all_that_the_storage_computes_otherwise_is_left_out_once() {
     let desk = s3().await;
     let address = Secret::new("https://s3.example/footage/a.mov?partNumber=1&uploadId=u#crc64nvme");
-    let sum = rigpost_core::queue::checksum::Checksum::Crc64Nvme(7);
+    let sum = Checksum::Crc64Nvme(7);
     let part = SentPart { etag: "e".to_owned(), checksum: Some(sum) };
     let refusal = "<Error><Code>BadDigest</Code></Error>";
     let gone = Completed::Gone("BadDigest".to_owned());

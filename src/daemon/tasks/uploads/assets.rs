@@ -115,23 +115,27 @@ impl<T: Transport> UploadTask<T> {
     }
 
     /// Tells the storage of what it need not keep any more. One after the other; what comes to nothing is told again when
-    /// the next one is, or there is access again.
+    /// the next one is, there is access again, or a while is over in which nobody answered.
     pub(super) fn give_up(&mut self) {
         let Some(cloud) = self.cloud.clone() else { return };
         let (Some(at), false) = (cloud.base(), self.giving_up) else { return };
-        self.giving_up = true;
+        (self.giving_up, self.give_up_at) = (true, None);
         let store = self.store.clone();
         self.running.push(Box::pin(async move {
             let mut last = 0;
+            let mut unheard = false;
             while let Ok(Some((id, upload))) = store.abandoned(&at, last).await {
                 last = id;
                 match cloud.give_up(&upload).await {
                     GivenUp::Gone => drop(logged(store.given_up(id).await)),
                     GivenUp::Kept => {}
-                    GivenUp::Unknown => break,
+                    GivenUp::Unknown => {
+                        unheard = true;
+                        break;
+                    }
                 }
             }
-            Outcome::GaveUp
+            Outcome::GaveUp { unheard }
         }));
     }
 }
@@ -146,8 +150,7 @@ pub(super) async fn save(
     let saved = store.save_upload(id, &asset, upload.clone()).await;
     if let Err(StoreError::NotFound(_)) = &saved {
         if let Some(upload) = upload.filter(|upload| upload != NOTHING) {
-            logged(store.asset_refused(id).await);
-            logged(store.abandon(upload).await);
+            logged(store.abandon(id, upload).await);
         }
         // Its item lost its turn while the cloud answered. Where it is gone altogether, that was counted with it.
         let _ = store.drop_asset(id).await;

@@ -75,8 +75,10 @@ pub(super) enum Outcome {
     Read(Result<QueueSummary, StoreError>),
     /// These were away, and wait again.
     CameBack(Vec<ItemId>),
-    /// What is to be given up was tried, once.
-    GaveUp,
+    /// What is to be given up was tried, once; or nobody answered.
+    GaveUp {
+        unheard: bool,
+    },
     /// Somebody was told something.
     Told,
 }
@@ -111,6 +113,8 @@ pub struct UploadTask<T> {
     pub(super) told_sends: bool,
     /// The storage is being told of uploads that it need not keep.
     pub(super) giving_up: bool,
+    /// It is told again then.
+    pub(super) give_up_at: Option<BootTime>,
 }
 
 /// An item that was claimed, and its file where that could be opened.

@@ -225,6 +225,15 @@ fn one_refusal_may_be_the_clip_s_and_two_in_a_row_are_the_project_s() {
     forbids(&mut b, 3, false);
     assert!(!b.s.retry.waits(), "one was taken in between");
     let mut b = Bench::paired();
+    for _ in 0..3 {
+        forbids(&mut b, 1, false);
+        assert!(!b.s.retry.waits(), "however often it is this one");
+        drop(b.written(1, Written::Row(ItemState::Queued)));
+        drop(b.read(false));
+        b.pass(Duration::from_secs(3600));
+        drop(b.on(Event::Timer));
+    }
+    let mut b = Bench::paired();
     forbids(&mut b, 1, false);
     forbids(&mut b, 2, false);
     assert!(b.s.retry.waits());
@@ -235,6 +244,44 @@ fn one_refusal_may_be_the_clip_s_and_two_in_a_row_are_the_project_s() {
     b.pass(Duration::from_secs(1));
     drop(b.on(Event::Timer));
     assert!(!b.s.retry.waits());
+}
+
+#[test]
+fn an_upload_of_which_nobody_knows_in_turn_after_turn_is_begun_anew() {
+    let unfound = || Err(PartError::Unfound("HTTP 404".to_owned()));
+    let turn = |b: &mut Bench| {
+        let actions = b.claimed(item(1, "p"), Some(asset(2, &[0], at(0))));
+        assert_eq!(parts(&actions), [(1, 1)]);
+        drop(b.nothing_waits());
+        b.sent(1, unfound())
+    };
+    let mut b = Bench::paired();
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        let actions = turn(&mut b);
+        assert_eq!(ends(&actions), [queued(1, ItemReason::Provider)]);
+        assert!(!b.s.retry.waits(), "the others go on");
+        b.put_back(1);
+        waits.extend(b.wait());
+        drop(b.timer());
+    }
+    assert_eq!(waits, [15, 30, 60].map(Duration::from_secs));
+    let actions = turn(&mut b);
+    assert!(actions.iter().any(|a| matches!(a, Action::Forget(ItemId(1), _))), "{actions:?}");
+    // One that is found after all begins to count anew.
+    let mut b = Bench::paired();
+    for _ in 0..5 {
+        drop(turn(&mut b));
+        b.put_back(1);
+        drop(b.timer());
+        drop(b.claimed(item(1, "p"), Some(asset(2, &[], at(0)))));
+        drop(b.sent(0, Ok(confirmed())));
+        drop(b.on(Event::PartRecorded(ItemId(1), 0, true)));
+        let actions = b.sent(1, Err(PartError::Refused(String::new())));
+        assert_eq!(ends(&actions), [queued(1, ItemReason::Provider)]);
+        b.put_back(1);
+        drop(b.timer());
+    }
 }
 
 #[test]
