@@ -103,7 +103,7 @@ pub enum Command {
     ///
     /// With --json, the receipt is one object: device_id, provider, project_name, authorized_by, revocation ("revoked",
     /// "refused", "not-reached", "not-offered", "nothing" or "not-asked"), detail, kept, erased ("tokens", "client-secret",
-    /// "identity", "revocations"), at (UTC), clock_trusted. Keys and words may be added but are never renamed.
+    /// "identity", "storage-key", "revocations"), at (UTC), clock_trusted. Keys and words may be added but are never renamed.
     ///
     /// For example: `sudo rigpost forget --yes --receipt`
     Forget(ForgetArgs),
@@ -273,7 +273,7 @@ pub struct StatusArgs {
     /// Left out by default, because such output tends to end up in files and tickets.
     #[arg(long, requires = "json")]
     pub show_code: bool,
-    /// The configuration that is looked at where the daemon does not run
+    /// The configuration that is looked at where the daemon does not run, or does not say what server it asks
     #[arg(long, value_name = "FILE", default_value = "/etc/rigpost/rigpost.toml")]
     pub config: PathBuf,
 }

@@ -11,9 +11,11 @@ mod dict;
 mod ended;
 mod item;
 mod methods;
+mod place;
 
 pub(crate) use daemon::{Blocker, Daemon, Device, Event, Pairing, Queue, Snapshot};
 pub(crate) use dict::Options;
 pub(crate) use ended::Ended;
 pub(crate) use item::{Item, OneItem, Receipt};
 pub(crate) use methods::QueueMethods;
+pub(crate) use place::Place;

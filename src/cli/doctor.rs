@@ -35,16 +35,19 @@ pub(crate) async fn run(args: &DoctorArgs, out: &mut Out, built: WallTime) -> Re
     report.add(check)?;
     report.add(net::clock_alone(built))?;
     let http = net::provider(&facts, built, &mut report).await?;
-    storage::check(&facts, &http, &mut report).await?;
-    let (device, queue) = match Daemon::open().await {
+    let daemon = Daemon::open().await;
+    let seen = match &daemon {
+        Ok(daemon) => storage::seen(&facts, daemon).await,
+        Err(_) => None,
+    };
+    storage::check(&facts, &http, seen.as_ref(), &mut report).await?;
+    let (device, queue) = match daemon {
         Ok(daemon) => {
             report.add(Check::ok("bus", "the system bus answers"))?;
             let device = service::check(&daemon, &mut report).await?;
             // One that does not run must not be started.
             let queue = if device.is_some() { daemon.read_queue().await.ok() } else { None };
-            if device.is_some() {
-                report.add_all(storage::seen(&facts, &daemon).await)?;
-            }
+            report.add_all(seen.iter().flat_map(storage::sent))?;
             (device, queue)
         }
         Err(error) => {

@@ -12,13 +12,14 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use url::Url;
 use zbus::{OwnedVariant, names};
 
 use super::bus::{Daemon, Snapshot};
 use super::exit::{ExitCode, Failure, group};
 use super::{clock, text};
 use rigpost_contract::error::ErrorName;
-use rigpost_daemon::config::{ClientIdSource, ConfigError, Problem, Settings, load_installed};
+use rigpost_daemon::config::{ClientIdSource, ConfigError, Problem, Provider, Settings, load_installed};
 
 /// The installed configuration.
 pub(crate) const INSTALLED: &str = "/etc/rigpost/rigpost.toml";
@@ -84,10 +85,21 @@ enum Tried {
     ToNoAvail,
 }
 
+/// The configuration, as this user reads it.
+pub(crate) fn configured(config: &Path) -> Result<Settings, ConfigError> {
+    // The installed file may be missing, as for the daemon; one that is named must exist.
+    load_installed((config != Path::new(INSTALLED)).then_some(config))
+}
+
+/// The server that stands in Frame.io's place, where one is named.
+pub(crate) fn stand_in(provider: &Provider) -> Option<&Url> {
+    let url = &provider.base_url;
+    (provider.oauth.is_none() && *url != Settings::default().provider.base_url).then_some(url)
+}
+
 /// All that the daemon reads before it does anything.
 fn settings(config: &Path) -> Result<Settings, ConfigError> {
-    // The installed file may be missing, as for the daemon; one that is named must exist.
-    let settings = load_installed((config != Path::new(INSTALLED)).then_some(config))?;
+    let settings = configured(config)?;
     settings.device.client_id.as_ref().map(ClientIdSource::resolve).transpose()?;
     Ok(settings)
 }

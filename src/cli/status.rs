@@ -7,8 +7,10 @@
 //! - The code is shown on the screen, for the person who needs it; `--json` leaves it out unless asked, because that
 //!   output ends up in files.
 
+use std::path::Path;
+
 use super::args::StatusArgs;
-use super::bus::{Daemon, Pairing, Snapshot};
+use super::bus::{Daemon, Pairing, Place, Snapshot};
 use super::exit::Failure;
 use super::out::{Out, Tone};
 use super::text::{self, clean};
@@ -18,6 +20,7 @@ use rigpost_contract::channel::ChannelState;
 use rigpost_contract::item::ItemState;
 use rigpost_contract::pairing::{Protection, State};
 use rigpost_contract::provider::ProviderKind;
+use rigpost_daemon::config::Delivery;
 
 mod json;
 
@@ -31,14 +34,31 @@ pub(crate) async fn run(args: &StatusArgs, out: &mut Out) -> Result<(), Failure>
         out.json(&Status::new(&now, args.show_code))?;
         return Ok(());
     }
-    for line in screen(&now, out) {
+    for line in screen(&now, &Configured::read(&args.config), out) {
         out.line(&line)?;
     }
     Ok(())
 }
 
+/// What the daemon does not say of itself, and the configuration does, as far as this user can read it.
+#[derive(Default)]
+struct Configured {
+    /// The host of the server that stands in Frame.io's place.
+    stand_in: Option<String>,
+    /// No clips go anywhere.
+    nowhere: bool,
+}
+
+impl Configured {
+    fn read(config: &Path) -> Self {
+        let Ok(settings) = start::configured(config) else { return Self::default() };
+        let host = start::stand_in(&settings.provider).and_then(|url| url.host_str());
+        Self { stand_in: host.map(str::to_owned), nowhere: settings.delivery == Delivery::None }
+    }
+}
+
 /// The lines of the screen.
-fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
+fn screen(now: &Snapshot, configured: &Configured, out: &Out) -> Vec<String> {
     let (tone, _) = words::headline(&now.pairing, &now.device.provider);
     let summary = words::summary(&now.pairing, &now.device.provider);
     let is_well = words::reason(&now.pairing.reason).is_none();
@@ -50,7 +70,8 @@ fn screen(now: &Snapshot, out: &Out) -> Vec<String> {
     };
     let mut lines: Vec<String> = wrapped.iter().enumerate().map(head).collect();
     lines.push(String::new());
-    let rows = pairing_rows(now).into_iter().chain(device_rows(now)).chain(queue_rows(now));
+    let rows = pairing_rows(now, configured).into_iter();
+    let rows = rows.chain(device_rows(now, configured)).chain(queue_rows(now));
     let room = out.columns().saturating_sub(LABEL + 3);
     for (label, value) in rows {
         for (i, part) in text::wrap(&value, room).iter().enumerate() {
@@ -78,7 +99,7 @@ const TITLE: usize = 36;
 
 type Row = (&'static str, String);
 
-fn pairing_rows(Snapshot { device, pairing, .. }: &Snapshot) -> Vec<Row> {
+fn pairing_rows(Snapshot { device, pairing, .. }: &Snapshot, configured: &Configured) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     if !pairing.user_code.is_empty() {
         let left = text::countdown(clock::seconds_until(pairing.code_expires_at));
@@ -95,7 +116,11 @@ fn pairing_rows(Snapshot { device, pairing, .. }: &Snapshot) -> Vec<Row> {
     }
     if !pairing.project_name.is_empty() {
         let by_provider = || words::kind(&device.provider).map_or("with", ProviderKind::label);
-        let label = storage(pairing).unwrap_or_else(by_provider);
+        let label = match Place::of(&pairing.project_id, &pairing.project_name) {
+            Some(Place::Bucket) => "bucket",
+            Some(Place::Uploads) if !configured.nowhere => "uploads to",
+            Some(Place::Uploads) | None => by_provider(),
+        };
         rows.push((label, clean(&pairing.project_name)));
     }
     if !pairing.device_name.is_empty() {
@@ -124,17 +149,6 @@ fn to_revoke(pairing: &Pairing) -> String {
     format!("{former}, of which the provider has not heard yet; {when}")
 }
 
-/// What clips go to, where that is storage of one's own: they are bound to its address then, which of a bucket ends with its
-/// name.
-fn storage(pairing: &Pairing) -> Option<&'static str> {
-    let (id, name) = (&pairing.project_id, &pairing.project_name);
-    if !id.starts_with("https://") && !id.starts_with("http://") {
-        return None;
-    }
-    let is_bucket = id.strip_suffix(name).is_some_and(|at| at.ends_with('/') && !at.ends_with("//"));
-    Some(if is_bucket { "bucket" } else { "uploads to" })
-}
-
 fn authorization(pairing: &Pairing) -> String {
     if pairing.authorization_expires == 0 {
         return "until somebody ends it".to_owned();
@@ -160,7 +174,7 @@ fn access(pairing: &Pairing) -> String {
 /// Of what only the disk could say.
 const NOT_KNOWN: &str = "not known before the disk can be read";
 
-fn device_rows(Snapshot { device, pairing, .. }: &Snapshot) -> Vec<Row> {
+fn device_rows(Snapshot { device, pairing, .. }: &Snapshot, configured: &Configured) -> Vec<Row> {
     let secrets = match device.protection.parse() {
         Ok(Protection::None) if words::is_without_disk(pairing) => NOT_KNOWN.to_owned(),
         Ok(_) | Err(UnknownWord) => words::protection(&device.protection),
@@ -170,11 +184,13 @@ fn device_rows(Snapshot { device, pairing, .. }: &Snapshot) -> Vec<Row> {
         false => clean(&device.device_id),
     };
     let online = if device.online { "reached at the last attempt" } else { "not reached" };
-    let mut rows = vec![
-        ("provider", format!("{}, {online}", words::provider(&device.provider))),
-        ("device", id),
-        ("secrets", secrets),
-    ];
+    let frame_io = device.provider == ProviderKind::Frameio.as_str();
+    let provider = match configured.stand_in.as_ref().filter(|_| frame_io) {
+        // It may have been written since the daemon started.
+        Some(host) => format!("{host} in Frame.io's place, by the configuration"),
+        None => words::provider(&device.provider),
+    };
+    let mut rows = vec![("provider", format!("{provider}, {online}")), ("device", id), ("secrets", secrets)];
     if !device.clock_trusted {
         rows.push(("clock", format!("{}: can't be right", text::date(clock::wall_seconds()))));
     }
@@ -289,133 +305,4 @@ fn closing(now: &Snapshot, out: &Out) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plain() -> Out {
-        Out::to(Box::new(std::io::sink()), false, 60, 24)
-    }
-
-    fn blocker(code: &str, text: &str) -> crate::bus::Blocker {
-        crate::bus::Blocker { code: code.into(), text: text.into(), ..Default::default() }
-    }
-
-    fn paired() -> Snapshot {
-        let mut now = Snapshot::default();
-        now.pairing.state = "paired".into();
-        now.pairing.reason = "none".into();
-        now.pairing.project_name = "Moonrise\u{1b}[31m".into();
-        now.pairing.access_expires_at = clock::boot_micros() + 25_920_000_000;
-        now.device.safe_to_power_off = true;
-        now.device.clock_trusted = true;
-        now.device.provider = "frameio".into();
-        now
-    }
-
-    #[test]
-    fn a_paired_rig_on_one_screen() {
-        let mut now = paired();
-        (now.queue.files_left, now.queue.bytes_left, now.queue.rate) = (12, 34_120_000_000, 41_000_000);
-        let text = screen(&now, &plain()).join("\n");
-        assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m\n"), "{text}");
-        assert!(text.contains("queue 12 clips left, 34.1 GB; 41.0 MB/s; about 14 min"), "{text}");
-        assert!(text.contains("power can be cut now"), "{text}");
-        assert!(text.contains("authorized until somebody ends it"), "{text}");
-        assert!(text.contains("provider Frame.io, not reached"), "{text}");
-        assert!(!text.contains("What to do next") && !text.contains('\u{1b}'), "{text}");
-        assert!(screen(&now, &plain()).len() <= 24);
-    }
-
-    #[test]
-    fn trouble_says_why_and_what_to_do() {
-        let mut now = paired();
-        now.pairing.reason = "captive-portal".into();
-        now.device.blockers =
-            vec![blocker("captive-portal", "The network wants somebody to log in first, in a browser.")];
-        let text = screen(&now, &plain()).join("\n");
-        assert!(text.starts_with("● Paired with Moonrise\u{fffd}[31m: this network shows"), "{text}");
-        assert!(text.contains("Why nothing moves\n  - The network wants somebody"), "{text}");
-        assert!(text.contains("What to do next\n  log in to this network"), "{text}");
-    }
-
-    #[test]
-    fn what_moves_is_not_said_to_stand_still() {
-        let mut now = paired();
-        now.device.blockers = vec![blocker("held", "1 clip is of another project.")];
-        let text = screen(&now, &plain()).join("\n");
-        assert!(text.contains("Why nothing moves\n  - 1 clip is of"), "{text}");
-        let item = |on_the_way| crate::bus::Item { size: 100, sent: 20, on_the_way, ..Default::default() };
-        now.queue.current = vec![item(30)];
-        (now.queue.files_left, now.queue.bytes_left, now.queue.rate) = (1, 80, 10);
-        let text = screen(&now, &plain()).join("\n");
-        assert!(text.contains("What does not move, and why\n  - 1 clip is of"), "{text}");
-        assert!(text.contains("(50 % of 100 B)"), "what is on its way has left: {text}");
-        assert_eq!(now.queue.to_go(), 50);
-        now.queue.paused = true;
-        assert!(screen(&now, &plain()).join("\n").contains("Why nothing moves"));
-    }
-
-    #[test]
-    fn when_it_is_tried_again_is_said_while_nothing_is_sent() {
-        let mut now = paired();
-        now.queue.retry_at = clock::boot_micros() + 30_500_000;
-        assert!(!screen(&now, &plain()).join("\n").contains("tried again"), "nothing is left");
-        now.queue.files_left = 2;
-        let text = screen(&now, &plain()).join("\n");
-        assert!(
-            text.contains("2 clips left, 0 B; tried again in 30 s") || text.contains("in 31 s"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn what_only_the_disk_could_say_is_not_claimed() {
-        let mut now = Snapshot::default();
-        (now.pairing.state, now.pairing.reason) = ("secret-unavailable".into(), "storage".into());
-        now.device.protection = "none".into();
-        let text = screen(&now, &plain()).join("\n");
-        assert!(text.contains("secrets not known before the disk can be read"), "{text}");
-        assert!(text.contains("queue not known before the disk can be read"), "{text}");
-        assert!(!text.contains("no usable key") && !text.contains("nothing left"), "{text}");
-        now.pairing.reason = "none".into();
-        let text = screen(&now, &plain()).join("\n");
-        assert!(text.contains("there is no usable key") && text.contains("nothing left to send"), "{text}");
-    }
-
-    #[test]
-    fn a_camera_that_records_is_said() {
-        let mut now = paired();
-        (now.queue.files_left, now.queue.rate, now.queue.recording) = (2, 41_000_000, true);
-        (now.queue.bandwidth_limit, now.device.safe_to_power_off) = (5_000_000, false);
-        let text = screen(&now, &plain()).join("\n");
-        assert!(text.contains("2 clips left, 0 B; waiting while the"), "{text}");
-        assert!(text.contains("limit 5.00 MB/s"), "{text}");
-        assert!(text.contains("power better wait: the camera is recording"), "{text}");
-    }
-
-    #[test]
-    fn uploads_that_nobody_will_finish_are_said_where_there_are_any() {
-        let mut now = paired();
-        let lines = |now: &Snapshot| {
-            screen(now, &plain()).join("\n").split_whitespace().collect::<Vec<_>>().join(" ")
-        };
-        assert!(!lines(&now).contains("left behind"), "{}", lines(&now));
-        now.queue.orphans = 1;
-        let one = "left behind 1 upload was begun in the cloud and never finished; it counts against the account's \
-                   storage: delete it there";
-        assert!(lines(&now).contains(one), "{}", lines(&now));
-        now.queue.orphans = 12;
-        let more = "left behind 12 uploads were begun in the cloud and never finished; they count against the \
-                    account's storage: delete them there";
-        assert!(lines(&now).contains(more), "{}", lines(&now));
-    }
-
-    #[test]
-    fn shares() {
-        assert_eq!(
-            [percent(0, 0), percent(1, 3), percent(3, 3), percent(u64::MAX, u64::MAX)],
-            [0, 33, 100, 100]
-        );
-        assert_eq!(percent(u64::MAX, 1), 100);
-    }
-}
+mod tests;

@@ -64,6 +64,8 @@ table! {
         ClientSecret { word: "client-secret", name: "client secret" }
         /// The client id, which a new one replaces unless the configuration names it.
         Identity { word: "identity", name: "identity" }
+        /// The key of a user of the site's storage.
+        StorageKey { word: "storage-key", name: "storage key" }
         /// What was kept to tell the provider of former grants.
         Revocations { word: "revocations", name: "revocations that were still to be told" }
     }

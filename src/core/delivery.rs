@@ -12,6 +12,7 @@
 pub mod answer;
 pub mod dialect;
 pub mod keys;
+pub mod reel;
 pub mod s3;
 pub mod sts;
 pub mod tus;

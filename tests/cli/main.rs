@@ -13,6 +13,7 @@ mod pages;
 mod programs;
 mod queue;
 mod start;
+mod storage;
 mod terminal;
 mod wait;
 

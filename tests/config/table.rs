@@ -47,7 +47,7 @@ fn values(kind: Kind) -> (Vec<String>, Vec<String>) {
         ),
         Kind::Text(Form::Region) => of(&["\"eu-central-1\""], &["\"\"", "\"a b\"", "\"a/b\"", "7"]),
         Kind::Text(Form::ObjectName) => {
-            of(&["\"{date}/{id}-{name}\""], &["\"\"", "\"{name}\"", "\"{nonesuch}{id}\"", "\"../{id}\"", "7"])
+            of(&["\"{date}/{reel}/{id}-{name}\""], &["\"\"", "\"{name}\"", "\"{nonesuch}{id}\"", "\"../{id}\"", "7"])
         }
         Kind::Text(Form::Class) => of(&["\"audio\""], &["\"nonesuch\"", "7"]),
         Kind::Word(_) => {

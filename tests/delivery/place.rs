@@ -108,6 +108,13 @@ impl Place {
         self.rig.wait_project(if self.kind == Kind::S3 { "footage" } else { "127.0.0.1" }).await;
     }
 
+    pub(crate) fn seaweed(&self) -> &Seaweed {
+        match &self.there {
+            There::S3(storage) => storage,
+            There::Frameio | There::Tus(_) => panic!("it is another place"),
+        }
+    }
+
     pub(crate) fn tus(&self) -> &TusServer {
         match &self.there {
             There::Tus(server) => server,

@@ -8,6 +8,7 @@ use serde_json::json;
 use zbus::Variant;
 
 use crate::common::*;
+use crate::place::{Kind, Place, Unusual, What};
 
 /// As the storage writes it.
 fn crc(bytes: &[u8]) -> String {
@@ -331,6 +332,18 @@ async fn what_is_begun_and_not_wanted_any_more_is_given_up() {
     desk.rig.wait_item_that(rewritten, "the new bytes", sent).await;
     desk.has(&clips[1]).await;
     none_left(&desk).await;
+}
+
+#[tokio::test]
+async fn an_upload_whose_beginning_nobody_heard_of_is_given_up_and_counts_no_more() {
+    let place = Place::new(Kind::S3, Unusual::default()).await;
+    place.lose_answer(What::Begin);
+    let clip = place.rig.clip("long.mov", LONG);
+    let id = place.rig.add(&clip).await.unwrap();
+    place.rig.wait_item(id, "done").await;
+    place.has(&clip).await;
+    assert_eq!(place.seaweed().uploads().await, 0);
+    assert_eq!(place.rig.column("SELECT orphans || '' FROM rig"), ["0"]);
 }
 
 /// Waits until no upload is open.

@@ -34,7 +34,7 @@ async fn desk_at(more: &str, time: Option<&str>) -> Desk {
     let (issuer, endpoint) = (oidc.issuer(), storage.options().endpoint);
     let provider = format!("kind = \"oauth\"\nissuer = {issuer:?}\nclient_id = \"public\"\n");
     let drop_in = format!(
-        "[delivery]\nkind = \"s3\"\nendpoint = \"{endpoint}\"\nbucket = \"clips\"\nkeys = \"vault\"\nobject_name = \"{{date}} {{id}}/{{name}}\"\n{more}\n"
+        "[delivery]\nkind = \"s3\"\nendpoint = \"{endpoint}\"\nbucket = \"clips\"\nkeys = \"vault\"\nobject_name = \"{{date}} {{reel}} {{id}}/{{name}}\"\n{more}\n"
     );
     let mut setup = Setup { provider: Some(provider), drop_in, ..Setup::new() };
     let clock = time.map(|time| clock_of(&mut setup, time));
@@ -92,7 +92,10 @@ async fn clips_wait_for_the_key_and_go_with_it() {
         let is_there = bytes.windows(SECRET_KEY.len()).any(|bytes| bytes == SECRET_KEY.as_bytes());
         assert!(!is_there, "in the open in {file}");
     }
-    desk.rig.forget().await.unwrap();
+    let answer = desk.rig.call(DEVICE, "Forget", &(none(),)).await.unwrap();
+    let ended: Dict = answer.body().deserialize().unwrap();
+    let erased: Vec<String> = ended["erased"].try_clone().unwrap().try_into().unwrap();
+    assert!(erased.contains(&"storage-key".to_owned()), "{erased:?}");
     assert_eq!(desk.rig.column("SELECT name FROM sealed WHERE name = 'storage_key'"), [""; 0]);
 }
 

@@ -130,7 +130,7 @@ async fn every_way_to_give_an_asset_up_is_counted_once() {
                 assert_eq!(store.orphans().await, Ok(0), "its project may come back");
                 assert_eq!(store.release(&[id]).await.unwrap(), [(id, Steered::Changed)]);
             }
-            _ => store.forget(&Parting::default()).await.unwrap(),
+            _ => drop(store.forget(&Parting::default()).await.unwrap()),
         }
         assert_eq!(store.orphans().await, Ok(1), "{way}");
         assert_eq!(store.queue_summary().await.unwrap().orphans, 1, "{way}");
@@ -194,7 +194,7 @@ async fn an_asset_of_which_every_part_is_there_is_none() {
                 assert_eq!(item.asset_id, "x", "a person can find it");
                 assert_eq!(store.clear(&[ItemState::Failed], &[]).await.unwrap().0, 1);
             }
-            "forgotten" => store.forget(&Parting::default()).await.unwrap(),
+            "forgotten" => drop(store.forget(&Parting::default()).await.unwrap()),
             _ => {
                 store.save_device(&device("q")).await.unwrap();
                 store.release(&[id]).await.unwrap();

@@ -7,6 +7,7 @@ use zbus::{Connection, DynamicType, MatchRule, Message, MessageStream, Variant};
 
 use super::dict::{Dict, take};
 use super::item::Item;
+use super::place::{Place, sentence};
 use crate::exit::{CALL_TIMEOUT, Failure, group};
 use rigpost_contract::interface::{BUS_NAME, ITEM_CHANGED, Interface, OBJECT_PATH};
 use rigpost_contract::property::Property;
@@ -94,11 +95,9 @@ impl Daemon {
 
     /// Reads everything.
     pub(crate) async fn read(&self) -> zbus::Result<Snapshot> {
-        Ok(Snapshot {
-            device: self.read_device().await?,
-            pairing: self.read_pairing().await?,
-            queue: self.read_queue().await?,
-        })
+        let device = self.read_device().await?;
+        let pairing = self.read_pairing().await?;
+        Ok(Snapshot { device: device.delivering(&pairing), pairing, queue: self.read_queue().await? })
     }
 
     /// True when the daemon runs. Does not start it.
@@ -186,6 +185,19 @@ impl Blocker {
 }
 
 impl Device {
+    /// As it is paired so: what keeps clips from storage of one's own is not said to be the provider's.
+    pub(crate) fn delivering(mut self, pairing: &Pairing) -> Self {
+        if Place::of(&pairing.project_id, &pairing.project_name).is_some() {
+            // The pairing's own trouble is the provider's.
+            for blocker in self.blockers.iter_mut().filter(|blocker| blocker.code != pairing.reason) {
+                if let Some(text) = sentence(&blocker.code, &blocker.text) {
+                    blocker.text = text;
+                }
+            }
+        }
+        self
+    }
+
     fn read(all: &mut Dict) -> Self {
         let blockers: Vec<(String, String, String)> = take(all, Property::Blockers.as_str());
         let blockers =
@@ -324,6 +336,23 @@ mod tests {
         let queue = Queue::read(&mut all);
         assert_eq!((queue.rate, queue.current.len()), (5, 1));
         assert_eq!((queue.current[0].id, queue.current[0].title()), (7, "A001.mov"));
+    }
+
+    #[test]
+    fn a_trouble_of_delivery_is_not_laid_at_the_provider_s_door() {
+        const PROVIDER: &str = "The provider can't be reached. The rig keeps trying.";
+        const EITHER: &str = "The provider or the storage can't be reached. The rig keeps trying.";
+        for (project_id, reason, said) in [
+            ("https://s3.example/footage", "none", EITHER),
+            ("https://s3.example/footage", "network", PROVIDER),
+            ("p-1", "none", PROVIDER),
+        ] {
+            let pairing =
+                Pairing { project_id: project_id.into(), reason: reason.into(), ..Pairing::default() };
+            let blocker = Blocker { code: "network".into(), text: PROVIDER.into(), ..Blocker::default() };
+            let device = Device { blockers: vec![blocker], ..Device::default() };
+            assert_eq!(device.delivering(&pairing).blockers[0].text, said, "{project_id} {reason}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use serde::Serialize;
 
 use super::dict::{Dict, take};
+use super::place::{Place, clause};
 use crate::clock;
 use rigpost_contract::item::{ItemKey, ItemReason};
 
@@ -85,13 +86,21 @@ impl Item {
         }
     }
 
+    /// Which storage of one's own it goes to, if it does.
+    pub(crate) fn place(&self) -> Option<Place> {
+        Place::of(&self.project_id, &self.project_name)
+    }
+
     /// What there is to say of its state, if anything: what the daemon said of it, else what its reason means.
     pub(crate) fn why(&self) -> String {
         match (self.detail.as_str(), self.reason.parse::<ItemReason>()) {
             ("", Ok(ItemReason::OtherProject)) if !self.project_name.is_empty() => {
                 format!("it belongs to {}, another project than the one that is paired", self.project_name)
             }
-            ("", Ok(reason)) => reason.clause().to_owned(),
+            ("", Ok(reason)) => {
+                let of_storage = self.place().and_then(|_| clause(reason));
+                of_storage.unwrap_or(reason.clause()).to_owned()
+            }
             ("", Err(_)) => self.reason.clone(),
             (detail, _) => detail.to_owned(),
         }

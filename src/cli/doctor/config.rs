@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::report::Check;
-use crate::start::INSTALLED;
+use crate::start::{configured, stand_in};
 use rigpost_core::delivery::s3;
-use rigpost_daemon::config::{Bucket, Delivery, OAuth, Provider, Settings, load_installed};
+use rigpost_daemon::config::{Bucket, Delivery, OAuth, Provider, Settings};
 use rigpost_daemon::egress::proxy::Choice;
 
 /// The settings that are checked.
@@ -13,8 +13,7 @@ use rigpost_daemon::egress::proxy::Choice;
 pub(crate) struct Facts {
     /// What the provider answers to anybody.
     pub(crate) probe: url::Url,
-    /// That it answers is all that can be asked of it: whether there is a document is the provider's choice.
-    pub(crate) any_answer: bool,
+    pub(crate) expected: Expected,
     /// What Frame.io wants to know with every call.
     pub(crate) client_version: Option<String>,
     pub(crate) ca_file: Option<PathBuf>,
@@ -26,6 +25,17 @@ pub(crate) struct Facts {
     pub(crate) sources: Vec<(String, PathBuf)>,
     /// Where clips go, where that is storage of one's own.
     pub(crate) storage: Option<Storage>,
+}
+
+/// What answers to it are good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// That Frame.io is well.
+    Health,
+    /// The same of a server in its place, which may not know the question.
+    HealthIfKnown,
+    /// That there is an answer is all that can be asked: whether there is a document is the provider's choice.
+    Any,
 }
 
 /// Storage of one's own.
@@ -61,9 +71,7 @@ pub(crate) struct BucketFacts {
 
 /// Reads the configuration. When it is not good, the other checks go on with the defaults.
 pub(crate) fn check(path: &Path) -> (Facts, Check) {
-    // The installed file may be missing, as for the daemon; one that is named must exist.
-    let named = (path != Path::new(INSTALLED)).then_some(path);
-    match load_installed(named) {
+    match configured(path) {
         Ok(settings) => {
             let file = path.display();
             let good = match path.exists() {
@@ -90,10 +98,15 @@ impl From<Settings> for Facts {
             Delivery::Tus(endpoint) => Some(Storage::Tus(endpoint)),
             Delivery::Frameio | Delivery::None => None,
         };
+        let expected = match (&settings.provider.oauth, stand_in(&settings.provider)) {
+            (Some(_), _) => Expected::Any,
+            (None, Some(_)) => Expected::HealthIfKnown,
+            (None, None) => Expected::Health,
+        };
         Self {
             storage,
             probe: probe(&settings.provider),
-            any_answer: settings.provider.oauth.is_some(),
+            expected,
             client_version: settings.provider.oauth.is_none().then_some(settings.provider.client_version),
             ca_file: settings.provider.ca_file,
             proxy: settings.provider.proxy,
@@ -152,6 +165,25 @@ mod tests {
         assert_eq!(check.verdict, Verdict::Fail);
         assert!(check.finding.starts_with(&format!("{}:4: ", path.display())), "{}", check.finding);
         assert_eq!(facts.state_dir, Path::new("/var/lib/rigpost"));
+    }
+
+    #[test]
+    fn what_may_be_expected_is_known_by_the_provider() {
+        for (lines, expected) in [
+            ("", Expected::Health),
+            ("[provider]\nbase_url = \"https://api.frame.io/\"\n", Expected::Health),
+            ("[provider]\nbase_url = \"https://c2c.example/\"\n", Expected::HealthIfKnown),
+            (
+                "[provider]\nkind = \"oauth\"\nclient_id = \"a\"\nissuer = \"https://id.example\"\n",
+                Expected::Any,
+            ),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("rigpost.toml");
+            std::fs::write(&path, lines).unwrap();
+            let (facts, check) = check(&path);
+            assert_eq!((check.verdict, facts.expected), (Verdict::Ok, expected), "{lines}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@
 use std::env;
 use std::time::Duration;
 
-use super::config::Facts;
+use super::config::{Expected, Facts};
 use super::proxy;
 use super::report::{Check, Report, Verdict};
 use crate::exit::Failure;
@@ -112,7 +112,7 @@ async fn way(facts: &Facts, http: &Http, says: &str, report: &mut Report<'_>) ->
     match http.ask(question(facts)).await {
         Ok(response) => {
             report.add(encryption(facts))?;
-            report.add(answer(&response, facts.any_answer))?;
+            report.add(answer(&response, facts.expected))?;
             report.add(drift(response.date, clock::wall_seconds()))
         }
         Err(error) => {
@@ -203,17 +203,22 @@ fn next_for(error: &TlsError) -> &'static str {
     }
 }
 
-/// Was it the provider who answered? `any`: that it answers is all that can be asked of it.
-fn answer(response: &Response, any: bool) -> Check {
+/// Was it the provider who answered?
+fn answer(response: &Response, expected: Expected) -> Check {
     const NAME: &str = "provider";
     let status = response.status;
     match sort(response) {
         Sorted::Trouble(trouble) if trouble.cause == Cause::Proxy => {
             Check::fail(NAME, trouble.why, "use another network, or have the rig let through")
         }
-        _ if any && (400..=499).contains(&status) => {
+        _ if expected == Expected::Any && (400..=499).contains(&status) => {
             Check::ok(NAME, format!("answers (status {status}, as it may to a stranger)"))
         }
+        _ if expected == Expected::HealthIfKnown && matches!(status, 401 | 404 | 405) => Check::warn(
+            NAME,
+            format!("a server answers, but not to /health, as Frame.io does (status {status})"),
+            "nothing, if the rig pairs and sends; else check `provider.base_url`",
+        ),
         Sorted::Trouble(trouble) if trouble.cause == Cause::CaptivePortal => portal(&trouble.why),
         Sorted::Trouble(trouble) if status >= 500 || trouble.cause == Cause::RateLimited => Check::warn(
             NAME,
@@ -295,7 +300,7 @@ mod tests {
             ..Response::default()
         };
         let verdict = |status, kind, body| {
-            let check = answer(&response(status, kind, body), false);
+            let check = answer(&response(status, kind, body), Expected::Health);
             (check.verdict, check.finding.contains("log-in page"))
         };
         assert_eq!(verdict(200, "application/json", r#"{"status":"ok"}"#), (Verdict::Ok, false));
@@ -310,10 +315,31 @@ mod tests {
         assert_eq!(verdict(429, "", ""), (Verdict::Warn, false));
         assert_eq!(verdict(404, "application/json", "{}"), (Verdict::Fail, false));
         assert_eq!(verdict(407, "text/html", "<html>"), (Verdict::Fail, false));
-        let endpoint = |status, kind| answer(&response(status, kind, ""), true).verdict;
+        let endpoint = |status, kind| answer(&response(status, kind, ""), Expected::Any).verdict;
         assert_eq!((endpoint(405, ""), endpoint(404, "text/html")), (Verdict::Ok, Verdict::Ok));
         assert_eq!((endpoint(200, "text/html"), endpoint(302, "")), (Verdict::Fail, Verdict::Fail));
         assert_eq!(endpoint(407, ""), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_server_in_frame_io_s_place_need_not_say_that_it_is_well() {
+        for (status, kind, body, verdict, word) in [
+            (404, "application/json", "{}", Verdict::Warn, "not to /health, as Frame.io does (status 404)"),
+            (404, "text/html", "<html>Cannot GET /health", Verdict::Warn, "(status 404)"),
+            (404, "", "", Verdict::Warn, "(status 404)"),
+            (401, "application/json", "{}", Verdict::Warn, "(status 401)"),
+            (200, "application/json", "{}", Verdict::Ok, "it is the provider itself"),
+            (200, "text/html", "<html>Welcome", Verdict::Fail, "log-in page"),
+            (302, "", "", Verdict::Fail, "log-in page"),
+            (403, "text/html", "<html>", Verdict::Fail, "log-in page"),
+            (503, "", "", Verdict::Warn, "trouble of its own"),
+        ] {
+            let body = body.as_bytes().to_vec().into();
+            let response = Response { status, content_type: kind.to_owned(), body, ..Response::default() };
+            let check = answer(&response, Expected::HealthIfKnown);
+            assert_eq!(check.verdict, verdict, "{status} {kind}: {}", check.finding);
+            assert!(check.finding.contains(word), "{status} {kind}: {}", check.finding);
+        }
     }
 
     #[test]

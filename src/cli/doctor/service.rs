@@ -30,7 +30,10 @@ pub(super) async fn check(daemon: &Daemon, report: &mut Report<'_>) -> Result<Op
         Ok(device) => {
             report.add(running(&device))?;
             report.add(Check::ok("access", "you may talk to the daemon"))?;
-            Ok(Some(device))
+            Ok(Some(match daemon.read_pairing().await {
+                Ok(pairing) => device.delivering(&pairing),
+                Err(_) => device,
+            }))
         }
         Err(error) => {
             let failure = from_bus(&error, Doing::Group);

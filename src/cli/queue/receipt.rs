@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh64::Xxh64;
 
 use crate::args::ReceiptArgs;
-use crate::bus::{Daemon, Options, Receipt};
+use crate::bus::{Daemon, Options, Place, Receipt};
 use crate::exit::{ExitCode, Failure, group};
 use crate::out::{Out, Tone};
 use crate::text::{self, clean};
@@ -81,7 +81,7 @@ fn lines(receipt: &Receipt) -> Vec<String> {
         row("asset", &clean(&item.asset_id)),
         row("project", &clean(&item.project_id)),
         row(&clean(&receipt.algorithm), if receipt.digest.is_empty() { "not noted" } else { &digest }),
-        row("vouched", &vouched(&receipt.vouched)),
+        row("vouched", &vouched(receipt)),
     ];
     if receipt.parts.len() > 1 {
         let of = text::count(receipt.parts.len() as u64, "part");
@@ -95,12 +95,16 @@ fn lines(receipt: &Receipt) -> Vec<String> {
     lines
 }
 
-/// What the storage has said of it.
-fn vouched(said: &str) -> String {
-    match said.split_once(':') {
-        Some((algorithm, sum)) => format!("{} {} by the storage, of the file", clean(algorithm), clean(sum)),
-        None if said.is_empty() => "the storage has named no checksum".to_owned(),
-        None => format!("{} by the storage, of each part", clean(said)),
+/// What the storage has said of it. A tus server checks each request as it comes, and nobody asks it what it has kept.
+fn vouched(Receipt { vouched, item, .. }: &Receipt) -> String {
+    let (whole, part) = match item.place() {
+        Some(Place::Uploads) => ("of what arrived", "of each part as it arrived"),
+        Some(Place::Bucket) | None => ("of the file", "of each part"),
+    };
+    match vouched.split_once(':') {
+        Some((algorithm, sum)) => format!("{} {} by the storage, {whole}", clean(algorithm), clean(sum)),
+        None if vouched.is_empty() => "the storage has named no checksum".to_owned(),
+        None => format!("{} by the storage, {part}", clean(vouched)),
     }
 }
 
@@ -174,6 +178,27 @@ mod tests {
             parts: parts.iter().map(hex).collect(),
             digest: hex(&digest),
             vouched: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_a_tus_server_has_checked_is_not_said_of_what_it_keeps() {
+        const BUCKET: (&str, &str) = ("https://s3.example/footage", "footage");
+        const TUS: (&str, &str) = ("https://uploads.example/files/", "uploads.example");
+        const CLOUD: (&str, &str) = ("p-1", "Moonrise");
+        for ((id, name), said, shown) in [
+            (BUCKET, "sha256:abc=", "sha256 abc= by the storage, of the file"),
+            (BUCKET, "sha256", "sha256 by the storage, of each part"),
+            (TUS, "sha256:abc=", "sha256 abc= by the storage, of what arrived"),
+            (TUS, "sha1", "sha1 by the storage, of each part as it arrived"),
+            (TUS, "", "the storage has named no checksum"),
+            // Nobody knows any more which of the two it was.
+            ((BUCKET.0, ""), "sha256:abc=", "sha256 abc= by the storage, of what arrived"),
+            (CLOUD, "md5", "md5 by the storage, of each part"),
+        ] {
+            let item = Item { project_id: id.into(), project_name: name.into(), ..Item::default() };
+            let receipt = Receipt { item, vouched: said.to_owned(), ..receipt(1, 1, &[b"x"]) };
+            assert_eq!(vouched(&receipt), shown, "{id} {said}");
         }
     }
 

@@ -103,6 +103,8 @@ mod tests {
         one.next_try_in = Some(90);
         assert_eq!(shown(&one, "why").as_deref(), Some("The provider can't be reached"));
         assert!(shown(&one, "next try").unwrap().starts_with("in "));
+        one.item.project_id = "https://s3.example/footage".into();
+        assert_eq!(shown(&one, "why").as_deref(), Some("The provider or the storage can't be reached"));
         one.item.state = "incomplete".into();
         one.item.detail = "the index at its end is missing\u{1b}".into();
         assert_eq!(shown(&one, "why").as_deref(), Some("The index at its end is missing\u{fffd}"));

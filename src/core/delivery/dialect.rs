@@ -32,6 +32,8 @@ pub struct Object {
     pub mark: String,
     /// The clip's name, for people.
     pub name: String,
+    /// The reel that it is of; may be empty.
+    pub reel: String,
     /// MIME type.
     pub filetype: String,
     /// Bytes.
@@ -226,6 +228,18 @@ pub trait Dialect: Debug + Send + Sync {
     /// # Errors
     /// There is none.
     fn read_begin(&self, answer: &Response, habits: Habits, object: &Object) -> Result<Begun, CreateError>;
+
+    /// Asks for the uploads that there are of the object `id`. `None`: that can't be asked.
+    fn strays(&self, signer: Signer<'_>, id: &str) -> Option<Request> {
+        let _ = (signer, id);
+        None
+    }
+
+    /// Where they are, but for the one at `ours`; none where it is not told.
+    fn read_strays(&self, answer: &Response, id: &str, ours: &Secret) -> Vec<Secret> {
+        let _ = (answer, id, ours);
+        Vec::new()
+    }
 
     /// Asks how many bytes are there, where parts go one after the other.
     fn offset(&self, signer: Signer<'_>, address: &Secret) -> Option<Request> {

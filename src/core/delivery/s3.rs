@@ -91,8 +91,8 @@ impl S3 {
     }
 
     fn key(&self, object: &Object) -> String {
-        let Object { mark, name, device, made, .. } = object;
-        self.template.fill(Facts { made: *made, device, name, mark })
+        let Object { mark, name, reel, device, made, .. } = object;
+        self.template.fill(Facts { made: *made, device, reel, name, mark })
     }
 
     /// Puts the headers in the order in which they are signed.
@@ -201,6 +201,23 @@ impl Dialect for S3 {
         };
         let addresses = (1..=parts).map(&mut address).collect();
         Ok(Begun { id: key, addresses })
+    }
+
+    fn strays(&self, signer: Signer<'_>, id: &str) -> Option<Request> {
+        let url = self.bucket.object_url("");
+        let signed = self.sign(signer, Verb::Get, &url, &[("prefix", id), ("uploads", "")], &mut vec![])?;
+        Some(request("uploads", Method::Get, url, signed, vec![], Body::Empty))
+    }
+
+    fn read_strays(&self, answer: &Response, id: &str, ours: &Secret) -> Vec<Secret> {
+        let ours = upload_of(ours).map(|(_, upload)| upload);
+        let uploads = read::uploads(answer, id).into_iter().filter(|upload| Some(upload) != ours.as_ref());
+        let address = |upload: String| {
+            let mut url = self.bucket.object_url(id);
+            url.query_pairs_mut().append_pair("partNumber", "1").append_pair("uploadId", &upload);
+            Secret::new(url.as_str())
+        };
+        uploads.map(address).collect()
     }
 
     fn checks(&self, habits: Habits, address: &Secret, md5: bool) -> Checks {

@@ -239,7 +239,8 @@ keys! {
         "Where keys come from. By default the endpoint, as with MinIO, Ceph and SeaweedFS; AWS has its own.")
         .example("\"https://sts.eu-central-1.amazonaws.com\"");
     DeliveryObjectName = Row::new("delivery.object_name", Kind::Text(Form::ObjectName),
-        "What objects are called: {date} of the clip (UTC), {device} (the board's host name), {name} of the clip, and {id}, \
+        "What objects are called: {date} of the clip (UTC), {device} (the board's host name), {reel} (A001 of \
+         A001_C002.mov, else the clip's directory), {name} of the clip, and {id}, \
          which no two clips of a rig share and which must be in it.")
         .preset(Preset::Text("{date}/{device}/{id}/{name}"));
     DeliveryChecksum = Row::new("delivery.checksum", Kind::Word("crc64nvme sha256 none"),

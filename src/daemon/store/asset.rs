@@ -143,6 +143,16 @@ impl Store {
         .await
     }
 
+    /// So many of those that nobody knew of are gone.
+    pub async fn orphans_gone(&self, n: u64) -> Result<(), StoreError> {
+        self.tx(move |tx| {
+            let sql = "UPDATE rig SET orphans = max(orphans - ?1, 0) WHERE id = 1";
+            tx.execute(sql, [rows::signed(n)])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// The storage has heard of it.
     pub async fn given_up(&self, id: i64) -> Result<(), StoreError> {
         self.tx(move |tx| {

@@ -7,7 +7,7 @@
 use super::error::StoreError;
 use super::handle::Store;
 use super::tx::Tx;
-use super::{asset, grant, identity, pairing, projects, queue, revocation};
+use super::{asset, grant, identity, pairing, projects, queue, revocation, storage_key};
 use crate::vault::Vault;
 use rigpost_core::identity::rig::Parting;
 use rigpost_core::oauth::ClientSecret;
@@ -74,10 +74,11 @@ impl Store {
     }
 
     /// Erases the identity and everything sealed, but what is needed to tell a provider that a grant is over. Items stay,
-    /// held, and start anew when their project is paired again.
-    pub async fn forget(&self, parting: &Parting) -> Result<(), StoreError> {
+    /// held, and start anew when their project is paired again. True: a key for the storage was among them.
+    pub async fn forget(&self, parting: &Parting) -> Result<bool, StoreError> {
         let (parting, client) = (parting.clone(), self.shared.location.client.clone());
         self.rig_tx(move |tx| {
+            let storage_key = storage_key::is_there(tx)?;
             revocation::part(tx, &parting, &client)?;
             asset::drop_all(tx)?;
             queue::hold_all(tx)?;
@@ -85,7 +86,10 @@ impl Store {
             tx.execute_batch("DELETE FROM grant_state; DELETE FROM device; DELETE FROM pairing;")?;
             identity::erase(tx)?;
             projects::forget(tx)?;
-            if tx.vault.is_some() { tx.seal(KEY_CHECK, KEY_CHECK_TEXT) } else { Ok(()) }
+            if tx.vault.is_some() {
+                tx.seal(KEY_CHECK, KEY_CHECK_TEXT)?;
+            }
+            Ok(storage_key)
         })
         .await
     }

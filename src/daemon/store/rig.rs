@@ -254,9 +254,10 @@ impl Store {
     }
 
     async fn forget_rig(&self, id: CommandId, parting: &Parting) -> (Option<Event>, Option<Option<Client>>) {
-        if let Err(e) = self.forget(parting).await {
-            return (Some(Event::Forgotten(id, Err(noted(e)))), None);
-        }
+        let storage_key = match self.forget(parting).await {
+            Ok(storage_key) => storage_key,
+            Err(e) => return (Some(Event::Forgotten(id, Err(noted(e)))), None),
+        };
         self.erase_proof_key().await;
         let location = &self.shared.location;
         let client_id = match self.identity(location.client_id.as_deref(), &location.provider).await {
@@ -268,7 +269,7 @@ impl Store {
         };
         // A public client is all that it was.
         let client = self.client(&client_id, None);
-        let fresh = Fresh { client_id, provisioned: client.is_some() };
+        let fresh = Fresh { client_id, provisioned: client.is_some(), storage_key };
         (Some(Event::Forgotten(id, Ok(fresh))), Some(client))
     }
 }

@@ -1,9 +1,15 @@
 //! The key of a user of the site's storage, sealed. It goes with everything else that is sealed when the rig is made to forget.
 use super::error::StoreError;
 use super::handle::Store;
+use super::tx::Tx;
 use rigpost_core::delivery::keys::Keys;
 
 const RECORD: &str = "storage_key";
+
+/// Whether there is one, whether it opens or not.
+pub(super) fn is_there(tx: &Tx<'_>) -> Result<bool, StoreError> {
+    Ok(tx.prepare_cached("SELECT 1 FROM sealed WHERE name = ?1")?.exists([RECORD])?)
+}
 
 impl Store {
     /// The key; `None`: there is none.

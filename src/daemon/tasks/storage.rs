@@ -13,6 +13,7 @@
 mod asking;
 mod offsets;
 mod sending;
+mod strays;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,9 +30,11 @@ use offsets::Offsets;
 use rigpost_core::delivery::dialect::{
     Asked, Beginning, Begun, Completion, Dialect, Found, Habits, Object, SentPart, Signer, Standing,
 };
+use rigpost_core::delivery::reel::reel;
 use rigpost_core::oauth::Cause;
 use rigpost_core::provider::wire::Response;
 use rigpost_core::queue::checksum::Checksum;
+use rigpost_core::queue::handed::known_as;
 use rigpost_core::queue::item::{Clip, ItemId};
 use rigpost_core::queue::upload::{Completed, CreateError};
 use rigpost_core::secret::Secret;
@@ -193,6 +196,7 @@ impl<T: Transport> Storage<T> {
         let object = Object {
             mark: mark(id, clip),
             name: clip.name.clone(),
+            reel: reel(&known_as(&clip.path)),
             filetype: clip.filetype.clone(),
             size: clip.facts.size,
             device: self.device.clone(),

@@ -45,6 +45,19 @@ pub(super) fn upload_id(answer: &Response) -> Result<String, CreateError> {
     Ok(id.to_owned())
 }
 
+/// The numbers of the uploads of this object.
+pub(super) fn uploads(answer: &Response, key: &str) -> Vec<String> {
+    let text = String::from_utf8_lossy(&answer.body);
+    let Some(document) = xml(&text).filter(|_| (200..300).contains(&answer.status)) else { return vec![] };
+    let all = document.descendants().filter(|node| node.tag_name().name() == "Upload");
+    let of = |node: roxmltree::Node<'_, '_>, name: &str| {
+        let found = node.children().find(|child| child.tag_name().name() == name);
+        found.and_then(|child| child.text()).map(|text| text.trim().to_owned())
+    };
+    let ours = all.filter(|node| of(*node, "Key").as_deref() == Some(key));
+    ours.filter_map(|node| of(node, "UploadId")).filter(|id| !id.is_empty() && id.len() <= 1024).collect()
+}
+
 /// `is_of_many`: it is one of several, and what is completed is completed by their ETags.
 pub(super) fn part(piece: Piece<'_>, answer: &Response, is_of_many: bool) -> Result<SentPart, PartError> {
     let word = code(answer);

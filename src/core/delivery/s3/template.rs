@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `{date}` | the day on which the clip was made, UTC: `2026-11-30` |
 //! | `{device}` | the rig's name |
+//! | `{reel}` | the clip's reel ([`crate::delivery::reel`]) |
 //! | `{name}` | the clip's name |
 //! | `{id}` | the clip's own mark: no two clips of one rig have the same |
 //!
@@ -16,7 +17,7 @@ use jiff::tz::Offset;
 
 /// Bytes of an object's name, by S3's own limit.
 const LONGEST: usize = 1024;
-const WORDS: [&str; 4] = ["date", "device", "name", "id"];
+const WORDS: [&str; 5] = ["date", "device", "reel", "name", "id"];
 
 /// A pattern that is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Facts<'a> {
     pub made: i64,
     /// The rig's name.
     pub device: &'a str,
+    /// The reel that it is of.
+    pub reel: &'a str,
     /// Its own.
     pub name: &'a str,
     /// Its mark.
@@ -76,7 +79,8 @@ impl Template {
         let day = Timestamp::from_second(facts.made).unwrap_or_default();
         let date = Offset::UTC.to_datetime(day).date().to_string();
         let (device, id) = (step(facts.device), step(facts.mark));
-        let fixed = self.0.replace("{date}", &date).replace("{device}", &device).replace("{id}", &id);
+        let words = [("{date}", date), ("{device}", device), ("{reel}", step(facts.reel)), ("{id}", id)];
+        let fixed = words.iter().fold(self.0.clone(), |name, (word, is)| name.replace(word, is));
         let names = fixed.matches("{name}").count().max(1);
         let room = LONGEST.saturating_sub(fixed.len()) / names;
         let name = step(facts.name);
@@ -102,7 +106,8 @@ fn step(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const FACTS: Facts<'_> = Facts { made: 1_796_000_000, device: "rig 7", name: "A001.mov", mark: "12ab-3" };
+    const FACTS: Facts<'_> =
+        Facts { made: 1_796_000_000, device: "rig 7", reel: "A001", name: "A001.mov", mark: "12ab-3" };
 
     #[test]
     fn a_pattern_is_filled_in() {
@@ -110,6 +115,7 @@ mod tests {
             ("{date}/{device}/{id}/{name}", "2026-11-30/rig 7/12ab-3/A001.mov"),
             ("footage/{id}-{name}", "footage/12ab-3-A001.mov"),
             ("{id}", "12ab-3"),
+            ("{date}/{device}/{reel}/{id}-{name}", "2026-11-30/rig 7/A001/12ab-3-A001.mov"),
         ] {
             assert_eq!(Template::parse(pattern).unwrap().fill(FACTS), name);
         }
@@ -120,7 +126,7 @@ mod tests {
     fn a_pattern_that_is_none_says_why() {
         for (pattern, why) in [
             ("{date}/{name}", "must have {id}"),
-            ("{id}/{reel}", "has the word {reel}"),
+            ("{id}/{roll}", "has the word {roll}"),
             ("{id}/{name", "brace"),
             ("{id}}", "brace"),
             ("/{id}", "empty step"),

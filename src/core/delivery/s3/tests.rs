@@ -23,6 +23,7 @@ fn object(size: u64) -> Object {
     Object {
         mark: "12ab-3".to_owned(),
         name: "Ä.mov".to_owned(),
+        reel: "A001".to_owned(),
         filetype: "video/quicktime".to_owned(),
         size,
         device: "rig 7".to_owned(),
@@ -375,6 +376,31 @@ fn clips_are_bound_to_where_they_go() {
     assert_eq!(bucket(true).name(), "footage");
     let odd = S3::new("data:,x".parse().unwrap(), true, "b", "r", Template::default(), None);
     assert_eq!(odd.err(), Some(NoBucket));
+}
+
+#[test]
+fn uploads_that_nobody_heard_of_are_those_of_the_same_object() {
+    let (s3, keys) = (bucket(true), keys());
+    let key = "2026-11-30/rig 7/12ab-3/Ä.mov";
+    let asked = s3.strays(Signer { authority: &keys, at: AT }, key).unwrap();
+    assert_eq!((asked.method, asked.url.path()), (Method::Get, "/footage/"));
+    assert_eq!(field(asked.signed.as_ref().unwrap(), "prefix").as_deref(), Some(key));
+    let upload = |key: &str, id: &str| {
+        format!(
+            "<Upload><Initiator><ID>me</ID></Initiator><Key>{key}</Key><UploadId>{id}</UploadId></Upload>"
+        )
+    };
+    let list =
+        [upload(key, "one/+"), upload(key, "ours"), upload(&format!("{key}.bak"), "two"), upload(key, "")];
+    let body = format!("<R xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{}</R>", list.concat());
+    let ours = Secret::new("https://s3.example:8333/footage/a?partNumber=1&uploadId=ours#crc64nvme");
+    let [stray] = &s3.read_strays(&answer(200, &body), key, &ours)[..] else { panic!("one of them") };
+    assert_eq!(field(stray, "uploadId").as_deref(), Some("one/+"));
+    let given_up = s3.give_up(Signer { authority: &keys, at: AT }, stray).unwrap();
+    assert_eq!(given_up.url.path(), "/footage/2026-11-30/rig%207/12ab-3/%C3%84.mov");
+    for (status, body) in [(403, error("AccessDenied")), (501, body.clone()), (200, "<html>".to_owned())] {
+        assert_eq!(s3.read_strays(&answer(status, &body), key, &ours), [], "{status}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn object(name: &str) -> Object {
     Object {
         mark: "12ab-3".to_owned(),
         name: name.to_owned(),
+        reel: String::new(),
         filetype: "video/quicktime".to_owned(),
         size: SIZE,
         device: "rig 7".to_owned(),

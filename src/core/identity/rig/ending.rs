@@ -228,8 +228,12 @@ impl Rig {
     fn left(&self, leaving: &Leaving, fresh: Option<&Fresh>, now: Now) -> Gone {
         let of_former = leaving.asking == Asking::Nobody && !leaving.gone.is_empty();
         let is_renamed = fresh.is_some_and(|fresh| fresh.client_id != self.client_id);
-        let all =
-            [(leaving.had, Erased::Tokens), (is_renamed, Erased::Identity), (of_former, Erased::Revocations)];
+        let all = [
+            (leaving.had, Erased::Tokens),
+            (is_renamed, Erased::Identity),
+            (fresh.is_some_and(|fresh| fresh.storage_key), Erased::StorageKey),
+            (of_former, Erased::Revocations),
+        ];
         let erased = all.into_iter().filter(|(is_gone, _)| *is_gone).map(|(_, what)| what).collect();
         let secret = self.provisioned && fresh.is_some_and(|fresh| !fresh.provisioned);
         Gone { erased, secret, at: now.wall }

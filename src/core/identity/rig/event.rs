@@ -62,6 +62,8 @@ pub struct Fresh {
     pub client_id: String,
     /// That is all that pairing takes.
     pub provisioned: bool,
+    /// A key for the site's storage is erased, too.
+    pub storage_key: bool,
 }
 
 /// What happened.

@@ -47,6 +47,7 @@ impl<T: Transport> UploadTask<T> {
             asks,
             to_rig: self.channels.to_rig.clone(),
             project: new.project_id.clone().unwrap_or_default(),
+            again: turn.item.attempts > 1,
             channel: self.settings.borrow().intake.channel_of(new, &self.channels.sub_devices),
         };
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());

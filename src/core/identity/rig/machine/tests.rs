@@ -117,7 +117,10 @@ fn provisioned(id: CommandId, client_id: &str, mended: Option<(Box<Loaded>, Prot
 }
 
 fn forgotten(id: CommandId, client_id: &str) -> Event {
-    Event::Forgotten(id, Ok(Fresh { client_id: client_id.to_owned(), provisioned: false }))
+    Event::Forgotten(
+        id,
+        Ok(Fresh { client_id: client_id.to_owned(), provisioned: false, storage_key: false }),
+    )
 }
 
 const START: RigCommand = RigCommand::Start { limit: None };

@@ -179,7 +179,11 @@ impl Disc {
                 *self = Disc { kept: self.part(parting), ..Disc::default() };
                 Some(Event::Forgotten(
                     id,
-                    disk.map(|()| Fresh { client_id: "rig-8".to_owned(), provisioned: false }),
+                    disk.map(|()| Fresh {
+                        client_id: "rig-8".to_owned(),
+                        provisioned: false,
+                        storage_key: false,
+                    }),
                 ))
             }
         };
