@@ -13,7 +13,9 @@ async fn answering(answer: String) -> String {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            stream.read(&mut [0; 4096]).await.unwrap();
+            if stream.read(&mut [0; 4096]).await.is_ok_and(|got| got == 0) {
+                continue;
+            }
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });

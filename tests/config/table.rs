@@ -46,9 +46,10 @@ fn values(kind: Kind) -> (Vec<String>, Vec<String>) {
             &["\"\"", "\"ab\"", "\"Abc\"", "\"a..b\"", "\"-abc\"", "\"a/b\"", "7"],
         ),
         Kind::Text(Form::Region) => of(&["\"eu-central-1\""], &["\"\"", "\"a b\"", "\"a/b\"", "7"]),
-        Kind::Text(Form::ObjectName) => {
-            of(&["\"{date}/{reel}/{id}-{name}\""], &["\"\"", "\"{name}\"", "\"{nonesuch}{id}\"", "\"../{id}\"", "7"])
-        }
+        Kind::Text(Form::ObjectName) => of(
+            &["\"{date}/{reel}/{id}-{name}\""],
+            &["\"\"", "\"{name}\"", "\"{nonesuch}{id}\"", "\"../{id}\"", "7"],
+        ),
         Kind::Text(Form::Class) => of(&["\"audio\""], &["\"nonesuch\"", "7"]),
         Kind::Word(_) => {
             (kind.words().map(|word| format!("{word:?}")).collect(), own(&["\"nonesuch\"", "\"\"", "7"]))
