@@ -267,6 +267,13 @@ impl FrameIo {
 fn expect(response: &Response) -> Result<(), CreateError> {
     match sort(response) {
         Sorted::Success => Ok(()),
+        // Whoever answers so in JSON has read what was asked, in a shape of its own: another clip may be taken.
+        Sorted::Trouble(t)
+            if matches!(response.status, 400 | 422)
+                && response.json::<Value>().is_some_and(|body| body.is_object()) =>
+        {
+            Err(CreateError::Conflict(t.why))
+        }
         Sorted::Trouble(t) => Err(CreateError::Transient(t)),
         Sorted::Word(word) if word.is_of_now() => Err(CreateError::Transient(word.trouble())),
         Sorted::Word(Word { status, word, description, .. }) => {

@@ -111,7 +111,18 @@ fn each_refusal_of_an_asset_follows_the_retry_table() {
     }
     let conflict = detailed(409, "Conflict", "caused by another asset");
     assert!(matches!(read(&conflict), CreateError::Conflict(_)));
+    // In a shape of its own, and read all the same.
+    for (body, why) in [
+        (r#"{"status": "oh god"}"#, "HTTP 400 without a reason"),
+        (r#"{"status": 400, "message": "no .mov here", "description": "Bad"}"#, "HTTP 400: no .mov here"),
+        (r#"{"detail": "no\u0007such field"}"#, "HTTP 400: no such field"),
+    ] {
+        assert_eq!(read(&json(400, body)), CreateError::Conflict(why.to_owned()));
+    }
     for (response, expected) in [
+        (json(400, "[]"), Cause::Provider),
+        (json(400, ""), Cause::Provider),
+        (json(404, "{}"), Cause::Provider),
         (word(429, "rate_limited"), Cause::RateLimited),
         (detailed(429, "Too Many Requests", ""), Cause::RateLimited),
         (detailed(500, "Internal", ""), Cause::Provider),
