@@ -52,6 +52,12 @@ async fn doctor_asks_the_daemon_what_a_tus_server_does_not_tell_strangers() {
 
     let mut waits = fake::item(8, Path::new("/media/b.mov"), "queued", "HTTP 403");
     set(&mut waits, "attempts", 3u32);
+    set(&mut waits, "reason", "not-answering");
+    fake.world().items.push(fake::clone_item(&waits));
+    let found = doctor_with(&bus, &lines, &[]).await;
+    assert_eq!(check(&found, "put", "verdict"), "ok", "a card is no fault of the storage: {found}");
+    fake.world().items.pop();
+    set(&mut waits, "reason", "provider");
     fake.world().items.push(waits);
     let found = doctor_with(&bus, &lines, &[]).await;
     assert_eq!(check(&found, "uploads", "verdict"), "warn", "{found}");

@@ -63,6 +63,24 @@ pub struct Habits {
     pub part: Option<u64>,
 }
 
+impl Habits {
+    /// These, with what `others` have learned since `before`. Of two that learned together, the first one teaches the kind of
+    /// checksum, and the smaller request counts.
+    #[must_use]
+    pub fn learned(self, before: Habits, others: Habits) -> Habits {
+        let is_new = others.checksum != before.checksum && self.checksum == before.checksum;
+        let told = others.names_unasked != before.names_unasked;
+        let part = others.part.filter(|_| others.part != before.part);
+        Habits {
+            checksum: if is_new { others.checksum } else { self.checksum },
+            names_unasked: if told { others.names_unasked } else { self.names_unasked },
+            ascii: if others.ascii != before.ascii { others.ascii } else { self.ascii },
+            part: part.into_iter().chain(self.part).min(),
+            ..self
+        }
+    }
+}
+
 /// What was asked.
 #[derive(Clone, Copy, Debug)]
 pub enum Asked<'a> {

@@ -2,8 +2,8 @@
 //!
 //! # Decisions
 //! - Bytes go in requests of 8 MiB: a server may keep nothing of one that is cut, and a long clip must end on a bad line.
-//!   Something before it may take less (nginx 1 MiB, aiohttp a byte less, Django 2.5 MB by themselves): the upload is begun
-//!   anew then, in requests of a sixteenth.
+//!   Something before it may take less (nginx 1 MiB, aiohttp a byte less, Django 2.5 MB by themselves): an upload of which
+//!   nothing was taken yet is begun anew then, in requests of a ninth.
 //! - Whether an upload can be gone on with is the server's word, asked by HEAD and never assumed. Expired ones are "not found"
 //!   as often as "gone".
 //! - A checksum goes along only where the server offers to check it: others accept a wrong one and say nothing.
@@ -27,9 +27,10 @@ use crate::secret::Secret;
 /// Bytes in one request, at least; of longer clips so many that there are no more than [`MOST_PARTS`].
 const PART: u64 = 8 << 20;
 const MOST_PARTS: u64 = 10_000;
-/// So much less where requests are too large, and no less than this.
-const SMALLER: u64 = 16;
+/// So much less where requests are too large, and no less than this; in no more requests than these.
+const SMALLER: u64 = 9;
 const LEAST: u64 = 32 << 10;
+const MOST_SMALL_PARTS: u64 = 40_000;
 /// The only version there is (tus 1.0 §Headers).
 const VERSION: (&str, &str) = ("tus-resumable", "1.0.0");
 /// The name of the question what a server can.
@@ -142,6 +143,12 @@ impl Dialect for Tus {
     fn begin(&self, signer: Signer<'_>, habits: Habits, object: &Object) -> Result<Beginning, CreateError> {
         if let Some(most) = habits.most.filter(|most| object.size > *most) {
             return Err(CreateError::Conflict(format!("the storage takes no clip of over {most} bytes")));
+        }
+        if let Some(part) = habits.part.filter(|part| object.size.div_ceil(*part) > MOST_SMALL_PARTS) {
+            let why = format!(
+                "the clip is too long for requests of {part} bytes, and the storage, or something before it, takes no larger ones"
+            );
+            return Err(CreateError::Conflict(why));
         }
         let asked = self.ask("upload", Method::Post, self.endpoint.clone(), signer);
         let more =
@@ -300,7 +307,9 @@ fn refusal(answer: &Response) -> PartError {
         404 | 410 if is_its_own(answer) => {
             PartError::UrlDead(format!("{}: the upload is not there any more", named()))
         }
-        404 | 410 => PartError::Unfound(format!("{}: somebody there knows nothing of the upload", named())),
+        404 | 410 => {
+            PartError::Unfound(format!("{}: somebody there knows nothing of the upload", named()), false)
+        }
         // A request of ours has moved the end whose answer was lost, or holds the upload still: this clip's trouble only.
         409 => PartError::Damaged("the upload's end is elsewhere (HTTP 409)".to_owned()),
         423 => PartError::Damaged("another request holds the upload (HTTP 423)".to_owned()),
@@ -330,16 +339,14 @@ fn metadata(object: &Object, ascii: bool) -> String {
 
 /// Bytes in each request but the last of a clip of so many.
 fn part_length(size: u64, most: Option<u64>) -> u64 {
-    match most {
-        Some(most) => most.max(size.div_ceil(MOST_PARTS)),
-        None => (size.div_ceil(MOST_PARTS).div_ceil(1 << 20) << 20).max(PART),
-    }
+    most.unwrap_or((size.div_ceil(MOST_PARTS).div_ceil(1 << 20) << 20).max(PART))
 }
 
-/// A smaller request may be taken. Some frameworks call it a bad one, in a page of theirs.
+/// A smaller request may be taken. Some frameworks call it a bad one, in a page of theirs. Where bytes of the clip were taken it
+/// is something else.
 fn is_too_large(piece: &Piece<'_>, answer: &Response) -> bool {
     let is_it = answer.status == TOO_LARGE || (answer.status == 400 && is_page(answer));
-    is_it && piece.len / SMALLER >= LEAST
+    is_it && piece.from == 0 && piece.len / SMALLER >= LEAST
 }
 
 #[cfg(test)]

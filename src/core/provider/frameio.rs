@@ -206,7 +206,7 @@ impl FrameIo {
             //# A storage that says that an address has expired: another asset.
             403 if is_s3 && body.contains("expired") => Err(PartError::UrlDead(named())),
             404 if is_s3 => Err(PartError::UrlDead(named())),
-            404 | 410 if !is_s3 && !response.is_html() => Err(PartError::Unfound(named())),
+            404 | 410 if !is_s3 && !response.is_html() => Err(PartError::Unfound(named(), false)),
             400 | 403 if code == Some("ExpiredToken") => Err(PartError::UrlDead(named())),
             403 if is_s3 => Err(PartError::UrlRefused(named())),
             // The storage's own no; these three only ask for patience.
@@ -270,7 +270,7 @@ fn expect(response: &Response) -> Result<(), CreateError> {
         // Whoever answers so in JSON has read what was asked, in a shape of its own: another clip may be taken.
         Sorted::Trouble(t)
             if matches!(response.status, 400 | 422)
-                && response.json::<Value>().is_some_and(|body| body.is_object()) =>
+                && response.json::<Value>().is_some_and(|body| is_judged(&body)) =>
         {
             Err(CreateError::Conflict(t.why))
         }
@@ -281,6 +281,11 @@ fn expect(response: &Response) -> Result<(), CreateError> {
         }
         Sorted::Detailed(d) => Err(refused_asset(&d)),
     }
+}
+
+/// A message alone is how gateways speak.
+fn is_judged(body: &Value) -> bool {
+    body.as_object().is_some_and(|body| body.keys().any(|name| name != "message"))
 }
 
 /// A yes that is of no use.

@@ -349,7 +349,7 @@ impl Upload {
                 vec![]
             }
             Err(PartError::UrlRefused(why)) => self.url_dead(why),
-            Err(PartError::Refused(why) | PartError::Unfound(why)) => {
+            Err(PartError::Refused(why) | PartError::Unfound(why, _)) => {
                 self.wind_down(Winding::End(Ending::Aside(why)))
             }
             Err(PartError::NotAnswering(why)) => self.wind_down(Winding::End(Ending::NotAnswering(why))),

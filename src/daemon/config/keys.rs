@@ -244,8 +244,9 @@ keys! {
          which no two clips of a rig share and which must be in it.")
         .preset(Preset::Text("{date}/{device}/{id}/{name}"));
     DeliveryChecksum = Row::new("delivery.checksum", Kind::Word("crc64nvme sha256 none"),
-        "By which the storage checks what arrives, computed before a part leaves and sent ahead of it: \"crc64nvme\", which \
-         costs least, \"sha256\", or \"none\". A storage that does not know the one is asked for the other.")
+        "By which the storage checks what arrives: \"crc64nvme\", which costs least, \"sha256\", or \"none\". Computed before a \
+         part leaves and sent ahead of it, until the storage has shown that it names it by itself. A storage that does not \
+         know the one is asked for the other.")
         .preset(Preset::Text("crc64nvme"));
 
     TokensAllow = Row::new("tokens.allow", Kind::Flag,

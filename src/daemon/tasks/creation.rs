@@ -53,8 +53,6 @@ pub(super) struct Creation<T> {
     pub(super) channel: Option<(String, watch::Receiver<Vec<Channel>>)>,
     /// Where the asset is made.
     pub(super) project: String,
-    /// It is not the clip's first turn.
-    pub(super) again: bool,
 }
 
 impl<T: Transport> Creation<T> {
@@ -97,26 +95,13 @@ impl<T: Transport> Creation<T> {
                 storage.ready().await?;
                 self.note_asked().await?;
                 match storage.begin(self.id, clip, self.wanted.offset).await {
-                    Ok(begun) => {
-                        self.give_up_strays(storage, &begun).await;
-                        Ok(begun)
-                    }
+                    Ok(begun) => Ok(begun),
                     Err((e, maybe_made)) => {
                         self.note_answer(maybe_made).await;
                         Err(e)
                     }
                 }
             }
-        }
-    }
-
-    async fn give_up_strays(&self, storage: &Storage<T>, (id, addresses): &(String, Vec<Secret>)) {
-        let Some(ours) = addresses.first().filter(|_| self.again) else { return };
-        let gone = storage.give_up_strays(id, ours).await;
-        if gone > 0
-            && let Err(e) = self.store.orphans_gone(gone).await
-        {
-            warn!(item = self.id.0, "uploads that were given up can't be written down: {e}");
         }
     }
 

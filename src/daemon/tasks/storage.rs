@@ -16,6 +16,7 @@ mod sending;
 mod strays;
 
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub struct Storage<T> {
     habits: Mutex<Habits>,
     /// A part is on its way that tries whether the storage names checksums unasked.
     trying: AtomicBool,
+    /// The last time that it was asked what it can no whole answer came.
+    broke_off: AtomicBool,
     discovered: AsyncMutex<Option<Discovered>>,
     /// Where uploads grow at their end, how long they are, by their last answer.
     offsets: Offsets,
@@ -121,8 +124,8 @@ impl<T: Transport> Storage<T> {
     ) -> Storage<T> {
         let habits = Mutex::new(dialect.habits());
         let (discovered, offsets) = (AsyncMutex::default(), Offsets::default());
-        let trying = AtomicBool::default();
-        Storage { dialect, transport, clock, keys, device, habits, trying, discovered, offsets }
+        let (trying, broke_off) = (AtomicBool::default(), AtomicBool::default());
+        Storage { dialect, transport, clock, keys, device, habits, trying, broke_off, discovered, offsets }
     }
 
     pub(super) fn dialect(&self) -> &dyn Dialect {
@@ -137,8 +140,10 @@ impl<T: Transport> Storage<T> {
         *self.habits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_habits(&self, habits: Habits) {
-        *self.habits.lock().unwrap_or_else(PoisonError::into_inner) = habits;
+    /// Others may have learned something meanwhile.
+    fn change_habits(&self, change: impl FnOnce(Habits) -> Habits) {
+        let mut habits = self.habits.lock().unwrap_or_else(PoisonError::into_inner);
+        *habits = change(*habits);
     }
 
     /// There is something to show, and the server was asked what it can.
@@ -159,17 +164,23 @@ impl<T: Transport> Storage<T> {
         let habits = match self.transport.send(asked).await {
             Ok(answer) => {
                 self.keys.heard(&answer).await;
+                self.broke_off.store(false, Relaxed);
                 self.dialect.read_discovery(&answer)?
             }
-            // It was there, and broke off: whether it can take clips, the first one tells.
-            Err(trouble) if trouble.maybe_applied && trouble.cause == Cause::Network => None,
+            // It was there, and broke off, one time after the other: whether it can take clips, the first one tells.
+            Err(trouble)
+                if trouble.maybe_applied
+                    && trouble.cause == Cause::Network
+                    && self.broke_off.swap(true, Relaxed) =>
+            {
+                None
+            }
             Err(trouble) => return Err(CreateError::Transient(trouble)),
         };
         debug!("what the storage can: {habits:?}");
         *discovered = Some(Discovered { at: now, told: habits.is_some() });
         if let Some(habits) = habits {
-            let Habits { ascii, part, .. } = self.habits();
-            self.set_habits(Habits { ascii, part, ..habits });
+            self.change_habits(|Habits { ascii, part, .. }| Habits { ascii, part, ..habits });
         }
         Ok(())
     }
@@ -224,7 +235,8 @@ impl<T: Transport> Storage<T> {
             .await;
         if begun.is_err() {
             // What did not help was not the reason.
-            self.set_habits(before);
+            let Habits { checksum, ascii, .. } = before;
+            self.change_habits(|habits| Habits { checksum, ascii, ..habits });
         }
         match begun {
             Ok(Some(Begun { id, addresses })) => Ok((id, addresses)),

@@ -32,6 +32,7 @@ use crate::tasks::delivery::Deliverer;
 use crate::tasks::deps::{Deps, too_many};
 use crate::tasks::lines::slots;
 use crate::watch::Mounts;
+use rigpost_core::backoff::doubled;
 use rigpost_core::command::Refusal;
 use rigpost_core::provider::wire::Connection;
 use rigpost_core::queue::handed::known_as;
@@ -47,8 +48,9 @@ pub use state::{Channels, UploadSettings, UploadTask};
 
 /// For an answer that is under way when the daemon stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// What nobody heard is said again.
-const GIVE_UP_EVERY: Duration = Duration::from_secs(60);
+/// What nobody heard is said again after this, and then after twice as long each time, up to an hour.
+const GIVE_UP_FIRST: Duration = Duration::from_secs(60);
+const GIVE_UP_MOST: Duration = Duration::from_secs(3600);
 
 impl<T: Transport> UploadTask<T> {
     /// Nothing happens before [`UploadTask::run`].
@@ -85,6 +87,7 @@ impl<T: Transport> UploadTask<T> {
             told_sends: false,
             giving_up: false,
             give_up_at: None,
+            gave_up_in_vain: 0,
         }
     }
 
@@ -231,10 +234,14 @@ impl<T: Transport> UploadTask<T> {
     fn outcome(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Event(event) => {
-                if let Event::Recorded(_, _, true) = event {
+                let recorded = if let Event::Recorded(id, _, true) = event { Some(id) } else { None };
+                if recorded.is_some() {
                     self.channels.comments.tell();
                 }
                 self.event(event);
+                if let Some(id) = recorded {
+                    self.give_up_strays(id);
+                }
             }
             Outcome::Claimed(answer) => self.claimed(answer),
             Outcome::Dropped(event, orphans) => {
@@ -269,7 +276,9 @@ impl<T: Transport> UploadTask<T> {
             Outcome::CameBack(ids) => self.found(ids),
             Outcome::GaveUp { unheard } => {
                 self.giving_up = false;
-                self.give_up_at = unheard.then(|| self.clock.now().boot + GIVE_UP_EVERY);
+                self.gave_up_in_vain = if unheard { self.gave_up_in_vain.saturating_add(1) } else { 0 };
+                let wait = doubled(GIVE_UP_FIRST, self.gave_up_in_vain.saturating_sub(1), GIVE_UP_MOST);
+                self.give_up_at = unheard.then(|| self.clock.now().boot + wait);
             }
             Outcome::Told => {}
         }

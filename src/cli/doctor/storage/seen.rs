@@ -6,7 +6,7 @@ use crate::bus::{Daemon, Item, Options, Receipt};
 use crate::doctor::config::Facts;
 use crate::doctor::report::Check;
 use crate::text;
-use rigpost_contract::item::ItemState;
+use rigpost_contract::item::{ItemReason, ItemState};
 use rigpost_contract::option::OptionKey;
 
 /// What the daemon has seen of the storage.
@@ -30,11 +30,20 @@ pub(crate) async fn seen(facts: &Facts, daemon: &Daemon) -> Option<Seen> {
         Some(item) => daemon.queue().get_receipt(item.id, Options::new()).await.ok(),
         None => None,
     };
-    let waiting = last_of(daemon, ItemState::Queued).await.ok()?.filter(|item| item.attempts > 0);
+    let waiting = last_of(daemon, ItemState::Queued).await.ok()?;
+    let waiting = waiting.filter(|item| item.attempts > 0 && is_of_the_way(&item.reason));
     Some(Seen {
         receipt: receipt.map(|mut receipt| Receipt::read(&mut receipt)),
         waits: waiting.map(|item| item.detail).filter(|why| !why.is_empty()),
     })
+}
+
+/// What keeps a clip is the way to the storage, or the storage; not its file, or whom it is for.
+fn is_of_the_way(reason: &str) -> bool {
+    use ItemReason::{CaptivePortal, Certificate, ClientRejected, Clock, Network, Provider, Proxy, Refused};
+
+    let of_the_way = [Network, CaptivePortal, Certificate, Proxy, Clock, ClientRejected, Provider, Refused];
+    reason.parse().is_ok_and(|reason: ItemReason| of_the_way.contains(&reason))
 }
 
 async fn last_of(daemon: &Daemon, state: ItemState) -> zbus::Result<Option<Item>> {

@@ -70,7 +70,7 @@ pub(super) fn part(piece: Piece<'_>, answer: &Response, is_of_many: bool) -> Res
         (200..=299, "") => confirmed(piece, answer),
         (300..=399, word) if !word.is_empty() => Err(PartError::Forbidden(elsewhere(&named()))),
         (_, "NoSuchUpload" | "NoSuchKey") => Err(PartError::UrlDead(named())),
-        (404, "") if is_of_many && !is_page(answer) => Err(PartError::Unfound(named())),
+        (404, "") if is_of_many && !is_page(answer) => Err(PartError::Unfound(named(), false)),
         (TOO_LARGE, _) => Err(PartError::Refused(too_large(answer, piece.len))),
         // It was begun with another.
         (400 | 501, "InvalidRequest" | "InvalidArgument" | "NotImplemented")

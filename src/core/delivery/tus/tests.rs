@@ -280,31 +280,42 @@ fn requests_that_something_takes_no_larger_get_smaller() {
     let tus = tus();
     let address = Secret::new("https://tus.example:8443/files/24e5");
     let mark = "12ab-3";
-    let piece = |len| Piece { address: &address, mark, filetype: "video/mp4", from: 0, len, digest: None };
+    let piece = |from, len| Piece { address: &address, mark, filetype: "video/mp4", from, len, digest: None };
     let told = |status, is_page: bool| if is_page { page(status) } else { answer(status, &[]) };
-    for (len, status, is_page, part, means) in [
-        (PART, 413, true, Some(PART / 16), "UrlDead("),
-        (PART, 413, false, Some(PART / 16), "UrlDead("),
+    for (from, len, status, is_page, part, means) in [
+        (0, PART, 413, true, Some(PART / 9), "UrlDead("),
+        (0, PART, 413, false, Some(PART / 9), "UrlDead("),
         // A framework's own page.
-        (PART, 400, true, Some(PART / 16), "UrlDead("),
-        (PART, 400, false, None, "Refused("),
-        (512 << 10, 413, true, Some(LEAST), "UrlDead("),
-        (LEAST, 413, true, None, "Refused("),
-        (LEAST, 400, true, None, "Transient(Trouble"),
-        (PART, 503, true, None, "Transient(Trouble"),
+        (0, PART, 400, true, Some(PART / 9), "UrlDead("),
+        (0, PART, 400, false, None, "Refused("),
+        (0, 9 * LEAST, 413, true, Some(LEAST), "UrlDead("),
+        (0, LEAST, 413, true, None, "Refused("),
+        (0, LEAST, 400, true, None, "Transient(Trouble"),
+        (0, PART, 503, true, None, "Transient(Trouble"),
+        // What was sent is not thrown away for a page that may be anybody's.
+        (PART, PART, 413, true, None, "Refused("),
+        (PART, PART, 400, true, None, "Transient(Trouble"),
     ] {
-        let (piece, answer) = (piece(len), told(status, is_page));
+        let (piece, answer) = (piece(from, len), told(status, is_page));
         let learned = tus.learn(Habits::default(), Asked::Part(piece), &answer);
-        assert_eq!(learned.and_then(|habits| habits.part), part, "{len} {status}");
-        assert_eq!(kind(&tus.read_part(piece, &answer).unwrap_err()), means, "{len} {status}");
+        assert_eq!(learned.and_then(|habits| habits.part), part, "{from}+{len} {status}");
+        assert_eq!(kind(&tus.read_part(piece, &answer).unwrap_err()), means, "{from}+{len} {status}");
     }
-    let begun = |part| {
-        let habits = Habits { part, ..Habits::default() };
+    let (token, habits) = (token(), |part| Habits { part, ..Habits::default() });
+    for (size, part, parts) in [
+        (10 * PART, None, Some(10)),
+        (10 * PART, Some(PART / 8), Some(80)),
+        (40_000 << 20, Some(1 << 20), Some(40_000)),
+        ((40_000 << 20) + 1, Some(1 << 20), None),
+    ] {
+        let object = Object { size, ..object("a") };
         let made = Response { location: "/files/1".to_owned(), ..answer(201, &[]) };
-        let object = Object { size: 10 * PART, ..object("a") };
-        tus.read_begin(&made, habits, &object).unwrap().addresses.len()
-    };
-    assert_eq!((begun(None), begun(Some(PART / 16)), begun(Some(1))), (10, 160, 10_000));
+        let asked = tus.begin(Signer { authority: &token, at: 0 }, habits(part), &object);
+        assert_eq!(asked.is_ok(), parts.is_some(), "{size}");
+        if let Some(parts) = parts {
+            assert_eq!(tus.read_begin(&made, habits(part), &object).unwrap().addresses.len(), parts);
+        }
+    }
 }
 
 #[test]

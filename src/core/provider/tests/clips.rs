@@ -123,6 +123,7 @@ fn each_refusal_of_an_asset_follows_the_retry_table() {
         (json(400, "[]"), Cause::Provider),
         (json(400, ""), Cause::Provider),
         (json(404, "{}"), Cause::Provider),
+        (json(400, r#"{"message": "Bad Request"}"#), Cause::Provider),
         (word(429, "rate_limited"), Cause::RateLimited),
         (detailed(429, "Too Many Requests", ""), Cause::RateLimited),
         (detailed(500, "Internal", ""), Cause::Provider),
@@ -199,7 +200,7 @@ fn what_the_storage_says_to_a_part() {
     }
     for response in [answer(404, "text/plain", "not here"), answer(404, "", ""), answer(410, "", "{}")] {
         let why = format!("HTTP {}", response.status);
-        assert_eq!(read(&response), Err(PartError::Unfound(why)), "it may not be the storage");
+        assert_eq!(read(&response), Err(PartError::Unfound(why, false)), "it may not be the storage");
     }
     assert_eq!(cause(&answer(407, "", "")), Some((Cause::Proxy, None)));
     let slow = Response { retry_after: Some(Duration::from_secs(9)), ..s3(503, "SlowDown") };

@@ -115,7 +115,7 @@ impl Growing {
                 | PartError::KeysOver(_)
                 | PartError::Behind(_)
                 | PartError::Forbidden(_)
-                | PartError::Unfound(_)
+                | PartError::Unfound(..)
                 | PartError::NotAnswering(_),
             ) => self.later(None, now),
             Err(PartError::Refused(why) | PartError::File(_, why)) => self.leave(Ending::UsualWay(why)),

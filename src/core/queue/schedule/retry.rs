@@ -14,8 +14,11 @@ const MAX_RETRY: Duration = Duration::from_secs(120);
 const FIRST_ASIDE: Duration = Duration::from_secs(15);
 const MAX_ASIDE: Duration = Duration::from_secs(3600);
 
-/// Somebody on the way who knows nothing of uploads is gone by then: the clip was put aside in between, longer each time.
+/// Somebody knows nothing of a clip's upload in so many turns, none of them this soon after the one before: then it is gone,
+/// where the storage itself has spoken meanwhile. Where it has not, who speaks may be in its place for as long as this.
 const UNFOUND_TURNS: u32 = 4;
+const UNFOUND_SOON: Duration = Duration::from_secs(10);
+const UNFOUND_ALONE: Duration = Duration::from_secs(3600);
 
 /// A person has to act in the project: asking more often would only be noise.
 const PERSON_WAIT: Duration = Duration::from_secs(300);
@@ -26,6 +29,16 @@ struct Wait {
     at: BootTime,
     /// The provider named it: only a person shortens it.
     firm: bool,
+}
+
+/// Somebody knows nothing of a clip's upload.
+#[derive(Debug)]
+struct Unfound {
+    turns: u32,
+    since: BootTime,
+    last: Option<BootTime>,
+    /// The storage itself has said something else since.
+    proven: bool,
 }
 
 #[derive(Debug)]
@@ -42,8 +55,8 @@ pub(super) struct Retry {
     cards: BTreeSet<ItemId>,
     /// How often each was put aside for trouble of its own, since it was last through or a person acted.
     own: BTreeMap<ItemId, u32>,
-    /// In how many turns in a row somebody knew nothing of its upload.
-    unfound: BTreeMap<ItemId, u32>,
+    /// Clips of whose uploads somebody knew nothing in the last turns.
+    unfound: BTreeMap<ItemId, Unfound>,
     trouble: Option<(Reason, String)>,
     /// The queue could not be read the last time.
     unread: Option<(Reason, String)>,
@@ -178,12 +191,18 @@ impl Retry {
         }
     }
 
-    /// Somebody knows nothing of the clip's upload, once in this turn. True: it was said in so many turns that it is so, though
-    /// nobody knows whether it was the storage that spoke.
-    pub(super) fn unfound(&mut self, id: ItemId) -> bool {
-        let turns = self.unfound.entry(id).or_default();
-        *turns = turns.saturating_add(1);
-        *turns >= UNFOUND_TURNS
+    /// Somebody knows nothing of the clip's upload, once in this turn; `proven`: and the storage itself has spoken at that time.
+    /// True: it is gone.
+    pub(super) fn unfound(&mut self, id: ItemId, proven: bool, now: BootTime) -> bool {
+        let new = Unfound { turns: 0, since: now, last: None, proven: false };
+        let known = self.unfound.entry(id).or_insert(new);
+        known.proven |= proven;
+        // A person may be impatient.
+        if known.last.is_none_or(|last| now.since(last) >= UNFOUND_SOON) {
+            known.turns = known.turns.saturating_add(1);
+            known.last = Some(now);
+        }
+        known.turns >= UNFOUND_TURNS && (known.proven || now.since(known.since) >= UNFOUND_ALONE)
     }
 
     /// The clip's upload is there.
@@ -194,6 +213,7 @@ impl Retry {
     /// The project took a clip.
     pub(super) fn allowed(&mut self) {
         self.forbidden = None;
+        self.unfound.values_mut().for_each(|known| known.proven = true);
     }
 
     /// The file may still be being written.

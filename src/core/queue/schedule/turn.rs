@@ -147,9 +147,9 @@ impl Schedule {
             }
         });
         let answer = match answer {
-            Err(PartError::Unfound(why)) if !std::mem::replace(&mut turn.unfound, true) => {
-                let is_gone = self.retry.unfound(id);
-                Err(if is_gone { PartError::UrlDead(why) } else { PartError::Unfound(why) })
+            Err(PartError::Unfound(why, proven)) if !std::mem::replace(&mut turn.unfound, true) => {
+                let is_gone = self.retry.unfound(id, proven, now.boot);
+                Err(if is_gone { PartError::UrlDead(why) } else { PartError::Unfound(why, proven) })
             }
             answer => answer,
         };

@@ -50,8 +50,9 @@ pub enum CreateError {
 pub enum PartError {
     /// The URL will not work again: a new asset is needed. One sentence.
     UrlDead(String),
-    /// Somebody knows no such upload, and it may not be the storage that speaks. One sentence.
-    Unfound(String),
+    /// Somebody knows no such upload, and it may not be the storage that speaks. One sentence; and true where the storage itself
+    /// has said something else at that time.
+    Unfound(String, bool),
     /// The storage has only so many bytes of the clip, and had confirmed more.
     Behind(u64),
     /// The storage does not accept the URL, and does not say that its time is over. One sentence.

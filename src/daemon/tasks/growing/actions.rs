@@ -97,7 +97,6 @@ impl<T: Transport> GrowingTask<T> {
                 asks: Asks::<T>::FrameIo(cloud, FrameIo::read_growing_asset),
                 to_rig,
                 project: item.clip.project_id.clone().unwrap_or_default(),
-                again: false,
                 channel,
             };
             let answer = creation.run(transport.as_ref(), &dropped).await.map(|(id, _)| id);

@@ -35,7 +35,7 @@ impl<T: Transport> Storage<T> {
             self.keys.heard(&answer).await;
             // Each has fewer than the one before.
             if let Some(others) = asked.and_then(|asked| self.dialect.learn(habits, asked, &answer)) {
-                self.set_habits(others);
+                self.change_habits(|now| now.learned(habits, others));
                 continue;
             }
             let may_be_keys = answer.status == 403 && (!lease.fresh || self.keys.is_replaced(&lease).await);

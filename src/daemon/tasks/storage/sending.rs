@@ -2,8 +2,9 @@
 //!
 //! # Decisions
 //! - A checksum that was sent ahead of the rest of a part says nothing of the part: nothing is vouched for then.
-//! - A storage that names checksums says itself whether what came is what was read for them. So nothing is computed a second
-//!   time of bytes on their way to one that has done so; a part of which it then names none goes once more.
+//! - A storage that names checksums of which it was told nothing says itself whether what came is what was read for them. So
+//!   nothing is computed a second time of bytes on their way to such a one; a part of which it then names none goes once more.
+//!   One that names only what it was told may be an echo.
 //! - Of bytes that left and whose answer was lost, what they were is remembered: the file may be another by the time that the
 //!   storage is known to have them.
 use std::sync::atomic::AtomicBool;
@@ -29,7 +30,7 @@ impl<T: Transport> Storage<T> {
         if self.dialect.promises().in_order {
             let has = match self.offset(&part).await {
                 Ok(has) => has,
-                Err(e) => return Ok(Err(e)),
+                Err(e) => return Ok(Err(self.proven(e).await)),
             };
             if has < part.from {
                 return Ok(Err(PartError::Behind(has)));
@@ -70,7 +71,7 @@ impl<T: Transport> Storage<T> {
             return Ok(Err(PartError::UrlDead("the address of a part is none".to_owned())));
         };
         self.offsets.forget(address);
-        let vouches = habits.vouches == Some(true) && !self.dialect.promises().in_order;
+        let vouches = habits.names_unasked == Some(true) && !self.dialect.promises().in_order;
         let known = before.filter(|before| vouches && before.checksum.is_some());
         let body = match (known, checks.along) {
             (Some(before), _) => body.known_as(before),
@@ -101,8 +102,18 @@ impl<T: Transport> Storage<T> {
                 let md5 = before.and_then(|before| before.md5).filter(|_| skip == 0);
                 Ok(Taken { etag, md5, checksum: checksum.filter(|_| skip == 0) })
             }
-            Err(e) => Err(e),
+            Err(e) => Err(self.proven(e).await),
         })
+    }
+
+    /// Where somebody knows nothing of an upload: whether the storage itself speaks at this moment.
+    async fn proven(&self, e: PartError) -> PartError {
+        let PartError::Unfound(why, false) = e else { return e };
+        let asked = self.ask(
+            |signer| self.dialect.discover(signer),
+            |answer| Ok(self.dialect.read_discovery(answer).is_ok_and(|told| told.is_some())),
+        );
+        PartError::Unfound(why, matches!(asked.await, Ok(Some(true))))
     }
 
     /// What is computed of a part, by which habits. Whether the storage has to be told is tried by one part at a time.
@@ -139,10 +150,7 @@ impl<T: Transport> Storage<T> {
     ) -> Result<SentPart, PartError> {
         self.keys.heard(answer).await;
         if let Some(others) = self.dialect.learn(habits, Asked::Part(piece), answer) {
-            // Of several that left together the first one teaches it.
-            if self.habits().checksum == habits.checksum {
-                self.set_habits(others);
-            }
+            self.change_habits(|now| now.learned(habits, others));
             return Err(match self.dialect.read_part(piece, answer) {
                 _ if checks.along.is_some() => {
                     PartError::Damaged("the storage wants to be told a checksum".to_owned())
@@ -153,17 +161,18 @@ impl<T: Transport> Storage<T> {
         }
         match self.dialect.read_part(piece, answer) {
             Ok(sent) => {
-                let now = self.habits();
                 if checks.along.is_some() {
                     let is_named = sent.checksum.is_some();
-                    self.set_habits(Habits { names_unasked: Some(is_named), ..now });
+                    self.change_habits(|now| Habits { names_unasked: Some(is_named), ..now });
                     let why = "the storage has named no checksum of a part";
                     return is_named.then_some(sent).ok_or_else(|| PartError::Damaged(why.to_owned()));
                 }
-                if piece.digest.is_some_and(|digest| digest.checksum.is_some())
-                    && now.checksum == habits.checksum
-                {
-                    self.set_habits(Habits { vouches: Some(sent.checksum.is_some()), ..now });
+                if piece.digest.is_some_and(|digest| digest.checksum.is_some()) {
+                    let vouches = Some(sent.checksum.is_some());
+                    self.change_habits(|now| match now.checksum == habits.checksum {
+                        true => Habits { vouches, ..now },
+                        false => now,
+                    });
                 }
                 Ok(sent)
             }
@@ -178,7 +187,7 @@ impl<T: Transport> Storage<T> {
             }
             Err(PartError::Damaged(why)) if checks.along.is_some() => {
                 // It is told of the next one, and says itself then which of us is wrong.
-                self.set_habits(Habits { names_unasked: Some(false), ..self.habits() });
+                self.change_habits(|now| Habits { names_unasked: Some(false), ..now });
                 Err(PartError::Damaged(why))
             }
             Err(e) => Err(e),

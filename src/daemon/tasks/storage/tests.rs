@@ -28,6 +28,8 @@ struct Script {
     answers: Mutex<VecDeque<Response>>,
     parts: Mutex<VecDeque<Option<Response>>>,
     asked: Mutex<Vec<String>>,
+    /// Somebody writes to the clip before the next part leaves.
+    writer: Mutex<Option<std::fs::File>>,
 }
 
 impl Script {
@@ -56,6 +58,9 @@ impl Transport for Script {
         self.asked.lock().unwrap().push(format!("{} {length} {}", part.method.as_str(), told.join(" ")));
         // Others begin while it is on its way.
         tokio::task::yield_now().await;
+        if let Some(file) = self.writer.lock().unwrap().take() {
+            file.write_all_at(b"patched", 10).unwrap();
+        }
         let bytes = body.collect().await.unwrap().to_bytes();
         assert_eq!(bytes.len() as u64, length);
         let lost = PutError { trouble: trouble(Cause::Network, "no answer", None), sent: length };
@@ -249,11 +254,19 @@ async fn of_parts_that_left_together_one_refusal_teaches() {
 #[tokio::test]
 async fn a_part_that_a_storage_no_longer_vouches_for_goes_once_more() {
     let desk = s3().await;
-    let address = Secret::new("https://s3.example/footage/a.mov");
+    let whole = Secret::new("https://s3.example/footage/a.mov");
+    let part = Secret::new("https://s3.example/footage/a.mov?partNumber=1&uploadId=u#crc64nvme");
     let named = sum().base64();
-    for (named, goes) in [(&*named, true), (&*named, true), ("", false), ("", true)] {
+    // Told, not told, and then known of what was read.
+    for (address, named, goes) in [
+        (&whole, &*named, true),
+        (&part, &*named, true),
+        (&whole, &*named, true),
+        (&whole, "", false),
+        (&whole, "", true),
+    ] {
         desk.script.part(Some(answer(200, &[("x-amz-checksum-crc64nvme", named)], "")));
-        let (sent, digest) = desk.send(&address).await;
+        let (sent, digest) = desk.send(address).await;
         let sent = sent.unwrap();
         assert_eq!(sent.is_ok(), goes, "{named}: {sent:?}");
         assert_eq!(digest.unwrap().xxh64, xxh64(&[7; SIZE as usize], 0));
@@ -261,7 +274,20 @@ async fn a_part_that_a_storage_no_longer_vouches_for_goes_once_more() {
         assert_eq!(desk.storage.habits().vouches, Some(!named.is_empty()));
     }
     let asked = desk.script.asked();
-    assert!(asked[3].contains("content-md5"), "what is left to check it by: {asked:?}");
+    assert!(asked[4].contains("content-md5"), "what is left to check it by: {asked:?}");
+}
+
+#[tokio::test]
+async fn an_echo_vouches_for_nothing_that_was_written_to_on_its_way() {
+    let desk = s3().await;
+    let address = Secret::new("https://s3.example/footage/a.mov");
+    let named = || Some(answer(200, &[("x-amz-checksum-crc64nvme", &sum().base64())], ""));
+    desk.script.part(named());
+    assert!(desk.send(&address).await.0.unwrap().is_ok());
+    *desk.script.writer.lock().unwrap() = Some(desk.file.try_clone().unwrap());
+    desk.script.part(named());
+    let sent = desk.send(&address).await.0.unwrap();
+    assert!(matches!(sent, Err(PartError::Damaged(_))), "{sent:?}");
 }
 
 #[tokio::test]

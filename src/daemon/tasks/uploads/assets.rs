@@ -47,7 +47,6 @@ impl<T: Transport> UploadTask<T> {
             asks,
             to_rig: self.channels.to_rig.clone(),
             project: new.project_id.clone().unwrap_or_default(),
-            again: turn.item.attempts > 1,
             channel: self.settings.borrow().intake.channel_of(new, &self.channels.sub_devices),
         };
         let (transport, dropped) = (self.transport.clone(), media.dropped.clone());
@@ -115,6 +114,24 @@ impl<T: Transport> UploadTask<T> {
         self.disk(async move { store.rewind(id, n).await }, move |ok| Event::Recorded(id, seq, ok));
     }
 
+    /// A clip that had a turn before was begun: what was begun then, and nobody heard of, is given up.
+    pub(super) fn give_up_strays(&mut self, id: ItemId) {
+        let Some(turn) = self.schedule.turn(id).filter(|turn| turn.item.attempts > 1) else { return };
+        let (Some(Deliverer::Storage(storage)), Some(ours)) = (&self.cloud, turn.upload.address()) else {
+            return;
+        };
+        let (storage, key, ours) = (storage.clone(), turn.item.asset_id.clone(), ours.clone());
+        let (store, at) = (self.store.clone(), storage.dialect().base());
+        self.running.push(Box::pin(async move {
+            // What is to be given up anyway was not counted, and may be among them.
+            if let Ok(None) = store.abandoned(&at, 0).await {
+                let gone = storage.give_up_strays(&key, &ours).await;
+                logged(store.orphans_gone(gone).await);
+            }
+            Outcome::Told
+        }));
+    }
+
     /// Tells the storage of what it need not keep any more. One after the other; what comes to nothing is told again when
     /// the next one is, there is access again, or a while is over in which nobody answered.
     pub(super) fn give_up(&mut self) {
@@ -123,20 +140,18 @@ impl<T: Transport> UploadTask<T> {
         (self.giving_up, self.give_up_at) = (true, None);
         let store = self.store.clone();
         self.running.push(Box::pin(async move {
-            let mut last = 0;
-            let mut unheard = false;
+            let (mut last, mut unheard) = (0, 0);
             while let Ok(Some((id, upload))) = store.abandoned(&at, last).await {
                 last = id;
                 match cloud.give_up(&upload).await {
                     GivenUp::Gone => drop(logged(store.given_up(id).await)),
                     GivenUp::Kept => {}
-                    GivenUp::Unknown => {
-                        unheard = true;
-                        break;
-                    }
+                    // One of them may be what takes long.
+                    GivenUp::Unknown if unheard == 0 => unheard += 1,
+                    GivenUp::Unknown => break,
                 }
             }
-            Outcome::GaveUp { unheard }
+            Outcome::GaveUp { unheard: unheard > 0 }
         }));
     }
 }

@@ -115,6 +115,8 @@ pub struct UploadTask<T> {
     pub(super) giving_up: bool,
     /// It is told again then.
     pub(super) give_up_at: Option<BootTime>,
+    /// So often in a row nobody answered.
+    pub(super) gave_up_in_vain: u32,
 }
 
 /// An item that was claimed, and its file where that could be opened.

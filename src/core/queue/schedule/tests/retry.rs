@@ -248,32 +248,61 @@ fn one_refusal_may_be_the_clip_s_and_two_in_a_row_are_the_project_s() {
 
 #[test]
 fn an_upload_of_which_nobody_knows_in_turn_after_turn_is_begun_anew() {
-    let unfound = || Err(PartError::Unfound("HTTP 404".to_owned()));
-    let turn = |b: &mut Bench| {
+    let turn = |b: &mut Bench, proven| {
         let actions = b.claimed(item(1, "p"), Some(asset(2, &[0], at(0))));
         assert_eq!(parts(&actions), [(1, 1)]);
         drop(b.nothing_waits());
-        b.sent(1, unfound())
+        b.sent(1, Err(PartError::Unfound("HTTP 404".to_owned(), proven)))
     };
-    let mut b = Bench::paired();
-    let mut waits = Vec::new();
-    for _ in 0..3 {
-        let actions = turn(&mut b);
-        assert_eq!(ends(&actions), [queued(1, ItemReason::Provider)]);
+    let aside = |b: &mut Bench, actions: &[Action]| {
+        assert_eq!(ends(actions), [queued(1, ItemReason::Provider)]);
         assert!(!b.s.retry.waits(), "the others go on");
         b.put_back(1);
-        waits.extend(b.wait());
+        let wait = b.wait();
         drop(b.timer());
+        wait
+    };
+    let is_anew = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::Forget(ItemId(1), _)));
+    // Where the storage itself speaks meanwhile.
+    let mut b = Bench::paired();
+    for wait in [15, 30, 60] {
+        let actions = turn(&mut b, true);
+        assert_eq!(aside(&mut b, &actions), Some(Duration::from_secs(wait)));
     }
-    assert_eq!(waits, [15, 30, 60].map(Duration::from_secs));
-    let actions = turn(&mut b);
-    assert!(actions.iter().any(|a| matches!(a, Action::Forget(ItemId(1), _))), "{actions:?}");
+    assert!(is_anew(&turn(&mut b, true)));
+    // Or takes another clip.
+    let mut b = Bench::paired();
+    for _ in 0..4 {
+        let actions = turn(&mut b, false);
+        assert!(aside(&mut b, &actions).is_some());
+    }
+    b.s.retry.allowed();
+    assert!(is_anew(&turn(&mut b, false)));
+    // Where nobody hears of it, whoever speaks may go away, and what was sent is not thrown away before.
+    let mut b = Bench::paired();
+    let mut waited = Duration::ZERO;
+    loop {
+        let actions = turn(&mut b, false);
+        if is_anew(&actions) {
+            break;
+        }
+        waited += aside(&mut b, &actions).unwrap();
+    }
+    assert!(waited >= Duration::from_secs(3600), "{waited:?}");
+    // However often a person tries it.
+    let mut b = Bench::paired();
+    for _ in 0..20 {
+        let actions = turn(&mut b, true);
+        assert_eq!(ends(&actions), [queued(1, ItemReason::Provider)]);
+        b.put_back(1);
+        b.s.retry.release(ItemId(1));
+        assert_eq!(b.on(Event::Found), [b.claim_of(None, &[])]);
+    }
     // One that is found after all begins to count anew.
     let mut b = Bench::paired();
     for _ in 0..5 {
-        drop(turn(&mut b));
-        b.put_back(1);
-        drop(b.timer());
+        let actions = turn(&mut b, true);
+        assert!(aside(&mut b, &actions).is_some());
         drop(b.claimed(item(1, "p"), Some(asset(2, &[], at(0)))));
         drop(b.sent(0, Ok(confirmed())));
         drop(b.on(Event::PartRecorded(ItemId(1), 0, true)));
