@@ -49,7 +49,9 @@ impl Desk {
     /// As `rigpost provision --s3-key` does.
     async fn key(&self, id: &str, secret: &str) -> Result<(), Refused> {
         let (reader, mut writer) = std::io::pipe().unwrap();
-        write!(writer, "{id}:{secret}").unwrap();
+        // As one line or as two.
+        let between = if secret == SECRET_KEY { '\n' } else { ':' };
+        write!(writer, "{id}{between}{secret}").unwrap();
         drop(writer);
         let options = HashMap::from([("kind", Variant::from("storage-key"))]);
         self.rig.call(DEVICE, "Provision", &(Fd::from(reader.as_fd()), options)).await.map(drop)

@@ -85,7 +85,8 @@ impl Device {
         drop(secret);
         let secret = self.limits.pick_up(&header)?.into_fd().ok_or(Refusal::Stopping)?;
         // A panic ends the daemon, so what does not come back was not begun.
-        let secret = tokio::task::spawn_blocking(move || read_secret(&secret)).await;
+        let lines = if is_of_storage { 2 } else { 1 };
+        let secret = tokio::task::spawn_blocking(move || read_secret(&secret, lines)).await;
         let secret = secret.map_err(|_| Refusal::Stopping)??;
         if is_of_storage {
             let keys = Keys::of_user(&secret).ok_or_else(|| {
@@ -151,7 +152,8 @@ impl Device {
     }
 }
 
-fn read_secret(fd: &impl AsFd) -> Result<Secret, Refusal> {
+/// `lines`: it may have so many.
+fn read_secret(fd: &impl AsFd, lines: usize) -> Result<Secret, Refusal> {
     let unreadable =
         |e: Errno| Refusal::InvalidArgs(format!("the secret's file descriptor can't be read: {e}"));
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 2));
@@ -184,8 +186,10 @@ fn read_secret(fd: &impl AsFd) -> Result<Secret, Refusal> {
     if text.len() > MAX_SECRET {
         return Err(Refusal::InvalidArgs("the secret is longer than 4096 bytes".to_owned()));
     }
-    if text.chars().any(char::is_control) {
-        return Err(Refusal::InvalidArgs("the secret holds a control character or a second line".to_owned()));
+    let mut read = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    if read.clone().count() > lines || read.any(|line| line.chars().any(char::is_control)) {
+        let what = if lines == 1 { "a second line" } else { "too many lines" };
+        return Err(Refusal::InvalidArgs(format!("the secret holds a control character or {what}")));
     }
     Ok(Secret::new(text))
 }
@@ -200,7 +204,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
-        read_secret(&file)
+        read_secret(&file, 1)
     }
 
     #[test]
@@ -209,6 +213,20 @@ mod tests {
         assert_eq!(given(&[b'x'; MAX_SECRET]).unwrap().expose().len(), MAX_SECRET);
         for bad in [&b""[..], b"\n", b"two\nlines", b"\xff\xfe", &[b'x'; MAX_SECRET + 1], &[b'x'; 100_000]] {
             assert!(matches!(given(bad), Err(Refusal::InvalidArgs(_))), "{} bytes", bad.len());
+        }
+    }
+
+    #[test]
+    fn a_key_may_be_two() {
+        let given = |bytes: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(bytes).unwrap();
+            file.rewind().unwrap();
+            read_secret(&file, 2)
+        };
+        assert_eq!(given(b"account:user\r\ns3cret\r\n").unwrap().expose(), "account:user\r\ns3cret");
+        for bad in [&b"a\nb\nc"[..], b"a\tb\nc", b"a\rb\nc"] {
+            assert!(matches!(given(bad), Err(Refusal::InvalidArgs(_))), "{bad:?}");
         }
     }
 }

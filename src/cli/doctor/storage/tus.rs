@@ -13,6 +13,7 @@ use rigpost_core::queue::upload::CreateError;
 use rigpost_daemon::http::Http;
 
 const NAME: &str = "uploads";
+const KEY: &str = "delivery.endpoint";
 const ASK_ENDPOINT: &str = "check that uploads are created at `delivery.endpoint`";
 
 pub(super) async fn check(endpoint: &Url, http: &Http, seen: Option<&Seen>) -> Check {
@@ -20,6 +21,14 @@ pub(super) async fn check(endpoint: &Url, http: &Http, seen: Option<&Seen>) -> C
     let asked = Tus::new(endpoint.clone()).question();
     match http.ask(Request { timeout: PATIENCE, ..asked }).await {
         Ok(response) => uploads(endpoint, &response, seen),
+        // It was reached, and may take clips all the same.
+        Err(error) if error.trouble.maybe_applied && is_well(seen) => {
+            let finding = format!("{host} breaks off when it is asked what it can ({})", error.root);
+            untold(NAME, &finding, KEY, seen)
+        }
+        Err(error) if error.trouble.maybe_applied => {
+            Check::fail(NAME, format!("{host} gave no whole answer: {}", error.root), ASK_NETWORK)
+        }
         Err(error) => Check::fail(NAME, format!("{host} can't be reached: {}", error.root), ASK_NETWORK),
     }
 }
@@ -52,7 +61,6 @@ fn told(habits: Habits) -> Check {
 /// Of an answer that says nothing of tus: some servers answer this question to web browsers only, some in their own way, and
 /// some nobody who has not signed in.
 fn tells_nothing(endpoint: &Url, response: &Response, seen: Option<&Seen>) -> Check {
-    const KEY: &str = "delivery.endpoint";
     let said = said(response);
     match (response.status, onwards(endpoint, response)) {
         (300..=399, Some(path)) => {

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::clock::Clock;
 use crate::link::{Reply, ToQueue, ToRig};
@@ -240,8 +240,11 @@ impl Publications {
 
 /// Whether it is on disk; the journal says why not.
 pub(super) fn logged<V>(outcome: Result<V, StoreError>) -> bool {
-    if let Err(e) = &outcome {
-        warn!("the queue can't be written: {e}");
+    match &outcome {
+        Ok(_) => {}
+        // Somebody has taken it away meanwhile.
+        Err(e @ StoreError::NotFound(_)) => debug!("not written down any more: {e}"),
+        Err(e) => warn!("the queue can't be written: {e}"),
     }
     outcome.is_ok()
 }
