@@ -634,7 +634,10 @@ async fn items_are_steered_by_number_and_in_bulk() {
     }
     fake.world().items.truncate(1);
     let (status, output, _) = run(&bus, &["queue", "retry", "--all"]).await;
-    assert_eq!((status, output.as_str()), (0, "No clip is failed.\n"));
+    assert_eq!(
+        (status, output.as_str()),
+        (0, "No clip is failed. Those that wait are tried at once with --state queued.\n")
+    );
     fake.world().state = "unpaired".into();
     assert_eq!(run(&bus, &["queue", "release", "5"]).await.0, 7);
     assert_eq!(fake.world().calls, Vec::<String>::new());

@@ -254,7 +254,13 @@ async fn select(
             | ItemState::Cancelled => state.as_str(),
         };
         let names: Vec<&str> = states.iter().map(name).collect();
-        out.say(&format!("No clip is {}.", names.join(", ")))?;
+        // Whoever wants to hurry one has the other kind in mind.
+        let more = if states == [ItemState::Failed] && one.is_none() {
+            " Those that wait are tried at once with --state queued."
+        } else {
+            ""
+        };
+        out.say(&format!("No clip is {}.{more}", names.join(", ")))?;
         return Ok(None);
     }
     Ok(Some(ids))
