@@ -7,7 +7,7 @@ use std::time::Duration;
 use roxmltree::Document;
 
 use crate::oauth::{Cause, Trouble};
-use crate::provider::wire::{Response, trouble, web_page};
+use crate::provider::wire::{Response, named, trouble, web_page};
 
 /// Completing a large upload takes a storage its time.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
@@ -35,14 +35,6 @@ pub(super) fn message(response: &Response) -> String {
     let text = String::from_utf8_lossy(&response.body);
     let message = xml(&text).and_then(|document| element(&document, "Message").map(str::to_owned));
     message.map_or_else(String::new, |message| response.text(&message))
-}
-
-/// For a person: a status, and the storage's own word where it has said one.
-pub(super) fn named(status: u16, word: Option<&str>) -> String {
-    match word {
-        Some(word) => format!("HTTP {status} {word}"),
-        None => format!("HTTP {status}"),
-    }
 }
 
 /// An address that is signed is over: the keys are, or the clock is wrong that it was signed by. Every storage has a name of

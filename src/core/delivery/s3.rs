@@ -194,12 +194,7 @@ impl Dialect for S3 {
         let parts = object.size.div_ceil(part_length(object.size)).max(1);
         // Where no server sees it: what the upload was begun with holds for all of it.
         url.set_fragment(habits.checksum.and_then(kind).and(habits.checksum).map(Algorithm::as_str));
-        let mut address = |n: u64| {
-            let number = n.to_string();
-            url.query_pairs_mut().clear().append_pair("partNumber", &number).append_pair("uploadId", &upload);
-            Secret::new(url.as_str())
-        };
-        let addresses = (1..=parts).map(&mut address).collect();
+        let addresses = (1..=parts).map(|n| address_of(&mut url, n, &upload)).collect();
         Ok(Begun { id: key, addresses })
     }
 
@@ -212,12 +207,8 @@ impl Dialect for S3 {
     fn read_strays(&self, answer: &Response, id: &str, ours: &Secret) -> Vec<Secret> {
         let ours = upload_of(ours).map(|(_, upload)| upload);
         let uploads = read::uploads(answer, id).into_iter().filter(|upload| Some(upload) != ours.as_ref());
-        let address = |upload: String| {
-            let mut url = self.bucket.object_url(id);
-            url.query_pairs_mut().append_pair("partNumber", "1").append_pair("uploadId", &upload);
-            Secret::new(url.as_str())
-        };
-        uploads.map(address).collect()
+        let mut url = self.bucket.object_url(id);
+        uploads.map(|upload| address_of(&mut url, 1, &upload)).collect()
     }
 
     fn checks(&self, habits: Habits, address: &Secret, md5: bool) -> Checks {
@@ -352,6 +343,12 @@ fn algorithm_of(address: &Secret) -> Option<Algorithm> {
     let url = Url::parse(address.expose()).ok()?;
     let told = url.fragment()?;
     [Algorithm::Crc64Nvme, Algorithm::Sha256].into_iter().find(|algorithm| algorithm.as_str() == told)
+}
+
+/// Where part `n` of an upload goes, kept without a signature. `url`: of the object.
+fn address_of(url: &mut Url, n: u64, upload: &str) -> Secret {
+    url.query_pairs_mut().clear().append_pair("partNumber", &n.to_string()).append_pair("uploadId", upload);
+    Secret::new(url.as_str())
 }
 
 /// The object's own address, and the upload to it that this is a part of.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::answer::{code, element, is_page, named, passing, xml};
+use super::answer::{code, element, is_page, passing, xml};
 use super::keys::Keys;
 use crate::oauth::{Cause, IdToken, Trouble};
-use crate::provider::wire::{Body, Method, Request, Response, trouble, web_page};
+use crate::provider::wire::{Body, Method, Request, Response, named, trouble, web_page};
 use crate::secret::Secret;
 
 /// The version of the API that everybody speaks.

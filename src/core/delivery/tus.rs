@@ -177,11 +177,13 @@ impl Dialect for Tus {
                     "the storage takes no clip of this size (HTTP 413)".to_owned(),
                 ));
             }
-            301 | 302 | 307 | 308 if self.located(&answer.location).is_some() => {
-                let there = self.located(&answer.location);
-                let path = there.as_ref().map_or("", Url::path);
+            301 | 302 | 307 | 308 => {
+                let Some(there) = self.located(&answer.location) else {
+                    return Err(CreateError::Transient(passing(answer)));
+                };
+                let (named, path) = (named(), there.path());
                 let why =
-                    format!("{}: uploads are created at {path}: `delivery.endpoint` has to be that", named());
+                    format!("{named}: uploads are created at {path}: `delivery.endpoint` has to be that");
                 return Err(CreateError::Forbidden(why));
             }
             409 if !is_page(answer) => {

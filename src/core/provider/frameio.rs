@@ -24,7 +24,7 @@ use crate::provider::dialect::{Dialect, Endpoints, Form, MAX_TEXT, TIMEOUT, expe
 use crate::provider::socket::SocketRequest;
 use crate::provider::text::short;
 use crate::provider::wire::{
-    Authorization, Body, Connection, Method, PartRequest, Request, Response, trouble, web_page,
+    Authorization, Body, Connection, Method, PartRequest, Request, Response, named, trouble, web_page,
 };
 use crate::provider::words::Asked;
 use crate::queue::upload::{AssetRequest, CreateError, PartError};
@@ -193,10 +193,7 @@ impl FrameIo {
         let code =
             body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
         let word = code.map(|code| response.text(code)).filter(|code| !code.is_empty());
-        let named = || match &word {
-            Some(word) => format!("HTTP {} {word}", response.status),
-            None => format!("HTTP {}", response.status),
-        };
+        let named = || named(response.status, word.as_deref());
         let is_s3 = code.is_some();
         match response.status {
             200..=299 if !response.is_html() => Ok(()),

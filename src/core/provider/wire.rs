@@ -270,6 +270,14 @@ pub fn is_private(url: &Url) -> bool {
 
 /// Fields that only the provider may see.
 const HIDDEN: [&str; 5] = ["client_secret", "refresh_token", "device_code", "token", "WebIdentityToken"];
+/// For a person: a status, and the other side's own word where it has said one.
+pub(crate) fn named(status: u16, word: Option<&str>) -> String {
+    match word {
+        Some(word) => format!("HTTP {status} {word}"),
+        None => format!("HTTP {status}"),
+    }
+}
+
 /// A log-in page answers in the place of whoever was asked.
 pub fn web_page() -> Trouble {
     trouble(Cause::CaptivePortal, "a web page came instead of an answer", None)

@@ -200,33 +200,27 @@ mod tests {
 
     use super::*;
 
-    fn given(bytes: &[u8]) -> Result<Secret, Refusal> {
+    fn given(bytes: &[u8], lines: usize) -> Result<Secret, Refusal> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
-        read_secret(&file, 1)
+        read_secret(&file, lines)
     }
 
     #[test]
     fn a_secret_is_one_line_of_text() {
-        assert_eq!(given(b"s3cret\r\n").unwrap().expose(), "s3cret");
-        assert_eq!(given(&[b'x'; MAX_SECRET]).unwrap().expose().len(), MAX_SECRET);
+        assert_eq!(given(b"s3cret\r\n", 1).unwrap().expose(), "s3cret");
+        assert_eq!(given(&[b'x'; MAX_SECRET], 1).unwrap().expose().len(), MAX_SECRET);
         for bad in [&b""[..], b"\n", b"two\nlines", b"\xff\xfe", &[b'x'; MAX_SECRET + 1], &[b'x'; 100_000]] {
-            assert!(matches!(given(bad), Err(Refusal::InvalidArgs(_))), "{} bytes", bad.len());
+            assert!(matches!(given(bad, 1), Err(Refusal::InvalidArgs(_))), "{} bytes", bad.len());
         }
     }
 
     #[test]
     fn a_key_may_be_two() {
-        let given = |bytes: &[u8]| {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(bytes).unwrap();
-            file.rewind().unwrap();
-            read_secret(&file, 2)
-        };
-        assert_eq!(given(b"account:user\r\ns3cret\r\n").unwrap().expose(), "account:user\r\ns3cret");
+        assert_eq!(given(b"account:user\r\ns3cret\r\n", 2).unwrap().expose(), "account:user\r\ns3cret");
         for bad in [&b"a\nb\nc"[..], b"a\tb\nc", b"a\rb\nc"] {
-            assert!(matches!(given(bad), Err(Refusal::InvalidArgs(_))), "{bad:?}");
+            assert!(matches!(given(bad, 2), Err(Refusal::InvalidArgs(_))), "{bad:?}");
         }
     }
 }

@@ -6,8 +6,8 @@
 //!   between threads and back for each chunk, which cost more than reading and hashing it. The first bytes that are not there,
 //!   a card that does not answer and a file system that knows no such question (exFAT, FUSE) leave the rest of the part to the
 //!   threads. What takes long to compute is computed there in any case: the one thread that encrypts has enough to do.
-//! - `crc64fast-nvme` computes the one CRC that S3 wants; `crc-fast`, by the same hand, puts several together (in the core) and
-//!   would compute them too, but brings every other CRC along: 680 kB of the daemon. SHA is `ring`'s, which is here anyway.
+//! - `crc64fast-nvme` computes the one CRC that S3 wants; `crc-fast`, by the same hand, brings every other CRC along: 680 kB of
+//!   the daemon. SHA is `ring`'s, which is here anyway.
 use std::io::{self, IoSliceMut};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -182,10 +182,6 @@ enum Digesting {
 }
 
 impl Unread {
-    fn new(file: Arc<MediaFile>, at: u64, len: u64, plan: ReadPlan) -> Unread {
-        Unread { file, at, len, digest: Digesting::Computed(Hashes::new(plan)) }
-    }
-
     /// For the workers of its volume: the next bytes, at least one and `most` at most, in place of what is in the buffer. With
     /// the last ones, the digest of all.
     fn read(&mut self, buffer: &mut Vec<u8>, most: usize) -> Result<Option<PartDigest>, ReadError> {
@@ -239,7 +235,8 @@ pub(super) async fn digest_of(
         return Ok(Hashes::new(plan).digest());
     }
     let volume = file.volume().clone();
-    let (mut unread, mut buffer) = (Unread::new(file, at, len, plan), Vec::new());
+    let digest = Digesting::Computed(Hashes::new(plan));
+    let (mut unread, mut buffer) = (Unread { file, at, len, digest }, Vec::new());
     loop {
         let digest;
         (unread, buffer, digest) = volume
@@ -274,7 +271,7 @@ enum Way {
     Cached(Box<Reader>),
     /// By the threads of the volume.
     Ahead(mpsc::Receiver<Result<Chunk, ReadError>>),
-    /// An error was the last of it.
+    /// Between the two: never to be seen.
     Over,
 }
 
@@ -287,10 +284,8 @@ impl Chunks {
         plan: ReadPlan,
         known: Option<PartDigest>,
     ) -> Chunks {
-        let mut unread = Unread::new(file, at, len, plan);
-        if let Some(digest) = known {
-            unread.digest = Digesting::Known(digest);
-        }
+        let digest = known.map_or_else(|| Digesting::Computed(Hashes::new(plan)), Digesting::Known);
+        let unread = Unread { file, at, len, digest };
         let (back, free) = mpsc::channel(BUFFERS);
         (0..BUFFERS).for_each(|_| drop(back.try_send(Vec::new())));
         let is_quick = known.is_some() || plan.is_quick();

@@ -10,7 +10,7 @@
 //!   before: left to itself a connection takes hundreds of kilobytes that it can't send yet, and a buffer made anew for
 //!   each chunk cost half as much processor again as sending it.
 //! - Hashed here because here the bytes are warm, and these are the bytes that leave: a hash of the file could be of
-//!   other ones. `md-5` is kept by the RustCrypto project, `xxhash-rust` is the crate that the domain fingerprints with.
+//!   other ones. Unless whoever gets them says what they were ([`PartBody::known_as`]). `md-5` is kept by the RustCrypto project, `xxhash-rust` is the crate that the domain fingerprints with.
 //! - MD5 is a storage's checksum, not a protection: S3 names a part by it. It costs more than the rest of sending over
 //!   plain TCP, so it is done only where the storage's names are known to be of that kind.
 use std::future::Future;

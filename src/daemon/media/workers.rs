@@ -230,8 +230,7 @@ impl Volume {
 
     /// It does not answer at this moment.
     pub fn is_silent(&self) -> bool {
-        let silent = self.inner.shared.silent.borrow();
-        !silent.is_empty() && silent.contains(&self.inner.key)
+        self.inner.shared.silent.borrow().contains(&self.inner.key)
     }
 
     /// Once for all kinds of jobs, and behind a pointer for all who wait: it would be a great part of the program.

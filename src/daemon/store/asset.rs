@@ -135,7 +135,7 @@ impl Store {
     pub async fn abandon(&self, id: ItemId, upload: String) -> Result<(), StoreError> {
         self.tx(move |tx| {
             if !answered(tx, id)? {
-                tx.execute("UPDATE rig SET orphans = max(orphans - 1, 0) WHERE id = 1", [])?;
+                uncount(tx, 1)?;
             }
             tx.prepare_cached("INSERT OR IGNORE INTO abandoned (upload) VALUES (?1)")?.execute([upload])?;
             Ok(())
@@ -145,12 +145,7 @@ impl Store {
 
     /// So many of those that nobody knew of are gone.
     pub async fn orphans_gone(&self, n: u64) -> Result<(), StoreError> {
-        self.tx(move |tx| {
-            let sql = "UPDATE rig SET orphans = max(orphans - ?1, 0) WHERE id = 1";
-            tx.execute(sql, [rows::signed(n)])?;
-            Ok(())
-        })
-        .await
+        self.tx(move |tx| uncount(tx, n)).await
     }
 
     /// The storage has heard of it.
@@ -326,6 +321,13 @@ pub(super) fn drop_asset(tx: &Tx<'_>, id: ItemId) -> Result<bool, StoreError> {
     let sql = "UPDATE rig SET orphans = orphans + ?1 WHERE id = 1";
     tx.prepare_cached(sql)?.execute([rows::signed(orphans)])?;
     Ok(true)
+}
+
+/// So many were counted as orphans, and are none.
+fn uncount(tx: &Tx<'_>, n: u64) -> Result<(), StoreError> {
+    let sql = "UPDATE rig SET orphans = max(orphans - ?1, 0) WHERE id = 1";
+    tx.prepare_cached(sql)?.execute([rows::signed(n)])?;
+    Ok(())
 }
 
 /// The file is another one now: what is missing of the asset can't come any more.

@@ -185,10 +185,13 @@ impl<T: Transport> KeyRing<T> {
         }
     }
 
-    /// Something else would be shown by now: somebody has given another key meanwhile.
-    pub(super) async fn is_replaced(&self, lease: &Lease) -> bool {
-        let Source::Own(store) = &self.source else { return false };
-        own(store).await.is_ok_and(|keys| lease.authority.keys() != Some(&keys))
+    /// What was shown may be the reason for a no: it is not of a moment ago, or somebody has given another key meanwhile.
+    pub(super) async fn may_be_why(&self, lease: &Lease) -> bool {
+        match &self.source {
+            _ if !lease.fresh => true,
+            Source::Own(store) => own(store).await.is_ok_and(|keys| lease.authority.keys() != Some(&keys)),
+            Source::Sts(_) | Source::Bearer => false,
+        }
     }
 
     /// What time it is there.

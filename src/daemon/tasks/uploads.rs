@@ -276,9 +276,9 @@ impl<T: Transport> UploadTask<T> {
             Outcome::CameBack(ids) => self.found(ids),
             Outcome::GaveUp { unheard } => {
                 self.giving_up = false;
-                self.gave_up_in_vain = if unheard { self.gave_up_in_vain.saturating_add(1) } else { 0 };
-                let wait = doubled(GIVE_UP_FIRST, self.gave_up_in_vain.saturating_sub(1), GIVE_UP_MOST);
+                let wait = doubled(GIVE_UP_FIRST, self.gave_up_in_vain, GIVE_UP_MOST);
                 self.give_up_at = unheard.then(|| self.clock.now().boot + wait);
+                self.gave_up_in_vain = if unheard { self.gave_up_in_vain.saturating_add(1) } else { 0 };
             }
             Outcome::Told => {}
         }

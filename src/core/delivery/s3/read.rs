@@ -1,11 +1,9 @@
 //! What a bucket's answers mean.
 use super::headers::{MARK, header};
-use crate::delivery::answer::{
-    TOO_LARGE, code, element, is_over, is_page, message, named, passing, too_large, xml,
-};
+use crate::delivery::answer::{TOO_LARGE, code, element, is_over, is_page, message, passing, too_large, xml};
 use crate::delivery::dialect::{Completion, Found, Habits, Piece, SentPart};
 use crate::oauth::{Cause, Trouble};
-use crate::provider::wire::{Response, trouble, web_page};
+use crate::provider::wire::{Response, named, trouble, web_page};
 use crate::queue::checksum::Algorithm;
 use crate::queue::upload::{CreateError, PartError};
 

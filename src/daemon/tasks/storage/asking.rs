@@ -38,7 +38,7 @@ impl<T: Transport> Storage<T> {
                 self.change_habits(|now| now.learned(habits, others));
                 continue;
             }
-            let may_be_keys = answer.status == 403 && (!lease.fresh || self.keys.is_replaced(&lease).await);
+            let may_be_keys = answer.status == 403 && self.keys.may_be_why(&lease).await;
             match read(habits, &answer) {
                 Err(CreateError::Unauthorized) if !again => {
                     let why = match self.keys.are_own() {

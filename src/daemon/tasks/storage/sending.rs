@@ -181,7 +181,7 @@ impl<T: Transport> Storage<T> {
                 Err(PartError::KeysOver(why))
             }
             // It may be the keys, and is not believed of old ones.
-            Err(PartError::Forbidden(why)) if !lease.fresh || self.keys.is_replaced(lease).await => {
+            Err(PartError::Forbidden(why)) if self.keys.may_be_why(lease).await => {
                 self.keys.doubt(lease, answer).await;
                 Err(PartError::KeysOver(why))
             }

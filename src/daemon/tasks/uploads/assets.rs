@@ -117,16 +117,22 @@ impl<T: Transport> UploadTask<T> {
     /// A clip that had a turn before was begun: what was begun then, and nobody heard of, is given up.
     pub(super) fn give_up_strays(&mut self, id: ItemId) {
         let Some(turn) = self.schedule.turn(id).filter(|turn| turn.item.attempts > 1) else { return };
+        let size = turn.item.clip.facts.size;
         let (Some(Deliverer::Storage(storage)), Some(ours)) = (&self.cloud, turn.upload.address()) else {
             return;
         };
+        if !storage.dialect().asks(size) {
+            return;
+        }
         let (storage, key, ours) = (storage.clone(), turn.item.asset_id.clone(), ours.clone());
         let (store, at) = (self.store.clone(), storage.dialect().base());
         self.running.push(Box::pin(async move {
             // What is to be given up anyway was not counted, and may be among them.
             if let Ok(None) = store.abandoned(&at, 0).await {
                 let gone = storage.give_up_strays(&key, &ours).await;
-                logged(store.orphans_gone(gone).await);
+                if gone > 0 {
+                    logged(store.orphans_gone(gone).await);
+                }
             }
             Outcome::Told
         }));
@@ -140,18 +146,18 @@ impl<T: Transport> UploadTask<T> {
         (self.giving_up, self.give_up_at) = (true, None);
         let store = self.store.clone();
         self.running.push(Box::pin(async move {
-            let (mut last, mut unheard) = (0, 0);
+            let (mut last, mut unheard) = (0, false);
             while let Ok(Some((id, upload))) = store.abandoned(&at, last).await {
                 last = id;
                 match cloud.give_up(&upload).await {
                     GivenUp::Gone => drop(logged(store.given_up(id).await)),
                     GivenUp::Kept => {}
                     // One of them may be what takes long.
-                    GivenUp::Unknown if unheard == 0 => unheard += 1,
+                    GivenUp::Unknown if !unheard => unheard = true,
                     GivenUp::Unknown => break,
                 }
             }
-            Outcome::GaveUp { unheard: unheard > 0 }
+            Outcome::GaveUp { unheard }
         }));
     }
 }
